@@ -1,0 +1,117 @@
+# Headgate. Two commands do it all on a machine with Python 3.11+, make and git:
+#   make run    the main job         make test    the tests
+# HEADGATE_DSN set: that PostgreSQL (15 to 18) is used; otherwise an embedded one, kept in .headgate.
+
+.DEFAULT_GOAL := help
+.SUFFIXES:
+.NOTPARALLEL:
+SHELL := /bin/bash
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := $(VENV)/.installed-demo
+DEV := $(VENV)/.installed-dev
+
+# Real data for the acceptance test, where this checkout has it beside it.
+DATA := $(abspath ../shared/data)
+HEADGATE_DATA ?= $(if $(wildcard $(DATA)),$(DATA))
+
+ifeq ($(DEMO_TOKEN),1)
+export EODHD_API_TOKEN := demo
+endif
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z\/]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ------------------------------------------------------------------ the job
+
+.PHONY: run
+run: $(DEMO) ## Load what is due (a stand-in server plays the provider unless EODHD_API_TOKEN or DEMO_TOKEN=1 is set)
+ifeq ($(EODHD_API_TOKEN),)
+	@$(BIN)/python -m tests.standin.demo
+else
+	@$(BIN)/headgate migrate
+	@$(BIN)/headgate run data_collection_equities $(ARGS)
+endif
+
+# ------------------------------------------------------------ the database
+
+.PHONY: up
+up: $(DEMO) ## Start the embedded PostgreSQL (PORT=5433: also on 127.0.0.1)
+	@$(BIN)/headgate up $(if $(PORT),--port $(PORT))
+
+.PHONY: down
+down: $(DEMO) ## Stop the embedded PostgreSQL; its data stays
+	@$(BIN)/headgate down
+
+.PHONY: migrate
+migrate: $(DEMO) ## Bring the database to the state of db/
+	@$(BIN)/headgate migrate $(ARGS)
+
+.PHONY: psql
+psql: $(DEMO) ## Open psql on the database
+	@$(BIN)/headgate psql
+
+.PHONY: db/reset
+db/reset: $(DEMO) ## Throw the embedded database away, with all its data
+	@$(BIN)/headgate down
+	@rm -rf .headgate
+
+.PHONY: schema
+schema: $(DEMO) ## Write db/schema.sql anew from a fresh install
+	@$(BIN)/python -m tests.schema db/schema.sql
+
+# --------------------------------------------------------------- the checks
+
+.PHONY: check
+check: $(DEV) ## Lint and types
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/mypy
+
+.PHONY: format
+format: $(DEV) ## Format the Python code
+	@$(BIN)/ruff check --quiet --fix-only
+	@$(BIN)/ruff format
+
+.PHONY: test
+test: $(DEV) ## Run all tests (ARGS='-k quota': some)
+	@HEADGATE_DATA=$(HEADGATE_DATA) $(BIN)/pytest -m "not benchmark" $(ARGS)
+
+.PHONY: bench
+bench: $(DEV) ## Measure: ratios against a baseline of the same run
+	@$(BIN)/pytest -m benchmark -s -q tests/benchmarks $(ARGS)
+
+.PHONY: clean
+clean: ## Stop the embedded PostgreSQL, remove .venv and caches; its data stays
+	@if [ -x $(BIN)/headgate ]; then $(BIN)/headgate down; fi
+	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ------------------------------------------------------------- installation
+
+$(DEMO): pyproject.toml constraints.txt
+	@$(call install,demo)
+	@touch $@
+
+$(DEV): pyproject.toml constraints.txt
+	@$(call install,dev)
+	@touch $(DEMO) $@
+
+# $(1) is the extra. uv where it is installed, else the standard library's venv and pip.
+define install
+set -euo pipefail; \
+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+    || { echo "Headgate needs Python 3.11 or newer; PYTHON=/path/to/python make ..." >&2; exit 1; }; \
+printf 'Installing into $(VENV) (%s) ... ' $(1) >&2; SECONDS=0; \
+if command -v uv >/dev/null; then \
+    [ -x $(BIN)/python ] || uv venv --quiet --python "$$(command -v $(PYTHON))" $(VENV); \
+    uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[$(1)]'; \
+else \
+    [ -x $(BIN)/pip ] || $(PYTHON) -m venv --clear $(VENV); \
+    $(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e '.[$(1)]'; \
+fi; \
+echo "done in $${SECONDS} s" >&2
+endef

@@ -1,0 +1,1 @@
+"""Headgate's hands: migrate the database, run its chunks, show what it knows."""
