@@ -1,0 +1,88 @@
+-- What can be done to an asset: when it is due, what it costs, how it is called, how it fails.
+
+create table headgate.operations (
+    operation_id bigint generated always as identity,
+    name text not null,
+    description text not null default '',
+    universe text not null,
+    provider_id bigint not null references headgate.providers,
+    units integer not null default 0,
+    priority smallint not null default 5,
+    bundle text,
+    due_rule text not null,
+    due_every interval,
+    due_function text,
+    follows_operation_id bigint references headgate.operations,
+    chunk_size integer not null default 100,
+    max_attempts integer not null default 3,
+    backoff interval not null default '2 seconds',
+    backoff_max interval not null default '5 minutes',
+    patience interval not null default '15 minutes',
+    lease interval not null default '5 minutes',
+    method text not null default 'GET',
+    path text,
+    query jsonb not null default '{}',
+    headers jsonb not null default '{}',
+    body jsonb,
+    timeout interval not null default '30 seconds',
+    max_bytes bigint not null default 67108864,
+    ingest_function text,
+    handler text,
+    constraint operations_pkey primary key (operation_id),
+    constraint operations_name_is_unique unique (name),
+    constraint units_are_not_negative check (units >= 0),
+    constraint priority_in_range check (priority between 1 and 9),
+    constraint due_rule_is_known check (due_rule in ('once', 'every', 'session', 'after', 'function')),
+    constraint every_has_its_interval check ((due_rule = 'every') = (due_every is not null) and due_every > '0'),
+    constraint function_rule_has_its_function check ((due_rule = 'function') = (due_function is not null)),
+    constraint chunk_size_in_range check (chunk_size between 1 and 1000),
+    constraint max_attempts_is_positive check (max_attempts > 0),
+    constraint intervals_are_positive check (least(backoff, backoff_max, patience, lease, timeout) > '0'),
+    constraint method_is_known check (method in ('GET', 'POST', 'PUT', 'PATCH', 'DELETE')),
+    constraint path_is_relative check (path ~ '^/[^?#[:space:]]*$'),
+    constraint query_is_an_object check (jsonb_typeof(query) = 'object'),
+    constraint called_or_handled check (path is null or handler is null)
+);
+
+comment on table headgate.operations is 'A kind of work on one asset. Without path and handler its ingest function does the work alone.';
+comment on column headgate.operations.operation_id is 'Surrogate key.';
+comment on column headgate.operations.name is 'Its name, unique in the database.';
+comment on column headgate.operations.description is 'What it does.';
+comment on column headgate.operations.universe is 'The universe whose assets need it.';
+comment on column headgate.operations.provider_id is 'Whom it asks; `local` when nobody.';
+comment on column headgate.operations.units is 'What the provider charges for one call.';
+comment on column headgate.operations.priority is '1 is most urgent, 9 least; 1-3 travel in the queue high, 4-6 in normal, 7-9 in low.';
+comment on column headgate.operations.bundle is 'Operations of one bundle are granted to an asset together or not at all.';
+comment on column headgate.operations.due_rule is 'once, every (interval), session (last closed session plus lag), after (its inputs are newer), function.';
+comment on column headgate.operations.due_every is 'The interval of the rule `every`.';
+comment on column headgate.operations.due_function is 'The rule `function`: schema.name(asset_id bigint, watermark timestamptz, now timestamptz) returns timestamptz.';
+comment on column headgate.operations.follows_operation_id is 'Opens only once this operation has succeeded, and takes over its watermark.';
+comment on column headgate.operations.chunk_size is 'The most assets that travel in one chunk.';
+comment on column headgate.operations.max_attempts is 'Attempts before a job that fails by its own fault is failed.';
+comment on column headgate.operations.backoff is 'First wait before a retry; doubles, with jitter.';
+comment on column headgate.operations.backoff_max is 'Longest wait between retries.';
+comment on column headgate.operations.patience is 'How long a job may be parked before it is deferred to the next execution.';
+comment on column headgate.operations.lease is 'How long a runner may hold a chunk without a heartbeat.';
+comment on column headgate.operations.method is 'HTTP method.';
+comment on column headgate.operations.path is 'URL path template, below the provider''s base URL, e.g. /eod/{asset.code}.';
+comment on column headgate.operations.query is 'Query parameters, name to template; a template ending in ?} is left out when it has no value.';
+comment on column headgate.operations.headers is 'Headers of this operation''s requests.';
+comment on column headgate.operations.body is 'JSON body; its strings are templates.';
+comment on column headgate.operations.timeout is 'How long one call may take.';
+comment on column headgate.operations.max_bytes is 'Longest answer that is read.';
+comment on column headgate.operations.ingest_function is 'schema.name of the function that turns answers into rows; null: the answer is dropped.';
+comment on column headgate.operations.handler is 'Python that computes instead of calling; null: none.';
+
+create table headgate.operation_inputs (
+    operation_id bigint not null references headgate.operations,
+    input_operation_id bigint not null references headgate.operations,
+    constraint operation_inputs_pkey primary key (operation_id, input_operation_id),
+    constraint input_is_another_operation check (operation_id <> input_operation_id)
+);
+
+comment on table headgate.operation_inputs is 'The rule `after`: an operation is due when one of its inputs changed rows since its last success.';
+comment on column headgate.operation_inputs.operation_id is 'The operation that becomes due.';
+comment on column headgate.operation_inputs.input_operation_id is 'The operation whose changes make it due.';
+
+create index operation_inputs_input_idx on headgate.operation_inputs (input_operation_id);
+comment on index headgate.operation_inputs_input_idx is 'A completion looks up which operations its changes make due.';

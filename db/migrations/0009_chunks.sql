@@ -1,0 +1,73 @@
+-- What is in flight. A row lives until the last of its jobs has ended.
+
+create table headgate.chunks (
+    chunk_id bigint generated always as identity,
+    execution_id bigint not null references headgate.process_executions,
+    step text not null,
+    round integer not null,
+    operation_id bigint not null references headgate.operations,
+    provider_id bigint not null references headgate.providers,
+    group_key text not null,
+    priority smallint not null,
+    asset_ids bigint[] not null,
+    calls integer not null,
+    units integer not null,
+    window_opened_at timestamptz,
+    state text not null default 'planned',
+    queue text not null,
+    msg_id bigint,
+    lease_no integer not null default 0,
+    runner text,
+    leased_until timestamptz,
+    wake_at timestamptz,
+    park_until timestamptz,
+    park_reason text,
+    attempt integer not null default 1,
+    deaths integer not null default 0,
+    booked integer not null default 0,
+    requests integer not null default 0,
+    planned_at timestamptz not null,
+    constraint chunks_pkey primary key (chunk_id),
+    constraint chunk_has_jobs check (cardinality(asset_ids) > 0),
+    constraint charge_is_not_negative check (least(calls, units, booked, requests, deaths) >= 0),
+    constraint chunk_state_is_known check (state in ('planned', 'queued', 'leased', 'parked')),
+    constraint leased_has_a_holder check (
+        state <> 'leased' or (runner is not null and leased_until is not null and lease_no > 0)
+    ),
+    constraint sent_has_a_message check ((state in ('queued', 'leased')) = (msg_id is not null)),
+    constraint parked_wakes check (state <> 'parked' or (wake_at is not null and park_until is not null))
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
+
+comment on table headgate.chunks is 'Jobs that travel together in one message and have not all ended.';
+comment on column headgate.chunks.chunk_id is 'Surrogate key; what the message carries.';
+comment on column headgate.chunks.execution_id is 'The execution.';
+comment on column headgate.chunks.step is 'The step.';
+comment on column headgate.chunks.round is 'The step''s round.';
+comment on column headgate.chunks.operation_id is 'What is called.';
+comment on column headgate.chunks.provider_id is 'Whom.';
+comment on column headgate.chunks.group_key is 'The group its assets belong to.';
+comment on column headgate.chunks.priority is 'The operation''s priority.';
+comment on column headgate.chunks.asset_ids is 'The jobs that have not ended, in rank order.';
+comment on column headgate.chunks.calls is 'Calls still to be made.';
+comment on column headgate.chunks.units is 'Units they cost, all together.';
+comment on column headgate.chunks.window_opened_at is 'The quota window that carries those units: reserved before the lease, spent in it; null: none does.';
+comment on column headgate.chunks.state is 'planned, queued, leased or parked.';
+comment on column headgate.chunks.queue is 'The pgmq queue it travels in.';
+comment on column headgate.chunks.msg_id is 'Its message.';
+comment on column headgate.chunks.lease_no is 'Fencing token: grows with each lease; an older one changes nothing.';
+comment on column headgate.chunks.runner is 'Who holds, or last held, the lease.';
+comment on column headgate.chunks.leased_until is 'End of the lease, real time.';
+comment on column headgate.chunks.wake_at is 'When a parked chunk is sent again.';
+comment on column headgate.chunks.park_until is 'End of its patience: what is still parked then is deferred.';
+comment on column headgate.chunks.park_reason is 'Why it is parked.';
+comment on column headgate.chunks.attempt is 'The attempt its jobs are at.';
+comment on column headgate.chunks.deaths is 'Leases that ran out.';
+comment on column headgate.chunks.booked is 'Units each of its jobs has cost in earlier leases.';
+comment on column headgate.chunks.requests is 'Requests made for each of its jobs in earlier leases.';
+comment on column headgate.chunks.planned_at is 'When its jobs were planned; what was asked for later is not done by it.';
+
+create index chunks_execution_idx on headgate.chunks (execution_id, step);
+comment on index headgate.chunks_execution_idx is 'Counts and ends what is in flight of a step.';
+
+create index chunks_wake_idx on headgate.chunks (wake_at) where state = 'parked';
+comment on index headgate.chunks_wake_idx is 'The sweep takes parked chunks whose time has come.';
