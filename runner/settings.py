@@ -1,0 +1,76 @@
+"""What the environment says, read once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+from runner.errors import InvalidValue
+
+DATABASE = "headgate"
+PACKAGE = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the database is, and where our own files are."""
+
+    dsn: str | None
+    """A server of the user's own; None means the embedded one."""
+    database: str
+    home: Path
+    """The embedded server's folder: its data, its log, the passwords of its roles."""
+    db: Path
+    """The folder with the SQL: migrations, functions, views, grants, plans."""
+    lock_timeout: str = "5s"
+    """How long `migrate` waits for a table that somebody else has locked."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read HEADGATE_ and: DSN, DATABASE, HOME, DB (the folder of SQL), LOCK_TIMEOUT."""
+        env = os.environ if environ is None else environ
+        dsn = env.get("HEADGATE_DSN") or None
+        return cls(
+            dsn=dsn,
+            database=env.get("HEADGATE_DATABASE") or _database_of(dsn),
+            home=_absolute(env.get("HEADGATE_HOME")) or _root() / ".headgate",
+            db=_absolute(env.get("HEADGATE_DB")) or _db_folder(),
+            lock_timeout=env.get("HEADGATE_LOCK_TIMEOUT") or "5s",
+        )
+
+    def with_database(self, database: str) -> Settings:
+        """Return the same settings for another database of the server."""
+        return replace(self, database=database)
+
+
+def _database_of(dsn: str | None) -> str:
+    if dsn is None:
+        return DATABASE
+    try:
+        return str(conninfo_to_dict(dsn).get("dbname") or DATABASE)
+    except ProgrammingError:
+        # libpq's message may quote a part of the string, and that a password: do not repeat it.
+        raise InvalidValue(
+            "HEADGATE_DSN is not a connection string",
+            hint="for example: postgresql://user:password@host:5432/headgate "
+            "(characters such as @ : / # in the password must be percent-encoded)",
+        ) from None
+
+
+def _absolute(path: str | None) -> Path | None:
+    return Path(path).expanduser().resolve() if path else None
+
+
+def _root() -> Path:
+    """Return the checkout we run from, or the current folder when installed as a wheel."""
+    return PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").exists() else Path.cwd()
+
+
+def _db_folder() -> Path:
+    packaged = PACKAGE / "db"
+    return packaged if packaged.exists() else PACKAGE.parent / "db"
