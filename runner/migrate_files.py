@@ -1,0 +1,174 @@
+"""The files of db/, in the order in which they are applied, and which of them are pending."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runner.errors import MigrateError, MigrationEdited, MigrationNumbering
+
+OWNER = "headgate_owner"
+NUMBERED = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+PLAN = re.compile(r"[a-z][a-z0-9_]*")
+HEADER = re.compile(r"^-- (role|transactional): *(\w+) *$")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of db/; `path` is relative to that folder."""
+
+    path: str
+    kind: str
+    plan: str | None
+    body: bytes = field(repr=False)
+
+    @property
+    def sha256(self) -> str:
+        """Return the hash by which a change is noticed."""
+        return hashlib.sha256(self.body).hexdigest()
+
+    @property
+    def text(self) -> str:
+        """Return the SQL."""
+        return self.body.decode()
+
+    @property
+    def is_stateless(self) -> bool:
+        """Tell whether the file is applied again in place: a function or a view."""
+        return self.kind in ("function", "view")
+
+    @property
+    def name(self) -> str:
+        """Return what a function or view file is named after: `010_v_quota.sql` is v_quota."""
+        return re.sub(r"^\d+_", "", Path(self.path).name.partition(".")[0])
+
+    @property
+    def is_transactional(self) -> bool:
+        """Tell whether the file may share a transaction with others."""
+        return self.kind == "data" or self._headers().get("transactional") != "false"
+
+    @property
+    def role(self) -> str | None:
+        """Return the role to apply the file as; None is the connecting user."""
+        if self.kind != "data" and self._headers().get("role") == "migrator":
+            return None
+        if self.plan is not None and (self.kind == "migration" or self.is_stateless):
+            return role_of(self.plan)
+        return OWNER
+
+    def _headers(self) -> dict[str, str]:
+        """Return what the leading comment lines of the form `-- key: value` say."""
+        found = {}
+        for line in self.text.splitlines():
+            if not line.startswith("--"):
+                break
+            if match := HEADER.match(line):
+                found[match[1]] = match[2]
+        return found
+
+
+def role_of(plan: str) -> str:
+    """Return the role that owns a plan's schema."""
+    return f"headgate_plan_{plan}"
+
+
+def file_at(path: str) -> File:
+    """Return a file that is only known by its path, without its body."""
+    parts = path.split("/")
+    plan = parts[1] if parts[0] == "plans" and len(parts) > 2 else None
+    folder = parts[2] if plan is not None else parts[0]
+    kind = folder.partition(".")[0].removesuffix("s") if folder != "rows.sql" else "rows"
+    return File(path, kind, plan, b"")
+
+
+def read_folder(db: Path) -> list[File]:
+    """Return all files in order: migrations, functions, views, then data and rows, then grants."""
+    if not (db / "migrations").is_dir():
+        raise MigrateError(f"{db} has no folder `migrations`", hint="HEADGATE_DB names the folder")
+    plans = sorted(x.name for x in db.glob("plans/*") if x.is_dir())
+    for plan in plans:
+        if not PLAN.fullmatch(plan):
+            raise MigrateError(f"plans/{plan}: a plan's folder is named in small letters, a-z0-9_")
+    roots = [(db, None), *((db / "plans" / plan, plan) for plan in plans)]
+
+    def find(kind: str, pattern: str) -> list[File]:
+        return [
+            File(str(path.relative_to(db)), kind, plan, path.read_bytes())
+            for root, plan in roots
+            for path in sorted(root.glob(pattern))
+        ]
+
+    migrations = find("migration", "migrations/*.sql")
+    _check_numbers(migrations)
+    return [
+        *migrations,
+        *find("function", "functions/**/*.sql"),
+        *find("view", "views/*.sql"),
+        *find("data", "data/*.csv.gz"),
+        *find("rows", "rows.sql"),
+        *find("grant", "grants/*.sql"),
+    ]
+
+
+def pending_files(files: list[File], applied: Mapping[str, str]) -> list[File]:
+    """Return the files to apply, given the hashes of those applied before."""
+    _check_frozen(files, applied)
+    changed = {x.path for x in files if applied.get(x.path) != x.sha256}
+
+    def kinds(*names: str) -> bool:
+        return any(x.path in changed and x.kind in names for x in files)
+
+    rebuild_views = kinds("migration", "view")  # a migration may have dropped a view along
+    grant_again = rebuild_views or kinds("function", "grant")
+    reload_plans = {x.plan for x in files if x.path in changed and x.kind == "data"}
+
+    def is_pending(file: File) -> bool:
+        return (
+            file.path in changed
+            or (file.kind == "view" and rebuild_views)
+            or (file.kind == "rows" and file.plan in reload_plans)
+            or (file.kind == "grant" and grant_again)
+        )
+
+    return [x for x in files if is_pending(x)]
+
+
+def _check_numbers(migrations: list[File]) -> None:
+    """Refuse a gap, a duplicate or a name without a number, in each folder of migrations."""
+    expected: dict[str | None, int] = {}
+    for file in migrations:
+        match = NUMBERED.fullmatch(Path(file.path).name)
+        if match is None:
+            raise MigrationNumbering(
+                f"{file.path}: not named like 0001_what_it_does.sql", hint="rename the file"
+            )
+        number, due = int(match[1]), expected.get(file.plan, 0) + 1
+        if number != due:
+            what = "is used twice" if number < due else f"comes before {due:04d} exists"
+            raise MigrationNumbering(
+                f"{file.path}: number {number:04d} {what}", hint=f"the next number is {due:04d}"
+            )
+        expected[file.plan] = due
+
+
+def _check_frozen(files: list[File], applied: Mapping[str, str]) -> None:
+    """Refuse a migration that was edited, or that comes before one already applied."""
+    for file in (x for x in files if x.kind == "migration"):
+        known = applied.get(file.path)
+        if known is not None and known != file.sha256:
+            raise MigrationEdited(f"{file.path} was edited after it had been applied")
+        later = [x for x in _migrations_after(file, files) if x in applied]
+        if known is None and later:
+            raise MigrationNumbering(
+                f"{file.path} is new, but {later[0]} was applied before it",
+                hint="give the new migration the next free number",
+            )
+
+
+def _migrations_after(file: File, files: list[File]) -> Iterator[str]:
+    for other in files:
+        if other.kind == "migration" and other.plan == file.plan and other.path > file.path:
+            yield other.path

@@ -1,0 +1,50 @@
+"""A SQL file as its statements, so that an error can name the line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# What hides a semicolon: comments, quoted text, quoted names, dollar quotes, parentheses.
+TOKEN = re.compile(
+    r"--[^\n]*"
+    r"|/\*.*?\*/"
+    r"|(?<!\w)[eE]'(?:[^'\\]|\\.|'')*'"
+    r"|'(?:[^']|'')*'"
+    r'|"[^"]*"'
+    r"|(?<![\w$])\$((?:[A-Za-z_]\w*)?)\$.*?\$\1\$"
+    r"|[();]",
+    re.DOTALL,
+)
+BLANK = re.compile(r"(?:\s+|--[^\n]*|/\*.*?\*/)*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement and the line of the file on which it begins."""
+
+    line: int
+    text: str
+
+    def line_of(self, position: int) -> int:
+        """Return the file's line of a character of the statement, counted from 1."""
+        return self.line + self.text.count("\n", 0, max(0, position - 1))
+
+
+def statements(sql: str) -> Iterator[Statement]:
+    """Split at the semicolons that end a statement; comments before one are left out."""
+    start, depth = 0, 0
+    for token in TOKEN.finditer(sql):
+        depth += {"(": 1, ")": -1}.get(token[0], 0)
+        if token[0] == ";" and depth <= 0:
+            yield from _statement(sql, start, token.end())
+            start, depth = token.end(), 0
+    yield from _statement(sql, start, len(sql))
+
+
+def _statement(sql: str, start: int, end: int) -> Iterator[Statement]:
+    blank = BLANK.match(sql, start, end)
+    first = blank.end() if blank else start
+    if sql[first:end].strip(" \n\t;"):
+        yield Statement(sql.count("\n", 0, first) + 1, sql[first:end])
