@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,7 @@ from runner.settings import Settings
 logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 10
+DETAIL = re.compile(r"skipping$|^drop cascades to|has already been granted")
 LEVELS = {"WARNING": logging.WARNING, "NOTICE": logging.INFO, "INFO": logging.INFO}
 
 
@@ -86,8 +88,11 @@ def from_psycopg(exc: psycopg.Error, dsn: str | None = None) -> HeadgateError:
 def log_notice(notice: Diagnostic) -> None:
     """Log what the server says on the way; what it skipped or dropped along is detail."""
     message = notice.message_primary or ""
-    is_detail = message.endswith("skipping") or message.startswith("drop cascades to")
-    level = logging.DEBUG if is_detail else LEVELS.get(notice.severity_nonlocalized or "", 10)
+    level = (
+        logging.DEBUG
+        if DETAIL.search(message)
+        else LEVELS.get(notice.severity_nonlocalized or "", 10)
+    )
     logger.log(level, "%s", message)
 
 
@@ -107,7 +112,7 @@ def _is_connection_failure(exc: psycopg.Error) -> bool:
 
 
 def _unreachable(exc: psycopg.Error, dsn: str | None) -> ServerUnreachable:
-    said = exc.diag.message_primary or _last_line(str(exc))
+    said = exc.diag.message_primary or _reason(str(exc))
     if dsn is None:
         return ServerUnreachable(f"the connection to PostgreSQL is gone: {said}")
     return ServerUnreachable(f"cannot connect to {describe(dsn)}: {said}", hint=_connect_hint(said))
@@ -129,6 +134,7 @@ def describe(dsn: str) -> str:
     return f"database {parts.get('dbname') or ''!r} at {host}{port}"
 
 
-def _last_line(text: str) -> str:
-    lines = [x.strip() for x in text.splitlines() if x.strip()]
-    return lines[-1] if lines else "no reason given"
+def _reason(text: str) -> str:
+    """Return libpq's reason without the address before it and the advice after it."""
+    line = next((x for x in text.splitlines() if "failed: " in x), text.partition("\n")[0])
+    return line.rpartition("failed: ")[2].removeprefix("FATAL:").strip() or "no reason given"

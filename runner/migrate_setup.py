@@ -33,11 +33,15 @@ def database_exists(settings: Settings) -> bool:
     """Tell whether the server has the database; raise when the server does not answer."""
     try:
         connect(settings, "migrate").close()
-    except ServerUnreachable:
-        with connect(settings.with_database("postgres"), "migrate") as connection:
-            query = "select 1 from pg_catalog.pg_database where datname = %s"
-            if connection.execute(query, (settings.database,)).fetchone() is not None:
-                raise
+    except ServerUnreachable as first:
+        query = "select 1 from pg_catalog.pg_database where datname = %s"
+        try:
+            with connect(settings.with_database("postgres"), "migrate") as connection:
+                found = connection.execute(query, (settings.database,)).fetchone()
+        except ServerUnreachable:
+            raise first from None
+        if found is not None:
+            raise
         return False
     return True
 

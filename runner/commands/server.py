@@ -1,0 +1,117 @@
+"""`headgate up`, `down`, `dsn`, `psql`: the database server and how to reach it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from runner.commands import console
+from runner.database import connect, describe, dsn_of
+from runner.errors import NotMigrated, ServerError, ServerMissing
+from runner.server import Server, binaries
+from runner.settings import Settings
+
+
+class Role(StrEnum):
+    """A role that may log in."""
+
+    READER = "reader"
+    PLANNER = "planner"
+    RUNNER = "runner"
+
+
+def up(
+    port: Annotated[
+        int | None, typer.Option(min=1024, max=65535, help="Also listen on 127.0.0.1, here.")
+    ] = None,
+) -> None:
+    """Start the embedded PostgreSQL; it keeps running until `headgate down`."""
+    settings = Settings.from_env()
+    if settings.dsn is not None:
+        raise ServerError(
+            "HEADGATE_DSN is set: that server is used, not the embedded one",
+            hint="unset HEADGATE_DSN to use the embedded one",
+        )
+    running = Server(settings.home).start(port=port)
+    address = f"127.0.0.1:{running.port} and " if running.on_tcp else ""
+    console.ERR.print(f"PostgreSQL runs at {address}{running.socket_dir}, process {running.pid}")
+
+
+def down() -> None:
+    """Stop the embedded PostgreSQL; its data stays."""
+    settings = Settings.from_env()
+    if Server(settings.home).stop():
+        console.ERR.print("PostgreSQL has stopped")
+    else:
+        console.ERR.print("PostgreSQL did not run")
+
+
+def dsn(
+    role: Annotated[Role | None, typer.Option(help="Whose; without it the superuser's.")] = None,
+) -> None:
+    """Print a connection string and nothing else."""
+    print(_dsn(console.ready_settings(), role))
+
+
+def psql(
+    arguments: Annotated[list[str] | None, typer.Argument(help="For psql, after `--`.")] = None,
+) -> None:
+    """Open psql on the database."""
+    settings = console.ready_settings()
+    parts = conninfo_to_dict(dsn_of(settings))
+    environ = dict(os.environ)
+    if password := parts.pop("password", None):
+        environ["PGPASSWORD"] = str(password)  # an argument would show in the list of processes
+    program = str(_psql(settings))
+    os.execve(program, ["psql", make_conninfo("", **parts), *(arguments or [])], environ)
+
+
+def _dsn(settings: Settings, role: Role | None) -> str:
+    if role is None:
+        return dsn_of(settings)
+    user = f"headgate_{role}"
+    if settings.dsn is not None:
+        console.ERR.print(f"its password is yours to set: alter role {user} password '...'")
+        parts = conninfo_to_dict(dsn_of(settings)) | {"user": user, "password": None}
+        return make_conninfo("", **parts)
+    server = Server(settings.home)
+    running = server.running()
+    if running is None or not running.on_tcp:
+        return dsn_of(settings, role=user)
+    password = server.password(user)
+    _set_password(settings, user, password)
+    return running.dsn(settings.database, user=user, password=password)
+
+
+def _set_password(settings: Settings, user: str, password: str) -> None:
+    """Give the role its password, as a verifier: the server's log never sees the password."""
+    with connect(settings.with_database("postgres"), "dsn") as connection:
+        query = "select 1 from pg_catalog.pg_roles where rolname = %s"
+        if connection.execute(query, (user,)).fetchone() is None:
+            raise NotMigrated(f"there is no role {user} yet")
+        verifier = connection.pgconn.encrypt_password(
+            password.encode(), user.encode(), b"scram-sha-256"
+        )
+        statement = sql.SQL("alter role {} password {}")
+        connection.execute(statement.format(sql.Identifier(user), sql.Literal(verifier.decode())))
+
+
+def _psql(settings: Settings) -> Path:
+    """Return the embedded server's psql, or the system's."""
+    try:
+        return binaries() / "psql"
+    except ServerMissing as exc:
+        found = shutil.which("psql")
+        if found is None:
+            where = describe(dsn_of(settings))
+            raise ServerError(
+                f"there is no psql to open {where} with", hint="install a PostgreSQL client"
+            ) from exc
+        return Path(found)
