@@ -1,0 +1,151 @@
+"""One server for the run, one migrated template, a clone or a rolled-back transaction per test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+from psycopg import sql
+
+from runner.database import connect, dsn_of
+from runner.migrate import migrate
+from runner.settings import Settings
+from tests.plan import Plan
+from tests.servers import DB, debian_server, embedded_server, has_debian, scratch_folder
+
+COUNTER = itertools.count(1)
+DEBIAN = os.environ.get("HEADGATE_TEST_POSTGRES", "")
+DSN = os.environ.get("HEADGATE_TEST_DSN") or os.environ.get("HEADGATE_DSN")
+UNWANTED = ("HEADGATE_DSN", "HEADGATE_DATABASE", "HEADGATE_HOME", "HEADGATE_DB", "EODHD_API_TOKEN")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_outside() -> Iterator[None]:
+    """Keep the user's own database and token out of every test."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in UNWANTED:
+            patch.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Settings]:
+    """Run the embedded server, or use HEADGATE_TEST_DSN's, or HEADGATE_TEST_POSTGRES' (Debian)."""
+    if DEBIAN:
+        if not has_debian(DEBIAN):
+            pytest.skip(f"PostgreSQL {DEBIAN} is not installed here")
+        with debian_server(DEBIAN) as settings:
+            yield settings
+    elif DSN:
+        with scratch_folder() as home:
+            yield Settings(dsn=DSN, database="postgres", home=home, db=DB)
+    else:
+        with embedded_server() as settings:
+            yield settings
+
+
+@pytest.fixture(scope="session")
+def empty_database(server: Settings) -> Iterator[Callable[[], Settings]]:
+    """Make databases with nothing in them; all are dropped at the end."""
+    yield from _factory(server, None)
+
+
+@pytest.fixture(scope="session")
+def template(server: Settings) -> Iterator[Settings]:
+    """Migrate a database once, and let its sessions move the clock."""
+    settings = server.with_database(_name("template"))
+    migrate(settings)
+    with connect(settings, "test") as connection:
+        connection.execute("update headgate.settings set value = 'true' where name = 'test_clock'")
+    yield settings
+    _drop(settings)
+
+
+@pytest.fixture(scope="session")
+def _clones(server: Settings, template: Settings) -> Iterator[Callable[[], Settings]]:
+    yield from _factory(server, template)
+
+
+@pytest.fixture
+def database(_clones: Callable[[], Settings]) -> Iterator[Settings]:
+    """Clone the template: for tests with several connections, runners or commits."""
+    settings = _clones()
+    yield settings
+    _drop(settings)
+
+
+@pytest.fixture(scope="session")
+def _shared(_clones: Callable[[], Settings]) -> Settings:
+    """Clone the template once, for all tests that roll back."""
+    return _clones()
+
+
+@pytest.fixture
+def db(_shared: Settings) -> Iterator[Plan]:
+    """Open a transaction that is rolled back; whatever the test does in it never happened."""
+    with connect(_shared, "test", autocommit=False) as connection:
+        yield Plan(connection)
+        connection.rollback()
+
+
+@pytest.fixture
+def plan(database: Settings) -> Iterator[Plan]:
+    """Open the clone of this test; every call commits."""
+    with connect(database, "test") as connection:
+        yield Plan(connection)
+
+
+@pytest.fixture
+def headgate() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command line in a process of its own: `headgate("status", settings=database)`."""
+
+    def run(
+        *arguments: str, settings: Settings | None = None, timeout: float = 60, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
+        known = (
+            {"HEADGATE_DSN": dsn_of(settings), "HEADGATE_DB": str(settings.db)} if settings else {}
+        )
+        return subprocess.run(
+            [sys.executable, "-m", "runner", *arguments],
+            env={**os.environ, **known, **environ},
+            cwd=DB.parent,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    return run
+
+
+def _factory(server: Settings, template: Settings | None) -> Iterator[Callable[[], Settings]]:
+    made: list[Settings] = []
+
+    def make() -> Settings:
+        source = template.database if template else "template0"
+        settings = replace(server, database=_name("database"))
+        statement = sql.SQL("create database {} template {}").format(
+            sql.Identifier(settings.database), sql.Identifier(source)
+        )
+        with connect(server, "test") as connection:
+            connection.execute(statement)
+        made.append(settings)
+        return settings
+
+    yield make
+    for settings in made:
+        _drop(settings)
+
+
+def _name(what: str) -> str:
+    return f"headgate_test_{what}_{os.getpid()}_{next(COUNTER)}"
+
+
+def _drop(settings: Settings) -> None:
+    statement = sql.SQL("drop database if exists {} with (force)")
+    with connect(settings.with_database("postgres"), "test") as connection:
+        connection.execute(statement.format(sql.Identifier(settings.database)))

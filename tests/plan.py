@@ -1,0 +1,73 @@
+"""The plan as tests see it: a connection on which stored functions are called by name."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, LiteralString, cast
+
+from psycopg import Connection, sql
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+Row = dict[str, Any]
+
+
+class Plan:
+    """`plan.call("check_quota", p_pipeline="x", p_run_id="y")` and its rows."""
+
+    def __init__(self, connection: Connection[DictRow]) -> None:
+        self.connection = connection
+
+    def call(self, function: str, **arguments: Any) -> list[Row]:
+        """Call a function by name (of schema headgate unless it says another); return its rows."""
+        schema, _, name = function.rpartition(".")
+        names = sql.SQL(", ").join(
+            sql.SQL("{} => {}").format(sql.Identifier(x), sql.Placeholder(x)) for x in arguments
+        )
+        query = sql.SQL("select * from {}({})").format(
+            sql.Identifier(schema or "headgate", name), names
+        )
+        return self._rows(query, {x: _adapted(y) for x, y in arguments.items()})
+
+    def row(self, function: str, **arguments: Any) -> Row:
+        """Call a function that returns exactly one row."""
+        rows = self.call(function, **arguments)
+        assert len(rows) == 1, f"{function} returned {len(rows)} rows"
+        return rows[0]
+
+    def value(self, function: str, **arguments: Any) -> Any:
+        """Call a function that returns exactly one value."""
+        (value,) = self.row(function, **arguments).values()
+        return value
+
+    def sql(self, query: str, **arguments: Any) -> list[Row]:
+        """Run any statement, to look or to arrange; `%(name)s` stands for an argument."""
+        adapted = {x: _adapted(y) for x, y in arguments.items()}
+        return self._rows(cast(LiteralString, query), adapted or None)
+
+    def scalar(self, query: str, **arguments: Any) -> Any:
+        """Run a statement that returns exactly one value."""
+        rows = self.sql(query, **arguments)
+        assert len(rows) == 1 and len(rows[0]) == 1, f"not one value: {rows}"
+        (value,) = rows[0].values()
+        return value
+
+    def freeze_clock(self, at: datetime | str) -> None:
+        """Stop headgate.clock() at a moment, for this session."""
+        self._set("headgate.clock_frozen", str(at))
+
+    def offset_clock(self, interval: str) -> None:
+        """Move headgate.clock() by an interval; it runs on from there, for this session."""
+        self._set("headgate.clock_frozen", "")
+        self._set("headgate.clock_offset", interval)
+
+    def _set(self, name: str, value: str) -> None:
+        self.connection.execute("select set_config(%s, %s, false)", (name, value))
+
+    def _rows(self, query: LiteralString | sql.Composed, arguments: Row | None) -> list[Row]:
+        cursor = self.connection.execute(query, arguments)
+        return cursor.fetchall() if cursor.description else []
+
+
+def _adapted(value: Any) -> Any:
+    return Jsonb(value) if isinstance(value, dict) else value

@@ -1,0 +1,106 @@
+"""PostgreSQL servers for tests: thrown away afterwards, also when an earlier run was killed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from runner.server import Server
+from runner.settings import Settings
+
+PREFIX = "headgate-test-"
+DB = Path(__file__).resolve().parents[1] / "db"
+DEBIAN = Path("/usr/lib/postgresql")
+
+# A test's data need not survive the machine; everything else is as in earnest.
+PARAMETERS = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
+
+
+@contextmanager
+def embedded_server() -> Iterator[Settings]:
+    """Run the embedded server in a folder of its own."""
+    with scratch_folder() as home:
+        server = Server(home)
+        server.start(parameters=PARAMETERS)
+        try:
+            yield Settings(dsn=None, database="postgres", home=home, db=DB)
+        finally:
+            server.stop()
+
+
+@contextmanager
+def debian_server(version: str) -> Iterator[Settings]:
+    """Run the distribution's PostgreSQL of that version in a folder of its own."""
+    programs = DEBIAN / version / "bin"
+    with scratch_folder() as home:
+        user = _user(home)
+        data = home / "postgres"
+        _run(user, programs / "initdb", "-A", "trust", "-U", "postgres", "-D", data)
+        options = " ".join(f"-c {name}={value}" for name, value in PARAMETERS.items())
+        options += f" -c listen_addresses='' -c unix_socket_directories={home}"
+        log = home / "server.log"
+        _run(user, programs / "pg_ctl", "start", "-w", "-D", data, "-l", log, "-o", options)
+        try:
+            dsn = f"postgresql://postgres@/postgres?host={home}"
+            yield Settings(dsn=dsn, database="postgres", home=home, db=DB)
+        finally:
+            _run(user, programs / "pg_ctl", "stop", "-w", "-m", "immediate", "-D", data)
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Make a folder with a short path (a socket fits in), named after this process."""
+    _remove_orphans()
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir="/tmp"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def has_debian(version: str) -> bool:
+    """Tell whether the distribution's PostgreSQL of that version is installed."""
+    return (DEBIAN / version / "bin" / "initdb").exists()
+
+
+def _remove_orphans() -> None:
+    """Stop and remove what a killed run left behind."""
+    for folder in Path("/tmp").glob(f"{PREFIX}*-*"):
+        owner = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if psutil.pid_exists(int(owner)):
+            continue
+        pid_file = folder / "postgres" / "postmaster.pid"
+        if pid_file.exists():
+            pid = int(pid_file.read_text().split("\n", 1)[0])
+            if psutil.pid_exists(pid) and str(pid_file.parent) in psutil.Process(pid).cmdline():
+                psutil.Process(pid).terminate()
+                psutil.wait_procs([psutil.Process(pid)], timeout=5)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _user(home: Path) -> str | None:
+    """Return the package's own user when we are root, as whom PostgreSQL refuses to run."""
+    if os.geteuid() != 0:
+        return None
+    shutil.chown(home, "postgres")
+    home.chmod(0o755)
+    return "postgres"
+
+
+def _run(user: str | None, *command: object) -> None:
+    done = subprocess.run(
+        [str(x) for x in command],
+        user=user,
+        cwd="/tmp",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,  # not a pipe: the server would keep it open
+        stderr=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, f"{command} ended with {done.returncode}"
