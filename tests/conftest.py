@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import pytest
 from psycopg import sql
@@ -50,9 +49,24 @@ def server() -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="session")
-def empty_database(server: Settings) -> Iterator[Callable[[], Settings]]:
-    """Make databases with nothing in them; all are dropped at the end."""
-    yield from _factory(server, None)
+def clone(server: Settings) -> Iterator[Callable[[Settings | None], Settings]]:
+    """Make databases: `clone(settings)` copies one, `clone(None)` is empty; dropped at the end."""
+    made: list[Settings] = []
+
+    def make(source: Settings | None) -> Settings:
+        settings = server.with_database(_name("database"))
+        statement = sql.SQL("create database {} template {}").format(
+            sql.Identifier(settings.database),
+            sql.Identifier(source.database if source else "template0"),
+        )
+        with connect(server, "test") as connection:
+            connection.execute(statement)
+        made.append(settings)
+        return settings
+
+    yield make
+    for settings in made:
+        _drop(settings)
 
 
 @pytest.fixture(scope="session")
@@ -66,23 +80,20 @@ def template(server: Settings) -> Iterator[Settings]:
     _drop(settings)
 
 
-@pytest.fixture(scope="session")
-def _clones(server: Settings, template: Settings) -> Iterator[Callable[[], Settings]]:
-    yield from _factory(server, template)
-
-
 @pytest.fixture
-def database(_clones: Callable[[], Settings]) -> Iterator[Settings]:
+def database(
+    clone: Callable[[Settings | None], Settings], template: Settings
+) -> Iterator[Settings]:
     """Clone the template: for tests with several connections, runners or commits."""
-    settings = _clones()
+    settings = clone(template)
     yield settings
     _drop(settings)
 
 
 @pytest.fixture(scope="session")
-def _shared(_clones: Callable[[], Settings]) -> Settings:
+def _shared(clone: Callable[[Settings | None], Settings], template: Settings) -> Settings:
     """Clone the template once, for all tests that roll back."""
-    return _clones()
+    return clone(template)
 
 
 @pytest.fixture
@@ -120,25 +131,6 @@ def headgate() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
-
-
-def _factory(server: Settings, template: Settings | None) -> Iterator[Callable[[], Settings]]:
-    made: list[Settings] = []
-
-    def make() -> Settings:
-        source = template.database if template else "template0"
-        settings = replace(server, database=_name("database"))
-        statement = sql.SQL("create database {} template {}").format(
-            sql.Identifier(settings.database), sql.Identifier(source)
-        )
-        with connect(server, "test") as connection:
-            connection.execute(statement)
-        made.append(settings)
-        return settings
-
-    yield make
-    for settings in made:
-        _drop(settings)
 
 
 def _name(what: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString
 
-from psycopg import Connection, sql
+from psycopg import Connection
 from psycopg.rows import DictRow
+from psycopg.sql import SQL, Composed, Identifier, Placeholder
 from psycopg.types.json import Jsonb
 
 Row = dict[str, Any]
@@ -21,12 +22,10 @@ class Plan:
     def call(self, function: str, **arguments: Any) -> list[Row]:
         """Call a function by name (of schema headgate unless it says another); return its rows."""
         schema, _, name = function.rpartition(".")
-        names = sql.SQL(", ").join(
-            sql.SQL("{} => {}").format(sql.Identifier(x), sql.Placeholder(x)) for x in arguments
+        names = SQL(", ").join(
+            SQL("{} => {}").format(Identifier(x), Placeholder(x)) for x in arguments
         )
-        query = sql.SQL("select * from {}({})").format(
-            sql.Identifier(schema or "headgate", name), names
-        )
+        query = SQL("select * from {}({})").format(Identifier(schema or "headgate", name), names)
         return self._rows(query, {x: _adapted(y) for x, y in arguments.items()})
 
     def row(self, function: str, **arguments: Any) -> Row:
@@ -40,12 +39,12 @@ class Plan:
         (value,) = self.row(function, **arguments).values()
         return value
 
-    def sql(self, query: str, **arguments: Any) -> list[Row]:
+    def sql(self, query: LiteralString, **arguments: Any) -> list[Row]:
         """Run any statement, to look or to arrange; `%(name)s` stands for an argument."""
         adapted = {x: _adapted(y) for x, y in arguments.items()}
-        return self._rows(cast(LiteralString, query), adapted or None)
+        return self._rows(query, adapted or None)
 
-    def scalar(self, query: str, **arguments: Any) -> Any:
+    def scalar(self, query: LiteralString, **arguments: Any) -> Any:
         """Run a statement that returns exactly one value."""
         rows = self.sql(query, **arguments)
         assert len(rows) == 1 and len(rows[0]) == 1, f"not one value: {rows}"
@@ -64,7 +63,7 @@ class Plan:
     def _set(self, name: str, value: str) -> None:
         self.connection.execute("select set_config(%s, %s, false)", (name, value))
 
-    def _rows(self, query: LiteralString | sql.Composed, arguments: Row | None) -> list[Row]:
+    def _rows(self, query: LiteralString | Composed, arguments: Row | None) -> list[Row]:
         cursor = self.connection.execute(query, arguments)
         return cursor.fetchall() if cursor.description else []
 

@@ -1,0 +1,465 @@
+"""What `migrate` does with a small folder of SQL, on a real server."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from runner.database import connect
+from runner.errors import (
+    MigrateError,
+    MigrationEdited,
+    MigrationFailed,
+    MigrationNumbering,
+    NotMigrated,
+    ServerTooOld,
+    WrongPlan,
+)
+from runner.migrate import migrate, require_migrated
+from runner.migrate_setup import install_pgmq, require_version
+from runner.settings import Settings
+
+ROLES = """\
+-- role: migrator
+do $$
+begin
+    if not exists (select from pg_roles where rolname = 'headgate_owner') then
+        create role headgate_owner;
+    end if;
+end;
+$$;
+create schema if not exists headgate authorization headgate_owner;
+"""
+
+
+class Folder:
+    """A small db/ and the database it is applied to."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.write("migrations/0001_roles.sql", ROLES)
+        self.write("migrations/0002_apples.sql", "create table headgate.apples (name text);")
+
+    def write(self, path: str, text: str) -> None:
+        target = self.settings.db / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(dedent(text))
+
+    def remove(self, path: str) -> None:
+        (self.settings.db / path).unlink()
+
+    def migrate(self, **options: Any) -> list[str]:
+        return migrate(self.settings, **options).files
+
+    def sql(self, query: str) -> list[tuple[Any, ...]]:
+        with connect(self.settings, "test") as connection:
+            cursor = connection.execute(query)
+            return [tuple(row.values()) for row in cursor] if cursor.description else []
+
+
+@pytest.fixture(scope="module")
+def with_pgmq(clone: Callable[[Settings | None], Settings]) -> Settings:
+    settings = clone(None)
+    with connect(settings, "test") as connection:
+        install_pgmq(connection)
+    return settings
+
+
+@pytest.fixture
+def folder(
+    clone: Callable[[Settings | None], Settings], with_pgmq: Settings, tmp_path: Path
+) -> Folder:
+    return Folder(replace(clone(with_pgmq), db=tmp_path / "db"))
+
+
+def test_applies_everything_once_and_then_nothing(folder):
+    folder.write(
+        "functions/fruit/count.sql", "create or replace function headgate.c() returns int return 1;"
+    )
+
+    assert folder.migrate() == [
+        "migrations/0001_roles.sql",
+        "migrations/0002_apples.sql",
+        "functions/fruit/count.sql",
+    ]
+    assert folder.migrate() == []
+
+
+def test_a_dry_run_lists_what_is_pending_and_does_nothing(folder):
+    assert folder.migrate(dry_run=True) == [
+        "migrations/0001_roles.sql",
+        "migrations/0002_apples.sql",
+    ]
+    assert folder.sql("select to_regclass('headgate.schema_files')") == [(None,)]
+
+
+def test_creates_the_database_but_not_in_a_dry_run(folder):
+    elsewhere = folder.settings.with_database(folder.settings.database + "_new")
+
+    assert len(migrate(elsewhere, dry_run=True).files) == 2
+    assert folder.sql("select 1 from pg_database where datname like '%\\_new'") == []
+    assert len(migrate(elsewhere).files) == 2
+
+    folder.sql(f'drop database "{elsewhere.database}"')
+
+
+def test_an_edited_migration_is_refused_by_name(folder):
+    folder.migrate()
+    folder.write("migrations/0002_apples.sql", "create table headgate.pears ();")
+
+    with pytest.raises(MigrationEdited, match=r"migrations/0002_apples\.sql was edited"):
+        folder.migrate()
+
+
+def test_a_gap_in_the_numbers_is_refused(folder):
+    folder.write("migrations/0004_pears.sql", "select 1;")
+
+    with pytest.raises(MigrationNumbering, match=r"0004_pears\.sql: .* before 0003 exists"):
+        folder.migrate()
+
+
+def test_a_number_used_twice_is_refused(folder):
+    folder.write("migrations/0002_pears.sql", "select 1;")
+
+    with pytest.raises(MigrationNumbering, match=r"0002_pears\.sql: number 0002 is used twice"):
+        folder.migrate()
+
+
+def test_a_file_without_a_number_is_refused(folder):
+    folder.write("migrations/pears.sql", "select 1;")
+
+    with pytest.raises(MigrationNumbering, match=r"pears\.sql: not named like"):
+        folder.migrate()
+
+
+def test_a_migration_that_comes_late_is_refused(folder):
+    folder.write("migrations/0003_pears.sql", "select 1;")
+    folder.migrate()
+    folder.sql("delete from headgate.schema_files where path like '%0002%'")
+
+    with pytest.raises(MigrationNumbering, match=r"0002_apples\.sql is new, but .*0003_pears\.sql"):
+        folder.migrate()
+
+
+def test_an_edited_function_is_applied_alone(folder):
+    folder.write("functions/a.sql", "create or replace function headgate.a() returns int return 1;")
+    folder.write("functions/b.sql", "create or replace function headgate.b() returns int return 1;")
+    folder.migrate()
+    folder.write("functions/b.sql", "create or replace function headgate.b() returns int return 2;")
+
+    assert folder.migrate() == ["functions/b.sql"]
+    assert folder.sql("select headgate.a(), headgate.b()") == [(1, 2)]
+
+
+def test_functions_may_use_what_comes_after_them(folder):
+    folder.write(
+        "functions/a.sql",
+        """
+        create or replace function headgate.a() returns int language sql
+        as $$ select headgate.b() $$;
+        """,
+    )
+    folder.write("functions/b.sql", "create or replace function headgate.b() returns int return 2;")
+    folder.migrate()
+
+    assert folder.sql("select headgate.a()") == [(2,)]
+
+
+def test_a_view_that_lost_a_column_is_rebuilt_with_its_dependants_and_grants(folder):
+    view = (
+        "drop view if exists headgate.v_{0} cascade;\ncreate view headgate.v_{0} as select {1};\n"
+    )
+    folder.write("views/010_v_apples.sql", view.format("apples", "1 as a, 2 as b"))
+    folder.write("views/020_v_pears.sql", view.format("pears", "a from headgate.v_apples"))
+    folder.write("grants/all.sql", "grant select on headgate.v_pears to public;")
+    folder.migrate()
+    folder.write("views/010_v_apples.sql", view.format("apples", "1 as a"))
+
+    assert folder.migrate() == ["views/010_v_apples.sql", "views/020_v_pears.sql", "grants/all.sql"]
+    assert folder.sql("select * from headgate.v_pears") == [(1,)]
+    assert folder.sql("select has_table_privilege('pg_monitor', 'headgate.v_pears', 'select')") == [
+        (True,)
+    ]
+
+
+def test_views_come_back_after_a_migration_that_dropped_them_along(folder):
+    folder.write(
+        "views/010_v_apples.sql",
+        "drop view if exists headgate.v_apples cascade;\n"
+        "create view headgate.v_apples as select * from headgate.apples;",
+    )
+    folder.migrate()
+    folder.write(
+        "migrations/0003_apples.sql",
+        "drop table headgate.apples cascade; create table headgate.apples (name text, size int);",
+    )
+
+    assert folder.migrate() == ["migrations/0003_apples.sql", "views/010_v_apples.sql"]
+    assert folder.sql("select name, size from headgate.v_apples") == []
+
+
+def test_grants_follow_a_function(folder):
+    folder.write("functions/a.sql", "create or replace function headgate.a() returns int return 1;")
+    folder.write("grants/all.sql", "grant usage on schema headgate to public;")
+    folder.migrate()
+    folder.write("functions/a.sql", "create or replace function headgate.a() returns int return 2;")
+
+    assert folder.migrate() == ["functions/a.sql", "grants/all.sql"]
+
+
+def test_an_error_names_file_and_line_and_undoes_the_whole_run(folder):
+    folder.write("functions/a.sql", "create or replace function headgate.a() returns int return 1;")
+    folder.write(
+        "grants/all.sql", "select 1;\n\n-- a comment; with a semicolon\nselect 'x;y',\n    oops;"
+    )
+
+    with pytest.raises(
+        MigrationFailed, match=r'^db/grants/all\.sql:5: column "oops" does not exist'
+    ):
+        folder.migrate()
+    assert folder.sql("select to_regclass('headgate.apples')") == [(None,)]
+
+
+def test_an_error_without_a_position_names_the_line_of_its_statement(folder):
+    folder.write(
+        "migrations/0003_more.sql",
+        "create table headgate.pears (size int check (size > 0));\n\n"
+        "insert into headgate.pears\nvalues (0);",
+    )
+
+    with pytest.raises(
+        MigrationFailed, match=r"0003_more\.sql:3: .* violates check constraint"
+    ) as error:
+        folder.migrate()
+    assert "Failing row contains (0)" in str(error.value)
+
+
+def test_a_changed_return_type_asks_for_a_migration(folder):
+    folder.write("functions/a.sql", "create or replace function headgate.a() returns int return 1;")
+    folder.migrate()
+    folder.write(
+        "functions/a.sql", "create or replace function headgate.a() returns text return '1';"
+    )
+
+    with pytest.raises(MigrationFailed) as error:
+        folder.migrate()
+    assert error.value.hint == (
+        "a migration must drop the old function first: its return type or arguments changed"
+    )
+
+
+def test_a_file_that_commits_is_refused(folder):
+    folder.write("migrations/0003_more.sql", "create table headgate.pears ();\ncommit;")
+
+    with pytest.raises(MigrationFailed, match=r"0003_more\.sql begins or ends a transaction"):
+        folder.migrate()
+
+
+def test_a_file_that_cannot_share_a_transaction_runs_alone(folder):
+    folder.write(
+        "migrations/0003_index.sql",
+        """\
+        -- transactional: false
+        drop index concurrently if exists headgate.apples_idx;
+        create index concurrently apples_idx on headgate.apples (name);
+        """,
+    )
+    folder.write("migrations/0004_pears.sql", "create table headgate.pears ();")
+
+    assert len(folder.migrate()) == 4
+    assert folder.migrate() == []
+    assert folder.sql("select to_regclass('headgate.apples_idx') is not null") == [(True,)]
+
+
+def test_a_run_that_fails_after_such_a_file_goes_on_there(folder):
+    folder.write("migrations/0003_vacuum.sql", "-- transactional: false\nvacuum headgate.apples;")
+    folder.write("migrations/0004_pears.sql", "oops;")
+
+    with pytest.raises(MigrationFailed, match=r"0004_pears\.sql:1"):
+        folder.migrate()
+    folder.write("migrations/0004_pears.sql", "create table headgate.pears ();")
+    assert folder.migrate() == ["migrations/0004_pears.sql"]
+
+
+def test_of_two_at_once_one_applies_and_the_other_finds_nothing(folder):
+    folder.write("migrations/0003_slow.sql", "select pg_sleep(0.3);")
+    found: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(len(folder.migrate()))) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(found) == [0, 3]
+
+
+def test_does_not_wait_long_for_a_table_that_somebody_holds(folder):
+    folder.migrate()
+    folder.write("migrations/0003_more.sql", "alter table headgate.apples add column size int;")
+    impatient = replace(folder.settings, lock_timeout="50ms")
+    with connect(folder.settings, "test", autocommit=False) as holder:
+        holder.execute("lock table headgate.apples")
+        began = time.monotonic()
+        with pytest.raises(MigrationFailed, match="lock timeout") as error:
+            migrate(impatient)
+        holder.rollback()
+
+    assert time.monotonic() - began < 5
+    assert "HEADGATE_LOCK_TIMEOUT" in (error.value.hint or "")
+
+
+def test_says_what_the_server_says(folder, caplog):
+    folder.write("migrations/0003_talk.sql", "do $$ begin raise notice 'apples are red'; end $$;")
+    with caplog.at_level(logging.INFO, logger="runner"):
+        folder.migrate()
+
+    assert "apples are red" in caplog.messages
+    assert "applied db/migrations/0003_talk.sql" in caplog.messages
+
+
+def test_a_migration_that_is_gone_is_reported_every_time(folder, caplog):
+    folder.migrate()
+    folder.remove("migrations/0002_apples.sql")
+
+    for _ in range(2):
+        assert migrate(folder.settings).gone == ["migrations/0002_apples.sql"]
+    assert "db/migrations/0002_apples.sql was applied and is gone" in caplog.messages
+
+
+def test_a_function_that_is_gone_is_reported_until_a_migration_drops_it(folder):
+    folder.write("functions/a.sql", "create or replace function headgate.a() returns int return 1;")
+    folder.migrate()
+    folder.remove("functions/a.sql")
+
+    for _ in range(2):
+        assert migrate(folder.settings).gone == ["functions/a.sql"]
+    folder.write("migrations/0003_drop.sql", "drop function headgate.a();")
+    assert migrate(folder.settings).gone == ["functions/a.sql"]
+    assert migrate(folder.settings).gone == []
+
+
+def test_a_function_file_may_move(folder):
+    text = "create or replace function headgate.a() returns int return 1;"
+    folder.write("functions/x/a.sql", text)
+    folder.migrate()
+    folder.remove("functions/x/a.sql")
+    folder.write("functions/y/a.sql", text)
+
+    report = migrate(folder.settings)
+
+    assert (report.files, report.gone) == (["functions/y/a.sql"], [])
+
+
+def test_core_files_belong_to_the_owner_and_a_plans_files_to_its_role(folder):
+    folder.write("plans/fruit/migrations/0001_bowls.sql", "create table fruit.bowls (size int);")
+    folder.write(
+        "plans/fruit/functions/b.sql", "create or replace function fruit.b() returns int return 1;"
+    )
+    folder.write(
+        "plans/fruit/rows.sql", "insert into headgate.apples select 'red' from fruit.bowls;"
+    )
+    folder.migrate()
+
+    assert folder.sql(
+        "select relname::text, relowner::regrole::text from pg_class"
+        " where relname in ('apples', 'bowls', 'schema_files') order by 1"
+    ) == [
+        ("apples", "headgate_owner"),
+        ("bowls", "headgate_plan_fruit"),
+        ("schema_files", "headgate_owner"),
+    ]
+    assert folder.sql("select proowner::regrole::text from pg_proc where proname = 'b'") == [
+        ("headgate_plan_fruit",)
+    ]
+
+
+def test_a_plans_data_replaces_the_rows_of_its_table_and_its_rows_follow(folder):
+    folder.write(
+        "plans/fruit/migrations/0001_bowls.sql", "create table fruit.bowls (name text, size int);"
+    )
+    folder.write("plans/fruit/data/placeholder", "")
+    folder.write(
+        "plans/fruit/rows.sql", "insert into headgate.apples select name from fruit.bowls;"
+    )
+    data = folder.settings.db / "plans/fruit/data/fruit.bowls.csv.gz"
+    data.write_bytes(gzip.compress(b"size,name\n1,small\n9,\n"))
+    folder.migrate()
+    data.write_bytes(gzip.compress(b"name,size\nbig,7\n"))
+
+    assert folder.migrate() == ["plans/fruit/data/fruit.bowls.csv.gz", "plans/fruit/rows.sql"]
+    assert folder.sql("select name, size from fruit.bowls") == [("big", 7)]
+    assert folder.sql("select name from headgate.apples") == [("small",), (None,), ("big",)]
+
+
+def test_wrong_data_names_its_line(folder):
+    folder.write("plans/fruit/migrations/0001_bowls.sql", "create table fruit.bowls (size int);")
+    folder.write("plans/fruit/data/placeholder", "")
+    data = folder.settings.db / "plans/fruit/data/fruit.bowls.csv.gz"
+    data.write_bytes(gzip.compress(b"size\n1\nbig\n"))
+
+    with pytest.raises(MigrationFailed, match=r"fruit\.bowls\.csv\.gz:3: invalid input syntax"):
+        folder.migrate()
+
+
+def test_ends_with_the_databases_own_check_of_the_plans(folder):
+    folder.write(
+        "functions/check_plans.sql",
+        """\
+        create or replace function headgate.check_plans() returns void language plpgsql as $$
+        begin
+            raise exception 'step a waits for itself' using errcode = 'HG020', hint = 'look again';
+        end $$;
+        """,
+    )
+
+    with pytest.raises(WrongPlan, match="step a waits for itself") as error:
+        folder.migrate()
+    assert error.value.hint == "look again"
+    assert folder.sql("select to_regclass('headgate.apples')") == [(None,)]
+
+
+def test_the_owner_may_make_queues(folder):
+    folder.write("migrations/0003_queue.sql", "select pgmq.create('apples_high');")
+    folder.migrate()
+
+    assert folder.sql("select queue_name from pgmq.list_queues()") == [("apples_high",)]
+
+
+def test_says_when_the_database_is_not_in_the_state_of_the_folder(folder):
+    folder.migrate()
+    folder.write("functions/a.sql", "create or replace function headgate.a() returns int return 1;")
+
+    with (
+        connect(folder.settings, "test") as connection,
+        pytest.raises(NotMigrated, match=r"lacks db/functions/a\.sql"),
+    ):
+        require_migrated(connection, folder.settings)
+
+
+def test_a_folder_without_migrations_is_refused(folder, tmp_path):
+    with pytest.raises(MigrateError, match="has no folder `migrations`"):
+        migrate(replace(folder.settings, db=tmp_path / "nowhere"))
+
+
+def test_an_old_server_is_refused():
+    class Info:
+        server_version = 140011
+
+    class Connection:
+        info = Info()
+
+    with pytest.raises(
+        ServerTooOld, match="the server is PostgreSQL 14; Headgate needs 15 or newer"
+    ):
+        require_version(Connection())  # type: ignore[arg-type]
