@@ -1,0 +1,105 @@
+-- When a need is due next, by its operation's rule. The one place that knows the rules.
+
+create or replace function headgate._session_due_at(
+    p_provider_id bigint,
+    p_calendar text,
+    p_watermark timestamptz,
+    p_now timestamptz
+)
+returns timestamptz
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    -- Past the end of the loaded calendar the pair stays due; doctor warns long before.
+    select coalesce(
+        (
+            select s.closes_at + coalesce(l.lag, p.publication_lag)
+            from headgate.trading_sessions as s
+            cross join headgate.providers as p
+            left join headgate.publication_lags as l
+                on l.provider_id = p.provider_id and l.calendar = s.calendar
+            where p.provider_id = p_provider_id
+                and s.calendar = p_calendar
+                and s.session > (p_watermark at time zone 'UTC')::date
+            order by s.session
+            limit 1
+        ),
+        p_now
+    );
+$func$;
+
+create or replace function headgate._next_due_at(
+    p_operation headgate.operations,
+    p_asset_id bigint,
+    p_calendar text,
+    p_watermark timestamptz,
+    p_now timestamptz
+)
+returns timestamptz
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_due_at timestamptz;
+begin
+    case p_operation.due_rule
+        when 'every' then
+            v_due_at := p_now + p_operation.due_every;
+        when 'session' then
+            v_due_at := headgate._session_due_at(p_operation.provider_id, p_calendar, p_watermark, p_now);
+        when 'function' then
+            execute format(
+                'select %s($1, $2, $3)', headgate._checked_name(p_operation.due_function)
+            ) into v_due_at using p_asset_id, p_watermark, p_now;
+        else
+            v_due_at := null;  -- once: done; after: when an input changes
+    end case;
+
+    return v_due_at;
+end;
+$func$;
+
+create or replace function headgate._first_due_at(
+    p_operation headgate.operations,
+    p_asset_id bigint,
+    p_now timestamptz
+)
+returns timestamptz
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    return case
+        when p_operation.follows_operation_id is not null or p_operation.due_rule = 'after' then null
+        when p_operation.due_rule = 'function' then
+            headgate._next_due_at(p_operation, p_asset_id, null, null, p_now)
+        else p_now
+    end;
+end;
+$func$;
+
+-- Ten times the operation's priority plus the asset's weight class: 0 for a weight of 100,000 and more, 5 for 1, 9 at the end.
+create or replace function headgate._state_priority(
+    p_priority smallint,
+    p_weight double precision
+)
+returns smallint
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select (p_priority * 10 + 5 - least(5, greatest(-4, floor(log(p_weight)))))::smallint;
+$func$;
+
+-- A stored function's name as rows give it, fit for dynamic SQL.
+create or replace function headgate._checked_name(p_function text)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select format('%I.%I', split_part(p_function, '.', 1), split_part(p_function, '.', 2));
+$func$;

@@ -1,0 +1,50 @@
+-- Ask for an asset's operations again. What is in flight goes on, and does not count as done for this request.
+
+create or replace function headgate.reset_asset(
+    p_asset_id bigint,
+    p_operations text[] default null
+)
+returns table (reset integer)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_operation_ids bigint[];
+begin
+    if not exists (select from headgate.assets as a where a.asset_id = p_asset_id) then
+        perform headgate._raise('HG009', format('unknown asset: %s', p_asset_id), 'headgate.v_assets lists them');
+    end if;
+    if p_operations is not null then
+        v_operation_ids := array(
+            select (headgate._operation(n.name)).operation_id from unnest(p_operations) as n (name)
+        );
+    end if;
+
+    with wanted as (
+        select s.operation_id, s.asset_id
+        from headgate.asset_processing_state as s
+        where s.asset_id = p_asset_id
+            and s.operation_id in (select o.operation_id from headgate.operations as o)
+            and (v_operation_ids is null or s.operation_id = any (v_operation_ids))
+        order by s.operation_id
+        for update
+    )
+    update headgate.asset_processing_state as s
+    set reprocess_requested_at = v_now,
+        next_due_at = least(s.next_due_at, v_now),
+        attempts = 0,
+        consecutive_failures = 0,
+        last_error = null
+    from wanted as w
+    where s.operation_id = w.operation_id
+        and s.asset_id = w.asset_id;
+    get diagnostics reset = row_count;
+    return next;
+end;
+$func$;
+
+comment on function headgate.reset_asset(bigint, text[]) is
+    'Make an asset''s operations (null: all) due again and forget their failures; returns how many.';

@@ -1,0 +1,137 @@
+-- With driver headgate the runners carry an execution from step to step, one execution a call, each in its turn.
+
+create or replace function headgate._advance(p_now timestamptz)
+returns boolean
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_execution headgate.process_executions;
+    v_step record;
+    v_advanced boolean := false;
+begin
+    for v_execution in
+        select e.*
+        from headgate.process_executions as e
+        where e.driver = 'headgate'
+            and e.status = 'running'
+        order by e.execution_id
+    loop
+        if not headgate._has_ready_step(v_execution.execution_id)
+            or not pg_try_advisory_xact_lock(hashtext('headgate.advance'), v_execution.execution_id::integer)
+        then
+            continue;
+        end if;
+        for v_step in select * from headgate._ready_steps(v_execution.execution_id) loop
+            perform headgate._run_step(v_execution, v_step.step, v_step.is_skipped, p_now);
+            v_advanced := true;
+        end loop;
+        if not v_advanced then
+            perform headgate._close_execution(v_execution.execution_id, p_now);  -- a graph without a finalizing step
+            v_advanced := true;
+        end if;
+        exit;
+    end loop;
+
+    return v_advanced;
+end;
+$func$;
+
+-- Pending steps whose dependencies have ended; is_skipped where the trigger rule says no.
+create or replace function headgate._ready_steps(p_execution_id bigint)
+returns table (step text, is_skipped boolean)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select
+        s.step,
+        not case g.trigger_rule
+            when 'all_done' then true
+            when 'one_success' then d.succeeded > 0
+            else d.succeeded = d.all_steps
+        end
+    from headgate.process_steps as s
+    join headgate.process_executions as e using (execution_id)
+    join headgate.pipeline_steps as g on g.pipeline_id = e.pipeline_id and g.step = s.step
+    cross join lateral (
+        select
+            count(*) as all_steps,
+            count(*) filter (where u.status = 'succeeded') as succeeded,
+            count(*) filter (where u.status in ('pending', 'running')) as open_steps
+        from headgate.process_steps as u
+        where u.execution_id = s.execution_id
+            and u.step = any (g.depends_on)
+    ) as d
+    where s.execution_id = p_execution_id
+        and s.status = 'pending'
+        and d.open_steps = 0
+    order by s.position;
+$func$;
+
+create or replace function headgate._has_ready_step(p_execution_id bigint)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select exists (select from headgate._ready_steps(p_execution_id))
+        or not exists (
+            select
+            from headgate.process_steps as s
+            where s.execution_id = p_execution_id
+                and s.status in ('pending', 'running')
+        );
+$func$;
+
+-- A step that raises has failed; what it said is its output.
+create or replace function headgate._run_step(
+    p_execution headgate.process_executions,
+    p_step text,
+    p_is_skipped boolean,
+    p_now timestamptz
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_definition constant headgate.pipeline_steps := headgate._step(p_execution, p_step);
+    v_pipeline constant text := (
+        select p.name from headgate.pipelines as p where p.pipeline_id = p_execution.pipeline_id
+    );
+    v_status text := 'succeeded';
+    v_output jsonb;
+    v_hint text;
+begin
+    if p_is_skipped then
+        v_status := 'skipped';
+    elsif v_definition.kind = 'fan_out' then
+        perform headgate.enqueue_step(v_pipeline, p_execution.run_id, p_step);
+        return;
+    else
+        begin
+            execute format(
+                'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t',
+                headgate._checked_name(v_definition.function)
+            ) into v_output using v_pipeline, p_execution.run_id;
+        exception
+            when others then
+                get stacked diagnostics v_hint = pg_exception_hint;
+                v_status := 'failed';
+                v_output := jsonb_build_object('error', sqlerrm, 'code', sqlstate, 'hint', v_hint);
+        end;
+    end if;
+
+    update headgate.process_steps as s
+    set status = v_status, output = v_output, started_at = coalesce(s.started_at, p_now), finished_at = headgate.clock()
+    where s.execution_id = p_execution.execution_id
+        and s.step = p_step;
+    perform headgate._announce(p_execution.execution_id, p_step, v_status);
+    if v_status = 'failed' and v_definition.function = 'headgate.finalize_execution' then
+        perform headgate._close_execution(p_execution.execution_id, p_now);
+    end if;
+end;
+$func$;

@@ -1,0 +1,49 @@
+-- Nothing more of it starts; calls under way end by themselves and keep their effect.
+
+create or replace function headgate.cancel_execution(
+    p_pipeline text,
+    p_run_id text
+)
+returns table (cancelled integer)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
+begin
+    cancelled := 0;
+    if v_execution.status in ('running', 'paused') then
+        cancelled := headgate._end_chunks(
+            array(
+                select c.chunk_id
+                from headgate.chunks as c
+                where c.execution_id = v_execution.execution_id
+                    and c.state <> 'leased'
+                order by c.chunk_id
+                for update
+            ),
+            'cancelled', 'the execution was cancelled', v_now
+        );
+        perform from headgate.process_executions as e
+        where e.execution_id = v_execution.execution_id
+        for update;
+        update headgate.process_steps as s
+        set status = 'cancelled', started_at = coalesce(s.started_at, v_now), finished_at = v_now
+        where s.execution_id = v_execution.execution_id
+            and s.status in ('pending', 'running');
+        update headgate.process_executions as e
+        set status = 'cancelled', finished_at = v_now, planned = t.planned, succeeded = t.succeeded, failed = t.failed,
+            deferred = t.deferred, skipped = t.skipped, units = t.units
+        from headgate._totals(v_execution.execution_id) as t
+        where e.execution_id = v_execution.execution_id;
+        perform headgate._announce(v_execution.execution_id, null, 'cancelled');
+    end if;
+    return next;
+end;
+$func$;
+
+comment on function headgate.cancel_execution(text, text) is
+    'Stop an execution: what has not started is cancelled and its units return; returns how many jobs.';

@@ -1,0 +1,87 @@
+-- Settles an execution without waiting: what has not started returns its units, what is under way loses its lease.
+
+create or replace function headgate.finalize_execution(
+    p_pipeline text,
+    p_run_id text
+)
+returns table (
+    status text, planned integer, succeeded integer, failed integer, deferred integer, skipped integer,
+    units integer, duration interval
+)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_execution headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
+    v_chunk_ids bigint[];
+begin
+    if v_execution.status in ('running', 'paused') then
+        loop
+            v_chunk_ids := array(
+                select c.chunk_id from headgate.chunks as c where c.execution_id = v_execution.execution_id
+            );
+            exit when v_chunk_ids = '{}';
+            perform headgate._end_chunks(v_chunk_ids, 'deferred', 'the execution was finalized', v_now);
+        end loop;
+        perform headgate._close_execution(v_execution.execution_id, v_now);
+    end if;
+
+    return query
+    select e.status, e.planned, e.succeeded, e.failed, e.deferred, e.skipped, e.units, e.finished_at - e.started_at
+    from headgate.process_executions as e
+    where e.execution_id = v_execution.execution_id;
+end;
+$func$;
+
+comment on function headgate.finalize_execution(text, text) is
+    'End an execution and settle its units; returns its status and totals, and raises nothing when it has failed.';
+
+create or replace function headgate._close_execution(
+    p_execution_id bigint,
+    p_now timestamptz
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_status text;
+begin
+    perform from headgate.process_executions as e where e.execution_id = p_execution_id for update;
+    -- The step that calls this has done its work; any other that never ran is skipped.
+    update headgate.process_steps as s
+    set status = case when g.function = 'headgate.finalize_execution' then 'succeeded' else 'skipped' end,
+        started_at = coalesce(s.started_at, p_now),
+        finished_at = p_now
+    from headgate.process_executions as e
+    join headgate.pipeline_steps as g using (pipeline_id)
+    where s.execution_id = p_execution_id
+        and e.execution_id = p_execution_id
+        and g.step = s.step
+        and s.status in ('pending', 'running');
+
+    update headgate.process_executions as e
+    set status = case
+            when exists (
+                select from headgate.process_steps as s
+                where s.execution_id = p_execution_id and s.status = 'failed'
+            ) then 'failed'
+            else 'succeeded'
+        end,
+        finished_at = p_now,
+        planned = t.planned,
+        succeeded = t.succeeded,
+        failed = t.failed,
+        deferred = t.deferred,
+        skipped = t.skipped,
+        units = t.units
+    from headgate._totals(p_execution_id) as t
+    where e.execution_id = p_execution_id
+    returning e.status into v_status;
+    perform headgate._announce(p_execution_id, null, v_status);
+end;
+$func$;

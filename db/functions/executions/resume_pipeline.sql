@@ -1,0 +1,39 @@
+create or replace function headgate.resume_pipeline(p_pipeline text)
+returns table (resumed_executions integer, sent_chunks integer)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
+begin
+    update headgate.pipelines as p set is_paused = false where p.pipeline_id = v_pipeline.pipeline_id;
+    update headgate.process_executions as e
+    set status = 'running'
+    where e.pipeline_id = v_pipeline.pipeline_id
+        and e.status = 'paused';
+    get diagnostics resumed_executions = row_count;
+
+    sent_chunks := headgate._send_chunks(
+        array(
+            select c.chunk_id
+            from headgate.chunks as c
+            join headgate.process_executions as e using (execution_id)
+            join headgate.process_steps as s using (execution_id, step)
+            where e.pipeline_id = v_pipeline.pipeline_id
+                and e.status = 'running'
+                and s.status = 'running'
+                and c.state = 'planned'
+            order by c.chunk_id
+            for update of c
+        ),
+        v_now
+    );
+    perform pg_notify('headgate_jobs', '');
+    return next;
+end;
+$func$;
+
+comment on function headgate.resume_pipeline(text) is 'Let a paused pipeline go on where it stood; returns what was resumed.';

@@ -1,0 +1,79 @@
+-- Old history goes by the month: a partition older than the retention is dropped, never deleted row by row.
+
+create or replace function headgate.retain(p_keep interval)
+returns table (dropped_partitions integer, deleted_executions integer)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_before constant timestamptz := headgate.clock() - p_keep;
+    v_partition record;
+begin
+    if p_keep is null or p_keep < interval '1 day' then
+        perform headgate._raise('HG008', 'the history to keep must be at least a day', 'e.g. 400 days');
+    end if;
+    perform headgate._open_months(3);
+    dropped_partitions := 0;
+    for v_partition in
+        select c.oid::regclass as name
+        from pg_inherits as i
+        join pg_class as c on c.oid = i.inhrelid
+        where i.inhparent = 'headgate.asset_processing_details'::regclass
+            and c.relname ~ '_[0-9]{6}$'
+            and to_date(right(c.relname, 6), 'YYYYMM') + interval '1 month' <= v_before
+    loop
+        execute format('drop table %s', v_partition.name);
+        dropped_partitions := dropped_partitions + 1;
+    end loop;
+    delete from headgate.asset_processing_details_default as d where d.ended_at < v_before;
+
+    with old as (
+        select e.execution_id from headgate.process_executions as e where e.finished_at < v_before
+    ),
+    old_steps as (
+        delete from headgate.process_steps as s using old as o where s.execution_id = o.execution_id
+    ),
+    old_deferrals as (
+        delete from headgate.planner_deferrals as d using old as o where d.execution_id = o.execution_id
+    )
+    select count(*) into deleted_executions from old;
+    delete from headgate.process_executions as e
+    where e.finished_at < v_before
+        and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id);
+    delete from headgate.quota_windows as w where w.closes_at < v_before;
+    return next;
+end;
+$func$;
+
+comment on function headgate.retain(interval) is
+    'Forget history older than p_keep: whole months of details, ended executions, closed windows; returns counts.';
+
+-- Make the partitions of this month and the next ones; what is there already stays.
+create or replace function headgate._open_months(p_months integer)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_month date;
+begin
+    for v_month in
+        select (date_trunc('month', headgate.clock() at time zone 'UTC') + make_interval(months => n))::date
+        from generate_series(0, p_months) as n
+    loop
+        begin
+            execute format(
+                'create table if not exists headgate.%I partition of headgate.asset_processing_details for values from (%L) to (%L)',
+                'asset_processing_details_' || to_char(v_month, 'YYYYMM'),
+                v_month::timestamp at time zone 'UTC',
+                (v_month + interval '1 month') at time zone 'UTC'
+            );
+        exception
+            when check_violation then null;  -- the default partition already holds rows of that month: they stay there
+        end;
+    end loop;
+end;
+$func$;

@@ -1,0 +1,98 @@
+-- A run begins as a row per execution and step. Starting it again changes nothing and says so.
+
+create or replace function headgate.start_execution(
+    p_pipeline text,
+    p_run_id text,
+    p_logical_date timestamptz default null,
+    p_params jsonb default '{}',
+    p_driver text default 'airflow'
+)
+returns table (execution_id bigint, status text, is_new boolean)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
+begin
+    if coalesce(length(p_run_id), 0) not between 1 and 250 then
+        perform headgate._raise('HG008', 'a run needs a name of 1 to 250 characters', 'e.g. manual-2026-01-31');
+    elsif p_driver not in ('airflow', 'headgate') then
+        perform headgate._raise('HG008', format('unknown driver: %s', quote_literal(p_driver)), 'airflow or headgate');
+    end if;
+
+    perform pg_advisory_xact_lock(hashtext('headgate.start'), v_pipeline.pipeline_id::integer);
+    select e.execution_id, e.status, false
+    into execution_id, status, is_new
+    from headgate.process_executions as e
+    where e.pipeline_id = v_pipeline.pipeline_id
+        and e.run_id = p_run_id;
+    if not found then
+        perform headgate._check_startable(v_pipeline);
+        insert into headgate.process_executions as e (pipeline_id, run_id, driver, logical_date, params, started_at)
+        values (
+            v_pipeline.pipeline_id, p_run_id, p_driver, p_logical_date,
+            headgate._resolve_params(v_pipeline, p_params), v_now
+        )
+        returning e.execution_id, e.status, true into execution_id, status, is_new;
+        perform headgate._open_steps(execution_id, v_now);
+        perform pg_notify('headgate_jobs', '');
+    end if;
+    return next;
+end;
+$func$;
+
+comment on function headgate.start_execution(text, text, timestamptz, jsonb, text) is
+    'Begin an execution of a pipeline under a run id; again with the same id: nothing new (is_new false).';
+
+create or replace function headgate._check_startable(p_pipeline headgate.pipelines)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_running text;
+begin
+    if p_pipeline.is_paused then
+        perform headgate._raise(
+            'HG013', format('pipeline %s is paused', p_pipeline.name), 'headgate.resume_pipeline lets it run'
+        );
+    end if;
+    select e.run_id into v_running
+    from headgate.process_executions as e
+    where e.pipeline_id = p_pipeline.pipeline_id
+        and e.status in ('running', 'paused')
+    limit 1;
+    if found then
+        perform headgate._raise(
+            'HG011',
+            format('pipeline %s is already running as %s', p_pipeline.name, quote_literal(v_running)),
+            'wait for it, or end it: headgate.finalize_execution or headgate.cancel_execution'
+        );
+    end if;
+end;
+$func$;
+
+-- The step that starts the execution has happened by the time there is a row for it.
+create or replace function headgate._open_steps(
+    p_execution_id bigint,
+    p_now timestamptz
+)
+returns void
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    insert into headgate.process_steps (execution_id, step, position, status, started_at, finished_at)
+    select
+        e.execution_id, s.step, s.position,
+        case when s.function = 'headgate.start_execution' then 'succeeded' else 'pending' end,
+        case when s.function = 'headgate.start_execution' then p_now end,
+        case when s.function = 'headgate.start_execution' then p_now end
+    from headgate.process_executions as e
+    join headgate.pipeline_steps as s using (pipeline_id)
+    where e.execution_id = p_execution_id;
+$func$;

@@ -1,0 +1,54 @@
+create or replace function headgate.step_status(
+    p_pipeline text,
+    p_run_id text,
+    p_step text
+)
+returns table (
+    step text, status text, planned integer, queued integer, running integer, parked integer,
+    succeeded integer, failed integer, deferred integer, skipped integer, next_wake_at timestamptz
+)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
+    v_definition constant headgate.pipeline_steps := headgate._step(v_execution, p_step);
+begin
+    perform headgate._sweep(20);
+    return query
+    select
+        s.step, s.status, s.planned, f.queued, f.running, f.parked, s.succeeded, s.failed, s.deferred, s.skipped,
+        f.next_wake_at
+    from headgate.process_steps as s
+    cross join lateral headgate._in_flight(s.execution_id, s.step) as f
+    where s.execution_id = v_execution.execution_id
+        and s.step = v_definition.step;
+end;
+$func$;
+
+comment on function headgate.step_status(text, text, text) is
+    'How a step stands, in jobs; also sends what is due to be sent again.';
+
+create or replace function headgate._in_flight(
+    p_execution_id bigint,
+    p_step text default null,
+    out queued integer,
+    out running integer,
+    out parked integer,
+    out next_wake_at timestamptz
+)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select
+        coalesce(sum(cardinality(c.asset_ids)) filter (where c.state in ('planned', 'queued')), 0),
+        coalesce(sum(cardinality(c.asset_ids)) filter (where c.state = 'leased'), 0),
+        coalesce(sum(cardinality(c.asset_ids)) filter (where c.state = 'parked'), 0),
+        min(c.wake_at)
+    from headgate.chunks as c
+    where c.execution_id = p_execution_id
+        and (p_step is null or c.step = p_step);
+$func$;

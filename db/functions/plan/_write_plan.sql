@@ -1,0 +1,227 @@
+-- Writes a plan down, in a handful of set-based statements, for all steps or for one (and, for one, a new round of it).
+-- Planners of one provider take turns by its advisory lock; the quota window comes last.
+
+create or replace function headgate._write_plan(
+    p_execution headgate.process_executions,
+    p_step text,
+    p_is_round boolean default false
+)
+returns integer
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_planned integer;
+begin
+    perform headgate._lock_planners(p_execution.pipeline_id, p_step, v_now);
+    for v_try in 1 .. 5 loop
+        begin
+            v_planned := headgate._write_chunks(p_execution, p_step, p_is_round, v_now);
+            perform headgate._mark_planned(p_execution, p_step, v_now);
+            perform headgate._reserve_planned(p_execution.execution_id, v_now);
+            return v_planned;
+        exception
+            when serialization_failure then
+                -- Runners took units between the plan's reading and the window's lock: plan from what is left.
+                if v_try = 5 then
+                    raise;
+                end if;
+        end;
+    end loop;
+end;
+$func$;
+
+create or replace function headgate._mark_planned(
+    p_execution headgate.process_executions,
+    p_step text,
+    p_now timestamptz
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for key share;
+    update headgate.process_steps as s
+    set planned_at = coalesce(s.planned_at, p_now)
+    from headgate.pipeline_steps as g
+    where s.execution_id = p_execution.execution_id
+        and g.pipeline_id = p_execution.pipeline_id
+        and g.step = s.step
+        and g.kind = 'fan_out'
+        and (p_step is null or s.step = p_step);
+end;
+$func$;
+
+create or replace function headgate._lock_planners(
+    p_pipeline_id bigint,
+    p_step text,
+    p_now timestamptz
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_provider headgate.providers;
+begin
+    for v_provider in
+        select p.*
+        from headgate.providers as p
+        where p.provider_id in (
+            select o.provider_id
+            from headgate.pipeline_steps as s
+            join headgate.operations as o on o.name = any (s.operations)
+            where s.pipeline_id = p_pipeline_id
+                and (p_step is null or s.step = p_step)
+        )
+        order by p.provider_id
+    loop
+        perform pg_advisory_xact_lock(hashtext('headgate.planner'), v_provider.provider_id::integer);
+        perform headgate._open_window(v_provider, p_now);
+    end loop;
+end;
+$func$;
+
+-- Chunks, holds and deferrals from one reading of the plan.
+create or replace function headgate._write_chunks(
+    p_execution headgate.process_executions,
+    p_step text,
+    p_is_round boolean,
+    p_now timestamptz
+)
+returns integer
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    with plan as materialized (
+        select p.*
+        from headgate._plan(
+            p_execution.pipeline_id, p_execution.params, p_now, null, p_step,
+            case when p_is_round then p_execution.execution_id end
+        ) as p
+        join headgate.process_steps as s
+            on s.execution_id = p_execution.execution_id and s.step = p.step
+        where p_is_round or s.planned_at is null
+    ),
+    numbered as (
+        select
+            p.*,
+            (row_number() over (partition by p.step, p.operation_id, p.group_key order by p.rank) - 1) / p.chunk_size as nth
+        from plan as p
+        where p.is_granted
+    ),
+    new_chunks as (
+        insert into headgate.chunks (
+            execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
+            planned_at
+        )
+        select
+            p_execution.execution_id, n.step, s.round, n.operation_id, n.provider_id, n.group_key, o.priority,
+            array_agg(n.asset_id order by n.rank),
+            case when o.path is null then 0 else count(*) end,
+            sum(n.units),
+            headgate._queue(r.name, o.priority),
+            p_now
+        from numbered as n
+        join headgate.operations as o using (operation_id)
+        join headgate.providers as r on r.provider_id = n.provider_id
+        join headgate.process_steps as s on s.execution_id = p_execution.execution_id and s.step = n.step
+        group by n.step, s.round, n.operation_id, n.provider_id, n.group_key, n.nth, o.priority, o.path, r.name
+        order by min(n.rank)
+        returning chunk_id, step, operation_id, asset_ids
+    ),
+    held as (
+        update headgate.asset_processing_state as s
+        set chunk_id = c.chunk_id
+        from (
+            select c.chunk_id, c.operation_id, u.asset_id
+            from new_chunks as c
+            cross join unnest(c.asset_ids) as u (asset_id)
+        ) as c
+        where s.operation_id = c.operation_id
+            and s.asset_id = c.asset_id
+    ),
+    put_off as (
+        insert into headgate.planner_deferrals as d (
+            execution_id, operation_id, group_key, reason, asset_ids, units, deferred_at
+        )
+        select
+            p_execution.execution_id, p.operation_id, p.group_key, p.reason,
+            array_agg(p.asset_id order by p.rank), sum(p.units), p_now
+        from plan as p
+        where not p.is_granted
+        group by p.operation_id, p.group_key, p.reason
+        on conflict (execution_id, operation_id, group_key, reason) do update
+        set asset_ids = array(select distinct u.asset_id from unnest(d.asset_ids || excluded.asset_ids) as u (asset_id)),
+            units = d.units + excluded.units,
+            deferred_at = excluded.deferred_at
+    ),
+    counted as (
+        update headgate.process_steps as s
+        set planned = s.planned + case when p_is_round then 0 else c.jobs end
+        from (select n.step, sum(cardinality(n.asset_ids))::integer as jobs from new_chunks as n group by n.step) as c
+        where s.execution_id = p_execution.execution_id
+            and s.step = c.step
+    )
+    select coalesce(sum(cardinality(c.asset_ids)), 0)::integer from new_chunks as c;
+$func$;
+
+-- Promise units to the execution's chunks that have none yet; one window update per provider.
+create or replace function headgate._reserve_planned(
+    p_execution_id bigint,
+    p_now timestamptz
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_total record;
+begin
+    for v_total in
+        with marked as (
+            update headgate.chunks as c
+            set window_opened_at = w.opened_at
+            from headgate.providers as p
+            cross join lateral headgate._window_at(p, p_now) as w
+            where c.execution_id = p_execution_id
+                and c.state = 'planned'
+                and c.window_opened_at is null
+                and c.units > 0
+                and p.provider_id = c.provider_id
+                and p.quota is not null
+            returning c.provider_id, c.window_opened_at, c.units
+        )
+        select m.provider_id, m.window_opened_at, sum(m.units)::integer as units
+        from marked as m
+        group by m.provider_id, m.window_opened_at
+        order by m.provider_id
+    loop
+        if not headgate._move_units(v_total.provider_id, v_total.window_opened_at, v_total.units, 0) then
+            raise exception using
+                errcode = '40001',
+                message = 'the quota changed while it was being planned',
+                hint = 'call again: nothing was written';
+        end if;
+    end loop;
+end;
+$func$;
+
+create or replace function headgate._queue(
+    p_provider text,
+    p_priority smallint
+)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select p_provider || case when p_priority <= 3 then '_high' when p_priority <= 6 then '_normal' else '_low' end;
+$func$;

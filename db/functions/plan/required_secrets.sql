@@ -1,0 +1,18 @@
+create or replace function headgate.required_secrets(p_pipeline text)
+returns table (provider text, secret_name text)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+    select distinct r.name, r.secret_name
+    from headgate.pipeline_steps as s
+    join headgate.operations as o on o.name = any (s.operations)
+    join headgate.providers as r using (provider_id)
+    where s.pipeline_id = (headgate._pipeline(p_pipeline)).pipeline_id
+        and r.secret_name is not null
+    order by r.name;
+$func$;
+
+comment on function headgate.required_secrets(text) is
+    'Names of the environment variables a pipeline''s runners need; the secrets themselves are nowhere in the database.';

@@ -1,0 +1,226 @@
+-- Claims of one provider: messages are read most urgent first, their chunks locked if nobody else has them, and, last, the gate
+-- and the quota window move once for all that are granted. It starts from messages, so it skips and never waits.
+
+create or replace function headgate._claim(
+    p_runner text,
+    p_provider headgate.providers,
+    p_queues text[],
+    p_max_chunks integer,
+    p_now timestamptz
+)
+returns setof headgate.claimed_chunk
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_is_probe boolean;
+    v_chunks headgate.chunks[];
+    v_granted bigint[];
+begin
+    select o.is_probe into v_is_probe from headgate._openness(p_provider, p_now) as o where o.is_open;
+    if not found then
+        return;
+    end if;
+
+    v_chunks := headgate._take_messages(
+        p_provider, p_queues, case when v_is_probe then 1 else p_max_chunks end, p_now
+    );
+    if cardinality(v_chunks) = 0 then
+        return;
+    end if;
+
+    v_granted := headgate._pass_gate(p_provider, v_chunks, v_is_probe, p_now);
+    perform headgate._put_back(c.queue, c.msg_id) from unnest(v_chunks) as c where c.chunk_id <> all (v_granted);
+    return query select * from headgate._lease(p_runner, p_provider, v_granted, v_is_probe, p_now);
+end;
+$func$;
+
+-- May the provider be asked now? Not while its gate or window is closed, nor in the last moments before a reset; after a breaker
+-- only by one probe.
+create or replace function headgate._openness(
+    p_provider headgate.providers,
+    p_now timestamptz,
+    out is_open boolean,
+    out is_probe boolean
+)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select
+        coalesce(g.closed_until <= p_now, true)
+        and coalesce(w.closed_until <= p_now, true)
+        and (p_provider.quota is null or p_now < b.closes_at - p_provider.reset_guard)
+        and not (
+            g.opened > 0
+            and exists (
+                select
+                from headgate.chunks as c
+                where c.chunk_id = g.probe_chunk_id
+                    and c.state = 'leased'
+                    and c.leased_until > clock_timestamp()
+            )
+        ),
+        coalesce(g.opened > 0, false)
+    from headgate._window_at(p_provider, p_now) as b
+    left join headgate.provider_gates as g on g.provider_id = p_provider.provider_id
+    left join headgate.quota_windows as w
+        on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
+$func$;
+
+create or replace function headgate._take_messages(
+    p_provider headgate.providers,
+    p_queues text[],
+    p_max_chunks integer,
+    p_now timestamptz
+)
+returns headgate.chunks[]
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_queue text;
+    v_message record;
+    v_chunk headgate.chunks;
+    v_taken headgate.chunks[] := '{}';
+begin
+    foreach v_queue in array array[p_provider.name || '_high', p_provider.name || '_normal', p_provider.name || '_low'] loop
+        continue when p_queues is not null and v_queue <> all (p_queues);
+        exit when cardinality(v_taken) >= p_max_chunks;
+        for v_message in
+            select m.msg_id, m.message from pgmq.read(v_queue, 300, p_max_chunks - cardinality(v_taken)) as m
+        loop
+            v_chunk := headgate._take_chunk(v_queue, v_message.msg_id, v_message.message, p_now);
+            if v_chunk.chunk_id is not null then
+                v_taken := v_taken || v_chunk;
+            end if;
+        end loop;
+    end loop;
+
+    return v_taken;
+end;
+$func$;
+
+-- The chunk a message stands for, locked and fit to be leased; null otherwise, and the message is dealt with.
+create or replace function headgate._take_chunk(
+    p_queue text,
+    p_msg_id bigint,
+    p_message jsonb,
+    p_now timestamptz
+)
+returns headgate.chunks
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_chunk_id constant bigint := case
+        when p_message ->> 'chunk_id' ~ '^[0-9]{1,18}$' then (p_message ->> 'chunk_id')::bigint
+    end;
+    v_chunk headgate.chunks;
+begin
+    select * into v_chunk from headgate.chunks as c where c.chunk_id = v_chunk_id for update skip locked;
+    if not found then
+        if exists (select from headgate.chunks as c where c.chunk_id = v_chunk_id and c.msg_id = p_msg_id) then
+            perform headgate._put_back(p_queue, p_msg_id);  -- somebody is at it: next delivery
+        else
+            perform pgmq.archive(p_queue, p_msg_id);  -- no known chunk
+        end if;
+        return null;
+    elsif v_chunk.msg_id is distinct from p_msg_id or v_chunk.queue <> p_queue then
+        perform pgmq.archive(p_queue, p_msg_id);
+        return null;
+    end if;
+
+    if v_chunk.state = 'leased' then
+        if v_chunk.leased_until > clock_timestamp() then
+            perform pgmq.set_vt(p_queue, p_msg_id, v_chunk.leased_until);
+            return null;
+        elsif v_chunk.deaths >= 1 and cardinality(v_chunk.asset_ids) > 1 then
+            perform headgate._split_chunk(v_chunk, p_now);
+            return null;
+        end if;
+    end if;
+    if headgate._unaffordable(array[v_chunk.chunk_id], p_now) <> '{}'
+        or (v_chunk.state = 'leased' and not headgate._can_pay_again(v_chunk, p_now))
+    then
+        perform headgate._end_chunks(
+            array[v_chunk.chunk_id], 'deferred', 'quota: no units are left in this window', p_now
+        );
+        return null;
+    end if;
+
+    return v_chunk;
+end;
+$func$;
+
+create or replace function headgate._can_pay_again(
+    p_chunk headgate.chunks,
+    p_now timestamptz
+)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select coalesce(p_chunk.units <= b.units_left, true)
+    from headgate.providers as p
+    cross join lateral headgate._budget(p, p_now, null) as b
+    where p.provider_id = p_chunk.provider_id;
+$func$;
+
+create or replace function headgate._put_back(
+    p_queue text,
+    p_msg_id bigint
+)
+returns void
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    select pgmq.set_vt(p_queue, p_msg_id, clock_timestamp());
+$func$;
+
+-- Two leases of it have died: one of its jobs may be deadly, so each goes on alone. Their calls may have been made.
+create or replace function headgate._split_chunk(
+    p_chunk headgate.chunks,
+    p_now timestamptz
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_unit constant integer := p_chunk.units / greatest(1, p_chunk.calls);
+    v_chunk_ids bigint[];
+begin
+    perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
+    with singles as (
+        insert into headgate.chunks (
+            execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
+            attempt, deaths, booked, requests, planned_at
+        )
+        select
+            p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
+            p_chunk.group_key, p_chunk.priority, array[u.asset_id], least(1, p_chunk.calls), v_unit, p_chunk.queue,
+            p_chunk.attempt, p_chunk.deaths + 1, p_chunk.booked + v_unit, p_chunk.requests + least(1, p_chunk.calls),
+            p_chunk.planned_at
+        from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
+        order by u.nth
+        returning chunk_id, asset_ids
+    ),
+    moved as (
+        update headgate.asset_processing_state as s
+        set chunk_id = n.chunk_id
+        from singles as n
+        where s.operation_id = p_chunk.operation_id
+            and s.asset_id = n.asset_ids[1]
+    )
+    select array_agg(n.chunk_id order by n.chunk_id) into v_chunk_ids from singles as n;
+    delete from headgate.chunks as c where c.chunk_id = p_chunk.chunk_id;
+    perform headgate._send_chunks(v_chunk_ids, p_now);
+end;
+$func$;

@@ -1,0 +1,128 @@
+-- Closing a provider: by its own word (402, 429), or by the breaker after too many failures in a row. For everybody, and visible.
+
+create or replace function headgate._closing(
+    p_provider headgate.providers,
+    p_closing jsonb,
+    p_outcomes text[],
+    p_blames text[],
+    p_now timestamptz,
+    out closed_until timestamptz,
+    out reason text
+)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_gate headgate.provider_gates;
+    v_window_closed_until timestamptz;
+begin
+    select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id;
+    select case when w.closed_until > p_now then w.closed_until end
+    into v_window_closed_until
+    from headgate._window_at(p_provider, p_now) as b
+    join headgate.quota_windows as w on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
+
+    if v_gate.closed_until > p_now then
+        closed_until := v_gate.closed_until;
+        reason := 'provider: ' || coalesce(v_gate.closed_reason, 'closed');
+    end if;
+    if headgate._trips_breaker(p_provider, v_gate, p_outcomes, p_blames) then
+        closed_until := greatest(
+            closed_until, p_now + p_provider.breaker_cooldown * power(2, least(10, v_gate.opened))
+        );
+        reason := 'provider: the breaker is open';
+    end if;
+    if p_closing ->> 'until' in ('retry_after', 'for') then
+        closed_until := greatest(
+            closed_until, p_now + make_interval(secs => least(86400, coalesce((p_closing ->> 'seconds')::numeric, 60)))
+        );
+        reason := 'quota: ' || coalesce(p_closing ->> 'reason', 'the provider asks to wait');
+    elsif p_closing ->> 'until' = 'reset' or v_window_closed_until is not null then
+        closed_until := greatest(closed_until, v_window_closed_until, (select w.closes_at from headgate._window_at(p_provider, p_now) as w));
+        reason := 'quota: ' || coalesce(p_closing ->> 'reason', 'the provider''s quota is used up');
+    end if;
+end;
+$func$;
+
+-- Enough failures of the provider in a row, this report's included; a failed probe counts at once.
+create or replace function headgate._trips_breaker(
+    p_provider headgate.providers,
+    p_gate headgate.provider_gates,
+    p_outcomes text[],
+    p_blames text[]
+)
+returns boolean
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select count(*) filter (where r.is_answer) = 0
+        and count(*) filter (where r.is_fault) > 0
+        and (p_gate.opened > 0 or p_gate.failures + count(*) filter (where r.is_fault) >= p_provider.breaker_failures)
+    from (
+        select
+            u.outcome not in ('success', 'skipped', 'unsent') and u.blame in ('provider', 'house') as is_fault,
+            u.outcome in ('success', 'skipped') or u.outcome <> 'unsent' and u.blame in ('item', 'quota') as is_answer
+        from unnest(p_outcomes, p_blames) as u (outcome, blame)
+    ) as r;
+$func$;
+
+-- Keep the gate's book: an answer closes the breaker, failures add up, a closing lasts until its time.
+create or replace function headgate._note_answers(
+    p_provider headgate.providers,
+    p_chunk headgate.chunks,
+    p_outcomes text[],
+    p_blames text[],
+    p_closing jsonb,
+    p_closed_until timestamptz,
+    p_reason text,
+    p_now timestamptz
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_gate headgate.provider_gates;
+    v_faults integer := 0;
+    v_answers integer := 0;
+    v_trips boolean;
+begin
+    if p_chunk.calls = 0 then
+        return;  -- nobody was asked
+    end if;
+    select
+        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.blame in ('provider', 'house')),
+        count(*) filter (where u.outcome in ('success', 'skipped') or u.outcome <> 'unsent' and u.blame in ('item', 'quota'))
+    into v_faults, v_answers
+    from unnest(p_outcomes, p_blames) as u (outcome, blame);
+
+    select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id;
+    if v_faults > 0 or p_closing is not null
+        or v_answers > 0 and (v_gate.failures > 0 or v_gate.opened > 0 or v_gate.probe_chunk_id is not null)
+    then
+        select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id for update;
+        v_trips := headgate._trips_breaker(p_provider, v_gate, p_outcomes, p_blames);
+        update headgate.provider_gates as g
+        set failures = case when v_answers > 0 or v_trips then 0 else g.failures + v_faults end,
+            opened = case when v_answers > 0 then 0 when v_trips then least(10, g.opened + 1) else g.opened end,
+            probe_chunk_id = case when g.probe_chunk_id = p_chunk.chunk_id then null else g.probe_chunk_id end,
+            closed_until = case
+                when p_closed_until is null or p_closing ->> 'until' = 'reset' and p_provider.quota is not null
+                    then g.closed_until
+                else greatest(g.closed_until, p_closed_until)
+            end,
+            closed_reason = coalesce(p_reason, g.closed_reason)
+        where g.provider_id = p_provider.provider_id;
+    end if;
+    if p_closing ->> 'until' = 'reset' then
+        update headgate.quota_windows as w
+        set closed_until = w.closes_at
+        from headgate._window_at(p_provider, p_now) as b
+        where w.provider_id = p_provider.provider_id
+            and w.opened_at = b.opened_at;
+    end if;
+end;
+$func$;

@@ -1,0 +1,259 @@
+-- The end of jobs, whoever ends them: state, details, what follows from a success, and the step's counters, in lock order.
+
+create or replace function headgate._end_jobs(
+    p_chunk headgate.chunks,
+    p_jobs headgate.job_end[],
+    p_now timestamptz
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $func$
+declare
+    v_operation headgate.operations;
+begin
+    if cardinality(p_jobs) = 0 then
+        return;
+    end if;
+    select * into v_operation from headgate.operations as o where o.operation_id = p_chunk.operation_id;
+
+    perform headgate._settle_state(p_chunk, v_operation, p_jobs, p_now);
+    perform headgate._wake_dependents(v_operation, p_jobs, p_now);
+
+    insert into headgate.asset_processing_details (
+        execution_id, asset_id, operation_id, round, step, status, reason, units, attempts, records, api_calls_used,
+        duration_ms, error, ended_at
+    )
+    select
+        p_chunk.execution_id, j.asset_id, p_chunk.operation_id, p_chunk.round, p_chunk.step, j.status, j.reason, j.units,
+        j.requests, j.records, j.units, j.duration_ms, j.error, p_now
+    from unnest(p_jobs) as j;
+
+    perform headgate._count_jobs(p_chunk.execution_id, p_chunk.step, p_jobs, p_now);
+end;
+$func$;
+
+-- A success or a skip clears what was due, unless somebody has asked for it again since it was planned.
+create or replace function headgate._settle_state(
+    p_chunk headgate.chunks,
+    p_operation headgate.operations,
+    p_jobs headgate.job_end[],
+    p_now timestamptz
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+as $func$
+declare
+    v_needs_rule constant boolean := p_operation.due_rule in ('session', 'function');
+    v_next_due_at constant timestamptz := case
+        when p_operation.due_rule = 'every' then p_now + p_operation.due_every
+    end;
+begin
+    update headgate.asset_processing_state as s
+    set chunk_id = null,
+        succeeded_at = case when j.status = 'success' then p_now else s.succeeded_at end,
+        watermark = case when j.status in ('success', 'skipped') then coalesce(j.watermark, s.watermark) else s.watermark end,
+        attempts = case
+            when j.status in ('success', 'skipped') then 0
+            when j.status = 'failed' then s.attempts + 1
+            else s.attempts
+        end,
+        consecutive_failures = case
+            when j.status in ('success', 'skipped') then 0
+            when j.status = 'failed' then s.consecutive_failures + 1
+            else s.consecutive_failures
+        end,
+        last_error = case
+            when j.status in ('success', 'skipped') then null
+            when j.status = 'failed' then coalesce(j.error, j.reason)
+            else s.last_error
+        end,
+        last_failed_at = case when j.status = 'failed' then p_now else s.last_failed_at end,
+        next_due_at = case
+            when j.status = 'failed' then case when s.consecutive_failures + 1 < 5 then s.next_due_at end
+            when j.status not in ('success', 'skipped') then s.next_due_at
+            when greatest(s.reprocess_requested_at, s.input_changed_at) > p_chunk.planned_at
+                then coalesce(s.next_due_at, p_now)
+            when v_needs_rule then headgate._next_due_at(
+                p_operation,
+                s.asset_id,
+                (select a.calendar from headgate.assets as a where a.asset_id = s.asset_id),
+                case when j.status = 'success' then coalesce(j.watermark, s.watermark) else p_now end,
+                p_now
+            )
+            else v_next_due_at
+        end
+    from unnest(p_jobs) as j
+    where s.operation_id = p_chunk.operation_id
+        and s.asset_id = j.asset_id
+        and s.chunk_id = p_chunk.chunk_id;
+end;
+$func$;
+
+-- What follows an operation opens with its first success; what computes from it becomes due when rows changed.
+create or replace function headgate._wake_dependents(
+    p_operation headgate.operations,
+    p_jobs headgate.job_end[],
+    p_now timestamptz
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+as $func$
+declare
+    v_follower headgate.operations;
+    v_dependent_ids bigint[];
+begin
+    for v_follower in
+        select * from headgate.operations as o
+        where o.follows_operation_id = p_operation.operation_id
+        order by o.operation_id
+    loop
+        update headgate.asset_processing_state as s
+        set watermark = coalesce(j.watermark, s.watermark),
+            next_due_at = case
+                when s.chunk_id is not null then s.next_due_at
+                else headgate._next_due_at(v_follower, s.asset_id, a.calendar, coalesce(j.watermark, s.watermark), p_now)
+            end
+        from unnest(p_jobs) as j
+        join headgate.assets as a using (asset_id)
+        where j.status = 'success'
+            and s.operation_id = v_follower.operation_id
+            and s.asset_id = j.asset_id;
+    end loop;
+
+    v_dependent_ids := array(
+        select i.operation_id from headgate.operation_inputs as i where i.input_operation_id = p_operation.operation_id
+    );
+    if v_dependent_ids = '{}' then
+        return;
+    end if;
+    with changed as (
+        select s.operation_id, s.asset_id
+        from unnest(p_jobs) as j
+        join headgate.asset_processing_state as s on s.asset_id = j.asset_id
+        where j.status = 'success'
+            and j.records > 0
+            and s.operation_id = any (v_dependent_ids)
+        order by s.operation_id, s.asset_id
+        for update of s
+    )
+    update headgate.asset_processing_state as s
+    set input_changed_at = p_now,
+        next_due_at = least(s.next_due_at, p_now)
+    from changed as c
+    where s.operation_id = c.operation_id
+        and s.asset_id = c.asset_id;
+end;
+$func$;
+
+create or replace function headgate._count_jobs(
+    p_execution_id bigint,
+    p_step text,
+    p_jobs headgate.job_end[],
+    p_now timestamptz
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_step headgate.process_steps;
+begin
+    perform from headgate.process_executions as e where e.execution_id = p_execution_id for key share;
+
+    update headgate.process_steps as s
+    set succeeded = s.succeeded + n.succeeded,
+        failed = s.failed + n.failed,
+        deferred = s.deferred + n.deferred,
+        deferred_by_fault = s.deferred_by_fault + n.deferred_by_fault,
+        skipped = s.skipped + n.skipped,
+        units = s.units + n.units
+    from (
+        select
+            count(*) filter (where j.status = 'success') as succeeded,
+            count(*) filter (where j.status = 'failed') as failed,
+            count(*) filter (where j.status = 'deferred') as deferred,
+            count(*) filter (where j.status = 'deferred' and headgate._is_fault(j.reason)) as deferred_by_fault,
+            count(*) filter (where j.status in ('skipped', 'cancelled')) as skipped,
+            coalesce(sum(j.units), 0) as units
+        from unnest(p_jobs) as j
+    ) as n
+    where s.execution_id = p_execution_id
+        and s.step = p_step
+    returning s.* into v_step;
+
+    perform headgate._close_step(v_step, p_now);
+end;
+$func$;
+
+-- A running step whose jobs have all ended has ended too. The caller holds the step's row.
+create or replace function headgate._close_step(
+    p_step headgate.process_steps,
+    p_now timestamptz
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_status text;
+begin
+    if p_step.status <> 'running'
+        or p_step.planned > p_step.succeeded + p_step.failed + p_step.deferred + p_step.skipped
+    then
+        return;
+    end if;
+
+    update headgate.process_steps as s
+    set status = case
+            when s.failed > g.max_failed_share * s.planned then 'failed'
+            when s.succeeded = 0 and s.failed + s.deferred_by_fault > 0 then 'failed'
+            else 'succeeded'
+        end,
+        finished_at = p_now
+    from headgate.process_executions as e
+    join headgate.pipeline_steps as g using (pipeline_id)
+    where s.execution_id = p_step.execution_id
+        and s.step = p_step.step
+        and e.execution_id = s.execution_id
+        and g.step = s.step
+    returning s.status into v_status;
+
+    perform headgate._announce(p_step.execution_id, p_step.step, v_status);
+end;
+$func$;
+
+-- Tell whoever waits that a step (or, without one, the execution) has ended.
+create or replace function headgate._announce(
+    p_execution_id bigint,
+    p_step text,
+    p_status text
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    perform pg_notify(
+        'headgate_steps',
+        json_build_object('pipeline', p.name, 'run_id', e.run_id, 'step', p_step, 'status', p_status)::text
+    )
+    from headgate.process_executions as e
+    join headgate.pipelines as p using (pipeline_id)
+    where e.execution_id = p_execution_id;
+    perform pg_notify('headgate_jobs', '');
+end;
+$func$;

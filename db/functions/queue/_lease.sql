@@ -1,0 +1,78 @@
+-- Leases for chunks that passed the gate: a new token each, and the requests that go with it.
+
+create or replace function headgate._lease(
+    p_runner text,
+    p_provider headgate.providers,
+    p_chunk_ids bigint[],
+    p_is_probe boolean,
+    p_now timestamptz
+)
+returns setof headgate.claimed_chunk
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_chunk headgate.chunks;
+    v_operation headgate.operations;
+    v_window record;
+    v_run record;
+    v_requests record;
+begin
+    select * into v_window from headgate._window_at(p_provider, p_now);
+    for v_chunk in
+        update headgate.chunks as c
+        set state = 'leased',
+            lease_no = c.lease_no + 1,
+            runner = p_runner,
+            leased_until = clock_timestamp() + o.lease,
+            deaths = c.deaths + case when c.state = 'leased' then 1 else 0 end,
+            booked = c.booked + case when c.state = 'leased' then c.units / greatest(1, c.calls) else 0 end,
+            requests = c.requests + case when c.state = 'leased' then least(1, c.calls) else 0 end,
+            window_opened_at = case when p_provider.quota is not null and c.units > 0 then v_window.opened_at end
+        from headgate.operations as o
+        where c.chunk_id = any (p_chunk_ids)
+            and o.operation_id = c.operation_id
+        returning c.*
+    loop
+        select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
+        select p.name as pipeline, e.run_id, e.params
+        into v_run
+        from headgate.process_executions as e
+        join headgate.pipelines as p using (pipeline_id)
+        where e.execution_id = v_chunk.execution_id;
+        select * into v_requests from headgate._requests(v_chunk, v_operation, v_run.params);
+        if v_operation.lease <> interval '300 seconds' then
+            perform pgmq.set_vt(v_chunk.queue, v_chunk.msg_id, v_chunk.leased_until);
+        end if;
+
+        return next row(
+            v_chunk.chunk_id, v_chunk.lease_no, extract(epoch from v_operation.lease)::integer,
+            v_run.pipeline, v_run.run_id, v_chunk.step, p_provider.name, v_operation.name,
+            headgate._call(v_operation, p_provider, v_requests.refused, p_is_probe, headgate._stop_before(
+                p_provider, v_operation.lease, v_window.closes_at, p_now
+            )),
+            v_operation.handler, v_chunk.asset_ids, v_requests.assets, v_requests.urls, v_requests.bodies,
+            v_chunk.attempt, null
+        )::headgate.claimed_chunk;
+    end loop;
+end;
+$func$;
+
+-- Seconds from now after which no call of the lease may start: its end, or the moments before the window's reset.
+create or replace function headgate._stop_before(
+    p_provider headgate.providers,
+    p_lease interval,
+    p_closes_at timestamptz,
+    p_now timestamptz
+)
+returns integer
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select floor(extract(epoch from least(
+        p_lease,
+        case when p_provider.quota is not null then p_closes_at - p_provider.reset_guard - p_now end
+    )))::integer;
+$func$;

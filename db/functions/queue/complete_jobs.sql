@@ -1,0 +1,95 @@
+-- A runner hands in results: rows, state, details, counters, the message, and last the gate and the quota, in one commit.
+-- May be called several times per lease, in slices; an outdated token changes nothing.
+
+create or replace function headgate.complete_jobs(
+    p_runner text,
+    p_chunk_id bigint,
+    p_lease_no integer,
+    p_asset_ids bigint[],
+    p_outcomes text[],
+    p_blames text[] default null,
+    p_payloads text[] default null,
+    p_errors text[] default null,
+    p_requests integer[] default null,
+    p_durations_ms integer[] default null,
+    p_closing jsonb default null,
+    p_claim integer default 0,
+    p_queues text[] default null,
+    p_avoid text[] default '{}'
+)
+returns setof headgate.claimed_chunk
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $func$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_chunk constant headgate.chunks := headgate._held_chunk(p_runner, p_chunk_id, p_lease_no);
+    v_operation headgate.operations;
+    v_provider headgate.providers;
+    v_results headgate.ingest_result[];
+    v_closed record;
+    v_fates headgate.job_fate[];
+begin
+    select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
+    select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
+
+    v_results := headgate._ingest(v_chunk, v_operation, p_asset_ids, p_outcomes, p_payloads, v_now);
+    select * into v_closed from headgate._closing(
+        v_provider, p_closing, p_outcomes, p_blames, v_now
+    );
+    v_fates := array(
+        select f
+        from headgate._judge(
+            v_chunk, v_operation, p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_durations_ms,
+            v_results, v_closed.closed_until, v_closed.reason, p_closing, v_now
+        ) as f
+    );
+
+    perform headgate._apply_fates(v_chunk, v_fates, v_now);
+    if p_closing ->> 'until' = 'execution' then
+        perform headgate._end_unstarted(v_chunk, 'house: ' || coalesce(p_closing ->> 'reason', 'closed'), v_now);
+    end if;
+    perform headgate._note_answers(v_provider, v_chunk, p_outcomes, p_blames, p_closing, v_closed.closed_until, v_closed.reason, v_now);
+    perform headgate._move_units(
+        v_chunk.provider_id, v_chunk.window_opened_at, 0,
+        -coalesce((select sum(f.refund) from unnest(v_fates) as f)::integer, 0)
+    );
+
+    if p_claim > 0 and v_provider.name <> all (p_avoid) then
+        return query select * from headgate._claim(p_runner, v_provider, p_queues, p_claim, v_now);
+    end if;
+end;
+$func$;
+
+comment on function headgate.complete_jobs is
+    'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
+
+-- The chunk, locked, if the token is current; otherwise HG012.
+create or replace function headgate._held_chunk(
+    p_runner text,
+    p_chunk_id bigint,
+    p_lease_no integer
+)
+returns headgate.chunks
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_chunk headgate.chunks;
+begin
+    select * into v_chunk from headgate.chunks as c where c.chunk_id = p_chunk_id for update;
+    if not found or v_chunk.state <> 'leased' or v_chunk.lease_no <> p_lease_no or v_chunk.runner <> p_runner then
+        perform headgate._raise(
+            'HG012',
+            format('lease %s of chunk %s is not held by %s any more', p_lease_no, p_chunk_id, p_runner),
+            'drop this work: somebody else has it, or it has ended'
+        );
+    end if;
+
+    return v_chunk;
+end;
+$func$;

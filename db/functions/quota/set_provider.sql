@@ -1,0 +1,116 @@
+-- The operator's hand on a provider: its limits, its address, and opening or closing it.
+
+create or replace function headgate.set_provider(
+    p_provider text,
+    p_changes jsonb
+)
+returns table (changed integer)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_old constant headgate.providers := headgate._provider(p_provider);
+    v_known constant text[] := array[
+        'base_url', 'quota', 'buffer', 'requests_per_minute', 'burst', 'max_in_flight', 'breaker_failures',
+        'breaker_cooldown', 'publication_lag', 'secret_name', 'closed_until', 'reason'
+    ];
+    v_unknown text;
+begin
+    if jsonb_typeof(p_changes) is distinct from 'object' then
+        perform headgate._raise('HG008', 'the changes must be an object', 'e.g. {"quota": 5000, "buffer": 0}');
+    end if;
+    select k.key into v_unknown from jsonb_object_keys(p_changes) as k (key) where k.key <> all (v_known) limit 1;
+    if v_unknown is not null then
+        perform headgate._raise(
+            'HG008', format('a provider has no setting %s', quote_literal(v_unknown)), 'settings: ' || headgate._names(v_known)
+        );
+    end if;
+
+    begin
+        update headgate.providers as p
+        set base_url = case when p_changes ? 'base_url' then p_changes ->> 'base_url' else p.base_url end,
+            quota = case when p_changes ? 'quota' then (p_changes ->> 'quota')::integer else p.quota end,
+            quota_buffer = coalesce((p_changes ->> 'buffer')::integer, p.quota_buffer),
+            requests_per_minute = case
+                when p_changes ? 'requests_per_minute' then (p_changes ->> 'requests_per_minute')::integer
+                else p.requests_per_minute
+            end,
+            burst = case when p_changes ? 'burst' then (p_changes ->> 'burst')::integer else p.burst end,
+            max_in_flight = coalesce((p_changes ->> 'max_in_flight')::integer, p.max_in_flight),
+            breaker_failures = coalesce((p_changes ->> 'breaker_failures')::integer, p.breaker_failures),
+            breaker_cooldown = coalesce((p_changes ->> 'breaker_cooldown')::interval, p.breaker_cooldown),
+            publication_lag = coalesce((p_changes ->> 'publication_lag')::interval, p.publication_lag),
+            secret_name = coalesce(p_changes ->> 'secret_name', p.secret_name)
+        where p.provider_id = v_old.provider_id;
+    exception
+        when check_violation or data_exception then
+            perform headgate._raise(
+                'HG008', format('provider %s: %s', p_provider, sqlerrm), 'nothing was changed'
+            );
+    end;
+
+    if p_changes ? 'closed_until' then
+        perform headgate._set_gate(
+            v_old.provider_id, (p_changes ->> 'closed_until')::timestamptz, coalesce(p_changes ->> 'reason', 'closed by hand')
+        );
+    end if;
+    if p_changes ?| array['quota', 'buffer'] then
+        perform headgate._refit_window(p_provider);
+    end if;
+    changed := (select count(*) from jsonb_object_keys(p_changes));
+    return next;
+end;
+$func$;
+
+comment on function headgate.set_provider(text, jsonb) is
+    'Change a provider''s settings, or close it until a time and open it again (closed_until: null); returns how many were given.';
+
+-- Close the gate until a time, or open it and forget the breaker and the provider's own closing (null).
+create or replace function headgate._set_gate(
+    p_provider_id bigint,
+    p_closed_until timestamptz,
+    p_reason text
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    update headgate.provider_gates as g
+    set closed_until = p_closed_until,
+        closed_reason = case when p_closed_until is not null then p_reason end,
+        failures = 0,
+        opened = 0,
+        probe_chunk_id = null
+    where g.provider_id = p_provider_id;
+    if p_closed_until is null then
+        update headgate.quota_windows as w
+        set closed_until = null
+        where w.provider_id = p_provider_id
+            and w.closed_until is not null;
+    end if;
+    perform pg_notify('headgate_jobs', '');
+end;
+$func$;
+
+-- Only the operator's word changes an open window: never below what is already booked.
+create or replace function headgate._refit_window(p_provider text)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_provider constant headgate.providers := headgate._provider(p_provider);
+begin
+    update headgate.quota_windows as w
+    set usable = greatest(v_provider.quota - v_provider.quota_buffer, w.reserved + w.spent, 0)
+    from headgate._window_at(v_provider, headgate.clock()) as b
+    where w.provider_id = v_provider.provider_id
+        and w.opened_at = b.opened_at
+        and v_provider.quota is not null;
+end;
+$func$;

@@ -1,0 +1,139 @@
+-- Look-ups by name. Each says clearly what it does not know and what there is instead.
+
+create or replace function headgate._names(p_names text[])
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select coalesce(
+        string_agg(n.name, ', ' order by n.name) || case when cardinality(p_names) > 20 then ', ...' else '' end,
+        'none'
+    )
+    from (select distinct name from unnest(p_names) as u (name) order by name limit 20) as n;
+$func$;
+
+create or replace function headgate._pipeline(p_pipeline text)
+returns headgate.pipelines
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_pipeline headgate.pipelines;
+begin
+    select * into v_pipeline from headgate.pipelines as p where p.name = p_pipeline;
+    if not found then
+        perform headgate._raise(
+            'HG001',
+            format('unknown pipeline: %s', coalesce(quote_literal(p_pipeline), 'null')),
+            'known pipelines: ' || headgate._names(array(select p.name from headgate.pipelines as p))
+        );
+    end if;
+
+    return v_pipeline;
+end;
+$func$;
+
+create or replace function headgate._execution(
+    p_pipeline text,
+    p_run_id text
+)
+returns headgate.process_executions
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_pipeline_id constant bigint := (headgate._pipeline(p_pipeline)).pipeline_id;
+    v_execution headgate.process_executions;
+begin
+    select * into v_execution
+    from headgate.process_executions as e
+    where e.pipeline_id = v_pipeline_id
+        and e.run_id = p_run_id;
+    if not found then
+        perform headgate._raise(
+            'HG002',
+            format('pipeline %s has no execution %s', p_pipeline, coalesce(quote_literal(p_run_id), 'null')),
+            'start it with headgate.start_execution, or look into headgate.v_recent_executions'
+        );
+    end if;
+
+    return v_execution;
+end;
+$func$;
+
+create or replace function headgate._step(
+    p_execution headgate.process_executions,
+    p_step text
+)
+returns headgate.pipeline_steps
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_step headgate.pipeline_steps;
+begin
+    select * into v_step
+    from headgate.pipeline_steps as s
+    where s.pipeline_id = p_execution.pipeline_id
+        and s.step = p_step;
+    if not found then
+        perform headgate._raise(
+            'HG003',
+            format('unknown step: %s', coalesce(quote_literal(p_step), 'null')),
+            'the pipeline''s steps: ' || headgate._names(array(
+                select s.step from headgate.pipeline_steps as s where s.pipeline_id = p_execution.pipeline_id
+            ))
+        );
+    end if;
+
+    return v_step;
+end;
+$func$;
+
+create or replace function headgate._operation(p_operation text)
+returns headgate.operations
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_operation headgate.operations;
+begin
+    select * into v_operation from headgate.operations as o where o.name = p_operation;
+    if not found then
+        perform headgate._raise(
+            'HG004',
+            format('unknown operation: %s', coalesce(quote_literal(p_operation), 'null')),
+            'known operations: ' || headgate._names(array(select o.name from headgate.operations as o))
+        );
+    end if;
+
+    return v_operation;
+end;
+$func$;
+
+create or replace function headgate._provider(p_provider text)
+returns headgate.providers
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_provider headgate.providers;
+begin
+    select * into v_provider from headgate.providers as p where p.name = p_provider;
+    if not found then
+        perform headgate._raise(
+            'HG005',
+            format('unknown provider: %s', coalesce(quote_literal(p_provider), 'null')),
+            'known providers: ' || headgate._names(array(select p.name from headgate.providers as p))
+        );
+    end if;
+
+    return v_provider;
+end;
+$func$;
