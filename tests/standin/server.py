@@ -194,7 +194,7 @@ async def serve(options: Options | None = None) -> AsyncIterator[StandIn]:
     standin = StandIn(options)
     if options.dsn:
         await clocks.ask(standin.clock, options.dsn)
-    runner = web.ServerRunner(web.Server(standin.handle, access_log=None), shutdown_timeout=1.0)
+    runner = web.ServerRunner(web.Server(standin.handle, access_log=None), shutdown_timeout=0.1)
     await runner.setup()
     chores = [asyncio.create_task(_save_often(standin.book))]
     if options.dsn:

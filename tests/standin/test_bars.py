@@ -9,6 +9,8 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
@@ -132,23 +134,25 @@ def test_real_bars_come_as_they_are(tmp_path):
     assert not source.knows("AAPL.US")
 
 
-def test_five_real_years_equal_the_file():
+def test_five_real_years_come_as_the_file_has_them():
     folder = Path(os.environ.get("HEADGATE_DATA", "")) / "us_eod_5y"
     if not os.environ.get("HEADGATE_DATA") or not folder.exists():
         pytest.skip("HEADGATE_DATA does not name a folder with us_eod_5y")
     source = FromFolder(folder)
     evening = datetime(2017, 12, 29, 21, 30, tzinfo=UTC).timestamp()
-    columns = ("date", "open", "high", "low", "close", "volume")
-    expected: dict[str, list[list[str]]] = {}
-    with gzip.open(folder / "eod.csv.gz", "rt", newline="") as lines:
-        for symbol, *row in list(csv.reader(lines))[1:]:
-            expected.setdefault(symbol.replace(".", "-") + ".US", []).append(row)
+    columns = ["date", "open", "high", "low", "close", "volume"]
+    with gzip.open(folder / "eod.csv.gz", "rt", newline="") as file:
+        lines = csv.reader(file)
+        assert next(lines) == ["symbol", *columns]
+        count = 0
+        for number, (symbol, rows) in enumerate(groupby(lines, key=itemgetter(0))):
+            served = source.rows(symbol.replace(".", "-") + ".US", None, None, evening)
+            count += len(served)
+            if number % 10 and symbol not in ("BHF", "DHR", "O"):  # these three have empty cells
+                continue
+            expected = [[day, *(float(x) if x else None for x in rest)] for _, day, *rest in rows]
+            bars = [json.loads(text) for text in served]
+            assert [[bar[name] for name in columns] for bar in bars] == expected
+            assert all(bar["adjusted_close"] == bar["close"] for bar in bars)
 
-    for code, rows in expected.items():
-        text = "[" + ",".join(source.rows(code, None, None, evening)) + "]"
-        served = json.loads(text, parse_float=str, parse_int=str)
-        assert [[bar[name] or "" for name in columns] for bar in served] == rows
-        assert all(bar["adjusted_close"] == bar["close"] for bar in served)
-
-    assert len(expected) == 481
-    assert sum(map(len, expected.values())) == 578_231
+    assert count == 578_231
