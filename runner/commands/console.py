@@ -1,22 +1,31 @@
-"""What all commands share: where they print, and the server they need."""
+"""What all commands share: where they print, how values look, and the server they need."""
 
 from __future__ import annotations
 
 import json
 import logging
+import sys
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from psycopg import Connection
+from psycopg.rows import DictRow
+from rich import box
 from rich.console import Console
+from rich.table import Table
 
+from runner.database import connect
+from runner.migrate import require_migrated
 from runner.server import Server
 from runner.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-OUT = Console(highlight=False)
-ERR = Console(stderr=True, highlight=False)
+WIDE = None if sys.stdout.isatty() else 200
+OUT = Console(highlight=False, width=WIDE)
+ERR = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def ready_settings() -> Settings:
@@ -28,9 +37,56 @@ def ready_settings() -> Settings:
     return settings
 
 
+def open_database(settings: Settings, what: str) -> Connection[DictRow]:
+    """Open a connection to a database that is in the state of db/; raises NotMigrated."""
+    connection = connect(settings, what)
+    try:
+        require_migrated(connection, settings)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def say(text: str) -> None:
+    """Tell the person something that is not a result: on stderr."""
+    ERR.print(text, markup=False)
+
+
 def print_json(value: Any) -> None:
     """Print one JSON document for a machine to read."""
     print(json.dumps(value, indent=4, default=_plain))
+
+
+def print_table(rows: Iterable[Mapping[str, Any]], *columns: str) -> None:
+    """Print rows under their column names, numbers to the right."""
+    found = list(rows)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in columns:
+        is_number = all(isinstance(row[column], int | float | Decimal) for row in found)
+        table.add_column(column, justify="right" if is_number and found else "left")
+    for row in found:
+        table.add_row(*(as_text(row[column]) for column in columns))
+    OUT.print(table)
+
+
+def as_text(value: Any) -> str:
+    """Return a value as a person reads it."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case timedelta():
+            return str(timedelta(seconds=round(value.total_seconds())))
+        case datetime():
+            return value.isoformat(sep=" ", timespec="seconds")
+        case dict():
+            return ", ".join(f"{k}={as_text(v)}" for k, v in value.items() if v is not None)
+        case _:
+            return str(value)
 
 
 def _plain(value: Any) -> Any:

@@ -29,4 +29,4 @@ def migrate(
     what = f"{len(report.files)} files" if report.files else "nothing"
     seconds = f" in {time.monotonic() - began:.1f} s" if report.files and not dry_run else ""
     verb = "pending" if dry_run else "applied"
-    console.ERR.print(f"database {settings.database}: {what} {verb}{seconds}")
+    console.say(f"database {settings.database}: {what} {verb}{seconds}")

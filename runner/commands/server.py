@@ -41,16 +41,16 @@ def up(
         )
     running = Server(settings.home).start(port=port)
     address = f"127.0.0.1:{running.port} and " if running.on_tcp else ""
-    console.ERR.print(f"PostgreSQL runs at {address}{running.socket_dir}, process {running.pid}")
+    console.say(f"PostgreSQL runs at {address}{running.socket_dir}, process {running.pid}")
 
 
 def down() -> None:
     """Stop the embedded PostgreSQL; its data stays."""
     settings = Settings.from_env()
     if Server(settings.home).stop():
-        console.ERR.print("PostgreSQL has stopped")
+        console.say("PostgreSQL has stopped")
     else:
-        console.ERR.print("PostgreSQL did not run")
+        console.say("PostgreSQL did not run")
 
 
 def dsn(
@@ -78,7 +78,7 @@ def _dsn(settings: Settings, role: Role | None) -> str:
         return dsn_of(settings)
     user = f"headgate_{role}"
     if settings.dsn is not None:
-        console.ERR.print(f"its password is yours to set: alter role {user} password '...'")
+        console.say(f"its password is yours to set: alter role {user} password '...'")
         parts = conninfo_to_dict(dsn_of(settings)) | {"user": user, "password": None}
         return make_conninfo("", **parts)
     server = Server(settings.home)

@@ -1,0 +1,39 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+Pipeline = Annotated[str, typer.Argument(help="The pipeline's name.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
+Params = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--param",
+        metavar="NAME=VALUE",
+        help="A parameter of the run; may be given several times. A list: NAME=a,b,c",
+        show_default=False,
+    ),
+]
+
+
+def parse_params(given: list[str] | None) -> dict[str, Any]:
+    """Return the parameters as an object: a value is JSON where it reads as JSON, else text."""
+    found: dict[str, Any] = {}
+    for item in given or []:
+        name, equals, text = item.partition("=")
+        if not (name and equals):
+            raise typer.BadParameter(f"{item!r} is not NAME=VALUE", param_hint="--param")
+        try:
+            found[name] = json.loads(text, parse_constant=_refuse)
+        except ValueError:
+            found[name] = text
+    return found
+
+
+def _refuse(constant: str) -> None:
+    """NaN and Infinity read as JSON in Python only."""
+    raise ValueError(constant)

@@ -1,0 +1,37 @@
+"""`headgate worker`: work off what any pipeline has queued, until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from runner.commands import console
+from runner.commands.signals import stop_on_end_of_input, stop_on_signal
+
+Concurrency = Annotated[int, typer.Option(min=1, max=1000, help="Calls open at once.")]
+
+
+def worker(
+    concurrency: Concurrency = 50,
+    queues: Annotated[
+        list[str] | None,
+        typer.Option(metavar="QUEUE", help="Only this queue, e.g. eodhd_high; repeatable."),
+    ] = None,
+    until_input_ends: Annotated[bool, typer.Option("--until-input-ends", hidden=True)] = False,
+) -> None:
+    """Carry out what is queued, of any pipeline; Ctrl-C or SIGTERM gives back what waits."""
+    settings = console.ready_settings()
+    with console.open_database(settings, "worker"):
+        pass
+
+    async def run() -> None:
+        from runner.worker import work  # brings the HTTP client, which no other command needs
+
+        with stop_on_signal() as stop:
+            if until_input_ends:
+                stop_on_end_of_input(stop)
+            await work(settings, concurrency=concurrency, queues=queues, stop=stop)
+
+    asyncio.run(run())
