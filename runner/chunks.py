@@ -1,0 +1,161 @@
+"""What a runner holds: a leased chunk, how its calls are made, and what came of its jobs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from runner.errors import SecretMissing, WrongPlan
+from runner.rules import Rules, compile_rules
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """Where the secret goes, and the environment variable that holds it."""
+
+    place: str = "none"
+    name: str = ""
+    variable: str = ""
+
+    def secret(self) -> str:
+        """Read the secret, or raise SecretMissing."""
+        if self.place == "none":
+            return ""
+        secret = os.environ.get(self.variable, "").strip()
+        if not secret or not secret.isprintable():
+            raise SecretMissing(
+                f"the environment variable {self.variable} is not set, or holds no secret",
+                hint=f"set {self.variable} where the runner starts",
+            )
+        return secret
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """How one operation's requests are made."""
+
+    base_url: str
+    method: str
+    headers: tuple[tuple[str, str], ...]
+    auth: Auth
+    timeout_seconds: float
+    max_bytes: int
+    in_flight: int
+    probe: bool
+    """The first call goes alone; the others only if the provider answers it."""
+    stop_before_seconds: float | None
+    """No call starts later than this after the claim."""
+    refused: Mapping[int, str]
+    """Assets for which no request could be written, and why."""
+    rules: Rules
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Call:
+        """Read the `call` of a claimed chunk; raises WrongPlan for one that cannot be made."""
+        auth = row.get("auth") or {}
+        stop_before = row.get("stop_before_seconds")
+        if not row.get("base_url"):
+            raise WrongPlan("the provider has no base URL", hint="set providers.base_url")
+        return cls(
+            base_url=row["base_url"].rstrip("/"),
+            method=row.get("method") or "GET",
+            headers=tuple((row.get("headers") or {}).items()),
+            auth=Auth(auth.get("in", "none"), auth.get("name") or "", auth.get("secret") or ""),
+            timeout_seconds=float(row.get("timeout_seconds") or 30),
+            max_bytes=int(row.get("max_bytes") or 67_108_864),
+            in_flight=int(row.get("in_flight") or 1),
+            probe=bool(row.get("probe")),
+            stop_before_seconds=None if stop_before is None else float(stop_before),
+            refused={int(key): text for key, text in (row.get("refused") or {}).items()},
+            rules=compile_rules(row.get("rules") or []),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A leased chunk; (chunk_id, lease_no) is its fencing token."""
+
+    chunk_id: int
+    lease_no: int
+    lease_seconds: int
+    pipeline: str
+    run_id: str
+    step: str
+    provider: str
+    operation: str
+    call: dict[str, Any] | None
+    handler: str | None
+    asset_ids: list[int]
+    urls: list[str | None] | None
+    """One for each asset, or a single one that serves them all; None: there is nothing to call."""
+    bodies: list[str | None] | None
+    attempt: int
+
+    @property
+    def execution(self) -> tuple[str, str]:
+        """Name the execution it belongs to."""
+        return self.pipeline, self.run_id
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a claim brought: chunks, or how many seconds to wait (None: nothing is known)."""
+
+    at: float
+    """When it was asked, by the event loop's clock: leases count from then."""
+    chunks: Sequence[Chunk] = ()
+    wait_seconds: float | None = None
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of jobs, column by column, as `complete_jobs` takes it."""
+
+    asset_ids: list[int] = field(default_factory=list)
+    outcomes: list[str] = field(default_factory=list)
+    blames: list[str | None] = field(default_factory=list)
+    payloads: list[str | None] = field(default_factory=list)
+    errors: list[str | None] = field(default_factory=list)
+    requests: list[int] = field(default_factory=list)
+    durations_ms: list[int] = field(default_factory=list)
+    size: int = 0
+    """Characters in the payloads."""
+
+    def __len__(self) -> int:
+        return len(self.asset_ids)
+
+    def add(
+        self,
+        asset_id: int,
+        outcome: str,
+        *,
+        blame: str | None = None,
+        payload: str | None = None,
+        error: str | None = None,
+        requests: int = 0,
+        duration_ms: int = 0,
+    ) -> None:
+        """Add one job."""
+        self.asset_ids.append(asset_id)
+        self.outcomes.append(outcome)
+        self.blames.append(blame)
+        self.payloads.append(payload)
+        self.errors.append(error)
+        self.requests.append(requests)
+        self.durations_ms.append(duration_ms)
+        self.size += len(payload) if payload else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One end for all jobs of a chunk that is not called."""
+
+    asset_ids: list[int]
+    outcome: str
+    blame: str | None = None
+    error: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.asset_ids)

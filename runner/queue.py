@@ -1,0 +1,175 @@
+"""The stored functions that a runner calls, one method each, each one short transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, LiteralString
+
+from psycopg import AsyncConnection
+from psycopg.errors import DeadlockDetected, SerializationFailure
+from psycopg.rows import tuple_row
+from psycopg.types.json import Jsonb
+
+from runner import arrays
+from runner.chunks import Chunk, Claim, Report, Verdict
+from runner.database import mapped_errors
+from runner.rules import Closing
+
+REPEATS: Final = 8
+
+CHUNK: Final = """
+    select chunk_id, lease_no, lease_seconds, pipeline, run_id, step, provider, operation, call,
+        handler, asset_ids, urls, bodies, attempt, wake_at
+"""
+CLAIM: Final = (
+    CHUNK
+    + """
+    from headgate.claim_jobs(p_runner => %(runner)s, p_queues => %(queues)s::text[],
+        p_max_chunks => %(max_chunks)s::integer, p_avoid => %(avoid)s)
+"""
+)
+COMPLETE: Final = (
+    CHUNK
+    + """
+    from headgate.complete_jobs(p_runner => %(runner)s, p_chunk_id => %(chunk_id)s::bigint,
+        p_lease_no => %(lease_no)s::integer, p_asset_ids => %(asset_ids)s,
+        p_outcomes => %(outcomes)s, p_blames => %(blames)s, p_payloads => %(payloads)s,
+        p_errors => %(errors)s, p_requests => %(requests)s, p_durations_ms => %(durations_ms)s,
+        p_closing => %(closing)s, p_claim => %(claim)s::integer,
+        p_queues => %(queues)s::text[], p_avoid => %(avoid)s)
+"""
+)
+EXTEND: Final = """
+    select chunk_id, lease_no, lease_seconds
+    from headgate.extend_leases(p_runner => %(runner)s, p_chunk_ids => %(chunk_ids)s,
+        p_lease_nos => %(lease_nos)s)
+"""
+RELEASE: Final = """
+    select chunk_id, released
+    from headgate.release_jobs(p_runner => %(runner)s, p_chunk_ids => %(chunk_ids)s,
+        p_lease_nos => %(lease_nos)s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A lease that is still ours, and for how long from now."""
+
+    chunk_id: int
+    lease_no: int
+    lease_seconds: int
+
+
+class Queue:
+    """A runner's view of the plan."""
+
+    def __init__(
+        self,
+        connection: AsyncConnection[Any],
+        runner: str,
+        queues: Sequence[str] | None = None,
+    ) -> None:
+        arrays.register(connection)
+        self.connection = connection
+        self._runner = runner
+        self._queues = None if queues is None else arrays.texts(queues)
+
+    async def claim(self, max_chunks: int, avoid: Sequence[str] = ()) -> Claim:
+        """Take up to `max_chunks` chunks of one provider; 0 only moves on what waits."""
+        arguments = {"max_chunks": max_chunks, "queues": self._queues, "avoid": arrays.texts(avoid)}
+        at = asyncio.get_running_loop().time()
+        return _claim(at, await self._call(CLAIM, arguments))
+
+    async def complete(
+        self,
+        chunk: Chunk,
+        report: Report | Verdict,
+        *,
+        closing: Closing | None = None,
+        claim: int = 0,
+        avoid: Sequence[str] = (),
+    ) -> Claim:
+        """Hand in results of a chunk and take the provider's next chunks with it, in one commit.
+
+        Raises LostLease, with nothing written, when the chunk is somebody else's by now.
+        """
+        arguments = {
+            **_columns(report),
+            "chunk_id": chunk.chunk_id,
+            "lease_no": chunk.lease_no,
+            "closing": None if closing is None else Jsonb(_closing(closing)),
+            "claim": claim,
+            "queues": self._queues,
+            "avoid": arrays.texts(avoid),
+        }
+        at = asyncio.get_running_loop().time()
+        return _claim(at, await self._call(COMPLETE, arguments))
+
+    async def extend(self, chunks: Sequence[Chunk]) -> list[Lease]:
+        """Keep the leases; return those still ours. A missing one is lost: drop its work."""
+        return [Lease(*row) for row in await self._call(EXTEND, _tokens(chunks))]
+
+    async def release(self, chunks: Sequence[Chunk]) -> int:
+        """Give back all jobs of these chunks that have not been reported; return how many."""
+        return sum(row[1] for row in await self._call(RELEASE, _tokens(chunks)))
+
+    async def _call(
+        self, statement: LiteralString, arguments: Mapping[str, Any]
+    ) -> list[tuple[Any, ...]]:
+        """Run one statement; a deadlock or a serialization failure repeats it whole."""
+        arguments = {**arguments, "runner": self._runner}
+        for attempt in range(1, REPEATS + 1):
+            try:
+                with mapped_errors():
+                    async with self.connection.cursor(row_factory=tuple_row, binary=True) as cursor:
+                        await cursor.execute(statement, arguments, prepare=True)
+                        return await cursor.fetchall()
+            except (DeadlockDetected, SerializationFailure):
+                if attempt == REPEATS:
+                    raise
+            await asyncio.sleep(random.uniform(0, 0.02 * attempt))
+        raise AssertionError("unreachable")
+
+
+def _claim(at: float, rows: list[tuple[Any, ...]]) -> Claim:
+    if rows and rows[0][0] is None:
+        is_known = rows[0][-1] is not None
+        return Claim(at, wait_seconds=float(rows[0][2]) if is_known else None)
+    return Claim(at, [Chunk(*row[:-1]) for row in rows])
+
+
+def _tokens(chunks: Sequence[Chunk]) -> dict[str, Any]:
+    return {
+        "chunk_ids": arrays.bigints([x.chunk_id for x in chunks]),
+        "lease_nos": arrays.integers([x.lease_no for x in chunks]),
+    }
+
+
+def _columns(report: Report | Verdict) -> dict[str, Any]:
+    count = len(report)
+    if isinstance(report, Verdict):
+        return {
+            "asset_ids": arrays.bigints(report.asset_ids),
+            "outcomes": arrays.same_texts(report.outcome, count),
+            "blames": arrays.same_texts(report.blame, count),
+            "payloads": arrays.same_texts(None, count),
+            "errors": arrays.same_texts(report.error, count),
+            "requests": arrays.zeros(count),
+            "durations_ms": arrays.zeros(count),
+        }
+    return {
+        "asset_ids": arrays.bigints(report.asset_ids),
+        "outcomes": arrays.texts(report.outcomes),
+        "blames": arrays.texts(report.blames),
+        "payloads": arrays.texts(report.payloads),
+        "errors": arrays.texts(report.errors),
+        "requests": arrays.integers(report.requests),
+        "durations_ms": arrays.integers(report.durations_ms),
+    }
+
+
+def _closing(closing: Closing) -> dict[str, Any]:
+    return {"until": closing.until, "seconds": closing.seconds, "reason": closing.reason}

@@ -1,0 +1,240 @@
+"""Hands results in, slice by slice, and keeps the leases of what is in work."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import psycopg
+
+from runner.chunks import Chunk, Claim, Report, Verdict
+from runner.database import from_psycopg
+from runner.errors import HeadgateError, LostLease
+from runner.flight import Flight
+from runner.lanes import Lanes
+from runner.leases import SLICE_SECONDS, Held
+
+logger = logging.getLogger(__name__)
+
+TICK_SECONDS: Final = 0.25
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a runner has done since it started."""
+
+    chunks: int = 0
+    """Chunks handed in to their last job."""
+    lost: int = 0
+    """Chunks that somebody else took over, or that could not be handed in."""
+    released: int = 0
+    """Jobs given back without having been started."""
+    requests: int = 0
+    jobs: Counter[str] = field(default_factory=Counter)
+    """Jobs reported, by outcome."""
+
+
+class Feed(Protocol):
+    """Where the next chunks come from."""
+
+    def wanted_after(self, chunk: Chunk) -> int:
+        """Return how many chunks to claim together with this one's completion."""
+
+    def avoided(self) -> Sequence[str]:
+        """Return the providers that are not to be claimed."""
+
+    def take(self, claim: Claim) -> None:
+        """Put claimed chunks to work."""
+
+    def chunk_ended(self, *, was_fruitless: bool, has_next: bool) -> None:
+        """Note that a chunk has ended; fruitless: without a request and a result."""
+
+
+class Settler:
+    """Knows the chunks in work, completes them, and extends their leases."""
+
+    feed: Feed
+    flight: Flight
+
+    def __init__(self, lanes: Lanes) -> None:
+        self.totals = Totals()
+        self.held: dict[int, Held] = {}
+        self._lanes = lanes
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._beat: asyncio.Task[None] | None = None
+        self._is_busy = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def hold(self, held: Held) -> None:
+        """Take charge of a chunk whose calls are about to start."""
+        self.held[held.chunk.chunk_id] = held
+        self._is_busy.set()
+
+    def on_result(self, held: Held) -> None:
+        """Hand in what has come when it is enough."""
+        if held.is_slice_due:
+            self._settle_soon(held)
+
+    def end(self, chunk: Chunk, verdict: Verdict) -> None:
+        """End a chunk that needs no call, all its jobs alike."""
+        self.flight.gate(chunk.provider).verdicts += 1
+        self._spawn(self._end(chunk, verdict))
+
+    def give_back(self, chunks: Sequence[Chunk]) -> None:
+        """Release chunks of which nothing more will be started."""
+        if chunks:
+            self._spawn(self._release(chunks))
+
+    async def keep(self) -> None:
+        """For ever: extend leases at a third of their time, hand in what has waited a second."""
+        while True:
+            await self._is_busy.wait()
+            if not self.held:
+                self._is_busy.clear()
+            now = self._loop.time()
+            for held in list(self.held.values()):
+                if now >= held.starts_end and held.waiting:
+                    self.flight.give_up(held, "no time was left to start it")
+                if len(held.report) and now >= held.oldest_at + SLICE_SECONDS:
+                    self._settle_soon(held)
+            due = [x for x in self.held.values() if now >= x.beat_at and not x.is_settling]
+            if due and (self._beat is None or self._beat.done()):
+                self._beat = self._spawn(self._extend(due))
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def finish(self) -> None:
+        """Hand in all that is done, give back the rest, and wait until that is over."""
+        for held in self.held.values():
+            if len(held.report):
+                self._settle_soon(held)
+        await self._wait()
+        self.give_back([held.chunk for held in self.held.values()])
+        await self._wait()
+
+    async def _wait(self) -> None:
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _settle_soon(self, held: Held) -> None:
+        if not held.is_settling and not held.is_lost:
+            held.is_settling = True
+            self._spawn(self._settle(held))
+
+    async def _settle(self, held: Held) -> None:
+        """Hand in slice after slice while there is enough; the last one may bring new chunks."""
+        while True:
+            is_last = held.is_ended
+            report = held.take_report()
+            claim = await self._hand_in(held.chunk, report, is_last=is_last)
+            self.flight.buffered -= report.size
+            if claim is None:
+                self._lose(held)
+            elif is_last:
+                del self.held[held.chunk.chunk_id]
+                self._ended(held.chunk, claim, was_fruitless=not held.is_fruitful)
+            if held.is_lost or is_last or not held.is_slice_due:
+                break
+        held.is_settling = False
+        self.flight.pump()
+
+    async def _end(self, chunk: Chunk, verdict: Verdict) -> None:
+        claim = await self._hand_in(chunk, verdict, is_last=True)
+        self.flight.gate(chunk.provider).verdicts -= 1
+        if claim is None:
+            self.totals.lost += 1
+        self._ended(chunk, claim, was_fruitless=False)
+
+    async def _hand_in(
+        self, chunk: Chunk, report: Report | Verdict, *, is_last: bool
+    ) -> Claim | None:
+        """Complete a slice; None when the chunk is lost."""
+        gate = self.flight.gate(chunk.provider)
+        closing = gate.closing_for(chunk, self._loop.time())
+        wanted = self.feed.wanted_after(chunk) if is_last and closing is None else 0
+        avoid = self.feed.avoided()
+        try:
+            claim = await self._lanes.run(
+                lambda queue: queue.complete(
+                    chunk, report, closing=closing, claim=wanted, avoid=avoid
+                )
+            )
+        except LostLease as exc:
+            logger.warning("dropped: %s", exc)
+            return None
+        except (psycopg.Error, HeadgateError) as exc:
+            logger.error("chunk %s could not be handed in: %s", chunk.chunk_id, _told(exc))
+            return None
+        if closing is not None:
+            gate.told(chunk, self._loop.time())
+        self._count(report)
+        return claim
+
+    def _count(self, report: Report | Verdict) -> None:
+        if isinstance(report, Verdict):
+            self.totals.jobs[report.outcome] += len(report)
+        else:
+            self.totals.jobs.update(report.outcomes)
+            self.totals.requests += sum(report.requests)
+
+    def _ended(self, chunk: Chunk, claim: Claim | None, *, was_fruitless: bool) -> None:
+        if claim is not None:
+            self.totals.chunks += 1
+            logger.info(
+                "chunk %s has ended: %s of %s",
+                chunk.chunk_id,
+                chunk.operation,
+                chunk.run_id,
+                extra={"chunk_id": chunk.chunk_id, "jobs": len(chunk.asset_ids)},
+            )
+            self.feed.take(claim)
+        self.feed.chunk_ended(
+            was_fruitless=was_fruitless, has_next=bool(claim is not None and claim.chunks)
+        )
+
+    def _lose(self, held: Held) -> None:
+        self.flight.drop(held)
+        self.totals.lost += 1
+        if self.held.get(held.chunk.chunk_id) is held:
+            del self.held[held.chunk.chunk_id]
+        self.feed.chunk_ended(was_fruitless=False, has_next=False)
+
+    async def _extend(self, due: list[Held]) -> None:
+        at = self._loop.time()
+        try:
+            leases = await self._lanes.run(lambda queue: queue.extend([x.chunk for x in due]))
+        except (psycopg.Error, HeadgateError) as exc:
+            logger.error("leases could not be extended: %s", _told(exc))
+            return
+        ours = {lease.chunk_id: lease for lease in leases}
+        for held in due:
+            if held.is_settling or self.held.get(held.chunk.chunk_id) is not held:
+                continue  # its completion tells
+            lease = ours.get(held.chunk.chunk_id)
+            if lease is not None and lease.lease_no == held.chunk.lease_no:
+                held.extended(at, lease.lease_seconds)
+            else:
+                logger.warning("lost the lease of chunk %s, dropping it", held.chunk.chunk_id)
+                self._lose(held)
+        self.flight.pump()
+
+    async def _release(self, chunks: Sequence[Chunk]) -> None:
+        try:
+            released = await self._lanes.run(lambda queue: queue.release(chunks))
+        except (psycopg.Error, HeadgateError) as exc:
+            logger.error("%s chunks are left to their leases: %s", len(chunks), _told(exc))
+            return
+        self.totals.released += released
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _told(exc: Exception) -> str:
+    return str(from_psycopg(exc) if isinstance(exc, psycopg.Error) else exc)

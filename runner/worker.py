@@ -1,0 +1,130 @@
+"""The runner's loop: claim chunks, make their calls, hand the results in, and never wait idly.
+
+No transaction is open while a call is under way. Several chunks overlap: while one is handed in,
+the calls of the next are out. What is lost with a crash is decided by leases, not here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeAlias
+
+from runner.calls import Caller
+from runner.database import aconnect
+from runner.feeder import Feeder
+from runner.flight import Flight
+from runner.lanes import Lanes
+from runner.leases import Held
+from runner.listener import listen
+from runner.queue import Queue
+from runner.settings import Settings
+from runner.settler import Settler, Totals
+
+logger = logging.getLogger(__name__)
+
+LANES: Final = 2
+DRAIN_SECONDS: Final = 10.0
+ROLE: Final = "headgate_runner"
+
+Until: TypeAlias = asyncio.Event | Callable[[], Awaitable[bool]] | None
+
+
+async def work(
+    settings: Settings,
+    *,
+    concurrency: int = 50,
+    queues: Sequence[str] | None = None,
+    until: Until = None,
+    stop: asyncio.Event | None = None,
+    runner: str | None = None,
+) -> Totals:
+    """Work until `until` is true, or for ever; `stop` ends it early, and gives back what waits."""
+    name = runner or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+    return await Worker(settings, concurrency, queues, name).run(until, stop)
+
+
+class Worker:
+    """One runner: its connections, the calls under way, and what moves between them."""
+
+    def __init__(
+        self, settings: Settings, concurrency: int, queues: Sequence[str] | None, name: str
+    ) -> None:
+        self._settings = settings
+        self._queues = queues
+        self._name = name
+        self._caller = Caller(concurrency)
+        self._lanes = Lanes(self._connect, LANES)
+        self._settler = Settler(self._lanes)
+        self._flight = Flight(self._caller, concurrency, self._on_result)
+        self._feeder = Feeder(self._lanes, self._flight, self._settler, concurrency)
+        self._settler.flight = self._flight
+        self._settler.feed = self._feeder
+
+    async def run(self, until: Until, stop: asyncio.Event | None) -> Totals:
+        """Work until told to end, then drain; what broke one of the parts is raised."""
+        await self._lanes.open()
+        logger.info("runner %s works", self._name)
+        feeding = asyncio.create_task(self._feeder.feed())
+        keeping = asyncio.create_task(self._settler.keep())
+        others = [
+            asyncio.create_task(listen(self._settings, ROLE, self._queues, self._feeder.wake)),
+            asyncio.create_task(self._watch(until)),
+            asyncio.create_task(stop.wait() if stop else asyncio.Event().wait()),
+        ]
+        tasks: list[asyncio.Task[Any]] = [feeding, keeping, *others]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _cancel(others)
+            await self._drain(feeding, keeping)
+        for task in tasks:
+            if task.done() and not task.cancelled():
+                task.result()
+        return self._settler.totals
+
+    def _on_result(self, held: Held) -> None:
+        self._settler.on_result(held)
+        self._feeder.note_room()
+
+    async def _watch(self, until: Until) -> None:
+        """Return when the work is done: `until` is asked after each claim, and every second."""
+        if until is None:
+            await asyncio.Event().wait()
+        elif isinstance(until, asyncio.Event):
+            await until.wait()
+        else:
+            while not await until():
+                self._feeder.asked.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(1.0):
+                        await self._feeder.asked.wait()
+                await asyncio.sleep(0.05)
+
+    async def _drain(self, feeding: asyncio.Task[None], keeping: asyncio.Task[None]) -> None:
+        """Start nothing new, let open calls end, hand in what is done, give back the rest."""
+        self._feeder.stop()
+        self._lanes.give_up_after(2 * DRAIN_SECONDS)
+        await self._flight.finish(list(self._settler.held.values()), DRAIN_SECONDS)
+        await asyncio.wait([feeding], timeout=DRAIN_SECONDS)
+        await _cancel([feeding, keeping])
+        await self._settler.finish()
+        await self._caller.aclose()
+        await self._lanes.aclose()
+        totals = self._settler.totals
+        logger.info("runner %s ends: %s chunks, %s", self._name, totals.chunks, dict(totals.jobs))
+
+    async def _connect(self) -> Queue:
+        connection = await aconnect(self._settings, "worker", role=ROLE)
+        return Queue(connection, self._name, self._queues)
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
