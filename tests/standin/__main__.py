@@ -17,6 +17,8 @@ async def run(options: Options) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    if options.until_eof:
+        loop.add_reader(sys.stdin, stop.set)
     async with serve(options) as standin:
         if options.port_file is not None:
             scratch = options.port_file.with_suffix(".new")

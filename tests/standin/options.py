@@ -27,6 +27,7 @@ class Options:
     book: Path | None = None
     faults: tuple[dict[str, Any], ...] = ()
     seed: int = 0
+    until_eof: bool = False
 
     def arguments(self) -> list[str]:
         """Return the command-line arguments that stand for these options."""
@@ -47,6 +48,7 @@ class Options:
         ):
             given += [name, str(value)] if value is not None else []
         given += ["--any-ticker"] if self.any_ticker else []
+        given += ["--until-eof"] if self.until_eof else []
         for token in self.tokens:
             given += ["--token", token]
         return given
@@ -80,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--book", type=Path, help="file that keeps the book from one start to the next")
     add("--faults", type=json.loads, default=[], help="fault rules, as JSON")
     add("--seed", type=int, default=0, help="seed of the faults that happen by chance")
+    add("--until-eof", action="store_true", help="end when standard input does: with its starter")
     return parser
 
 

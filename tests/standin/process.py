@@ -71,14 +71,13 @@ def spawn(options: Options | None = None) -> Iterator[Process]:
     options = options or Options()
     with tempfile.TemporaryDirectory(prefix="standin") as folder:
         port_file = options.port_file or Path(folder) / "port"
-        command = [
-            sys.executable,
-            "-m",
-            "tests.standin",
-            *replace(options, port_file=port_file).arguments(),
-        ]
+        port_file.unlink(missing_ok=True)
+        given = replace(options, port_file=port_file, until_eof=True).arguments()
         child = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True
+            [sys.executable, "-m", "tests.standin", *given],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,  # never written to: it ends when we do, however we end
+            start_new_session=True,  # a Ctrl-C is ours to answer
         )
         try:
             port = _wait_for_port(child, port_file)
@@ -86,10 +85,10 @@ def spawn(options: Options | None = None) -> Iterator[Process]:
         finally:
             child.terminate()
             try:
-                child.wait(timeout=10)
+                child.communicate(timeout=10)
             except subprocess.TimeoutExpired:
                 child.kill()
-                child.wait()
+                child.communicate()
 
 
 def _wait_for_port(child: subprocess.Popen[bytes], port_file: Path) -> int:

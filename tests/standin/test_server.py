@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import aiohttp
+import psutil
 import pytest
 
 from tests.standin import Options, serve, spawn
 from tests.standin.faults import QUOTA_USED_UP
 
+ROOT = Path(__file__).resolve().parents[2]
 FRIDAY_NIGHT = datetime(2026, 11, 20, 22, tzinfo=UTC)
 
 
@@ -256,3 +262,25 @@ async def test_a_stand_in_of_its_own_process_keeps_its_book(tmp_path):
             assert standin.book()["clock"] == FRIDAY_NIGHT.isoformat()
             standin.reset()
             assert standin.book()["served_units"] == 0
+
+
+def test_a_stand_in_ends_with_its_starter():
+    command = (
+        "import os, tests.standin as s\n"
+        "with s.spawn() as standin: print(standin.pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    starter = subprocess.run(
+        [sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    deadline = time.monotonic() + 5
+    while _runs(int(starter.stdout)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _runs(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
