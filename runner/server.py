@@ -13,6 +13,7 @@ import logging
 import os
 import secrets
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -25,19 +26,13 @@ from typing import Any
 from urllib.parse import quote
 
 from runner.errors import ServerFailed, ServerMissing
+from runner.server_config import HBA, configuration
 
 logger = logging.getLogger(__name__)
 
 SUPERUSER = "postgres"
 VERSION = 18
 START_SECONDS = 60
-MEGABYTE = 1024 * 1024
-
-HBA = """\
-# Written by headgate. The socket's file mode keeps other users out.
-local all all trust
-host all all 127.0.0.1/32 scram-sha-256
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +71,8 @@ class Server:
             running = self._settled()
             if running is not None and (port is None or (running.on_tcp and running.port == port)):
                 return running
+            if port is not None:
+                _require_free(port)
             if running is not None:
                 logger.info("restarting the server to listen on port %s", port)
                 self._stop(running)
@@ -83,6 +80,8 @@ class Server:
 
     def stop(self) -> bool:
         """Stop the server; return False when it did not run."""
+        if not self.data.exists():
+            return False
         with self._locked():
             running = self._settled()
             if running is not None:
@@ -134,7 +133,7 @@ class Server:
         self._initialise()
         self._drop_stale_pid()
         socket_dir = self._socket_dir()
-        self._write("headgate.conf", _configuration(socket_dir, port, parameters))
+        self._write("headgate.conf", configuration(socket_dir, port, parameters))
         self._write("pg_hba.conf", HBA)
         self._pg_ctl("start", "-t", str(START_SECONDS), "-l", str(self.log))
         running = self.running()
@@ -183,8 +182,10 @@ class Server:
         return lines if lines and lines[0].strip().isdigit() else []
 
     def _is_ours(self, pid: int) -> bool:
-        import psutil  # comes with the embedded server; the base install does without
-
+        try:
+            import psutil  # comes with the embedded server; the base install does without
+        except ImportError as exc:
+            raise ServerMissing from exc
         try:
             return str(self.data) in psutil.Process(pid).cmdline()
         except psutil.Error:
@@ -259,6 +260,18 @@ def _package(module: str) -> Any:
         raise ServerMissing from exc
 
 
+def _require_free(port: int) -> None:
+    """Raise when another program listens on the port, before a running server is stopped for it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as exc:
+            raise ServerFailed(
+                f"port {port} cannot be had: {exc.strerror}", hint="choose another one with --port"
+            ) from exc
+
+
 def _owner(path: Path) -> tuple[int, int]:
     status = path.stat()
     return status.st_uid, status.st_gid
@@ -271,32 +284,3 @@ def _write_private(path: Path, text: str) -> None:
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
     draft.replace(path)
-
-
-def _configuration(socket_dir: str, port: int | None, parameters: Mapping[str, str]) -> str:
-    values = {
-        "listen_addresses": "127.0.0.1" if port else "",
-        "port": str(port or 5432),
-        "unix_socket_directories": socket_dir,
-        "unix_socket_permissions": "0700",
-        "shared_buffers": f"{_shared_buffers(_memory())}MB",
-        "max_wal_size": "4GB",
-        **parameters,
-    }
-    lines = [f"{name} = '{value}'" for name, value in values.items()]
-    return "\n".join(["# Written by headgate at every start.", *lines, ""])
-
-
-def _shared_buffers(memory: int) -> int:
-    """Return an eighth of the memory, in megabytes, between 128 and 1,024."""
-    return max(128, min(1024, memory // MEGABYTE // 8))
-
-
-def _memory() -> int:
-    """Return the memory we may use: the machine's, or less where a container sets a limit."""
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-    except OSError:
-        return machine
-    return min(machine, int(limit)) if limit.isdigit() else machine
