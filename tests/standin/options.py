@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 TOKEN = "standin"
+DSN_VARIABLE = "STANDIN_DSN"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +32,7 @@ class Options:
     until_eof: bool = False
 
     def arguments(self) -> list[str]:
-        """Return the command-line arguments that stand for these options."""
+        """Return the arguments that stand for these options, but for the DSN: it may be secret."""
         given = [
             "--port",
             str(self.port),
@@ -43,7 +45,6 @@ class Options:
         for name, value in (
             ("--port-file", self.port_file),
             ("--bars", self.bars),
-            ("--dsn", self.dsn),
             ("--book", self.book),
         ):
             given += [name, str(value)] if value is not None else []
@@ -78,7 +79,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--quota", type=_limit, default=100_000, help='units a token may spend in a day, or "none"')
     add("--rate", type=_limit, default=1_000, help='requests a minute, or "none"')
     add("--token", action="append", help=f'a token to accept (may be repeated; default "{TOKEN}")')
-    add("--dsn", help="ask this database for the time, by headgate.clock()")
+    add(
+        "--dsn",
+        default=os.environ.get(DSN_VARIABLE),
+        help=f"ask this database for the time, by headgate.clock(); default: {DSN_VARIABLE}",
+    )
     add("--book", type=Path, help="file that keeps the book from one start to the next")
     add("--faults", type=json.loads, default=[], help="fault rules, as JSON")
     add("--seed", type=int, default=0, help="seed of the faults that happen by chance")

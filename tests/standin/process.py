@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from tests.standin.options import Options
+from tests.standin.options import DSN_VARIABLE, Options
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
@@ -76,6 +77,7 @@ def spawn(options: Options | None = None) -> Iterator[Process]:
         child = subprocess.Popen(
             [sys.executable, "-m", "tests.standin", *given],
             cwd=ROOT,
+            env=os.environ | ({DSN_VARIABLE: options.dsn} if options.dsn else {}),
             stdin=subprocess.PIPE,  # never written to: it ends when we do, however we end
             start_new_session=True,  # a Ctrl-C is ours to answer
         )
