@@ -1,0 +1,51 @@
+"""Every SQLSTATE of class HG has its exception."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from runner import errors
+from runner.errors import BY_CODE, DatabaseError, HeadgateError, error_for
+from tests.servers import DB
+
+
+def all_errors(kind: type[HeadgateError] = HeadgateError) -> list[type[HeadgateError]]:
+    return [y for x in kind.__subclasses__() for y in [x, *all_errors(x)]]
+
+
+def test_the_codes_are_consecutive():
+    assert sorted(BY_CODE) == [f"HG{number:03d}" for number in range(1, len(BY_CODE) + 1)]
+
+
+def test_every_code_that_the_sql_raises_is_known():
+    text = "\n".join(x.read_text() for x in DB.rglob("*.sql"))
+    raised = set(re.findall(r"'(HG\d\d\d)'", text))
+
+    assert raised <= set(BY_CODE)
+
+
+@pytest.mark.parametrize("error", all_errors(), ids=lambda x: x.__name__)
+def test_the_docstring_is_the_default_message(error):
+    assert error.__doc__
+    assert str(error()) == error.__doc__.partition("\n")[0].rstrip(".")
+    assert str(error("something else")) == "something else"
+
+
+def test_the_tree_in_the_docstring_is_complete():
+    drawn = set(
+        re.findall(
+            r"\b[A-Z]\w+(?:Error|Missing|Failed|Unreachable|Old|Edited|Numbering|Migrated)\b",
+            errors.__doc__ or "",
+        )
+    )
+    made = {x.__name__ for x in all_errors() if x.code is None}
+
+    assert made <= drawn
+
+
+def test_an_unknown_code_of_our_class_is_a_plain_error_and_others_are_the_databases():
+    assert error_for("HG999") is HeadgateError
+    assert error_for("42P01") is DatabaseError
+    assert error_for(None) is DatabaseError

@@ -1,0 +1,62 @@
+"""What the environment says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runner.errors import InvalidValue
+from runner.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_without_anything_it_is_the_embedded_server_of_this_checkout():
+    assert Settings.from_env({}) == Settings(
+        dsn=None, database="headgate", home=ROOT / ".headgate", db=ROOT / "db", lock_timeout="5s"
+    )
+
+
+def test_an_empty_variable_is_none():
+    assert Settings.from_env({"HEADGATE_DSN": "", "HEADGATE_HOME": ""}).dsn is None
+
+
+def test_the_database_is_the_connection_strings_unless_named():
+    dsn = "postgresql://me@db.example/plans"
+
+    assert Settings.from_env({"HEADGATE_DSN": dsn}).database == "plans"
+    assert Settings.from_env({"HEADGATE_DSN": dsn, "HEADGATE_DATABASE": "x"}).database == "x"
+    assert Settings.from_env({"HEADGATE_DSN": "postgresql://me@db"}).database == "headgate"
+
+
+def test_folders_may_be_elsewhere(tmp_path):
+    settings = Settings.from_env({"HEADGATE_HOME": str(tmp_path), "HEADGATE_DB": "~/sql"})
+
+    assert settings.home == tmp_path
+    assert settings.db == Path.home() / "sql"
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "host localhost password=hunter2",
+        "postgresql://me:hun/ter2@db/plans",
+        "postgresql://me:hunter2%@db/plans",
+    ],
+)
+def test_a_malformed_connection_string_is_refused_without_repeating_its_password(dsn):
+    with pytest.raises(InvalidValue) as error:
+        Settings.from_env({"HEADGATE_DSN": dsn})
+
+    shown = f"{error.value} {error.value.hint} {error.value.__cause__}"
+    assert "HEADGATE_DSN is not a connection string" in shown
+    assert not any(x in shown for x in ("hunter2", "hun", "ter2"))
+    assert error.value.__suppress_context__ or error.value.__context__ is None
+
+
+def test_another_database_of_the_same_server():
+    settings = Settings.from_env({})
+
+    assert settings.with_database("other").database == "other"
+    assert settings.with_database("other").home == settings.home
