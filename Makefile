@@ -23,7 +23,7 @@ endif
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z\/]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9\/]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ------------------------------------------------------------------ the job
 
@@ -77,8 +77,24 @@ format: $(DEV) ## Format the Python code
 	@$(BIN)/ruff format
 
 .PHONY: test
-test: $(DEV) ## Run all tests (ARGS='-k quota': some)
-	@HEADGATE_DATA=$(HEADGATE_DATA) $(BIN)/pytest -m "not benchmark" $(ARGS)
+test: $(DEV) ## Run all tests (ARGS='-k quota': only some)
+	@failed=0; \
+	$(if $(ARGS),,$(MAKE) --no-print-directory test/15 || failed=1;) \
+	HEADGATE_DATA='$(HEADGATE_DATA)' $(BIN)/pytest -m 'not benchmark' $(ARGS) || failed=1; \
+	exit $$failed
+
+.PHONY: test/db
+test/db: $(DEV) ## Run the tests of the SQL alone
+	@$(BIN)/pytest tests/db $(ARGS)
+
+.PHONY: test/15
+test/15: $(DEV) ## Run the tests of the SQL on Debian's PostgreSQL 15, where that is installed
+ifneq ($(wildcard /usr/lib/postgresql/15/bin/initdb),)
+	@echo 'tests/db on PostgreSQL 15:'
+	@HEADGATE_TEST_POSTGRES=15 $(BIN)/pytest -q tests/db $(ARGS)
+else
+	@echo 'PostgreSQL 15 is not installed here (/usr/lib/postgresql/15): tests/db run on 18 only'
+endif
 
 .PHONY: bench
 bench: $(DEV) ## Measure: ratios against a baseline of the same run
