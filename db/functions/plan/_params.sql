@@ -206,8 +206,8 @@ as $func$
         min(l.value::integer) filter (where l.effect = 'max_assets'),
         least(
             min(o.chunk_size),
-            min(greatest(1, l.value::integer)) filter (where l.effect = 'chunk_size'),
-            min(greatest(1, r.requests_per_minute / 4))
+            min(greatest(1, l.value::integer)) filter (where l.effect = 'chunk_size' and l.value is not null),
+            min(greatest(1, r.requests_per_minute / 4)) filter (where r.requests_per_minute is not null)
         )
     from headgate.pipeline_steps as s
     join headgate.operations as o on o.name = any (s.operations)
