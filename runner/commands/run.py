@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 from runner.commands import console
 from runner.commands.options import AsJson, Params, Pipeline, parse_params
 from runner.commands.progress import Watch
-from runner.commands.signals import stop_on_signal
+from runner.commands.signals import Stop, stop_on_signal
 from runner.commands.status import EXECUTIONS, find_run, steps_of
 from runner.commands.summary import print_summary, waiting_of
 from runner.commands.worker import Concurrency
@@ -24,7 +24,6 @@ from runner.database import mapped_errors
 from runner.errors import HeadgateError, PlanAlreadyRunning, SecretMissing
 from runner.settings import Settings
 
-INTERRUPTED = 130
 OURS = "manual-"
 """How the names begin that headgate.run_pipeline gives to runs."""
 
@@ -48,10 +47,10 @@ def run(
         _require_secrets(connection, pipeline)
         run_id = _start(connection, pipeline, params)
         watch = Watch(settings, pipeline, run_id)
-        is_interrupted = asyncio.run(_work_off(settings, watch, workers, concurrency))
-    if is_interrupted:
+        interrupted = asyncio.run(_work_off(settings, watch, workers, concurrency))
+    if interrupted:
         console.say(f"{run_id} is not done; the same command without --param goes on with it")
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(interrupted)
     with console.open_database(settings, "run") as connection:
         row = find_run(connection, pipeline, run_id)
         waiting = waiting_of(connection, pipeline, params)
@@ -97,8 +96,8 @@ def _left_behind(connection: Connection[DictRow], pipeline: str) -> str | None:
     return next((x for x in running if x.startswith(OURS)), None)
 
 
-async def _work_off(settings: Settings, watch: Watch, workers: int, concurrency: int) -> bool:
-    """Work until the run has ended; return True when a signal ended it earlier."""
+async def _work_off(settings: Settings, watch: Watch, workers: int, concurrency: int) -> int:
+    """Work until the run has ended: 0, or the exit code of a signal that came before."""
     with stop_on_signal() as stop:
         ended = asyncio.Event()
         watching = asyncio.create_task(watch.until_ended(ended))
@@ -116,11 +115,11 @@ async def _work_off(settings: Settings, watch: Watch, workers: int, concurrency:
             watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching
-        return not ended.is_set()
+        return 0 if ended.is_set() else stop.exit_code
 
 
 async def _work_in_processes(
-    count: int, concurrency: int, ended: asyncio.Event, stop: asyncio.Event
+    count: int, concurrency: int, ended: asyncio.Event, stop: Stop
 ) -> None:
     """Run workers that end, in good order, when this process closes their input or is gone."""
     command = (sys.executable, "-m", "runner", "worker", "--until-input-ends")

@@ -10,6 +10,9 @@ import typer
 from runner.commands import console
 from runner.commands.signals import stop_on_end_of_input, stop_on_signal
 
+INTERRUPTED = 130
+"""By Ctrl-C; SIGTERM is how a worker is meant to be ended, and no failure."""
+
 Concurrency = Annotated[int, typer.Option(min=1, max=1000, help="Calls open at once.")]
 
 
@@ -26,12 +29,14 @@ def worker(
     with console.open_database(settings, "worker"):
         pass
 
-    async def run() -> None:
+    async def run() -> int:
         from runner.worker import work  # brings the HTTP client, which no other command needs
 
         with stop_on_signal() as stop:
             if until_input_ends:
                 stop_on_end_of_input(stop)
             await work(settings, concurrency=concurrency, queues=queues, stop=stop)
+        return stop.exit_code
 
-    asyncio.run(run())
+    if asyncio.run(run()) == INTERRUPTED:
+        raise typer.Exit(INTERRUPTED)

@@ -1,0 +1,354 @@
+"""The command line: what it prints, and that every error is a message, a hint and an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+
+import psycopg
+import pytest
+
+from runner import cli
+from runner.database import connect, dsn_of
+from runner.settings import Settings
+from tests.runner.small_plan import write_plan
+from tests.servers import DB
+
+Run = Callable[..., SimpleNamespace]
+NOWHERE = "postgresql://me:hunter2@127.0.0.1:1/headgate"
+COMMANDS = (
+    ["migrate"],
+    ["status"],
+    ["status", "some-run"],
+    ["explain", "x"],
+    ["run", "x"],
+    ["worker"],
+    ["doctor"],
+)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process; returns code, out and err."""
+
+    def call(*arguments: str, settings: Settings | None = None, **environ: str) -> SimpleNamespace:
+        with monkeypatch.context() as patch:
+            if settings is not None:
+                patch.setenv("HEADGATE_DSN", dsn_of(settings))
+                patch.setenv("HEADGATE_DB", str(settings.db))
+            for name, value in environ.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "argv", ["headgate", *arguments])
+            patch.setattr("logging.basicConfig", lambda **_: None)
+            with pytest.raises(SystemExit) as end:
+                cli.main()
+        captured = capsys.readouterr()
+        return SimpleNamespace(code=end.value.code or 0, out=captured.out, err=captured.err)
+
+    return call
+
+
+def test_help_names_every_command(run):
+    shown = run("--help").out
+
+    names = ("up", "down", "dsn", "psql", "migrate", "run", "worker", "explain", "status", "doctor")
+    assert all(f" {name} " in shown for name in names)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["bogus"], ["run"], ["run", "x", "--bogus"], ["up", "--port", "x"]]
+)
+def test_wrong_usage_is_told_with_the_usage(run, arguments):
+    result = run(*arguments)
+
+    assert result.code == 2
+    assert "Usage: headgate" in result.err
+    assert "Traceback" not in result.err
+
+
+def test_dsn_prints_a_connection_string_and_nothing_else(run, database):
+    result = run("dsn", settings=database)
+
+    assert result.err == ""
+    with psycopg.connect(result.out.strip()) as connection:
+        assert connection.info.dbname == database.database
+
+
+def test_dsn_of_a_role_on_ones_own_server_has_no_password(run):
+    result = run("dsn", "--role", "reader", HEADGATE_DSN=NOWHERE)
+
+    assert "user=headgate_reader" in result.out
+    assert "hunter2" not in result.out + result.err
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_a_server_that_does_not_answer_is_told_in_two_lines(run, arguments):
+    result = run(*arguments, HEADGATE_DSN=NOWHERE)
+
+    assert result.code == 1
+    told = result.out + result.err
+    assert "cannot connect to database 'headgate' at 127.0.0.1:1: Connection refused" in told
+    assert "HEADGATE_DSN" in told
+    assert "Traceback" not in told
+    assert "hunter2" not in told
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_a_malformed_connection_string_is_told(run, arguments):
+    result = run(*arguments, HEADGATE_DSN="postgresql://me:hun/ter2@db/x")
+
+    assert result.code == 1
+    assert result.err.startswith("error: HEADGATE_DSN is not a connection string [HG008]\nhint: ")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["status"], ["explain", "x"], ["run", "x"], ["worker"]], ids=" ".join
+)
+def test_a_database_without_the_plan_is_told_with_what_to_do(run, clone, arguments):
+    empty = clone(None)
+
+    result = run(*arguments, settings=empty)
+
+    assert result.code == 1
+    assert f"error: database {empty.database} lacks db/migrations/0001" in result.err
+    assert "hint: run: headgate migrate\n" in result.err
+
+
+def test_migrate_says_what_it_did(run, database):
+    assert (
+        run("migrate", settings=database).err == f"database {database.database}: nothing applied\n"
+    )
+    assert json.loads(run("migrate", "--json", settings=database).out) == {
+        "applied": [],
+        "gone": [],
+    }
+
+
+def test_migrate_lists_what_is_pending_in_a_dry_run(run, clone):
+    empty = clone(None)
+    result = run("migrate", "--dry-run", settings=empty)
+
+    assert result.code == 0
+    assert result.out.startswith("migrations/0001_")
+    assert json.loads(run("migrate", "--dry-run", "--json", settings=empty).out)["pending"]
+
+
+def test_migrate_names_the_file_that_is_wrong(run, clone, tmp_path):
+    folder = tmp_path / "db" / "migrations"
+    folder.mkdir(parents=True)
+    (folder / "0001_wrong.sql").write_text("-- role: migrator\n\nselect oops;\n")
+    empty = replace(clone(None), db=tmp_path / "db")
+
+    result = run("migrate", settings=empty)
+
+    assert result.code == 1
+    assert result.err.endswith(
+        'error: db/migrations/0001_wrong.sql:3: column "oops" does not exist\n'
+    )
+
+
+def test_up_and_down_leave_ones_own_server_alone(run):
+    result = run("up", HEADGATE_DSN=NOWHERE)
+
+    assert result.code == 1
+    assert "HEADGATE_DSN is set: that server is used" in result.err
+
+
+def test_an_error_nobody_foresaw_is_one_line_as_well(run, database, monkeypatch):
+    def fail(*_: object) -> None:
+        with connect(database, "test") as connection:
+            connection.execute("select * from nowhere")
+
+    monkeypatch.setattr("runner.commands.status._show_recent", fail)
+
+    result = run("status", settings=database)
+
+    assert result.code == 1
+    assert result.err == (
+        'error: PostgreSQL reports: relation "nowhere" does not exist (SQLSTATE 42P01)\n'
+    )
+
+
+@pytest.mark.parametrize("command", ["run", "explain"])
+def test_an_unknown_pipeline_is_told(run, database, command):
+    result = run(command, "no_such_pipeline", settings=database)
+
+    assert result.code == 1
+    assert "no_such_pipeline" in result.err
+    assert "[HG001]\nhint: " in result.err
+
+
+def test_a_run_that_does_not_exist_is_told(run, database):
+    result = run("status", "no-such-run", settings=database)
+
+    assert (result.code, "[HG002]" in result.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--quota", "-1"], "HG008"),
+        (["--param", "bogus=1"], "HG007"),
+        (["--asset", "NOSUCH"], "HG009"),
+    ],
+    ids=["quota", "parameter", "asset"],
+)
+def test_wrong_questions_are_told(run, database, plan, arguments, code):
+    write_plan(plan, assets=1)
+
+    result = run("explain", "small_shop", *arguments, settings=database)
+
+    assert result.code == 1
+    assert f"[{code}]\nhint: " in result.err
+
+
+def test_a_parameter_without_a_value_is_wrong_usage(run, database):
+    assert run("explain", "small_shop", "--param", "bogus", settings=database).code == 2
+
+
+def test_explain_tells_totals_pairs_and_one_asset(run, database, plan):
+    write_plan(plan, assets=3)
+
+    totals = json.loads(run("explain", "small_shop", "--json", settings=database).out)["summary"]
+    pairs = run("explain", "small_shop", "--rows", "2", "--json", settings=database)
+    one = run("explain", "small_shop", "--asset", "T1", "--json", settings=database)
+
+    assert [(x["decision"], x["count"]) for x in totals] == [("run", 3)]
+    assert len(json.loads(pairs.out)["plan"]) == 2
+    assert [x["asset"] for x in json.loads(one.out)["plan"]] == ["T1"]
+    assert "look_shop" in run("explain", "small_shop", settings=database).out
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_run_carries_a_pipeline_to_its_end_and_status_tells_it(run, database, plan, workers):
+    write_plan(plan, assets=7)
+
+    result = run("run", "small_shop", "--workers", workers, "--json", settings=database)
+    told = json.loads(result.out)
+    status = json.loads(run("status", told["run_id"], "--json", settings=database).out)
+
+    assert result.code == 0
+    assert (told["status"], told["planned"], told["succeeded"]) == ("succeeded", 7, 7)
+    assert (status["status"], status["steps"][0]["succeeded"]) == ("succeeded", 7)
+    assert told["run_id"] in run("status", settings=database).out
+
+
+def test_run_prints_what_happened_and_what_to_try_next(run, database, plan):
+    write_plan(plan, assets=7)
+
+    shown = run("run", "small_shop", settings=database).out
+
+    assert "succeeded in 0:00:0" in shown
+    assert "headgate psql" in shown
+    for line in (x.strip() for x in shown.splitlines() if x.strip().startswith("select")):
+        assert plan.sql(line) is not None
+
+
+def test_run_refuses_without_the_providers_secret(run, database, plan):
+    auth = {"in": "query", "name": "token"}
+    write_plan(plan, base_url="http://127.0.0.1:1", secret_name="SHOP_TOKEN", auth=auth)
+
+    result = run("run", "small_shop", settings=database)
+
+    assert result.code == 1
+    assert "asks provider shop, whose secret SHOP_TOKEN is not set [HG019]" in result.err
+    assert plan.scalar("select count(*) from headgate.v_recent_executions") == 0
+
+
+def test_run_goes_on_with_what_an_interrupted_one_left(run, database, plan):
+    write_plan(plan, assets=3)
+    run_id = plan.value("run_pipeline", p_pipeline="small_shop")
+
+    result = run("run", "small_shop", "--json", settings=database)
+
+    assert json.loads(result.out)["run_id"] == run_id
+    assert f"going on with {run_id}" in result.err
+
+
+def test_run_does_not_go_on_with_somebody_elses(run, database, plan):
+    write_plan(plan, assets=3)
+    plan.call("start_execution", p_pipeline="small_shop", p_run_id="scheduled__1")
+
+    result = run("run", "small_shop", settings=database)
+
+    assert (result.code, "[HG011]" in result.err) == (1, True)
+
+
+def test_a_run_that_fails_ends_with_a_code(run, database, plan):
+    write_plan(plan, assets=3)
+    plan.sql("update headgate.operations set ingest_function = 'public.no_such', max_attempts = 1")
+
+    assert run("run", "small_shop", settings=database).code == 1
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_a_worker_ends_in_good_order(database, number, code):
+    environ = {**os.environ, "HEADGATE_DSN": dsn_of(database)}
+    command = [sys.executable, "-m", "runner", "worker"]
+    process = subprocess.Popen(
+        command,
+        env=environ,
+        cwd=DB.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    _wait_for_connection(database)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+
+    assert process.returncode == code, err
+    assert "Traceback" not in out + err
+
+
+def test_a_worker_ends_when_its_parent_is_gone(database):
+    environ = {**os.environ, "HEADGATE_DSN": dsn_of(database)}
+    command = [sys.executable, "-m", "runner", "worker", "--until-input-ends"]
+    process = subprocess.Popen(command, env=environ, cwd=DB.parent, stdin=subprocess.PIPE)
+    _wait_for_connection(database)
+    process.communicate(timeout=20)
+
+    assert process.returncode == 0
+
+
+def test_doctor_finds_a_fresh_install_in_order(run, database):
+    result = run("doctor", "--json", settings=database)
+    found = {x["check"]: x["verdict"] for x in json.loads(result.out)}
+
+    assert result.code == 0
+    assert {found[x] for x in ("server", "pgmq", "roles", "migrations")} == {"ok"}
+
+
+def test_doctor_says_what_is_missing_and_what_to_do(run, clone):
+    result = run("doctor", settings=clone(None))
+
+    assert result.code == 1
+    assert "fail pgmq: not installed\n     run: headgate migrate" in result.out
+    assert "fail migrations: " in result.out
+
+
+def test_doctor_warns_of_a_secret_that_is_not_set(run, database, plan):
+    auth = {"in": "query", "name": "token"}
+    write_plan(plan, base_url="http://127.0.0.1:1", secret_name="SHOP_TOKEN", auth=auth)
+
+    assert "warn provider shop: SHOP_TOKEN is not set" in run("doctor", settings=database).out
+    assert "ok   provider shop" in run("doctor", settings=database, SHOP_TOKEN="x").out
+
+
+def _wait_for_connection(settings: Settings) -> None:
+    query = (
+        "select 1 from pg_stat_activity where datname = %s and application_name ~ 'runner|worker'"
+    )
+    with connect(settings, "test") as connection:
+        for _ in range(200):
+            if connection.execute(query, (settings.database,)).fetchone() is not None:
+                return
+            time.sleep(0.05)
+    raise AssertionError("the worker did not connect")
