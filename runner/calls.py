@@ -209,7 +209,7 @@ async def _read(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
 
 def _no_answer(call: Call, exc: Exception) -> Judged:
     """Judge a call without an answer; the transport's own names for what happened mislead."""
-    cause = exc.__cause__ or exc
+    cause = exc.__cause__ if isinstance(exc, httpx.HTTPError) and exc.__cause__ else exc
     if isinstance(cause, NEVER_SENT):
         status, detail, requests = "error:connect", "could not connect", 0
         if isinstance(cause, aiohttp.ClientConnectorError) and cause.strerror:

@@ -39,7 +39,7 @@ COMPLETE: Final = (
         p_outcomes => %(outcomes)s, p_blames => %(blames)s, p_payloads => %(payloads)s,
         p_errors => %(errors)s, p_requests => %(requests)s, p_durations_ms => %(durations_ms)s,
         p_closing => %(closing)s, p_claim => %(claim)s::integer,
-        p_queues => %(queues)s::text[], p_avoid => %(avoid)s)
+        p_queues => %(queues)s::text[])
 """
 )
 EXTEND: Final = """
@@ -90,7 +90,6 @@ class Queue:
         *,
         closing: Closing | None = None,
         claim: int = 0,
-        avoid: Sequence[str] = (),
     ) -> Claim:
         """Hand in results of a chunk and take the provider's next chunks with it, in one commit.
 
@@ -103,7 +102,6 @@ class Queue:
             "closing": None if closing is None else Jsonb(_closing(closing)),
             "claim": claim,
             "queues": self._queues,
-            "avoid": arrays.texts(avoid),
         }
         at = asyncio.get_running_loop().time()
         return _claim(at, await self._call(COMPLETE, arguments))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -17,6 +17,8 @@ from runner.errors import HeadgateError, LostLease
 from runner.flight import Flight
 from runner.lanes import Lanes
 from runner.leases import SLICE_SECONDS, Held
+from runner.queue import Queue
+from runner.rules import Closing
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +45,6 @@ class Feed(Protocol):
 
     def wanted_after(self, chunk: Chunk) -> int:
         """Return how many chunks to claim together with this one's completion."""
-
-    def avoided(self) -> Sequence[str]:
-        """Return the providers that are not to be claimed."""
 
     def take(self, claim: Claim) -> None:
         """Put claimed chunks to work."""
@@ -153,15 +152,16 @@ class Settler:
     ) -> Claim | None:
         """Complete a slice; None when the chunk is lost."""
         gate = self.flight.gate(chunk.provider)
-        closing = gate.closing_for(chunk, self._loop.time())
-        wanted = self.feed.wanted_after(chunk) if is_last and closing is None else 0
-        avoid = self.feed.avoided()
+        closing: Closing | None = None
+
+        def complete(queue: Queue) -> Awaitable[Claim]:
+            nonlocal closing
+            closing = gate.closing_for(chunk, self._loop.time())
+            wanted = self.feed.wanted_after(chunk) if is_last and closing is None else 0
+            return queue.complete(chunk, report, closing=closing, claim=wanted)
+
         try:
-            claim = await self._lanes.run(
-                lambda queue: queue.complete(
-                    chunk, report, closing=closing, claim=wanted, avoid=avoid
-                )
-            )
+            claim = await self._lanes.run(complete)
         except LostLease as exc:
             logger.warning("dropped: %s", exc)
             return None

@@ -1,0 +1,124 @@
+"""A little HTTP service on loopback: it answers as told and remembers what it was asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class Shop:
+    """The service; `url` is its base URL, `answer` what it answers unless a path has its own."""
+
+    url: str = ""
+    answer: Handler = field(default_factory=lambda: json_of("{}"))
+    special: dict[str, Handler] = field(default_factory=dict)
+    asked: list[web.Request] = field(default_factory=list)
+    connections: set[object] = field(default_factory=set)
+    open: int = 0
+    most_open: int = 0
+
+    def paths(self) -> list[str]:
+        """Return the paths asked for, in order."""
+        return [request.path for request in self.asked]
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Remember the request and answer it."""
+        self.asked.append(request)
+        self.connections.add(request.transport)
+        self.open += 1
+        self.most_open = max(self.most_open, self.open)
+        try:
+            return await self.special.get(request.path, self.answer)(request)
+        finally:
+            self.open -= 1
+
+
+@asynccontextmanager
+async def open_shop() -> AsyncIterator[Shop]:
+    """Run a shop on a free port."""
+    shop = Shop()
+    app = web.Application()
+    app.router.add_route("*", r"/{tail:[\s\S]*}", shop.handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    shop.url = f"http://127.0.0.1:{port}/api"
+    try:
+        yield shop
+    finally:
+        await runner.cleanup()
+
+
+def json_of(text: str, *, status: int = 200, **headers: str) -> Handler:
+    """Answer with JSON."""
+    return body_of(text.encode(), "application/json", status=status, **headers)
+
+
+def text_of(text: str, *, status: int = 200, **headers: str) -> Handler:
+    """Answer with plain text."""
+    return body_of(text.encode(), "text/plain", status=status, **headers)
+
+
+def body_of(body: bytes, content_type: str, *, status: int = 200, **headers: str) -> Handler:
+    """Answer with bytes; header names are written with underscores."""
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(
+            body=body, status=status, headers={"Content-Type": content_type, **given}
+        )
+
+    return handler
+
+
+def slow(seconds: float, handler: Handler | None = None) -> Handler:
+    """Answer after a while."""
+
+    async def wait(request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(seconds)
+        return await (handler or json_of("{}"))(request)
+
+    return wait
+
+
+async def cut(request: web.Request) -> web.StreamResponse:
+    """Break the connection instead of answering."""
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+async def cut_in_body(request: web.Request) -> web.StreamResponse:
+    """Break the connection in the middle of the body."""
+    response = web.StreamResponse(headers={"Content-Length": "1000"})
+    await response.prepare(request)
+    await response.write(b"[" * 10)
+    assert request.transport is not None
+    request.transport.abort()
+    return response
+
+
+async def drip(request: web.Request) -> web.StreamResponse:
+    """Send a byte now and then, for ever."""
+    response = web.StreamResponse()
+    await response.prepare(request)
+    while True:
+        await response.write(b".")
+        await asyncio.sleep(0.05)
+
+
+async def flood(request: web.Request) -> web.StreamResponse:
+    """Send for ever, as fast as it is read."""
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    while True:
+        await response.write(b" " * 65_536)
