@@ -70,6 +70,7 @@ check: $(DEV) ## Lint and types
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy
+	@.ci/check-sql
 
 .PHONY: format
 format: $(DEV) ## Format the Python code
