@@ -1,0 +1,46 @@
+-- Who may call and read what in the core. Everything is taken from everybody first; then each role gets what its work needs,
+-- by name, and a name that is missing is an error. Applied again after every change of functions and views.
+--
+-- planner   plans and operates: Airflow, or a person at psql
+-- runner    claims chunks and hands results in; reads nothing
+-- reader    looks: BI
+
+revoke all on schema headgate from public;
+revoke all on all tables in schema headgate from public, headgate_planner, headgate_runner, headgate_reader;
+revoke all on all sequences in schema headgate from public, headgate_planner, headgate_runner, headgate_reader;
+revoke all on all functions in schema headgate from public, headgate_planner, headgate_runner, headgate_reader;
+alter default privileges for role headgate_owner revoke execute on functions from public;
+
+grant usage on schema headgate to headgate_planner, headgate_runner, headgate_reader;
+
+do $grants$
+declare
+    v_grant record;
+    v_name text;
+begin
+    for v_grant in
+        select *
+        from (values
+            ('headgate_planner', array[
+                'start_execution', 'discover_delta', 'check_quota', 'enqueue_step', 'step_status', 'execution_status',
+                'finalize_execution', 'run_pipeline', 'cancel_execution', 'retry_failed', 'skip_step', 'pause_pipeline',
+                'resume_pipeline', 'explain_plan', 'explain_summary', 'upsert_assets', 'set_asset_active', 'set_provider',
+                'reset_asset', 'find_asset', 'retain', 'reconcile_quota', 'required_secrets', 'clock'
+            ]),
+            ('headgate_runner', array['claim_jobs', 'complete_jobs', 'extend_leases', 'release_jobs', 'clock']),
+            ('headgate_reader', array['explain_plan', 'explain_summary', 'find_asset', 'clock'])
+        ) as g (role, functions)
+    loop
+        foreach v_name in array v_grant.functions loop
+            if to_regproc('headgate.' || v_name) is null then
+                raise exception 'there is no function headgate.%', v_name using hint = 'correct the list of names';
+            end if;
+            execute format('grant execute on function headgate.%I to %I', v_name, v_grant.role);
+        end loop;
+    end loop;
+
+    for v_name in select v.viewname from pg_catalog.pg_views as v where v.schemaname = 'headgate' loop
+        execute format('grant select on headgate.%I to headgate_planner, headgate_reader', v_name);
+    end loop;
+end;
+$grants$;

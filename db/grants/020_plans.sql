@@ -1,0 +1,66 @@
+-- Who may call and read what of the plans. A plan is a schema whose owner is a role headgate_plan_<plan>; no plan grants
+-- anything itself. One rule for all of them:
+--
+-- a name that begins with _     is the plan's own affair
+-- other tables and views        planner and reader may read them
+-- ingest functions              the core calls them, nobody else
+-- other functions               the core and planner may call them; reader too, unless they are volatile
+-- the core                      a plan may read the core's views, and call what is listed below
+
+do $grants$
+declare
+    v_plan record;
+    v_object record;
+begin
+    for v_plan in
+        select n.oid, n.nspname as schema, r.rolname as role
+        from pg_catalog.pg_namespace as n
+        join pg_catalog.pg_roles as r on r.oid = n.nspowner
+        where r.rolname like 'headgate\_plan\_%'
+    loop
+        execute format('revoke all on schema %I from public', v_plan.schema);
+        execute format(
+            'revoke all on all tables in schema %I from public, headgate_planner, headgate_runner, headgate_reader', v_plan.schema
+        );
+        execute format(
+            'revoke all on all functions in schema %I from public, headgate_planner, headgate_runner, headgate_reader', v_plan.schema
+        );
+        execute format('alter default privileges for role %I revoke execute on functions from public', v_plan.role);
+        execute format('grant usage on schema %I to headgate_owner, headgate_planner, headgate_reader', v_plan.schema);
+
+        for v_object in
+            select c.oid::regclass as name
+            from pg_catalog.pg_class as c
+            where c.relnamespace = v_plan.oid
+                and c.relkind in ('r', 'p', 'v', 'm')
+                and not c.relispartition
+                and c.relname not like '\_%'
+        loop
+            execute format('grant select on %s to headgate_planner, headgate_reader', v_object.name);
+        end loop;
+
+        for v_object in
+            select
+                p.oid::regprocedure as name,
+                case
+                    when p.prorettype = 'headgate.ingest_result'::regtype then 'headgate_owner'
+                    when p.provolatile = 'v' then 'headgate_owner, headgate_planner'
+                    else 'headgate_owner, headgate_planner, headgate_reader'
+                end as roles
+            from pg_catalog.pg_proc as p
+            where p.pronamespace = v_plan.oid
+                and p.proname not like '\_%'
+        loop
+            execute format('grant execute on function %s to %s', v_object.name, v_object.roles);
+        end loop;
+
+        for v_object in select v.viewname as name from pg_catalog.pg_views as v where v.schemaname = 'headgate' loop
+            execute format('grant select on headgate.%I to %I', v_object.name, v_plan.role);
+        end loop;
+        execute format(
+            'grant execute on function headgate.clock, headgate.find_asset, headgate.reset_asset, headgate.reconcile_quota to %I',
+            v_plan.role
+        );
+    end loop;
+end;
+$grants$;

@@ -1,0 +1,102 @@
+-- The way for answers in which something is odd. An answer that is no array of objects fails its own listing; a cell that is
+-- no number, or a date that comes twice with different values, spoils its own bar.
+
+create or replace function equities._merge_bars_with_care(
+    p_context jsonb,
+    p_asset_ids bigint[],
+    p_payloads text[]
+)
+returns setof headgate.ingest_result
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_asset_ids bigint[] := '{}';
+    v_payloads text[] := '{}';
+    v_payload text;
+    v_fault text;
+begin
+    for i in 1..cardinality(p_asset_ids) loop
+        select a.payload, a.fault into v_payload, v_fault from equities._clean_answer(p_payloads[i]) as a;
+        if v_fault is null then
+            v_asset_ids := v_asset_ids || p_asset_ids[i];
+            v_payloads := v_payloads || v_payload;
+        else
+            return next row(p_asset_ids[i], 'failed', 0, null, v_fault)::headgate.ingest_result;
+        end if;
+    end loop;
+
+    return query
+    select m.* from equities._merge_bars(p_context, v_asset_ids, v_payloads, true) as m;
+end;
+$func$;
+
+comment on function equities._merge_bars_with_care(jsonb, bigint[], text[]) is
+    'What _merge_bars does, for answers that it cannot read: each is cleaned first, or fails its own listing.';
+
+-- The same bars, one per date, in a form that can be read; or why there is none.
+create or replace function equities._clean_answer(
+    p_payload text,
+    out payload text,
+    out fault text
+)
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    select coalesce(jsonb_agg(d.bar || jsonb_build_object('_is_twice', d.variants > 1)), '[]') into payload
+    from (
+        select (array_agg(c.bar order by c.nth desc))[1] as bar, count(distinct c.bar) as variants
+        from (
+            select e.nth, equities._clean_bar(e.bar) as bar
+            from jsonb_array_elements(p_payload::jsonb) with ordinality as e (bar, nth)
+        ) as c
+        group by c.bar -> 'date', c.bar -> 'warning'
+    ) as d
+    where p_payload is not null;
+
+    if p_payload is null then
+        payload := null;
+    end if;
+exception
+    when data_exception or statement_too_complex then
+        fault := 'the answer is no array of bars: ' || left(sqlerrm, 200);
+end;
+$func$;
+
+comment on function equities._clean_answer(text) is
+    'An answer with one bar per date, cells that are no number as NaN, unreadable dates as null; or its fault.';
+
+create or replace function equities._clean_bar(p_bar jsonb)
+returns jsonb
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_clean jsonb := jsonb_build_object('warning', p_bar -> 'warning');
+    v_name text;
+begin
+    if jsonb_typeof(p_bar) <> 'object' then
+        raise exception using errcode = 'invalid_parameter_value', message = 'one of its elements is no object';
+    end if;
+    begin
+        v_clean := jsonb_set(v_clean, '{date}', to_jsonb((p_bar ->> 'date')::date));
+    exception
+        when data_exception then null;
+    end;
+    foreach v_name in array array['open', 'high', 'low', 'close', 'adjusted_close', 'volume'] loop
+        begin
+            v_clean := jsonb_set(v_clean, array[v_name], coalesce(to_jsonb((p_bar ->> v_name)::double precision), 'null'));
+        exception
+            when data_exception then v_clean := jsonb_set(v_clean, array[v_name], '"NaN"');
+        end;
+    end loop;
+
+    return v_clean;
+end;
+$func$;
+
+comment on function equities._clean_bar(jsonb) is 'A bar whose cells can all be read.';

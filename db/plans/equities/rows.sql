@@ -1,0 +1,246 @@
+-- The equities plan as rows: one provider, four operations, one pipeline, 21,817 listings and their sessions.
+-- Applied again whenever this file or the data change. What operators set through headgate.set_provider is left alone.
+
+insert into headgate.providers (name, description)
+values ('local', 'Work that asks nobody: handlers and SQL.')
+on conflict (name) do nothing;
+
+-- 100,000 units a day, of which 10,000 stay untouched; 1,000 requests a minute, whatever they cost.
+insert into headgate.providers as p (
+    name, description, base_url, auth, secret_name, quota, quota_buffer, quota_period, quota_zone, requests_per_minute,
+    max_in_flight, publication_lag
+)
+values (
+    'eodhd', 'EOD Historical Data: end-of-day prices and fundamentals.', 'https://eodhd.com/api',
+    '{"in": "query", "name": "api_token"}', 'EODHD_API_TOKEN', 100000, 10000, 'day', 'UTC', 1000,
+    50, '3 hours'
+)
+on conflict (name) do update
+set description = excluded.description,
+    auth = excluded.auth,
+    quota_period = excluded.quota_period,
+    quota_zone = excluded.quota_zone;
+
+-- US data are there 15 minutes after the close. The Frankfurt floor trades until 22:00, 4.5 hours longer than its calendar says.
+delete from headgate.publication_lags as l
+using headgate.providers as p
+where p.provider_id = l.provider_id
+    and p.name = 'eodhd';
+
+insert into headgate.publication_lags (provider_id, calendar, lag)
+select p.provider_id, l.calendar, l.lag
+from headgate.providers as p
+cross join (values
+    ('XNYS', interval '15 minutes'),
+    ('XFRA', interval '7 hours 30 minutes')
+) as l (calendar, lag)
+where p.name = 'eodhd';
+
+-- How answers are read. Errors are plain text or HTML whatever was asked for, so nothing but a JSON 200 is a payload.
+delete from headgate.response_rules as r
+using headgate.providers as p
+where p.provider_id = r.provider_id
+    and p.name = 'eodhd';
+
+insert into headgate.response_rules (
+    provider_id, position, status, content_type, body, outcome, blame, close, reason
+)
+select p.provider_id, r.position, r.status, r.content_type, r.body, r.outcome, r.blame, r.close, r.reason
+from headgate.providers as p
+cross join (values
+    (1, '*', null, '^"?Unauthenticated', 'deferred', 'house', 'execution', 'the provider refuses the token'),
+    (2, '401', null, null, 'deferred', 'house', 'execution', 'the provider refuses the token'),
+    (3, '402', null, null, 'deferred', 'quota', 'reset', 'the daily quota is used up'),
+    (4, '*', null, '^"?You exceeded your daily', 'deferred', 'quota', 'reset', 'the daily quota is used up'),
+    (5, '403', null, null, 'deferred', 'house', 'execution', 'the provider refuses the token'),
+    (6, '429', null, null, 'retry', 'quota', 'retry_after', 'too many requests in a minute'),
+    (7, '404', null, null, 'failed', 'item', null, 'unknown to the provider'),
+    (8, '200', 'json', '"warning": ?"Data is limited', 'deferred', 'house', 'execution',
+        'the token''s subscription cuts histories to one year'),
+    (9, '200', 'json', null, 'success', 'item', null, 'data'),
+    (10, '200', null, null, 'retry', 'provider', null, 'an answer that is no JSON: maintenance'),
+    (11, '500-599', null, null, 'retry', 'provider', null, 'the provider is in trouble'),
+    (12, 'error:timeout', null, null, 'retry', 'provider', null, 'no answer in time'),
+    (13, 'error:connect', null, null, 'retry', 'provider', null, 'no connection'),
+    (14, 'error:cut', null, null, 'retry', 'provider', null, 'the connection broke'),
+    (15, '300-399', null, null, 'failed', 'provider', null, 'redirected: the base URL has moved'),
+    (16, '400-499', null, null, 'failed', 'item', null, 'the provider refuses the request')
+) as r (position, status, content_type, body, outcome, blame, close, reason)
+where p.name = 'eodhd';
+
+-- Updates go before new listings: their data are missed today. A price call costs one unit, whatever range it asks for.
+-- An update asks from the watermark itself on, because the last bar is often corrected a day later.
+insert into headgate.operations as o (
+    name, description, universe, provider_id, units, priority, bundle, due_rule, follows_operation_id, chunk_size,
+    path, query, timeout, ingest_function, handler
+)
+select
+    n.name, n.description, 'equities', p.provider_id, n.units, n.priority, n.bundle, n.due_rule, null, n.chunk_size,
+    n.path, n.query::jsonb, n.timeout, n.ingest_function, n.handler
+from (values
+    ('fundamentals_bulk', 'All that is known of a company; one call per listing.', 'eodhd', 10, 5, 'new_listing', 'once', 50,
+        '/fundamentals/{asset.code}', '{"fmt": "json"}', interval '60 seconds', 'equities.ingest_fundamentals', null),
+    ('prices_historical', 'All daily bars of a listing.', 'eodhd', 1, 5, 'new_listing', 'once', 50,
+        '/eod/{asset.code}', '{"fmt": "json", "period": "d"}', interval '60 seconds', 'equities.ingest_prices', null),
+    ('prices_incremental', 'Daily bars from the watermark on.', 'eodhd', 1, 2, null, 'session', 200,
+        '/eod/{asset.code}', '{"fmt": "json", "period": "d", "from": "{state.watermark?}"}', interval '30 seconds',
+        'equities.ingest_prices', null),
+    ('indicators_calculation', 'Technical indicators from daily bars.', 'local', 0, 4, null, 'after', 100,
+        null, '{}', interval '5 minutes', null, 'calculate_indicators')
+) as n (
+    name, description, provider, units, priority, bundle, due_rule, chunk_size, path, query, timeout, ingest_function, handler
+)
+join headgate.providers as p on p.name = n.provider
+on conflict (name) do update
+set description = excluded.description,
+    universe = excluded.universe,
+    provider_id = excluded.provider_id,
+    units = excluded.units,
+    priority = excluded.priority,
+    bundle = excluded.bundle,
+    due_rule = excluded.due_rule,
+    chunk_size = excluded.chunk_size,
+    path = excluded.path,
+    query = excluded.query,
+    timeout = excluded.timeout,
+    ingest_function = excluded.ingest_function,
+    handler = excluded.handler;
+
+update headgate.operations as o
+set follows_operation_id = h.operation_id
+from headgate.operations as h
+where o.name = 'prices_incremental'
+    and h.name = 'prices_historical';
+
+insert into headgate.operation_inputs (operation_id, input_operation_id)
+select o.operation_id, i.operation_id
+from headgate.operations as o
+join headgate.operations as i on i.name in ('prices_historical', 'prices_incremental')
+where o.name = 'indicators_calculation'
+on conflict do nothing;
+
+insert into headgate.pipelines as p (name, description)
+values ('data_collection_equities', 'Load what is due for the listed equities, within the provider''s quota, after the US close.')
+on conflict (name) do update
+set description = excluded.description;
+
+delete from headgate.pipeline_parameters as m
+using headgate.pipelines as p
+where p.pipeline_id = m.pipeline_id
+    and p.name = 'data_collection_equities';
+
+insert into headgate.pipeline_parameters (
+    pipeline_id, name, type, default_value, allowed, effect, operations, meanings, description
+)
+select p.pipeline_id, m.name, m.type, m.default_value::jsonb, m.allowed, m.effect, m.operations, m.meanings::jsonb, m.description
+from headgate.pipelines as p
+cross join (values
+    ('eodhd_daily_quota', 'integer', '100000', null, 'quota', null, null,
+        'Units a day may cost, of which eodhd_quota_buffer is not spent.'),
+    ('eodhd_quota_buffer', 'integer', '10000', null, 'quota_buffer', null, null,
+        'Units that are not spent.'),
+    ('max_new_assets_per_day', 'integer', '8000', null, 'max_assets',
+        array['fundamentals_bulk', 'prices_historical'], null, 'The most new listings a run takes.'),
+    ('max_price_updates_per_day', 'integer', '25000', null, 'max_assets',
+        array['prices_incremental'], null, 'The most price updates a run takes.'),
+    ('bulk_load_batch_size', 'integer', '500', null, 'chunk_size',
+        array['fundamentals_bulk', 'prices_historical'], null, 'The most new listings that travel in one chunk.'),
+    ('incremental_batch_size', 'integer', '5000', null, 'chunk_size',
+        array['prices_incremental'], null, 'The most price updates that travel in one chunk.'),
+    ('mode', 'text', '"auto"', array['auto', 'bulk', 'incremental'], 'mode', null,
+        '{"bulk": ["fundamentals_bulk", "prices_historical"], "incremental": ["prices_incremental"]}',
+        'auto: all that is due; bulk: only new listings; incremental: only price updates.'),
+    ('exchanges', 'list', 'null', null, 'groups', null, '{"attribute": "exchange"}',
+        'Only these: exchange codes (US, LSE) or names (NASDAQ, EURONEXT).'),
+    ('tickers', 'list', 'null', null, 'assets', null, null, 'Only these: codes like AAPL.US.')
+) as m (name, type, default_value, allowed, effect, operations, meanings, description)
+where p.name = 'data_collection_equities';
+
+delete from headgate.pipeline_steps as s
+using headgate.pipelines as p
+where p.pipeline_id = s.pipeline_id
+    and p.name = 'data_collection_equities';
+
+insert into headgate.pipeline_steps (
+    pipeline_id, step, position, kind, depends_on, trigger_rule, function, operations, group_keys
+)
+select p.pipeline_id, s.step, s.position, s.kind, s.depends_on::text[], s.trigger_rule, s.function, s.operations::text[], s.group_keys
+from headgate.pipelines as p
+cross join (values
+    (1, 'initialize_execution', 'function', '{}', 'all_success', 'headgate.start_execution', null, null),
+    (2, 'discover_delta', 'function', '{initialize_execution}', 'all_success', 'headgate.discover_delta', null, null),
+    (3, 'check_api_quota', 'function', '{discover_delta}', 'all_success', 'headgate.check_quota', null, null),
+    (4, 'process_us_markets', 'fan_out', '{check_api_quota}', 'all_success', null,
+        '{prices_incremental,fundamentals_bulk,prices_historical}', array['US']),
+    (5, 'process_lse', 'fan_out', '{check_api_quota}', 'all_success', null,
+        '{prices_incremental,fundamentals_bulk,prices_historical}', array['LSE']),
+    (6, 'process_german_markets', 'fan_out', '{check_api_quota}', 'all_success', null,
+        '{prices_incremental,fundamentals_bulk,prices_historical}', array['F', 'XETRA']),
+    (7, 'process_european_markets', 'fan_out', '{check_api_quota}', 'all_success', null,
+        '{prices_incremental,fundamentals_bulk,prices_historical}', array['PA', 'AS', 'BR', 'LS', 'MC', 'SW']),
+    (8, 'finalize_execution', 'function',
+        '{process_us_markets,process_lse,process_german_markets,process_european_markets}', 'all_done',
+        'headgate.finalize_execution', null, null)
+) as s (position, step, kind, depends_on, trigger_rule, function, operations, group_keys)
+where p.name = 'data_collection_equities';
+
+-- Sessions: the file's word for the time it covers, so that a holiday that was announced late disappears here too.
+delete from headgate.trading_sessions as t
+using (
+    select s.calendar, min(s.session) as first_session, max(s.session) as last_session
+    from equities.shipped_sessions as s
+    group by s.calendar
+) as c
+where t.calendar = c.calendar
+    and t.session between c.first_session and c.last_session
+    and not exists (
+        select
+        from equities.shipped_sessions as s
+        where s.calendar = t.calendar
+            and s.session = t.session
+    );
+
+insert into headgate.trading_sessions as t (calendar, session, opens_at, closes_at, is_early_close)
+select s.calendar, s.session, s.opens_at, s.closes_at, s.is_early_close
+from equities.shipped_sessions as s
+left join headgate.trading_sessions as t using (calendar, session)
+where (t.opens_at, t.closes_at, t.is_early_close) is distinct from (s.opens_at, s.closes_at, s.is_early_close)
+on conflict (calendar, session) do update
+set opens_at = excluded.opens_at,
+    closes_at = excluded.closes_at,
+    is_early_close = excluded.is_early_close;
+
+-- Listings: the large ones are worth most where the budget is short. One that an operator has put aside stays aside.
+select u.inserted, u.updated, u.unchanged
+from headgate.upsert_assets(
+    p_universe => 'equities',
+    p_assets => (
+        select coalesce(jsonb_agg(jsonb_build_object(
+            'code', l.code,
+            'group_key', l.group_key,
+            'calendar', l.calendar,
+            'weight', case l.market_cap_bucket
+                when 'Mega Cap' then 10000
+                when 'Large Cap' then 1000
+                when 'Mid Cap' then 100
+                when 'Small Cap' then 10
+                when 'Micro Cap' then 5
+                when 'Nano Cap' then 2
+                else 1
+            end,
+            'is_active', coalesce(a.is_active, true),
+            'attributes', jsonb_strip_nulls(jsonb_build_object(
+                'exchange', l.exchange,
+                'symbol', l.symbol,
+                'name', l.name,
+                'type', l.type,
+                'currency', l.currency,
+                'country', l.country,
+                'sector', l.sector,
+                'isin', l.isin
+            ))
+        )), '[]')
+        from equities.shipped_listings as l
+        left join headgate.assets as a on a.universe = 'equities' and a.code = l.code
+    )
+) as u;

@@ -1,0 +1,31 @@
+-- How each need stands, for plans.
+
+drop view if exists headgate.v_asset_states cascade;
+
+create view headgate.v_asset_states as
+select
+    a.asset_id,
+    a.universe,
+    a.code as asset,
+    a.is_active,
+    o.name as operation,
+    s.watermark,
+    s.next_due_at,
+    s.succeeded_at,
+    s.consecutive_failures,
+    s.chunk_id is not null as is_held
+from headgate.asset_processing_state as s
+join headgate.assets as a using (asset_id)
+join headgate.operations as o using (operation_id);
+
+comment on view headgate.v_asset_states is 'One need of one asset: how far it is and when it is due.';
+comment on column headgate.v_asset_states.asset_id is 'The asset.';
+comment on column headgate.v_asset_states.universe is 'Its universe.';
+comment on column headgate.v_asset_states.asset is 'Its code.';
+comment on column headgate.v_asset_states.is_active is 'False: nothing is done for it.';
+comment on column headgate.v_asset_states.operation is 'The need.';
+comment on column headgate.v_asset_states.watermark is 'How far its data reaches.';
+comment on column headgate.v_asset_states.next_due_at is 'When it is, or became, due; null: not due, or left out after too many failures.';
+comment on column headgate.v_asset_states.succeeded_at is 'Its last success.';
+comment on column headgate.v_asset_states.consecutive_failures is 'Failures by its own fault since then.';
+comment on column headgate.v_asset_states.is_held is 'True: a chunk holds it.';

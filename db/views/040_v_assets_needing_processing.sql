@@ -1,0 +1,38 @@
+-- What is due now. The clock is read once: as a plain call it would be asked for every row.
+
+drop view if exists headgate.v_assets_needing_processing cascade;
+
+create view headgate.v_assets_needing_processing as
+select
+    a.asset_id,
+    a.code as asset,
+    a.group_key,
+    o.name as operation,
+    case
+        when s.reprocess_requested_at > coalesce(s.succeeded_at, '-infinity') then 'reset'
+        when s.succeeded_at is null and s.watermark is null then 'new'
+        when o.due_rule = 'session' then 'a session has closed'
+        when o.due_rule = 'every' then format('every %s', o.due_every)
+        when o.due_rule = 'after' then 'its input has changed'
+        when o.due_rule = 'function' then format('due by %s', o.due_function)
+        else o.due_rule
+    end as reason,
+    s.next_due_at as due_since,
+    s.watermark,
+    o.units
+from headgate.asset_processing_state as s
+join headgate.operations as o using (operation_id)
+join headgate.assets as a using (asset_id)
+where s.next_due_at <= (select headgate.clock())
+    and s.chunk_id is null
+    and a.is_active;
+
+comment on view headgate.v_assets_needing_processing is 'Assets that are due and not held by a chunk, one row per operation.';
+comment on column headgate.v_assets_needing_processing.asset_id is 'The asset.';
+comment on column headgate.v_assets_needing_processing.asset is 'Its code.';
+comment on column headgate.v_assets_needing_processing.group_key is 'Its group.';
+comment on column headgate.v_assets_needing_processing.operation is 'What is due.';
+comment on column headgate.v_assets_needing_processing.reason is 'Why: new, reset, or its due rule.';
+comment on column headgate.v_assets_needing_processing.due_since is 'Since when.';
+comment on column headgate.v_assets_needing_processing.watermark is 'How far its data reaches.';
+comment on column headgate.v_assets_needing_processing.units is 'What one call costs.';

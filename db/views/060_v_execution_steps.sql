@@ -1,0 +1,34 @@
+-- Steps of executions: newest execution first, its steps in order.
+
+drop view if exists headgate.v_execution_steps cascade;
+
+create view headgate.v_execution_steps as
+select
+    p.name as pipeline,
+    e.run_id,
+    s.step,
+    s.status,
+    s.planned,
+    s.succeeded,
+    s.failed,
+    s.deferred,
+    s.skipped,
+    s.started_at,
+    s.finished_at
+from headgate.process_steps as s
+join headgate.process_executions as e using (execution_id)
+join headgate.pipelines as p using (pipeline_id)
+order by e.started_at desc, e.execution_id desc, s.position;
+
+comment on view headgate.v_execution_steps is 'Steps of executions, in order.';
+comment on column headgate.v_execution_steps.pipeline is 'The pipeline.';
+comment on column headgate.v_execution_steps.run_id is 'The run''s name.';
+comment on column headgate.v_execution_steps.step is 'The step.';
+comment on column headgate.v_execution_steps.status is 'pending, running, succeeded, failed, skipped or cancelled.';
+comment on column headgate.v_execution_steps.planned is 'Jobs of the step, each counted once, by its latest round.';
+comment on column headgate.v_execution_steps.succeeded is 'Jobs that succeeded.';
+comment on column headgate.v_execution_steps.failed is 'Jobs that failed.';
+comment on column headgate.v_execution_steps.deferred is 'Jobs that had to wait for the next execution.';
+comment on column headgate.v_execution_steps.skipped is 'Jobs that were not needed, or cancelled.';
+comment on column headgate.v_execution_steps.started_at is 'When it was enqueued or called.';
+comment on column headgate.v_execution_steps.finished_at is 'When it ended.';
