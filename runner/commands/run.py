@@ -53,7 +53,7 @@ def run(
         raise typer.Exit(interrupted)
     with console.open_database(settings, "run") as connection:
         row = find_run(connection, pipeline, run_id)
-        waiting = waiting_of(connection, pipeline, params)
+        waiting = waiting_of(connection, pipeline, run_id)
         steps = steps_of(connection, pipeline, run_id)
     if as_json:
         console.print_json({**row, "steps": steps, "waiting": waiting})

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from psycopg import Connection
 from psycopg.rows import DictRow
-from psycopg.types.json import Jsonb
 
 from runner.commands import console
 
 WAITING = """
-select
-    e.operation,
-    count(*) as assets,
-    sum(e.units) as units,
-    min(e.reason) as reason
-from headgate.explain_plan(p_pipeline => %(pipeline)s, p_params => %(params)s) as e
-where e.decision = 'defer'
-group by e.operation
-order by e.operation
+select v.operation, v.meaning as reason, sum(v.assets) as assets, sum(v.units) as units
+from headgate.v_deferrals as v
+where v.pipeline = %(pipeline)s and v.run_id = %(run_id)s
+group by v.operation, v.meaning
+order by v.operation, v.meaning
 """
 QUERIES = """\
 look around:  headgate psql
@@ -30,12 +23,9 @@ look around:  headgate psql
 """
 
 
-def waiting_of(
-    connection: Connection[DictRow], pipeline: str, params: dict[str, Any]
-) -> list[DictRow]:
-    """Return what is due and would be put off if the pipeline ran again now, by operation."""
-    arguments = {"pipeline": pipeline, "params": Jsonb(params)}
-    return connection.execute(WAITING, arguments).fetchall()
+def waiting_of(connection: Connection[DictRow], pipeline: str, run_id: str) -> list[DictRow]:
+    """Return what was due in a run and was put off, by operation and reason."""
+    return connection.execute(WAITING, {"pipeline": pipeline, "run_id": run_id}).fetchall()
 
 
 def print_summary(run: DictRow, steps: list[DictRow], waiting: list[DictRow]) -> None:

@@ -1,0 +1,37 @@
+-- What was due in an execution and had to wait, and for what: the answer to "why was it not loaded that day?".
+
+drop view if exists headgate.v_deferrals cascade;
+
+create view headgate.v_deferrals as
+select
+    p.name as pipeline,
+    e.run_id,
+    o.name as operation,
+    d.group_key,
+    d.reason,
+    case d.reason
+        when 'quota' then 'the window''s units end before its rank'
+        when 'max_assets' then 'the run''s own ceiling of assets is reached'
+        when 'closed' then 'the provider is closed for longer than its patience'
+        else d.reason
+    end as meaning,
+    cardinality(d.asset_ids) as assets,
+    d.units,
+    d.asset_ids,
+    d.deferred_at
+from headgate.planner_deferrals as d
+join headgate.process_executions as e using (execution_id)
+join headgate.pipelines as p using (pipeline_id)
+join headgate.operations as o using (operation_id);
+
+comment on view headgate.v_deferrals is 'What was due in an execution and was not planned, per operation, group and reason.';
+comment on column headgate.v_deferrals.pipeline is 'The pipeline.';
+comment on column headgate.v_deferrals.run_id is 'The execution that could not take it.';
+comment on column headgate.v_deferrals.operation is 'The operation.';
+comment on column headgate.v_deferrals.group_key is 'The group.';
+comment on column headgate.v_deferrals.reason is 'quota, max_assets or closed.';
+comment on column headgate.v_deferrals.meaning is 'The reason in words.';
+comment on column headgate.v_deferrals.assets is 'How many assets.';
+comment on column headgate.v_deferrals.units is 'Units they would have cost.';
+comment on column headgate.v_deferrals.asset_ids is 'Which assets.';
+comment on column headgate.v_deferrals.deferred_at is 'When it was decided.';
