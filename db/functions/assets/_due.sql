@@ -61,27 +61,8 @@ begin
 end;
 $func$;
 
-create or replace function headgate._first_due_at(
-    p_operation headgate.operations,
-    p_asset_id bigint,
-    p_now timestamptz
-)
-returns timestamptz
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $func$
-begin
-    return case
-        when p_operation.follows_operation_id is not null or p_operation.due_rule = 'after' then null
-        when p_operation.due_rule = 'function' then
-            headgate._next_due_at(p_operation, p_asset_id, null, null, p_now)
-        else p_now
-    end;
-end;
-$func$;
-
 -- Ten times the operation's priority plus the asset's weight class: 0 for a weight of 100,000 and more, 5 for 1, 9 at the end.
+-- Meant to inline (no pinned path): it is asked once per asset and operation.
 create or replace function headgate._state_priority(
     p_priority smallint,
     p_weight double precision
@@ -89,9 +70,8 @@ create or replace function headgate._state_priority(
 returns smallint
 language sql
 immutable
-set search_path = pg_catalog, pg_temp
 as $func$
-    select (p_priority * 10 + 5 - least(5, greatest(-4, floor(log(p_weight)))))::smallint;
+    select (p_priority * 10 + 5 - least(5, greatest(-4, pg_catalog.floor(pg_catalog.log(p_weight)))))::pg_catalog.int2;
 $func$;
 
 -- A stored function's name as rows give it, fit for dynamic SQL.

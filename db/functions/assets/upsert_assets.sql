@@ -121,26 +121,48 @@ end;
 $func$;
 
 -- Give each asset a state row for each operation of its universe, and bring priorities up to date.
+-- One caller at a time, so that new rows are a plain insert: `on conflict` doubles its cost.
 create or replace function headgate._open_needs(p_universe text default null)
 returns void
-language sql
+language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $func$
-    insert into headgate.asset_processing_state as s (operation_id, asset_id, priority, next_due_at)
-    select
-        o.operation_id,
-        a.asset_id,
-        headgate._state_priority(o.priority, a.weight),
-        headgate._first_due_at(o, a.asset_id, n.now)
-    from headgate.operations as o
-    join headgate.assets as a on a.universe = o.universe
-    cross join (select headgate.clock() as now) as n
-    left join headgate.asset_processing_state as s
-        on s.operation_id = o.operation_id and s.asset_id = a.asset_id
-    where (p_universe is null or o.universe = p_universe)
-        and (s.asset_id is null or s.priority <> headgate._state_priority(o.priority, a.weight))
-    order by o.operation_id, a.asset_id
-    on conflict (operation_id, asset_id) do update
-    set priority = excluded.priority;
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_operation headgate.operations;
+begin
+    perform pg_advisory_xact_lock(hashtext('headgate.needs'));
+    for v_operation in
+        select * from headgate.operations as o where p_universe is null or o.universe = p_universe order by o.operation_id
+    loop
+        update headgate.asset_processing_state as s
+        set priority = headgate._state_priority(v_operation.priority, a.weight)
+        from headgate.assets as a
+        where s.operation_id = v_operation.operation_id
+            and a.asset_id = s.asset_id
+            and s.priority <> headgate._state_priority(v_operation.priority, a.weight);
+
+        insert into headgate.asset_processing_state (operation_id, asset_id, priority, next_due_at)
+        select
+            v_operation.operation_id,
+            a.asset_id,
+            headgate._state_priority(v_operation.priority, a.weight),
+            case
+                when v_operation.follows_operation_id is not null or v_operation.due_rule = 'after' then null
+                when v_operation.due_rule = 'function'
+                    then headgate._next_due_at(v_operation, a.asset_id, a.calendar, null, v_now)
+                else v_now
+            end
+        from headgate.assets as a
+        where a.universe = v_operation.universe
+            and not exists (
+                select
+                from headgate.asset_processing_state as s
+                where s.operation_id = v_operation.operation_id
+                    and s.asset_id = a.asset_id
+            )
+        order by a.asset_id;
+    end loop;
+end;
 $func$;

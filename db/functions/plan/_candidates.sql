@@ -130,11 +130,11 @@ as $func$
 $func$;
 
 -- Deferred by the provider's or the house's fault, and not for want of quota: the reason says so by its first word.
+-- Meant to inline (no pinned path): it is asked once per job.
 create or replace function headgate._is_fault(p_reason text)
 returns boolean
 language sql
 immutable
-set search_path = pg_catalog, pg_temp
 as $func$
     select coalesce(p_reason like 'provider: %' or p_reason like 'house: %', false);
 $func$;
