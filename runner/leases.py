@@ -59,9 +59,10 @@ class Held:
         )
 
     def may_start(self, now: float) -> bool:
-        """Tell whether its next call may start: the lease is safe, and no probe is out."""
-        margin = self.chunk.lease_seconds / 6
-        return now < self.lease_ends - margin and not (self.is_probing and self.next)
+        """Tell whether its next call may start: the lease is safe, no probe is out, memory too."""
+        is_safe = now < self.lease_ends - self.chunk.lease_seconds / 6
+        is_full = self.is_settling and self.report.size >= SLICE_CHARACTERS
+        return is_safe and not is_full and not (self.is_probing and self.next)
 
     def extended(self, at: float, lease_seconds: float) -> None:
         """Note that the lease runs for so long from then; ask again after a third of it."""

@@ -137,6 +137,7 @@ class Settler:
                 self._ended(held.chunk, claim, was_fruitless=not held.is_fruitful)
             if held.is_lost or is_last or not held.is_slice_due:
                 break
+            self.flight.pump()
         held.is_settling = False
         self.flight.pump()
 

@@ -1,0 +1,609 @@
+"""The runner's loop against a real database and a real service on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from runner import leases, worker
+from runner.database import dsn_of
+from runner.errors import NotMigrated, ServerUnreachable
+from runner.queue import Queue
+from runner.settings import Settings
+from runner.worker import work
+from tests.runner.shop import cut, json_of, open_shop, slow, text_of
+from tests.runner.small_plan import OK, RULES, start, status, write_plan
+
+BUSY = {
+    "status": "429",
+    "outcome": "retry",
+    "blame": "provider",
+    "reason": "slow down",
+    "close": "retry_after",
+}
+
+
+@pytest.fixture
+def database(core_database):
+    return core_database
+
+
+@pytest.fixture
+def plan(core_plan):
+    return core_plan
+
+
+@pytest.fixture
+async def shop():
+    async with open_shop() as opened:
+        yield opened
+
+
+@pytest.fixture
+def run(database, plan):
+    """Work until an execution has ended."""
+
+    async def work_off(run_id: str = "r1", provider: str = "shop", seconds: float = 20, **more):
+        async def has_ended() -> bool:
+            return bool(status(plan, run_id, provider=provider)["status"] != "running")
+
+        async with asyncio.timeout(seconds):
+            return await work(database, until=has_ended, **more)
+
+    return work_off
+
+
+@asynccontextmanager
+async def working(settings: Settings, **more):
+    """Run a worker beside the test; it is told to stop at the end."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(work(settings, stop=stop, **more))
+    try:
+        yield task
+        stop.set()
+        await asyncio.wait_for(task, 20)
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def until(condition, seconds: float = 10) -> None:
+    """Wait until something is true."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def details(plan) -> dict[str, int]:
+    """Count the jobs that have ended, by status."""
+    rows = plan.sql(
+        "select status, count(*) as jobs from headgate.asset_processing_details group by status"
+    )
+    return {row["status"]: row["jobs"] for row in rows}
+
+
+async def test_an_execution_is_worked_off(plan, shop, run):
+    write_plan(plan, base_url=shop.url, assets=250, operation_columns={"chunk_size": 40})
+    start(plan)
+
+    totals = await run()
+
+    assert status(plan)["status"] == "succeeded"
+    assert (totals.chunks, totals.requests, totals.jobs) == (7, 250, {"success": 250})
+    assert sorted(shop.paths()) == sorted(f"/api/things/T{n}" for n in range(250))
+    assert plan.scalar("select count(distinct asset_id) from public.answers") == 250
+
+
+async def test_work_without_calls_is_drained_too(plan, run):
+    write_plan(plan, assets=1000, operation_columns={"chunk_size": 100})
+    start(plan)
+
+    totals = await run()
+
+    assert totals.jobs == {"success": 1000}
+    assert details(plan) == {"success": 1000}
+
+
+@pytest.mark.parametrize(("concurrency", "in_flight", "most"), [(7, 50, 7), (50, 4, 4)])
+async def test_no_more_calls_are_open_than_allowed(plan, shop, run, concurrency, in_flight, most):
+    shop.answer = slow(0.02)
+    write_plan(
+        plan,
+        base_url=shop.url,
+        assets=60,
+        operation_columns={"chunk_size": 10},
+        provider_columns={"max_in_flight": in_flight},
+    )
+    start(plan)
+
+    await run(concurrency=concurrency)
+
+    assert shop.most_open == most
+
+
+async def test_chunks_overlap_so_that_calls_never_wait_for_a_completion(plan, shop, run):
+    shop.answer = slow(0.05)
+    write_plan(plan, base_url=shop.url, assets=80, operation_columns={"chunk_size": 4})
+    start(plan)
+
+    await run(concurrency=20)
+
+    assert shop.most_open == 20
+
+
+async def test_a_long_chunk_is_handed_in_in_slices(plan, shop, run, monkeypatch):
+    monkeypatch.setattr(leases, "SLICE_JOBS", 10)
+    write_plan(plan, base_url=shop.url, assets=45)
+    start(plan)
+
+    await run(concurrency=5)
+
+    slices = "select count(distinct ended_at) from headgate.asset_processing_details"
+    assert 4 <= plan.scalar(slices) <= 6
+
+
+async def test_large_answers_are_handed_in_early(plan, shop, run, monkeypatch):
+    monkeypatch.setattr(leases, "SLICE_CHARACTERS", 10_000)
+    shop.answer = json_of('["' + "x" * 4000 + '"]')
+    write_plan(plan, base_url=shop.url, assets=30)
+    start(plan)
+
+    await run(concurrency=3)
+
+    slices = "select count(distinct ended_at) from headgate.asset_processing_details"
+    assert plan.scalar(slices) >= 4
+
+
+async def test_results_do_not_wait_for_a_slow_call_of_their_chunk(plan, shop, database):
+    shop.special["/api/things/T0"] = slow(2.2)
+    write_plan(plan, base_url=shop.url, assets=5)
+    start(plan)
+
+    async with working(database):
+        await until(lambda: details(plan) == {"success": 4}, 2)
+
+
+async def test_what_becomes_of_a_job_is_decided_by_its_answer(plan, shop, run):
+    shop.special["/api/things/T1"] = text_of("Ticker not found", status=404)
+    write_plan(plan, base_url=shop.url, assets=3)
+    start(plan)
+
+    totals = await run()
+
+    assert totals.jobs == {"success": 2, "failed": 1}
+    (row,) = plan.sql("select * from headgate.asset_processing_details where status = 'failed'")
+    assert row["error"] == "no such thing (404: Ticker not found)"
+
+
+async def test_a_template_without_its_field_fails_only_its_item(plan, shop, run):
+    write_plan(plan, base_url=shop.url, assets=3)
+    plan.sql(
+        "update headgate.operations set path = '/things/{asset.isin}' where name = 'look_shop'"
+    )
+    plan.sql(
+        "update headgate.assets set attributes = '{\"isin\": \"I\"}' where code in ('T0', 'T2')"
+    )
+    start(plan)
+
+    totals = await run()
+
+    assert totals.jobs == {"success": 2, "failed": 1}
+    assert shop.paths() == ["/api/things/I", "/api/things/I"]
+    error = plan.scalar(
+        "select error from headgate.asset_processing_details where status = 'failed'"
+    )
+    assert "isin" in error
+
+
+async def test_an_idle_runner_is_woken_by_what_is_sent(plan, shop, database):
+    write_plan(plan, base_url=shop.url, assets=3)
+
+    async with working(database):
+        await asyncio.sleep(0.5)
+        plan.call("start_execution", p_pipeline="small_shop", p_run_id="r1")
+        started = time.monotonic()
+        plan.call("enqueue_step", p_pipeline="small_shop", p_run_id="r1", p_step="all")
+        await until(lambda: len(shop.asked) == 3, 5)
+
+    assert time.monotonic() - started < 1
+
+
+async def test_an_idle_runner_asks_next_to_nothing(plan, database, monkeypatch):
+    calls = []
+    whole = Queue._call
+
+    async def counted(self, statement, arguments):
+        calls.append(statement)
+        return await whole(self, statement, arguments)
+
+    monkeypatch.setattr(Queue, "_call", counted)
+    write_plan(plan)
+
+    async with working(database):
+        await asyncio.sleep(1.2)
+
+    assert len(calls) <= 3
+
+
+async def test_a_lease_is_kept_while_its_calls_last(plan, shop, run):
+    shop.answer = slow(2)
+    write_plan(plan, base_url=shop.url, assets=2, operation_columns={"lease": "1 second"})
+    start(plan)
+
+    totals = await run()
+
+    assert (totals.lost, totals.jobs) == (0, {"success": 2})
+    assert len(shop.asked) == 2
+
+
+async def test_no_call_starts_when_its_time_has_passed(plan, shop, run):
+    shop.answer = slow(0.7)
+    write_plan(
+        plan,
+        base_url=shop.url,
+        assets=3,
+        provider_columns={"max_in_flight": 1},
+        operation_columns={"lease": "1 second"},
+    )
+    start(plan)
+
+    totals = await run()
+
+    assert totals.jobs["success"] == 3
+    assert totals.jobs["unsent"] >= 1
+    assert len(shop.asked) == 3
+
+
+async def test_a_superseded_runner_writes_nothing(plan, shop, database, caplog):
+    shop.answer = slow(1.5)
+    write_plan(plan, base_url=shop.url, assets=3, operation_columns={"lease": "1 second"})
+    start(plan)
+
+    async with working(database):
+        await until(lambda: len(shop.asked) == 3)
+        plan.sql("update headgate.chunks set lease_no = lease_no + 1, runner = 'somebody else'")
+        await until(lambda: "lost the lease" in caplog.text, 5)
+        await until(lambda: shop.open == 0, 1)
+
+    assert plan.scalar("select count(*) from public.answers") == 0
+    assert details(plan) == {}
+    assert plan.scalar("select runner from headgate.chunks") == "somebody else"
+
+
+async def test_a_closed_provider_is_asked_nothing_more(plan, shop, run):
+    async def until_used_up(request):
+        is_over = len(shop.asked) > 20
+        return await (text_of("too much", status=402) if is_over else slow(0.01))(request)
+
+    shop.answer = until_used_up
+    write_plan(
+        plan,
+        base_url=shop.url,
+        assets=200,
+        provider_columns={"quota": 1000, "max_in_flight": 5},
+        operation_columns={"units": 1, "chunk_size": 50},
+    )
+    start(plan)
+
+    totals = await run(concurrency=10)
+
+    assert totals.jobs["success"] == 20
+    assert 21 <= len(shop.asked) <= 26
+    assert details(plan) == {"success": 20, "deferred": 180}
+    spent = plan.scalar("select spent from headgate.quota_windows")
+    assert 20 <= spent <= len(shop.asked)
+
+
+async def test_a_provider_that_asks_to_wait_is_waited_for(plan, shop, run):
+    async def busy_once(request):
+        is_busy = len(shop.asked) == 3
+        return await (text_of("", status=429, Retry_After="1") if is_busy else slow(0.02))(request)
+
+    shop.answer = busy_once
+    write_plan(
+        plan,
+        base_url=shop.url,
+        assets=20,
+        rules=(*RULES, BUSY),
+        provider_columns={"max_in_flight": 2},
+        operation_columns={"backoff": "0.1 seconds"},
+    )
+    start(plan)
+
+    started = time.monotonic()
+    await run()
+
+    assert details(plan) == {"success": 20}
+    assert len(shop.asked) == 21
+    assert time.monotonic() - started >= 1
+
+
+async def test_a_refused_execution_ends_without_further_calls(plan, shop, run):
+    shop.answer = text_of("Unauthenticated", status=401)
+    write_plan(
+        plan,
+        base_url=shop.url,
+        assets=100,
+        provider_columns={"max_in_flight": 3},
+        operation_columns={"chunk_size": 20},
+    )
+    start(plan)
+
+    await run()
+
+    assert len(shop.asked) <= 6
+    assert details(plan) == {"deferred": 100}
+    assert plan.scalar("select max(consecutive_failures) from headgate.asset_processing_state") == 0
+
+
+async def test_a_failing_provider_is_left_alone_after_ten_faults(plan, shop, database):
+    shop.answer = text_of("oops", status=500)
+    write_plan(
+        plan,
+        base_url=shop.url,
+        assets=100,
+        provider_columns={"max_in_flight": 2},
+    )
+    start(plan)
+
+    async with working(database):
+        await until(
+            lambda: plan.scalar("select count(*) from headgate.chunks where state = 'parked'")
+        )
+        await asyncio.sleep(0.3)
+
+    assert 10 <= len(shop.asked) <= 12
+
+
+async def test_a_probe_goes_alone(plan, shop, database):
+    shop.answer = slow(0.3, text_of("oops", status=500))
+    write_plan(plan, base_url=shop.url, assets=10)
+    start(plan)
+    plan.sql("update headgate.provider_gates set opened = 1, failures = 10")
+
+    async with working(database):
+        await until(lambda: shop.asked and not shop.open)
+        await asyncio.sleep(0.3)
+
+    assert len(shop.asked) == 1
+
+
+async def test_after_an_answered_probe_the_others_follow(plan, shop, run):
+    shop.answer = slow(0.1)
+    write_plan(plan, base_url=shop.url, assets=10)
+    start(plan)
+    plan.sql("update headgate.provider_gates set opened = 1, failures = 10")
+
+    await run()
+
+    assert details(plan) == {"success": 10}
+    assert shop.most_open == 9
+
+
+async def test_a_missing_secret_stops_nobody_else(plan, shop, run, caplog, monkeypatch):
+    monkeypatch.delenv("NOT_SET", raising=False)
+    write_plan(plan, base_url=shop.url, auth={"in": "bearer"}, secret_name="NOT_SET")
+    write_plan(plan, base_url=shop.url, provider="stall")
+    start(plan)
+    start(plan, "r2", provider="stall")
+
+    await run("r2", provider="stall")
+
+    errors = [x.getMessage() for x in caplog.records if x.levelno == logging.ERROR]
+    assert len(errors) == 1
+    assert "NOT_SET" in errors[0]
+    assert "shop" in errors[0]
+    assert len(shop.asked) == 10
+    assert plan.sql("select state, deaths from headgate.chunks") == [
+        {"state": "queued", "deaths": 0}
+    ]
+
+
+async def test_work_for_a_handler_is_left_to_those_who_have_it(plan, run, caplog):
+    write_plan(plan, assets=3, operation_columns={"handler": "tests.compute"})
+    start(plan)
+
+    await run()
+
+    assert details(plan) == {"deferred": 3}
+    assert "needs a handler" in caplog.text
+
+
+async def test_a_dangerous_pattern_defers_its_jobs_and_says_why(plan, shop, run):
+    rule = {"status": "*", "body": "(a+)+$", "outcome": "failed", "reason": "x"}
+    write_plan(plan, base_url=shop.url, assets=3, rules=(rule,))
+    start(plan)
+
+    await run()
+
+    assert not shop.asked
+    reason = plan.scalar("select max(reason) from headgate.asset_processing_details")
+    assert "(a+)+$" in reason
+
+
+async def test_only_the_queues_asked_for_are_read(plan, shop, database):
+    write_plan(plan, base_url=shop.url, assets=3, operation_columns={"priority": 2})
+    write_plan(plan, base_url=shop.url, provider="stall", operation_columns={"priority": 8})
+    start(plan)
+    start(plan, "r2", provider="stall")
+
+    async with working(database, queues=["stall_low", "shop_low"]):
+        await until(lambda: len(shop.asked) == 10)
+        await asyncio.sleep(0.3)
+
+    assert len(shop.asked) == 10
+
+
+async def test_stop_lets_open_calls_end_and_gives_back_the_rest(plan, shop, database):
+    shop.answer = slow(0.5)
+    write_plan(plan, base_url=shop.url, assets=100, provider_columns={"max_in_flight": 5})
+    start(plan)
+
+    async with working(database) as task:
+        await until(lambda: shop.open == 5)
+    totals = task.result()
+
+    assert len(shop.asked) == 5
+    assert totals.jobs == {"success": 5}
+    assert totals.released == 95
+    assert details(plan) == {"success": 5}
+    assert plan.sql("select state, cardinality(asset_ids) as jobs from headgate.chunks") == [
+        {"state": "queued", "jobs": 95}
+    ]
+
+
+async def test_a_call_that_outlasts_the_end_is_cut_and_counts(plan, shop, database, monkeypatch):
+    monkeypatch.setattr(worker, "DRAIN_SECONDS", 0.3)
+    shop.answer = slow(30)
+    write_plan(
+        plan,
+        base_url=shop.url,
+        assets=10,
+        provider_columns={"max_in_flight": 2, "quota": 100},
+        operation_columns={"units": 1},
+    )
+    start(plan)
+
+    async with working(database):
+        await until(lambda: shop.open == 2)
+        started = time.monotonic()
+    assert time.monotonic() - started < 3
+
+    assert plan.row("execution_status", p_pipeline="small_shop", p_run_id="r1")["parked"] == 2
+    (window,) = plan.sql("select reserved, spent from headgate.quota_windows")
+    assert window == {"reserved": 8, "spent": 2}
+
+
+async def test_a_cancelled_runner_gives_back_what_it_holds(plan, shop, database):
+    shop.answer = slow(0.3)
+    write_plan(plan, base_url=shop.url, assets=50, provider_columns={"max_in_flight": 5})
+    start(plan)
+
+    task = asyncio.create_task(work(database))
+    await until(lambda: shop.open == 5)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert details(plan) == {"success": 5}
+    assert plan.sql("select state from headgate.chunks") == [{"state": "queued"}]
+
+
+async def test_a_lost_database_is_waited_for(plan, shop, run, database, caplog):
+    kill = (
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where datname = %(name)s and application_name like 'headgate worker%%'"
+    )
+    shop.answer = slow(0.05)
+    write_plan(
+        plan,
+        base_url=shop.url,
+        assets=60,
+        provider_columns={"max_in_flight": 5},
+        operation_columns={"chunk_size": 5},
+    )
+    start(plan)
+
+    async def disturb():
+        for _ in range(3):
+            await asyncio.sleep(0.15)
+            plan.sql(kill, name=database.database)
+
+    disturbing = asyncio.create_task(disturb())
+    await run()
+    await disturbing
+
+    assert details(plan) == {"success": 60}
+    assert plan.scalar("select count(*) from public.answers") == 60
+    told = [x.getMessage() for x in caplog.records if x.name == "runner.lanes"]
+    assert 1 <= sum("lost the database" in x for x in told) <= 3
+    assert sum("is back" in x for x in told) >= 1
+
+
+async def test_cut_connections_are_tried_again(plan, shop, run):
+    async def cut_first(request):
+        is_first = shop.paths().count(request.path) == 1
+        return await (cut if is_first else json_of("{}"))(request)
+
+    shop.special["/api/things/T1"] = cut_first
+    write_plan(plan, base_url=shop.url, assets=3, operation_columns={"backoff": "0.1 seconds"})
+    start(plan)
+
+    await run()
+
+    assert details(plan) == {"success": 3}
+    assert shop.paths().count("/api/things/T1") == 2
+
+
+async def test_one_poisonous_answer_harms_only_its_own_job(plan, shop, run):
+    shop.special["/api/things/T7"] = json_of('"poison"')
+    write_plan(plan, base_url=shop.url, assets=100)
+    plan.sql(
+        "alter table public.answers add constraint no_poison check (payload not like '%poison%')"
+    )
+    start(plan)
+
+    await run()
+
+    assert details(plan) == {"success": 99, "failed": 1}
+
+
+async def test_a_chunk_that_cannot_be_handed_in_does_not_stop_the_runner(
+    plan, shop, database, caplog
+):
+    write_plan(plan, base_url=shop.url, assets=2)
+    write_plan(plan, base_url=shop.url, provider="stall", assets=2)
+    plan.sql(
+        "create function public.trip() returns trigger language plpgsql as $f$"
+        " begin if new.payload = '\"bad\"' then raise exception 'no' using errcode = 'XX000';"
+        " end if; return new; end $f$;"
+        " create trigger trip before insert on public.answers"
+        " for each row execute function public.trip()"
+    )
+    shop.special["/api/things/T0"] = json_of('"bad"')
+    start(plan)
+
+    async with working(database):
+        await until(lambda: "could not be handed in" in caplog.text)
+        shop.special.clear()
+        start(plan, "r2", provider="stall")
+        await until(lambda: details(plan) == {"success": 2})
+
+    assert plan.sql("select state from headgate.chunks") == [{"state": "leased"}]
+
+
+async def test_a_database_that_is_not_there_is_told_at_once(server):
+    settings = Settings(
+        dsn=dsn_of(server), database="no_such_database", home=server.home, db=server.db
+    )
+
+    with pytest.raises(ServerUnreachable, match="no_such_database"):
+        await asyncio.wait_for(work(settings), 5)
+
+
+async def test_a_database_without_our_functions_is_told_at_once(clone):
+    with pytest.raises(NotMigrated):
+        await asyncio.wait_for(work(clone(None)), 5)
+
+
+async def test_the_end_may_be_an_event(plan, database):
+    ended = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.2, ended.set)
+
+    totals = await asyncio.wait_for(work(database, until=ended), 5)
+
+    assert totals.chunks == 0
+
+
+async def test_rules_without_a_success_still_end_the_job(plan, shop, run):
+    write_plan(plan, base_url=shop.url, assets=2, rules=({**OK, "outcome": "skipped"},))
+    start(plan)
+
+    totals = await run()
+
+    assert totals.jobs == {"skipped": 2}
