@@ -23,6 +23,11 @@ from tests.servers import DB
 
 Run = Callable[..., SimpleNamespace]
 NOWHERE = "postgresql://me:hunter2@127.0.0.1:1/headgate"
+FAILING = """
+    create function public.fail(p_context jsonb, p_asset_ids bigint[], p_payloads text[])
+    returns setof headgate.ingest_result language plpgsql
+    as $$ begin raise exception 'it is broken'; end $$
+"""
 COMMANDS = (
     ["migrate"],
     ["status"],
@@ -282,10 +287,14 @@ def test_run_does_not_go_on_with_somebody_elses(run, database, plan):
 
 
 def test_a_run_that_fails_ends_with_a_code(run, database, plan):
+    plan.sql(FAILING)
     write_plan(plan, assets=3)
-    plan.sql("update headgate.operations set ingest_function = 'public.no_such', max_attempts = 1")
+    plan.sql("update headgate.operations set ingest_function = 'public.fail', max_attempts = 1")
 
-    assert run("run", "small_shop", settings=database).code == 1
+    result = run("run", "small_shop", settings=database)
+
+    assert result.code == 1
+    assert " failed in " in result.out
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
