@@ -1,5 +1,5 @@
 -- The way for answers in which something is odd. An answer that is no array of objects fails its own listing; a cell that is
--- no number, or a date that comes twice with different values, spoils its own bar.
+-- no number spoils its own bar. Of bars of one date the one that is sound counts; two that are sound and differ do not.
 
 create or replace function equities._merge_bars_with_care(
     p_context jsonb,
@@ -46,16 +46,28 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    select coalesce(jsonb_agg(d.bar || jsonb_build_object('_is_twice', d.variants > 1)), '[]') into payload
+    select coalesce(jsonb_agg(d.bar || jsonb_build_object('_is_twice', d.is_twice)), '[]') into payload
     from (
-        select (array_agg(c.bar order by c.nth desc))[1] as bar, count(distinct c.bar) as variants
+        select
+            (array_agg(c.bar order by c.is_sound desc, c.nth desc))[1] as bar,
+            count(distinct c.bar) > 1 and count(distinct c.bar) filter (where c.is_sound) <> 1 as is_twice
         from (
-            select e.nth, equities._clean_bar(e.bar) as bar
+            select
+                e.nth,
+                b.bar,
+                coalesce(equities._is_sound_bar(
+                    (b.bar ->> 'open')::double precision,
+                    (b.bar ->> 'high')::double precision,
+                    (b.bar ->> 'low')::double precision,
+                    (b.bar ->> 'close')::double precision,
+                    (b.bar ->> 'adjusted_close')::double precision,
+                    (b.bar ->> 'volume')::double precision
+                ), false) as is_sound
             from jsonb_array_elements(p_payload::jsonb) with ordinality as e (bar, nth)
+            cross join lateral equities._clean_bar(e.bar) as b (bar)
         ) as c
         group by c.bar -> 'date', c.bar -> 'warning'
-    ) as d
-    where p_payload is not null;
+    ) as d;
 
     if p_payload is null then
         payload := null;

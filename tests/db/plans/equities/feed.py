@@ -1,0 +1,70 @@
+"""Answers as EODHD gives them, and what the ingest functions make of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.plan import Plan, Row
+
+NOW = "2026-06-17 21:30:00+00"  # a Wednesday, after New York has closed
+COLUMNS = ("open", "high", "low", "close", "adjusted_close", "volume")
+
+
+def bar(date: str, **changes: Any) -> Row:
+    """Return a sound bar, changed as told; a cell given as `...` is left out."""
+    sound = {
+        "date": date,
+        "open": 10.5,
+        "high": 12.25,
+        "low": 9.75,
+        "close": 11.0,
+        "adjusted_close": 10.8,
+        "volume": 1000,
+    }
+    return {x: y for x, y in {**sound, **changes}.items() if y is not ...}
+
+
+def asset_id(plan: Plan, code: str) -> int:
+    """Return a listing's asset."""
+    found = plan.value("find_asset", p_universe="equities", p_code=code)
+    assert isinstance(found, int)
+    return found
+
+
+def ingest(plan: Plan, function: str, answers: dict[str, Any], now: str = NOW) -> dict[str, Row]:
+    """Hand in answers by code (texts as they are, all else as JSON); return results by code."""
+    codes = {asset_id(plan, x): x for x in answers}
+    payloads = [x if isinstance(x, str) or x is None else json.dumps(x) for x in answers.values()]
+    rows = plan.call(
+        f"equities.{function}",
+        p_context={"run_id": "a run", "now": now},
+        p_asset_ids=list(codes),
+        p_payloads=payloads,
+    )
+    assert sorted(x["asset_id"] for x in rows) == sorted(codes), "one result for each asset"
+    results = {x["asset_id"]: x for x in rows}
+    return {code: results[asset] for asset, code in codes.items()}
+
+
+def ingest_prices(plan: Plan, answers: dict[str, Any], now: str = NOW) -> dict[str, Row]:
+    """Hand in /eod answers."""
+    return ingest(plan, "ingest_prices", answers, now)
+
+
+def prices(plan: Plan, code: str = "AAPL.US") -> dict[str, tuple[float, ...]]:
+    """Return the believed bars of a listing by date."""
+    rows = plan.sql(
+        "select p.*, p.date::text as date from equities.prices as p where asset_id = %(asset)s",
+        asset=asset_id(plan, code),
+    )
+    return {x["date"]: tuple(x[y] for y in COLUMNS) for x in rows}
+
+
+def quarantine(plan: Plan, code: str = "AAPL.US") -> dict[str, str]:
+    """Return why bars of a listing were not believed, by date."""
+    rows = plan.sql(
+        "select date::text, reason from equities.prices_quarantine where asset_id = %(asset)s",
+        asset=asset_id(plan, code),
+    )
+    return {x["date"]: x["reason"] for x in rows}

@@ -1,0 +1,52 @@
+"""Views have the columns that people, DAGs and BI tools rely on, each with a comment."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.plan import Plan
+
+HISTORY = "operation status ended_at records api_calls_used duration_ms attempts error run_id"
+FAILED = "operation consecutive_failures last_error last_failed_at"
+DUE = "group_key operation reason due_since watermark units"
+COLUMNS = {
+    "headgate.v_recent_executions": (
+        "pipeline run_id status started_at finished_at duration planned succeeded failed deferred"
+        " skipped units"
+    ),
+    "headgate.v_assets_needing_processing": f"asset_id asset {DUE}",
+    "headgate.v_today_processing_activity": (
+        "operation status jobs records api_calls_used avg_duration_ms"
+    ),
+    "headgate.v_asset_processing_history": f"asset_id asset {HISTORY}",
+    "headgate.v_failed_assets": f"asset_id asset {FAILED}",
+    "headgate.v_quota": (
+        "provider opened_at closes_at usable reserved spent used_elsewhere remaining closed_until"
+    ),
+    "headgate.v_queue_depth": "queue ready leased parked oldest_at",
+    "headgate.v_provider_health": "provider state failures closed_until rate_tokens",
+    "headgate.v_data_freshness": "operation group_key assets fresh stale never oldest_watermark",
+    "headgate.v_execution_steps": (
+        "pipeline run_id step status planned succeeded failed deferred skipped started_at"
+        " finished_at"
+    ),
+    "equities.v_assets_needing_processing": f"ticker asset_id {DUE}",
+    "equities.v_ticker_processing_history": f"ticker asset_id {HISTORY}",
+    "equities.v_failed_assets": f"ticker asset_id {FAILED}",
+}
+
+
+@pytest.mark.parametrize("view", COLUMNS)
+def test_a_view_keeps_its_columns(db: Plan, view: str):
+    rows = db.sql(
+        """
+        select a.attname as name, col_description(a.attrelid, a.attnum) as comment
+        from pg_attribute as a
+        where a.attrelid = to_regclass(%(view)s) and a.attnum > 0
+        order by a.attnum
+        """,
+        view=view,
+    )
+
+    assert [x["name"] for x in rows] == COLUMNS[view].split()
+    assert all(x["comment"] for x in rows)

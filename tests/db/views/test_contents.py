@@ -1,0 +1,230 @@
+"""What the views say: about quota, gates, queues, freshness and what was done."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.plan import Plan
+
+NOW = "2026-06-17 21:30:00+00"
+PIPELINE = "data_collection_equities"
+
+
+@pytest.fixture
+def now(db: Plan) -> datetime:
+    """Stop the clock."""
+    db.freeze_clock(NOW)
+    return datetime(2026, 6, 17, 21, 30, tzinfo=UTC)
+
+
+def test_the_open_window_comes_first_and_says_what_is_left(db: Plan, now: datetime):
+    db.sql(
+        """
+        insert into headgate.quota_windows (
+            provider_id, opened_at, closes_at, usable, reserved, spent, used_elsewhere
+        )
+        select p.provider_id, date_trunc('day', w.at), date_trunc('day', w.at) + '1 day', 100,
+            w.reserved, w.spent, w.used_elsewhere
+        from headgate.providers as p
+        cross join (values
+            (%(now)s - interval '1 day', 0, 100, 0),
+            (%(now)s, 10, 20, 30),
+            (%(now)s + interval '1 day', 50, 0, 70)
+        ) as w (at, reserved, spent, used_elsewhere)
+        where p.name = 'eodhd'
+        """,
+        now=now,
+    )
+    rows = db.sql("select * from headgate.v_quota")
+
+    assert [x["opened_at"].day for x in rows] == [17, 18, 16]
+    assert [x["remaining"] for x in rows] == [40, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("opened", "closed_for", "state"),
+    [(0, None, "closed"), (0, -1, "closed"), (0, 5, "open"), (2, 5, "open"), (2, -1, "half_open")],
+)
+def test_a_gate_is_closed_when_calls_flow_and_open_when_none_may(
+    db: Plan, now: datetime, opened: int, closed_for: int | None, state: str
+):
+    until = now + timedelta(minutes=closed_for) if closed_for is not None else None
+    db.sql(
+        "update headgate.provider_gates set opened = %(opened)s, closed_until = %(until)s",
+        opened=opened,
+        until=until,
+    )
+    rows = db.sql("select * from headgate.v_provider_health")
+
+    assert {x["state"] for x in rows} == {state}
+    assert {x["closed_until"] for x in rows} == {None if state == "closed" else until}
+
+
+@pytest.mark.parametrize(
+    ("seconds_ago", "left"), [(0, 750), (1, 750), (55, 850), (59, 900), (60, 1000)]
+)
+def test_tokens_come_back_sixty_seconds_after_they_were_granted(
+    db: Plan, now: datetime, seconds_ago: int, left: int
+):
+    # 100 requests in the gate's latest second, 50 one second before, 100 nine seconds before.
+    second = int(now.timestamp()) - seconds_ago
+    db.sql(
+        """
+        update headgate.provider_gates as g
+        set rate_second = %(second)s, rate_slots = array(
+            select case when n = (%(second)s - 1) %% 60 then 50 when n = %(second)s %% 60 then 100
+                when n = (%(second)s - 9) %% 60 then 100 else 0 end
+            from generate_series(0, 59) as n
+        )
+        """,
+        second=second,
+    )
+    tokens = "select rate_tokens from headgate.v_provider_health where provider = "
+
+    assert db.scalar(tokens + "'eodhd'") == left
+    assert db.scalar(tokens + "'local'") is None
+
+
+def test_an_asset_is_due_until_it_is_held_or_put_aside(db: Plan, now: datetime):
+    due = "select count(*) from headgate.v_assets_needing_processing where asset = 'AAPL.US'"
+    db.sql(
+        """
+        update headgate.asset_processing_state as s
+        set next_due_at = %(now)s, chunk_id = case when o.name = 'prices_historical' then 1 end
+        from headgate.operations as o, headgate.assets as a
+        where o.operation_id = s.operation_id and a.asset_id = s.asset_id and a.code = 'AAPL.US'
+        """,
+        now=now,
+    )
+
+    assert db.scalar(due) == 3
+    db.sql("update headgate.assets set is_active = false where code = 'AAPL.US'")
+    assert db.scalar(due) == 0
+
+
+def test_says_why_an_asset_is_due(db: Plan, now: datetime):
+    db.sql(
+        """
+        update headgate.asset_processing_state as s
+        set next_due_at = %(now)s,
+            succeeded_at = case when o.due_rule <> 'once' then %(now)s - interval '2 days' end,
+            reprocess_requested_at = case
+                when o.name = 'indicators_calculation' then %(now)s - interval '1 day'
+                when o.name = 'prices_incremental' then %(now)s - interval '3 days'
+            end
+        from headgate.operations as o, headgate.assets as a
+        where o.operation_id = s.operation_id and a.asset_id = s.asset_id and a.code = 'AAPL.US'
+        """,
+        now=now,
+    )
+    rows = db.sql("select * from equities.v_assets_needing_processing where ticker = 'AAPL.US'")
+
+    assert {x["operation"]: (x["reason"], x["units"]) for x in rows} == {
+        "fundamentals_bulk": ("new", 10),
+        "prices_historical": ("new", 1),
+        "prices_incremental": ("a session has closed", 1),
+        "indicators_calculation": ("reset", 0),
+    }
+
+
+def test_freshness_adds_up_by_group(db: Plan, now: datetime):
+    db.sql(
+        """
+        update headgate.asset_processing_state as s
+        set watermark = %(now)s - n.nth * interval '1 day',
+            next_due_at = case when n.nth > 2 then %(now)s else %(now)s + interval '1 day' end,
+            consecutive_failures = case when n.nth = 2 then 5 else 0 end
+        from (
+            select s.operation_id, s.asset_id, row_number() over (order by s.asset_id) as nth
+            from headgate.asset_processing_state as s
+            join headgate.assets as a using (asset_id)
+            join headgate.operations as o using (operation_id)
+            where a.group_key = 'LS' and o.name = 'prices_historical'
+        ) as n
+        where n.operation_id = s.operation_id and n.asset_id = s.asset_id and n.nth <= 4
+        """,
+        now=now,
+    )
+    (row,) = db.sql(
+        "select * from headgate.v_data_freshness "
+        "where group_key = 'LS' and operation = 'prices_historical'"
+    )
+
+    assert (row["assets"], row["fresh"], row["stale"], row["never"]) == (74, 1, 3, 70)
+    assert row["oldest_watermark"] == now - timedelta(days=4)
+
+
+def test_a_run_shows_up_everywhere(plan: Plan):
+    plan.freeze_clock(NOW)
+    plan.call(
+        "reset_asset",
+        p_asset_id=plan.value("find_asset", p_universe="equities", p_code="AAPL.US"),
+        p_operations=["fundamentals_bulk", "prices_historical"],
+    )
+    plan.call("run_pipeline", p_pipeline=PIPELINE, p_run_id="r", p_params={"tickers": ["AAPL.US"]})
+    _advance(plan)
+    running = plan.sql("select * from headgate.v_recent_executions")[0]
+    depth = plan.sql("select * from headgate.v_queue_depth")
+    claimed = plan.call("claim_jobs", p_runner="t", p_max_chunks=9)
+    leased = plan.sql("select * from headgate.v_queue_depth")
+    for chunk in claimed:
+        _complete(plan, chunk)
+    _advance(plan)
+    ended = plan.sql("select * from headgate.v_recent_executions")[0]
+
+    assert (running["status"], running["planned"], running["units"]) == ("running", 2, 0)
+    assert [(x["queue"], x["ready"], x["leased"]) for x in depth] == [("eodhd_normal", 2, 0)]
+    assert [(x["queue"], x["ready"], x["leased"]) for x in leased] == [("eodhd_normal", 0, 2)]
+    assert (ended["run_id"], ended["status"]) == ("r", "failed")
+    assert (ended["planned"], ended["succeeded"], ended["failed"], ended["units"]) == (2, 1, 1, 11)
+    assert plan.sql("select * from headgate.v_queue_depth") == []
+    _check_history(plan)
+
+
+def _advance(plan: Plan) -> None:
+    """Let the steps go on until nothing is left to do but the jobs."""
+    while (row := plan.row("claim_jobs", p_runner="t", p_max_chunks=0))["wake_at"]:
+        if row["lease_seconds"] > 0:
+            break
+
+
+def _complete(plan: Plan, chunk: dict[str, object]) -> None:
+    is_prices = chunk["operation"] == "prices_historical"
+    plan.call(
+        "complete_jobs",
+        p_runner="t",
+        p_chunk_id=chunk["chunk_id"],
+        p_lease_no=chunk["lease_no"],
+        p_asset_ids=chunk["asset_ids"],
+        p_outcomes=["success" if is_prices else "failed"],
+        p_blames=["item"],
+        p_payloads=["[]" if is_prices else None],
+        p_errors=[None if is_prices else "unknown to the provider"],
+        p_requests=[1],
+        p_durations_ms=[12],
+    )
+
+
+def _check_history(plan: Plan) -> None:
+    history = plan.sql("select * from equities.v_ticker_processing_history order by operation")
+    today = plan.sql("select * from headgate.v_today_processing_activity")
+    failed = plan.sql("select * from equities.v_failed_assets")
+    steps = plan.sql("select step, status from headgate.v_execution_steps where run_id = 'r'")
+
+    assert [
+        (x["ticker"], x["operation"], x["status"], x["error"], x["run_id"]) for x in history
+    ] == [
+        ("AAPL.US", "fundamentals_bulk", "failed", "unknown to the provider", "r"),
+        ("AAPL.US", "prices_historical", "success", None, "r"),
+    ]
+    assert [(x["operation"], x["status"], x["jobs"], x["api_calls_used"]) for x in today] == [
+        ("fundamentals_bulk", "failed", 1, 10),
+        ("prices_historical", "success", 1, 1),
+    ]
+    assert [(x["ticker"], x["consecutive_failures"]) for x in failed] == [("AAPL.US", 1)]
+    assert steps[0]["step"] == "initialize_execution"
+    assert {x["step"]: x["status"] for x in steps}["process_us_markets"] == "failed"
+    plan.freeze_clock("2026-06-18 00:00:01+00")
+    assert plan.sql("select * from headgate.v_today_processing_activity") == []
