@@ -17,8 +17,10 @@ DEV := $(VENV)/.installed-dev
 DATA := $(abspath ../shared/data)
 HEADGATE_DATA ?= $(if $(wildcard $(DATA)),$(DATA))
 
+# The public demo token serves a few tickers, about 20 requests a day.
 ifeq ($(DEMO_TOKEN),1)
 export EODHD_API_TOKEN := demo
+ARGS ?= --param tickers=AAPL.US,MSFT.US,TSLA.US
 endif
 
 .PHONY: help
