@@ -126,6 +126,7 @@ as $func$
     join headgate.asset_processing_state as s using (operation_id, asset_id)
     join headgate.assets as a using (asset_id)
     where l.status in ('failed', 'deferred', 'cancelled')
+        and a.is_active
         and s.chunk_id is null;
 $func$;
 
