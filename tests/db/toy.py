@@ -190,6 +190,10 @@ class Toy(Plan):
         )
         return rows[0]
 
+    def window_closes(self) -> datetime:
+        """Return the first midnight, UTC, after now."""
+        return self.now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+
     def units(self, provider: str = "shop") -> tuple[int, int]:
         """Return what the newest window has reserved and spent."""
         window = self.window(provider)

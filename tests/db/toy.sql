@@ -86,7 +86,8 @@ from (values
     ('peek', 'others', 'side', 0, 5, null, 'every', interval '1 hour', null, '/peek/{asset.code}', '{}'),
     ('weigh', 'inners', 'local', 0, 5, null, 'function', null, 'toy.weekly', null, '{}')
 ) as o (name, universe, provider, units, priority, bundle, due_rule, due_every, due_function, path, query)
-join headgate.providers as p on p.name = o.provider;
+join headgate.providers as p on p.name = o.provider
+order by array_position(array['look', 'open', 'history', 'update', 'sum', 'peek', 'weigh'], o.name);
 
 update headgate.operations as o
 set follows_operation_id = h.operation_id
