@@ -28,9 +28,11 @@ as $func$
             case when p_chunk.calls > 0 then p_chunk.units / p_chunk.calls else 0 end as unit,
             p_chunk.leased_until >= clock_timestamp() as is_current,
             coalesce((
-                select e.status in ('running', 'paused')
+                select e.status in ('running', 'paused') and s.status in ('pending', 'running')
                 from headgate.process_executions as e
+                join headgate.process_steps as s using (execution_id)
                 where e.execution_id = p_chunk.execution_id
+                    and s.step = p_chunk.step
             ), false) as is_open
     ),
     job as (
