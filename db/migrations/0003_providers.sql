@@ -92,7 +92,7 @@ comment on column headgate.response_rules.status is 'HTTP status or range (500-5
 comment on column headgate.response_rules.content_type is 'Regular expression the content type must match; null: any.';
 comment on column headgate.response_rules.body is 'Regular expression the start of the body must match; null: any.';
 comment on column headgate.response_rules.outcome is 'What becomes of the job.';
-comment on column headgate.response_rules.blame is 'Whose fault it is: item (burns attempts), provider or house (feed the breaker), quota (nobody''s: too much was asked).';
+comment on column headgate.response_rules.blame is 'Whose fault it is: item (burns attempts), provider (feeds the breaker), house (ours: a token, a setting), quota (nobody''s).';
 comment on column headgate.response_rules.close is 'What else is closed: the provider until retry_after, reset or for N seconds, or the rest of this execution.';
 comment on column headgate.response_rules.reason is 'The reason kept with the job.';
 

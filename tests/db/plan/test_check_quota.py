@@ -110,7 +110,7 @@ def test_nothing_due_is_nothing_planned(toy: Toy):
 
 def test_a_pair_that_another_run_holds_is_not_planned(toy: Toy):
     (one,) = toy.add(1, "W", "books")
-    toy.begin(pipeline="library", *["west"])
+    toy.begin("west", pipeline="library")
     toy.sql(
         "insert into headgate.pipelines (name) values ('rival');"
         "insert into headgate.pipeline_steps (pipeline_id, step, position, kind, operations)"
