@@ -6,7 +6,6 @@ import logging
 from typing import Any, LiteralString
 
 import psycopg
-from pgmq.install import get_embedded_install_sql, get_embedded_sql_version
 from psycopg import Connection, sql
 
 from runner.database import connect
@@ -78,6 +77,9 @@ def install_pgmq(connection: Connection[Any]) -> None:
         connection.execute("create extension pgmq")
         logger.info("installed the extension pgmq")
         return
+    # Only here: it brings a client library that no worker needs in its memory.
+    from pgmq.install import get_embedded_install_sql, get_embedded_sql_version
+
     connection.execute(get_embedded_install_sql().encode())
     logger.info("installed pgmq %s from the package's SQL", get_embedded_sql_version())
 
