@@ -27,6 +27,7 @@ from runner.migrate_setup import (
     database_exists,
     grant_pgmq,
     install_pgmq,
+    prepare_owner,
     prepare_plan,
     require_version,
     role_exists,
@@ -100,6 +101,7 @@ class _Run:
         while rest:
             with self._connection.transaction():
                 self._set_timeouts()
+                prepare_owner(self._connection)
                 install_pgmq(self._connection)
                 while rest and rest[0].is_transactional:
                     self._apply(rest.pop(0))

@@ -94,6 +94,17 @@ def grant_pgmq(connection: Connection[Any]) -> None:
         connection.execute(sql.SQL(statement).format(sql.Identifier(OWNER)))
 
 
+def prepare_owner(connection: Connection[Any]) -> None:
+    """Make the owner of the plan and let the connecting user, if no superuser, act for it."""
+    names = {"role": sql.Identifier(OWNER)}
+    if not role_exists(connection, OWNER):
+        connection.execute(sql.SQL(ROLE).format(**names))
+    query = "select pg_catalog.pg_has_role(%s, 'usage') as may_act"
+    row = connection.execute(query, (OWNER,)).fetchone()
+    if not (row and row["may_act"]):
+        connection.execute(sql.SQL("grant {role} to current_user").format(**names))
+
+
 def prepare_plan(connection: Connection[Any], plan: str) -> None:
     """Give a plan its role and, owned by it, its schema; the owner of the core may act for it."""
     names = {
