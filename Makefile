@@ -59,7 +59,7 @@ psql: $(DEMO) ## Open psql on the database
 .PHONY: db/reset
 db/reset: $(DEMO) ## Throw the embedded database away, with all its data
 	@$(BIN)/headgate down
-	@rm -rf .headgate
+	@cd "$${HEADGATE_HOME:-.headgate}" && rm -rf postgres passwords.json standin.json
 
 .PHONY: schema
 schema: $(DEMO) ## Write db/schema.sql anew from a fresh install
