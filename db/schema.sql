@@ -26,6 +26,12 @@ CREATE SCHEMA equities;
 ALTER SCHEMA equities OWNER TO headgate_plan_equities;
 
 --
+-- Name: SCHEMA equities; Type: COMMENT; Schema: -; Owner: headgate_plan_equities
+--
+
+COMMENT ON SCHEMA equities IS 'Listed equities: their daily bars and their fundamentals.';
+
+--
 -- Name: headgate; Type: SCHEMA; Schema: -; Owner: headgate_owner
 --
 
@@ -1100,13 +1106,14 @@ CREATE TABLE headgate.providers (
     publication_lag interval DEFAULT '00:00:00'::interval NOT NULL,
     CONSTRAINT auth_names_its_secret CHECK ((((auth ->> 'in'::text) = 'none'::text) OR (secret_name IS NOT NULL))),
     CONSTRAINT auth_place_is_known CHECK (((auth ->> 'in'::text) = ANY (ARRAY['none'::text, 'query'::text, 'header'::text, 'bearer'::text]))),
-    CONSTRAINT base_url_is_http CHECK ((base_url ~ '^https?://[^/?#@[:space:]]+[^?#[:space:]]*$'::text)),
+    CONSTRAINT base_url_is_http CHECK ((base_url ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'::text)),
     CONSTRAINT buffer_is_not_negative CHECK ((quota_buffer >= 0)),
     CONSTRAINT limits_are_positive CHECK ((LEAST(requests_per_minute, burst, max_in_flight, breaker_failures) > 0)),
     CONSTRAINT name_fits_a_queue CHECK ((name ~ '^[a-z][a-z0-9_]{0,30}$'::text)),
     CONSTRAINT quota_is_not_negative CHECK ((quota >= 0)),
     CONSTRAINT quota_period_is_known CHECK ((quota_period = ANY (ARRAY['minute'::text, 'hour'::text, 'day'::text, 'month'::text]))),
-    CONSTRAINT secret_is_a_name CHECK ((secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'::text))
+    CONSTRAINT secret_is_a_name CHECK ((secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'::text)),
+    CONSTRAINT times_are_not_negative CHECK (((reset_guard >= '00:00:00'::interval) AND (breaker_cooldown > '00:00:00'::interval) AND (publication_lag >= '00:00:00'::interval)))
 );
 
 ALTER TABLE headgate.providers OWNER TO headgate_owner;
@@ -3277,13 +3284,13 @@ COMMENT ON COLUMN headgate.provider_gates.provider_id IS 'The provider.';
 -- Name: COLUMN provider_gates.rate_slots; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.provider_gates.rate_slots IS 'Requests granted in each second of the last sixty, by second modulo 60.';
+COMMENT ON COLUMN headgate.provider_gates.rate_slots IS 'Requests granted lately, by slot modulo 60; a slot is a fifty-ninth of a minute, so that sixty cover any.';
 
 --
 -- Name: COLUMN provider_gates.rate_second; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.provider_gates.rate_second IS 'The second (since 1970) that the slots were last brought up to.';
+COMMENT ON COLUMN headgate.provider_gates.rate_second IS 'The slot (since 1970) that they were last brought up to.';
 
 --
 -- Name: COLUMN provider_gates.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -7109,6 +7116,7 @@ declare
         'breaker_cooldown', 'publication_lag', 'secret_name', 'closed_until', 'reason'
     ];
     v_unknown text;
+    v_closed_until timestamptz;
 begin
     if jsonb_typeof(p_changes) is distinct from 'object' then
         perform headgate._raise('HG008', 'the changes must be an object', 'e.g. {"quota": 5000, "buffer": 0}');
@@ -7136,6 +7144,7 @@ begin
             publication_lag = coalesce((p_changes ->> 'publication_lag')::interval, p.publication_lag),
             secret_name = coalesce(p_changes ->> 'secret_name', p.secret_name)
         where p.provider_id = v_old.provider_id;
+        v_closed_until := p_changes ->> 'closed_until';
     exception
         when check_violation or data_exception then
             perform headgate._raise(
@@ -7145,7 +7154,7 @@ begin
 
     if p_changes ? 'closed_until' then
         perform headgate._set_gate(
-            v_old.provider_id, (p_changes ->> 'closed_until')::timestamptz, coalesce(p_changes ->> 'reason', 'closed by hand')
+            v_old.provider_id, v_closed_until, coalesce(p_changes ->> 'reason', 'closed by hand')
         );
     end if;
     if p_changes ?| array['quota', 'buffer'] then
