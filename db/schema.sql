@@ -1543,6 +1543,7 @@ ALTER FUNCTION headgate._can_pay_again(p_chunk headgate.chunks, p_now timestamp 
 CREATE FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text DEFAULT NULL::text, p_execution_id bigint DEFAULT NULL::bigint, p_assets bigint[] DEFAULT NULL::bigint[]) RETURNS TABLE(operation_id bigint, asset_id bigint, step text, group_key text, priority smallint, due_since timestamp with time zone, weight double precision)
     LANGUAGE sql STABLE ROWS 10000
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_nestloop TO 'on'
     AS $$
     with covered as materialized (
         select array_agg(o.operation_id) as operation_ids
@@ -1573,7 +1574,7 @@ CREATE FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at 
         from headgate._failed_pairs(p_execution_id, p_step) as f
         where p_execution_id is not null
     ),
-    step_of as (
+    step_of as materialized (
         select k.operation_id, k.group_key, s.step
         from (select distinct d.operation_id, d.group_key from due as d) as k
         join headgate.operations as o using (operation_id)
@@ -2702,7 +2703,7 @@ CREATE TABLE headgate.asset_processing_state (
     input_changed_at timestamp with time zone,
     CONSTRAINT attempts_are_not_negative CHECK ((LEAST(attempts, consecutive_failures) >= 0))
 )
-WITH (autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='10000', autovacuum_analyze_scale_factor='0.05');
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='10000', autovacuum_analyze_scale_factor='0.05');
 
 ALTER TABLE headgate.asset_processing_state OWNER TO headgate_owner;
 
@@ -4252,6 +4253,8 @@ ALTER FUNCTION headgate._pipeline(p_pipeline text) OWNER TO headgate_owner;
 CREATE FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer DEFAULT NULL::integer, p_step text DEFAULT NULL::text, p_execution_id bigint DEFAULT NULL::bigint, p_assets bigint[] DEFAULT NULL::bigint[]) RETURNS TABLE(rank bigint, operation_id bigint, asset_id bigint, step text, group_key text, provider_id bigint, chunk_size integer, units integer, due_since timestamp with time zone, is_granted boolean, reason text, units_before bigint, units_left integer, run_at timestamp with time zone)
     LANGUAGE sql STABLE ROWS 10000
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_nestloop TO 'off'
+    SET jit TO 'off'
     AS $$
     with budget as materialized (
         select p.provider_id, p.quota_period, b.*
@@ -4260,48 +4263,57 @@ CREATE FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timest
             p, p_at, least(p_quota, headgate._own_quota(p_pipeline_id, p_params))
         ) as b
     ),
-    pair as materialized (
+    need as materialized (
+        -- Bundles are numbered in the order of their names: numbers sort many times faster.
         select
-            c.*,
+            operation_id,
             o.provider_id,
             o.units,
-            o.patience,
-            coalesce(o.bundle, o.name) as bundle,
+            dense_rank() over (order by coalesce(o.bundle, o.name)) as bundle,
             lever.max_assets,
-            lever.chunk_size
-        from headgate._candidates(p_pipeline_id, p_params, p_at, p_step, p_execution_id, p_assets) as c
+            lever.chunk_size,
+            coalesce(g.closed_until > p_at + o.patience, false) as is_closed
+        from headgate._planned_operations(p_pipeline_id, p_params) as lever
         join headgate.operations as o using (operation_id)
-        join headgate._planned_operations(p_pipeline_id, p_params) as lever using (operation_id)
+        join budget as g using (provider_id)
+    ),
+    pair as materialized (
+        select c.* from headgate._candidates(p_pipeline_id, p_params, p_at, p_step, p_execution_id, p_assets) as c
     ),
     bundled as (
         -- What is granted together: an asset's due operations of one bundle.
         select
             p.asset_id,
-            p.bundle,
-            p.provider_id,
+            n.bundle,
+            n.provider_id,
             min(p.priority) as priority,
-            sum(p.units)::integer as units,
-            max(p.weight) * (1 + extract(epoch from p_at - min(p.due_since)) / 86400)
-                / greatest(1, sum(p.units)) as value,
-            min(p.max_assets) as max_assets,
-            max(p.patience) as patience
+            sum(n.units)::integer as units,
+            max(p.weight) * (1 + date_part('epoch', p_at - min(p.due_since)) / 86400)
+                / greatest(1, sum(n.units)) as value,
+            min(n.max_assets) as max_assets,
+            bool_and(n.is_closed) as is_closed
         from pair as p
-        group by p.asset_id, p.bundle, p.provider_id
+        join need as n using (operation_id)
+        group by p.asset_id, n.bundle, n.provider_id
+    ),
+    ranked as (
+        select
+            b.*,
+            row_number() over (order by b.priority, b.value desc, b.asset_id, b.bundle, b.provider_id) as nth
+        from bundled as b
     ),
     counted as (
         select
-            b.*,
-            row_number() over by_rank as nth,
-            row_number() over (partition by b.bundle, b.provider_id order by b.priority, b.value desc, b.asset_id) as nth_of_bundle
-        from bundled as b
-        window by_rank as (order by b.priority, b.value desc, b.asset_id, b.bundle, b.provider_id)
+            r.*,
+            coalesce(
+                row_number() over (partition by r.provider_id, r.bundle order by r.nth) > r.max_assets, false
+            ) as is_over_ceiling
+        from ranked as r
     ),
     charged as (
         select
             c.*,
-            coalesce(c.nth_of_bundle > c.max_assets, false) as is_over_ceiling,
-            coalesce(g.closed_until > p_at + c.patience, false) as is_closed,
-            sum(c.units) filter (where not coalesce(c.nth_of_bundle > c.max_assets, false)) over (
+            sum(c.units) filter (where not c.is_over_ceiling) over (
                 partition by c.provider_id order by c.nth rows between unbounded preceding and current row
             ) as running_units,
             g.units_left,
@@ -4320,34 +4332,36 @@ CREATE FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timest
             end as refusal
         from charged as c
     ),
-    agreed as (
+    refused as (
         -- A bundle that spans providers is granted by all of them or not at all.
-        select
-            d.*,
-            max(d.refusal) over (partition by d.asset_id, d.bundle) as bundle_refusal
+        select d.asset_id, d.bundle, max(d.refusal) as reason
         from decided as d
+        where d.refusal is not null
+        group by d.asset_id, d.bundle
     )
     select
-        a.nth,
+        d.nth,
         p.operation_id,
         p.asset_id,
         p.step,
         p.group_key,
-        p.provider_id,
-        p.chunk_size,
-        p.units,
+        n.provider_id,
+        n.chunk_size,
+        n.units,
         p.due_since,
-        a.bundle_refusal is null,
-        a.bundle_refusal,
-        a.running_units - a.units,
-        a.units_left,
-        case a.bundle_refusal
-            when 'quota' then a.closes_at
-            when 'closed' then a.closed_until
-            else greatest(p_at, a.closed_until)
+        r.reason is null,
+        r.reason,
+        d.running_units - d.units,
+        d.units_left,
+        case r.reason
+            when 'quota' then d.closes_at
+            when 'closed' then d.closed_until
+            else greatest(p_at, d.closed_until)
         end
     from pair as p
-    join agreed as a using (asset_id, bundle, provider_id);
+    join need as n using (operation_id)
+    join decided as d using (asset_id, bundle, provider_id)
+    left join refused as r using (asset_id, bundle);
 $$;
 
 ALTER FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_execution_id bigint, p_assets bigint[]) OWNER TO headgate_owner;
@@ -4400,7 +4414,7 @@ ALTER FUNCTION headgate._plan_summary(p_execution headgate.process_executions) O
 --
 
 CREATE FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_params jsonb, p_step text DEFAULT NULL::text) RETURNS TABLE(operation_id bigint, max_assets integer, chunk_size integer)
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     with lever as (
@@ -5945,9 +5959,11 @@ ALTER FUNCTION headgate._window_at(p_provider headgate.providers, p_at timestamp
 CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) RETURNS integer
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_memoize TO 'off'
     AS $$
     with plan as materialized (
-        select p.*
+        select
+            p.rank, p.step, p.operation_id, p.group_key, p.asset_id, p.chunk_size, p.units, p.is_granted, p.reason
         from headgate._plan(
             p_execution.pipeline_id, p_execution.params, p_now, null, p_step,
             case when p_is_round then p_execution.execution_id end
@@ -5956,12 +5972,28 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
             on s.execution_id = p_execution.execution_id and s.step = p.step
         where p_is_round or s.planned_at is null and s.status in ('pending', 'running')
     ),
-    numbered as (
-        select
-            p.*,
-            (row_number() over (partition by p.step, p.operation_id, p.group_key order by p.rank) - 1) / p.chunk_size as nth
+    line as materialized (
+        -- Jobs that may travel together. Numbered, because numbers sort many times faster than names.
+        select p.step, p.operation_id, p.group_key, p.chunk_size, row_number() over () as line
         from plan as p
         where p.is_granted
+        group by p.step, p.operation_id, p.group_key, p.chunk_size
+    ),
+    lined_up as (
+        select l.line, array_agg(p.asset_id order by p.rank) as asset_ids, array_agg(p.rank order by p.rank) as ranks
+        from plan as p
+        join line as l using (step, operation_id, group_key)
+        where p.is_granted
+        group by l.line
+    ),
+    cut as (
+        select
+            l.step, l.operation_id, l.group_key,
+            u.asset_ids[n.first : n.first + l.chunk_size - 1] as asset_ids,
+            u.ranks[n.first] as rank
+        from lined_up as u
+        join line as l using (line)
+        cross join generate_series(1, cardinality(u.asset_ids), l.chunk_size) as n (first)
     ),
     new_chunks as (
         insert into headgate.chunks (
@@ -5969,18 +6001,17 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
             planned_at
         )
         select
-            p_execution.execution_id, n.step, s.round, n.operation_id, n.provider_id, n.group_key, o.priority,
-            array_agg(n.asset_id order by n.rank),
-            case when o.path is null then 0 else count(*) end,
-            sum(n.units),
+            p_execution.execution_id, c.step, s.round, c.operation_id, o.provider_id, c.group_key, o.priority,
+            c.asset_ids,
+            case when o.path is null then 0 else cardinality(c.asset_ids) end,
+            cardinality(c.asset_ids) * o.units,
             headgate._queue(r.name, o.priority),
             p_now
-        from numbered as n
+        from cut as c
         join headgate.operations as o using (operation_id)
-        join headgate.providers as r on r.provider_id = n.provider_id
-        join headgate.process_steps as s on s.execution_id = p_execution.execution_id and s.step = n.step
-        group by n.step, s.round, n.operation_id, n.provider_id, n.group_key, n.nth, o.priority, o.path, r.name
-        order by min(n.rank)
+        join headgate.providers as r using (provider_id)
+        join headgate.process_steps as s on s.execution_id = p_execution.execution_id and s.step = c.step
+        order by c.rank
         returning chunk_id, step, operation_id, asset_ids
     ),
     held as (

@@ -46,6 +46,7 @@ language sql
 stable
 rows 10000
 set search_path = pg_catalog, pg_temp
+set enable_nestloop = on
 as $func$
     with covered as materialized (
         select array_agg(o.operation_id) as operation_ids
@@ -76,7 +77,7 @@ as $func$
         from headgate._failed_pairs(p_execution_id, p_step) as f
         where p_execution_id is not null
     ),
-    step_of as (
+    step_of as materialized (
         select k.operation_id, k.group_key, s.step
         from (select distinct d.operation_id, d.group_key from due as d) as k
         join headgate.operations as o using (operation_id)
