@@ -25,7 +25,7 @@ select
     (select md5(string_agg(t::text, ',' order by t::text)) from equities.prices as t) as prices,
     (select md5(string_agg(t::text, ',' order by t::text)) from equities.fundamentals as t) as companies
 """
-SLOW = {"match": {}, "fault": {"kind": "latency", "ms": 60}}
+SLOW = {"match": {}, "fault": {"kind": "latency", "ms": 100}}
 
 
 def test_runners_killed_in_mid_chunk_leave_exact_tables(house):
@@ -33,14 +33,14 @@ def test_runners_killed_in_mid_chunk_leave_exact_tables(house):
     house.set_operations(lease="2 seconds")
     house.standin.set_faults([SLOW])
     run_id = house.start(tickers=codes, bulk_load_batch_size=20)
-    runners = [house.worker(concurrency=8), house.worker(concurrency=8)]
-    house.wait_for_requests(50)
+    runners = [house.worker(concurrency=4), house.worker(concurrency=4)]
+    house.wait_for_requests(30)
     for runner in runners:
         assert end(runner, signal.SIGKILL) == -signal.SIGKILL
     leased = house.plan.scalar("select count(*) from headgate.chunks where state = 'leased'")
     assert leased >= 2
     for _ in runners:
-        house.worker(concurrency=8)
+        house.worker()
 
     assert house.wait_for_end(run_id)["status"] == "succeeded"
     assert jobs(house, run_id) == {"success": 200}
