@@ -15,9 +15,10 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_now constant timestamptz := headgate.clock();
-    v_execution headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
+    v_execution headgate.process_executions;
     v_chunk_ids bigint[];
 begin
+    v_execution := headgate._stopped_execution(p_pipeline, p_run_id);
     if v_execution.status in ('running', 'paused') then
         loop
             v_chunk_ids := array(
@@ -83,5 +84,23 @@ begin
     where e.execution_id = p_execution_id
     returning e.status into v_status;
     perform headgate._announce(p_execution_id, null, v_status);
+end;
+$func$;
+
+-- The execution, with its planners done or kept out until we are: none of its chunks can be new then.
+create or replace function headgate._stopped_execution(
+    p_pipeline text,
+    p_run_id text
+)
+returns headgate.process_executions
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    perform pg_advisory_xact_lock(
+        hashtext('headgate.execution'), (headgate._execution(p_pipeline, p_run_id)).execution_id::integer
+    );
+    return headgate._execution(p_pipeline, p_run_id);
 end;
 $func$;

@@ -15,11 +15,16 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_planned integer;
 begin
+    -- Whoever ends or pauses it waits for us, or has done it by now.
+    perform pg_advisory_xact_lock_shared(hashtext('headgate.execution'), p_execution.execution_id::integer);
+    if not p_is_round then
+        perform headgate._check_open(e) from headgate.process_executions as e where e.execution_id = p_execution.execution_id;
+    end if;
     perform headgate._lock_planners(p_execution.pipeline_id, p_step, v_now);
     for v_try in 1 .. 5 loop
         begin
             v_planned := headgate._write_chunks(p_execution, p_step, p_is_round, v_now);
-            perform headgate._mark_planned(p_execution, p_step, p_is_round, v_now);
+            perform headgate._mark_planned(p_execution, p_step, v_now);
             perform headgate._reserve_planned(p_execution.execution_id, v_now);
             return v_planned;
         exception
@@ -36,7 +41,6 @@ $func$;
 create or replace function headgate._mark_planned(
     p_execution headgate.process_executions,
     p_step text,
-    p_is_round boolean,
     p_now timestamptz
 )
 returns void
@@ -44,19 +48,8 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $func$
-declare
-    v_execution headgate.process_executions;
 begin
-    if p_is_round then
-        perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for key share;
-    else
-        -- Whoever ends or pauses it waits for us, or we see that it has been done meanwhile and write nothing.
-        select * into v_execution
-        from headgate.process_executions as e
-        where e.execution_id = p_execution.execution_id
-        for share;
-        perform headgate._check_open(v_execution);
-    end if;
+    perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for key share;
     update headgate.process_steps as s
     set planned_at = coalesce(s.planned_at, p_now)
     from headgate.pipeline_steps as g
