@@ -25,6 +25,7 @@ select
     (select md5(string_agg(t::text, ',' order by t::text)) from equities.prices as t) as prices,
     (select md5(string_agg(t::text, ',' order by t::text)) from equities.fundamentals as t) as companies
 """
+BUSY = "select count(distinct runner) from headgate.chunks where state = 'leased'"
 SLOW = {"match": {}, "fault": {"kind": "latency", "ms": 100}}
 
 
@@ -34,11 +35,10 @@ def test_runners_killed_in_mid_chunk_leave_exact_tables(house):
     house.standin.set_faults([SLOW])
     run_id = house.start(tickers=codes, bulk_load_batch_size=20)
     runners = [house.worker(concurrency=4), house.worker(concurrency=4)]
-    house.wait_for_requests(30)
+    house.wait(lambda: house.plan.scalar(BUSY) == 2, "two runners with a lease each")
     for runner in runners:
         assert end(runner, signal.SIGKILL) == -signal.SIGKILL
-    leased = house.plan.scalar("select count(*) from headgate.chunks where state = 'leased'")
-    assert leased >= 2
+    assert house.plan.scalar(BUSY) == 2
     for _ in runners:
         house.worker()
 
