@@ -1537,6 +1537,47 @@ $$;
 ALTER FUNCTION headgate._can_pay_again(p_chunk headgate.chunks, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _cancel_waiting(bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._cancel_waiting(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_cancelled integer;
+begin
+    v_cancelled := headgate._end_chunks(
+        array(
+            select c.chunk_id
+            from headgate.chunks as c
+            where c.execution_id = p_execution_id
+                and (p_step is null or c.step = p_step)
+                and c.state <> 'leased'
+            order by c.chunk_id
+            for update
+        ),
+        'cancelled', p_reason, p_now
+    );
+    perform from headgate.process_executions as e where e.execution_id = p_execution_id for update;
+    return v_cancelled + headgate._end_chunks(
+        array(
+            select c.chunk_id
+            from headgate.chunks as c
+            where c.execution_id = p_execution_id
+                and (p_step is null or c.step = p_step)
+                and c.state <> 'leased'
+            order by c.chunk_id
+            for update skip locked
+        ),
+        'cancelled', p_reason, p_now
+    );
+end;
+$$;
+
+ALTER FUNCTION headgate._cancel_waiting(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _candidates(bigint, jsonb, timestamp with time zone, text, bigint, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -2657,6 +2698,35 @@ $$;
 ALTER FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_jobs headgate.job_end[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _end_late_parked(headgate.chunks, bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._end_late_parked(p_chunk headgate.chunks, p_asset_ids bigint[], p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    perform from headgate.process_executions as e where e.execution_id = p_chunk.execution_id for key share;
+    if headgate._standing(p_chunk) = 'over' then
+        perform headgate._end_chunks(
+            array(
+                select c.chunk_id
+                from headgate.chunks as c
+                where c.execution_id = p_chunk.execution_id
+                    and c.step = p_chunk.step
+                    and c.operation_id = p_chunk.operation_id
+                    and c.state = 'parked'
+                    and c.asset_ids && p_asset_ids
+            ),
+            'cancelled', 'its step had ended', p_now
+        );
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._end_late_parked(p_chunk headgate.chunks, p_asset_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _end_unstarted(headgate.chunks, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -3552,26 +3622,15 @@ $$;
 ALTER FUNCTION headgate._lock_planners(p_pipeline_id bigint, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _mark_planned(headgate.process_executions, text, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _mark_planned(headgate.process_executions, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_execution headgate.process_executions;
 begin
-    if p_is_round then
-        perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for key share;
-    else
-        -- Whoever ends or pauses it waits for us, or we see that it has been done meanwhile and write nothing.
-        select * into v_execution
-        from headgate.process_executions as e
-        where e.execution_id = p_execution.execution_id
-        for share;
-        perform headgate._check_open(v_execution);
-    end if;
+    perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for key share;
     update headgate.process_steps as s
     set planned_at = coalesce(s.planned_at, p_now)
     from headgate.pipeline_steps as g
@@ -3583,7 +3642,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _move_units(bigint, timestamp with time zone, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -3647,9 +3706,17 @@ begin
         when 'session' then
             v_due_at := headgate._session_due_at(p_operation.provider_id, p_calendar, p_watermark, p_now);
         when 'function' then
-            execute format(
-                'select %s($1, $2, $3)', headgate._checked_name(p_operation.due_function)
-            ) into v_due_at using p_asset_id, p_watermark, p_now;
+            begin
+                execute format(
+                    'select %s($1, $2, $3)', headgate._checked_name(p_operation.due_function)
+                ) into v_due_at using p_asset_id, p_watermark, p_now;
+            exception
+                when transaction_rollback then
+                    raise;
+                when others then  -- one asset it cannot answer for: the others go on, and it is asked again tomorrow
+                    raise warning '% of asset %: %', p_operation.due_function, p_asset_id, sqlerrm;
+                    v_due_at := p_now + interval '1 day';
+            end;
         else
             v_due_at := null;  -- once: done; after: when an input changes
     end case;
@@ -5527,6 +5594,24 @@ $$;
 ALTER FUNCTION headgate._stop_before(p_provider headgate.providers, p_lease interval, p_closes_at timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _stopped_execution(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._stopped_execution(p_pipeline text, p_run_id text) RETURNS headgate.process_executions
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    perform pg_advisory_xact_lock(
+        hashtext('headgate.execution'), (headgate._execution(p_pipeline, p_run_id)).execution_id::integer
+    );
+    return headgate._execution(p_pipeline, p_run_id);
+end;
+$$;
+
+ALTER FUNCTION headgate._stopped_execution(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
+
+--
 -- Name: _sweep(integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6066,11 +6151,16 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_planned integer;
 begin
+    -- Whoever ends or pauses it waits for us, or has done it by now.
+    perform pg_advisory_xact_lock_shared(hashtext('headgate.execution'), p_execution.execution_id::integer);
+    if not p_is_round then
+        perform headgate._check_open(e) from headgate.process_executions as e where e.execution_id = p_execution.execution_id;
+    end if;
     perform headgate._lock_planners(p_execution.pipeline_id, p_step, v_now);
     for v_try in 1 .. 5 loop
         begin
             v_planned := headgate._write_chunks(p_execution, p_step, p_is_round, v_now);
-            perform headgate._mark_planned(p_execution, p_step, p_is_round, v_now);
+            perform headgate._mark_planned(p_execution, p_step, v_now);
             perform headgate._reserve_planned(p_execution.execution_id, v_now);
             return v_planned;
         exception
@@ -6115,24 +6205,12 @@ CREATE FUNCTION headgate.cancel_execution(p_pipeline text, p_run_id text) RETURN
     AS $$
 declare
     v_now constant timestamptz := headgate.clock();
-    v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
+    v_execution headgate.process_executions;
 begin
+    v_execution := headgate._stopped_execution(p_pipeline, p_run_id);
     cancelled := 0;
     if v_execution.status in ('running', 'paused') then
-        cancelled := headgate._end_chunks(
-            array(
-                select c.chunk_id
-                from headgate.chunks as c
-                where c.execution_id = v_execution.execution_id
-                    and c.state <> 'leased'
-                order by c.chunk_id
-                for update
-            ),
-            'cancelled', 'the execution was cancelled', v_now
-        );
-        perform from headgate.process_executions as e
-        where e.execution_id = v_execution.execution_id
-        for update;
+        cancelled := headgate._cancel_waiting(v_execution.execution_id, null, 'the execution was cancelled', v_now);
         update headgate.process_steps as s
         set status = 'cancelled', started_at = coalesce(s.started_at, v_now), finished_at = v_now
         where s.execution_id = v_execution.execution_id
@@ -6340,6 +6418,9 @@ begin
     );
 
     perform headgate._apply_fates(v_chunk, v_fates, v_now);
+    if exists (select from unnest(v_fates) as f where f.fate = 'park') then
+        perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);
+    end if;
     if v_closing ->> 'until' = 'execution' then
         perform headgate._end_unstarted(v_chunk, 'house: ' || coalesce(v_closing ->> 'reason', 'closed'), v_now);
     end if;
@@ -6630,9 +6711,10 @@ CREATE FUNCTION headgate.finalize_execution(p_pipeline text, p_run_id text) RETU
     AS $$
 declare
     v_now constant timestamptz := headgate.clock();
-    v_execution headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
+    v_execution headgate.process_executions;
     v_chunk_ids bigint[];
 begin
+    v_execution := headgate._stopped_execution(p_pipeline, p_run_id);
     if v_execution.status in ('running', 'paused') then
         loop
             v_chunk_ids := array(
@@ -6722,6 +6804,12 @@ CREATE FUNCTION headgate.pause_pipeline(p_pipeline text) RETURNS TABLE(paused_ex
 declare
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
 begin
+    perform pg_advisory_xact_lock(hashtext('headgate.execution'), e.execution_id::integer)
+    from (
+        select * from headgate.process_executions as e
+        where e.pipeline_id = v_pipeline.pipeline_id and e.status = 'running'
+        order by e.execution_id
+    ) as e;
     update headgate.pipelines as p set is_paused = true where p.pipeline_id = v_pipeline.pipeline_id;
 
     with waiting as (
@@ -7214,22 +7302,12 @@ CREATE FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) 
     AS $$
 declare
     v_now constant timestamptz := headgate.clock();
-    v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
-    v_definition constant headgate.pipeline_steps := headgate._step(v_execution, p_step);
+    v_execution headgate.process_executions;
+    v_definition headgate.pipeline_steps;
 begin
-    cancelled := headgate._end_chunks(
-        array(
-            select c.chunk_id
-            from headgate.chunks as c
-            where c.execution_id = v_execution.execution_id
-                and c.step = v_definition.step
-                and c.state <> 'leased'
-            order by c.chunk_id
-            for update
-        ),
-        'cancelled', 'the step was skipped', v_now
-    );
-    perform from headgate.process_executions as e where e.execution_id = v_execution.execution_id for update;
+    v_execution := headgate._stopped_execution(p_pipeline, p_run_id);
+    v_definition := headgate._step(v_execution, p_step);
+    cancelled := headgate._cancel_waiting(v_execution.execution_id, v_definition.step, 'the step was skipped', v_now);
     update headgate.process_steps as s
     set status = 'skipped', started_at = coalesce(s.started_at, v_now), finished_at = v_now
     where s.execution_id = v_execution.execution_id
@@ -10283,6 +10361,12 @@ REVOKE ALL ON FUNCTION headgate._call(p_operation headgate.operations, p_provide
 REVOKE ALL ON FUNCTION headgate._can_pay_again(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _cancel_waiting(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._cancel_waiting(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text, p_execution_id bigint, p_assets bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10409,6 +10493,12 @@ REVOKE ALL ON FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text,
 REVOKE ALL ON FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_jobs headgate.job_end[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _end_late_parked(p_chunk headgate.chunks, p_asset_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._end_late_parked(p_chunk headgate.chunks, p_asset_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _end_unstarted(p_chunk headgate.chunks, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10529,10 +10619,10 @@ REVOKE ALL ON FUNCTION headgate._live_closing(p_provider headgate.providers, p_c
 REVOKE ALL ON FUNCTION headgate._lock_planners(p_pipeline_id bigint, p_step text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _move_units(p_provider_id bigint, p_opened_at timestamp with time zone, p_reserve integer, p_spend integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -10851,6 +10941,12 @@ REVOKE ALL ON FUNCTION headgate._step(p_execution headgate.process_executions, p
 --
 
 REVOKE ALL ON FUNCTION headgate._stop_before(p_provider headgate.providers, p_lease interval, p_closes_at timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _stopped_execution(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._stopped_execution(p_pipeline text, p_run_id text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _sweep(p_limit integer); Type: ACL; Schema: headgate; Owner: headgate_owner
