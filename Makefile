@@ -83,7 +83,7 @@ format: $(DEV) ## Format the Python code
 test: $(DEV) ## Run all tests (ARGS='-k quota': only some)
 	@failed=0; \
 	$(if $(ARGS),,$(MAKE) --no-print-directory test/15 || failed=1;) \
-	HEADGATE_DATA='$(HEADGATE_DATA)' $(BIN)/pytest -m 'not benchmark' $(ARGS) || failed=1; \
+	HEADGATE_DATA='$(HEADGATE_DATA)' $(BIN)/pytest $(ARGS) || failed=1; \
 	exit $$failed
 
 .PHONY: test/db
@@ -101,7 +101,7 @@ endif
 
 .PHONY: bench
 bench: $(DEV) ## Measure: ratios against a baseline of the same run
-	@$(BIN)/pytest -m benchmark -s -q tests/benchmarks $(ARGS)
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 .PHONY: clean
 clean: ## Stop the embedded PostgreSQL, remove .venv and caches; its data stays
