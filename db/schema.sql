@@ -200,16 +200,28 @@ CREATE FUNCTION equities._clean_answer(p_payload text, OUT payload text, OUT fau
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    select coalesce(jsonb_agg(d.bar || jsonb_build_object('_is_twice', d.variants > 1)), '[]') into payload
+    select coalesce(jsonb_agg(d.bar || jsonb_build_object('_is_twice', d.is_twice)), '[]') into payload
     from (
-        select (array_agg(c.bar order by c.nth desc))[1] as bar, count(distinct c.bar) as variants
+        select
+            (array_agg(c.bar order by c.is_sound desc, c.nth desc))[1] as bar,
+            count(distinct c.bar) > 1 and count(distinct c.bar) filter (where c.is_sound) <> 1 as is_twice
         from (
-            select e.nth, equities._clean_bar(e.bar) as bar
+            select
+                e.nth,
+                b.bar,
+                coalesce(equities._is_sound_bar(
+                    (b.bar ->> 'open')::double precision,
+                    (b.bar ->> 'high')::double precision,
+                    (b.bar ->> 'low')::double precision,
+                    (b.bar ->> 'close')::double precision,
+                    (b.bar ->> 'adjusted_close')::double precision,
+                    (b.bar ->> 'volume')::double precision
+                ), false) as is_sound
             from jsonb_array_elements(p_payload::jsonb) with ordinality as e (bar, nth)
+            cross join lateral equities._clean_bar(e.bar) as b (bar)
         ) as c
         group by c.bar -> 'date', c.bar -> 'warning'
-    ) as d
-    where p_payload is not null;
+    ) as d;
 
     if p_payload is null then
         payload := null;
@@ -544,6 +556,138 @@ ALTER FUNCTION equities._merge_bars_with_care(p_context jsonb, p_asset_ids bigin
 COMMENT ON FUNCTION equities._merge_bars_with_care(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'What _merge_bars does, for answers that it cannot read: each is cleaned first, or fails its own listing.';
 
 --
+-- Name: _merge_fundamentals(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._merge_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := coalesce((p_context ->> 'now')::timestamptz, headgate.clock());
+begin
+    return query
+    with answers as materialized (
+        select a.asset_id, a.payload::jsonb as payload
+        from unnest(p_asset_ids, p_payloads) as a (asset_id, payload)
+    ),
+    hashed as materialized (
+        select a.asset_id, a.payload, sha256(convert_to(a.payload::text, 'UTF8')) as content_hash
+        from answers as a
+        where jsonb_typeof(a.payload -> 'General') = 'object'
+    ),
+    changed as (
+        insert into equities.fundamentals as f (asset_id, fetched_at, content_hash, payload)
+        select h.asset_id, v_now, h.content_hash, h.payload
+        from hashed as h
+        left join lateral (
+            select f.content_hash
+            from equities.fundamentals as f
+            where f.asset_id = h.asset_id
+            order by f.fetched_at desc
+            limit 1
+        ) as l on true
+        where l.content_hash is distinct from h.content_hash
+        order by h.asset_id
+        on conflict (asset_id, fetched_at) do update
+        set content_hash = excluded.content_hash,
+            payload = excluded.payload
+        returning f.asset_id
+    )
+    select
+        a.asset_id,
+        case when h.asset_id is null then 'failed' else 'success' end,
+        case when c.asset_id is null then 0 else 1 end,
+        case when h.asset_id is not null then v_now end,
+        case when h.asset_id is null then 'the answer has no General' end
+    from answers as a
+    left join hashed as h using (asset_id)
+    left join changed as c using (asset_id);
+end;
+$$;
+
+ALTER FUNCTION equities._merge_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _merge_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._merge_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Write what has changed into fundamentals; raises when an answer cannot be read.';
+
+--
+-- Name: get_processing_progress(); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.get_processing_progress() RETURNS TABLE(total_assets bigint, fundamentals_loaded bigint, prices_loaded bigint, indicators_calculated bigint, failed_assets bigint, percent_complete numeric)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with counts as (
+        select
+            (select count(*) from headgate.v_assets as a where a.universe = 'equities' and a.is_active) as assets,
+            count(*) filter (where s.operation = 'fundamentals_bulk' and s.succeeded_at is not null) as fundamentals,
+            count(*) filter (where s.operation = 'prices_historical' and s.watermark is not null) as prices,
+            count(*) filter (where s.operation = 'indicators_calculation' and s.succeeded_at is not null) as indicators,
+            count(distinct s.asset_id) filter (where s.consecutive_failures > 0) as failed
+        from headgate.v_asset_states as s
+        where s.universe = 'equities'
+            and s.is_active
+    )
+    select
+        c.assets,
+        c.fundamentals,
+        c.prices,
+        c.indicators,
+        c.failed,
+        round(coalesce(100.0 * (c.fundamentals + c.prices + c.indicators) / nullif(3 * c.assets, 0), 0), 2)
+    from counts as c;
+$$;
+
+ALTER FUNCTION equities.get_processing_progress() OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION get_processing_progress(); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.get_processing_progress() IS 'How many active listings have fundamentals, prices and indicators, how many have failed, and the share of these three needs that is met.';
+
+--
+-- Name: ingest_fundamentals(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return query
+    select m.* from equities._merge_fundamentals(p_context, p_asset_ids, p_payloads) as m;
+exception
+    -- One of the answers is no JSON, or holds what jsonb cannot: take them one by one.
+    when data_exception or program_limit_exceeded or statement_too_complex then
+        for i in 1..cardinality(p_asset_ids) loop
+            begin
+                return query
+                select m.* from equities._merge_fundamentals(p_context, p_asset_ids[i : i], p_payloads[i : i]) as m;
+            exception
+                when data_exception or program_limit_exceeded or statement_too_complex then
+                    return next row(
+                        p_asset_ids[i], 'failed', 0, null, 'the answer cannot be read: ' || left(sqlerrm, 200)
+                    )::headgate.ingest_result;
+            end;
+        end loop;
+end;
+$$;
+
+ALTER FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of fundamentals_bulk: keeps an answer when it differs from the listing''s last one.';
+
+--
 -- Name: ingest_prices(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -570,6 +714,50 @@ ALTER FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigint[], p_p
 --
 
 COMMENT ON FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of prices_historical and prices_incremental: EODHD''s daily bars into prices and prices_quarantine.';
+
+--
+-- Name: reset_ticker_for_reprocessing(text, text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.reset_ticker_for_reprocessing(p_ticker text, p_scope text DEFAULT 'all'::text) RETURNS TABLE(ticker text, reset integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_operations constant jsonb := '{
+        "all": ["fundamentals_bulk", "prices_historical", "prices_incremental", "indicators_calculation"],
+        "fundamentals": ["fundamentals_bulk"],
+        "prices": ["prices_historical", "prices_incremental"],
+        "indicators": ["indicators_calculation"]
+    }';
+    v_asset_id bigint;
+begin
+    if p_scope is null or not v_operations ? p_scope then
+        raise exception using
+            errcode = 'HG008',
+            message = format('unknown scope: %s', coalesce(quote_literal(p_scope), 'null')),
+            hint = 'scopes: all, fundamentals, prices, indicators';
+    end if;
+
+    v_asset_id := headgate.find_asset(p_universe => 'equities', p_code => p_ticker);
+    return query
+    select a.code, r.reset
+    from headgate.v_assets as a
+    cross join headgate.reset_asset(
+        p_asset_id => v_asset_id,
+        p_operations => array(select o.name from jsonb_array_elements_text(v_operations -> p_scope) as o (name))
+    ) as r
+    where a.asset_id = v_asset_id;
+end;
+$$;
+
+ALTER FUNCTION equities.reset_ticker_for_reprocessing(p_ticker text, p_scope text) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION reset_ticker_for_reprocessing(p_ticker text, p_scope text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.reset_ticker_for_reprocessing(p_ticker text, p_scope text) IS 'Make a listing due again: all, fundamentals, prices or indicators; returns its ticker and how many operations.';
 
 --
 -- Name: _advance(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -1426,8 +1614,10 @@ begin
             when coalesce(jsonb_typeof(e.asset -> 'attributes'), 'object') <> 'object'
                 then format('asset %s: attributes must be an object', e.asset ->> 'code')
             when coalesce(jsonb_typeof(e.asset -> 'weight'), 'number') <> 'number'
-                or (e.asset -> 'weight') <= '0'
+                or (e.asset -> 'weight') < '1e-300' or (e.asset -> 'weight') > '1e300'
                 then format('asset %s: weight must be a positive number', e.asset ->> 'code')
+            when coalesce(jsonb_typeof(e.asset -> 'is_active'), 'boolean') <> 'boolean'
+                then format('asset %s: is_active must be true or false', e.asset ->> 'code')
             else (
                 select format('asset %s: unknown key %s', e.asset ->> 'code', k.key)
                 from jsonb_object_keys(e.asset) as k (key)
@@ -1442,7 +1632,9 @@ begin
             or coalesce(e.asset ->> 'group_key', '') = ''
             or coalesce(jsonb_typeof(e.asset -> 'attributes'), 'object') <> 'object'
             or coalesce(jsonb_typeof(e.asset -> 'weight'), 'number') <> 'number'
-            or (e.asset -> 'weight') <= '0'
+            or (e.asset -> 'weight') < '1e-300'
+            or (e.asset -> 'weight') > '1e300'
+            or coalesce(jsonb_typeof(e.asset -> 'is_active'), 'boolean') <> 'boolean'
             or e.asset - array['code', 'group_key', 'calendar', 'attributes', 'weight', 'is_active'] <> '{}'
         limit 1;
         if v_fault is null then
@@ -1481,7 +1673,7 @@ begin
         where c.oid = v_oid
             and (
                 format_type(c.prorettype, null) <> p_result
-                or p_is_definer and (not c.prosecdef or not coalesce(array_to_string(c.proconfig, ' ') like '%search_path=%', false))
+                or p_is_definer and (not c.proretset or not c.prosecdef or not coalesce(array_to_string(c.proconfig, ' ') like '%search_path=%', false))
             )
     ) then
         perform headgate._raise(
@@ -1675,6 +1867,12 @@ begin
         );
     end if;
 
+    if p_operation.path is null and p_operation.units > 0 then
+        perform headgate._raise(
+            'HG020', format('operation %s costs units, but calls nobody', p_operation.name), 'give it a path, or 0 units'
+        );
+    end if;
+
     select f.field into v_field
     from headgate._template_fields(p_operation) as f (field)
     where f.field !~ '^(asset|param)[.][A-Za-z0-9_]+$'
@@ -1814,11 +2012,7 @@ CREATE FUNCTION headgate._check_startable(p_pipeline headgate.pipelines) RETURNS
 declare
     v_running text;
 begin
-    if p_pipeline.is_paused then
-        perform headgate._raise(
-            'HG013', format('pipeline %s is paused', p_pipeline.name), 'headgate.resume_pipeline lets it run'
-        );
-    end if;
+    perform headgate._check_unpaused(p_pipeline);
     select e.run_id into v_running
     from headgate.process_executions as e
     where e.pipeline_id = p_pipeline.pipeline_id
@@ -1892,6 +2086,25 @@ end;
 $$;
 
 ALTER FUNCTION headgate._check_steps() OWNER TO headgate_owner;
+
+--
+-- Name: _check_unpaused(headgate.pipelines); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._check_unpaused(p_pipeline headgate.pipelines) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if p_pipeline.is_paused then
+        perform headgate._raise(
+            'HG013', format('pipeline %s is paused', p_pipeline.name), 'headgate.resume_pipeline lets it run'
+        );
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._check_unpaused(p_pipeline headgate.pipelines) OWNER TO headgate_owner;
 
 --
 -- Name: _checked_name(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -2655,7 +2868,9 @@ CREATE FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) RETUR
     join headgate.asset_processing_state as s using (operation_id, asset_id)
     join headgate.assets as a using (asset_id)
     where l.status in ('failed', 'deferred', 'cancelled')
-        and s.chunk_id is null;
+        and a.is_active
+        and s.chunk_id is null
+        and coalesce(s.succeeded_at <= l.ended_at, true);
 $$;
 
 ALTER FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) OWNER TO headgate_owner;
@@ -2758,26 +2973,6 @@ CREATE FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state h
 $$;
 
 ALTER FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
-
---
--- Name: _first_due_at(headgate.operations, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._first_due_at(p_operation headgate.operations, p_asset_id bigint, p_now timestamp with time zone) RETURNS timestamp with time zone
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-    return case
-        when p_operation.follows_operation_id is not null or p_operation.due_rule = 'after' then null
-        when p_operation.due_rule = 'function' then
-            headgate._next_due_at(p_operation, p_asset_id, null, null, p_now)
-        else p_now
-    end;
-end;
-$$;
-
-ALTER FUNCTION headgate._first_due_at(p_operation headgate.operations, p_asset_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _give_back(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -2965,7 +3160,6 @@ ALTER FUNCTION headgate._ingest_set(p_function text, p_context jsonb, p_asset_id
 
 CREATE FUNCTION headgate._is_fault(p_reason text) RETURNS boolean
     LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select coalesce(p_reason like 'provider: %' or p_reason like 'house: %', false);
 $$;
@@ -3393,25 +3587,46 @@ ALTER FUNCTION headgate._open_months(p_months integer) OWNER TO headgate_owner;
 --
 
 CREATE FUNCTION headgate._open_needs(p_universe text DEFAULT NULL::text) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    insert into headgate.asset_processing_state as s (operation_id, asset_id, priority, next_due_at)
-    select
-        o.operation_id,
-        a.asset_id,
-        headgate._state_priority(o.priority, a.weight),
-        headgate._first_due_at(o, a.asset_id, n.now)
-    from headgate.operations as o
-    join headgate.assets as a on a.universe = o.universe
-    cross join (select headgate.clock() as now) as n
-    left join headgate.asset_processing_state as s
-        on s.operation_id = o.operation_id and s.asset_id = a.asset_id
-    where (p_universe is null or o.universe = p_universe)
-        and (s.asset_id is null or s.priority <> headgate._state_priority(o.priority, a.weight))
-    order by o.operation_id, a.asset_id
-    on conflict (operation_id, asset_id) do update
-    set priority = excluded.priority;
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_operation headgate.operations;
+begin
+    perform pg_advisory_xact_lock(hashtext('headgate.needs'));
+    for v_operation in
+        select * from headgate.operations as o where p_universe is null or o.universe = p_universe order by o.operation_id
+    loop
+        update headgate.asset_processing_state as s
+        set priority = headgate._state_priority(v_operation.priority, a.weight)
+        from headgate.assets as a
+        where s.operation_id = v_operation.operation_id
+            and a.asset_id = s.asset_id
+            and s.priority <> headgate._state_priority(v_operation.priority, a.weight);
+
+        insert into headgate.asset_processing_state (operation_id, asset_id, priority, next_due_at)
+        select
+            v_operation.operation_id,
+            a.asset_id,
+            headgate._state_priority(v_operation.priority, a.weight),
+            case
+                when v_operation.follows_operation_id is not null or v_operation.due_rule = 'after' then null
+                when v_operation.due_rule = 'function'
+                    then headgate._next_due_at(v_operation, a.asset_id, a.calendar, null, v_now)
+                else v_now
+            end
+        from headgate.assets as a
+        where a.universe = v_operation.universe
+            and not exists (
+                select
+                from headgate.asset_processing_state as s
+                where s.operation_id = v_operation.operation_id
+                    and s.asset_id = a.asset_id
+            )
+        order by a.asset_id;
+    end loop;
+end;
 $$;
 
 ALTER FUNCTION headgate._open_needs(p_universe text) OWNER TO headgate_owner;
@@ -3431,6 +3646,7 @@ begin
     if p_execution.status = 'cancelled' then
         perform headgate._check_open(p_execution);
     end if;
+    perform headgate._check_unpaused(p) from headgate.pipelines as p where p.pipeline_id = p_execution.pipeline_id;
     if not exists (select from headgate._failed_pairs(p_execution.execution_id, p_step.step)) then
         return 0;
     end if;
@@ -3715,7 +3931,7 @@ begin
             case p_parameter.type
                 when 'integer' then 'a whole number from 0 to 999999999'
                 when 'list' then 'a list of texts, or texts between commas'
-                else 'one of: ' || coalesce(headgate._names(p_parameter.allowed), 'any text')
+                else case when p_parameter.allowed is null then 'a text' else 'one of: ' || headgate._names(p_parameter.allowed) end
             end
         );
     end if;
@@ -3991,8 +4207,8 @@ CREATE FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_params json
         min(l.value::integer) filter (where l.effect = 'max_assets'),
         least(
             min(o.chunk_size),
-            min(greatest(1, l.value::integer)) filter (where l.effect = 'chunk_size'),
-            min(greatest(1, r.requests_per_minute / 4))
+            min(greatest(1, l.value::integer)) filter (where l.effect = 'chunk_size' and l.value is not null),
+            min(greatest(1, r.requests_per_minute / 4)) filter (where r.requests_per_minute is not null)
         )
     from headgate.pipeline_steps as s
     join headgate.operations as o on o.name = any (s.operations)
@@ -4921,9 +5137,8 @@ ALTER FUNCTION headgate._split_chunk(p_chunk headgate.chunks, p_now timestamp wi
 
 CREATE FUNCTION headgate._state_priority(p_priority smallint, p_weight double precision) RETURNS smallint
     LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select (p_priority * 10 + 5 - least(5, greatest(-4, floor(log(p_weight)))))::smallint;
+    select (p_priority * 10 + 5 - least(5, greatest(-4, pg_catalog.floor(pg_catalog.log(p_weight)))))::pg_catalog.int2;
 $$;
 
 ALTER FUNCTION headgate._state_priority(p_priority smallint, p_weight double precision) OWNER TO headgate_owner;
@@ -5211,7 +5426,7 @@ CREATE FUNCTION headgate._template_fields(p_operation headgate.operations) RETUR
     select distinct m.field[1]
     from regexp_matches(
         concat_ws(' ', p_operation.path, p_operation.query::text, p_operation.body::text),
-        '[{]([A-Za-z_]+[.][A-Za-z0-9_]*)[?]?[}]', 'g'
+        '[{]([A-Za-z_][A-Za-z0-9_.]*)[?]?[}]', 'g'
     ) as m (field);
 $$;
 
@@ -5471,6 +5686,7 @@ begin
         set watermark = coalesce(j.watermark, s.watermark),
             next_due_at = case
                 when s.chunk_id is not null then s.next_due_at
+                when v_follower.due_rule = 'once' then case when s.succeeded_at is null then p_now end
                 else headgate._next_due_at(v_follower, s.asset_id, a.calendar, coalesce(j.watermark, s.watermark), p_now)
             end
         from unnest(p_jobs) as j
@@ -5592,8 +5808,10 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
         where not p.is_granted
         group by p.operation_id, p.group_key, p.reason
         on conflict (execution_id, operation_id, group_key, reason) do update
-        set asset_ids = array(select distinct u.asset_id from unnest(d.asset_ids || excluded.asset_ids) as u (asset_id)),
-            units = d.units + excluded.units,
+        set (asset_ids, units) = (
+                select array_agg(u.asset_id), excluded.units / cardinality(excluded.asset_ids) * count(*)
+                from (select distinct unnest(d.asset_ids || excluded.asset_ids) as asset_id) as u
+            ),
             deferred_at = excluded.deferred_at
     ),
     counted as (
@@ -6028,18 +6246,26 @@ begin
             'provider', r.name,
             'units_left', p.units_left,
             'units_ranked_before', p.units_before,
-            'units_short', case when p.reason = 'quota' then greatest(0, p.units_before + p.units - p.units_left) end
+            'units_short', case
+                when p.reason = 'quota' then greatest(0, p.units_before + p.units_together - p.units_left)
+            end
         )),
         p.units,
         p.rank,
         p.run_at,
         null::text
-    from headgate._plan(v_pipeline.pipeline_id, v_params, v_at, p_quota, p_assets => p_assets) as p
+    from (
+        -- All of it, whoever is asked about: a pair's rank is among all that is due.
+        select g.*, sum(g.units) over (partition by g.rank) as units_together
+        from headgate._plan(v_pipeline.pipeline_id, v_params, v_at, p_quota) as g
+    ) as p
     join headgate.operations as o using (operation_id)
     join headgate.providers as r on r.provider_id = p.provider_id
     join headgate.assets as a using (asset_id)
     join headgate.asset_processing_state as s
         on s.operation_id = p.operation_id and s.asset_id = p.asset_id
+    where p_assets is null
+        or p.asset_id = any (p_assets)
     union all
     select k.*
     from headgate._explain_skips(v_pipeline.pipeline_id, v_params, v_at, p_assets) as k
@@ -6409,17 +6635,19 @@ begin
     end if;
 
     with wanted as (
-        select s.operation_id, s.asset_id
+        select s.operation_id, s.asset_id, l.asset_id is null as is_open
         from headgate.asset_processing_state as s
+        join headgate.operations as o using (operation_id)
+        left join headgate.asset_processing_state as l  -- what it follows, where that has never succeeded
+            on l.operation_id = o.follows_operation_id and l.asset_id = s.asset_id and l.succeeded_at is null
         where s.asset_id = p_asset_id
-            and s.operation_id in (select o.operation_id from headgate.operations as o)
             and (v_operation_ids is null or s.operation_id = any (v_operation_ids))
         order by s.operation_id
-        for update
+        for update of s
     )
     update headgate.asset_processing_state as s
     set reprocess_requested_at = v_now,
-        next_due_at = least(s.next_due_at, v_now),
+        next_due_at = case when w.is_open then least(s.next_due_at, v_now) else s.next_due_at end,
         attempts = 0,
         consecutive_failures = 0,
         last_error = null
@@ -7287,6 +7515,351 @@ COMMENT ON COLUMN equities.shipped_sessions.closes_at IS 'When it closes.';
 COMMENT ON COLUMN equities.shipped_sessions.is_early_close IS 'True: a half day.';
 
 --
+-- Name: v_assets; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_assets AS
+ SELECT asset_id,
+    universe,
+    code,
+    group_key,
+    calendar,
+    attributes,
+    weight,
+    is_active
+   FROM headgate.assets a;
+
+ALTER VIEW headgate.v_assets OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_assets IS 'Assets: the things worked on.';
+
+--
+-- Name: COLUMN v_assets.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_assets.asset_id IS 'Surrogate key; survives a change of code.';
+
+--
+-- Name: COLUMN v_assets.universe; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_assets.universe IS 'The set of assets it belongs to.';
+
+--
+-- Name: COLUMN v_assets.code; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_assets.code IS 'What people type, e.g. AAPL.US.';
+
+--
+-- Name: COLUMN v_assets.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_assets.group_key IS 'How assets are partitioned for calls, e.g. the exchange code US.';
+
+--
+-- Name: COLUMN v_assets.calendar; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_assets.calendar IS 'Its session calendar; null: no sessions.';
+
+--
+-- Name: COLUMN v_assets.attributes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_assets.attributes IS 'What else is known of it.';
+
+--
+-- Name: COLUMN v_assets.weight; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_assets.weight IS 'Its worth in the ranking when the budget is short.';
+
+--
+-- Name: COLUMN v_assets.is_active; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_assets.is_active IS 'False: nothing is done for it; its history stays.';
+
+--
+-- Name: v_assets_needing_processing; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_assets_needing_processing AS
+ SELECT a.asset_id,
+    a.code AS asset,
+    a.group_key,
+    o.name AS operation,
+        CASE
+            WHEN (s.reprocess_requested_at > COALESCE(s.succeeded_at, '-infinity'::timestamp with time zone)) THEN 'reset'::text
+            WHEN ((s.succeeded_at IS NULL) AND (s.watermark IS NULL)) THEN 'new'::text
+            WHEN (o.due_rule = 'session'::text) THEN 'a session has closed'::text
+            WHEN (o.due_rule = 'every'::text) THEN format('every %s'::text, o.due_every)
+            WHEN (o.due_rule = 'after'::text) THEN 'its input has changed'::text
+            WHEN (o.due_rule = 'function'::text) THEN format('due by %s'::text, o.due_function)
+            ELSE o.due_rule
+        END AS reason,
+    s.next_due_at AS due_since,
+    s.watermark,
+    o.units
+   FROM ((headgate.asset_processing_state s
+     JOIN headgate.operations o USING (operation_id))
+     JOIN headgate.assets a USING (asset_id))
+  WHERE ((s.next_due_at <= ( SELECT headgate.clock() AS clock)) AND (s.chunk_id IS NULL) AND a.is_active);
+
+ALTER VIEW headgate.v_assets_needing_processing OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_assets_needing_processing; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_assets_needing_processing IS 'Assets that are due and not held by a chunk, one row per operation.';
+
+--
+-- Name: COLUMN v_assets_needing_processing.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_assets_needing_processing.asset_id IS 'The asset.';
+
+--
+-- Name: COLUMN v_assets_needing_processing.asset; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_assets_needing_processing.asset IS 'Its code.';
+
+--
+-- Name: COLUMN v_assets_needing_processing.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_assets_needing_processing.group_key IS 'Its group.';
+
+--
+-- Name: COLUMN v_assets_needing_processing.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_assets_needing_processing.operation IS 'What is due.';
+
+--
+-- Name: COLUMN v_assets_needing_processing.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_assets_needing_processing.reason IS 'Why: new, reset, or its due rule.';
+
+--
+-- Name: COLUMN v_assets_needing_processing.due_since; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_assets_needing_processing.due_since IS 'Since when.';
+
+--
+-- Name: COLUMN v_assets_needing_processing.watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_assets_needing_processing.watermark IS 'How far its data reaches.';
+
+--
+-- Name: COLUMN v_assets_needing_processing.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_assets_needing_processing.units IS 'What one call costs.';
+
+--
+-- Name: v_assets_needing_processing; Type: VIEW; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE VIEW equities.v_assets_needing_processing AS
+ SELECT v.asset AS ticker,
+    v.asset_id,
+    v.group_key,
+    v.operation,
+    v.reason,
+    v.due_since,
+    v.watermark,
+    v.units
+   FROM (headgate.v_assets_needing_processing v
+     JOIN headgate.v_assets a USING (asset_id))
+  WHERE (a.universe = 'equities'::text);
+
+ALTER VIEW equities.v_assets_needing_processing OWNER TO headgate_plan_equities;
+
+--
+-- Name: VIEW v_assets_needing_processing; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON VIEW equities.v_assets_needing_processing IS 'Listings that are due and not held by a chunk, one row per operation.';
+
+--
+-- Name: COLUMN v_assets_needing_processing.ticker; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_assets_needing_processing.ticker IS 'The listing''s code, e.g. AAPL.US.';
+
+--
+-- Name: COLUMN v_assets_needing_processing.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_assets_needing_processing.asset_id IS 'The listing.';
+
+--
+-- Name: COLUMN v_assets_needing_processing.group_key; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_assets_needing_processing.group_key IS 'The exchange code it is asked for by, e.g. US.';
+
+--
+-- Name: COLUMN v_assets_needing_processing.operation; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_assets_needing_processing.operation IS 'What is due.';
+
+--
+-- Name: COLUMN v_assets_needing_processing.reason; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_assets_needing_processing.reason IS 'Why: new, reset, or its due rule.';
+
+--
+-- Name: COLUMN v_assets_needing_processing.due_since; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_assets_needing_processing.due_since IS 'Since when.';
+
+--
+-- Name: COLUMN v_assets_needing_processing.watermark; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_assets_needing_processing.watermark IS 'How far its data reaches.';
+
+--
+-- Name: COLUMN v_assets_needing_processing.units; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_assets_needing_processing.units IS 'What one call costs.';
+
+--
+-- Name: v_failed_assets; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_failed_assets AS
+ SELECT a.asset_id,
+    a.code AS asset,
+    o.name AS operation,
+    s.consecutive_failures,
+    s.last_error,
+    s.last_failed_at
+   FROM ((headgate.asset_processing_state s
+     JOIN headgate.assets a USING (asset_id))
+     JOIN headgate.operations o USING (operation_id))
+  WHERE (s.consecutive_failures > 0);
+
+ALTER VIEW headgate.v_failed_assets OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_failed_assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_failed_assets IS 'Assets whose last attempts failed; from 5 on they wait for headgate.reset_asset.';
+
+--
+-- Name: COLUMN v_failed_assets.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_failed_assets.asset_id IS 'The asset.';
+
+--
+-- Name: COLUMN v_failed_assets.asset; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_failed_assets.asset IS 'Its code.';
+
+--
+-- Name: COLUMN v_failed_assets.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_failed_assets.operation IS 'What failed.';
+
+--
+-- Name: COLUMN v_failed_assets.consecutive_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_failed_assets.consecutive_failures IS 'Failures by its own fault since its last success.';
+
+--
+-- Name: COLUMN v_failed_assets.last_error; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_failed_assets.last_error IS 'What went wrong last.';
+
+--
+-- Name: COLUMN v_failed_assets.last_failed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_failed_assets.last_failed_at IS 'When.';
+
+--
+-- Name: v_failed_assets; Type: VIEW; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE VIEW equities.v_failed_assets AS
+ SELECT v.asset AS ticker,
+    v.asset_id,
+    v.operation,
+    v.consecutive_failures,
+    v.last_error,
+    v.last_failed_at
+   FROM (headgate.v_failed_assets v
+     JOIN headgate.v_assets a USING (asset_id))
+  WHERE (a.universe = 'equities'::text);
+
+ALTER VIEW equities.v_failed_assets OWNER TO headgate_plan_equities;
+
+--
+-- Name: VIEW v_failed_assets; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON VIEW equities.v_failed_assets IS 'Listings whose last attempts failed; from 5 on they wait for equities.reset_ticker_for_reprocessing.';
+
+--
+-- Name: COLUMN v_failed_assets.ticker; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_failed_assets.ticker IS 'The listing''s code, e.g. AAPL.US.';
+
+--
+-- Name: COLUMN v_failed_assets.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_failed_assets.asset_id IS 'The listing.';
+
+--
+-- Name: COLUMN v_failed_assets.operation; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_failed_assets.operation IS 'What failed.';
+
+--
+-- Name: COLUMN v_failed_assets.consecutive_failures; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_failed_assets.consecutive_failures IS 'Failures since its last success.';
+
+--
+-- Name: COLUMN v_failed_assets.last_error; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_failed_assets.last_error IS 'What went wrong last.';
+
+--
+-- Name: COLUMN v_failed_assets.last_failed_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_failed_assets.last_failed_at IS 'When.';
+
+--
 -- Name: asset_processing_details; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -7400,6 +7973,199 @@ COMMENT ON COLUMN headgate.asset_processing_details.error IS 'The error, if any.
 --
 
 COMMENT ON COLUMN headgate.asset_processing_details.ended_at IS 'When it ended.';
+
+--
+-- Name: v_asset_processing_history; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_asset_processing_history AS
+ SELECT d.asset_id,
+    a.code AS asset,
+    o.name AS operation,
+    d.status,
+    d.ended_at,
+    d.records,
+    d.api_calls_used,
+    d.duration_ms,
+    d.attempts,
+    COALESCE(d.error,
+        CASE
+            WHEN (d.status <> 'success'::text) THEN d.reason
+            ELSE NULL::text
+        END) AS error,
+    e.run_id
+   FROM (((headgate.asset_processing_details d
+     JOIN headgate.assets a USING (asset_id))
+     JOIN headgate.operations o USING (operation_id))
+     LEFT JOIN headgate.process_executions e USING (execution_id));
+
+ALTER VIEW headgate.v_asset_processing_history OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_asset_processing_history; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_asset_processing_history IS 'Jobs that have ended, one row per round.';
+
+--
+-- Name: COLUMN v_asset_processing_history.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_processing_history.asset_id IS 'The asset.';
+
+--
+-- Name: COLUMN v_asset_processing_history.asset; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_processing_history.asset IS 'Its code.';
+
+--
+-- Name: COLUMN v_asset_processing_history.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_processing_history.operation IS 'What was done.';
+
+--
+-- Name: COLUMN v_asset_processing_history.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_processing_history.status IS 'success, failed, deferred, skipped or cancelled.';
+
+--
+-- Name: COLUMN v_asset_processing_history.ended_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_processing_history.ended_at IS 'When it ended.';
+
+--
+-- Name: COLUMN v_asset_processing_history.records; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_processing_history.records IS 'Rows inserted or changed.';
+
+--
+-- Name: COLUMN v_asset_processing_history.api_calls_used; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_processing_history.api_calls_used IS 'Units its calls cost.';
+
+--
+-- Name: COLUMN v_asset_processing_history.duration_ms; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_processing_history.duration_ms IS 'Time its calls took.';
+
+--
+-- Name: COLUMN v_asset_processing_history.attempts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_processing_history.attempts IS 'Requests made.';
+
+--
+-- Name: COLUMN v_asset_processing_history.error; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_processing_history.error IS 'The error, or why it was not done.';
+
+--
+-- Name: COLUMN v_asset_processing_history.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_processing_history.run_id IS 'The run; null: it is older than what is kept.';
+
+--
+-- Name: v_ticker_processing_history; Type: VIEW; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE VIEW equities.v_ticker_processing_history AS
+ SELECT v.asset AS ticker,
+    v.asset_id,
+    v.operation,
+    v.status,
+    v.ended_at,
+    v.records,
+    v.api_calls_used,
+    v.duration_ms,
+    v.attempts,
+    v.error,
+    v.run_id
+   FROM (headgate.v_asset_processing_history v
+     JOIN headgate.v_assets a USING (asset_id))
+  WHERE (a.universe = 'equities'::text);
+
+ALTER VIEW equities.v_ticker_processing_history OWNER TO headgate_plan_equities;
+
+--
+-- Name: VIEW v_ticker_processing_history; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON VIEW equities.v_ticker_processing_history IS 'Jobs of listings that have ended, one row per round.';
+
+--
+-- Name: COLUMN v_ticker_processing_history.ticker; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_ticker_processing_history.ticker IS 'The listing''s code, e.g. AAPL.US.';
+
+--
+-- Name: COLUMN v_ticker_processing_history.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_ticker_processing_history.asset_id IS 'The listing.';
+
+--
+-- Name: COLUMN v_ticker_processing_history.operation; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_ticker_processing_history.operation IS 'What was done.';
+
+--
+-- Name: COLUMN v_ticker_processing_history.status; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_ticker_processing_history.status IS 'success, failed, deferred, skipped or cancelled.';
+
+--
+-- Name: COLUMN v_ticker_processing_history.ended_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_ticker_processing_history.ended_at IS 'When it ended.';
+
+--
+-- Name: COLUMN v_ticker_processing_history.records; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_ticker_processing_history.records IS 'Rows inserted or changed.';
+
+--
+-- Name: COLUMN v_ticker_processing_history.api_calls_used; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_ticker_processing_history.api_calls_used IS 'Units its calls cost.';
+
+--
+-- Name: COLUMN v_ticker_processing_history.duration_ms; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_ticker_processing_history.duration_ms IS 'Time its calls took.';
+
+--
+-- Name: COLUMN v_ticker_processing_history.attempts; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_ticker_processing_history.attempts IS 'Requests made.';
+
+--
+-- Name: COLUMN v_ticker_processing_history.error; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_ticker_processing_history.error IS 'The error, or why it was not done.';
+
+--
+-- Name: COLUMN v_ticker_processing_history.run_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_ticker_processing_history.run_id IS 'The run.';
 
 --
 -- Name: assets_asset_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
@@ -7883,75 +8649,353 @@ COMMENT ON COLUMN headgate.trading_sessions.closes_at IS 'Close.';
 COMMENT ON COLUMN headgate.trading_sessions.is_early_close IS 'True on half days.';
 
 --
--- Name: v_assets; Type: VIEW; Schema: headgate; Owner: headgate_owner
+-- Name: v_asset_states; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE VIEW headgate.v_assets AS
- SELECT asset_id,
-    universe,
-    code,
-    group_key,
-    calendar,
-    attributes,
-    weight,
-    is_active
-   FROM headgate.assets a;
+CREATE VIEW headgate.v_asset_states AS
+ SELECT a.asset_id,
+    a.universe,
+    a.code AS asset,
+    a.is_active,
+    o.name AS operation,
+    s.watermark,
+    s.next_due_at,
+    s.succeeded_at,
+    s.consecutive_failures,
+    (s.chunk_id IS NOT NULL) AS is_held
+   FROM ((headgate.asset_processing_state s
+     JOIN headgate.assets a USING (asset_id))
+     JOIN headgate.operations o USING (operation_id));
 
-ALTER VIEW headgate.v_assets OWNER TO headgate_owner;
-
---
--- Name: VIEW v_assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON VIEW headgate.v_assets IS 'Assets: the things worked on.';
+ALTER VIEW headgate.v_asset_states OWNER TO headgate_owner;
 
 --
--- Name: COLUMN v_assets.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: VIEW v_asset_states; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_assets.asset_id IS 'Surrogate key; survives a change of code.';
+COMMENT ON VIEW headgate.v_asset_states IS 'One need of one asset: how far it is and when it is due.';
 
 --
--- Name: COLUMN v_assets.universe; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN v_asset_states.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_assets.universe IS 'The set of assets it belongs to.';
+COMMENT ON COLUMN headgate.v_asset_states.asset_id IS 'The asset.';
 
 --
--- Name: COLUMN v_assets.code; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN v_asset_states.universe; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_assets.code IS 'What people type, e.g. AAPL.US.';
+COMMENT ON COLUMN headgate.v_asset_states.universe IS 'Its universe.';
 
 --
--- Name: COLUMN v_assets.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN v_asset_states.asset; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_assets.group_key IS 'How assets are partitioned for calls, e.g. the exchange code US.';
+COMMENT ON COLUMN headgate.v_asset_states.asset IS 'Its code.';
 
 --
--- Name: COLUMN v_assets.calendar; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN v_asset_states.is_active; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_assets.calendar IS 'Its session calendar; null: no sessions.';
+COMMENT ON COLUMN headgate.v_asset_states.is_active IS 'False: nothing is done for it.';
 
 --
--- Name: COLUMN v_assets.attributes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN v_asset_states.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_assets.attributes IS 'What else is known of it.';
+COMMENT ON COLUMN headgate.v_asset_states.operation IS 'The need.';
 
 --
--- Name: COLUMN v_assets.weight; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN v_asset_states.watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_assets.weight IS 'Its worth in the ranking when the budget is short.';
+COMMENT ON COLUMN headgate.v_asset_states.watermark IS 'How far its data reaches.';
 
 --
--- Name: COLUMN v_assets.is_active; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN v_asset_states.next_due_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_assets.is_active IS 'False: nothing is done for it; its history stays.';
+COMMENT ON COLUMN headgate.v_asset_states.next_due_at IS 'When it is, or became, due; null: not due, or left out after too many failures.';
+
+--
+-- Name: COLUMN v_asset_states.succeeded_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_states.succeeded_at IS 'Its last success.';
+
+--
+-- Name: COLUMN v_asset_states.consecutive_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_states.consecutive_failures IS 'Failures by its own fault since then.';
+
+--
+-- Name: COLUMN v_asset_states.is_held; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_states.is_held IS 'True: a chunk holds it.';
+
+--
+-- Name: v_data_freshness; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_data_freshness AS
+ SELECT o.name AS operation,
+    n.group_key,
+    count(*) AS assets,
+    count(*) FILTER (WHERE (n.has_data AND (NOT n.is_due))) AS fresh,
+    count(*) FILTER (WHERE (n.has_data AND n.is_due)) AS stale,
+    count(*) FILTER (WHERE (NOT n.has_data)) AS never,
+    min(n.watermark) AS oldest_watermark
+   FROM (( SELECT s.operation_id,
+            a.group_key,
+            s.watermark,
+            ((s.succeeded_at IS NOT NULL) OR (s.watermark IS NOT NULL)) AS has_data,
+            (COALESCE((s.next_due_at <= ( SELECT headgate.clock() AS clock)), false) OR (s.consecutive_failures > 0)) AS is_due
+           FROM (headgate.asset_processing_state s
+             JOIN headgate.assets a USING (asset_id))
+          WHERE a.is_active) n
+     JOIN headgate.operations o USING (operation_id))
+  GROUP BY o.name, n.group_key
+  ORDER BY o.name, n.group_key;
+
+ALTER VIEW headgate.v_data_freshness OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_data_freshness; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_data_freshness IS 'How fresh the data of active assets is, by operation and group.';
+
+--
+-- Name: COLUMN v_data_freshness.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_data_freshness.operation IS 'The operation.';
+
+--
+-- Name: COLUMN v_data_freshness.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_data_freshness.group_key IS 'The group.';
+
+--
+-- Name: COLUMN v_data_freshness.assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_data_freshness.assets IS 'Assets that need it.';
+
+--
+-- Name: COLUMN v_data_freshness.fresh; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_data_freshness.fresh IS 'Assets that have it and are not due.';
+
+--
+-- Name: COLUMN v_data_freshness.stale; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_data_freshness.stale IS 'Assets that have it and are due, or fail.';
+
+--
+-- Name: COLUMN v_data_freshness.never; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_data_freshness.never IS 'Assets that never had it.';
+
+--
+-- Name: COLUMN v_data_freshness.oldest_watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_data_freshness.oldest_watermark IS 'How far the data of the one left behind most reaches.';
+
+--
+-- Name: v_deferrals; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_deferrals AS
+ SELECT p.name AS pipeline,
+    e.run_id,
+    o.name AS operation,
+    d.group_key,
+    d.reason,
+        CASE d.reason
+            WHEN 'quota'::text THEN 'the window''s units end before its rank'::text
+            WHEN 'max_assets'::text THEN 'the run''s own ceiling of assets is reached'::text
+            WHEN 'closed'::text THEN 'the provider is closed for longer than its patience'::text
+            ELSE d.reason
+        END AS meaning,
+    cardinality(d.asset_ids) AS assets,
+    d.units,
+    d.asset_ids,
+    d.deferred_at
+   FROM (((headgate.planner_deferrals d
+     JOIN headgate.process_executions e USING (execution_id))
+     JOIN headgate.pipelines p USING (pipeline_id))
+     JOIN headgate.operations o USING (operation_id));
+
+ALTER VIEW headgate.v_deferrals OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_deferrals; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_deferrals IS 'What was due in an execution and was not planned, per operation, group and reason.';
+
+--
+-- Name: COLUMN v_deferrals.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_deferrals.pipeline IS 'The pipeline.';
+
+--
+-- Name: COLUMN v_deferrals.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_deferrals.run_id IS 'The execution that could not take it.';
+
+--
+-- Name: COLUMN v_deferrals.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_deferrals.operation IS 'The operation.';
+
+--
+-- Name: COLUMN v_deferrals.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_deferrals.group_key IS 'The group.';
+
+--
+-- Name: COLUMN v_deferrals.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_deferrals.reason IS 'quota, max_assets or closed.';
+
+--
+-- Name: COLUMN v_deferrals.meaning; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_deferrals.meaning IS 'The reason in words.';
+
+--
+-- Name: COLUMN v_deferrals.assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_deferrals.assets IS 'How many assets.';
+
+--
+-- Name: COLUMN v_deferrals.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_deferrals.units IS 'Units they would have cost.';
+
+--
+-- Name: COLUMN v_deferrals.asset_ids; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_deferrals.asset_ids IS 'Which assets.';
+
+--
+-- Name: COLUMN v_deferrals.deferred_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_deferrals.deferred_at IS 'When it was decided.';
+
+--
+-- Name: v_execution_steps; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_execution_steps AS
+ SELECT p.name AS pipeline,
+    e.run_id,
+    s.step,
+    s.status,
+    s.planned,
+    s.succeeded,
+    s.failed,
+    s.deferred,
+    s.skipped,
+    s.started_at,
+    s.finished_at
+   FROM ((headgate.process_steps s
+     JOIN headgate.process_executions e USING (execution_id))
+     JOIN headgate.pipelines p USING (pipeline_id))
+  ORDER BY e.started_at DESC, e.execution_id DESC, s."position";
+
+ALTER VIEW headgate.v_execution_steps OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_execution_steps; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_execution_steps IS 'Steps of executions, in order.';
+
+--
+-- Name: COLUMN v_execution_steps.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_execution_steps.pipeline IS 'The pipeline.';
+
+--
+-- Name: COLUMN v_execution_steps.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_execution_steps.run_id IS 'The run''s name.';
+
+--
+-- Name: COLUMN v_execution_steps.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_execution_steps.step IS 'The step.';
+
+--
+-- Name: COLUMN v_execution_steps.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_execution_steps.status IS 'pending, running, succeeded, failed, skipped or cancelled.';
+
+--
+-- Name: COLUMN v_execution_steps.planned; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_execution_steps.planned IS 'Jobs of the step, each counted once, by its latest round.';
+
+--
+-- Name: COLUMN v_execution_steps.succeeded; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_execution_steps.succeeded IS 'Jobs that succeeded.';
+
+--
+-- Name: COLUMN v_execution_steps.failed; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_execution_steps.failed IS 'Jobs that failed.';
+
+--
+-- Name: COLUMN v_execution_steps.deferred; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_execution_steps.deferred IS 'Jobs that had to wait for the next execution.';
+
+--
+-- Name: COLUMN v_execution_steps.skipped; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_execution_steps.skipped IS 'Jobs that were not needed, or cancelled.';
+
+--
+-- Name: COLUMN v_execution_steps.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_execution_steps.started_at IS 'When it was enqueued or called.';
+
+--
+-- Name: COLUMN v_execution_steps.finished_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_execution_steps.finished_at IS 'When it ended.';
 
 --
 -- Name: v_pipelines; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -7988,6 +9032,377 @@ COMMENT ON COLUMN headgate.v_pipelines.description IS 'What it is for.';
 --
 
 COMMENT ON COLUMN headgate.v_pipelines.is_paused IS 'True: nothing of it is sent or claimed until it is resumed.';
+
+--
+-- Name: v_provider_health; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_provider_health AS
+ SELECT p.name AS provider,
+        CASE
+            WHEN (g.closed_until > t.now) THEN 'open'::text
+            WHEN (g.opened > 0) THEN 'half_open'::text
+            ELSE 'closed'::text
+        END AS state,
+    COALESCE(g.failures, 0) AS failures,
+        CASE
+            WHEN ((g.closed_until > t.now) OR (g.opened > 0)) THEN g.closed_until
+            ELSE NULL::timestamp with time zone
+        END AS closed_until,
+        CASE
+            WHEN (p.requests_per_minute IS NOT NULL) THEN (GREATEST((0)::bigint, (p.requests_per_minute - COALESCE(( SELECT sum(s.calls) AS sum
+               FROM unnest(g.rate_slots) WITH ORDINALITY s(calls, nth)
+              WHERE (((g.rate_second - ((g.rate_second - (s.nth - 1)) % (60)::bigint)))::numeric > (floor(EXTRACT(epoch FROM t.now)) - (60)::numeric))), (0)::bigint))))::integer
+            ELSE NULL::integer
+        END AS rate_tokens
+   FROM ((headgate.providers p
+     LEFT JOIN headgate.provider_gates g USING (provider_id))
+     CROSS JOIN ( SELECT headgate.clock() AS now
+         OFFSET 0) t)
+  ORDER BY p.name;
+
+ALTER VIEW headgate.v_provider_health OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_provider_health; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_provider_health IS 'How each provider''s gate stands.';
+
+--
+-- Name: COLUMN v_provider_health.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_provider_health.provider IS 'The provider.';
+
+--
+-- Name: COLUMN v_provider_health.state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_provider_health.state IS 'closed: calls flow; open: nothing is asked of it until closed_until; half_open: one probe goes first.';
+
+--
+-- Name: COLUMN v_provider_health.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_provider_health.failures IS 'Its consecutive failures.';
+
+--
+-- Name: COLUMN v_provider_health.closed_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_provider_health.closed_until IS 'Nothing is, or was, asked of it before; null: calls flow.';
+
+--
+-- Name: COLUMN v_provider_health.rate_tokens; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_provider_health.rate_tokens IS 'Requests that its limit per minute still allows; null: no limit.';
+
+--
+-- Name: v_queue_depth; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_queue_depth AS
+ SELECT queue,
+    count(*) FILTER (WHERE (state = 'queued'::text)) AS ready,
+    count(*) FILTER (WHERE (state = 'leased'::text)) AS leased,
+    count(*) FILTER (WHERE (state = 'parked'::text)) AS parked,
+    min(planned_at) AS oldest_at
+   FROM headgate.chunks c
+  WHERE (state <> 'planned'::text)
+  GROUP BY queue
+  ORDER BY queue;
+
+ALTER VIEW headgate.v_queue_depth OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_queue_depth; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_queue_depth IS 'Chunks in each queue; an empty queue has no row.';
+
+--
+-- Name: COLUMN v_queue_depth.queue; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_queue_depth.queue IS 'The queue: provider and priority class.';
+
+--
+-- Name: COLUMN v_queue_depth.ready; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_queue_depth.ready IS 'Chunks that may be claimed now.';
+
+--
+-- Name: COLUMN v_queue_depth.leased; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_queue_depth.leased IS 'Chunks that a runner holds.';
+
+--
+-- Name: COLUMN v_queue_depth.parked; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_queue_depth.parked IS 'Chunks that wait for a retry, or for their provider.';
+
+--
+-- Name: COLUMN v_queue_depth.oldest_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_queue_depth.oldest_at IS 'When the oldest of them was planned.';
+
+--
+-- Name: v_quota; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_quota AS
+ SELECT p.name AS provider,
+    w.opened_at,
+    w.closes_at,
+    w.usable,
+    w.reserved,
+    w.spent,
+    w.used_elsewhere,
+    GREATEST(0, (((w.usable - w.used_elsewhere) - w.reserved) - w.spent)) AS remaining,
+    w.closed_until
+   FROM ((headgate.quota_windows w
+     JOIN headgate.providers p USING (provider_id))
+     CROSS JOIN ( SELECT headgate.clock() AS now
+         OFFSET 0) t)
+  ORDER BY ((w.opened_at <= t.now) AND (t.now < w.closes_at)) DESC, w.opened_at DESC, p.name;
+
+ALTER VIEW headgate.v_quota OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_quota; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_quota IS 'Quota windows in units: what is promised, spent and left; the open ones first.';
+
+--
+-- Name: COLUMN v_quota.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_quota.provider IS 'The provider.';
+
+--
+-- Name: COLUMN v_quota.opened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_quota.opened_at IS 'The window''s first moment.';
+
+--
+-- Name: COLUMN v_quota.closes_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_quota.closes_at IS 'The provider''s reset.';
+
+--
+-- Name: COLUMN v_quota.usable; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_quota.usable IS 'The provider''s limit less the buffer.';
+
+--
+-- Name: COLUMN v_quota.reserved; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_quota.reserved IS 'Units promised to planned jobs whose calls have not started.';
+
+--
+-- Name: COLUMN v_quota.spent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_quota.spent IS 'Units of calls that started.';
+
+--
+-- Name: COLUMN v_quota.used_elsewhere; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_quota.used_elsewhere IS 'Units the provider reports beyond our own book.';
+
+--
+-- Name: COLUMN v_quota.remaining; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_quota.remaining IS 'Units that may still be promised.';
+
+--
+-- Name: COLUMN v_quota.closed_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_quota.closed_until IS 'The provider said its quota is used up: nothing is asked of it before.';
+
+--
+-- Name: v_recent_executions; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_recent_executions AS
+ SELECT p.name AS pipeline,
+    e.run_id,
+    e.status,
+    e.started_at,
+    e.finished_at,
+    (COALESCE(e.finished_at, ( SELECT headgate.clock() AS clock)) - e.started_at) AS duration,
+    COALESCE(s.planned, e.planned) AS planned,
+    COALESCE(s.succeeded, e.succeeded) AS succeeded,
+    COALESCE(s.failed, e.failed) AS failed,
+    COALESCE(s.deferred, e.deferred) AS deferred,
+    COALESCE(s.skipped, e.skipped) AS skipped,
+    COALESCE(s.units, e.units) AS units
+   FROM ((headgate.process_executions e
+     JOIN headgate.pipelines p USING (pipeline_id))
+     LEFT JOIN LATERAL ( SELECT (sum(s_1.planned))::integer AS planned,
+            (sum(s_1.succeeded))::integer AS succeeded,
+            (sum(s_1.failed))::integer AS failed,
+            (sum(s_1.deferred))::integer AS deferred,
+            (sum(s_1.skipped))::integer AS skipped,
+            (sum(s_1.units))::integer AS units
+           FROM headgate.process_steps s_1
+          WHERE ((s_1.execution_id = e.execution_id) AND (e.finished_at IS NULL))) s ON (true))
+  ORDER BY e.started_at DESC, e.execution_id DESC;
+
+ALTER VIEW headgate.v_recent_executions OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_recent_executions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_recent_executions IS 'Executions, newest first.';
+
+--
+-- Name: COLUMN v_recent_executions.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_recent_executions.pipeline IS 'The pipeline.';
+
+--
+-- Name: COLUMN v_recent_executions.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_recent_executions.run_id IS 'The run''s name.';
+
+--
+-- Name: COLUMN v_recent_executions.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_recent_executions.status IS 'running, paused, succeeded, failed or cancelled.';
+
+--
+-- Name: COLUMN v_recent_executions.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_recent_executions.started_at IS 'When it started.';
+
+--
+-- Name: COLUMN v_recent_executions.finished_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_recent_executions.finished_at IS 'When it ended; null: it has not.';
+
+--
+-- Name: COLUMN v_recent_executions.duration; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_recent_executions.duration IS 'How long it took, or has been running.';
+
+--
+-- Name: COLUMN v_recent_executions.planned; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_recent_executions.planned IS 'Jobs planned.';
+
+--
+-- Name: COLUMN v_recent_executions.succeeded; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_recent_executions.succeeded IS 'Jobs that succeeded.';
+
+--
+-- Name: COLUMN v_recent_executions.failed; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_recent_executions.failed IS 'Jobs that failed.';
+
+--
+-- Name: COLUMN v_recent_executions.deferred; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_recent_executions.deferred IS 'Jobs that had to wait for the next execution.';
+
+--
+-- Name: COLUMN v_recent_executions.skipped; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_recent_executions.skipped IS 'Jobs that were not needed, or cancelled.';
+
+--
+-- Name: COLUMN v_recent_executions.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_recent_executions.units IS 'Units its calls cost.';
+
+--
+-- Name: v_today_processing_activity; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_today_processing_activity AS
+ SELECT o.name AS operation,
+    d.status,
+    count(*) AS jobs,
+    sum(d.records) AS records,
+    sum(d.api_calls_used) AS api_calls_used,
+    round(avg(d.duration_ms), 1) AS avg_duration_ms
+   FROM (headgate.asset_processing_details d
+     JOIN headgate.operations o USING (operation_id))
+  WHERE ((d.ended_at >= ( SELECT date_trunc('day'::text, headgate.clock(), 'UTC'::text) AS date_trunc)) AND (d.ended_at < ( SELECT (date_trunc('day'::text, headgate.clock(), 'UTC'::text) + '24:00:00'::interval))))
+  GROUP BY o.name, d.status
+  ORDER BY o.name, d.status;
+
+ALTER VIEW headgate.v_today_processing_activity OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_today_processing_activity; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_today_processing_activity IS 'Jobs that ended today (UTC), by operation and status.';
+
+--
+-- Name: COLUMN v_today_processing_activity.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_today_processing_activity.operation IS 'The operation.';
+
+--
+-- Name: COLUMN v_today_processing_activity.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_today_processing_activity.status IS 'success, failed, deferred, skipped or cancelled.';
+
+--
+-- Name: COLUMN v_today_processing_activity.jobs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_today_processing_activity.jobs IS 'How many jobs.';
+
+--
+-- Name: COLUMN v_today_processing_activity.records; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_today_processing_activity.records IS 'Rows inserted or changed.';
+
+--
+-- Name: COLUMN v_today_processing_activity.api_calls_used; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_today_processing_activity.api_calls_used IS 'Units their calls cost.';
+
+--
+-- Name: COLUMN v_today_processing_activity.avg_duration_ms; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_today_processing_activity.avg_duration_ms IS 'Time a job''s calls took on average.';
 
 --
 -- Name: v_trading_sessions; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -8483,24 +9898,1139 @@ ALTER TABLE ONLY headgate.response_rules
 --
 
 GRANT USAGE ON SCHEMA equities TO headgate_owner;
+GRANT USAGE ON SCHEMA equities TO headgate_planner;
+GRANT USAGE ON SCHEMA equities TO headgate_reader;
 
 --
 -- Name: SCHEMA headgate; Type: ACL; Schema: -; Owner: headgate_owner
 --
 
 GRANT USAGE ON SCHEMA headgate TO headgate_plan_equities;
+GRANT USAGE ON SCHEMA headgate TO headgate_planner;
+GRANT USAGE ON SCHEMA headgate TO headgate_runner;
+GRANT USAGE ON SCHEMA headgate TO headgate_reader;
+
+--
+-- Name: FUNCTION _bar_fault(p_open double precision, p_high double precision, p_low double precision, p_close double precision, p_adjusted_close double precision, p_volume double precision, p_is_in_future boolean, p_is_no_session boolean, p_is_twice boolean); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._bar_fault(p_open double precision, p_high double precision, p_low double precision, p_close double precision, p_adjusted_close double precision, p_volume double precision, p_is_in_future boolean, p_is_no_session boolean, p_is_twice boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _clean_answer(p_payload text, OUT payload text, OUT fault text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._clean_answer(p_payload text, OUT payload text, OUT fault text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _clean_bar(p_bar jsonb); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._clean_bar(p_bar jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _is_sound_bar(p_open double precision, p_high double precision, p_low double precision, p_close double precision, p_adjusted_close double precision, p_volume double precision); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._is_sound_bar(p_open double precision, p_high double precision, p_low double precision, p_close double precision, p_adjusted_close double precision, p_volume double precision) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _judged_bars(p_asset_ids bigint[], p_payloads text[], p_today date); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._judged_bars(p_asset_ids bigint[], p_payloads text[], p_today date) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _merge_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_carefully boolean); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._merge_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_carefully boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _merge_bars_with_care(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._merge_bars_with_care(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _merge_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._merge_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION get_processing_progress(); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.get_processing_progress() FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.get_processing_progress() TO headgate_owner;
+GRANT ALL ON FUNCTION equities.get_processing_progress() TO headgate_planner;
+GRANT ALL ON FUNCTION equities.get_processing_progress() TO headgate_reader;
+
+--
+-- Name: FUNCTION ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+
+--
+-- Name: FUNCTION ingest_prices(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+
+--
+-- Name: FUNCTION reset_ticker_for_reprocessing(p_ticker text, p_scope text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.reset_ticker_for_reprocessing(p_ticker text, p_scope text) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.reset_ticker_for_reprocessing(p_ticker text, p_scope text) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.reset_ticker_for_reprocessing(p_ticker text, p_scope text) TO headgate_planner;
+
+--
+-- Name: FUNCTION _advance(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._advance(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _announce(p_execution_id bigint, p_step text, p_status text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._announce(p_execution_id bigint, p_step text, p_status text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _apply_fates(p_chunk headgate.chunks, p_fates headgate.job_fate[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._apply_fates(p_chunk headgate.chunks, p_fates headgate.job_fate[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT closed_until timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT closed_until timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _can_pay_again(p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._can_pay_again(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text, p_execution_id bigint, p_assets bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text, p_execution_id bigint, p_assets bigint[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _check_assets(p_universe text, p_assets jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_assets(p_universe text, p_assets jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_definer boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_definer boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _check_open(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_open(p_execution headgate.process_executions) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _check_operation(p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_operation(p_operation headgate.operations) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _check_quota_value(p_quota integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_quota_value(p_quota integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _check_selection(p_pipeline headgate.pipelines, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_selection(p_pipeline headgate.pipelines, p_params jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _check_startable(p_pipeline headgate.pipelines); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_startable(p_pipeline headgate.pipelines) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _check_steps(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_steps() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _check_unpaused(p_pipeline headgate.pipelines); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_unpaused(p_pipeline headgate.pipelines) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _checked_name(p_function text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._checked_name(p_function text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _close_execution(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._close_execution(p_execution_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _close_step(p_step headgate.process_steps, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._close_step(p_step headgate.process_steps, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _closing(p_provider headgate.providers, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT closed_until timestamp with time zone, OUT reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._closing(p_provider headgate.providers, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT closed_until timestamp with time zone, OUT reason text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _count_jobs(p_execution_id bigint, p_step text, p_jobs headgate.job_end[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, p_jobs headgate.job_end[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _cure(p_chunk_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._cure(p_chunk_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _due_pairs(p_operation_ids bigint[], p_at timestamp with time zone, p_limit bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._due_pairs(p_operation_ids bigint[], p_at timestamp with time zone, p_limit bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _end_chunks(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _end_jobs(p_chunk headgate.chunks, p_jobs headgate.job_end[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_jobs headgate.job_end[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _end_unstarted(p_chunk headgate.chunks, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._end_unstarted(p_chunk headgate.chunks, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _evidence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_calendar text, p_due_since timestamp with time zone, p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._evidence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_calendar text, p_due_since timestamp with time zone, p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _execution(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._execution(p_pipeline text, p_run_id text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _explain_skips(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_assets bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._explain_skips(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_assets bigint[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _failed_pairs(p_execution_id bigint, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _field(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _give_back(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._give_back(p_chunk headgate.chunks) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _has_ready_step(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._has_ready_step(p_execution_id bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _held_chunk(p_runner text, p_chunk_id bigint, p_lease_no integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._held_chunk(p_runner text, p_chunk_id bigint, p_lease_no integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _in_flight(p_execution_id bigint, p_step text, OUT queued integer, OUT running integer, OUT parked integer, OUT next_wake_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._in_flight(p_execution_id bigint, p_step text, OUT queued integer, OUT running integer, OUT parked integer, OUT next_wake_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _is_fault(p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_fault(p_reason text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_closed_until timestamp with time zone, p_closed_reason text, p_closing jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_closed_until timestamp with time zone, p_closed_reason text, p_closing jsonb, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _lock_planners(p_pipeline_id bigint, p_step text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._lock_planners(p_pipeline_id bigint, p_step text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _move_units(p_provider_id bigint, p_opened_at timestamp with time zone, p_reserve integer, p_spend integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._move_units(p_provider_id bigint, p_opened_at timestamp with time zone, p_reserve integer, p_spend integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _names(p_names text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._names(p_names text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _next_wake(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._next_wake(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _no_chunk(p_wake_at timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._no_chunk(p_wake_at timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _note_answers(p_provider headgate.providers, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_closed_until timestamp with time zone, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._note_answers(p_provider headgate.providers, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_closed_until timestamp with time zone, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _open_months(p_months integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._open_months(p_months integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _open_needs(p_universe text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._open_needs(p_universe text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _open_round(p_execution headgate.process_executions, p_step headgate.process_steps, p_attempt integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._open_round(p_execution headgate.process_executions, p_step headgate.process_steps, p_attempt integer, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _open_steps(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._open_steps(p_execution_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _open_window(p_provider headgate.providers, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._open_window(p_provider headgate.providers, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _openness(p_provider headgate.providers, p_now timestamp with time zone, OUT is_open boolean, OUT is_probe boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._openness(p_provider headgate.providers, p_now timestamp with time zone, OUT is_open boolean, OUT is_probe boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _operation(p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._operation(p_operation text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _own_quota(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._own_quota(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _param_value(p_parameter headgate.pipeline_parameters, p_value jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._param_value(p_parameter headgate.pipeline_parameters, p_value jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _park_jobs(p_chunk headgate.chunks, p_fates headgate.job_fate[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_fates headgate.job_fate[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _pass_gate(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._pass_gate(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _pipeline(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._pipeline(p_pipeline text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_execution_id bigint, p_assets bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_execution_id bigint, p_assets bigint[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _plan_summary(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._plan_summary(p_execution headgate.process_executions) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _planned_operations(p_pipeline_id bigint, p_params jsonb, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_params jsonb, p_step text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _provider(p_provider text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._provider(p_provider text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _put_back(p_queue text, p_msg_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._put_back(p_queue text, p_msg_id bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _queue(p_provider text, p_priority smallint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._queue(p_provider text, p_priority smallint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _raise(p_code text, p_message text, p_hint text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._raise(p_code text, p_message text, p_hint text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _ready_steps(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._ready_steps(p_execution_id bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _refit_window(p_provider text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._refit_window(p_provider text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _render(p_template text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb, p_is_url boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._render(p_template text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb, p_is_url boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _reopen_after(p_execution headgate.process_executions, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._reopen_after(p_execution headgate.process_executions, p_step text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _request_body(p_body jsonb, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._request_body(p_body jsonb, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _request_time(p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._request_time(p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _request_url(p_operation headgate.operations, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._request_url(p_operation headgate.operations, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _requests(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT refused jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT refused jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _resend_lost(p_limit integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._resend_lost(p_limit integer, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _reserve_planned(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._reserve_planned(p_execution_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _reserve_queued(p_chunk_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._reserve_queued(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _resolve_params(p_pipeline headgate.pipelines, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._resolve_params(p_pipeline headgate.pipelines, p_params jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _round_counts(p_execution_id bigint, p_step text, OUT failed integer, OUT deferred integer, OUT deferred_by_fault integer, OUT cancelled integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._round_counts(p_execution_id bigint, p_step text, OUT failed integer, OUT deferred integer, OUT deferred_by_fault integer, OUT cancelled integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _run_step(p_execution headgate.process_executions, p_step text, p_is_skipped boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._run_step(p_execution headgate.process_executions, p_step text, p_is_skipped boolean, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _selected_assets(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._selected_assets(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _selected_groups(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._selected_groups(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _send_chunks(p_chunk_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._send_chunks(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _send_step(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._send_step(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_refusal text, p_run_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_refusal text, p_run_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _set_gate(p_provider_id bigint, p_closed_until timestamp with time zone, p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._set_gate(p_provider_id bigint, p_closed_until timestamp with time zone, p_reason text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_end[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_end[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _spend_lease(p_provider headgate.providers, p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._spend_lease(p_provider headgate.providers, p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _split_chunk(p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._split_chunk(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _state_priority(p_priority smallint, p_weight double precision); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._state_priority(p_priority smallint, p_weight double precision) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _step(p_execution headgate.process_executions, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._step(p_execution headgate.process_executions, p_step text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _stop_before(p_provider headgate.providers, p_lease interval, p_closes_at timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._stop_before(p_provider headgate.providers, p_lease interval, p_closes_at timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _sweep(p_limit integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._sweep(p_limit integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _take_chunk(p_queue text, p_msg_id bigint, p_message jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._take_chunk(p_queue text, p_msg_id bigint, p_message jsonb, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _take_messages(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._take_messages(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _template_fields(p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._template_fields(p_operation headgate.operations) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _tokens_left(p_provider headgate.providers, p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._tokens_left(p_provider headgate.providers, p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _totals(p_execution_id bigint, OUT planned integer, OUT succeeded integer, OUT failed integer, OUT deferred integer, OUT skipped integer, OUT units integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._totals(p_execution_id bigint, OUT planned integer, OUT succeeded integer, OUT failed integer, OUT deferred integer, OUT skipped integer, OUT units integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _unaffordable(p_chunk_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._unaffordable(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _universes(p_pipeline_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._universes(p_pipeline_id bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _url_encode(p_text text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._url_encode(p_text text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _wake_dependents(p_operation headgate.operations, p_jobs headgate.job_end[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_jobs headgate.job_end[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _window_at(p_provider headgate.providers, p_at timestamp with time zone, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._window_at(p_provider headgate.providers, p_at timestamp with time zone, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _write_chunks(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._write_chunks(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION cancel_execution(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.cancel_execution(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.cancel_execution(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION check_plans(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.check_plans() FROM PUBLIC;
+
+--
+-- Name: FUNCTION check_quota(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.check_quota(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.check_quota(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[]) TO headgate_runner;
+
+--
+-- Name: FUNCTION clock(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.clock() FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.clock() TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.clock() TO headgate_runner;
+GRANT ALL ON FUNCTION headgate.clock() TO headgate_reader;
+GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[]) TO headgate_runner;
+
+--
+-- Name: FUNCTION discover_delta(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.discover_delta(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.discover_delta(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION enqueue_step(p_pipeline text, p_run_id text, p_step text, p_attempt integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.enqueue_step(p_pipeline text, p_run_id text, p_step text, p_attempt integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.enqueue_step(p_pipeline text, p_run_id text, p_step text, p_attempt integer) TO headgate_planner;
+
+--
+-- Name: FUNCTION execution_status(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION explain_plan(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.explain_plan(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.explain_plan(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.explain_plan(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]) TO headgate_reader;
+
+--
+-- Name: FUNCTION explain_summary(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.explain_summary(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.explain_summary(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.explain_summary(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]) TO headgate_reader;
+
+--
+-- Name: FUNCTION extend_leases(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.extend_leases(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.extend_leases(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) TO headgate_runner;
+
+--
+-- Name: FUNCTION finalize_execution(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.finalize_execution(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.finalize_execution(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION find_asset(p_universe text, p_code text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_reader;
+GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION pause_pipeline(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.pause_pipeline(p_pipeline text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.pause_pipeline(p_pipeline text) TO headgate_planner;
+
+--
+-- Name: FUNCTION reconcile_quota(p_provider text, p_reported integer, p_reported_on date); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION release_jobs(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) TO headgate_runner;
+
+--
+-- Name: FUNCTION required_secrets(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.required_secrets(p_pipeline text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.required_secrets(p_pipeline text) TO headgate_planner;
+
+--
+-- Name: FUNCTION reset_asset(p_asset_id bigint, p_operations text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION resume_pipeline(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.resume_pipeline(p_pipeline text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.resume_pipeline(p_pipeline text) TO headgate_planner;
+
+--
+-- Name: FUNCTION retain(p_keep interval); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.retain(p_keep interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.retain(p_keep interval) TO headgate_planner;
+
+--
+-- Name: FUNCTION retry_failed(p_pipeline text, p_run_id text, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text) TO headgate_planner;
+
+--
+-- Name: FUNCTION run_pipeline(p_pipeline text, p_params jsonb, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.run_pipeline(p_pipeline text, p_params jsonb, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.run_pipeline(p_pipeline text, p_params jsonb, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION set_asset_active(p_asset_id bigint, p_is_active boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_planner;
+
+--
+-- Name: FUNCTION set_provider(p_provider text, p_changes jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) TO headgate_planner;
+
+--
+-- Name: FUNCTION skip_step(p_pipeline text, p_run_id text, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) TO headgate_planner;
+
+--
+-- Name: FUNCTION start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text) TO headgate_planner;
+
+--
+-- Name: FUNCTION step_status(p_pipeline text, p_run_id text, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text) TO headgate_planner;
+
+--
+-- Name: FUNCTION upsert_assets(p_universe text, p_assets jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_planner;
+
+--
+-- Name: TABLE fundamentals; Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+GRANT SELECT ON TABLE equities.fundamentals TO headgate_planner;
+GRANT SELECT ON TABLE equities.fundamentals TO headgate_reader;
+
+--
+-- Name: TABLE prices; Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+GRANT SELECT ON TABLE equities.prices TO headgate_planner;
+GRANT SELECT ON TABLE equities.prices TO headgate_reader;
+
+--
+-- Name: TABLE prices_quarantine; Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+GRANT SELECT ON TABLE equities.prices_quarantine TO headgate_planner;
+GRANT SELECT ON TABLE equities.prices_quarantine TO headgate_reader;
 
 --
 -- Name: TABLE shipped_listings; Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 GRANT SELECT,INSERT,TRUNCATE ON TABLE equities.shipped_listings TO headgate_owner;
+GRANT SELECT ON TABLE equities.shipped_listings TO headgate_planner;
+GRANT SELECT ON TABLE equities.shipped_listings TO headgate_reader;
 
 --
 -- Name: TABLE shipped_sessions; Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 GRANT SELECT,INSERT,TRUNCATE ON TABLE equities.shipped_sessions TO headgate_owner;
+GRANT SELECT ON TABLE equities.shipped_sessions TO headgate_planner;
+GRANT SELECT ON TABLE equities.shipped_sessions TO headgate_reader;
+
+--
+-- Name: TABLE v_assets; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_assets TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_assets TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_equities;
+
+--
+-- Name: TABLE v_assets_needing_processing; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_equities;
+
+--
+-- Name: TABLE v_assets_needing_processing; Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+GRANT SELECT ON TABLE equities.v_assets_needing_processing TO headgate_planner;
+GRANT SELECT ON TABLE equities.v_assets_needing_processing TO headgate_reader;
+
+--
+-- Name: TABLE v_failed_assets; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_equities;
+
+--
+-- Name: TABLE v_failed_assets; Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+GRANT SELECT ON TABLE equities.v_failed_assets TO headgate_planner;
+GRANT SELECT ON TABLE equities.v_failed_assets TO headgate_reader;
+
+--
+-- Name: TABLE v_asset_processing_history; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_equities;
+
+--
+-- Name: TABLE v_ticker_processing_history; Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+GRANT SELECT ON TABLE equities.v_ticker_processing_history TO headgate_planner;
+GRANT SELECT ON TABLE equities.v_ticker_processing_history TO headgate_reader;
+
+--
+-- Name: TABLE v_asset_states; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_equities;
+
+--
+-- Name: TABLE v_data_freshness; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_equities;
+
+--
+-- Name: TABLE v_deferrals; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_equities;
+
+--
+-- Name: TABLE v_execution_steps; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_equities;
+
+--
+-- Name: TABLE v_pipelines; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_equities;
+
+--
+-- Name: TABLE v_provider_health; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_equities;
+
+--
+-- Name: TABLE v_queue_depth; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_equities;
+
+--
+-- Name: TABLE v_quota; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_quota TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_quota TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_equities;
+
+--
+-- Name: TABLE v_recent_executions; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_equities;
+
+--
+-- Name: TABLE v_today_processing_activity; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_equities;
+
+--
+-- Name: TABLE v_trading_sessions; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_equities;
 
 --
 -- PostgreSQL database dump complete

@@ -5,10 +5,13 @@
 -- other tables and views        planner and reader may read them
 -- ingest functions              the core calls them, nobody else
 -- other functions               the core and planner may call them; reader too, unless they are volatile
--- the core                      a plan may read the core's views, and call what is listed below
+-- the core                      a plan may read the core's views, and call v_callable
 
 do $grants$
 declare
+    v_everybody constant text := 'public, headgate_planner, headgate_runner, headgate_reader';
+    v_callable constant text :=
+        'headgate.clock, headgate.find_asset, headgate.reset_asset, headgate.reconcile_quota';
     v_plan record;
     v_object record;
 begin
@@ -19,12 +22,8 @@ begin
         where r.rolname like 'headgate\_plan\_%'
     loop
         execute format('revoke all on schema %I from public', v_plan.schema);
-        execute format(
-            'revoke all on all tables in schema %I from public, headgate_planner, headgate_runner, headgate_reader', v_plan.schema
-        );
-        execute format(
-            'revoke all on all functions in schema %I from public, headgate_planner, headgate_runner, headgate_reader', v_plan.schema
-        );
+        execute format('revoke all on all tables in schema %I from %s', v_plan.schema, v_everybody);
+        execute format('revoke all on all functions in schema %I from %s', v_plan.schema, v_everybody);
         execute format('alter default privileges for role %I revoke execute on functions from public', v_plan.role);
         execute format('grant usage on schema %I to headgate_owner, headgate_planner, headgate_reader', v_plan.schema);
 
@@ -54,13 +53,12 @@ begin
             execute format('grant execute on function %s to %s', v_object.name, v_object.roles);
         end loop;
 
-        for v_object in select v.viewname as name from pg_catalog.pg_views as v where v.schemaname = 'headgate' loop
+        for v_object in
+            select v.viewname as name from pg_catalog.pg_views as v where v.schemaname = 'headgate'
+        loop
             execute format('grant select on headgate.%I to %I', v_object.name, v_plan.role);
         end loop;
-        execute format(
-            'grant execute on function headgate.clock, headgate.find_asset, headgate.reset_asset, headgate.reconcile_quota to %I',
-            v_plan.role
-        );
+        execute format('grant execute on function %s to %I', v_callable, v_plan.role);
     end loop;
 end;
 $grants$;

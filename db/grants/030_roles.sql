@@ -1,6 +1,6 @@
 -- role: migrator
--- Time limits of the roles, so that nobody holds back the cleaning of the queues: an old snapshot anywhere cuts a drain by ten.
--- Roles belong to the whole server, so a setting is written only where it is missing.
+-- Time limits of the roles, so that nobody holds back the cleaning of the queues: an old snapshot anywhere cuts a
+-- drain by ten. Roles belong to the whole server, so a setting is written only where it is missing.
 
 do $roles$
 declare

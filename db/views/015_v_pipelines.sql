@@ -12,4 +12,5 @@ from headgate.pipelines as p;
 comment on view headgate.v_pipelines is 'Pipelines: named graphs of steps.';
 comment on column headgate.v_pipelines.pipeline is 'Its name; Airflow''s dag_id.';
 comment on column headgate.v_pipelines.description is 'What it is for.';
-comment on column headgate.v_pipelines.is_paused is 'True: nothing of it is sent or claimed until it is resumed.';
+comment on column headgate.v_pipelines.is_paused is
+    'True: nothing of it is sent or claimed until it is resumed.';

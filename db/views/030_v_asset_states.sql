@@ -25,7 +25,8 @@ comment on column headgate.v_asset_states.asset is 'Its code.';
 comment on column headgate.v_asset_states.is_active is 'False: nothing is done for it.';
 comment on column headgate.v_asset_states.operation is 'The need.';
 comment on column headgate.v_asset_states.watermark is 'How far its data reaches.';
-comment on column headgate.v_asset_states.next_due_at is 'When it is, or became, due; null: not due, or left out after too many failures.';
+comment on column headgate.v_asset_states.next_due_at is
+    'When it is, or became, due; null: not due, or left out after too many failures.';
 comment on column headgate.v_asset_states.succeeded_at is 'Its last success.';
 comment on column headgate.v_asset_states.consecutive_failures is 'Failures by its own fault since then.';
 comment on column headgate.v_asset_states.is_held is 'True: a chunk holds it.';

@@ -27,7 +27,8 @@ where s.next_due_at <= (select headgate.clock())
     and s.chunk_id is null
     and a.is_active;
 
-comment on view headgate.v_assets_needing_processing is 'Assets that are due and not held by a chunk, one row per operation.';
+comment on view headgate.v_assets_needing_processing is
+    'Assets that are due and not held by a chunk, one row per operation.';
 comment on column headgate.v_assets_needing_processing.asset_id is 'The asset.';
 comment on column headgate.v_assets_needing_processing.asset is 'Its code.';
 comment on column headgate.v_assets_needing_processing.group_key is 'Its group.';

@@ -24,8 +24,10 @@ comment on view headgate.v_execution_steps is 'Steps of executions, in order.';
 comment on column headgate.v_execution_steps.pipeline is 'The pipeline.';
 comment on column headgate.v_execution_steps.run_id is 'The run''s name.';
 comment on column headgate.v_execution_steps.step is 'The step.';
-comment on column headgate.v_execution_steps.status is 'pending, running, succeeded, failed, skipped or cancelled.';
-comment on column headgate.v_execution_steps.planned is 'Jobs of the step, each counted once, by its latest round.';
+comment on column headgate.v_execution_steps.status is
+    'pending, running, succeeded, failed, skipped or cancelled.';
+comment on column headgate.v_execution_steps.planned is
+    'Jobs of the step, each counted once, by its latest round.';
 comment on column headgate.v_execution_steps.succeeded is 'Jobs that succeeded.';
 comment on column headgate.v_execution_steps.failed is 'Jobs that failed.';
 comment on column headgate.v_execution_steps.deferred is 'Jobs that had to wait for the next execution.';

@@ -17,10 +17,13 @@ where d.ended_at >= (select date_trunc('day', headgate.clock(), 'UTC'))
 group by o.name, d.status
 order by o.name, d.status;
 
-comment on view headgate.v_today_processing_activity is 'Jobs that ended today (UTC), by operation and status.';
+comment on view headgate.v_today_processing_activity is
+    'Jobs that ended today (UTC), by operation and status.';
 comment on column headgate.v_today_processing_activity.operation is 'The operation.';
-comment on column headgate.v_today_processing_activity.status is 'success, failed, deferred, skipped or cancelled.';
+comment on column headgate.v_today_processing_activity.status is
+    'success, failed, deferred, skipped or cancelled.';
 comment on column headgate.v_today_processing_activity.jobs is 'How many jobs.';
 comment on column headgate.v_today_processing_activity.records is 'Rows inserted or changed.';
 comment on column headgate.v_today_processing_activity.api_calls_used is 'Units their calls cost.';
-comment on column headgate.v_today_processing_activity.avg_duration_ms is 'Time a job''s calls took on average.';
+comment on column headgate.v_today_processing_activity.avg_duration_ms is
+    'Time a job''s calls took on average.';

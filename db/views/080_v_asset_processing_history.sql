@@ -24,11 +24,13 @@ comment on view headgate.v_asset_processing_history is 'Jobs that have ended, on
 comment on column headgate.v_asset_processing_history.asset_id is 'The asset.';
 comment on column headgate.v_asset_processing_history.asset is 'Its code.';
 comment on column headgate.v_asset_processing_history.operation is 'What was done.';
-comment on column headgate.v_asset_processing_history.status is 'success, failed, deferred, skipped or cancelled.';
+comment on column headgate.v_asset_processing_history.status is
+    'success, failed, deferred, skipped or cancelled.';
 comment on column headgate.v_asset_processing_history.ended_at is 'When it ended.';
 comment on column headgate.v_asset_processing_history.records is 'Rows inserted or changed.';
 comment on column headgate.v_asset_processing_history.api_calls_used is 'Units its calls cost.';
 comment on column headgate.v_asset_processing_history.duration_ms is 'Time its calls took.';
 comment on column headgate.v_asset_processing_history.attempts is 'Requests made.';
 comment on column headgate.v_asset_processing_history.error is 'The error, or why it was not done.';
-comment on column headgate.v_asset_processing_history.run_id is 'The run; null: it is older than what is kept.';
+comment on column headgate.v_asset_processing_history.run_id is
+    'The run; null: it is older than what is kept.';

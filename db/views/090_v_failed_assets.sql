@@ -15,10 +15,12 @@ join headgate.assets as a using (asset_id)
 join headgate.operations as o using (operation_id)
 where s.consecutive_failures > 0;
 
-comment on view headgate.v_failed_assets is 'Assets whose last attempts failed; from 5 on they wait for headgate.reset_asset.';
+comment on view headgate.v_failed_assets is
+    'Assets whose last attempts failed; from 5 on they wait for headgate.reset_asset.';
 comment on column headgate.v_failed_assets.asset_id is 'The asset.';
 comment on column headgate.v_failed_assets.asset is 'Its code.';
 comment on column headgate.v_failed_assets.operation is 'What failed.';
-comment on column headgate.v_failed_assets.consecutive_failures is 'Failures by its own fault since its last success.';
+comment on column headgate.v_failed_assets.consecutive_failures is
+    'Failures by its own fault since its last success.';
 comment on column headgate.v_failed_assets.last_error is 'What went wrong last.';
 comment on column headgate.v_failed_assets.last_failed_at is 'When.';

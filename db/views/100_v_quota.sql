@@ -18,7 +18,8 @@ join headgate.providers as p using (provider_id)
 cross join (select headgate.clock() as now offset 0) as t
 order by w.opened_at <= t.now and t.now < w.closes_at desc, w.opened_at desc, p.name;
 
-comment on view headgate.v_quota is 'Quota windows in units: what is promised, spent and left; the open ones first.';
+comment on view headgate.v_quota is
+    'Quota windows in units: what is promised, spent and left; the open ones first.';
 comment on column headgate.v_quota.provider is 'The provider.';
 comment on column headgate.v_quota.opened_at is 'The window''s first moment.';
 comment on column headgate.v_quota.closes_at is 'The provider''s reset.';
@@ -27,4 +28,5 @@ comment on column headgate.v_quota.reserved is 'Units promised to planned jobs w
 comment on column headgate.v_quota.spent is 'Units of calls that started.';
 comment on column headgate.v_quota.used_elsewhere is 'Units the provider reports beyond our own book.';
 comment on column headgate.v_quota.remaining is 'Units that may still be promised.';
-comment on column headgate.v_quota.closed_until is 'The provider said its quota is used up: nothing is asked of it before.';
+comment on column headgate.v_quota.closed_until is
+    'The provider said its quota is used up: nothing is asked of it before.';

@@ -30,5 +30,7 @@ comment on column headgate.v_provider_health.provider is 'The provider.';
 comment on column headgate.v_provider_health.state is
     'closed: calls flow; open: nothing is asked of it until closed_until; half_open: one probe goes first.';
 comment on column headgate.v_provider_health.failures is 'Its consecutive failures.';
-comment on column headgate.v_provider_health.closed_until is 'Nothing is, or was, asked of it before; null: calls flow.';
-comment on column headgate.v_provider_health.rate_tokens is 'Requests that its limit per minute still allows; null: no limit.';
+comment on column headgate.v_provider_health.closed_until is
+    'Nothing is, or was, asked of it before; null: calls flow.';
+comment on column headgate.v_provider_health.rate_tokens is
+    'Requests that its limit per minute still allows; null: no limit.';

@@ -26,11 +26,13 @@ join headgate.operations as o using (operation_id)
 group by o.name, n.group_key
 order by o.name, n.group_key;
 
-comment on view headgate.v_data_freshness is 'How fresh the data of active assets is, by operation and group.';
+comment on view headgate.v_data_freshness is
+    'How fresh the data of active assets is, by operation and group.';
 comment on column headgate.v_data_freshness.operation is 'The operation.';
 comment on column headgate.v_data_freshness.group_key is 'The group.';
 comment on column headgate.v_data_freshness.assets is 'Assets that need it.';
 comment on column headgate.v_data_freshness.fresh is 'Assets that have it and are not due.';
 comment on column headgate.v_data_freshness.stale is 'Assets that have it and are due, or fail.';
 comment on column headgate.v_data_freshness.never is 'Assets that never had it.';
-comment on column headgate.v_data_freshness.oldest_watermark is 'How far the data of the one left behind most reaches.';
+comment on column headgate.v_data_freshness.oldest_watermark is
+    'How far the data of the one left behind most reaches.';

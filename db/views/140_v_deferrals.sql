@@ -24,7 +24,8 @@ join headgate.process_executions as e using (execution_id)
 join headgate.pipelines as p using (pipeline_id)
 join headgate.operations as o using (operation_id);
 
-comment on view headgate.v_deferrals is 'What was due in an execution and was not planned, per operation, group and reason.';
+comment on view headgate.v_deferrals is
+    'What was due in an execution and was not planned, per operation, group and reason.';
 comment on column headgate.v_deferrals.pipeline is 'The pipeline.';
 comment on column headgate.v_deferrals.run_id is 'The execution that could not take it.';
 comment on column headgate.v_deferrals.operation is 'The operation.';

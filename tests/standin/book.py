@@ -34,6 +34,10 @@ class Rate:
         self._passed.append(now)
         return 0.0
 
+    def clear(self) -> None:
+        """Forget the last minute."""
+        self._passed.clear()
+
     @property
     def remaining(self) -> int:
         """Return how many requests would pass now."""

@@ -157,6 +157,7 @@ class StandIn:
             match (request.method, path):
                 case ("POST", "_book/reset"):
                     self.book.clear()
+                    self.rate.clear()
                 case ("POST", "_faults"):
                     self.faults.set(given)
                 case ("POST", "_clock"):

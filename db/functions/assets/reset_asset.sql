@@ -24,17 +24,19 @@ begin
     end if;
 
     with wanted as (
-        select s.operation_id, s.asset_id
+        select s.operation_id, s.asset_id, l.asset_id is null as is_open
         from headgate.asset_processing_state as s
+        join headgate.operations as o using (operation_id)
+        left join headgate.asset_processing_state as l  -- what it follows, where that has never succeeded
+            on l.operation_id = o.follows_operation_id and l.asset_id = s.asset_id and l.succeeded_at is null
         where s.asset_id = p_asset_id
-            and s.operation_id in (select o.operation_id from headgate.operations as o)
             and (v_operation_ids is null or s.operation_id = any (v_operation_ids))
         order by s.operation_id
-        for update
+        for update of s
     )
     update headgate.asset_processing_state as s
     set reprocess_requested_at = v_now,
-        next_due_at = least(s.next_due_at, v_now),
+        next_due_at = case when w.is_open then least(s.next_due_at, v_now) else s.next_due_at end,
         attempts = 0,
         consecutive_failures = 0,
         last_error = null

@@ -84,8 +84,10 @@ begin
             when coalesce(jsonb_typeof(e.asset -> 'attributes'), 'object') <> 'object'
                 then format('asset %s: attributes must be an object', e.asset ->> 'code')
             when coalesce(jsonb_typeof(e.asset -> 'weight'), 'number') <> 'number'
-                or (e.asset -> 'weight') <= '0'
+                or (e.asset -> 'weight') < '1e-300' or (e.asset -> 'weight') > '1e300'
                 then format('asset %s: weight must be a positive number', e.asset ->> 'code')
+            when coalesce(jsonb_typeof(e.asset -> 'is_active'), 'boolean') <> 'boolean'
+                then format('asset %s: is_active must be true or false', e.asset ->> 'code')
             else (
                 select format('asset %s: unknown key %s', e.asset ->> 'code', k.key)
                 from jsonb_object_keys(e.asset) as k (key)
@@ -100,7 +102,9 @@ begin
             or coalesce(e.asset ->> 'group_key', '') = ''
             or coalesce(jsonb_typeof(e.asset -> 'attributes'), 'object') <> 'object'
             or coalesce(jsonb_typeof(e.asset -> 'weight'), 'number') <> 'number'
-            or (e.asset -> 'weight') <= '0'
+            or (e.asset -> 'weight') < '1e-300'
+            or (e.asset -> 'weight') > '1e300'
+            or coalesce(jsonb_typeof(e.asset -> 'is_active'), 'boolean') <> 'boolean'
             or e.asset - array['code', 'group_key', 'calendar', 'attributes', 'weight', 'is_active'] <> '{}'
         limit 1;
         if v_fault is null then

@@ -63,11 +63,7 @@ as $func$
 declare
     v_running text;
 begin
-    if p_pipeline.is_paused then
-        perform headgate._raise(
-            'HG013', format('pipeline %s is paused', p_pipeline.name), 'headgate.resume_pipeline lets it run'
-        );
-    end if;
+    perform headgate._check_unpaused(p_pipeline);
     select e.run_id into v_running
     from headgate.process_executions as e
     where e.pipeline_id = p_pipeline.pipeline_id
@@ -78,6 +74,21 @@ begin
             'HG011',
             format('pipeline %s is already running as %s', p_pipeline.name, quote_literal(v_running)),
             'wait for it, or end it: headgate.finalize_execution or headgate.cancel_execution'
+        );
+    end if;
+end;
+$func$;
+
+create or replace function headgate._check_unpaused(p_pipeline headgate.pipelines)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    if p_pipeline.is_paused then
+        perform headgate._raise(
+            'HG013', format('pipeline %s is paused', p_pipeline.name), 'headgate.resume_pipeline lets it run'
         );
     end if;
 end;

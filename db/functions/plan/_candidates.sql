@@ -96,7 +96,7 @@ as $func$
     join step_of as s using (operation_id, group_key);
 $func$;
 
--- Jobs of a step whose last round ended failed, deferred or cancelled, and that nobody holds.
+-- Jobs of a step whose last round ended failed, deferred or cancelled, that nobody holds and no other run has done since.
 create or replace function headgate._failed_pairs(
     p_execution_id bigint,
     p_step text
@@ -126,7 +126,9 @@ as $func$
     join headgate.asset_processing_state as s using (operation_id, asset_id)
     join headgate.assets as a using (asset_id)
     where l.status in ('failed', 'deferred', 'cancelled')
-        and s.chunk_id is null;
+        and a.is_active
+        and s.chunk_id is null
+        and coalesce(s.succeeded_at <= l.ended_at, true);
 $func$;
 
 -- Deferred by the provider's or the house's fault, and not for want of quota: the reason says so by its first word.

@@ -89,7 +89,7 @@ begin
             case p_parameter.type
                 when 'integer' then 'a whole number from 0 to 999999999'
                 when 'list' then 'a list of texts, or texts between commas'
-                else 'one of: ' || coalesce(headgate._names(p_parameter.allowed), 'any text')
+                else case when p_parameter.allowed is null then 'a text' else 'one of: ' || headgate._names(p_parameter.allowed) end
             end
         );
     end if;

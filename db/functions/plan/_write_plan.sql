@@ -158,8 +158,10 @@ as $func$
         where not p.is_granted
         group by p.operation_id, p.group_key, p.reason
         on conflict (execution_id, operation_id, group_key, reason) do update
-        set asset_ids = array(select distinct u.asset_id from unnest(d.asset_ids || excluded.asset_ids) as u (asset_id)),
-            units = d.units + excluded.units,
+        set (asset_ids, units) = (
+                select array_agg(u.asset_id), excluded.units / cardinality(excluded.asset_ids) * count(*)
+                from (select distinct unnest(d.asset_ids || excluded.asset_ids) as asset_id) as u
+            ),
             deferred_at = excluded.deferred_at
     ),
     counted as (

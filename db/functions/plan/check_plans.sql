@@ -111,6 +111,12 @@ begin
         );
     end if;
 
+    if p_operation.path is null and p_operation.units > 0 then
+        perform headgate._raise(
+            'HG020', format('operation %s costs units, but calls nobody', p_operation.name), 'give it a path, or 0 units'
+        );
+    end if;
+
     select f.field into v_field
     from headgate._template_fields(p_operation) as f (field)
     where f.field !~ '^(asset|param)[.][A-Za-z0-9_]+$'
@@ -157,7 +163,7 @@ begin
         where c.oid = v_oid
             and (
                 format_type(c.prorettype, null) <> p_result
-                or p_is_definer and (not c.prosecdef or not coalesce(array_to_string(c.proconfig, ' ') like '%search_path=%', false))
+                or p_is_definer and (not c.proretset or not c.prosecdef or not coalesce(array_to_string(c.proconfig, ' ') like '%search_path=%', false))
             )
     ) then
         perform headgate._raise(
@@ -181,6 +187,6 @@ as $func$
     select distinct m.field[1]
     from regexp_matches(
         concat_ws(' ', p_operation.path, p_operation.query::text, p_operation.body::text),
-        '[{]([A-Za-z_]+[.][A-Za-z0-9_]*)[?]?[}]', 'g'
+        '[{]([A-Za-z_][A-Za-z0-9_.]*)[?]?[}]', 'g'
     ) as m (field);
 $func$;

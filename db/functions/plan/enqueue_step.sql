@@ -114,6 +114,7 @@ begin
     if p_execution.status = 'cancelled' then
         perform headgate._check_open(p_execution);
     end if;
+    perform headgate._check_unpaused(p) from headgate.pipelines as p where p.pipeline_id = p_execution.pipeline_id;
     if not exists (select from headgate._failed_pairs(p_execution.execution_id, p_step.step)) then
         return 0;
     end if;

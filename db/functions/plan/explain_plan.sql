@@ -33,18 +33,26 @@ begin
             'provider', r.name,
             'units_left', p.units_left,
             'units_ranked_before', p.units_before,
-            'units_short', case when p.reason = 'quota' then greatest(0, p.units_before + p.units - p.units_left) end
+            'units_short', case
+                when p.reason = 'quota' then greatest(0, p.units_before + p.units_together - p.units_left)
+            end
         )),
         p.units,
         p.rank,
         p.run_at,
         null::text
-    from headgate._plan(v_pipeline.pipeline_id, v_params, v_at, p_quota, p_assets => p_assets) as p
+    from (
+        -- All of it, whoever is asked about: a pair's rank is among all that is due.
+        select g.*, sum(g.units) over (partition by g.rank) as units_together
+        from headgate._plan(v_pipeline.pipeline_id, v_params, v_at, p_quota) as g
+    ) as p
     join headgate.operations as o using (operation_id)
     join headgate.providers as r on r.provider_id = p.provider_id
     join headgate.assets as a using (asset_id)
     join headgate.asset_processing_state as s
         on s.operation_id = p.operation_id and s.asset_id = p.asset_id
+    where p_assets is null
+        or p.asset_id = any (p_assets)
     union all
     select k.*
     from headgate._explain_skips(v_pipeline.pipeline_id, v_params, v_at, p_assets) as k

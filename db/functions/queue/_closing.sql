@@ -46,6 +46,7 @@ end;
 $func$;
 
 -- Enough failures of the provider in a row, this report's included; a failed probe counts at once.
+-- A fault of the house (a refused token) says nothing about the provider: with it mended, the next run goes on at once.
 create or replace function headgate._trips_breaker(
     p_provider headgate.providers,
     p_gate headgate.provider_gates,
@@ -62,7 +63,7 @@ as $func$
         and (p_gate.opened > 0 or p_gate.failures + count(*) filter (where r.is_fault) >= p_provider.breaker_failures)
     from (
         select
-            u.outcome not in ('success', 'skipped', 'unsent') and u.blame in ('provider', 'house') as is_fault,
+            u.outcome not in ('success', 'skipped', 'unsent') and u.blame = 'provider' as is_fault,
             u.outcome in ('success', 'skipped') or u.outcome <> 'unsent' and u.blame in ('item', 'quota') as is_answer
         from unnest(p_outcomes, p_blames) as u (outcome, blame)
     ) as r;
@@ -94,7 +95,7 @@ begin
         return;  -- nobody was asked
     end if;
     select
-        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.blame in ('provider', 'house')),
+        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.blame = 'provider'),
         count(*) filter (where u.outcome in ('success', 'skipped') or u.outcome <> 'unsent' and u.blame in ('item', 'quota'))
     into v_faults, v_answers
     from unnest(p_outcomes, p_blames) as u (outcome, blame);

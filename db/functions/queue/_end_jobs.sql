@@ -122,6 +122,7 @@ begin
         set watermark = coalesce(j.watermark, s.watermark),
             next_due_at = case
                 when s.chunk_id is not null then s.next_due_at
+                when v_follower.due_rule = 'once' then case when s.succeeded_at is null then p_now end
                 else headgate._next_due_at(v_follower, s.asset_id, a.calendar, coalesce(j.watermark, s.watermark), p_now)
             end
         from unnest(p_jobs) as j

@@ -21,7 +21,8 @@ set description = excluded.description,
     quota_period = excluded.quota_period,
     quota_zone = excluded.quota_zone;
 
--- US data are there 15 minutes after the close. The Frankfurt floor trades until 22:00, 4.5 hours longer than its calendar says.
+-- US data are there 15 minutes after the close. The Frankfurt floor trades until 22:00, 4.5 hours longer than its
+-- calendar says.
 delete from headgate.publication_lags as l
 using headgate.providers as p
 where p.provider_id = l.provider_id
@@ -71,14 +72,15 @@ where p.name = 'eodhd';
 -- Updates go before new listings: their data are missed today. A price call costs one unit, whatever range it asks for.
 -- An update asks from the watermark itself on, because the last bar is often corrected a day later.
 insert into headgate.operations as o (
-    name, description, universe, provider_id, units, priority, bundle, due_rule, follows_operation_id, chunk_size,
+    name, description, universe, provider_id, units, priority, bundle, due_rule, chunk_size,
     path, query, timeout, ingest_function, handler
 )
 select
-    n.name, n.description, 'equities', p.provider_id, n.units, n.priority, n.bundle, n.due_rule, null, n.chunk_size,
+    n.name, n.description, 'equities', p.provider_id, n.units, n.priority, n.bundle, n.due_rule, n.chunk_size,
     n.path, n.query::jsonb, n.timeout, n.ingest_function, n.handler
 from (values
-    ('fundamentals_bulk', 'All that is known of a company; one call per listing.', 'eodhd', 10, 5, 'new_listing', 'once', 50,
+    ('fundamentals_bulk', 'All that is known of a company; one call per listing.',
+        'eodhd', 10, 5, 'new_listing', 'once', 50,
         '/fundamentals/{asset.code}', '{"fmt": "json"}', interval '60 seconds', 'equities.ingest_fundamentals', null),
     ('prices_historical', 'All daily bars of a listing.', 'eodhd', 1, 5, 'new_listing', 'once', 50,
         '/eod/{asset.code}', '{"fmt": "json", "period": "d"}', interval '60 seconds', 'equities.ingest_prices', null),
@@ -88,7 +90,8 @@ from (values
     ('indicators_calculation', 'Technical indicators from daily bars.', 'local', 0, 4, null, 'after', 100,
         null, '{}', interval '5 minutes', null, 'calculate_indicators')
 ) as n (
-    name, description, provider, units, priority, bundle, due_rule, chunk_size, path, query, timeout, ingest_function, handler
+    name, description, provider, units, priority, bundle, due_rule, chunk_size, path, query, timeout,
+    ingest_function, handler
 )
 join headgate.providers as p on p.name = n.provider
 on conflict (name) do update
@@ -140,7 +143,10 @@ where o.name = 'indicators_calculation'
 on conflict do nothing;
 
 insert into headgate.pipelines as p (name, description)
-values ('data_collection_equities', 'Load what is due for the listed equities, within the provider''s quota, after the US close.')
+values (
+    'data_collection_equities',
+    'Load what is due for the listed equities, within the provider''s quota, after the US close.'
+)
 on conflict (name) do update
 set description = excluded.description;
 
@@ -152,7 +158,9 @@ where p.pipeline_id = m.pipeline_id
 insert into headgate.pipeline_parameters (
     pipeline_id, name, type, default_value, allowed, effect, operations, meanings, description
 )
-select p.pipeline_id, m.name, m.type, m.default_value::jsonb, m.allowed, m.effect, m.operations, m.meanings::jsonb, m.description
+select
+    p.pipeline_id, m.name, m.type, m.default_value::jsonb, m.allowed, m.effect, m.operations, m.meanings::jsonb,
+    m.description
 from headgate.pipelines as p
 cross join (values
     ('eodhd_daily_quota', 'integer', '100000', null, 'quota', null, null,
@@ -184,7 +192,9 @@ where p.pipeline_id = s.pipeline_id
 insert into headgate.pipeline_steps (
     pipeline_id, step, position, kind, depends_on, trigger_rule, function, operations, group_keys
 )
-select p.pipeline_id, s.step, s.position, s.kind, s.depends_on::text[], s.trigger_rule, s.function, s.operations::text[], s.group_keys
+select
+    p.pipeline_id, s.step, s.position, s.kind, s.depends_on::text[], s.trigger_rule, s.function, s.operations::text[],
+    s.group_keys
 from headgate.pipelines as p
 cross join (values
     (1, 'initialize_execution', 'function', '{}', 'all_success', 'headgate.start_execution', null, null),

@@ -18,11 +18,14 @@ as $func$
         select a.asset_id, a.payload, l.calendar
         from unnest(p_asset_ids, p_payloads) as a (asset_id, payload)
         left join headgate.v_assets as l using (asset_id)
+        order by a.asset_id  -- rows are written, and so locked, in the order of their keys
     ),
     sessions as materialized (
-        select t.calendar, t.session
-        from headgate.v_trading_sessions as t
-        where t.calendar in (select a.calendar from answers as a)
+        select c.calendar, t.session
+        from (select distinct a.calendar from answers as a) as c
+        cross join lateral (
+            select t.session from headgate.v_trading_sessions as t where t.calendar = c.calendar offset 0
+        ) as t
     ),
     calendars as materialized (
         select s.calendar, min(s.session) as first_session, max(s.session) as last_session

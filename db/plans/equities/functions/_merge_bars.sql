@@ -1,8 +1,11 @@
 -- Judges and writes the bars of many answers in one statement. Each answer spans one range of dates, and only that
 -- range is compared with what is stored: unchanged bars write nothing, and the cost does not grow with the history.
 --
--- New bars are a plain insert, because `on conflict` doubles its cost. Where a key may be taken already (two chunks may bring
--- the same bar at once, after a reset) the caller asks again carefully, and then every bar is an upsert. Nothing comes in order, so a merge join would only sort; and with 38 partitions it pays to plan once.
+-- New bars are a plain insert, because `on conflict` doubles its cost. Where a key may be taken already (two chunks may
+-- bring the same bar at once, after a reset) the caller asks again carefully, and then every bar is an upsert.
+--
+-- One long statement, because its parts share the bars: no temporary table, no second reading. A merge join would only
+-- sort, since nothing comes in order; and with 38 partitions it pays to plan once.
 
 create or replace function equities._merge_bars(
     p_context jsonb,
@@ -98,12 +101,9 @@ begin
         from believed as b
         where not b.is_new
         on conflict (asset_id, date) do update
-        set open = excluded.open,
-            high = excluded.high,
-            low = excluded.low,
-            close = excluded.close,
-            adjusted_close = excluded.adjusted_close,
-            volume = excluded.volume
+        set (open, high, low, close, adjusted_close, volume) = (
+            excluded.open, excluded.high, excluded.low, excluded.close, excluded.adjusted_close, excluded.volume
+        )
     ),
     kept_apart as (
         insert into equities.prices_quarantine as q (
@@ -114,15 +114,10 @@ begin
             p_context ->> 'run_id', v_now
         from doubted as d
         on conflict (asset_id, date) do update
-        set open = excluded.open,
-            high = excluded.high,
-            low = excluded.low,
-            close = excluded.close,
-            adjusted_close = excluded.adjusted_close,
-            volume = excluded.volume,
-            reason = excluded.reason,
-            run_id = excluded.run_id,
-            seen_at = excluded.seen_at
+        set (open, high, low, close, adjusted_close, volume, reason, run_id, seen_at) = (
+            excluded.open, excluded.high, excluded.low, excluded.close, excluded.adjusted_close, excluded.volume,
+            excluded.reason, excluded.run_id, excluded.seen_at
+        )
         where (q.open, q.high, q.low, q.close, q.adjusted_close, q.volume, q.reason) is distinct from (
             excluded.open, excluded.high, excluded.low, excluded.close, excluded.adjusted_close, excluded.volume,
             excluded.reason

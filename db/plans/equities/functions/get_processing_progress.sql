@@ -36,4 +36,4 @@ as $func$
 $func$;
 
 comment on function equities.get_processing_progress() is
-    'How many active listings have fundamentals, prices and indicators, how many have failed, and the share of these three needs that is met.';
+    'Active listings with fundamentals, prices and indicators, those that fail, and the share of the three needs met.';

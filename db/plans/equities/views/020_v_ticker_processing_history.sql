@@ -19,11 +19,13 @@ from headgate.v_asset_processing_history as v
 join headgate.v_assets as a using (asset_id)
 where a.universe = 'equities';
 
-comment on view equities.v_ticker_processing_history is 'Jobs of listings that have ended, one row per round.';
+comment on view equities.v_ticker_processing_history is
+    'Jobs of listings that have ended, one row per round.';
 comment on column equities.v_ticker_processing_history.ticker is 'The listing''s code, e.g. AAPL.US.';
 comment on column equities.v_ticker_processing_history.asset_id is 'The listing.';
 comment on column equities.v_ticker_processing_history.operation is 'What was done.';
-comment on column equities.v_ticker_processing_history.status is 'success, failed, deferred, skipped or cancelled.';
+comment on column equities.v_ticker_processing_history.status is
+    'success, failed, deferred, skipped or cancelled.';
 comment on column equities.v_ticker_processing_history.ended_at is 'When it ended.';
 comment on column equities.v_ticker_processing_history.records is 'Rows inserted or changed.';
 comment on column equities.v_ticker_processing_history.api_calls_used is 'Units its calls cost.';

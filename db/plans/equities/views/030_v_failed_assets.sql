@@ -14,7 +14,8 @@ from headgate.v_failed_assets as v
 join headgate.v_assets as a using (asset_id)
 where a.universe = 'equities';
 
-comment on view equities.v_failed_assets is 'Listings whose last attempts failed; from 5 on they wait for equities.reset_ticker_for_reprocessing.';
+comment on view equities.v_failed_assets is
+    'Listings whose last attempts failed; from 5 on they wait for equities.reset_ticker_for_reprocessing.';
 comment on column equities.v_failed_assets.ticker is 'The listing''s code, e.g. AAPL.US.';
 comment on column equities.v_failed_assets.asset_id is 'The listing.';
 comment on column equities.v_failed_assets.operation is 'What failed.';

@@ -1,0 +1,36 @@
+"""A house for each test: a clone of the migrated template, and one stand-in for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runner.settings import Settings
+from tests.acceptance.house import House, killed_at_the_end
+from tests.standin import Options, Process, spawn
+
+
+@pytest.fixture(scope="session")
+def _standin() -> Iterator[Process]:
+    with spawn(Options(quota=None, rate=None)) as standin:
+        yield standin
+
+
+@pytest.fixture
+def standin(_standin: Process) -> Process:
+    """Return the stand-in as if it had just been started."""
+    _standin.set_faults([])
+    _standin.set_limits(quota=None, rate=None)
+    _standin.reset()
+    return _standin
+
+
+@pytest.fixture
+def house(database: Settings, standin: Process, tmp_path: Path) -> Iterator[House]:
+    """Let the database of this test ask the stand-in, with units enough for everything."""
+    with killed_at_the_end(House(database, standin, tmp_path)) as house:
+        changes = {"base_url": standin.api, "quota": 100_000, "buffer": 0}
+        house.set_provider(**changes, requests_per_minute=None)
+        yield house

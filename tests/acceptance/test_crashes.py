@@ -1,0 +1,109 @@
+"""Whatever is killed, at whatever moment: the tables are exact, and the books agree."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import psutil
+import pytest
+
+from runner.server import Server
+from tests.acceptance.books import check_bars, check_books, check_settled, jobs
+from tests.acceptance.house import as_param, end, wait_until
+from tests.servers import PARAMETERS
+
+SLOW = {"match": {}, "fault": {"kind": "latency", "ms": 60}}
+
+
+def test_runners_killed_in_mid_chunk_leave_exact_tables(house):
+    codes = house.codes(100)
+    house.set_operations(lease="2 seconds")
+    house.standin.set_faults([SLOW])
+    run_id = house.start(tickers=codes, bulk_load_batch_size=20)
+    runners = [house.worker(concurrency=8), house.worker(concurrency=8)]
+    house.wait_for_requests(50)
+    for runner in runners:
+        assert end(runner, signal.SIGKILL) == -signal.SIGKILL
+    leased = house.plan.scalar("select count(*) from headgate.chunks where state = 'leased'")
+    assert leased >= 2
+    for _ in runners:
+        house.worker(concurrency=8)
+
+    assert house.wait_for_end(run_id)["status"] == "succeeded"
+    assert jobs(house, run_id) == {"success": 200}
+    check_settled(house)
+    check_bars(house, codes)
+    assert house.plan.scalar("select count(*) from equities.fundamentals") == 100
+    served, booked = check_books(house)
+    assert 1_100 <= served <= booked
+
+
+def test_sigterm_ends_what_is_under_way_and_gives_back_the_rest(house):
+    codes = house.codes(60)
+    house.standin.set_faults([SLOW])
+    run_id = house.start(tickers=codes)
+    runner = house.worker(concurrency=4)
+    house.wait_for_requests(20)
+
+    assert end(runner, signal.SIGTERM) == 0
+    book = house.standin.book()
+    assert book["requests"] < 120
+    assert jobs(house, run_id) == {"success": book["requests"]}
+    states = house.plan.sql("select distinct state from headgate.chunks")
+    assert states == [{"state": "queued"}]
+
+    house.worker()
+    assert house.wait_for_end(run_id)["status"] == "succeeded"
+    assert house.standin.book()["requests"] == 120
+    assert check_books(house) == (660, 660)
+    check_settled(house)
+    check_bars(house, codes)
+
+
+def test_runners_wait_for_a_server_that_was_stopped_and_finish(house):
+    if house.settings.dsn is not None:
+        pytest.skip("stops the server, which only the embedded one may be")
+    codes = house.codes(60)
+    house.standin.set_faults([SLOW])
+    run_id = house.start(tickers=codes)
+    runner = house.worker(concurrency=4)
+    house.wait_for_requests(20)
+
+    server = Server(house.settings.home)
+    running = server.running()
+    assert running is not None
+    os.kill(running.pid, signal.SIGQUIT)  # what pg_ctl -m immediate sends
+    wait_until(lambda: not psutil.pid_exists(running.pid), "the end of the server")
+    time.sleep(0.5)
+    server.start(parameters=PARAMETERS)
+
+    assert house.wait_for_end(run_id)["status"] == "succeeded"
+    assert runner.poll() is None
+    assert "waiting for it" in house.said(runner)
+    assert jobs(house, run_id) == {"success": 120}
+    check_settled(house)
+    check_books(house)
+    check_bars(house, codes)
+
+
+def test_ctrl_c_leaves_a_run_that_the_same_command_goes_on_with(house):
+    codes = house.codes(60)
+    house.standin.set_faults([SLOW])
+    first = house.spawn(
+        "run", "data_collection_equities", f"--param={as_param(codes)}", "--concurrency=4"
+    )
+    house.wait_for_requests(20)
+
+    assert end(first, signal.SIGINT) == 130
+    run = house.last_run()
+    assert run["status"] == "running"
+    assert f"{run['run_id']} is not done" in house.said(first)
+
+    code, said = house.run()
+    assert (code, house.last_run()["run_id"]) == (0, run["run_id"])
+    assert f"going on with {run['run_id']}" in said
+    assert check_books(house) == (660, 660)
+    check_settled(house)
+    check_bars(house, codes)

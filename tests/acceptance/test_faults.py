@@ -1,0 +1,168 @@
+"""A provider that errs, refuses, stalls or lies: what can be done is done, and the books agree."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.acceptance.books import check_bars, check_books, check_settled, jobs
+from tests.acceptance.house import PIPELINE, TOKEN
+
+BURNT = """
+select count(*) from headgate.asset_processing_state
+where greatest(attempts, consecutive_failures) > 0 or last_error is not null
+"""
+POISON = {
+    "US": "truncated",
+    "LSE": "wrong_json",
+    "XETRA": {"kind": "wrong_json", "body": [{"date": "2026-01-05", "close": {"a": 1}}, 7]},
+}
+
+
+def test_one_poison_payload_in_a_chunk_of_100_leaves_99_done(house):
+    house.set_operations(chunk_size="100")
+    codes = {group: house.codes(100, group) for group in POISON}
+    victims = [house.codes(50, group)[-1] for group in POISON]
+    house.standin.set_faults(
+        [
+            {"match": {"path": "^/api/eod/", "code": code}, "fault": fault}
+            for code, fault in zip(victims, POISON.values(), strict=True)
+        ]
+    )
+    run_id = house.start(tickers=sum(codes.values(), []), mode="bulk")
+    house.worker(concurrency=50)
+
+    assert house.wait_for_end(run_id)["status"] == "succeeded"
+    assert jobs(house, run_id) == {"success": 597, "failed": 3}
+    failed = house.plan.sql(
+        "select asset, consecutive_failures, last_error from headgate.v_failed_assets order by 1"
+    )
+    assert [row["asset"] for row in failed] == sorted(victims)
+    assert all(row["consecutive_failures"] == 1 and row["last_error"] for row in failed)
+    check_settled(house)
+    check_books(house)
+    check_bars(house, set(sum(codes.values(), [])) - set(victims))
+
+
+def test_402_defers_the_rest_and_the_run_after_the_reset_finishes_it(house):
+    codes = house.codes(60)
+    house.standin.set_limits(quota=330)
+    run_id = house.start(tickers=codes)
+    house.worker(concurrency=10)
+
+    assert house.wait_for_end(run_id)["status"] == "succeeded"
+    done = jobs(house, run_id)
+    assert done["success"] + done["deferred"] == 120
+    assert done["deferred"] >= 30
+    check_settled(house)
+    served, booked = check_books(house)
+    assert 320 <= served <= 330
+    assert booked < 660
+    assert house.plan.scalar(BURNT) == 0
+
+    asked = house.standin.book()["requests"]
+    code, said = house.run(f"tickers={','.join(codes)}")
+    assert code == 0, said
+    assert house.standin.book()["requests"] == asked, "the provider is closed until its reset"
+
+    house.set_clock(house.at + timedelta(days=1))
+    house.standin.set_limits(quota=None)
+    next_run_id = house.start(tickers=codes, mode="bulk")
+    house.worker()
+    assert house.wait_for_end(next_run_id)["status"] == "succeeded"
+    assert jobs(house, next_run_id) == {"success": done["deferred"]}
+    check_settled(house)
+    check_books(house)
+
+
+def test_429_with_retry_after_burns_no_attempt(house):
+    codes = house.codes(30)
+    house.set_operations(max_attempts="1", backoff="100 ms")
+    refused = {"kind": "status", "status": 429, "retry_after": 1}
+    house.standin.set_faults(
+        [
+            {"match": {"code": codes[0], "first": 2}, "fault": refused},
+            {"match": {"every": 20}, "fault": refused},
+        ]
+    )
+    run_id = house.start(tickers=codes)
+    house.worker()
+
+    assert house.wait_for_end(run_id)["status"] == "succeeded"
+    assert house.standin.book()["rejected"]["429"] >= 3
+    assert jobs(house, run_id) == {"success": 60}
+    assert house.plan.scalar(BURNT) == 0
+    check_settled(house)
+    check_books(house)
+    check_bars(house, codes)
+
+
+def test_a_refused_token_ends_runs_at_once_and_excludes_nothing(house):
+    codes = house.codes(300)
+    code, said = house.run(f"tickers={','.join(codes)}", **{TOKEN: "wrong"})
+    assert code == 1
+    assert "the provider refuses the token" in said
+    assert "Traceback" not in said
+    worker = house.worker(**{TOKEN: "wrong"})
+    for _ in range(4):
+        run = house.wait_for_end(house.start(tickers=codes))
+        assert run["status"] == "failed"
+        assert (run["finished_at"] - run["started_at"]).total_seconds() < 10
+    worker.kill()
+    assert house.standin.book()["requests"] < 400, "one call per token and runner would do"
+    assert house.plan.scalar(BURNT) == 0
+    assert check_books(house)[0] == 0
+
+    code, said = house.run(f"tickers={','.join(codes)}")
+    assert code == 0, said
+    assert jobs(house, house.last_run()["run_id"]) == {"success": 600}
+    check_settled(house)
+
+
+def test_storms_drops_drips_and_lies_end_green(house):
+    codes = house.codes(100)
+    house.set_provider(breaker_cooldown="500 ms")
+    house.set_operations(backoff="100 ms", timeout="3 seconds")
+    house.standin.set_faults(
+        [
+            {"match": {"first": 40}, "fault": {"kind": "status", "status": 502}},
+            {"match": {"probability": 0.1}, "fault": {"kind": "status", "status": 500}},
+            {"match": {"probability": 0.05}, "fault": {"kind": "drop", "where": "before"}},
+            {"match": {"probability": 0.05}, "fault": {"kind": "drop", "where": "unanswered"}},
+            {"match": {"probability": 0.05}, "fault": {"kind": "drop", "where": "body"}},
+            {"match": {"probability": 0.05}, "fault": {"kind": "drip", "seconds": 1}},
+            {"match": {"probability": 0.05}, "fault": "html_200"},
+        ]
+    )
+    run_id = house.start(tickers=codes)
+    house.worker()
+
+    assert house.wait_for_end(run_id)["status"] == "succeeded"
+    assert jobs(house, run_id) == {"success": 200}
+    assert len(house.standin.book()["faults"]) == 4
+    assert house.plan.scalar(BURNT) == 0
+    check_settled(house)
+    served, booked = check_books(house)
+    assert 1_100 <= served <= booked
+    check_bars(house, codes)
+
+
+def test_a_provider_that_stays_down_defers_everything(house):
+    codes = house.codes(100)
+    house.set_operations(backoff="100 ms", patience="2 seconds")
+    house.standin.set_faults([{"match": {}, "fault": {"kind": "status", "status": 502}}])
+    run_id = house.start(tickers=codes)
+    house.worker()
+
+    assert house.wait_for_end(run_id)["status"] == "failed"
+    assert jobs(house, run_id) == {"deferred": 200}
+    assert house.plan.scalar(BURNT) == 0
+    check_settled(house)
+    assert check_books(house)[0] == 0
+    due = house.plan.scalar(
+        "select count(*) from headgate.v_assets_needing_processing where asset = any (%(codes)s)",
+        codes=codes,
+    )
+    assert due == 200
+    assert (
+        PIPELINE in house.plan.sql("select pipeline from headgate.v_recent_executions")[0].values()
+    )

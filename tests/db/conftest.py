@@ -1,0 +1,78 @@
+"""The toy world: rolled back after a test (`toy`), or a clone of its own (`toys`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from runner.database import connect
+from runner.settings import Settings
+from tests.db.toy import Toy
+
+TOY = Path(__file__).with_name("toy.sql")
+
+
+@pytest.fixture(scope="session")
+def toy_template(clone: Callable[[Settings | None], Settings], template: Settings) -> Settings:
+    """Put the toy world into a clone, without the shipped assets: it is quickly cloned again."""
+    settings = clone(template)
+    with connect(settings, "test") as connection:
+        connection.execute("truncate headgate.assets, headgate.trading_sessions cascade")
+        connection.execute(TOY.read_text().encode())
+    return settings
+
+
+@pytest.fixture(scope="session")
+def _warm(
+    clone: Callable[[Settings | None], Settings], toy_template: Settings
+) -> Iterator[Connection[DictRow]]:
+    """Keep one connection for all tests that roll back: their functions are compiled once."""
+    with connect(clone(toy_template), "test", autocommit=False) as connection:
+        yield connection
+        connection.rollback()
+
+
+@pytest.fixture
+def toy(_warm: Connection[DictRow]) -> Iterator[Toy]:
+    """Open a transaction that is rolled back; the books balance at its end, whatever was done."""
+    toy = Toy(_warm)
+    try:
+        yield toy
+        toy.assert_books_balance()
+    finally:
+        _warm.rollback()
+
+
+class Toys:
+    """A clone of the toy world, with as many connections as a test wants; each call commits."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._open: list[Connection[DictRow]] = []
+        self.one = self.another()
+
+    def another(self, *, autocommit: bool = True) -> Toy:
+        """Open one more connection, its clock where the first one's is."""
+        connection = connect(self.settings, "test", autocommit=autocommit)
+        self._open.append(connection)
+        return Toy(connection, self.one.now) if len(self._open) > 1 else Toy(connection)
+
+    def close(self) -> None:
+        """Close them all."""
+        for connection in self._open:
+            connection.close()
+
+
+@pytest.fixture
+def toys(clone: Callable[[Settings | None], Settings], toy_template: Settings) -> Iterator[Toys]:
+    """Clone the toy world for a test with several connections; the books balance at its end."""
+    toys = Toys(clone(toy_template))
+    try:
+        yield toys
+        toys.one.assert_books_balance()
+    finally:
+        toys.close()

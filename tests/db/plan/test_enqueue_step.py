@@ -1,0 +1,285 @@
+"""Starting a step; a later attempt runs again what did not succeed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.db.toy import Toy
+
+
+def test_sends_what_was_planned(toy: Toy):
+    toy.add(25)
+    toy.start()
+    toy.check()
+
+    assert toy.enqueue() == {"step": "a", "status": "running", "planned": 25, "sent": 3}
+    assert [x["state"] for x in toy.chunks()] == ["queued"] * 3
+    assert toy.units() == (25, 0)
+
+
+def test_plans_first_where_nothing_was_planned(toy: Toy):
+    toy.add(3)
+    toy.add(2, "B")
+    toy.start()
+
+    assert toy.enqueue() == {"step": "a", "status": "running", "planned": 3, "sent": 1}
+    assert toy.units() == (3, 0)
+    (row,) = [x for x in toy.check() if x["group_key"] == "B"]
+    assert row["planned"] == 2
+    assert toy.units() == (5, 0)
+
+
+def test_a_step_with_nothing_to_do_ends_as_succeeded(toy: Toy):
+    toy.add(3)
+    toy.start()
+    toy.check()
+
+    assert toy.enqueue("b") == {"step": "b", "status": "succeeded", "planned": 0, "sent": 0}
+
+
+def test_twice_is_once(toy: Toy):
+    toy.add(3)
+    toy.begin()
+
+    with toy.unchanged():
+        assert toy.enqueue() == {"step": "a", "status": "running", "planned": 3, "sent": 0}
+    toy.drain()
+    with toy.unchanged():
+        assert toy.enqueue() == {"step": "a", "status": "succeeded", "planned": 3, "sent": 0}
+
+
+def test_what_becomes_due_after_the_plan_waits_for_the_next_run(toy: Toy):
+    toy.add(3)
+    toy.start()
+    toy.check()
+    toy.add(3, first=3)
+
+    assert toy.enqueue()["planned"] == 3
+    assert toy.enqueue()["planned"] == 3
+
+
+def test_a_higher_attempt_runs_only_what_failed_was_deferred_or_cancelled(toy: Toy):
+    toy.add(40)
+    toy.begin()
+    chunks = toy.claim(chunks=4)
+    for chunk, outcome in zip(chunks, ("success", "failed", "deferred", "skipped"), strict=True):
+        toy.complete(chunk, outcome, blame="item" if outcome != "deferred" else "quota")
+    before = toy.step()
+    assert (before["status"], before["succeeded"], before["failed"], before["deferred"]) == (
+        "failed", 10, 10, 10,
+    )  # fmt: skip
+
+    sent = toy.enqueue(p_attempt=2)
+    assert sent == {"step": "a", "status": "running", "planned": 40, "sent": 2}
+    again = {x for chunk in toy.chunks() for x in chunk["asset_ids"]}
+    assert again == {*chunks[1]["asset_ids"], *chunks[2]["asset_ids"]}
+    step = toy.step()
+    assert (step["succeeded"], step["failed"], step["deferred"], step["skipped"]) == (10, 0, 0, 10)
+    assert toy.drain() == 20
+    assert toy.step()["status"] == "succeeded"
+    assert sorted(x["round"] for x in toy.details(chunks[1]["asset_ids"][0])) == [1, 2]
+
+
+def test_the_same_attempt_again_opens_no_new_round(toy: Toy):
+    toy.add(3)
+    toy.begin()
+    toy.drain(outcome="failed")
+    toy.enqueue(p_attempt=2)
+    toy.drain(outcome="failed")
+
+    with toy.unchanged():
+        assert toy.enqueue(p_attempt=2)["sent"] == 0
+    assert toy.enqueue(p_attempt=3)["sent"] == 1
+
+
+def test_a_higher_attempt_with_nothing_left_to_do_changes_nothing(toy: Toy):
+    toy.add(3)
+    toy.begin()
+    toy.drain()
+
+    with toy.unchanged():
+        assert toy.enqueue(p_attempt=2)["status"] == "succeeded"
+
+
+def test_a_higher_attempt_of_a_step_that_runs_goes_on_with_it(toy: Toy):
+    toy.add(13)
+    toy.begin()
+    first, _ = sorted(toy.claim(chunks=2), key=lambda x: x["chunk_id"])
+    toy.complete(first, "failed")
+
+    assert toy.enqueue(p_attempt=2) == {"step": "a", "status": "running", "planned": 13, "sent": 0}
+    assert toy.step()["failed"] == 10
+
+
+def test_a_round_keeps_within_today_s_budget(toy: Toy):
+    toy.provider(quota=12)
+    toy.add(10)
+    toy.begin()
+    toy.drain(outcome="failed")
+
+    assert toy.enqueue(p_attempt=2) == {"step": "a", "status": "running", "planned": 10, "sent": 1}
+    assert toy.step()["failed"] == 8
+    toy.drain()
+    assert (toy.step()["succeeded"], toy.step()["failed"]) == (2, 8)
+
+
+def test_a_round_that_can_afford_nothing_leaves_the_step_as_it_was(toy: Toy):
+    toy.provider(quota=10)
+    toy.add(10)
+    toy.begin()
+    toy.drain(outcome="failed")
+    before = toy.step()
+
+    assert toy.enqueue(p_attempt=2)["sent"] == 0
+    assert toy.step() == before
+
+
+def test_a_round_of_an_execution_that_has_ended_reopens_it(toy: Toy):
+    toy.add(3)
+    toy.begin()
+    toy.drain(outcome="failed")
+    assert toy.finish()["status"] == "failed"
+
+    toy.enqueue(p_attempt=2)
+    assert toy.execution()["status"] == "running"
+    toy.drain()
+    assert toy.finish()["status"] == "succeeded"
+
+
+def test_a_job_that_another_run_has_taken_is_not_run_twice(toy: Toy):
+    toy.add(3)
+    toy.begin()
+    toy.drain(outcome="failed")
+    toy.finish()
+    toy.begin(run="r2")
+
+    assert toy.enqueue(p_attempt=2)["sent"] == 0
+
+
+def test_a_job_that_another_run_has_done_meanwhile_is_not_paid_for_again(toy: Toy):
+    toy.add(3)
+    toy.begin()
+    toy.drain(outcome="failed")
+    toy.finish()
+    toy.later(hours=1)
+    toy.begin(run="r2")
+    toy.drain()
+    toy.finish("r2")
+
+    assert toy.enqueue(p_attempt=2)["sent"] == 0
+
+
+def test_a_plan_made_before_midnight_is_sent_with_the_new_day_s_units(toy: Toy):
+    toy.add(3)
+    toy.start()
+    toy.check()
+    old = toy.window()
+    toy.later(hours=12)
+    toy.enqueue()
+
+    assert toy.window()["opened_at"] > old["opened_at"]
+    assert toy.units() == (3, 0)
+    assert toy.scalar("select sum(reserved) from headgate.quota_windows") == 3
+
+
+def test_a_plan_the_new_day_cannot_carry_is_deferred_in_part(toy: Toy):
+    toy.add(25)
+    toy.start()
+    toy.check()
+    toy.later(hours=12)
+    toy.provider(quota=12)
+
+    assert toy.enqueue()["sent"] == 1
+    step = toy.step()
+    assert (step["queued"], step["deferred"]) == (10, 15)
+    assert {x["reason"] for x in toy.details()} == {"quota: no units are left in this window"}
+    toy.drain()
+    assert toy.step()["status"] == "succeeded"
+
+
+def test_a_function_step_is_called_not_sent(toy: Toy):
+    toy.start()
+
+    with toy.refused("HG008", "step quota calls a function", "headgate.check_quota"):
+        toy.enqueue("quota")
+
+
+def test_what_is_unknown_paused_or_ended_is_refused(toy: Toy):
+    toy.add(1)
+    toy.start()
+    with toy.refused("HG003", "unknown step: 'c'", "a, b, finish"):
+        toy.enqueue("c")
+
+    toy.call("pause_pipeline", p_pipeline="plain")
+    with toy.unchanged(), toy.refused("HG013"):
+        toy.enqueue()
+    toy.call("resume_pipeline", p_pipeline="plain")
+    toy.call("cancel_execution", p_pipeline="plain", p_run_id="r1")
+    with toy.unchanged():
+        assert toy.enqueue()["status"] == "cancelled"
+
+
+def test_a_round_of_a_cancelled_execution_is_refused(toy: Toy):
+    toy.add(1)
+    toy.begin()
+    toy.call("cancel_execution", p_pipeline="plain", p_run_id="r1")
+
+    with toy.unchanged(), toy.refused("HG014", "r1 has cancelled"):
+        toy.enqueue(p_attempt=2)
+
+
+def test_no_round_opens_while_the_pipeline_is_paused(toy: Toy):
+    toy.add(1)
+    toy.begin()
+    toy.drain(outcome="failed")
+    toy.finish()
+    toy.call("pause_pipeline", p_pipeline="plain")
+
+    with toy.unchanged(), toy.refused("HG013", "paused"):
+        toy.enqueue(p_attempt=2)
+
+
+@pytest.mark.parametrize(
+    ("failed", "status"), [(0, "succeeded"), (1, "succeeded"), (2, "failed"), (20, "failed")]
+)
+def test_a_step_fails_when_a_larger_share_of_its_jobs_has(toy: Toy, failed: int, status: str):
+    toy.tune(chunk_size=20)
+    toy.add(20)
+    toy.begin()
+    (chunk,) = toy.claim()
+    assets = chunk["asset_ids"]
+    toy.complete(chunk, "failed", assets[:failed])
+    toy.complete(chunk, "success", assets[failed:]) if failed < 20 else None
+
+    assert toy.step()["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("blame", "status"), [("quota", "succeeded"), ("provider", "failed"), ("house", "failed")]
+)
+def test_a_step_all_of_whose_jobs_are_deferred_has_failed_unless_for_quota(
+    toy: Toy, blame: str, status: str
+):
+    toy.add(3)
+    toy.begin()
+    toy.drain(outcome="deferred", blame=blame)
+
+    assert toy.step()["status"] == status
+
+
+def test_one_success_outweighs_deferrals_by_fault(toy: Toy):
+    toy.add(10)
+    toy.begin()
+    (chunk,) = toy.claim()
+    toy.complete(chunk, "success", chunk["asset_ids"][:1])
+    toy.complete(chunk, "deferred", chunk["asset_ids"][1:], blame="provider")
+
+    assert toy.step()["status"] == "succeeded"
+
+
+def test_a_step_whose_jobs_are_all_skipped_has_succeeded(toy: Toy):
+    toy.add(3)
+    toy.begin()
+    toy.drain(outcome="skipped")
+
+    assert toy.step()["status"] == "succeeded"

@@ -1,0 +1,251 @@
+"""EXPLAIN for the plan: equal to what is then done, and nothing is changed by asking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.db.toy import Toy
+
+
+def explain(toy: Toy, pipeline: str = "library", **arguments: Any) -> list[dict[str, Any]]:
+    """Explain a pipeline, most urgent first."""
+    return toy.call("explain_plan", p_pipeline=pipeline, **arguments)
+
+
+def crowd(toy: Toy) -> None:
+    """Books of two regions, some done, some weighty, some failing, with a budget that cannot carry all."""
+    toy.add(6, "W", "books")
+    toy.begin("west", pipeline="library")
+    toy.drain(says={"watermark": "2024-03-04"})
+    toy.finish(pipeline="library")
+    toy.at("2024-03-06 12:00+00:00")
+    toy.add(4, "W", "books", first=6, weight=50, attributes={"exchange": "X"})
+    toy.later(hours=2)
+    toy.add(5, "E", "books", weight=2)
+    toy.add(3, "F", "books", weight=2000)
+    toy.add(1, "Q", "books")
+
+
+PARAMS: list[dict[str, Any]] = [
+    {},
+    {"quota": 60},
+    {"quota": 60, "buffer": 25},
+    {"quota": 0},
+    {"max_new": 3},
+    {"max_new": 0, "max_updates": 2},
+    {"mode": "new", "new_chunk": 2},
+    {"mode": "known"},
+    {"groups": ["F", "X"]},
+    {"assets": ["W0", "W7", "E1"], "quota": 15},
+]
+
+
+@pytest.mark.parametrize("params", PARAMS, ids=str)
+def test_it_equals_what_is_then_planned_row_for_row(toy: Toy, params: dict[str, Any]):
+    crowd(toy)
+    explained = explain(toy, p_params=params)
+    toy.start("r2", "library", p_params=params)
+    summary = toy.check("r2", "library")
+
+    run = [(x["operation"], x["asset"], x["group_key"]) for x in explained if x["decision"] == "run"]
+    deferred = [
+        (x["operation"], x["asset"], x["group_key"]) for x in explained if x["decision"] == "defer"
+    ]
+    held = toy.sql(
+        "select o.name, a.code, c.group_key from headgate.chunks as c"
+        " join headgate.operations as o using (operation_id)"
+        " cross join unnest(c.asset_ids) as u (asset_id)"
+        " join headgate.assets as a on a.asset_id = u.asset_id"
+    )
+    put_off = toy.sql(
+        "select o.name, a.code, d.group_key from headgate.planner_deferrals as d"
+        " join headgate.operations as o using (operation_id)"
+        " cross join unnest(d.asset_ids) as u (asset_id)"
+        " join headgate.assets as a on a.asset_id = u.asset_id"
+        " join headgate.process_executions as e using (execution_id) where e.run_id = 'r2'"
+    )
+    assert sorted(run) == sorted(tuple(x.values()) for x in held)
+    assert sorted(deferred) == sorted(tuple(x.values()) for x in put_off)
+    assert sum(x["units"] for x in explained if x["decision"] == "run") == sum(
+        x["units"] for x in summary
+    )
+
+
+def test_asking_changes_nothing(toy: Toy):
+    crowd(toy)
+
+    with toy.unchanged():
+        explain(toy)
+        explain(toy, p_at="2024-05-01", p_quota=7, p_params={"mode": "new"})
+        toy.call("explain_summary", p_pipeline="library")
+
+
+def test_a_rank_and_a_sentence_for_each(toy: Toy):
+    toy.provider(quota=11)
+    toy.add(2, "W", "books")
+
+    rows = explain(toy)
+    assert [(x["asset"], x["operation"], x["decision"], x["rank"]) for x in rows] == [
+        ("W0", "history", "run", 1),
+        ("W0", "open", "run", 1),
+        ("W1", "history", "defer", 2),
+        ("W1", "open", "defer", 2),
+    ]
+    assert rows[0]["reason"] == "never done"
+    assert rows[3]["reason"] == (
+        "never done; the units left end before its rank: earliest 2024-03-06 00:00:00"
+    )
+    assert rows[3]["evidence"]["units_left"] == 11
+    assert rows[3]["evidence"]["units_ranked_before"] == 11
+    assert rows[3]["run_at"] == toy.window_closes()
+
+
+def test_what_a_bundle_is_short_of_is_said_of_each_of_its_parts(toy: Toy):
+    toy.provider(quota=15)
+    toy.add(2, "W", "books")
+
+    short = [x["evidence"].get("units_short") for x in explain(toy)]
+    assert short == [None, None, 7, 7]
+
+
+def test_another_time_is_asked_about(toy: Toy):
+    toy.add(2)
+    toy.begin()
+    toy.drain()
+
+    assert explain(toy, "plain") == []
+    rows = explain(toy, "plain", p_at="2024-03-06 12:00+00")
+    assert [x["decision"] for x in rows] == ["run", "run"]
+    assert rows[0]["reason"] == "older than 1 day"
+
+
+def test_another_day_s_window_is_empty_of_today_s_units(toy: Toy):
+    toy.provider(quota=3)
+    toy.add(2)
+    toy.begin()
+    toy.add(3, first=2)
+
+    assert [x["decision"] for x in explain(toy, "plain")] == ["run", "defer", "defer"]
+    later = explain(toy, "plain", p_at="2024-03-06 00:00+00")
+    assert [x["decision"] for x in later] == ["run", "run", "run"]
+
+
+def test_another_quota_is_asked_about(toy: Toy):
+    toy.add(3)
+
+    assert [x["decision"] for x in explain(toy, "plain", p_quota=1)] == ["run", "defer", "defer"]
+    assert [x["decision"] for x in explain(toy, "plain", p_quota=0)] == ["defer"] * 3
+
+
+def test_a_ceiling_is_said(toy: Toy):
+    toy.add(1, "W", "books")
+
+    rows = explain(toy, p_params={"max_new": 0})
+    assert {x["reason"] for x in rows} == {"never done; the run's ceiling of assets is reached"}
+
+
+def test_a_closed_provider_is_said(toy: Toy):
+    toy.add(1)
+    toy.provider(closed_until="2024-03-05 18:00+00")
+
+    (row,) = explain(toy, "plain")
+    assert row["decision"] == "defer"
+    assert row["reason"] == "never done; its provider is closed until 2024-03-05 18:00:00"
+
+
+def test_why_a_pair_is_due_is_said(toy: Toy):
+    crowd(toy)
+    reset = toy.value("find_asset", p_universe="books", p_code="W0")
+    toy.call("reset_asset", p_asset_id=reset, p_operations=["open"])
+
+    said = {(x["asset"], x["operation"]): x["reason"].partition(";")[0] for x in explain(toy, p_quota=500)}
+    assert said["W0", "open"] == "asked for again"
+    assert said["W0", "update"] == "a session has closed since 2024-03-04"
+    assert said["W0", "sum"] == "never done"
+    assert said["W6", "open"] == "never done"
+
+
+class TestSkips:
+    """Pairs that are not due appear only when they are asked for."""
+
+    def skip(self, toy: Toy, asset: int, operation: str = "look", **arguments: Any) -> str:
+        """Return why an asset's operation is left out."""
+        pipeline = "plain" if operation == "look" else "library"
+        rows = explain(toy, pipeline, p_assets=[asset], **arguments)
+        (reason,) = [x["reason"] for x in rows if (x["operation"], x["decision"]) == (operation, "skip")]
+        return str(reason)
+
+    def test_not_without_being_asked_for(self, toy: Toy):
+        toy.add(2)
+        toy.begin()
+
+        assert explain(toy, "plain") == []
+
+    def test_an_asset_that_is_due_is_explained_alone(self, toy: Toy):
+        toy.provider(quota=1)
+        _, second = toy.add(2)
+
+        (row,) = explain(toy, "plain", p_assets=[second])
+        assert (row["asset"], row["decision"]) == ("A1", "defer")
+
+    def test_held_by_a_run(self, toy: Toy):
+        (asset,) = toy.add(1)
+        toy.begin()
+
+        assert self.skip(toy, asset).startswith("held by execution r1 (chunk ")
+
+    def test_not_due_before(self, toy: Toy):
+        (asset,) = toy.add(1)
+        toy.begin()
+        toy.drain()
+
+        assert self.skip(toy, asset) == "not due before 2024-03-06 12:00:00"
+
+    def test_done(self, toy: Toy):
+        (book,) = toy.add(1, "W", "books")
+        toy.begin("west", pipeline="library")
+        toy.drain(says={"records": 0})
+
+        assert self.skip(toy, book, "open") == "done"
+        assert self.skip(toy, book, "sum") == "its inputs have not changed since"
+
+    def test_opens_later(self, toy: Toy):
+        (book,) = toy.add(1, "W", "books")
+
+        assert self.skip(toy, book, "update") == "opens when history has succeeded"
+
+    def test_not_active(self, toy: Toy):
+        (asset,) = toy.add(1)
+        toy.call("set_asset_active", p_asset_id=asset, p_is_active=False)
+
+        assert self.skip(toy, asset) == "the asset is not active"
+
+    def test_left_out_after_failures(self, toy: Toy):
+        (asset,) = toy.add(1)
+        for n in range(5):
+            toy.begin(run=f"r{n}")
+            toy.drain(outcome="failed")
+            toy.finish(f"r{n}")
+
+        assert self.skip(toy, asset) == "left out after 5 failures in a row: it went wrong"
+
+    def test_outside_the_parameters(self, toy: Toy):
+        (book,) = toy.add(1, "W", "books")
+
+        said = self.skip(toy, book, "open", p_params={"mode": "known"})
+        assert said == "outside the run's parameters"
+
+
+def test_wrong_questions_are_refused(toy: Toy):
+    toy.add(1, "W", "books")
+
+    with toy.refused("HG001", "unknown pipeline: 'x'"):
+        explain(toy, "x")
+    with toy.refused("HG008", "the quota cannot be negative: -1"):
+        explain(toy, p_quota=-1)
+    with toy.refused("HG007", "no parameter 'tempo'", "max_new"):
+        explain(toy, p_params={"tempo": 1})
+    with toy.refused("HG009"):
+        explain(toy, p_params={"assets": ["nobody"]})

@@ -1,0 +1,112 @@
+"""A run's parameters: known, of the right type, defaults filled in (_params.sql)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.db.toy import Toy
+
+
+def params(toy: Toy, **given: Any) -> dict[str, Any]:
+    """Start the library and return the parameters it runs with."""
+    toy.start("r1", "library", p_params=given)
+    found: dict[str, Any] = toy.scalar("select params from headgate.process_executions")
+    return found
+
+
+def test_defaults_are_filled_in(toy: Toy):
+    assert params(toy) == {
+        "quota": None, "buffer": None, "max_new": None, "max_updates": None, "new_chunk": None,
+        "mode": "auto", "groups": [], "assets": [], "lang": None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "kept"),
+    [
+        ("quota", 0, 0),
+        ("quota", "25", 25),
+        ("quota", 999_999_999, 999_999_999),
+        ("quota", None, None),
+        ("groups", "W", ["W"]),
+        ("groups", " W , ,E ", ["W", "E"]),
+        ("groups", ["W", "E"], ["W", "E"]),
+        ("mode", "new", "new"),
+        ("mode", None, "auto"),
+        ("lang", "de'; drop table x", "de'; drop table x"),
+    ],
+)
+def test_values_are_read_as_people_and_programs_write_them(
+    toy: Toy, name: str, given: Any, kept: Any
+):
+    toy.add(1, "W", "books")
+    toy.add(1, "E", "books")
+
+    assert params(toy, **{name: given})[name] == kept
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "hint"),
+    [
+        ("quota", -1, "a whole number from 0"),
+        ("quota", 1.5, "a whole number from 0"),
+        ("quota", "many", "a whole number from 0"),
+        ("quota", "", "a whole number from 0"),
+        ("quota", True, "a whole number from 0"),
+        ("quota", [1], "a whole number from 0"),
+        ("quota", 1_000_000_000, "a whole number from 0"),
+        ("quota", "１２", "a whole number from 0"),
+        ("mode", "fast", "one of: auto, known, new"),
+        ("mode", 1, "one of: auto, known, new"),
+        ("mode", ["new"], "one of: auto, known, new"),
+        ("groups", 5, "a list of texts"),
+        ("groups", {"W": 1}, "a list of texts"),
+        ("groups", [1], "a list of texts"),
+        ("groups", [["W"]], "a list of texts"),
+        ("assets", [None], "a list of texts"),
+        ("lang", 3, "a text"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_what_is_right(toy: Toy, name: str, given: Any, hint: str):
+    toy.add(1, "W", "books")
+
+    with toy.unchanged(), toy.refused("HG008", f"parameter {name}", hint):
+        params(toy, **{name: given})
+
+
+def test_an_unknown_parameter_is_refused_with_those_there_are(toy: Toy):
+    with toy.unchanged(), toy.refused("HG007", "library has no parameter 'qota'", "quota"):
+        params(toy, qota=1)
+
+
+def test_a_group_that_does_not_exist_is_refused_with_those_that_do(toy: Toy):
+    toy.add(1, "W", "books", attributes={"exchange": "NYSE"})
+
+    with toy.unchanged(), toy.refused("HG006", "no group 'NYS'", "its groups: W"):
+        params(toy, groups=["NYSE", "NYS"])
+
+
+def test_an_asset_that_does_not_exist_or_is_ambiguous_is_refused(toy: Toy):
+    toy.upsert([{"code": x, "group_key": "W"} for x in ("A.X", "A.Y")], universe="books")
+
+    with toy.unchanged(), toy.refused("HG009", "'B'"):
+        params(toy, assets=["A.X", "B"])
+    with toy.unchanged(), toy.refused("HG010", "A.X, A.Y"):
+        params(toy, assets="A")
+
+
+@pytest.mark.parametrize("given", ["[]", '"quota"', "5", "null"])
+def test_parameters_are_an_object(toy: Toy, given: str):
+    with toy.refused("HG008", "parameters must be an object"):
+        toy.sql(
+            "select * from headgate.start_execution('library', 'r1', null, %(given)s::jsonb)",
+            given=given,
+        )
+
+
+def test_no_parameters_are_the_defaults(toy: Toy):
+    toy.sql("select * from headgate.start_execution('library', 'r1', null, null)")
+
+    assert toy.scalar("select params ->> 'mode' from headgate.process_executions") == "auto"

@@ -1,0 +1,20 @@
+"""Names of the secrets a pipeline's runners need."""
+
+from __future__ import annotations
+
+from tests.db.toy import Toy
+
+
+def test_names_each_provider_s_secret_once(toy: Toy):
+    rows = toy.call("required_secrets", p_pipeline="library")
+
+    assert rows == [{"provider": "shop", "secret_name": "SHOP_TOKEN"}]
+
+
+def test_a_pipeline_without_secrets_needs_none(toy: Toy):
+    assert toy.call("required_secrets", p_pipeline="aside") == []
+
+
+def test_an_unknown_pipeline_is_refused(toy: Toy):
+    with toy.refused("HG001"):
+        toy.call("required_secrets", p_pipeline="x")

@@ -1,0 +1,74 @@
+"""`make run` without a token: to the end, within the quota, and again on the same day."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from psycopg import sql
+
+from runner.database import connect, dsn_of
+from runner.migrate import migrate
+from tests.acceptance.house import next_wednesday
+from tests.standin.demo import DATABASE
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def make_run(server, tmp_path):
+    """Run the demonstration on the server of the tests, on a Wednesday, far from any midnight."""
+    migrate(server.with_database(DATABASE))
+    with connect(server.with_database(DATABASE), "test") as connection:
+        connection.execute("update headgate.settings set value = 'true' where name = 'test_clock'")
+    offset = round((next_wednesday() - datetime.now(UTC)).total_seconds())
+    places = {
+        "HEADGATE_DSN": dsn_of(server),
+        "HEADGATE_HOME": str(tmp_path),
+        "PGOPTIONS": f"-c headgate.clock_offset={offset}s",
+    }
+
+    def run():
+        return subprocess.run(
+            [sys.executable, "-m", "tests.standin.demo"],
+            cwd=ROOT,
+            env=os.environ | places,
+            capture_output=True,
+            text=True,
+            timeout=150,
+        )
+
+    yield run
+    drop = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(DATABASE))
+    with connect(server, "test") as connection:
+        connection.execute(drop)
+
+
+def test_two_runs_on_one_day_spend_one_quota(make_run, server, tmp_path):
+    start = time.monotonic()
+    first = make_run()
+    duration = time.monotonic() - start
+    second = make_run()
+
+    assert first.returncode == 0, first.stderr
+    assert "4,994 by our book, 4,994 by the server's (equal)" in first.stdout
+    assert "HEADGATE_DATABASE=headgate_demo make psql" in first.stdout
+    assert duration < 90
+    assert second.returncode == 0, second.stderr
+    assert "0 by our book, 0 by the server's (equal)" in second.stdout
+    book = json.loads((tmp_path / "standin.json").read_text())
+    assert book["by_day"] == {next_wednesday().date().isoformat(): 4_994}
+    assert set(book["by_status"]) == {"200"}
+    assert {row["requests"] for row in book["by_code"].values()} == {2}
+    with connect(server.with_database(DATABASE), "test") as connection:
+        count = (
+            "select count(*) as all, count(distinct (asset_id, date)) as once from equities.prices"
+        )
+        rows = connection.execute(count).fetchall()
+    assert rows[0]["all"] == rows[0]["once"] > 200_000
