@@ -300,7 +300,7 @@ def _statement(function: str, arguments: Row) -> tuple[sql.Composed, Row]:
     names = [
         sql.SQL("{} => {}").format(sql.Identifier(k), sql.Placeholder(k)) for k in arguments
     ]
-    query = sql.SQL("select to_jsonb(t) as row from {}({}) as t").format(
+    query = sql.SQL("select to_jsonb(t) as row from (select * from {}({})) as t").format(
         sql.Identifier(*function.split(".", 1)), sql.SQL(", ").join(names)
     )
     values = {k: Jsonb(v) if isinstance(v, dict | list) else v for k, v in arguments.items()}
