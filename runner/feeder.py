@@ -85,7 +85,7 @@ class Feeder:
         )
 
     def avoided(self) -> Sequence[str]:
-        """Return the providers whose secret is missing, or that have enough to do."""
+        """Return the providers without their secret, with enough to do, or just closed."""
         for gate in self._flight.gates():
             gate.was_avoided = self._is_full(gate)
         full = {gate.provider for gate in self._flight.gates() if gate.was_avoided}
@@ -155,7 +155,8 @@ class Feeder:
         self._chunk_calls += 0.3 * (max(1.0, calls) - self._chunk_calls)
 
     def _is_full(self, gate: Gate) -> bool:
-        return gate.load >= self._target_of(gate) or gate.verdicts >= self._lanes.size
+        is_busy = gate.load >= self._target_of(gate) or gate.verdicts >= self._lanes.size
+        return is_busy or gate.is_telling()
 
     def _target_of(self, gate: Gate) -> int:
         return min(self._target, 2 * gate.in_flight) if gate.load else self._target

@@ -77,6 +77,11 @@ class Gate:
             if known and known.told_at is not None and claimed_at > known.told_at:
                 del self.closed[scope]
 
+    def is_telling(self) -> bool:
+        """Tell whether the provider is closed and the database does not know it yet."""
+        known = self.closed.get(None)
+        return known is not None and known.told_at is None
+
     def affected(self) -> Iterator[Held]:
         """Return the chunks whose waiting calls are closed."""
         return (h for h in list(self.queue) if self.closing_for(h.chunk, 0.0) is not None)

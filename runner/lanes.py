@@ -22,6 +22,8 @@ LONGEST_PAUSE: Final = 5.0
 TROUBLE: Final = ("53", "55P03", "57014", "58")
 """The house's own troubles, worth another try: no space, too many clients, a timeout, I/O."""
 MOST_TROUBLE: Final = 6
+STATEMENT_SECONDS: Final = 600.0
+"""A server that says nothing for so long is gone, whatever its connection looks like."""
 
 T = TypeVar("T")
 
@@ -62,10 +64,11 @@ class Lanes:
                     if lane is None or lane.connection.closed:
                         lane = None
                         lane = await self._connect()
-                    result = await what(lane)
+                    async with asyncio.timeout(STATEMENT_SECONDS):
+                        result = await what(lane)
                     self._note_back()
                     return result
-                except ServerUnreachable as exc:
+                except (ServerUnreachable, TimeoutError) as exc:
                     await _close(lane)
                     lane = None
                     self._note_lost(exc)
@@ -95,10 +98,10 @@ class Lanes:
             seconds = min(seconds, left)
         await asyncio.sleep(seconds * random.uniform(0.8, 1.2))
 
-    def _note_lost(self, exc: ServerUnreachable) -> None:
+    def _note_lost(self, exc: Exception) -> None:
         if self._lost_since is None:
             self._lost_since = time.monotonic()
-            logger.warning("lost the database, waiting for it: %s", exc)
+            logger.warning("lost the database, waiting for it: %s", str(exc) or "no answer")
 
     def _note_back(self) -> None:
         if self._lost_since is not None:

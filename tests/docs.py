@@ -40,6 +40,19 @@ TABLES: dict[str, LiteralString] = {
         group by c.oid
         order by c.relname
     """,
+    "groups": """
+        select
+            format('`%s`', min(s.step)) as step,
+            a.group_key as "group",
+            string_agg(distinct a.attributes ->> 'exchange', ', ') as exchange,
+            min(a.calendar) as sessions,
+            to_char(count(*), 'FM99,999') as listings
+        from headgate.assets as a
+        join headgate.pipeline_steps as s on a.group_key = any (s.group_keys)
+        where a.universe = 'equities'
+        group by a.group_key
+        order by min(s.position), a.group_key
+    """,
     "parameters": """
         select
             format('`%s`', m.name) as parameter,

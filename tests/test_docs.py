@@ -126,11 +126,9 @@ def commands() -> list[tuple[str, list[str]]]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("place", "words"), commands(), ids=lambda x: x if isinstance(x, str) else ""
-)
-def test_every_command_exists_with_its_options(place, words):
-    program, *rest = words
+@pytest.mark.parametrize("place", [x for x, _ in commands()])
+def test_every_command_exists_with_its_options(place):
+    program, *rest = dict(commands())[place]
     if program == "make":
         targets = [x for x in rest if "=" not in x]
         assert all(re.search(rf"^{re.escape(x)}:", MAKEFILE, re.MULTILINE) for x in targets)
@@ -220,6 +218,23 @@ def test_every_code_comes_with_the_message_of_the_page(run, code):
     error = from_psycopg(caught.value)
     assert (error.code, str(error)) == (code, documented()[code][1])
     assert error.hint
+
+
+def test_an_error_looks_as_the_page_shows(run):
+    with pytest.raises(psycopg.Error) as caught, run.connection.transaction():
+        run.connection.execute(PROVOKED["HG001"])
+
+    error = from_psycopg(caught.value)
+    (shown,) = blocks(ROOT / "docs" / "errors.md")
+    assert shown.text == f"error: {error} [{error.code}]\nhint: {error.hint}\n"
+
+
+def test_the_changelog_names_the_latest_migrations():
+    text = (ROOT / "CHANGELOG.md").read_text()
+
+    for folder in (ROOT / "db" / "migrations", ROOT / "db/plans/equities/migrations"):
+        latest = max(x.name[:4] for x in folder.glob("*.sql"))
+        assert f"migrations 0001 to {latest}" in text
 
 
 def test_a_missing_secret_is_told_as_the_page_says(run, monkeypatch):

@@ -26,7 +26,7 @@ def worker(
 ) -> None:
     """Carry out what is queued, of any pipeline; Ctrl-C or SIGTERM gives back what waits."""
     settings = console.ready_settings()
-    with console.open_database(settings, "worker"):
+    with console.open_database(settings, "check"):
         pass
 
     async def run() -> int:

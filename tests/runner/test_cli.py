@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -51,7 +51,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
             for name, value in environ.items():
                 patch.setenv(name, value)
             patch.setattr(sys, "argv", ["headgate", *arguments])
-            patch.setattr("logging.basicConfig", lambda **_: None)
+            patch.setattr(cli, "configure_logging", lambda **_: None)
             with pytest.raises(SystemExit) as end:
                 cli.main()
         captured = capsys.readouterr()
@@ -297,32 +297,47 @@ def test_a_run_that_fails_ends_with_a_code(run, database, plan):
     assert " failed in " in result.out
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
-def test_a_worker_ends_in_good_order(database, number, code):
+@pytest.fixture
+def start_worker(database: Settings) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start a worker in a process of its own and wait until it listens."""
     environ = {**os.environ, "HEADGATE_DSN": dsn_of(database)}
     command = [sys.executable, "-m", "runner", "worker"]
-    process = subprocess.Popen(
-        command,
-        env=environ,
-        cwd=DB.parent,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    _wait_for_connection(database)
+    started = []
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(
+            [*command, *arguments],
+            env=environ,
+            cwd=DB.parent,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+        )
+        started.append(process)
+        _wait_for_listener(database)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_a_worker_ends_in_good_order(start_worker, number, code):
+    process = start_worker()
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=30)
 
     assert process.returncode == code, err
     assert "Traceback" not in out + err
 
 
-def test_a_worker_ends_when_its_parent_is_gone(database):
-    environ = {**os.environ, "HEADGATE_DSN": dsn_of(database)}
-    command = [sys.executable, "-m", "runner", "worker", "--until-input-ends"]
-    process = subprocess.Popen(command, env=environ, cwd=DB.parent, stdin=subprocess.PIPE)
-    _wait_for_connection(database)
-    process.communicate(timeout=20)
+def test_a_worker_ends_when_its_parent_is_gone(start_worker):
+    process = start_worker("--until-input-ends")
+    process.communicate(timeout=30)
 
     assert process.returncode == 0
 
@@ -351,13 +366,11 @@ def test_doctor_warns_of_a_secret_that_is_not_set(run, database, plan):
     assert "ok   provider shop" in run("doctor", settings=database, SHOP_TOKEN="x").out
 
 
-def _wait_for_connection(settings: Settings) -> None:
-    query = (
-        "select 1 from pg_stat_activity where datname = %s and application_name ~ 'runner|worker'"
-    )
+def _wait_for_listener(settings: Settings) -> None:
+    query = "select 1 from pg_stat_activity where datname = %s and application_name ~ 'listening'"
     with connect(settings, "test") as connection:
-        for _ in range(200):
+        for _ in range(600):
             if connection.execute(query, (settings.database,)).fetchone() is not None:
                 return
             time.sleep(0.05)
-    raise AssertionError("the worker did not connect")
+    raise AssertionError("the worker does not listen")

@@ -6,8 +6,9 @@ ended, and at no other time.
 
 from __future__ import annotations
 
-import random
+import hashlib
 from datetime import date, timedelta
+from math import exp
 from typing import Any
 
 from tests.standin import market
@@ -25,7 +26,7 @@ def fundamentals(code: str, today: date) -> dict[str, Any]:
         return {"General": general, "Technicals": _technicals(code), "ETF_Data": _fund(listing)}
     if listing.type == "FUND":
         return {"General": general, "MutualFund_Data": _fund(listing)}
-    scale = _draw(code, "scale").lognormvariate(19.0, 1.8)
+    scale = exp(_number(code, "scale", 16.0, 26.0))
     return {
         "General": general,
         "Highlights": _highlights(code, filed[0], scale),
@@ -117,7 +118,7 @@ def _fund(listing: market.Listing) -> dict[str, Any]:
     return {
         "ISIN": listing.isin or None,
         "Company_Name": listing.name.split(" ")[0],
-        "TotalAssets": f"{_draw(listing.code, 'assets').lognormvariate(20, 1):.2f}",
+        "TotalAssets": f"{exp(_number(listing.code, 'assets', 16, 24)):.2f}",
         "NetExpenseRatio": f"{_number(listing.code, 'ratio', 0.0003, 0.012):.5f}",
     }
 
@@ -167,7 +168,6 @@ def _financials(code: str, currency: str, quarters: list[date], scale: float) ->
     for sheet, shares in sheets.items():
         rows = {}
         for quarter in quarters:
-            draw = _draw(code, f"{sheet} {quarter}")
             key = quarter.isoformat()
             rows[key] = {
                 "date": key,
@@ -175,7 +175,7 @@ def _financials(code: str, currency: str, quarters: list[date], scale: float) ->
                 "currency_symbol": currency,
             }
             rows[key] |= {
-                item: f"{scale * share * draw.uniform(0.85, 1.15):.2f}"
+                item: f"{scale * share * _number(code, f'{item} {key}', 0.85, 1.15):.2f}"
                 for item, share in shares.items()
             }
         yearly = {key: row for key, row in rows.items() if key[5:7] == "12"}
@@ -203,9 +203,7 @@ def _unlisted(code: str) -> market.Listing:
     )
 
 
-def _draw(code: str, what: str) -> random.Random:
-    return random.Random(f"{code} {what}")
-
-
 def _number(code: str, what: str, low: float, high: float) -> float:
-    return round(_draw(code, what).uniform(low, high), 4)
+    """Return a number between two, always the same for a code and what it is."""
+    digest = hashlib.blake2b(f"{code} {what}".encode(), digest_size=4).digest()
+    return round(low + (high - low) * int.from_bytes(digest, "big") / 2**32, 4)

@@ -27,11 +27,11 @@ begin
             perform headgate._run_step(v_execution, v_step.step, v_step.is_skipped, p_now);
             v_advanced := true;
         end loop;
-        if not v_advanced then
+        if not v_advanced and not headgate._has_open_step(v_execution.execution_id) then
             perform headgate._close_execution(v_execution.execution_id, p_now);  -- a graph without a finalizing step
             v_advanced := true;
         end if;
-        exit;
+        exit when v_advanced;  -- else another runner was faster
     end loop;
 
     return v_advanced;
@@ -76,16 +76,24 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
-    select exists (select from headgate._ready_steps(p_execution_id))
-        or not exists (
-            select
-            from headgate.process_steps as s
-            where s.execution_id = p_execution_id
-                and s.status in ('pending', 'running')
-        );
+    select exists (select from headgate._ready_steps(p_execution_id)) or not headgate._has_open_step(p_execution_id);
 $func$;
 
--- A step that raises has failed; what it said is its output.
+create or replace function headgate._has_open_step(p_execution_id bigint)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select exists (
+        select
+        from headgate.process_steps as s
+        where s.execution_id = p_execution_id
+            and s.status in ('pending', 'running')
+    );
+$func$;
+
+-- A step that raises has failed, and nothing else; what it said is its output. Deadlocks and the like are repeated whole.
 create or replace function headgate._run_step(
     p_execution headgate.process_executions,
     p_step text,
@@ -108,16 +116,19 @@ declare
 begin
     if p_is_skipped then
         v_status := 'skipped';
-    elsif v_definition.kind = 'fan_out' then
-        perform headgate.enqueue_step(v_pipeline, p_execution.run_id, p_step);
-        return;
     else
         begin
+            if v_definition.kind = 'fan_out' then
+                perform headgate.enqueue_step(v_pipeline, p_execution.run_id, p_step);
+                return;
+            end if;
             execute format(
                 'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t',
                 headgate._checked_name(v_definition.function)
             ) into v_output using v_pipeline, p_execution.run_id;
         exception
+            when transaction_rollback then
+                raise;
             when others then
                 get stacked diagnostics v_hint = pg_exception_hint;
                 v_status := 'failed';

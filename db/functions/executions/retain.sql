@@ -22,7 +22,7 @@ begin
         join pg_class as c on c.oid = i.inhrelid
         where i.inhparent = 'headgate.asset_processing_details'::regclass
             and c.relname ~ '_[0-9]{6}$'
-            and to_date(right(c.relname, 6), 'YYYYMM') + interval '1 month' <= v_before
+            and (to_date(right(c.relname, 6), 'YYYYMM') + interval '1 month') at time zone 'UTC' <= v_before
     loop
         execute format('drop table %s', v_partition.name);
         dropped_partitions := dropped_partitions + 1;
@@ -30,7 +30,10 @@ begin
     delete from headgate.asset_processing_details_default as d where d.ended_at < v_before;
 
     with old as (
-        select e.execution_id from headgate.process_executions as e where e.finished_at < v_before
+        select e.execution_id
+        from headgate.process_executions as e
+        where e.finished_at < v_before
+            and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id)
     ),
     old_steps as (
         delete from headgate.process_steps as s using old as o where s.execution_id = o.execution_id

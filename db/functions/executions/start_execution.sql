@@ -21,7 +21,7 @@ declare
 begin
     if coalesce(length(p_run_id), 0) not between 1 and 250 then
         perform headgate._raise('HG008', 'a run needs a name of 1 to 250 characters', 'e.g. manual-2026-01-31');
-    elsif p_driver not in ('airflow', 'headgate') then
+    elsif coalesce(p_driver, '') not in ('airflow', 'headgate') then
         perform headgate._raise('HG008', format('unknown driver: %s', quote_literal(p_driver)), 'airflow or headgate');
     end if;
 

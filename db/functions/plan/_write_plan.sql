@@ -19,7 +19,7 @@ begin
     for v_try in 1 .. 5 loop
         begin
             v_planned := headgate._write_chunks(p_execution, p_step, p_is_round, v_now);
-            perform headgate._mark_planned(p_execution, p_step, v_now);
+            perform headgate._mark_planned(p_execution, p_step, p_is_round, v_now);
             perform headgate._reserve_planned(p_execution.execution_id, v_now);
             return v_planned;
         exception
@@ -36,6 +36,7 @@ $func$;
 create or replace function headgate._mark_planned(
     p_execution headgate.process_executions,
     p_step text,
+    p_is_round boolean,
     p_now timestamptz
 )
 returns void
@@ -43,8 +44,19 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $func$
+declare
+    v_execution headgate.process_executions;
 begin
-    perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for key share;
+    if p_is_round then
+        perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for key share;
+    else
+        -- Whoever ends or pauses it waits for us, or we see that it has been done meanwhile and write nothing.
+        select * into v_execution
+        from headgate.process_executions as e
+        where e.execution_id = p_execution.execution_id
+        for share;
+        perform headgate._check_open(v_execution);
+    end if;
     update headgate.process_steps as s
     set planned_at = coalesce(s.planned_at, p_now)
     from headgate.pipeline_steps as g
@@ -107,7 +119,7 @@ as $func$
         ) as p
         join headgate.process_steps as s
             on s.execution_id = p_execution.execution_id and s.step = p.step
-        where p_is_round or s.planned_at is null
+        where p_is_round or s.planned_at is null and s.status in ('pending', 'running')
     ),
     numbered as (
         select

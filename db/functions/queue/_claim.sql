@@ -120,6 +120,7 @@ declare
         when p_message ->> 'chunk_id' ~ '^[0-9]{1,18}$' then (p_message ->> 'chunk_id')::bigint
     end;
     v_chunk headgate.chunks;
+    v_standing text;
 begin
     select * into v_chunk from headgate.chunks as c where c.chunk_id = v_chunk_id for update skip locked;
     if not found then
@@ -134,11 +135,19 @@ begin
         return null;
     end if;
 
-    if v_chunk.state = 'leased' then
-        if v_chunk.leased_until > clock_timestamp() then
-            perform pgmq.set_vt(p_queue, p_msg_id, v_chunk.leased_until);
-            return null;
-        elsif v_chunk.deaths >= 1 and cardinality(v_chunk.asset_ids) > 1 then
+    if v_chunk.state = 'leased' and v_chunk.leased_until > clock_timestamp() then
+        perform pgmq.set_vt(p_queue, p_msg_id, v_chunk.leased_until);
+        return null;
+    end if;
+    v_standing := headgate._standing(v_chunk);
+    if v_standing = 'over' then
+        perform headgate._end_chunks(array[v_chunk.chunk_id], 'cancelled', 'its step had ended', p_now);
+        return null;
+    elsif v_standing = 'paused' then
+        perform headgate._take_out(v_chunk);
+        return null;
+    elsif v_chunk.state = 'leased' then
+        if v_chunk.deaths >= 1 and cardinality(v_chunk.asset_ids) > 1 then
             perform headgate._split_chunk(v_chunk, p_now);
             return null;
         end if;
@@ -153,6 +162,45 @@ begin
     end if;
 
     return v_chunk;
+end;
+$func$;
+
+-- How the chunk's step stands: running, paused or over.
+create or replace function headgate._standing(p_chunk headgate.chunks)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select case
+        when e.status not in ('running', 'paused') or s.status not in ('pending', 'running') then 'over'
+        else e.status
+    end
+    from headgate.process_executions as e
+    join headgate.process_steps as s using (execution_id)
+    where e.execution_id = p_chunk.execution_id
+        and s.step = p_chunk.step;
+$func$;
+
+-- Back to its place in the plan until the pipeline is resumed; a lease that ran out was paid for.
+create or replace function headgate._take_out(p_chunk headgate.chunks)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_is_dead constant boolean := p_chunk.state = 'leased';
+begin
+    perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
+    update headgate.chunks as c
+    set state = 'planned',
+        msg_id = null,
+        deaths = c.deaths + v_is_dead::integer,
+        booked = c.booked + case when v_is_dead then c.units / greatest(1, c.calls) else 0 end,
+        requests = c.requests + case when v_is_dead then least(1, c.calls) else 0 end,
+        window_opened_at = case when not v_is_dead then c.window_opened_at end
+    where c.chunk_id = p_chunk.chunk_id;
 end;
 $func$;
 

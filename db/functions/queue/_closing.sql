@@ -127,3 +127,16 @@ begin
     end if;
 end;
 $func$;
+
+-- An ingest function that cannot work ends the execution as a refused token does.
+create or replace function headgate._house_fault(p_results headgate.ingest_result[])
+returns jsonb
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select jsonb_build_object('until', 'execution', 'reason', r.reason)
+    from unnest(p_results) as r
+    where r.status = 'deferred'
+    limit 1;
+$func$;

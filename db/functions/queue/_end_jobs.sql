@@ -169,32 +169,48 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
+    v_is_over boolean;
+    v_count record;
     v_step headgate.process_steps;
 begin
-    perform from headgate.process_executions as e where e.execution_id = p_execution_id for key share;
+    select e.finished_at is not null into v_is_over
+    from headgate.process_executions as e
+    where e.execution_id = p_execution_id
+    for key share;
+    select
+        count(*) filter (where j.status = 'success') as succeeded,
+        count(*) filter (where j.status = 'failed') as failed,
+        count(*) filter (where j.status = 'deferred') as deferred,
+        count(*) filter (where j.status = 'deferred' and headgate._is_fault(j.reason)) as deferred_by_fault,
+        count(*) filter (where j.status = 'skipped') as skipped,
+        count(*) filter (where j.status = 'cancelled') as cancelled,
+        coalesce(sum(j.units), 0) as units
+    into v_count
+    from unnest(p_jobs) as j;
 
+    if v_is_over then  -- calls that were under way when it was cancelled
+        update headgate.process_executions as e
+        set succeeded = e.succeeded + v_count.succeeded,
+            failed = e.failed + v_count.failed,
+            deferred = e.deferred + v_count.deferred,
+            skipped = e.skipped + v_count.skipped + v_count.cancelled,
+            units = e.units + v_count.units
+        where e.execution_id = p_execution_id;
+    end if;
     update headgate.process_steps as s
-    set succeeded = s.succeeded + n.succeeded,
-        failed = s.failed + n.failed,
-        deferred = s.deferred + n.deferred,
-        deferred_by_fault = s.deferred_by_fault + n.deferred_by_fault,
-        skipped = s.skipped + n.skipped,
-        units = s.units + n.units
-    from (
-        select
-            count(*) filter (where j.status = 'success') as succeeded,
-            count(*) filter (where j.status = 'failed') as failed,
-            count(*) filter (where j.status = 'deferred') as deferred,
-            count(*) filter (where j.status = 'deferred' and headgate._is_fault(j.reason)) as deferred_by_fault,
-            count(*) filter (where j.status in ('skipped', 'cancelled')) as skipped,
-            coalesce(sum(j.units), 0) as units
-        from unnest(p_jobs) as j
-    ) as n
+    set succeeded = s.succeeded + v_count.succeeded,
+        failed = s.failed + v_count.failed,
+        deferred = s.deferred + v_count.deferred,
+        deferred_by_fault = s.deferred_by_fault + v_count.deferred_by_fault,
+        skipped = s.skipped + v_count.skipped + v_count.cancelled,
+        units = s.units + v_count.units
     where s.execution_id = p_execution_id
         and s.step = p_step
     returning s.* into v_step;
 
-    perform headgate._close_step(v_step, p_now);
+    if v_count.cancelled = 0 then  -- whoever cancels jobs says what becomes of their step
+        perform headgate._close_step(v_step, p_now);
+    end if;
 end;
 $func$;
 

@@ -1,5 +1,7 @@
 -- Payloads become rows through the operation's ingest function: the whole set at once; if that raises, in halves, until the
--- guilty job is alone. Faults of the house (disk, connection, deadlock) are nobody's guilt: they end the transaction.
+-- guilty job is alone. A deadlock or a server in trouble (disk, memory, shutdown) ends the transaction, to be repeated whole.
+-- Any other fault is the house's (a missing right, a wrong statement): the set is deferred and the execution ends, because more
+-- of the same would only cost more.
 
 create or replace function headgate._ingest(
     p_chunk headgate.chunks,
@@ -69,8 +71,13 @@ begin
         return coalesce(v_results, '{}');
     exception
         when others then
-            if left(sqlstate, 2) not in ('22', '23', 'P0', 'HG', '54') then
+            if left(sqlstate, 2) in ('08', '40', '53', '55', '57', '58') then
                 raise;
+            elsif left(sqlstate, 2) not in ('22', '23', 'P0', 'HG', '54') then
+                return array(
+                    select row(u.asset_id, 'deferred', 0, null, format('%s: %s', p_function, left(sqlerrm, 400)))::headgate.ingest_result
+                    from unnest(p_asset_ids) as u (asset_id)
+                );
             elsif v_count = 1 then
                 return array[row(p_asset_ids[1], 'failed', 0, null, left(sqlerrm, 1000))::headgate.ingest_result];
             end if;

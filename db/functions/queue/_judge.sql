@@ -28,20 +28,30 @@ as $func$
             case when p_chunk.calls > 0 then p_chunk.units / p_chunk.calls else 0 end as unit,
             p_chunk.leased_until >= clock_timestamp() as is_current,
             coalesce((
-                select e.status in ('running', 'paused')
+                select e.status in ('running', 'paused') and s.status in ('pending', 'running')
                 from headgate.process_executions as e
+                join headgate.process_steps as s using (execution_id)
                 where e.execution_id = p_chunk.execution_id
+                    and s.step = p_chunk.step
             ), false) as is_open
     ),
     job as (
         select distinct on (u.asset_id)
             u.asset_id,
             case
-                when u.outcome = 'success' and r.status is not null and r.status <> 'success' then r.status
+                when u.outcome = 'success' and p_operation.ingest_function is not null then coalesce(r.status, 'failed')
                 else u.outcome
             end as outcome,
-            case when u.outcome = 'success' then 'item' else coalesce(u.blame, 'item') end as blame,
-            coalesce(r.reason, u.error) as error,
+            case
+                when u.outcome = 'success' and r.status = 'deferred' then 'house'
+                when u.outcome = 'success' then 'item'
+                else coalesce(u.blame, 'item')
+            end as blame,
+            case
+                when u.outcome = 'success' and p_operation.ingest_function is not null and r.status is null
+                    then 'its ingest function says nothing of it'
+                else coalesce(r.reason, u.error)
+            end as error,
             coalesce(u.requests, case when u.outcome = 'unsent' then 0 else least(1, p_chunk.calls) end) as requests,
             coalesce(u.duration_ms, 0) as duration_ms,
             coalesce(r.records, 0) as records,

@@ -30,6 +30,7 @@ declare
     v_operation headgate.operations;
     v_provider headgate.providers;
     v_results headgate.ingest_result[];
+    v_closing jsonb;
     v_closed record;
     v_fates headgate.job_fate[];
 begin
@@ -37,22 +38,23 @@ begin
     select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
 
     v_results := headgate._ingest(v_chunk, v_operation, p_asset_ids, p_outcomes, p_payloads, v_now);
+    v_closing := coalesce(p_closing, headgate._house_fault(v_results));
     select * into v_closed from headgate._closing(
-        v_provider, p_closing, p_outcomes, p_blames, v_now
+        v_provider, v_closing, p_outcomes, p_blames, v_now
     );
     v_fates := array(
         select f
         from headgate._judge(
             v_chunk, v_operation, p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_durations_ms,
-            v_results, v_closed.closed_until, v_closed.reason, p_closing, v_now
+            v_results, v_closed.closed_until, v_closed.reason, v_closing, v_now
         ) as f
     );
 
     perform headgate._apply_fates(v_chunk, v_fates, v_now);
-    if p_closing ->> 'until' = 'execution' then
-        perform headgate._end_unstarted(v_chunk, 'house: ' || coalesce(p_closing ->> 'reason', 'closed'), v_now);
+    if v_closing ->> 'until' = 'execution' then
+        perform headgate._end_unstarted(v_chunk, 'house: ' || coalesce(v_closing ->> 'reason', 'closed'), v_now);
     end if;
-    perform headgate._note_answers(v_provider, v_chunk, p_outcomes, p_blames, p_closing, v_closed.closed_until, v_closed.reason, v_now);
+    perform headgate._note_answers(v_provider, v_chunk, p_outcomes, p_blames, v_closing, v_closed.closed_until, v_closed.reason, v_now);
     perform headgate._move_units(
         v_chunk.provider_id, v_chunk.window_opened_at, 0,
         -coalesce((select sum(f.refund) from unnest(v_fates) as f)::integer, 0)

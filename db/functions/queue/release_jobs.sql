@@ -46,29 +46,27 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_status text;
+    v_standing constant text := headgate._standing(p_chunk);
     v_is_current constant boolean := p_chunk.leased_until >= clock_timestamp();
 begin
-    select e.status into v_status
-    from headgate.process_executions as e
-    where e.execution_id = p_chunk.execution_id;
-    if v_status = 'running' then
+    if v_standing = 'running' then
         perform headgate._put_back(p_chunk.queue, p_chunk.msg_id);
     else
         perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
     end if;
 
     update headgate.chunks as c
-    set state = case when v_status = 'running' then 'queued' else 'planned' end,
-        msg_id = case when v_status = 'running' then c.msg_id end,
+    set state = case when v_standing = 'running' then 'queued' else 'planned' end,
+        msg_id = case when v_standing = 'running' then c.msg_id end,
+        booked = c.booked + case when v_is_current then 0 else c.units / greatest(1, c.calls) end,
         window_opened_at = case when v_is_current then c.window_opened_at end
     where c.chunk_id = p_chunk.chunk_id;
     if v_is_current then
         perform headgate._move_units(p_chunk.provider_id, p_chunk.window_opened_at, p_chunk.units, -p_chunk.units);
     end if;
-    if v_status not in ('running', 'paused') then
+    if v_standing = 'over' then
         perform headgate._end_chunks(
-            array[p_chunk.chunk_id], 'cancelled', 'the execution had ended', headgate.clock()
+            array[p_chunk.chunk_id], 'cancelled', 'its step had ended', headgate.clock()
         );
     end if;
 end;

@@ -443,7 +443,7 @@ def test_a_paused_or_ended_execution_is_not_planned(toy: Toy):
 
     toy.call("resume_pipeline", p_pipeline="plain")
     toy.finish()
-    with toy.unchanged(), toy.refused("HG014", "r1 has succeeded"):
+    with toy.unchanged(), toy.refused("HG014", "r1 has ended: succeeded"):
         toy.check()
 
 

@@ -224,7 +224,7 @@ def test_a_round_of_a_cancelled_execution_is_refused(toy: Toy):
     toy.begin()
     toy.call("cancel_execution", p_pipeline="plain", p_run_id="r1")
 
-    with toy.unchanged(), toy.refused("HG014", "r1 has cancelled"):
+    with toy.unchanged(), toy.refused("HG014", "r1 has ended: cancelled"):
         toy.enqueue(p_attempt=2)
 
 

@@ -1,0 +1,96 @@
+"""Old history goes by the month."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.db.toy import Toy
+
+
+def retain(toy: Toy, keep: str | None) -> tuple[int, int]:
+    """Forget what is older; return partitions and executions."""
+    row = toy.sql("select * from headgate.retain(%(keep)s::interval)", keep=keep)[0]
+    return row["dropped_partitions"], row["deleted_executions"]
+
+
+@pytest.fixture
+def old(toy: Toy) -> Toy:
+    """A run in January and one in March."""
+    toy.at("2024-01-10 12:00+00:00")
+    toy.call("check_plans")
+    toy.add(3)
+    for n, day in enumerate(["2024-01-10 12:00+00:00", "2024-03-05 12:00+00:00"]):
+        toy.at(day)
+        toy.begin(run=f"r{n}")
+        toy.drain()
+        toy.finish(f"r{n}")
+    return toy
+
+
+def test_drops_whole_months_and_ended_executions(old: Toy):
+    january = "select count(*) from headgate.asset_processing_details_202401"
+    assert old.scalar(january) == 3
+
+    assert retain(old, "30 days") == (1, 1)
+    assert [x["run_id"] for x in old.details()] == ["r1"] * 3
+    assert old.sql("select to_regclass('headgate.asset_processing_details_202401') as t")[0]["t"] is None
+    assert old.execution("r1")["status"] == "succeeded"
+    with old.refused("HG002"):
+        old.execution("r0")
+    assert len(old.sql("select * from headgate.quota_windows")) == 1
+
+
+def test_keeps_what_is_young_enough(old: Toy):
+    before = old.snapshot()
+
+    assert retain(old, "60 days") == (0, 0)
+    assert old.snapshot() == before
+
+
+def test_a_month_goes_when_its_last_moment_is_old_enough(old: Toy):
+    old.sql("set local timezone = 'Pacific/Kiritimati'")
+    old.at("2024-03-01 23:59:59+00:00")
+    assert retain(old, "30 days")[0] == 0
+
+    old.at("2024-03-02 00:00:00+00:00")
+    assert retain(old, "30 days")[0] == 1
+
+
+def test_twice_is_once(old: Toy):
+    retain(old, "30 days")
+
+    with old.unchanged():
+        assert retain(old, "30 days") == (0, 0)
+
+
+def test_an_execution_with_a_call_under_way_stays_whole(toy: Toy):
+    toy.add(13, "O", "others")
+    toy.start("r1", "aside")
+    toy.enqueue("all", "r1", "aside")
+    (chunk,) = toy.claim()
+    toy.call("cancel_execution", p_pipeline="aside", p_run_id="r1")
+    toy.later(days=3)
+    steps = toy.sql("select * from headgate.process_steps")
+
+    assert retain(toy, "1 day")[1] == 0
+    assert toy.sql("select * from headgate.process_steps") == steps
+    toy.complete(chunk)
+    assert retain(toy, "1 day")[1] == 1
+
+
+def test_rows_of_months_without_a_partition_go_too(toy: Toy):
+    toy.at("2019-05-05 12:00+00:00")
+    toy.add(1)
+    toy.begin()
+    toy.drain()
+    toy.finish()
+    toy.at("2024-03-05 12:00+00:00")
+
+    assert retain(toy, "400 days")[1] == 1
+    assert toy.details() == []
+
+
+@pytest.mark.parametrize("keep", ["0 days", "-5 days", "23 hours", None])
+def test_at_least_a_day_is_kept(toy: Toy, keep: str | None):
+    with toy.unchanged(), toy.refused("HG008", "at least a day"):
+        retain(toy, keep)

@@ -1,0 +1,110 @@
+"""Leaving a step out."""
+
+from __future__ import annotations
+
+from tests.db.toy import Toy
+
+
+def skip(toy: Toy, step: str = "a") -> int:
+    """Skip a step of r1; return the number of jobs."""
+    return int(toy.value("skip_step", p_pipeline="plain", p_run_id="r1", p_step=step))
+
+
+def test_what_has_not_started_is_cancelled_and_the_rest_goes_on(toy: Toy):
+    toy.add(25)
+    toy.add(3, "B")
+    toy.begin("a", "b")
+
+    assert skip(toy) == 25
+    step = toy.step()
+    assert (step["status"], step["skipped"], step["planned"]) == ("skipped", 25, 25)
+    assert toy.units() == (3, 0)
+    assert toy.drain() == 3
+    assert toy.finish()["status"] == "succeeded"
+
+
+def test_a_step_that_has_not_begun_is_skipped(toy: Toy):
+    toy.add(3)
+    toy.start()
+
+    assert skip(toy) == 0
+    assert toy.step()["status"] == "skipped"
+    assert toy.enqueue()["status"] == "skipped"
+    assert toy.chunks() == []
+
+
+def test_a_skipped_step_is_not_planned_later(toy: Toy):
+    toy.add(3)
+    toy.start()
+    skip(toy)
+
+    assert toy.check() == []
+
+
+def test_calls_under_way_end_by_themselves(toy: Toy):
+    toy.add(13)
+    toy.begin()
+    (chunk,) = toy.claim()
+    size = len(chunk["asset_ids"])
+
+    assert skip(toy) == 13 - size
+    toy.complete(chunk)
+    step = toy.step()
+    assert (step["status"], step["succeeded"], step["skipped"]) == ("skipped", size, 13 - size)
+
+
+def test_a_job_under_way_that_would_be_repeated_ends_instead(toy: Toy):
+    toy.add(2)
+    toy.begin()
+    (chunk,) = toy.claim()
+    skip(toy)
+    toy.complete(chunk, "retry", blame="provider")
+
+    assert toy.endings() == {"deferred": 2}
+
+
+def test_a_lease_that_runs_out_is_not_given_again(toy: Toy):
+    toy.add(2)
+    toy.begin()
+    (chunk,) = toy.claim()
+    skip(toy)
+    toy.expire(chunk)
+
+    assert toy.claim("w2") == []
+    assert toy.endings() == {"cancelled": 2}
+
+
+def test_a_step_that_has_ended_is_left_as_it_is(toy: Toy):
+    toy.add(3)
+    toy.begin()
+    toy.drain()
+
+    with toy.unchanged():
+        assert skip(toy) == 0
+
+
+def test_a_skipped_step_can_be_run_after_all(toy: Toy):
+    toy.add(3)
+    toy.begin()
+    skip(toy)
+
+    assert toy.enqueue(p_attempt=2)["sent"] == 1
+    assert toy.drain() == 3
+    assert toy.step()["status"] == "succeeded"
+
+
+def test_with_our_own_driver_what_depends_on_it_is_skipped_too(toy: Toy):
+    toy.add(2)
+    toy.call("run_pipeline", p_pipeline="plain", p_run_id="r1")
+    skip(toy, "quota")
+    toy.drain()
+
+    assert toy.step()["status"] == "skipped"
+    assert toy.execution()["status"] == "succeeded"
+
+
+def test_what_is_unknown_is_refused(toy: Toy):
+    toy.start()
+
+    with toy.refused("HG003", "unknown step: 'z'"):
+        skip(toy, "z")

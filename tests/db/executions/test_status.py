@@ -1,0 +1,88 @@
+"""How a step and an execution stand, in jobs; asking also sweeps."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.db.toy import Toy
+
+
+def test_counts_jobs_not_chunks(toy: Toy):
+    toy.add(38)
+    toy.add(5, "B")
+    toy.begin()
+    chunks = sorted(toy.claim(chunks=3), key=lambda x: x["chunk_id"])
+    toy.complete(chunks[0], "success", chunks[0]["asset_ids"][:4])
+    toy.complete(chunks[0], "failed", chunks[0]["asset_ids"][4:5])
+    toy.complete(chunks[1], "retry", blame="provider")
+
+    assert toy.step() == {
+        "step": "a", "status": "running", "planned": 38, "queued": 8, "running": 15, "parked": 10,
+        "succeeded": 4, "failed": 1, "deferred": 0, "skipped": 0,
+        "next_wake_at": toy.chunks("parked")[0]["wake_at"],
+    }  # fmt: skip
+    whole = toy.execution()
+    assert (whole["planned"], whole["queued"], whole["running"]) == (43, 13, 15)
+
+
+def test_what_is_planned_but_not_sent_counts_as_queued(toy: Toy):
+    toy.add(3)
+    toy.start()
+    toy.check()
+
+    assert (toy.step()["status"], toy.step()["queued"]) == ("pending", 3)
+
+
+def test_asking_for_one_step_s_status_sends_what_is_due_to_be_sent(toy: Toy):
+    toy.add(3)
+    toy.begin()
+    toy.complete(toy.claim()[0], "retry", blame="provider")
+    toy.later(minutes=1)
+
+    step = toy.step()
+    assert (step["queued"], step["parked"]) == (3, 0)
+
+
+def test_asking_for_the_execution_s_status_sweeps_too(toy: Toy):
+    toy.add(3)
+    toy.begin()
+    toy.complete(toy.claim()[0], "retry", blame="provider")
+    toy.later(minutes=1)
+
+    assert toy.execution()["queued"] == 3
+
+
+def test_it_tells_when_the_next_parked_job_wakes(toy: Toy):
+    toy.add(3)
+    toy.begin()
+    closing = {"until": "retry_after", "seconds": 90}
+    toy.complete(toy.claim()[0], "retry", blame="quota", closing=closing)
+
+    wake = toy.execution()["next_wake_at"]
+    assert timedelta(seconds=90) <= wake - toy.now
+
+
+def test_once_it_has_ended_planned_is_the_sum(toy: Toy):
+    toy.add(25)
+    toy.add(5, "B")
+    toy.begin()
+    toy.complete(toy.claim()[0])
+    toy.call("skip_step", p_pipeline="plain", p_run_id="r1", p_step="b")
+    final = toy.finish()
+
+    assert final["planned"] == 30 == sum(final[x] for x in ("succeeded", "failed", "deferred", "skipped"))
+    status = toy.execution()
+    assert {x: final[x] for x in ("status", "planned", "succeeded")} == {
+        x: status[x] for x in ("status", "planned", "succeeded")
+    }
+
+
+def test_what_is_unknown_is_refused(toy: Toy):
+    toy.start()
+
+    with toy.refused("HG003", "unknown step: 'z'"):
+        toy.step("z")
+    with toy.refused("HG002"):
+        toy.execution("r2")
+    with toy.refused("HG001"):
+        toy.step("a", pipeline="x")
