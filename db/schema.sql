@@ -1913,6 +1913,34 @@ $$;
 ALTER FUNCTION headgate._check_quota_value(p_quota integer) OWNER TO headgate_owner;
 
 --
+-- Name: _check_report(bigint[], text[], text[], text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._check_report(p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_closing jsonb) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_count constant integer := cardinality(p_asset_ids);
+begin
+    if cardinality(p_outcomes) is distinct from v_count
+        or cardinality(p_blames) <> v_count
+        or cardinality(p_payloads) <> v_count
+        or not p_outcomes <@ array['success', 'skipped', 'retry', 'failed', 'deferred', 'unsent']
+        or not array_remove(p_blames, null) <@ array['item', 'provider', 'house', 'quota']
+        or p_closing ->> 'until' not in ('retry_after', 'reset', 'execution', 'for')
+    then
+        perform headgate._raise(
+            'HG008', 'the report makes no sense',
+            'one known outcome, blame and payload for each asset, and a known closing; nothing was changed'
+        );
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._check_report(p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_closing jsonb) OWNER TO headgate_owner;
+
+--
 -- Name: pipelines; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -2392,9 +2420,10 @@ begin
 
     if v_gate.closed_until > p_now then
         closed_until := v_gate.closed_until;
-        reason := 'provider: ' || coalesce(v_gate.closed_reason, 'closed');
+        reason := case when v_gate.closed_reason ~ '^(quota|provider): ' then '' else 'provider: ' end
+            || coalesce(v_gate.closed_reason, 'closed');
     end if;
-    if headgate._trips_breaker(p_provider, v_gate, p_outcomes, p_blames) then
+    if headgate._trips_breaker(p_provider, v_gate, p_outcomes, p_blames, p_now) then
         closed_until := greatest(
             closed_until, p_now + p_provider.breaker_cooldown * power(2, least(10, v_gate.opened))
         );
@@ -2402,7 +2431,7 @@ begin
     end if;
     if p_closing ->> 'until' in ('retry_after', 'for') then
         closed_until := greatest(
-            closed_until, p_now + make_interval(secs => least(86400, coalesce((p_closing ->> 'seconds')::numeric, 60)))
+            closed_until, p_now + make_interval(secs => greatest(0, least(86400, coalesce((p_closing ->> 'seconds')::numeric, 60))))
         );
         reason := 'quota: ' || coalesce(p_closing ->> 'reason', 'the provider asks to wait');
     elsif p_closing ->> 'until' = 'reset' or v_window_closed_until is not null then
@@ -3080,6 +3109,22 @@ $$;
 ALTER FUNCTION headgate._held_chunk(p_runner text, p_chunk_id bigint, p_lease_no integer) OWNER TO headgate_owner;
 
 --
+-- Name: _house_fault(headgate.ingest_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._house_fault(p_results headgate.ingest_result[]) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select jsonb_build_object('until', 'execution', 'reason', r.reason)
+    from unnest(p_results) as r
+    where r.status = 'deferred'
+    limit 1;
+$$;
+
+ALTER FUNCTION headgate._house_fault(p_results headgate.ingest_result[]) OWNER TO headgate_owner;
+
+--
 -- Name: _in_flight(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -3119,9 +3164,13 @@ begin
         array_agg(u.asset_id order by u.nth),
         array_agg(u.payload order by u.nth)
     into v_asset_ids, v_payloads
-    from unnest(p_asset_ids, p_outcomes, p_payloads) with ordinality as u (asset_id, outcome, payload, nth)
-    where u.outcome = 'success'
-        and u.asset_id = any (p_chunk.asset_ids);
+    from (
+        select distinct on (r.asset_id) r.*
+        from unnest(p_asset_ids, p_outcomes, p_payloads) with ordinality as r (asset_id, outcome, payload, nth)
+        where r.asset_id = any (p_chunk.asset_ids)
+        order by r.asset_id, r.nth
+    ) as u
+    where u.outcome = 'success';
     if v_asset_ids is null then
         return '{}';
     end if;
@@ -3161,8 +3210,13 @@ begin
         return coalesce(v_results, '{}');
     exception
         when others then
-            if left(sqlstate, 2) not in ('22', '23', 'P0', 'HG', '54') then
+            if left(sqlstate, 2) in ('08', '40', '53', '55', '57', '58') then
                 raise;
+            elsif left(sqlstate, 2) not in ('21', '22', '23', '44', '54', 'P0', 'HG') then
+                return array(
+                    select row(u.asset_id, 'deferred', 0, null, format('%s: %s', p_function, left(sqlerrm, 400)))::headgate.ingest_result
+                    from unnest(p_asset_ids) as u (asset_id)
+                );
             elsif v_count = 1 then
                 return array[row(p_asset_ids[1], 'failed', 0, null, left(sqlerrm, 1000))::headgate.ingest_result];
             end if;
@@ -3186,6 +3240,99 @@ CREATE FUNCTION headgate._is_fault(p_reason text) RETURNS boolean
 $$;
 
 ALTER FUNCTION headgate._is_fault(p_reason text) OWNER TO headgate_owner;
+
+--
+-- Name: provider_gates; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.provider_gates (
+    provider_id bigint NOT NULL,
+    rate_slots integer[] DEFAULT array_fill(0, ARRAY[60]) NOT NULL,
+    rate_second bigint DEFAULT 0 NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    opened integer DEFAULT 0 NOT NULL,
+    closed_until timestamp with time zone,
+    closed_reason text,
+    probe_chunk_id bigint,
+    CONSTRAINT gate_counts_are_not_negative CHECK ((LEAST(failures, opened) >= 0)),
+    CONSTRAINT sixty_slots CHECK ((cardinality(rate_slots) = 60))
+)
+WITH (fillfactor='50');
+
+ALTER TABLE headgate.provider_gates OWNER TO headgate_owner;
+
+--
+-- Name: TABLE provider_gates; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.provider_gates IS 'How a provider''s gate stands: requests granted in the last minute, and its breaker.';
+
+--
+-- Name: COLUMN provider_gates.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.provider_id IS 'The provider.';
+
+--
+-- Name: COLUMN provider_gates.rate_slots; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.rate_slots IS 'Requests granted in each second of the last sixty, by second modulo 60.';
+
+--
+-- Name: COLUMN provider_gates.rate_second; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.rate_second IS 'The second (since 1970) that the slots were last brought up to.';
+
+--
+-- Name: COLUMN provider_gates.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.failures IS 'Consecutive failures of the provider since its last answer.';
+
+--
+-- Name: COLUMN provider_gates.opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.opened IS 'Times the breaker has opened in a row; doubles the cool-down.';
+
+--
+-- Name: COLUMN provider_gates.closed_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.closed_until IS 'Nothing is asked of the provider before; null: open. Once it has passed after a breaker, one probe goes first.';
+
+--
+-- Name: COLUMN provider_gates.closed_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.closed_reason IS 'Why it is closed.';
+
+--
+-- Name: COLUMN provider_gates.probe_chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.probe_chunk_id IS 'The chunk that probes a half-open breaker.';
+
+--
+-- Name: _is_probe_out(headgate.provider_gates); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_probe_out(p_gate headgate.provider_gates) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select p_gate.opened > 0 and exists (
+        select
+        from headgate.chunks as c
+        where c.chunk_id = p_gate.probe_chunk_id
+            and c.state = 'leased'
+            and c.leased_until > clock_timestamp()
+    );
+$$;
+
+ALTER FUNCTION headgate._is_probe_out(p_gate headgate.provider_gates) OWNER TO headgate_owner;
 
 --
 -- Name: _judge(headgate.chunks, headgate.operations, bigint[], text[], text[], text[], integer[], integer[], headgate.ingest_result[], timestamp with time zone, text, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -3214,11 +3361,19 @@ CREATE FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.op
         select distinct on (u.asset_id)
             u.asset_id,
             case
-                when u.outcome = 'success' and r.status is not null and r.status <> 'success' then r.status
+                when u.outcome = 'success' and p_operation.ingest_function is not null then coalesce(r.status, 'failed')
                 else u.outcome
             end as outcome,
-            case when u.outcome = 'success' then 'item' else coalesce(u.blame, 'item') end as blame,
-            coalesce(r.reason, u.error) as error,
+            case
+                when u.outcome = 'success' and r.status = 'deferred' then 'house'
+                when u.outcome = 'success' then 'item'
+                else coalesce(u.blame, 'item')
+            end as blame,
+            case
+                when u.outcome = 'success' and p_operation.ingest_function is not null and r.status is null
+                    then 'its ingest function says nothing of it'
+                else coalesce(r.reason, u.error)
+            end as error,
             coalesce(u.requests, case when u.outcome = 'unsent' then 0 else least(1, p_chunk.calls) end) as requests,
             coalesce(u.duration_ms, 0) as duration_ms,
             coalesce(r.records, 0) as records,
@@ -3340,6 +3495,22 @@ end;
 $$;
 
 ALTER FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _live_closing(headgate.providers, headgate.chunks, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._live_closing(p_provider headgate.providers, p_chunk headgate.chunks, p_closing jsonb, p_now timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select p_closing
+    where p_closing ->> 'until' <> 'reset'
+        or p_chunk.window_opened_at is null
+        or p_chunk.window_opened_at >= (select w.opened_at from headgate._window_at(p_provider, p_now) as w);
+$$;
+
+ALTER FUNCTION headgate._live_closing(p_provider headgate.providers, p_chunk headgate.chunks, p_closing jsonb, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _lock_planners(bigint, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -3482,10 +3653,10 @@ $_$;
 ALTER FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _next_wake(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _next_wake(text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._next_wake(p_now timestamp with time zone) RETURNS timestamp with time zone
+CREATE FUNCTION headgate._next_wake(p_queues text[], p_avoid text[], p_now timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3506,12 +3677,15 @@ CREATE FUNCTION headgate._next_wake(p_now timestamp with time zone) RETURNS time
     from headgate.chunks as c
     join headgate.process_executions as e using (execution_id)
     left join headgate.provider_gates as g using (provider_id)
+    join headgate.providers as p using (provider_id)
     left join headgate.quota_windows as w on w.provider_id = c.provider_id and w.opened_at = c.window_opened_at
     where c.state <> 'planned'
+        and p.name <> all (p_avoid)
+        and (p_queues is null or c.queue = any (p_queues))
         and (e.status = 'running' or c.state = 'leased');
 $$;
 
-ALTER FUNCTION headgate._next_wake(p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._next_wake(p_queues text[], p_avoid text[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _no_chunk(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -3522,7 +3696,7 @@ CREATE FUNCTION headgate._no_chunk(p_wake_at timestamp with time zone, p_now tim
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select row(
-        null, null, greatest(0, ceil(extract(epoch from p_wake_at - p_now)))::integer, null, null, null, null, null, null,
+        null, null, case when p_wake_at is not null then greatest(0, ceil(extract(epoch from p_wake_at - p_now)))::integer end, null, null, null, null, null, null,
         null, null, null, null, null, null, p_wake_at
     )::headgate.claimed_chunk;
 $$;
@@ -3557,7 +3731,7 @@ begin
         or v_answers > 0 and (v_gate.failures > 0 or v_gate.opened > 0 or v_gate.probe_chunk_id is not null)
     then
         select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id for update;
-        v_trips := headgate._trips_breaker(p_provider, v_gate, p_outcomes, p_blames);
+        v_trips := headgate._trips_breaker(p_provider, v_gate, p_outcomes, p_blames, p_now);
         update headgate.provider_gates as g
         set failures = case when v_answers > 0 or v_trips then 0 else g.failures + v_faults end,
             opened = case when v_answers > 0 then 0 when v_trips then least(10, g.opened + 1) else g.opened end,
@@ -3771,16 +3945,7 @@ CREATE FUNCTION headgate._openness(p_provider headgate.providers, p_now timestam
         coalesce(g.closed_until <= p_now, true)
         and coalesce(w.closed_until <= p_now, true)
         and (p_provider.quota is null or p_now < b.closes_at - p_provider.reset_guard)
-        and not (
-            g.opened > 0
-            and exists (
-                select
-                from headgate.chunks as c
-                where c.chunk_id = g.probe_chunk_id
-                    and c.state = 'leased'
-                    and c.leased_until > clock_timestamp()
-            )
-        ),
+        and not coalesce(headgate._is_probe_out(g), false),
         coalesce(g.opened > 0, false)
     from headgate._window_at(p_provider, p_now) as b
     left join headgate.provider_gates as g on g.provider_id = p_provider.provider_id
@@ -3941,7 +4106,7 @@ begin
                 v_value := to_jsonb(v_text::integer);
             end if;
         when 'list' then
-            if jsonb_typeof(p_value) = 'string' then
+            if jsonb_typeof(p_value) in ('string', 'number') then
                 v_value := to_jsonb(array_remove(array(
                     select trim(i.item) from string_to_table(v_text, ',') as i (item)
                 ), ''));
@@ -5105,7 +5270,9 @@ CREATE FUNCTION headgate._spend_lease(p_provider headgate.providers, p_chunk hea
 declare
     v_opened_at timestamptz;
 begin
-    if p_provider.quota is null or p_chunk.units = 0 then
+    if p_provider.quota is null and p_chunk.state = 'queued' then
+        return headgate._move_units(p_provider.provider_id, p_chunk.window_opened_at, -p_chunk.units, 0);  -- it had one
+    elsif p_provider.quota is null or p_chunk.units = 0 then
         return true;
     end if;
     select w.opened_at into v_opened_at from headgate._window_at(p_provider, p_now) as w;
@@ -5427,11 +5594,14 @@ begin
     elsif v_standing = 'paused' then
         perform headgate._take_out(v_chunk);
         return null;
-    elsif v_chunk.state = 'leased' then
-        if v_chunk.deaths >= 1 and cardinality(v_chunk.asset_ids) > 1 then
-            perform headgate._split_chunk(v_chunk, p_now);
-            return null;
-        end if;
+    elsif v_chunk.state = 'leased' and v_chunk.deaths >= 1 and cardinality(v_chunk.asset_ids) > 1 then
+        perform headgate._split_chunk(v_chunk, p_now);
+        return null;
+    elsif v_chunk.state = 'leased' and v_chunk.deaths >= 2 then
+        perform headgate._end_chunks(
+            array[v_chunk.chunk_id], 'deferred', format('house: its lease ran out %s times', v_chunk.deaths + 1), p_now
+        );
+        return null;
     end if;
     if headgate._unaffordable(array[v_chunk.chunk_id], p_now) <> '{}'
         or (v_chunk.state = 'leased' and not headgate._can_pay_again(v_chunk, p_now))
@@ -5532,19 +5702,21 @@ CREATE FUNCTION headgate._tokens_left(p_provider headgate.providers, p_is_probe 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_second constant bigint := floor(extract(epoch from p_now));
+    v_second bigint := floor(extract(epoch from p_now) * 59 / 60);
     v_gate headgate.provider_gates;
     v_used integer;
     v_this_second integer;
 begin
     select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id for update;
-    if v_gate.closed_until > p_now or (v_gate.opened > 0) <> p_is_probe then
+    if v_gate.closed_until > p_now or (v_gate.opened > 0) <> p_is_probe or headgate._is_probe_out(v_gate) then
         return 0;
     elsif p_provider.requests_per_minute is null then
         return null;
     end if;
 
-    if v_second - v_gate.rate_second not between 0 and 59 then
+    if v_gate.rate_second - v_second between 1 and 59 then
+        v_second := v_gate.rate_second;  -- we read the clock, then somebody was faster
+    elsif v_second - v_gate.rate_second not between 0 and 59 then
         v_gate.rate_slots := array_fill(0, array[60]);
     else
         for v_gone in v_gate.rate_second + 1 .. v_second loop
@@ -5585,89 +5757,16 @@ $$;
 ALTER FUNCTION headgate._totals(p_execution_id bigint, OUT planned integer, OUT succeeded integer, OUT failed integer, OUT deferred integer, OUT skipped integer, OUT units integer) OWNER TO headgate_owner;
 
 --
--- Name: provider_gates; Type: TABLE; Schema: headgate; Owner: headgate_owner
+-- Name: _trips_breaker(headgate.providers, headgate.provider_gates, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE TABLE headgate.provider_gates (
-    provider_id bigint NOT NULL,
-    rate_slots integer[] DEFAULT array_fill(0, ARRAY[60]) NOT NULL,
-    rate_second bigint DEFAULT 0 NOT NULL,
-    failures integer DEFAULT 0 NOT NULL,
-    opened integer DEFAULT 0 NOT NULL,
-    closed_until timestamp with time zone,
-    closed_reason text,
-    probe_chunk_id bigint,
-    CONSTRAINT gate_counts_are_not_negative CHECK ((LEAST(failures, opened) >= 0)),
-    CONSTRAINT sixty_slots CHECK ((cardinality(rate_slots) = 60))
-)
-WITH (fillfactor='50');
-
-ALTER TABLE headgate.provider_gates OWNER TO headgate_owner;
-
---
--- Name: TABLE provider_gates; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.provider_gates IS 'How a provider''s gate stands: requests granted in the last minute, and its breaker.';
-
---
--- Name: COLUMN provider_gates.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.provider_id IS 'The provider.';
-
---
--- Name: COLUMN provider_gates.rate_slots; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.rate_slots IS 'Requests granted in each second of the last sixty, by second modulo 60.';
-
---
--- Name: COLUMN provider_gates.rate_second; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.rate_second IS 'The second (since 1970) that the slots were last brought up to.';
-
---
--- Name: COLUMN provider_gates.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.failures IS 'Consecutive failures of the provider since its last answer.';
-
---
--- Name: COLUMN provider_gates.opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.opened IS 'Times the breaker has opened in a row; doubles the cool-down.';
-
---
--- Name: COLUMN provider_gates.closed_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.closed_until IS 'Nothing is asked of the provider before; null: open. Once it has passed after a breaker, one probe goes first.';
-
---
--- Name: COLUMN provider_gates.closed_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.closed_reason IS 'Why it is closed.';
-
---
--- Name: COLUMN provider_gates.probe_chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.probe_chunk_id IS 'The chunk that probes a half-open breaker.';
-
---
--- Name: _trips_breaker(headgate.providers, headgate.provider_gates, text[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[]) RETURNS boolean
+CREATE FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select count(*) filter (where r.is_answer) = 0
         and count(*) filter (where r.is_fault) > 0
+        and coalesce(p_gate.closed_until <= p_now, true)
         and (p_gate.opened > 0 or p_gate.failures + count(*) filter (where r.is_fault) >= p_provider.breaker_failures)
     from (
         select
@@ -5677,7 +5776,7 @@ CREATE FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate he
     ) as r;
 $$;
 
-ALTER FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _unaffordable(bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -5950,6 +6049,25 @@ $$;
 ALTER FUNCTION headgate._write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean) OWNER TO headgate_owner;
 
 --
+-- Name: applied_files(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.applied_files() RETURNS TABLE(path text, sha256 text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select f.path, f.sha256 from headgate.schema_files as f;
+$$;
+
+ALTER FUNCTION headgate.applied_files() OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION applied_files(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.applied_files() IS 'The files of db/ that were applied here, so that every role can tell whether the database fits its code.';
+
+--
 -- Name: cancel_execution(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6085,11 +6203,11 @@ declare
     v_wake_at timestamptz;
 begin
     if headgate._advance(v_now) then
-        return query select (headgate._no_chunk(v_now, v_now)).*;  -- this transaction has touched enough: ask again
+        return query select * from headgate._no_chunk(v_now, v_now);  -- this transaction has touched enough: ask again
         return;
     end if;
     if headgate._sweep(20) > 0 then
-        return query select (headgate._no_chunk(v_now, v_now)).*;
+        return query select * from headgate._no_chunk(v_now, v_now);
         return;
     end if;
 
@@ -6103,7 +6221,7 @@ begin
         end if;
     end loop;
 
-    return query select (headgate._no_chunk(headgate._next_wake(v_now), v_now)).*;
+    return query select * from headgate._no_chunk(headgate._next_wake(p_queues, p_avoid, v_now), v_now);
 end;
 $$;
 
@@ -6160,29 +6278,34 @@ declare
     v_operation headgate.operations;
     v_provider headgate.providers;
     v_results headgate.ingest_result[];
+    v_closing jsonb;
     v_closed record;
     v_fates headgate.job_fate[];
 begin
+    perform headgate._check_report(p_asset_ids, p_outcomes, p_blames, p_payloads, p_closing);
     select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
     select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
 
     v_results := headgate._ingest(v_chunk, v_operation, p_asset_ids, p_outcomes, p_payloads, v_now);
+    v_closing := coalesce(
+        headgate._live_closing(v_provider, v_chunk, p_closing, v_now), headgate._house_fault(v_results)
+    );
     select * into v_closed from headgate._closing(
-        v_provider, p_closing, p_outcomes, p_blames, v_now
+        v_provider, v_closing, p_outcomes, p_blames, v_now
     );
     v_fates := array(
         select f
         from headgate._judge(
             v_chunk, v_operation, p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_durations_ms,
-            v_results, v_closed.closed_until, v_closed.reason, p_closing, v_now
+            v_results, v_closed.closed_until, v_closed.reason, v_closing, v_now
         ) as f
     );
 
     perform headgate._apply_fates(v_chunk, v_fates, v_now);
-    if p_closing ->> 'until' = 'execution' then
-        perform headgate._end_unstarted(v_chunk, 'house: ' || coalesce(p_closing ->> 'reason', 'closed'), v_now);
+    if v_closing ->> 'until' = 'execution' then
+        perform headgate._end_unstarted(v_chunk, 'house: ' || coalesce(v_closing ->> 'reason', 'closed'), v_now);
     end if;
-    perform headgate._note_answers(v_provider, v_chunk, p_outcomes, p_blames, p_closing, v_closed.closed_until, v_closed.reason, v_now);
+    perform headgate._note_answers(v_provider, v_chunk, p_outcomes, p_blames, v_closing, v_closed.closed_until, v_closed.reason, v_now);
     perform headgate._move_units(
         v_chunk.provider_id, v_chunk.window_opened_at, 0,
         -coalesce((select sum(f.refund) from unnest(v_fates) as f)::integer, 0)
@@ -8612,7 +8735,7 @@ COMMENT ON COLUMN headgate.response_rules.outcome IS 'What becomes of the job.';
 -- Name: COLUMN response_rules.blame; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.response_rules.blame IS 'Whose fault it is: item (burns attempts), provider or house (feed the breaker), quota (nobody''s: too much was asked).';
+COMMENT ON COLUMN headgate.response_rules.blame IS 'Whose fault it is: item (burns attempts), provider (feeds the breaker), house (ours: a token, a setting), quota (nobody''s).';
 
 --
 -- Name: COLUMN response_rules.close; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -9146,7 +9269,7 @@ CREATE VIEW headgate.v_provider_health AS
         CASE
             WHEN (p.requests_per_minute IS NOT NULL) THEN (GREATEST((0)::bigint, (p.requests_per_minute - COALESCE(( SELECT sum(s.calls) AS sum
                FROM unnest(g.rate_slots) WITH ORDINALITY s(calls, nth)
-              WHERE (((g.rate_second - ((g.rate_second - (s.nth - 1)) % (60)::bigint)))::numeric > (floor(EXTRACT(epoch FROM t.now)) - (60)::numeric))), (0)::bigint))))::integer
+              WHERE (((g.rate_second - ((g.rate_second - (s.nth - 1)) % (60)::bigint)))::numeric > (floor(((EXTRACT(epoch FROM t.now) * (59)::numeric) / (60)::numeric)) - (60)::numeric))), (0)::bigint))))::integer
             ELSE NULL::integer
         END AS rate_tokens
    FROM ((headgate.providers p
@@ -9423,7 +9546,7 @@ COMMENT ON COLUMN headgate.v_recent_executions.failed IS 'Jobs that failed.';
 -- Name: COLUMN v_recent_executions.deferred; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_recent_executions.deferred IS 'Jobs that had to wait for the next execution.';
+COMMENT ON COLUMN headgate.v_recent_executions.deferred IS 'Planned jobs that had to wait for the next execution; what was never planned is in headgate.v_deferrals.';
 
 --
 -- Name: COLUMN v_recent_executions.skipped; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -10156,6 +10279,12 @@ REVOKE ALL ON FUNCTION headgate._check_operation(p_operation headgate.operations
 REVOKE ALL ON FUNCTION headgate._check_quota_value(p_quota integer) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _check_report(p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_closing jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_report(p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_closing jsonb) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _check_selection(p_pipeline headgate.pipelines, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10300,6 +10429,12 @@ REVOKE ALL ON FUNCTION headgate._has_ready_step(p_execution_id bigint) FROM PUBL
 REVOKE ALL ON FUNCTION headgate._held_chunk(p_runner text, p_chunk_id bigint, p_lease_no integer) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _house_fault(p_results headgate.ingest_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._house_fault(p_results headgate.ingest_result[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _in_flight(p_execution_id bigint, p_step text, OUT queued integer, OUT running integer, OUT parked integer, OUT next_wake_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10324,6 +10459,12 @@ REVOKE ALL ON FUNCTION headgate._ingest_set(p_function text, p_context jsonb, p_
 REVOKE ALL ON FUNCTION headgate._is_fault(p_reason text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _is_probe_out(p_gate headgate.provider_gates); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_probe_out(p_gate headgate.provider_gates) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_closed_until timestamp with time zone, p_closed_reason text, p_closing jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10334,6 +10475,12 @@ REVOKE ALL ON FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation head
 --
 
 REVOKE ALL ON FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _live_closing(p_provider headgate.providers, p_chunk headgate.chunks, p_closing jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._live_closing(p_provider headgate.providers, p_chunk headgate.chunks, p_closing jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _lock_planners(p_pipeline_id bigint, p_step text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -10366,10 +10513,10 @@ REVOKE ALL ON FUNCTION headgate._names(p_names text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _next_wake(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _next_wake(p_queues text[], p_avoid text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._next_wake(p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._next_wake(p_queues text[], p_avoid text[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _no_chunk(p_wake_at timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -10708,10 +10855,10 @@ REVOKE ALL ON FUNCTION headgate._tokens_left(p_provider headgate.providers, p_is
 REVOKE ALL ON FUNCTION headgate._totals(p_execution_id bigint, OUT planned integer, OUT succeeded integer, OUT failed integer, OUT deferred integer, OUT skipped integer, OUT units integer) FROM PUBLIC;
 
 --
--- Name: FUNCTION _trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _unaffordable(p_chunk_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -10754,6 +10901,15 @@ REVOKE ALL ON FUNCTION headgate._write_chunks(p_execution headgate.process_execu
 --
 
 REVOKE ALL ON FUNCTION headgate._write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION applied_files(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.applied_files() FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.applied_files() TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.applied_files() TO headgate_runner;
+GRANT ALL ON FUNCTION headgate.applied_files() TO headgate_reader;
 
 --
 -- Name: FUNCTION cancel_execution(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner

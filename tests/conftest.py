@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from psycopg import sql
@@ -33,8 +36,16 @@ def _no_settings_from_outside() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Settings]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Run the embedded server, or use HEADGATE_TEST_DSN's, or HEADGATE_TEST_POSTGRES' (Debian)."""
+    db = tmp_path_factory.mktemp("snapshot") / "db"
+    shutil.copytree(DB, db)  # a file saved while the tests run is not theirs
+    with _server() as settings:
+        yield replace(settings, db=db)
+
+
+@contextmanager
+def _server() -> Iterator[Settings]:
     if DEBIAN:
         if not has_debian(DEBIAN):
             pytest.skip(f"PostgreSQL {DEBIAN} is not installed here")

@@ -12,7 +12,6 @@ from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import DictRow
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -61,7 +60,7 @@ def print_json(value: Any) -> None:
 def print_table(rows: Iterable[Mapping[str, Any]], *columns: str) -> None:
     """Print rows under their column names, numbers to the right."""
     found = list(rows)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     for column in columns:
         is_number = all(isinstance(row[column], int | float | Decimal) for row in found)
         table.add_column(column, justify="right" if is_number and found else "left")

@@ -104,7 +104,7 @@ def check_bars(house: House, codes: Iterable[str], source: Source | None = None)
         cursor.execute(LOADED)
         with cursor.copy("copy expected from stdin (format csv)") as copy:
             for code in codes:
-                for bar in source.rows(code, None, None, now):
+                for bar in source.rows(code, house.first_day, None, now):
                     copy.write(_as_csv(code, bar))
         different = cursor.execute(DIFFERENT).fetchall()
     assert different == []

@@ -33,4 +33,5 @@ def house(database: Settings, standin: Process, tmp_path: Path) -> Iterator[Hous
     with killed_at_the_end(House(database, standin, tmp_path)) as house:
         changes = {"base_url": standin.api, "quota": 100_000, "buffer": 0}
         house.set_provider(**changes, requests_per_minute=None)
+        house.shorten_histories()
         yield house

@@ -29,6 +29,7 @@ from tests.standin import Process
 PIPELINE = "data_collection_equities"
 TOKEN = "EODHD_API_TOKEN"
 PATIENCE_SECONDS = 60.0
+HISTORY_DAYS = 60
 
 
 def next_wednesday() -> datetime:
@@ -46,9 +47,11 @@ class House:
     folder: Path
     at: datetime = field(default_factory=next_wednesday)
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    opened_at: datetime = field(init=False)
     _plan: Plan | None = None
 
     def __post_init__(self) -> None:
+        self.opened_at = self.at
         self.set_clock(self.at)
 
     @property
@@ -83,6 +86,19 @@ class House:
                     "where p.provider_id = o.provider_id and p.name = 'eodhd'"
                 ).format(sql.Identifier(name), sql.Literal(value))
             )
+
+    @property
+    def first_day(self) -> str:
+        """Return the day on which the histories begin that are asked for."""
+        return (self.opened_at - timedelta(days=HISTORY_DAYS)).date().isoformat()
+
+    def shorten_histories(self) -> None:
+        """Ask for a few weeks of bars, not for all: these tests are not about bars."""
+        self.plan.sql(
+            "update headgate.operations set query = query || jsonb_build_object("
+            "'from', %(first_day)s::text) where name = 'prices_historical'",
+            first_day=self.first_day,
+        )
 
     def codes(self, count: int, group_key: str = "US") -> list[str]:
         """Return codes of the shipped listings."""

@@ -300,7 +300,7 @@ def test_a_run_that_fails_ends_with_a_code(run, database, plan):
 @pytest.fixture
 def start_worker(database: Settings) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start a worker in a process of its own and wait until it listens."""
-    environ = {**os.environ, "HEADGATE_DSN": dsn_of(database)}
+    environ = {**os.environ, "HEADGATE_DSN": dsn_of(database), "HEADGATE_DB": str(database.db)}
     command = [sys.executable, "-m", "runner", "worker"]
     started = []
 

@@ -65,7 +65,7 @@ begin
                 v_value := to_jsonb(v_text::integer);
             end if;
         when 'list' then
-            if jsonb_typeof(p_value) = 'string' then
+            if jsonb_typeof(p_value) in ('string', 'number') then
                 v_value := to_jsonb(array_remove(array(
                     select trim(i.item) from string_to_table(v_text, ',') as i (item)
                 ), ''));

@@ -52,21 +52,27 @@ as $func$
         coalesce(g.closed_until <= p_now, true)
         and coalesce(w.closed_until <= p_now, true)
         and (p_provider.quota is null or p_now < b.closes_at - p_provider.reset_guard)
-        and not (
-            g.opened > 0
-            and exists (
-                select
-                from headgate.chunks as c
-                where c.chunk_id = g.probe_chunk_id
-                    and c.state = 'leased'
-                    and c.leased_until > clock_timestamp()
-            )
-        ),
+        and not coalesce(headgate._is_probe_out(g), false),
         coalesce(g.opened > 0, false)
     from headgate._window_at(p_provider, p_now) as b
     left join headgate.provider_gates as g on g.provider_id = p_provider.provider_id
     left join headgate.quota_windows as w
         on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
+$func$;
+
+create or replace function headgate._is_probe_out(p_gate headgate.provider_gates)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select p_gate.opened > 0 and exists (
+        select
+        from headgate.chunks as c
+        where c.chunk_id = p_gate.probe_chunk_id
+            and c.state = 'leased'
+            and c.leased_until > clock_timestamp()
+    );
 $func$;
 
 create or replace function headgate._take_messages(
@@ -146,11 +152,14 @@ begin
     elsif v_standing = 'paused' then
         perform headgate._take_out(v_chunk);
         return null;
-    elsif v_chunk.state = 'leased' then
-        if v_chunk.deaths >= 1 and cardinality(v_chunk.asset_ids) > 1 then
-            perform headgate._split_chunk(v_chunk, p_now);
-            return null;
-        end if;
+    elsif v_chunk.state = 'leased' and v_chunk.deaths >= 1 and cardinality(v_chunk.asset_ids) > 1 then
+        perform headgate._split_chunk(v_chunk, p_now);
+        return null;
+    elsif v_chunk.state = 'leased' and v_chunk.deaths >= 2 then
+        perform headgate._end_chunks(
+            array[v_chunk.chunk_id], 'deferred', format('house: its lease ran out %s times', v_chunk.deaths + 1), p_now
+        );
+        return null;
     end if;
     if headgate._unaffordable(array[v_chunk.chunk_id], p_now) <> '{}'
         or (v_chunk.state = 'leased' and not headgate._can_pay_again(v_chunk, p_now))

@@ -25,9 +25,10 @@ begin
 
     if v_gate.closed_until > p_now then
         closed_until := v_gate.closed_until;
-        reason := 'provider: ' || coalesce(v_gate.closed_reason, 'closed');
+        reason := case when v_gate.closed_reason ~ '^(quota|provider): ' then '' else 'provider: ' end
+            || coalesce(v_gate.closed_reason, 'closed');
     end if;
-    if headgate._trips_breaker(p_provider, v_gate, p_outcomes, p_blames) then
+    if headgate._trips_breaker(p_provider, v_gate, p_outcomes, p_blames, p_now) then
         closed_until := greatest(
             closed_until, p_now + p_provider.breaker_cooldown * power(2, least(10, v_gate.opened))
         );
@@ -35,7 +36,7 @@ begin
     end if;
     if p_closing ->> 'until' in ('retry_after', 'for') then
         closed_until := greatest(
-            closed_until, p_now + make_interval(secs => least(86400, coalesce((p_closing ->> 'seconds')::numeric, 60)))
+            closed_until, p_now + make_interval(secs => greatest(0, least(86400, coalesce((p_closing ->> 'seconds')::numeric, 60))))
         );
         reason := 'quota: ' || coalesce(p_closing ->> 'reason', 'the provider asks to wait');
     elsif p_closing ->> 'until' = 'reset' or v_window_closed_until is not null then
@@ -45,13 +46,15 @@ begin
 end;
 $func$;
 
--- Enough failures of the provider in a row, this report's included; a failed probe counts at once.
+-- Enough failures of the provider in a row, this report's included; a failed probe counts at once. While it is closed, what
+-- was under way may fail as it likes.
 -- A fault of the house (a refused token) says nothing about the provider: with it mended, the next run goes on at once.
 create or replace function headgate._trips_breaker(
     p_provider headgate.providers,
     p_gate headgate.provider_gates,
     p_outcomes text[],
-    p_blames text[]
+    p_blames text[],
+    p_now timestamptz
 )
 returns boolean
 language sql
@@ -60,6 +63,7 @@ set search_path = pg_catalog, pg_temp
 as $func$
     select count(*) filter (where r.is_answer) = 0
         and count(*) filter (where r.is_fault) > 0
+        and coalesce(p_gate.closed_until <= p_now, true)
         and (p_gate.opened > 0 or p_gate.failures + count(*) filter (where r.is_fault) >= p_provider.breaker_failures)
     from (
         select
@@ -105,7 +109,7 @@ begin
         or v_answers > 0 and (v_gate.failures > 0 or v_gate.opened > 0 or v_gate.probe_chunk_id is not null)
     then
         select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id for update;
-        v_trips := headgate._trips_breaker(p_provider, v_gate, p_outcomes, p_blames);
+        v_trips := headgate._trips_breaker(p_provider, v_gate, p_outcomes, p_blames, p_now);
         update headgate.provider_gates as g
         set failures = case when v_answers > 0 or v_trips then 0 else g.failures + v_faults end,
             opened = case when v_answers > 0 then 0 when v_trips then least(10, g.opened + 1) else g.opened end,
@@ -139,4 +143,22 @@ as $func$
     from unnest(p_results) as r
     where r.status = 'deferred'
     limit 1;
+$func$;
+
+-- A quota that was used up says nothing of the window that has opened since.
+create or replace function headgate._live_closing(
+    p_provider headgate.providers,
+    p_chunk headgate.chunks,
+    p_closing jsonb,
+    p_now timestamptz
+)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select p_closing
+    where p_closing ->> 'until' <> 'reset'
+        or p_chunk.window_opened_at is null
+        or p_chunk.window_opened_at >= (select w.opened_at from headgate._window_at(p_provider, p_now) as w);
 $func$;

@@ -28,9 +28,13 @@ begin
         array_agg(u.asset_id order by u.nth),
         array_agg(u.payload order by u.nth)
     into v_asset_ids, v_payloads
-    from unnest(p_asset_ids, p_outcomes, p_payloads) with ordinality as u (asset_id, outcome, payload, nth)
-    where u.outcome = 'success'
-        and u.asset_id = any (p_chunk.asset_ids);
+    from (
+        select distinct on (r.asset_id) r.*
+        from unnest(p_asset_ids, p_outcomes, p_payloads) with ordinality as r (asset_id, outcome, payload, nth)
+        where r.asset_id = any (p_chunk.asset_ids)
+        order by r.asset_id, r.nth
+    ) as u
+    where u.outcome = 'success';
     if v_asset_ids is null then
         return '{}';
     end if;
@@ -73,7 +77,7 @@ begin
         when others then
             if left(sqlstate, 2) in ('08', '40', '53', '55', '57', '58') then
                 raise;
-            elsif left(sqlstate, 2) not in ('22', '23', 'P0', 'HG', '54') then
+            elsif left(sqlstate, 2) not in ('21', '22', '23', '44', '54', 'P0', 'HG') then
                 return array(
                     select row(u.asset_id, 'deferred', 0, null, format('%s: %s', p_function, left(sqlerrm, 400)))::headgate.ingest_result
                     from unnest(p_asset_ids) as u (asset_id)

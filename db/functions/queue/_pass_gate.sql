@@ -40,7 +40,8 @@ begin
 end;
 $func$;
 
--- Lock the gate, bring its slots up to this second, and count what sixty seconds still allow. 0 when it has closed meanwhile.
+-- Lock the gate, bring its slots up to now, and count what sixty seconds still allow. 0 when it has closed meanwhile, or
+-- another probe is out. A slot is a sixtieth of 61 seconds: with the one that has just begun, sixty of them cover any minute.
 create or replace function headgate._tokens_left(
     p_provider headgate.providers,
     p_is_probe boolean,
@@ -52,19 +53,21 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_second constant bigint := floor(extract(epoch from p_now));
+    v_second bigint := floor(extract(epoch from p_now) * 59 / 60);
     v_gate headgate.provider_gates;
     v_used integer;
     v_this_second integer;
 begin
     select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id for update;
-    if v_gate.closed_until > p_now or (v_gate.opened > 0) <> p_is_probe then
+    if v_gate.closed_until > p_now or (v_gate.opened > 0) <> p_is_probe or headgate._is_probe_out(v_gate) then
         return 0;
     elsif p_provider.requests_per_minute is null then
         return null;
     end if;
 
-    if v_second - v_gate.rate_second not between 0 and 59 then
+    if v_gate.rate_second - v_second between 1 and 59 then
+        v_second := v_gate.rate_second;  -- we read the clock, then somebody was faster
+    elsif v_second - v_gate.rate_second not between 0 and 59 then
         v_gate.rate_slots := array_fill(0, array[60]);
     else
         for v_gone in v_gate.rate_second + 1 .. v_second loop
@@ -99,7 +102,9 @@ as $func$
 declare
     v_opened_at timestamptz;
 begin
-    if p_provider.quota is null or p_chunk.units = 0 then
+    if p_provider.quota is null and p_chunk.state = 'queued' then
+        return headgate._move_units(p_provider.provider_id, p_chunk.window_opened_at, -p_chunk.units, 0);  -- it had one
+    elsif p_provider.quota is null or p_chunk.units = 0 then
         return true;
     end if;
     select w.opened_at into v_opened_at from headgate._window_at(p_provider, p_now) as w;

@@ -19,11 +19,11 @@ declare
     v_wake_at timestamptz;
 begin
     if headgate._advance(v_now) then
-        return query select (headgate._no_chunk(v_now, v_now)).*;  -- this transaction has touched enough: ask again
+        return query select * from headgate._no_chunk(v_now, v_now);  -- this transaction has touched enough: ask again
         return;
     end if;
     if headgate._sweep(20) > 0 then
-        return query select (headgate._no_chunk(v_now, v_now)).*;
+        return query select * from headgate._no_chunk(v_now, v_now);
         return;
     end if;
 
@@ -37,7 +37,7 @@ begin
         end if;
     end loop;
 
-    return query select (headgate._no_chunk(headgate._next_wake(v_now), v_now)).*;
+    return query select * from headgate._no_chunk(headgate._next_wake(p_queues, p_avoid, v_now), v_now);
 end;
 $func$;
 
@@ -54,13 +54,17 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $func$
     select row(
-        null, null, greatest(0, ceil(extract(epoch from p_wake_at - p_now)))::integer, null, null, null, null, null, null,
+        null, null, case when p_wake_at is not null then greatest(0, ceil(extract(epoch from p_wake_at - p_now)))::integer end, null, null, null, null, null, null,
         null, null, null, null, null, null, p_wake_at
     )::headgate.claimed_chunk;
 $func$;
 
--- When something will be there to do: a parked chunk wakes, a gate opens, a lease runs out.
-create or replace function headgate._next_wake(p_now timestamptz)
+-- When something will be there to do for a runner of these queues: a parked chunk wakes, a gate opens, a lease runs out.
+create or replace function headgate._next_wake(
+    p_queues text[],
+    p_avoid text[],
+    p_now timestamptz
+)
 returns timestamptz
 language sql
 stable
@@ -83,7 +87,10 @@ as $func$
     from headgate.chunks as c
     join headgate.process_executions as e using (execution_id)
     left join headgate.provider_gates as g using (provider_id)
+    join headgate.providers as p using (provider_id)
     left join headgate.quota_windows as w on w.provider_id = c.provider_id and w.opened_at = c.window_opened_at
     where c.state <> 'planned'
+        and p.name <> all (p_avoid)
+        and (p_queues is null or c.queue = any (p_queues))
         and (e.status = 'running' or c.state = 'leased');
 $func$;

@@ -34,11 +34,14 @@ declare
     v_closed record;
     v_fates headgate.job_fate[];
 begin
+    perform headgate._check_report(p_asset_ids, p_outcomes, p_blames, p_payloads, p_closing);
     select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
     select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
 
     v_results := headgate._ingest(v_chunk, v_operation, p_asset_ids, p_outcomes, p_payloads, v_now);
-    v_closing := coalesce(p_closing, headgate._house_fault(v_results));
+    v_closing := coalesce(
+        headgate._live_closing(v_provider, v_chunk, p_closing, v_now), headgate._house_fault(v_results)
+    );
     select * into v_closed from headgate._closing(
         v_provider, v_closing, p_outcomes, p_blames, v_now
     );
@@ -93,5 +96,36 @@ begin
     end if;
 
     return v_chunk;
+end;
+$func$;
+
+-- Nonsense would end as failed jobs.
+create or replace function headgate._check_report(
+    p_asset_ids bigint[],
+    p_outcomes text[],
+    p_blames text[],
+    p_payloads text[],
+    p_closing jsonb
+)
+returns void
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_count constant integer := cardinality(p_asset_ids);
+begin
+    if cardinality(p_outcomes) is distinct from v_count
+        or cardinality(p_blames) <> v_count
+        or cardinality(p_payloads) <> v_count
+        or not p_outcomes <@ array['success', 'skipped', 'retry', 'failed', 'deferred', 'unsent']
+        or not array_remove(p_blames, null) <@ array['item', 'provider', 'house', 'quota']
+        or p_closing ->> 'until' not in ('retry_after', 'reset', 'execution', 'for')
+    then
+        perform headgate._raise(
+            'HG008', 'the report makes no sense',
+            'one known outcome, blame and payload for each asset, and a known closing; nothing was changed'
+        );
+    end if;
 end;
 $func$;

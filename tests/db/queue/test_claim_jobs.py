@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from datetime import timedelta
+
+import pytest
+
+from tests.db.conftest import Toys
 from tests.db.toy import Toy
 
 
@@ -10,7 +16,343 @@ def test_a_chunk_is_leased_with_its_requests(toy: Toy):
     toy.begin()
 
     (chunk,) = toy.claim()
-    assert chunk["asset_ids"] == assets
-    assert chunk["urls"] == ["/look/A0", "/look/A1", "/look/A2"]
-    assert (chunk["lease_no"], chunk["lease_seconds"], chunk["attempt"]) == (1, 300, 1)
-    assert toy.units() == (0, 3)
+    assert {x: chunk[x] for x in chunk if x not in ("chunk_id", "call", "wake_at")} == {
+        "lease_no": 1, "lease_seconds": 300, "pipeline": "plain", "run_id": "r1", "step": "a",
+        "provider": "shop", "operation": "look", "handler": None, "asset_ids": assets,
+        "assets": ["A0", "A1", "A2"], "urls": ["/look/A0", "/look/A1", "/look/A2"],
+        "bodies": [None, None, None], "attempt": 1,
+    }  # fmt: skip
+
+
+def test_its_units_are_spent_when_it_is_claimed(toy: Toy):
+    toy.add(25)
+    toy.begin()
+    (chunk,) = toy.claim()
+
+    jobs = len(chunk["asset_ids"])
+    assert toy.units() == (25 - jobs, jobs)
+
+
+def test_the_call_says_everything_but_the_secret(toy: Toy, monkeypatch: pytest.MonkeyPatch):
+    toy.tune(method="POST", headers={"X-A": "1"}, timeout="5 seconds", max_bytes=1000)
+    toy.sql("""update headgate.providers set headers = '{"Accept": "json", "X-A": "0"}' where name = 'shop'""")
+    toy.provider(max_in_flight=7)
+    toy.add(1)
+    toy.begin()
+
+    call = toy.claim()[0]["call"]
+    rules = call.pop("rules")
+    assert call == {
+        "base_url": "http://shop.test/api", "method": "POST", "timeout_seconds": 5, "max_bytes": 1000,
+        "headers": {"Accept": "json", "X-A": "1"}, "in_flight": 7, "probe": False, "stop_before_seconds": 300,
+        "auth": {"in": "query", "name": "token", "secret": "SHOP_TOKEN"},
+    }  # fmt: skip
+    assert rules[0] == {"status": "200", "outcome": "success", "blame": "item", "reason": "answered"}
+    assert [x["status"] for x in rules] == ["200", "404", "402", "429"]
+    assert rules[3]["close"] == "retry_after"
+
+
+def test_work_that_calls_nobody_has_no_requests(toy: Toy):
+    toy.add(2, "N", "inners")
+    toy.start("r1", "within")
+    toy.enqueue("all", "r1", "within")
+
+    (chunk,) = toy.claim()
+    assert (chunk["provider"], chunk["urls"], chunk["bodies"]) == ("local", None, None)
+
+
+def test_the_most_urgent_queue_goes_first(toy: Toy):
+    toy.tune("history", priority=9)
+    toy.tune("open", priority=1)
+    toy.sql("update headgate.asset_processing_state set priority = 95")
+    toy.add(1, "W", "books")
+    toy.add(1)
+    toy.begin("west", pipeline="library")
+    toy.begin()
+
+    queues = [toy.claim()[0]["operation"] for _ in range(3)]
+    assert queues == ["open", "look", "history"]
+
+
+def test_the_earliest_planned_go_first_within_a_queue(toy: Toy):
+    toy.add(25)
+    toy.begin()
+
+    sizes = [len(toy.claim()[0]["asset_ids"]) for _ in range(3)]
+    assert sizes == [10, 10, 5]
+
+
+def test_at_most_as_many_chunks_as_were_asked_for(toy: Toy):
+    toy.add(45)
+    toy.begin()
+
+    assert len(toy.claim(chunks=2)) == 2
+    assert len(toy.claim(chunks=10)) == 3
+
+
+def test_chunks_of_one_claim_are_of_one_provider(toy: Toy):
+    toy.add(25)
+    toy.add(25, "O", "others")
+    toy.begin()
+    toy.start("r1", "aside")
+    toy.enqueue("all", "r1", "aside")
+
+    for _ in range(2):
+        assert len({x["provider"] for x in toy.claim(chunks=10)}) == 1
+    assert toy.claim() == []
+
+
+def test_only_the_queues_that_were_asked_for(toy: Toy):
+    toy.add(3)
+    toy.begin()
+
+    assert toy.claim(p_queues=["shop_high", "side_normal"]) == []
+    assert toy.claim(p_queues=["shop_high", "shop_normal"]) != []
+
+
+def test_a_provider_whose_secret_is_lacking_is_left_to_others(toy: Toy):
+    toy.add(3)
+    toy.begin()
+
+    assert toy.claim(p_avoid=["shop"]) == []
+    assert toy.claim("w2") != []
+
+
+def test_no_chunks_are_claimed_when_none_are_asked_for(toy: Toy):
+    toy.add(3)
+    toy.begin()
+
+    (row,) = toy.ask(chunks=0)
+    assert row["chunk_id"] is None
+    assert toy.units() == (3, 0)
+
+
+def test_a_lease_is_nobody_else_s(toy: Toy):
+    toy.add(3)
+    toy.begin()
+    toy.claim("w1")
+
+    with toy.unchanged():
+        assert toy.claim("w2") == []
+
+
+class TestNothing:
+    """Without work there is one row that says when to ask again."""
+
+    def idle(self, toy: Toy) -> tuple[object, int | None]:
+        """Return wake_at, relative to now, and lease_seconds."""
+        (row,) = toy.ask()
+        assert row["chunk_id"] is None
+        return row["wake_at"] and row["wake_at"] - toy.now, row["lease_seconds"]
+
+    def test_nothing_known(self, toy: Toy):
+        assert self.idle(toy) == (None, None)
+
+    def test_a_parked_chunk_wakes(self, toy: Toy):
+        toy.add(3)
+        toy.begin()
+        closing = {"until": "for", "seconds": 90}
+        toy.complete(toy.claim()[0], "unsent", closing=closing)
+
+        assert self.idle(toy) == (timedelta(seconds=90), 90)
+
+    def test_a_lease_may_run_out(self, toy: Toy):
+        toy.add(3)
+        toy.begin()
+        toy.claim()
+
+        wait, seconds = self.idle(toy)
+        assert isinstance(wait, timedelta)
+        assert timedelta(seconds=290) < wait <= timedelta(seconds=300)
+        assert seconds is not None and 290 <= seconds <= 300
+
+    def test_a_gate_opens(self, toy: Toy):
+        toy.add(3)
+        toy.begin()
+        toy.provider(closed_until="2024-03-05 12:05+00")
+
+        assert self.idle(toy) == (timedelta(minutes=5), 300)
+
+    def test_requests_are_allowed_again_soon(self, toy: Toy):
+        toy.add(25)
+        toy.provider(requests_per_minute=40)
+        toy.begin()
+        toy.provider(requests_per_minute=5)
+
+        assert self.idle(toy) == (timedelta(seconds=1), 1)
+
+    def test_a_paused_pipeline_wakes_nobody(self, toy: Toy):
+        toy.add(3)
+        toy.begin()
+        toy.complete(toy.claim()[0], "retry", blame="provider")
+        toy.call("pause_pipeline", p_pipeline="plain")
+
+        assert self.idle(toy) == (None, None)
+
+
+class TestDeaths:
+    """A lease that runs out was paid for: its calls may have been made."""
+
+    def test_it_is_claimed_again_by_a_new_token_and_pays_again(self, toy: Toy):
+        (asset,) = toy.add(1)
+        toy.begin()
+        (dead,) = toy.claim("w1")
+        toy.expire(dead)
+
+        (chunk,) = toy.claim("w2")
+        assert (chunk["chunk_id"], chunk["lease_no"]) == (dead["chunk_id"], 2)
+        assert toy.units() == (0, 2)
+        toy.complete(chunk, runner="w2")
+        (row,) = toy.details(asset)
+        assert (row["units"], row["api_calls_used"], row["attempts"]) == (2, 2, 2)
+
+    def test_deaths_burn_no_attempts(self, toy: Toy):
+        (asset,) = toy.add(1)
+        toy.begin()
+        for _ in range(2):
+            toy.expire(*toy.claim())
+        (chunk,) = toy.claim()
+
+        assert chunk["attempt"] == 1
+        toy.complete(chunk, "retry")
+        assert toy.step()["parked"] == 1
+        assert toy.state(asset)["consecutive_failures"] == 0
+
+    def test_without_units_for_another_delivery_it_ends_deferred(self, toy: Toy):
+        toy.provider(quota=5)
+        toy.add(3)
+        toy.begin()
+        toy.expire(*toy.claim())
+
+        assert toy.claim() == []
+        assert toy.endings() == {"deferred": 3}
+        assert toy.units() == (0, 3)
+        assert {(x["reason"], x["units"]) for x in toy.details()} == {
+            ("quota: no units are left in this window", 1)
+        }
+        assert toy.step()["status"] == "succeeded"
+
+    def test_what_is_reserved_for_others_does_not_pay_for_it(self, toy: Toy):
+        toy.provider(quota=25)
+        toy.add(20)
+        toy.begin()
+        toy.expire(*toy.claim())  # 10 spent, 10 reserved, 5 left
+
+        assert toy.drain() == 10
+        assert toy.endings() == {"deferred": 10, "success": 10}
+
+    def test_part_of_a_chunk_that_was_handed_in_is_not_done_again(self, toy: Toy):
+        toy.add(10)
+        toy.begin()
+        (chunk,) = toy.claim()
+        toy.complete(chunk, "success", chunk["asset_ids"][:6])
+        toy.expire(chunk)
+
+        (again,) = toy.claim()
+        assert again["asset_ids"] == chunk["asset_ids"][6:]
+        assert toy.units() == (0, 14)
+
+    def test_two_deaths_split_it_into_single_jobs(self, toy: Toy):
+        toy.add(3)
+        toy.begin()
+        toy.expire(*toy.claim())
+        toy.expire(*toy.claim())
+        assert toy.claim() == []
+
+        singles = toy.claim(chunks=9)
+        assert sorted(len(x["asset_ids"]) for x in singles) == [1, 1, 1]
+        assert toy.units() == (0, 9)
+        for chunk in singles:
+            toy.complete(chunk)
+        assert {x["units"] for x in toy.details()} == {3}
+        assert toy.step()["status"] == "succeeded"
+
+    def test_one_deadly_job_condemns_only_itself(self, toy: Toy):
+        deadly, *others = toy.add(3)
+        toy.begin()
+        for _ in range(9):
+            for chunk in toy.claim(chunks=9):
+                if deadly in chunk["asset_ids"]:
+                    toy.expire(chunk)
+                else:
+                    toy.complete(chunk)
+
+        ended = {x["asset_id"]: (x["status"], x["units"]) for x in toy.details()}
+        assert ended == {deadly: ("deferred", 3), others[0]: ("success", 3), others[1]: ("success", 3)}
+        assert toy.details(deadly)[0]["reason"].startswith("house: its lease ran out")
+        assert toy.state(deadly)["consecutive_failures"] == 0
+        assert toy.step()["status"] == "succeeded"
+
+    def test_singles_that_cannot_be_paid_for_end_deferred(self, toy: Toy):
+        toy.provider(quota=7)
+        toy.add(3)
+        toy.begin()
+        toy.expire(*toy.claim())
+        toy.expire(*toy.claim())
+        assert toy.claim() == []
+
+        assert toy.drain() == 1
+        assert toy.endings() == {"deferred": 2, "success": 1}
+        assert toy.units() == (0, 7)
+
+
+class TestMessages:
+    """It never fails for one message."""
+
+    @pytest.mark.parametrize(
+        "message", ["{}", '{"chunk_id": 0}', '{"chunk_id": "x"}', '{"chunk_id": 99999999999999999999999}',
+                    '{"chunk_id": null}', '{"chunk_id": {"a": 1}}', "[]", '"poison"', "null"],
+    )  # fmt: skip
+    def test_what_is_no_known_chunk_is_archived(self, toy: Toy, message: str):
+        toy.add(3)
+        toy.sql("select pgmq.send('shop_normal', %(m)s::jsonb)", m=message)
+        toy.begin()
+
+        assert len(toy.claim(chunks=5)) == 1
+        archived = toy.sql("select message from pgmq.a_shop_normal")
+        assert [x["message"] for x in archived] == [json.loads(message)]
+
+    def test_a_message_of_a_chunk_that_travels_in_another_is_archived(self, toy: Toy):
+        toy.add(3)
+        toy.begin()
+        (chunk,) = toy.chunks()
+        for queue in ("shop_normal", "shop_high", "side_normal"):
+            toy.sql(
+                "select pgmq.send(%(q)s, jsonb_build_object('chunk_id', %(id)s::bigint))",
+                q=queue,
+                id=chunk["chunk_id"],
+            )
+
+        assert len(toy.claim(chunks=5) + toy.claim(chunks=5)) == 1
+        assert toy.units() == (0, 3)
+
+    def test_a_lost_message_is_sent_again(self, toy: Toy):
+        toy.add(13)
+        toy.begin()
+        toy.sql("select pgmq.purge_queue('shop_normal')")
+
+        assert toy.drain() == 13
+
+    def test_a_lost_message_of_a_lease_that_ran_out_is_sent_again(self, toy: Toy):
+        toy.add(3)
+        toy.begin()
+        (chunk,) = toy.claim()
+        toy.expire(chunk)
+        toy.sql("select pgmq.purge_queue('shop_normal')")
+
+        (again,) = toy.claim()
+        assert again["lease_no"] == 2
+        toy.complete(again)
+
+    def test_a_chunk_that_somebody_else_has_locked_is_left_for_the_next_delivery(self, toys: Toys):
+        one, two = toys.one, toys.another(autocommit=False)
+        one.add(20)
+        one.begin()
+        first, second = one.chunks()
+        two.sql("select from headgate.chunks where chunk_id = %(id)s for update", id=first["chunk_id"])
+
+        (chunk,) = one.claim(chunks=5)
+        assert chunk["chunk_id"] == second["chunk_id"]
+        two.connection.rollback()
+        (chunk,) = one.claim(chunks=5)
+        assert chunk["chunk_id"] == first["chunk_id"]

@@ -1,0 +1,163 @@
+"""481 real symbols, five years, real defects: all of it comes out again, sorted by its worth."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.books import check_books, check_settled, jobs
+from tests.acceptance.house import House, killed_at_the_end
+from tests.plan import Row
+from tests.standin import Options, spawn
+from tests.standin.market import listings
+
+FOLDER = Path(os.environ.get("HEADGATE_DATA") or "no folder") / "us_eod_5y"
+ROWS, SYMBOLS = 578_231, 481
+AT = datetime(2017, 12, 29, 21, 30, tzinfo=UTC)
+PRICES = ("open", "high", "low", "close")
+
+pytestmark = pytest.mark.skipif(
+    not (FOLDER / "eod.csv.gz").exists(),
+    reason="HEADGATE_DATA does not name the folder that holds us_eod_5y/eod.csv.gz",
+)
+
+FILE = """
+create temp table file (
+    symbol text, date date, open float8, high float8, low float8, close float8, volume float8,
+    primary key (symbol, date)
+)
+"""
+EXPECTED = """
+create temp view expected as
+select
+    a.asset_id, f.date, f.open, f.high, f.low, f.close, f.volume,
+    (f.open between f.low and f.high and f.close between f.low and f.high and f.volume > 0)
+        is true as is_sound
+from file as f
+join headgate.assets as a
+    on a.universe = 'equities' and a.code = replace(f.symbol, '.', '-') || '.US'
+"""
+STORED = """
+create temp view stored as
+select p.asset_id, p.date, p.open, p.high, p.low, p.close, p.volume::float8, true as is_sound
+from equities.prices as p
+union all
+select q.asset_id, q.date, q.open, q.high, q.low, q.close, q.volume, false
+from equities.prices_quarantine as q
+"""
+DIFFERENT = """
+select *
+from expected as e
+full join stored as s using (asset_id, date)
+where (e.open, e.high, e.low, e.close, e.volume, e.is_sound)
+    is distinct from (s.open, s.high, s.low, s.close, s.volume, s.is_sound)
+limit 10
+"""
+CHANGED = """
+select 'prices' as what, count(*), max(xmin::text::bigint) from equities.prices
+union all
+select 'quarantine', count(*), max(xmin::text::bigint) from equities.prices_quarantine
+union all
+select 'fundamentals', count(*), max(xmin::text::bigint) from equities.fundamentals
+"""
+
+
+@pytest.fixture
+def house(database, tmp_path) -> Iterator[House]:
+    options = Options(bars=FOLDER, quota=None, rate=None)
+    with (
+        spawn(options) as standin,
+        killed_at_the_end(House(database, standin, tmp_path, AT)) as house,
+    ):
+        house.set_provider(base_url=standin.api, requests_per_minute=None)
+        yield house
+
+
+def test_every_real_bar_is_in_prices_or_with_its_true_reason_in_quarantine(house):
+    codes = read_file(house)
+    add_missing(house, codes)
+    code, said = house.run("tickers=" + ",".join(codes), "mode=bulk", timeout=60)
+
+    assert code == 0, said
+    assert jobs(house, house.last_run()["run_id"]) == {"success": 2 * SYMBOLS}
+    assert check_books(house) == (11 * SYMBOLS, 11 * SYMBOLS)
+    check_settled(house)
+    check_bars(house)
+
+    before = house.plan.sql(CHANGED)
+    code, said = house.run("tickers=" + ",".join(codes))
+    assert code == 0, said
+    assert house.standin.book()["requests"] == 2 * SYMBOLS
+    assert house.plan.sql(CHANGED) == before
+
+
+def read_file(house: House) -> list[str]:
+    """Put the file into a table as it is; return the codes its symbols have with the provider."""
+    house.plan.sql(FILE)
+    with (
+        gzip.open(FOLDER / "eod.csv.gz", "rb") as file,
+        house.plan.connection.cursor() as cursor,
+        cursor.copy("copy file from stdin (format csv, header)") as copy,
+    ):
+        while piece := file.read(1 << 20):
+            copy.write(piece)
+    assert house.plan.scalar("select count(*) from file") == ROWS
+    symbols = house.plan.sql("select distinct symbol from file order by symbol")
+    assert len(symbols) == SYMBOLS
+    return [row["symbol"].replace(".", "-") + ".US" for row in symbols]
+
+
+def add_missing(house: House, codes: list[str]) -> None:
+    """List those that have gone since, and make all of them due in 2017."""
+    missing = [
+        {"code": code, "group_key": "US", "calendar": "XNYS"}
+        for code in codes
+        if code not in listings()
+    ]
+    house.plan.sql(
+        "select * from headgate.upsert_assets("
+        "p_universe => 'equities', p_assets => %(missing)s::jsonb)",
+        missing=json.dumps(missing),
+    )
+    house.plan.sql(
+        "select r.* from headgate.assets as a cross join lateral headgate.reset_asset("
+        "a.asset_id, array['fundamentals_bulk', 'prices_historical']) as r "
+        "where a.universe = 'equities' and a.code = any (%(codes)s)",
+        codes=codes,
+    )
+
+
+def check_bars(house: House) -> None:
+    """Row by row: prices and quarantine are disjoint, and together they are the file."""
+    plan = house.plan
+    plan.sql(EXPECTED)
+    plan.sql(STORED)
+    assert plan.scalar("select count(*) from stored") == ROWS
+    assert plan.sql(DIFFERENT) == []
+    odd = plan.scalar("select count(*) from equities.prices where adjusted_close <> close")
+    assert odd == 0, "the file has no adjusted_close: the stand-in serves the close"
+
+    quarantine = plan.sql("select * from equities.prices_quarantine")
+    assert len(quarantine) == plan.scalar("select count(*) from expected where not is_sound") > 20
+    for bar in quarantine:
+        assert bar["reason"] == true_reason(bar)
+
+
+def true_reason(bar: Row) -> str:
+    """Say what is wrong with a bar."""
+    missing = [name for name in PRICES if bar[name] is None]
+    reasons = [", ".join(missing) + " missing"] if missing else []
+    low, high = bar["low"], bar["high"]
+    if low is not None and high is not None and high < low:
+        reasons.append("high below low")
+    elif low is not None and high is not None:
+        known = [name for name in ("open", "close") if bar[name] is not None]
+        outside = [name for name in known if not low <= bar[name] <= high]
+        reasons += [", ".join(outside) + " outside low and high"] if outside else []
+    return "; ".join(reasons + (["volume zero"] if bar["volume"] == 0 else []))
