@@ -1,4 +1,4 @@
-"""Airflow as clock and window: its tasks call stored functions, and wait for steps without a worker.
+"""Airflow as clock and window: tasks call stored functions and wait for steps without a worker.
 
 `CallFunction` calls one function; `RunStep` starts a step and lets the triggerer wait for it;
 `orders_or` is a schedule that also listens for orders from `headgate.trigger_pipeline`.
@@ -45,7 +45,7 @@ POLL: Final = 15.0
 LONGEST_PAUSE: Final = 30.0
 LONGEST_STEP: Final = timedelta(hours=24)
 FINAL: Final = ("HG", "28", "3D", "42")
-"""SQLSTATE classes that a retry does not mend: Headgate's own, login, database, rights and names."""
+"""SQLSTATE classes no retry mends: Headgate's own, login, database, rights and names."""
 
 Row = dict[str, Any]
 
@@ -297,9 +297,7 @@ async def _aconnect(conn_id: str) -> AsyncConnection[Row]:
 
 
 def _statement(function: str, arguments: Row) -> tuple[sql.Composed, Row]:
-    names = [
-        sql.SQL("{} => {}").format(sql.Identifier(k), sql.Placeholder(k)) for k in arguments
-    ]
+    names = [sql.SQL("{} => {}").format(sql.Identifier(k), sql.Placeholder(k)) for k in arguments]
     query = sql.SQL("select to_jsonb(t) as row from (select * from {}({})) as t").format(
         sql.Identifier(*function.split(".", 1)), sql.SQL(", ").join(names)
     )
@@ -315,9 +313,7 @@ def _select(
     return [x["row"] for x in connection.execute(*_statement(function, arguments)).fetchall()]
 
 
-async def _aselect(
-    connection: AsyncConnection[Row], function: str, arguments: Row
-) -> list[Row]:
+async def _aselect(connection: AsyncConnection[Row], function: str, arguments: Row) -> list[Row]:
     cursor = await connection.execute(*_statement(function, arguments))
     return [x["row"] for x in await cursor.fetchall()]
 
