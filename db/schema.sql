@@ -40,6 +40,14 @@ ALTER SCHEMA headgate OWNER TO headgate_owner;
 COMMENT ON SCHEMA headgate IS 'The plan: what exists, what is due, what it costs, what may be spent, what is in flight, what happened.';
 
 --
+-- Name: maintenance; Type: SCHEMA; Schema: -; Owner: headgate_plan_maintenance
+--
+
+CREATE SCHEMA maintenance;
+
+ALTER SCHEMA maintenance OWNER TO headgate_plan_maintenance;
+
+--
 -- Name: claimed_chunk; Type: TYPE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -645,6 +653,34 @@ ALTER FUNCTION equities.get_processing_progress() OWNER TO headgate_plan_equitie
 --
 
 COMMENT ON FUNCTION equities.get_processing_progress() IS 'Active listings with fundamentals, prices and indicators, those that fail, and the share of the three needs met.';
+
+--
+-- Name: ingest_account(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        a.asset_id,
+        'success',
+        r.used_elsewhere,
+        null::timestamptz,
+        case when r.used_elsewhere is null then 'the count is not of today' end
+    from unnest(p_asset_ids, p_payloads) as a (asset_id, payload)
+    cross join lateral headgate.reconcile_quota(
+        'eodhd', (a.payload::jsonb ->> 'apiRequests')::integer, (a.payload::jsonb ->> 'apiRequestsDate')::date
+    ) as r;
+$$;
+
+ALTER FUNCTION equities.ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of account_usage: EODHD''s own count of today''s units.';
 
 --
 -- Name: ingest_fundamentals(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -2218,6 +2254,12 @@ begin
     where e.execution_id = p_execution_id
     returning e.status into v_status;
     perform headgate._announce(p_execution_id, null, v_status);
+    -- While orders wait, the end of a run wakes the next.
+    perform pg_notify('headgate_orders', p.name)
+    from headgate.process_executions as e
+    join headgate.pipelines as p using (pipeline_id)
+    where e.execution_id = p_execution_id
+        and exists (select from headgate.orders as o where o.pipeline_id = p.pipeline_id and o.taken_at is null);
 end;
 $$;
 
@@ -3083,6 +3125,43 @@ $$;
 ALTER FUNCTION headgate._has_ready_step(p_execution_id bigint) OWNER TO headgate_owner;
 
 --
+-- Name: _health(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._health(p_now timestamp with time zone) RETURNS TABLE(severity text, subject text, message text, is_wrong boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'warning',
+        'calendar ' || c.calendar,
+        format(
+            'the trading sessions of %s end on %s: load more (docs/operations.md)', c.calendar,
+            coalesce(c.last_session::text, 'no day at all')
+        ),
+        coalesce(c.last_session < (p_now + s.ahead)::date, true)
+    from (
+        select a.calendar, (
+            select max(t.session) from headgate.trading_sessions as t where t.calendar = a.calendar
+        ) as last_session
+        from (select distinct a.calendar from headgate.assets as a where a.calendar is not null and a.is_active) as a
+    ) as c
+    cross join (
+        select (s.value #>> '{}')::interval as ahead from headgate.settings as s where s.name = 'sessions_ahead'
+    ) as s
+    union all
+    select
+        'error',
+        'provider ' || p.name,
+        format('%s is closed until %s: %s', p.name, g.closed_until at time zone 'UTC', g.closed_reason),
+        coalesce(g.closed_until > p_now + interval '1 hour', false)
+    from headgate.providers as p
+    join headgate.provider_gates as g using (provider_id);
+$$;
+
+ALTER FUNCTION headgate._health(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _held_chunk(text, bigint, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -3438,6 +3517,30 @@ CREATE FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.op
 $$;
 
 ALTER FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_closed_until timestamp with time zone, p_closed_reason text, p_closing jsonb, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _judge_health(text, text, text, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._judge_health(p_severity text, p_subject text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if p_is_wrong then
+        insert into headgate.alerts (severity, subject, message, raised_at)
+        values (p_severity, p_subject, p_message, p_now)
+        on conflict (subject) where resolved_at is null do nothing;
+    else
+        update headgate.alerts as a
+        set resolved_at = greatest(p_now, a.raised_at)
+        where a.subject = p_subject
+            and a.resolved_at is null;
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._judge_health(p_severity text, p_subject text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _lease(text, headgate.providers, bigint[], boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -5652,6 +5755,42 @@ $$;
 ALTER FUNCTION headgate._take_messages(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _take_order(headgate.pipelines, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._take_order(p_pipeline headgate.pipelines, p_params jsonb, p_now timestamp with time zone, OUT order_id bigint, OUT params jsonb) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    params := headgate._resolve_params(p_pipeline, p_params);
+    if params <> headgate._resolve_params(p_pipeline, '{}') then
+        return;
+    end if;
+
+    update headgate.orders as o
+    set taken_at = p_now
+    where o.order_id = (
+        select w.order_id
+        from headgate.orders as w
+        where w.pipeline_id = p_pipeline.pipeline_id
+            and w.taken_at is null
+        order by w.order_id
+        limit 1
+        for update
+    )
+    returning o.order_id, headgate._resolve_params(p_pipeline, o.params) into order_id, params;
+    if not found then
+        params := headgate._resolve_params(p_pipeline, p_params);
+        return;
+    end if;
+    perform pg_notify('headgate_orders', p_pipeline.name);
+end;
+$$;
+
+ALTER FUNCTION headgate._take_order(p_pipeline headgate.pipelines, p_params jsonb, p_now timestamp with time zone, OUT order_id bigint, OUT params jsonb) OWNER TO headgate_owner;
+
+--
 -- Name: _take_out(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6049,6 +6188,50 @@ $$;
 ALTER FUNCTION headgate._write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean) OWNER TO headgate_owner;
 
 --
+-- Name: announce_order(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.announce_order(p_pipeline text) RETURNS TABLE(order_id bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
+begin
+    return query
+    update headgate.orders as o
+    set announced_at = v_now
+    where o.order_id = (
+            select min(w.order_id)
+            from headgate.orders as w
+            where w.pipeline_id = v_pipeline.pipeline_id
+                and w.taken_at is null
+        )
+        and o.taken_at is null
+        and (
+            o.announced_at is null
+            or o.announced_at < v_now - interval '5 minutes'
+            and not exists (
+                select
+                from headgate.process_executions as e
+                where e.pipeline_id = v_pipeline.pipeline_id
+                    and e.status in ('running', 'paused')
+            )
+        )
+    returning o.order_id;
+end;
+$$;
+
+ALTER FUNCTION headgate.announce_order(p_pipeline text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION announce_order(p_pipeline text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.announce_order(p_pipeline text) IS 'The order that comes next, if the scheduler has not been told of it; no row otherwise.';
+
+--
 -- Name: applied_files(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6119,6 +6302,36 @@ ALTER FUNCTION headgate.cancel_execution(p_pipeline text, p_run_id text) OWNER T
 COMMENT ON FUNCTION headgate.cancel_execution(p_pipeline text, p_run_id text) IS 'Stop an execution: what has not started is cancelled and its units return; returns how many jobs.';
 
 --
+-- Name: check_health(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.check_health(p_pipeline text, p_run_id text) RETURNS TABLE(severity text, subject text, message text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+begin
+    perform headgate._judge_health(h.severity, h.subject, h.message, h.is_wrong, v_now)
+    from headgate._health(v_now) as h;
+
+    return query
+    select a.severity, a.subject, a.message
+    from headgate.alerts as a
+    where a.resolved_at is null
+    order by a.severity, a.subject;
+end;
+$$;
+
+ALTER FUNCTION headgate.check_health(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION check_health(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.check_health(p_pipeline text, p_run_id text) IS 'Step of the maintenance: raise and resolve alerts; returns those that are open.';
+
+--
 -- Name: check_plans(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6165,8 +6378,9 @@ CREATE FUNCTION headgate.check_quota(p_pipeline text, p_run_id text) RETURNS TAB
 declare
     v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
 begin
-    perform headgate._check_open(v_execution);
-    if exists (
+    if v_execution.status = 'paused' then
+        perform headgate._check_open(v_execution);
+    elsif v_execution.status = 'running' and exists (
         select
         from headgate.process_steps as s
         join headgate.pipeline_steps as g on g.step = s.step and g.pipeline_id = v_execution.pipeline_id
@@ -6672,6 +6886,58 @@ ALTER FUNCTION headgate.find_asset(p_universe text, p_code text) OWNER TO headga
 --
 
 COMMENT ON FUNCTION headgate.find_asset(p_universe text, p_code text) IS 'The asset a code, or an unambiguous bare symbol, means in a universe.';
+
+--
+-- Name: maintain_history(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) RETURNS TABLE(dropped_partitions integer, deleted_executions integer)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select r.*
+    from headgate.settings as s
+    cross join lateral headgate.retain((s.value #>> '{}')::interval) as r
+    where s.name = 'keep_history';
+$$;
+
+ALTER FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION maintain_history(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) IS 'Step of the maintenance: forget history older than the setting keep_history.';
+
+--
+-- Name: maintain_statistics(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.maintain_statistics(p_pipeline text, p_run_id text) RETURNS TABLE(analyzed integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_table text;
+begin
+    analyzed := 0;
+    foreach v_table in array array[
+        'assets', 'asset_processing_state', 'asset_processing_details', 'chunks', 'process_steps', 'process_executions'
+    ] loop
+        execute format('analyze headgate.%I', v_table);
+        analyzed := analyzed + 1;
+    end loop;
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate.maintain_statistics(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION maintain_statistics(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.maintain_statistics(p_pipeline text, p_run_id text) IS 'Step of the maintenance: analyze the tables the planner reads; returns how many.';
 
 --
 -- Name: pause_pipeline(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7218,9 +7484,11 @@ CREATE FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logic
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+#variable_conflict use_column
 declare
     v_now constant timestamptz := headgate.clock();
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
+    v_order record;
 begin
     if coalesce(length(p_run_id), 0) not between 1 and 250 then
         perform headgate._raise('HG008', 'a run needs a name of 1 to 250 characters', 'e.g. manual-2026-01-31');
@@ -7236,12 +7504,17 @@ begin
         and e.run_id = p_run_id;
     if not found then
         perform headgate._check_startable(v_pipeline);
+        if p_driver = 'airflow' then
+            select * into v_order from headgate._take_order(v_pipeline, p_params, v_now);
+        else
+            select null::bigint as order_id, headgate._resolve_params(v_pipeline, p_params) as params into v_order;
+        end if;
         insert into headgate.process_executions as e (pipeline_id, run_id, driver, logical_date, params, started_at)
-        values (
-            v_pipeline.pipeline_id, p_run_id, p_driver, p_logical_date,
-            headgate._resolve_params(v_pipeline, p_params), v_now
-        )
+        values (v_pipeline.pipeline_id, p_run_id, p_driver, p_logical_date, v_order.params, v_now)
         returning e.execution_id, e.status, true into execution_id, status, is_new;
+        update headgate.orders as o
+        set execution_id = start_execution.execution_id
+        where o.order_id = v_order.order_id;
         perform headgate._open_steps(execution_id, v_now);
         perform pg_notify('headgate_jobs', '');
     end if;
@@ -7256,6 +7529,39 @@ ALTER FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logica
 --
 
 COMMENT ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text) IS 'Begin an execution of a pipeline under a run id; again with the same id: nothing new (is_new false).';
+
+--
+-- Name: step_errors(text, text, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer DEFAULT 10) RETURNS TABLE(asset text, operation text, status text, error text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
+begin
+    return query
+    select a.code, o.name, d.status, coalesce(d.error, d.reason)
+    from headgate.asset_processing_details as d
+    join headgate.assets as a using (asset_id)
+    join headgate.operations as o using (operation_id)
+    where d.execution_id = v_execution.execution_id
+        and d.step = p_step
+        and d.ended_at >= v_execution.started_at
+        and (d.status = 'failed' or headgate._is_fault(d.reason))
+    order by d.status <> 'failed', d.ended_at, a.code
+    limit p_limit;
+end;
+$$;
+
+ALTER FUNCTION headgate.step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer) IS 'The first jobs of a step that failed, or were deferred by somebody''s fault, with what went wrong.';
 
 --
 -- Name: step_status(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7288,6 +7594,34 @@ ALTER FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text)
 --
 
 COMMENT ON FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text) IS 'How a step stands, in jobs; also sends what is due to be sent again.';
+
+--
+-- Name: trigger_pipeline(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.trigger_pipeline(p_pipeline text, p_params jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(order_id bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
+begin
+    perform headgate._resolve_params(v_pipeline, p_params);
+    insert into headgate.orders as o (pipeline_id, params, ordered_at, ordered_by)
+    values (v_pipeline.pipeline_id, coalesce(p_params, '{}'), headgate.clock(), session_user)
+    returning o.order_id into order_id;
+    perform pg_notify('headgate_orders', p_pipeline);
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate.trigger_pipeline(p_pipeline text, p_params jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION trigger_pipeline(p_pipeline text, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.trigger_pipeline(p_pipeline text, p_params jsonb) IS 'Order a run of a pipeline from Airflow, with these parameters; returns the order.';
 
 --
 -- Name: upsert_assets(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8385,6 +8719,78 @@ COMMENT ON COLUMN equities.v_ticker_processing_history.error IS 'The error, or w
 COMMENT ON COLUMN equities.v_ticker_processing_history.run_id IS 'The run.';
 
 --
+-- Name: alerts; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.alerts (
+    alert_id bigint NOT NULL,
+    severity text NOT NULL,
+    subject text NOT NULL,
+    message text NOT NULL,
+    raised_at timestamp with time zone NOT NULL,
+    resolved_at timestamp with time zone,
+    CONSTRAINT alert_is_resolved_after_it_was_raised CHECK ((resolved_at >= raised_at)),
+    CONSTRAINT alert_severity_is_known CHECK ((severity = ANY (ARRAY['warning'::text, 'error'::text])))
+);
+
+ALTER TABLE headgate.alerts OWNER TO headgate_owner;
+
+--
+-- Name: TABLE alerts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.alerts IS 'What people should know of; looked at through headgate.v_alerts.';
+
+--
+-- Name: COLUMN alerts.alert_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.alerts.alert_id IS 'Surrogate key.';
+
+--
+-- Name: COLUMN alerts.severity; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.alerts.severity IS 'warning or error.';
+
+--
+-- Name: COLUMN alerts.subject; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.alerts.subject IS 'What it is about; a subject has at most one open alert.';
+
+--
+-- Name: COLUMN alerts.message; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.alerts.message IS 'What is wrong and what to do, as first seen.';
+
+--
+-- Name: COLUMN alerts.raised_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.alerts.raised_at IS 'When it was raised.';
+
+--
+-- Name: COLUMN alerts.resolved_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.alerts.resolved_at IS 'When its cause was gone; null: open.';
+
+--
+-- Name: alerts_alert_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE headgate.alerts ALTER COLUMN alert_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.alerts_alert_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
 -- Name: assets_asset_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8446,6 +8852,91 @@ COMMENT ON COLUMN headgate.operation_inputs.input_operation_id IS 'The operation
 
 ALTER TABLE headgate.operations ALTER COLUMN operation_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME headgate.operations_operation_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
+-- Name: orders; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.orders (
+    order_id bigint NOT NULL,
+    pipeline_id bigint NOT NULL,
+    params jsonb NOT NULL,
+    ordered_at timestamp with time zone NOT NULL,
+    ordered_by text NOT NULL,
+    announced_at timestamp with time zone,
+    execution_id bigint,
+    taken_at timestamp with time zone,
+    CONSTRAINT taken_orders_know_when CHECK (((execution_id IS NULL) OR (taken_at IS NOT NULL)))
+);
+
+ALTER TABLE headgate.orders OWNER TO headgate_owner;
+
+--
+-- Name: TABLE orders; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.orders IS 'A work order: parameters for a run that somebody asked for by headgate.trigger_pipeline.';
+
+--
+-- Name: COLUMN orders.order_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.orders.order_id IS 'Surrogate key; orders are taken in this order.';
+
+--
+-- Name: COLUMN orders.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.orders.pipeline_id IS 'The pipeline.';
+
+--
+-- Name: COLUMN orders.params; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.orders.params IS 'The run''s parameters, as given.';
+
+--
+-- Name: COLUMN orders.ordered_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.orders.ordered_at IS 'When it was ordered.';
+
+--
+-- Name: COLUMN orders.ordered_by; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.orders.ordered_by IS 'The database user who ordered it.';
+
+--
+-- Name: COLUMN orders.announced_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.orders.announced_at IS 'When the scheduler was told of it; null: not yet.';
+
+--
+-- Name: COLUMN orders.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.orders.execution_id IS 'The execution that took it.';
+
+--
+-- Name: COLUMN orders.taken_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.orders.taken_at IS 'When it was taken; null: it waits.';
+
+--
+-- Name: orders_order_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE headgate.orders ALTER COLUMN order_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.orders_order_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -8735,7 +9226,7 @@ COMMENT ON COLUMN headgate.response_rules.outcome IS 'What becomes of the job.';
 -- Name: COLUMN response_rules.blame; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.response_rules.blame IS 'Whose fault it is: item (burns attempts), provider (feeds the breaker), house (ours: a token, a setting), quota (nobody''s).';
+COMMENT ON COLUMN headgate.response_rules.blame IS 'Whose fault it is: item (burns attempts), provider or house (feed the breaker), quota (nobody''s: too much was asked).';
 
 --
 -- Name: COLUMN response_rules.close; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -8806,7 +9297,7 @@ COMMENT ON TABLE headgate.settings IS 'Settings of this database; only the owner
 -- Name: COLUMN settings.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.settings.name IS 'test_clock: sessions may move headgate.clock() by headgate.clock_offset or headgate.clock_frozen.';
+COMMENT ON COLUMN headgate.settings.name IS 'test_clock: sessions may move headgate.clock(); keep_history: how long details are kept; sessions_ahead: fewer loaded trading sessions raise an alert.';
 
 --
 -- Name: COLUMN settings.value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -8864,6 +9355,56 @@ COMMENT ON COLUMN headgate.trading_sessions.closes_at IS 'Close.';
 --
 
 COMMENT ON COLUMN headgate.trading_sessions.is_early_close IS 'True on half days.';
+
+--
+-- Name: v_alerts; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_alerts AS
+ SELECT raised_at,
+    severity,
+    subject,
+    message,
+    resolved_at
+   FROM headgate.alerts a;
+
+ALTER VIEW headgate.v_alerts OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_alerts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_alerts IS 'Alerts; those without resolved_at are open.';
+
+--
+-- Name: COLUMN v_alerts.raised_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_alerts.raised_at IS 'When it was raised.';
+
+--
+-- Name: COLUMN v_alerts.severity; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_alerts.severity IS 'warning or error.';
+
+--
+-- Name: COLUMN v_alerts.subject; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_alerts.subject IS 'What it is about.';
+
+--
+-- Name: COLUMN v_alerts.message; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_alerts.message IS 'What is wrong and what to do.';
+
+--
+-- Name: COLUMN v_alerts.resolved_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_alerts.resolved_at IS 'When its cause was gone; null: open.';
 
 --
 -- Name: v_asset_states; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -9546,7 +10087,7 @@ COMMENT ON COLUMN headgate.v_recent_executions.failed IS 'Jobs that failed.';
 -- Name: COLUMN v_recent_executions.deferred; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_recent_executions.deferred IS 'Planned jobs that had to wait for the next execution; what was never planned is in headgate.v_deferrals.';
+COMMENT ON COLUMN headgate.v_recent_executions.deferred IS 'Jobs that had to wait for the next execution.';
 
 --
 -- Name: COLUMN v_recent_executions.skipped; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -9707,6 +10248,13 @@ ALTER TABLE ONLY equities.shipped_sessions
     ADD CONSTRAINT shipped_sessions_pkey PRIMARY KEY (calendar, session);
 
 --
+-- Name: alerts alerts_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.alerts
+    ADD CONSTRAINT alerts_pkey PRIMARY KEY (alert_id);
+
+--
 -- Name: asset_processing_state asset_processing_state_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -9754,6 +10302,13 @@ ALTER TABLE ONLY headgate.operations
 
 ALTER TABLE ONLY headgate.operations
     ADD CONSTRAINT operations_pkey PRIMARY KEY (operation_id);
+
+--
+-- Name: orders orders_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.orders
+    ADD CONSTRAINT orders_pkey PRIMARY KEY (order_id);
 
 --
 -- Name: pipeline_parameters pipeline_parameters_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -9882,6 +10437,18 @@ ALTER TABLE ONLY headgate.trading_sessions
     ADD CONSTRAINT trading_sessions_pkey PRIMARY KEY (calendar, session);
 
 --
+-- Name: alerts_open_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE UNIQUE INDEX alerts_open_idx ON headgate.alerts USING btree (subject) WHERE (resolved_at IS NULL);
+
+--
+-- Name: INDEX alerts_open_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.alerts_open_idx IS 'One open alert per subject.';
+
+--
 -- Name: asset_processing_details_failures_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
 --
 
@@ -9966,6 +10533,18 @@ CREATE INDEX operation_inputs_input_idx ON headgate.operation_inputs USING btree
 COMMENT ON INDEX headgate.operation_inputs_input_idx IS 'A completion looks up which operations its changes make due.';
 
 --
+-- Name: orders_pending_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX orders_pending_idx ON headgate.orders USING btree (pipeline_id, order_id) WHERE (taken_at IS NULL);
+
+--
+-- Name: INDEX orders_pending_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.orders_pending_idx IS 'Finds a pipeline''s oldest order that waits.';
+
+--
 -- Name: process_executions_open_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10039,6 +10618,20 @@ ALTER TABLE ONLY headgate.operations
 
 ALTER TABLE ONLY headgate.operations
     ADD CONSTRAINT operations_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id);
+
+--
+-- Name: orders orders_execution_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.orders
+    ADD CONSTRAINT orders_execution_id_fkey FOREIGN KEY (execution_id) REFERENCES headgate.process_executions(execution_id) ON DELETE SET NULL;
+
+--
+-- Name: orders orders_pipeline_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.orders
+    ADD CONSTRAINT orders_pipeline_id_fkey FOREIGN KEY (pipeline_id) REFERENCES headgate.pipelines(pipeline_id);
 
 --
 -- Name: pipeline_parameters pipeline_parameters_pipeline_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -10123,9 +10716,18 @@ GRANT USAGE ON SCHEMA equities TO headgate_reader;
 --
 
 GRANT USAGE ON SCHEMA headgate TO headgate_plan_equities;
+GRANT USAGE ON SCHEMA headgate TO headgate_plan_maintenance;
 GRANT USAGE ON SCHEMA headgate TO headgate_planner;
 GRANT USAGE ON SCHEMA headgate TO headgate_runner;
 GRANT USAGE ON SCHEMA headgate TO headgate_reader;
+
+--
+-- Name: SCHEMA maintenance; Type: ACL; Schema: -; Owner: headgate_plan_maintenance
+--
+
+GRANT USAGE ON SCHEMA maintenance TO headgate_owner;
+GRANT USAGE ON SCHEMA maintenance TO headgate_planner;
+GRANT USAGE ON SCHEMA maintenance TO headgate_reader;
 
 --
 -- Name: FUNCTION _bar_fault(p_open double precision, p_high double precision, p_low double precision, p_close double precision, p_adjusted_close double precision, p_volume double precision, p_is_in_future boolean, p_is_no_session boolean, p_is_twice boolean); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -10183,6 +10785,13 @@ REVOKE ALL ON FUNCTION equities.get_processing_progress() FROM PUBLIC;
 GRANT ALL ON FUNCTION equities.get_processing_progress() TO headgate_owner;
 GRANT ALL ON FUNCTION equities.get_processing_progress() TO headgate_planner;
 GRANT ALL ON FUNCTION equities.get_processing_progress() TO headgate_reader;
+
+--
+-- Name: FUNCTION ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
 
 --
 -- Name: FUNCTION ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -10423,6 +11032,12 @@ REVOKE ALL ON FUNCTION headgate._has_open_step(p_execution_id bigint) FROM PUBLI
 REVOKE ALL ON FUNCTION headgate._has_ready_step(p_execution_id bigint) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _health(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._health(p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _held_chunk(p_runner text, p_chunk_id bigint, p_lease_no integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10469,6 +11084,12 @@ REVOKE ALL ON FUNCTION headgate._is_probe_out(p_gate headgate.provider_gates) FR
 --
 
 REVOKE ALL ON FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_closed_until timestamp with time zone, p_closed_reason text, p_closing jsonb, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _judge_health(p_severity text, p_subject text, p_message text, p_is_wrong boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._judge_health(p_severity text, p_subject text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -10831,6 +11452,12 @@ REVOKE ALL ON FUNCTION headgate._take_chunk(p_queue text, p_msg_id bigint, p_mes
 REVOKE ALL ON FUNCTION headgate._take_messages(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _take_order(p_pipeline headgate.pipelines, p_params jsonb, p_now timestamp with time zone, OUT order_id bigint, OUT params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._take_order(p_pipeline headgate.pipelines, p_params jsonb, p_now timestamp with time zone, OUT order_id bigint, OUT params jsonb) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _take_out(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10903,13 +11530,17 @@ REVOKE ALL ON FUNCTION headgate._write_chunks(p_execution headgate.process_execu
 REVOKE ALL ON FUNCTION headgate._write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean) FROM PUBLIC;
 
 --
+-- Name: FUNCTION announce_order(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.announce_order(p_pipeline text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.announce_order(p_pipeline text) TO headgate_planner;
+
+--
 -- Name: FUNCTION applied_files(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate.applied_files() FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.applied_files() TO headgate_planner;
-GRANT ALL ON FUNCTION headgate.applied_files() TO headgate_runner;
-GRANT ALL ON FUNCTION headgate.applied_files() TO headgate_reader;
 
 --
 -- Name: FUNCTION cancel_execution(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -10917,6 +11548,13 @@ GRANT ALL ON FUNCTION headgate.applied_files() TO headgate_reader;
 
 REVOKE ALL ON FUNCTION headgate.cancel_execution(p_pipeline text, p_run_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.cancel_execution(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION check_health(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.check_health(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.check_health(p_pipeline text, p_run_id text) TO headgate_planner;
 
 --
 -- Name: FUNCTION check_plans(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -10947,6 +11585,7 @@ GRANT ALL ON FUNCTION headgate.clock() TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_runner;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_reader;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_maintenance;
 
 --
 -- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11014,6 +11653,21 @@ REVOKE ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) FROM PU
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_reader;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_maintenance;
+
+--
+-- Name: FUNCTION maintain_history(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION maintain_statistics(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.maintain_statistics(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.maintain_statistics(p_pipeline text, p_run_id text) TO headgate_planner;
 
 --
 -- Name: FUNCTION pause_pipeline(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11029,6 +11683,7 @@ GRANT ALL ON FUNCTION headgate.pause_pipeline(p_pipeline text) TO headgate_plann
 REVOKE ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_maintenance;
 
 --
 -- Name: FUNCTION release_jobs(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11051,6 +11706,7 @@ GRANT ALL ON FUNCTION headgate.required_secrets(p_pipeline text) TO headgate_pla
 REVOKE ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_maintenance;
 
 --
 -- Name: FUNCTION resume_pipeline(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11109,11 +11765,25 @@ REVOKE ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, 
 GRANT ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text) TO headgate_planner;
 
 --
+-- Name: FUNCTION step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer) TO headgate_planner;
+
+--
 -- Name: FUNCTION step_status(p_pipeline text, p_run_id text, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text) TO headgate_planner;
+
+--
+-- Name: FUNCTION trigger_pipeline(p_pipeline text, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.trigger_pipeline(p_pipeline text, p_params jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.trigger_pipeline(p_pipeline text, p_params jsonb) TO headgate_planner;
 
 --
 -- Name: FUNCTION upsert_assets(p_universe text, p_assets jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11166,6 +11836,7 @@ GRANT SELECT ON TABLE equities.shipped_sessions TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_assets TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_assets TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_assets_needing_processing; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11174,6 +11845,7 @@ GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_assets_needing_processing; Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -11189,6 +11861,7 @@ GRANT SELECT ON TABLE equities.v_assets_needing_processing TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_failed_assets; Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -11204,6 +11877,7 @@ GRANT SELECT ON TABLE equities.v_failed_assets TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_ticker_processing_history; Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -11213,12 +11887,22 @@ GRANT SELECT ON TABLE equities.v_ticker_processing_history TO headgate_planner;
 GRANT SELECT ON TABLE equities.v_ticker_processing_history TO headgate_reader;
 
 --
+-- Name: TABLE v_alerts; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_alerts TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_alerts TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_maintenance;
+
+--
 -- Name: TABLE v_asset_states; Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_data_freshness; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11227,6 +11911,7 @@ GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_deferrals; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11235,6 +11920,7 @@ GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_execution_steps; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11243,6 +11929,7 @@ GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_pipelines; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11251,6 +11938,7 @@ GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_provider_health; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11259,6 +11947,7 @@ GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_queue_depth; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11267,6 +11956,7 @@ GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_quota; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11275,6 +11965,7 @@ GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_quota TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_quota TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_recent_executions; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11283,6 +11974,7 @@ GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_today_processing_activity; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11291,6 +11983,7 @@ GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_trading_sessions; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11299,6 +11992,7 @@ GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_equi
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_maintenance;
 
 --
 -- PostgreSQL database dump complete

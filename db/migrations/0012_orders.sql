@@ -6,6 +6,7 @@ create table headgate.orders (
     params jsonb not null,
     ordered_at timestamptz not null,
     ordered_by text not null,
+    announced_at timestamptz,
     execution_id bigint references headgate.process_executions on delete set null,
     taken_at timestamptz,
     constraint orders_pkey primary key (order_id),
@@ -18,6 +19,7 @@ comment on column headgate.orders.pipeline_id is 'The pipeline.';
 comment on column headgate.orders.params is 'The run''s parameters, as given.';
 comment on column headgate.orders.ordered_at is 'When it was ordered.';
 comment on column headgate.orders.ordered_by is 'The database user who ordered it.';
+comment on column headgate.orders.announced_at is 'When the scheduler was told of it; null: not yet.';
 comment on column headgate.orders.execution_id is 'The execution that took it.';
 comment on column headgate.orders.taken_at is 'When it was taken; null: it waits.';
 
