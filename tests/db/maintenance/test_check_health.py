@@ -25,7 +25,7 @@ def alerts(toy: Toy) -> list[tuple[str, str]]:
 def sessions_until(toy: Toy, calendar: str, days: int) -> None:
     toy.sql(
         "insert into headgate.trading_sessions (calendar, session, opens_at, closes_at)"
-        " values (%(calendar)s, %(day)s, %(day)s::timestamptz, %(day)s::timestamptz + interval '6 hours')"
+        " values (%(calendar)s, %(day)s, %(day)s::timestamptz, %(day)s::date + 1)"
         " on conflict do nothing",
         calendar=calendar,
         day=(NOON + timedelta(days=days)).date(),
