@@ -31,6 +31,7 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__CORE__PARALLELISM": "4",
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
+    "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "8",  # an api-server that is started again
     # The end of a task is seen at once, and what a dead process left is found within seconds.
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",

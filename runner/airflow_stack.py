@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import logging
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import httpx
 
+from runner.airflow_leftovers import birth, end_groups, state_file
 from runner.airflow_settings import AirflowHome
 from runner.errors import HeadgateError
 from runner.server import Server
@@ -33,6 +31,7 @@ START_SECONDS: Final = 180.0
 STOP_SECONDS: Final = 20.0
 LONGEST_PAUSE: Final = 30.0
 STEADY_SECONDS: Final = 60.0
+LATE: Final = ("triggerer", "scheduler")
 PARTS: Final = {
     "metadatabase": "database",
     "scheduler": "scheduler",
@@ -40,6 +39,9 @@ PARTS: Final = {
     "dag_processor": "dag-processor",
 }
 """As Airflow's health page calls them, and as its commands do."""
+
+
+Missing = Callable[[httpx.AsyncClient], Awaitable[set[str]]]
 
 
 @dataclass(slots=True)
@@ -85,9 +87,15 @@ class Stack:
         """Start everything, say when it is healthy, and keep it so until `stop` is set."""
         keepers: list[asyncio.Task[None]] = []
         try:
+            # A task that starts before the API answers fails: the scheduler comes after it.
             for service in self._services:
-                await self._start(service)
-            if await self._wait_until_healthy(stop):
+                if service.name not in LATE:
+                    await self._start(service)
+            if await self._wait(stop, _without_api):
+                for service in self._services:
+                    if service.name in LATE:
+                        await self._start(service)
+            if await self._wait(stop, _unhealthy):
                 on_ready()
                 keepers = [asyncio.create_task(self._keep(x)) for x in self._services]
                 if self._home.settings.dsn is None:
@@ -122,26 +130,25 @@ class Stack:
             "pid": os.getpid(),
             "url": self._home.url,
             "services": {x.name: x.process.pid for x in self._services if x.process},
-            "groups": {pid: _birth(pid) for pid in groups if _birth(pid)},
+            "groups": {pid: birth(pid) for pid in groups if birth(pid)},
         }
         draft = self._state_file().with_suffix(".new")
         draft.write_text(json.dumps(state, indent=4) + "\n")
         draft.replace(self._state_file())
 
-    async def _wait_until_healthy(self, stop: asyncio.Event) -> bool:
-        """Wait for all parts; False when told to stop before; raise when one of them ends."""
+    async def _wait(self, stop: asyncio.Event, missing_parts: Missing) -> bool:
+        """Wait for these parts; False when told to stop before; raise when one of them ends."""
         began = time.monotonic()
         said: set[str] = set()
-        async with httpx.AsyncClient(base_url=self._home.url, timeout=10) as client:
+        async with httpx.AsyncClient(base_url=self._home.url, timeout=30) as client:
             while not stop.is_set():
                 for service in self._services:
                     if service.process and service.process.returncode is not None:
                         raise self._failed(service)
-                missing = await _unhealthy(client)
+                missing = await missing_parts(client)
                 seconds = time.monotonic() - began
-                if missing != said:
-                    waiting = f"waiting for {', '.join(sorted(missing))}" if missing else "healthy"
-                    logger.info("%3.0f s: %s", seconds, waiting)
+                if missing and missing != said:
+                    logger.info("waiting for %s", ", ".join(sorted(missing)))
                     said = missing
                 if not missing:
                     return True
@@ -208,6 +215,15 @@ async def _first(stop: asyncio.Task[Any], *keepers: asyncio.Task[None]) -> None:
             keeper.result()
 
 
+async def _without_api(client: httpx.AsyncClient) -> set[str]:
+    """Ask what tasks ask; the first answer takes its time."""
+    try:
+        answer = await client.get("/execution/health")
+    except httpx.HTTPError:
+        return {"api-server"}
+    return set() if answer.is_success else {"api-server"}
+
+
 async def _unhealthy(client: httpx.AsyncClient) -> set[str]:
     try:
         answer = await client.get("/api/v2/monitor/health")
@@ -229,62 +245,3 @@ async def _end(service: Service) -> None:
         except TimeoutError:
             logger.warning("%s did not end within %.0f s", service.name, STOP_SECONDS)
     end_groups(service.groups, signal.SIGKILL)
-
-
-def end_groups(groups: set[int], number: signal.Signals) -> None:
-    """Send a signal to what is left of these groups."""
-    for group in groups:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, number)
-
-
-# ------------------------------------------------- one at a time, and who comes after
-
-
-def state_file(folder: Path) -> Path:
-    """Return the file that names what runs."""
-    return folder / "stack.json"
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[bool]:
-    """Hold the lock of the one who runs the stack; False: somebody else does."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "stack.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-
-
-def read_state(folder: Path) -> dict[str, Any]:
-    """Return what the file says; nothing when there is none."""
-    try:
-        known: dict[str, Any] = json.loads(state_file(folder).read_text())
-    except FileNotFoundError:
-        return {}
-    return known
-
-
-def end_leftovers(folder: Path) -> int:
-    """End what a supervisor that was killed has left; to be called with the lock held."""
-    groups = read_state(folder).get("groups", {})
-    left = {int(pid) for pid, birth in groups.items() if _birth(int(pid)) == birth}
-    end_groups(left, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_SECONDS
-    while any(_birth(pid) for pid in left) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    end_groups(left, signal.SIGKILL)
-    state_file(folder).unlink(missing_ok=True)
-    return len(left)
-
-
-def _birth(pid: int) -> str | None:
-    """Return when a process began, in the kernel's ticks; None: there is none, or a dead one."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] == "Z" else fields[19]

@@ -15,8 +15,9 @@ from typing import Annotated
 import typer
 
 from runner import migrate as migration
+from runner.airflow_leftovers import alone, end_leftovers, read_state
 from runner.airflow_settings import LOGIN, AirflowHome
-from runner.airflow_stack import Stack, alone, end_leftovers, read_state
+from runner.airflow_stack import Stack
 from runner.commands import console
 from runner.commands.signals import stop_on_signal
 from runner.errors import HeadgateError

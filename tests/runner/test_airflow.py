@@ -344,6 +344,7 @@ def test_an_unknown_step_fails_its_task_at_once(connected: object):
 # ------------------------------------------------------------------------ whole DAGs
 
 
+@pytest.mark.filterwarnings("default")  # what Airflow's own libraries say of each other
 def test_all_dags_run_green_by_dag_test(house: House, standin: Process):
     from airflow.dag_processing.dagbag import DagBag
 
