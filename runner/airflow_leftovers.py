@@ -1,4 +1,4 @@
-"""One stack at a time; and what a supervisor that was killed has left is ended by who comes next."""
+"""One stack at a time; what a supervisor that was killed has left is ended by the next one."""
 
 from __future__ import annotations
 
