@@ -12,6 +12,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := $(VENV)/.installed-demo
 DEV := $(VENV)/.installed-dev
+# Airflow is ten times as large as all the rest, and only `make airflow` and its tests need it.
+AIRFLOW_VENV := .venv-airflow
+AIRFLOW_BIN := $(AIRFLOW_VENV)/bin
+AIRFLOW_DEMO := $(AIRFLOW_VENV)/.installed-airflow-demo
+AIRFLOW_DEV := $(AIRFLOW_VENV)/.installed-airflow-dev
 
 # Real data for the acceptance test, where this checkout has it beside it.
 DATA := $(abspath ../shared/data)
@@ -37,6 +42,18 @@ else
 	@$(BIN)/headgate migrate
 	@$(BIN)/headgate run data_collection_equities $(ARGS)
 endif
+
+.PHONY: airflow
+airflow: $(AIRFLOW_DEMO) ## Run Airflow and two runners until Ctrl-C (PORT=8080; the stand-in plays the provider as above)
+ifeq ($(EODHD_API_TOKEN),)
+	@$(AIRFLOW_BIN)/python -m tests.standin.airflow $(if $(PORT),--port $(PORT))
+else
+	@$(AIRFLOW_BIN)/headgate airflow start $(if $(PORT),--port $(PORT))
+endif
+
+.PHONY: airflow/stop
+airflow/stop: $(AIRFLOW_DEMO) ## Stop what `make airflow` runs
+	@$(AIRFLOW_BIN)/headgate airflow stop
 
 # ------------------------------------------------------------ the database
 
@@ -99,38 +116,52 @@ else
 	@echo 'PostgreSQL 15 is not installed here (/usr/lib/postgresql/15): tests/db run on 18 only'
 endif
 
+.PHONY: test/airflow
+test/airflow: $(AIRFLOW_DEV) ## Run the tests that need Airflow: DAGs, operators, and all its processes
+	@$(AIRFLOW_BIN)/pytest tests/dags tests/runner/test_airflow.py tests/airflow $(ARGS)
+
 .PHONY: bench
 bench: $(DEV) ## Measure: ratios against a baseline of the same run
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 .PHONY: clean
-clean: ## Stop the embedded PostgreSQL, remove .venv and caches; its data stays
+clean: ## Stop what runs, remove the environments and caches; the data stay
+	@if [ -x $(AIRFLOW_BIN)/headgate ]; then $(AIRFLOW_BIN)/headgate airflow stop; fi
 	@if [ -x $(BIN)/headgate ]; then $(BIN)/headgate down; fi
-	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(AIRFLOW_VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ------------------------------------------------------------- installation
 
 $(DEMO): pyproject.toml constraints.txt
-	@$(call install,demo)
+	@$(call install,$(VENV),demo,constraints.txt)
 	@touch $@
 
 $(DEV): pyproject.toml constraints.txt
-	@$(call install,dev)
+	@$(call install,$(VENV),dev,constraints.txt)
 	@touch $(DEMO) $@
 
-# $(1) is the extra. uv where it is installed, else the standard library's venv and pip.
+$(AIRFLOW_DEMO): pyproject.toml constraints-airflow.txt
+	@$(call install,$(AIRFLOW_VENV),airflow-demo,constraints-airflow.txt)
+	@touch $@
+
+$(AIRFLOW_DEV): pyproject.toml constraints-airflow.txt
+	@$(call install,$(AIRFLOW_VENV),airflow-dev,constraints-airflow.txt)
+	@touch $(AIRFLOW_DEMO) $@
+
+# $(1) is the environment, $(2) the extra, $(3) the constraints. uv where it is installed, else the standard library's venv
+# and pip.
 define install
 set -euo pipefail; \
 $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
     || { echo "Headgate needs Python 3.11 or newer; PYTHON=/path/to/python make ..." >&2; exit 1; }; \
-printf 'Installing into $(VENV) (%s) ... ' $(1) >&2; SECONDS=0; \
+printf 'Installing into $(1) (%s) ... ' $(2) >&2; SECONDS=0; \
 if command -v uv >/dev/null; then \
-    [ -x $(BIN)/python ] || uv venv --quiet --python "$$(command -v $(PYTHON))" $(VENV); \
-    uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[$(1)]'; \
+    [ -x $(1)/bin/python ] || uv venv --quiet --python "$$(command -v $(PYTHON))" $(1); \
+    uv pip install --quiet --python $(1)/bin/python -c $(3) -e '.[$(2)]'; \
 else \
-    [ -x $(BIN)/pip ] || $(PYTHON) -m venv --clear $(VENV); \
-    $(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e '.[$(1)]'; \
+    [ -x $(1)/bin/pip ] || $(PYTHON) -m venv --clear $(1); \
+    $(1)/bin/pip install -qq --disable-pip-version-check -c $(3) -e '.[$(2)]'; \
 fi; \
 echo "done in $${SECONDS} s" >&2
 endef

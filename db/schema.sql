@@ -46,6 +46,20 @@ ALTER SCHEMA headgate OWNER TO headgate_owner;
 COMMENT ON SCHEMA headgate IS 'The plan: what exists, what is due, what it costs, what may be spent, what is in flight, what happened.';
 
 --
+-- Name: maintenance; Type: SCHEMA; Schema: -; Owner: headgate_plan_maintenance
+--
+
+CREATE SCHEMA maintenance;
+
+ALTER SCHEMA maintenance OWNER TO headgate_plan_maintenance;
+
+--
+-- Name: SCHEMA maintenance; Type: COMMENT; Schema: -; Owner: headgate_plan_maintenance
+--
+
+COMMENT ON SCHEMA maintenance IS 'House-keeping: a pipeline of stored functions and one call; no tables.';
+
+--
 -- Name: claimed_chunk; Type: TYPE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -651,6 +665,34 @@ ALTER FUNCTION equities.get_processing_progress() OWNER TO headgate_plan_equitie
 --
 
 COMMENT ON FUNCTION equities.get_processing_progress() IS 'Active listings with fundamentals, prices and indicators, those that fail, and the share of the three needs met.';
+
+--
+-- Name: ingest_account(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        a.asset_id,
+        'success',
+        r.used_elsewhere,
+        null::timestamptz,
+        case when r.used_elsewhere is null then 'the count is not of today' end
+    from unnest(p_asset_ids, p_payloads) as a (asset_id, payload)
+    cross join lateral headgate.reconcile_quota(
+        'eodhd', (a.payload::jsonb ->> 'apiRequests')::integer, (a.payload::jsonb ->> 'apiRequestsDate')::date
+    ) as r;
+$$;
+
+ALTER FUNCTION equities.ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of account_usage: EODHD''s own count of today''s units.';
 
 --
 -- Name: ingest_fundamentals(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -2267,6 +2309,12 @@ begin
     where e.execution_id = p_execution_id
     returning e.status into v_status;
     perform headgate._announce(p_execution_id, null, v_status);
+    -- While orders wait, the end of a run wakes the next.
+    perform pg_notify('headgate_orders', p.name)
+    from headgate.process_executions as e
+    join headgate.pipelines as p using (pipeline_id)
+    where e.execution_id = p_execution_id
+        and exists (select from headgate.orders as o where o.pipeline_id = p.pipeline_id and o.taken_at is null);
 end;
 $$;
 
@@ -2588,21 +2636,26 @@ CREATE FUNCTION headgate._due_pairs(p_operation_ids bigint[], p_at timestamp wit
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+    -- The keys come in order, so a limit stops at the first ones that fill it.
     select d.operation_id, d.asset_id, d.priority, d.next_due_at
-    from headgate.operations as o
-    cross join generate_series(o.priority * 10, o.priority * 10 + 9) as p (priority)
+    from (
+        select o.operation_id, p.priority::smallint as priority
+        from headgate.operations as o
+        cross join generate_series(o.priority * 10, o.priority * 10 + 9) as p (priority)
+        where o.operation_id = any (p_operation_ids)
+        order by p.priority, o.operation_id
+    ) as k
     cross join lateral (
         select s.operation_id, s.asset_id, s.priority, s.next_due_at
         from headgate.asset_processing_state as s
-        where s.operation_id = o.operation_id
-            and s.priority = p.priority::smallint
+        where s.operation_id = k.operation_id
+            and s.priority = k.priority
             and s.next_due_at <= p_at
             and s.chunk_id is null
         order by s.next_due_at
         limit p_limit
     ) as d
-    where o.operation_id = any (p_operation_ids)
-    order by p.priority, o.operation_id
+    order by k.priority, k.operation_id
     limit p_limit;
 $$;
 
@@ -2617,46 +2670,54 @@ CREATE FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text, p_reas
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_chunk headgate.chunks;
-    v_ended integer := 0;
+    v_chunks headgate.chunks[];
+    v_step record;
     v_release record;
-    v_released headgate.chunks[] := '{}';
 begin
-    for v_chunk in
-        select * from headgate.chunks as c where c.chunk_id = any (p_chunk_ids) order by c.chunk_id for update
+    v_chunks := array(
+        select c from headgate.chunks as c where c.chunk_id = any (p_chunk_ids) order by c.chunk_id for update
+    );
+    if v_chunks = '{}' then
+        return 0;
+    end if;
+    perform pgmq.delete(c.queue, c.msg_id) from unnest(v_chunks) as c where c.msg_id is not null;
+    delete from headgate.chunks as c where c.chunk_id = any (array(select u.chunk_id from unnest(v_chunks) as u));
+    perform headgate._let_go(v_chunks);
+
+    insert into headgate.asset_processing_details (
+        execution_id, asset_id, operation_id, round, step, status, reason, units, attempts, records, api_calls_used,
+        duration_ms, ended_at
+    )
+    select
+        c.execution_id, u.asset_id, c.operation_id, c.round, c.step, p_status, p_reason, headgate._paid(c), c.requests, 0,
+        headgate._paid(c), 0, p_now
+    from unnest(v_chunks) as c
+    cross join unnest(c.asset_ids) as u (asset_id);
+
+    for v_step in
+        select c.execution_id, c.step, array_agg(
+            row(u.asset_id, p_status, p_reason, null, headgate._paid(c), c.requests, 0, null, 0)::headgate.job_end
+        ) as jobs
+        from unnest(v_chunks) as c
+        cross join unnest(c.asset_ids) as u (asset_id)
+        group by c.execution_id, c.step
+        order by c.execution_id, c.step
     loop
-        if v_chunk.msg_id is not null then
-            perform pgmq.delete(v_chunk.queue, v_chunk.msg_id);
-        end if;
-        perform headgate._end_jobs(
-            v_chunk,
-            array(
-                select row(
-                    u.asset_id, p_status, p_reason, null,
-                    v_chunk.booked + case when v_chunk.state = 'leased' then v_chunk.units / greatest(1, v_chunk.calls) else 0 end,
-                    v_chunk.requests, 0, null, 0
-                )::headgate.job_end
-                from unnest(v_chunk.asset_ids) as u (asset_id)
-            ),
-            p_now
-        );
-        delete from headgate.chunks as c where c.chunk_id = v_chunk.chunk_id;
-        v_ended := v_ended + cardinality(v_chunk.asset_ids);
-        if v_chunk.state <> 'leased' and v_chunk.window_opened_at is not null then
-            v_released := v_released || v_chunk;
-        end if;
+        perform headgate._count_jobs(v_step.execution_id, v_step.step, v_step.jobs, p_now);
     end loop;
 
     for v_release in
-        select r.provider_id, r.window_opened_at, sum(r.units)::integer as units
-        from unnest(v_released) as r
-        group by r.provider_id, r.window_opened_at
-        order by r.provider_id, r.window_opened_at
+        select c.provider_id, c.window_opened_at, sum(c.units)::integer as units
+        from unnest(v_chunks) as c
+        where c.state <> 'leased'
+            and c.window_opened_at is not null
+        group by c.provider_id, c.window_opened_at
+        order by c.provider_id, c.window_opened_at
     loop
         perform headgate._move_units(v_release.provider_id, v_release.window_opened_at, -v_release.units, 0);
     end loop;
 
-    return v_ended;
+    return (select sum(cardinality(c.asset_ids)) from unnest(v_chunks) as c);
 end;
 $$;
 
@@ -3161,6 +3222,43 @@ $$;
 ALTER FUNCTION headgate._has_ready_step(p_execution_id bigint) OWNER TO headgate_owner;
 
 --
+-- Name: _health(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._health(p_now timestamp with time zone) RETURNS TABLE(severity text, subject text, message text, is_wrong boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'warning',
+        'calendar ' || c.calendar,
+        format(
+            'the trading sessions of %s end on %s: load more (docs/operations.md)', c.calendar,
+            coalesce(c.last_session::text, 'no day at all')
+        ),
+        coalesce(c.last_session < (p_now + s.ahead)::date, true)
+    from (
+        select a.calendar, (
+            select max(t.session) from headgate.trading_sessions as t where t.calendar = a.calendar
+        ) as last_session
+        from (select distinct a.calendar from headgate.assets as a where a.calendar is not null and a.is_active) as a
+    ) as c
+    cross join (
+        select (s.value #>> '{}')::interval as ahead from headgate.settings as s where s.name = 'sessions_ahead'
+    ) as s
+    union all
+    select
+        'error',
+        'provider ' || p.name,
+        format('%s is closed until %s: %s', p.name, g.closed_until at time zone 'UTC', g.closed_reason),
+        coalesce(g.closed_until > p_now + interval '1 hour', false)
+    from headgate.providers as p
+    join headgate.provider_gates as g using (provider_id);
+$$;
+
+ALTER FUNCTION headgate._health(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _held_chunk(text, bigint, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -3518,6 +3616,30 @@ $$;
 ALTER FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_closed_until timestamp with time zone, p_closed_reason text, p_closing jsonb, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _judge_health(text, text, text, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._judge_health(p_severity text, p_subject text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if p_is_wrong then
+        insert into headgate.alerts (severity, subject, message, raised_at)
+        values (p_severity, p_subject, p_message, p_now)
+        on conflict (subject) where resolved_at is null do nothing;
+    else
+        update headgate.alerts as a
+        set resolved_at = greatest(p_now, a.raised_at)
+        where a.subject = p_subject
+            and a.resolved_at is null;
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._judge_health(p_severity text, p_subject text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _lease(text, headgate.providers, bigint[], boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -3573,6 +3695,35 @@ end;
 $$;
 
 ALTER FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _let_go(headgate.chunks[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._let_go(p_chunks headgate.chunks[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+    with held as (
+        select s.operation_id, s.asset_id
+        from unnest(p_chunks) as c
+        cross join unnest(c.asset_ids) as u (asset_id)
+        join headgate.asset_processing_state as s
+            on s.operation_id = c.operation_id
+            and s.asset_id = u.asset_id
+            and s.chunk_id = c.chunk_id
+        order by s.operation_id, s.asset_id
+        for update of s
+    )
+    update headgate.asset_processing_state as s
+    set chunk_id = null
+    from held as h
+    where s.operation_id = h.operation_id
+        and s.asset_id = h.asset_id;
+$$;
+
+ALTER FUNCTION headgate._let_go(p_chunks headgate.chunks[]) OWNER TO headgate_owner;
 
 --
 -- Name: _live_closing(headgate.providers, headgate.chunks, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -4075,6 +4226,18 @@ CREATE FUNCTION headgate._own_quota(p_pipeline_id bigint, p_params jsonb) RETURN
 $$;
 
 ALTER FUNCTION headgate._own_quota(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _paid(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._paid(p_chunk headgate.chunks) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select p_chunk.booked + case when p_chunk.state = 'leased' then p_chunk.units / greatest(1, p_chunk.calls) else 0 end;
+$$;
+
+ALTER FUNCTION headgate._paid(p_chunk headgate.chunks) OWNER TO headgate_owner;
 
 --
 -- Name: pipeline_parameters; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -5758,6 +5921,42 @@ $$;
 ALTER FUNCTION headgate._take_messages(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _take_order(headgate.pipelines, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._take_order(p_pipeline headgate.pipelines, p_params jsonb, p_now timestamp with time zone, OUT order_id bigint, OUT params jsonb) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    params := headgate._resolve_params(p_pipeline, p_params);
+    if params <> headgate._resolve_params(p_pipeline, '{}') then
+        return;
+    end if;
+
+    update headgate.orders as o
+    set taken_at = p_now
+    where o.order_id = (
+        select w.order_id
+        from headgate.orders as w
+        where w.pipeline_id = p_pipeline.pipeline_id
+            and w.taken_at is null
+        order by w.order_id
+        limit 1
+        for update
+    )
+    returning o.order_id, headgate._resolve_params(p_pipeline, o.params) into order_id, params;
+    if not found then
+        params := headgate._resolve_params(p_pipeline, p_params);
+        return;
+    end if;
+    perform pg_notify('headgate_orders', p_pipeline.name);
+end;
+$$;
+
+ALTER FUNCTION headgate._take_order(p_pipeline headgate.pipelines, p_params jsonb, p_now timestamp with time zone, OUT order_id bigint, OUT params jsonb) OWNER TO headgate_owner;
+
+--
 -- Name: _take_out(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6177,6 +6376,50 @@ $$;
 ALTER FUNCTION headgate._write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean) OWNER TO headgate_owner;
 
 --
+-- Name: announce_order(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.announce_order(p_pipeline text) RETURNS TABLE(order_id bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
+begin
+    return query
+    update headgate.orders as o
+    set announced_at = v_now
+    where o.order_id = (
+            select min(w.order_id)
+            from headgate.orders as w
+            where w.pipeline_id = v_pipeline.pipeline_id
+                and w.taken_at is null
+        )
+        and o.taken_at is null
+        and (
+            o.announced_at is null
+            or o.announced_at < v_now - interval '5 minutes'
+            and not exists (
+                select
+                from headgate.process_executions as e
+                where e.pipeline_id = v_pipeline.pipeline_id
+                    and e.status in ('running', 'paused')
+            )
+        )
+    returning o.order_id;
+end;
+$$;
+
+ALTER FUNCTION headgate.announce_order(p_pipeline text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION announce_order(p_pipeline text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.announce_order(p_pipeline text) IS 'The order that comes next, if the scheduler has not been told of it; no row otherwise.';
+
+--
 -- Name: applied_files(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6235,6 +6478,36 @@ ALTER FUNCTION headgate.cancel_execution(p_pipeline text, p_run_id text) OWNER T
 COMMENT ON FUNCTION headgate.cancel_execution(p_pipeline text, p_run_id text) IS 'Stop an execution: what has not started is cancelled and its units return; returns how many jobs.';
 
 --
+-- Name: check_health(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.check_health(p_pipeline text, p_run_id text) RETURNS TABLE(severity text, subject text, message text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+begin
+    perform headgate._judge_health(h.severity, h.subject, h.message, h.is_wrong, v_now)
+    from headgate._health(v_now) as h;
+
+    return query
+    select a.severity, a.subject, a.message
+    from headgate.alerts as a
+    where a.resolved_at is null
+    order by a.severity, a.subject;
+end;
+$$;
+
+ALTER FUNCTION headgate.check_health(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION check_health(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.check_health(p_pipeline text, p_run_id text) IS 'Step of the maintenance: raise and resolve alerts; returns those that are open.';
+
+--
 -- Name: check_plans(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6281,8 +6554,9 @@ CREATE FUNCTION headgate.check_quota(p_pipeline text, p_run_id text) RETURNS TAB
 declare
     v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
 begin
-    perform headgate._check_open(v_execution);
-    if exists (
+    if v_execution.status = 'paused' then
+        perform headgate._check_open(v_execution);
+    elsif v_execution.status = 'running' and exists (
         select
         from headgate.process_steps as s
         join headgate.pipeline_steps as g on g.step = s.step and g.pipeline_id = v_execution.pipeline_id
@@ -6792,6 +7066,58 @@ ALTER FUNCTION headgate.find_asset(p_universe text, p_code text) OWNER TO headga
 --
 
 COMMENT ON FUNCTION headgate.find_asset(p_universe text, p_code text) IS 'The asset a code, or an unambiguous bare symbol, means in a universe.';
+
+--
+-- Name: maintain_history(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) RETURNS TABLE(dropped_partitions integer, deleted_executions integer)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select r.*
+    from headgate.settings as s
+    cross join lateral headgate.retain((s.value #>> '{}')::interval) as r
+    where s.name = 'keep_history';
+$$;
+
+ALTER FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION maintain_history(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) IS 'Step of the maintenance: forget history older than the setting keep_history.';
+
+--
+-- Name: maintain_statistics(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.maintain_statistics(p_pipeline text, p_run_id text) RETURNS TABLE(analyzed integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_table text;
+begin
+    analyzed := 0;
+    foreach v_table in array array[
+        'assets', 'asset_processing_state', 'asset_processing_details', 'chunks', 'process_steps', 'process_executions'
+    ] loop
+        execute format('analyze headgate.%I', v_table);
+        analyzed := analyzed + 1;
+    end loop;
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate.maintain_statistics(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION maintain_statistics(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.maintain_statistics(p_pipeline text, p_run_id text) IS 'Step of the maintenance: analyze the tables the planner reads; returns how many.';
 
 --
 -- Name: pause_pipeline(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7336,9 +7662,11 @@ CREATE FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logic
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+#variable_conflict use_column
 declare
     v_now constant timestamptz := headgate.clock();
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
+    v_order record;
 begin
     if coalesce(length(p_run_id), 0) not between 1 and 250 then
         perform headgate._raise('HG008', 'a run needs a name of 1 to 250 characters', 'e.g. manual-2026-01-31');
@@ -7354,12 +7682,17 @@ begin
         and e.run_id = p_run_id;
     if not found then
         perform headgate._check_startable(v_pipeline);
+        if p_driver = 'airflow' then
+            select * into v_order from headgate._take_order(v_pipeline, p_params, v_now);
+        else
+            select null::bigint as order_id, headgate._resolve_params(v_pipeline, p_params) as params into v_order;
+        end if;
         insert into headgate.process_executions as e (pipeline_id, run_id, driver, logical_date, params, started_at)
-        values (
-            v_pipeline.pipeline_id, p_run_id, p_driver, p_logical_date,
-            headgate._resolve_params(v_pipeline, p_params), v_now
-        )
+        values (v_pipeline.pipeline_id, p_run_id, p_driver, p_logical_date, v_order.params, v_now)
         returning e.execution_id, e.status, true into execution_id, status, is_new;
+        update headgate.orders as o
+        set execution_id = start_execution.execution_id
+        where o.order_id = v_order.order_id;
         perform headgate._open_steps(execution_id, v_now);
         perform pg_notify('headgate_jobs', '');
     end if;
@@ -7374,6 +7707,39 @@ ALTER FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logica
 --
 
 COMMENT ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text) IS 'Begin an execution of a pipeline under a run id; again with the same id: nothing new (is_new false).';
+
+--
+-- Name: step_errors(text, text, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer DEFAULT 10) RETURNS TABLE(asset text, operation text, status text, error text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
+begin
+    return query
+    select a.code, o.name, d.status, coalesce(d.error, d.reason)
+    from headgate.asset_processing_details as d
+    join headgate.assets as a using (asset_id)
+    join headgate.operations as o using (operation_id)
+    where d.execution_id = v_execution.execution_id
+        and d.step = p_step
+        and d.ended_at >= v_execution.started_at
+        and (d.status = 'failed' or headgate._is_fault(d.reason))
+    order by d.status <> 'failed', d.ended_at, a.code
+    limit p_limit;
+end;
+$$;
+
+ALTER FUNCTION headgate.step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer) IS 'The first jobs of a step that failed, or were deferred by somebody''s fault, with what went wrong.';
 
 --
 -- Name: step_status(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7406,6 +7772,34 @@ ALTER FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text)
 --
 
 COMMENT ON FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text) IS 'How a step stands, in jobs; also sends what is due to be sent again.';
+
+--
+-- Name: trigger_pipeline(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.trigger_pipeline(p_pipeline text, p_params jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(order_id bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
+begin
+    perform headgate._resolve_params(v_pipeline, p_params);
+    insert into headgate.orders as o (pipeline_id, params, ordered_at, ordered_by)
+    values (v_pipeline.pipeline_id, coalesce(p_params, '{}'), headgate.clock(), session_user)
+    returning o.order_id into order_id;
+    perform pg_notify('headgate_orders', p_pipeline);
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate.trigger_pipeline(p_pipeline text, p_params jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION trigger_pipeline(p_pipeline text, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.trigger_pipeline(p_pipeline text, p_params jsonb) IS 'Order a run of a pipeline from Airflow, with these parameters; returns the order.';
 
 --
 -- Name: upsert_assets(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8503,6 +8897,78 @@ COMMENT ON COLUMN equities.v_ticker_processing_history.error IS 'The error, or w
 COMMENT ON COLUMN equities.v_ticker_processing_history.run_id IS 'The run.';
 
 --
+-- Name: alerts; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.alerts (
+    alert_id bigint NOT NULL,
+    severity text NOT NULL,
+    subject text NOT NULL,
+    message text NOT NULL,
+    raised_at timestamp with time zone NOT NULL,
+    resolved_at timestamp with time zone,
+    CONSTRAINT alert_is_resolved_after_it_was_raised CHECK ((resolved_at >= raised_at)),
+    CONSTRAINT alert_severity_is_known CHECK ((severity = ANY (ARRAY['warning'::text, 'error'::text])))
+);
+
+ALTER TABLE headgate.alerts OWNER TO headgate_owner;
+
+--
+-- Name: TABLE alerts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.alerts IS 'What people should know of; looked at through headgate.v_alerts.';
+
+--
+-- Name: COLUMN alerts.alert_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.alerts.alert_id IS 'Surrogate key.';
+
+--
+-- Name: COLUMN alerts.severity; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.alerts.severity IS 'warning or error.';
+
+--
+-- Name: COLUMN alerts.subject; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.alerts.subject IS 'What it is about; a subject has at most one open alert.';
+
+--
+-- Name: COLUMN alerts.message; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.alerts.message IS 'What is wrong and what to do, as first seen.';
+
+--
+-- Name: COLUMN alerts.raised_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.alerts.raised_at IS 'When it was raised.';
+
+--
+-- Name: COLUMN alerts.resolved_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.alerts.resolved_at IS 'When its cause was gone; null: open.';
+
+--
+-- Name: alerts_alert_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE headgate.alerts ALTER COLUMN alert_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.alerts_alert_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
 -- Name: assets_asset_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8564,6 +9030,91 @@ COMMENT ON COLUMN headgate.operation_inputs.input_operation_id IS 'The operation
 
 ALTER TABLE headgate.operations ALTER COLUMN operation_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME headgate.operations_operation_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
+-- Name: orders; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.orders (
+    order_id bigint NOT NULL,
+    pipeline_id bigint NOT NULL,
+    params jsonb NOT NULL,
+    ordered_at timestamp with time zone NOT NULL,
+    ordered_by text NOT NULL,
+    announced_at timestamp with time zone,
+    execution_id bigint,
+    taken_at timestamp with time zone,
+    CONSTRAINT taken_orders_know_when CHECK (((execution_id IS NULL) OR (taken_at IS NOT NULL)))
+);
+
+ALTER TABLE headgate.orders OWNER TO headgate_owner;
+
+--
+-- Name: TABLE orders; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.orders IS 'A work order: parameters for a run that somebody asked for by headgate.trigger_pipeline.';
+
+--
+-- Name: COLUMN orders.order_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.orders.order_id IS 'Surrogate key; orders are taken in this order.';
+
+--
+-- Name: COLUMN orders.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.orders.pipeline_id IS 'The pipeline.';
+
+--
+-- Name: COLUMN orders.params; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.orders.params IS 'The run''s parameters, as given.';
+
+--
+-- Name: COLUMN orders.ordered_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.orders.ordered_at IS 'When it was ordered.';
+
+--
+-- Name: COLUMN orders.ordered_by; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.orders.ordered_by IS 'The database user who ordered it.';
+
+--
+-- Name: COLUMN orders.announced_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.orders.announced_at IS 'When the scheduler was told of it; null: not yet.';
+
+--
+-- Name: COLUMN orders.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.orders.execution_id IS 'The execution that took it.';
+
+--
+-- Name: COLUMN orders.taken_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.orders.taken_at IS 'When it was taken; null: it waits.';
+
+--
+-- Name: orders_order_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE headgate.orders ALTER COLUMN order_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.orders_order_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -8924,7 +9475,7 @@ COMMENT ON TABLE headgate.settings IS 'Settings of this database; only the owner
 -- Name: COLUMN settings.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.settings.name IS 'test_clock: sessions may move headgate.clock() by headgate.clock_offset or headgate.clock_frozen.';
+COMMENT ON COLUMN headgate.settings.name IS 'test_clock: sessions may move headgate.clock(); keep_history: how long details are kept; sessions_ahead: fewer loaded trading sessions raise an alert.';
 
 --
 -- Name: COLUMN settings.value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -8982,6 +9533,56 @@ COMMENT ON COLUMN headgate.trading_sessions.closes_at IS 'Close.';
 --
 
 COMMENT ON COLUMN headgate.trading_sessions.is_early_close IS 'True on half days.';
+
+--
+-- Name: v_alerts; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_alerts AS
+ SELECT raised_at,
+    severity,
+    subject,
+    message,
+    resolved_at
+   FROM headgate.alerts a;
+
+ALTER VIEW headgate.v_alerts OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_alerts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_alerts IS 'Alerts; those without resolved_at are open.';
+
+--
+-- Name: COLUMN v_alerts.raised_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_alerts.raised_at IS 'When it was raised.';
+
+--
+-- Name: COLUMN v_alerts.severity; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_alerts.severity IS 'warning or error.';
+
+--
+-- Name: COLUMN v_alerts.subject; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_alerts.subject IS 'What it is about.';
+
+--
+-- Name: COLUMN v_alerts.message; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_alerts.message IS 'What is wrong and what to do.';
+
+--
+-- Name: COLUMN v_alerts.resolved_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_alerts.resolved_at IS 'When its cause was gone; null: open.';
 
 --
 -- Name: v_asset_states; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -9825,6 +10426,13 @@ ALTER TABLE ONLY equities.shipped_sessions
     ADD CONSTRAINT shipped_sessions_pkey PRIMARY KEY (calendar, session);
 
 --
+-- Name: alerts alerts_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.alerts
+    ADD CONSTRAINT alerts_pkey PRIMARY KEY (alert_id);
+
+--
 -- Name: asset_processing_state asset_processing_state_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -9872,6 +10480,13 @@ ALTER TABLE ONLY headgate.operations
 
 ALTER TABLE ONLY headgate.operations
     ADD CONSTRAINT operations_pkey PRIMARY KEY (operation_id);
+
+--
+-- Name: orders orders_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.orders
+    ADD CONSTRAINT orders_pkey PRIMARY KEY (order_id);
 
 --
 -- Name: pipeline_parameters pipeline_parameters_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -10000,6 +10615,18 @@ ALTER TABLE ONLY headgate.trading_sessions
     ADD CONSTRAINT trading_sessions_pkey PRIMARY KEY (calendar, session);
 
 --
+-- Name: alerts_open_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE UNIQUE INDEX alerts_open_idx ON headgate.alerts USING btree (subject) WHERE (resolved_at IS NULL);
+
+--
+-- Name: INDEX alerts_open_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.alerts_open_idx IS 'One open alert per subject.';
+
+--
 -- Name: asset_processing_details_failures_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10084,6 +10711,18 @@ CREATE INDEX operation_inputs_input_idx ON headgate.operation_inputs USING btree
 COMMENT ON INDEX headgate.operation_inputs_input_idx IS 'A completion looks up which operations its changes make due.';
 
 --
+-- Name: orders_pending_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX orders_pending_idx ON headgate.orders USING btree (pipeline_id, order_id) WHERE (taken_at IS NULL);
+
+--
+-- Name: INDEX orders_pending_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.orders_pending_idx IS 'Finds a pipeline''s oldest order that waits.';
+
+--
 -- Name: process_executions_open_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10157,6 +10796,20 @@ ALTER TABLE ONLY headgate.operations
 
 ALTER TABLE ONLY headgate.operations
     ADD CONSTRAINT operations_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id);
+
+--
+-- Name: orders orders_execution_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.orders
+    ADD CONSTRAINT orders_execution_id_fkey FOREIGN KEY (execution_id) REFERENCES headgate.process_executions(execution_id) ON DELETE SET NULL;
+
+--
+-- Name: orders orders_pipeline_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.orders
+    ADD CONSTRAINT orders_pipeline_id_fkey FOREIGN KEY (pipeline_id) REFERENCES headgate.pipelines(pipeline_id);
 
 --
 -- Name: pipeline_parameters pipeline_parameters_pipeline_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -10241,9 +10894,18 @@ GRANT USAGE ON SCHEMA equities TO headgate_reader;
 --
 
 GRANT USAGE ON SCHEMA headgate TO headgate_plan_equities;
+GRANT USAGE ON SCHEMA headgate TO headgate_plan_maintenance;
 GRANT USAGE ON SCHEMA headgate TO headgate_planner;
 GRANT USAGE ON SCHEMA headgate TO headgate_runner;
 GRANT USAGE ON SCHEMA headgate TO headgate_reader;
+
+--
+-- Name: SCHEMA maintenance; Type: ACL; Schema: -; Owner: headgate_plan_maintenance
+--
+
+GRANT USAGE ON SCHEMA maintenance TO headgate_owner;
+GRANT USAGE ON SCHEMA maintenance TO headgate_planner;
+GRANT USAGE ON SCHEMA maintenance TO headgate_reader;
 
 --
 -- Name: FUNCTION _bar_fault(p_open double precision, p_high double precision, p_low double precision, p_close double precision, p_adjusted_close double precision, p_volume double precision, p_is_in_future boolean, p_is_no_session boolean, p_is_twice boolean); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -10301,6 +10963,13 @@ REVOKE ALL ON FUNCTION equities.get_processing_progress() FROM PUBLIC;
 GRANT ALL ON FUNCTION equities.get_processing_progress() TO headgate_owner;
 GRANT ALL ON FUNCTION equities.get_processing_progress() TO headgate_planner;
 GRANT ALL ON FUNCTION equities.get_processing_progress() TO headgate_reader;
+
+--
+-- Name: FUNCTION ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
 
 --
 -- Name: FUNCTION ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -10553,6 +11222,12 @@ REVOKE ALL ON FUNCTION headgate._has_open_step(p_execution_id bigint) FROM PUBLI
 REVOKE ALL ON FUNCTION headgate._has_ready_step(p_execution_id bigint) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _health(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._health(p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _held_chunk(p_runner text, p_chunk_id bigint, p_lease_no integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10601,10 +11276,22 @@ REVOKE ALL ON FUNCTION headgate._is_probe_out(p_gate headgate.provider_gates) FR
 REVOKE ALL ON FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_closed_until timestamp with time zone, p_closed_reason text, p_closing jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _judge_health(p_severity text, p_subject text, p_message text, p_is_wrong boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._judge_health(p_severity text, p_subject text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _let_go(p_chunks headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._let_go(p_chunks headgate.chunks[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _live_closing(p_provider headgate.providers, p_chunk headgate.chunks, p_closing jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -10707,6 +11394,12 @@ REVOKE ALL ON FUNCTION headgate._operation(p_operation text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._own_quota(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _paid(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._paid(p_chunk headgate.chunks) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _param_value(p_parameter headgate.pipeline_parameters, p_value jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -10967,6 +11660,12 @@ REVOKE ALL ON FUNCTION headgate._take_chunk(p_queue text, p_msg_id bigint, p_mes
 REVOKE ALL ON FUNCTION headgate._take_messages(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _take_order(p_pipeline headgate.pipelines, p_params jsonb, p_now timestamp with time zone, OUT order_id bigint, OUT params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._take_order(p_pipeline headgate.pipelines, p_params jsonb, p_now timestamp with time zone, OUT order_id bigint, OUT params jsonb) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _take_out(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11039,6 +11738,13 @@ REVOKE ALL ON FUNCTION headgate._write_chunks(p_execution headgate.process_execu
 REVOKE ALL ON FUNCTION headgate._write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean) FROM PUBLIC;
 
 --
+-- Name: FUNCTION announce_order(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.announce_order(p_pipeline text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.announce_order(p_pipeline text) TO headgate_planner;
+
+--
 -- Name: FUNCTION applied_files(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11053,6 +11759,13 @@ GRANT ALL ON FUNCTION headgate.applied_files() TO headgate_reader;
 
 REVOKE ALL ON FUNCTION headgate.cancel_execution(p_pipeline text, p_run_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.cancel_execution(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION check_health(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.check_health(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.check_health(p_pipeline text, p_run_id text) TO headgate_planner;
 
 --
 -- Name: FUNCTION check_plans(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11083,6 +11796,7 @@ GRANT ALL ON FUNCTION headgate.clock() TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_runner;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_reader;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_maintenance;
 
 --
 -- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11150,6 +11864,21 @@ REVOKE ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) FROM PU
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_reader;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_maintenance;
+
+--
+-- Name: FUNCTION maintain_history(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION maintain_statistics(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.maintain_statistics(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.maintain_statistics(p_pipeline text, p_run_id text) TO headgate_planner;
 
 --
 -- Name: FUNCTION pause_pipeline(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11165,6 +11894,7 @@ GRANT ALL ON FUNCTION headgate.pause_pipeline(p_pipeline text) TO headgate_plann
 REVOKE ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) TO headgate_plan_maintenance;
 
 --
 -- Name: FUNCTION release_jobs(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11187,6 +11917,7 @@ GRANT ALL ON FUNCTION headgate.required_secrets(p_pipeline text) TO headgate_pla
 REVOKE ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_maintenance;
 
 --
 -- Name: FUNCTION resume_pipeline(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11245,11 +11976,25 @@ REVOKE ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, 
 GRANT ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text) TO headgate_planner;
 
 --
+-- Name: FUNCTION step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer) TO headgate_planner;
+
+--
 -- Name: FUNCTION step_status(p_pipeline text, p_run_id text, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text) TO headgate_planner;
+
+--
+-- Name: FUNCTION trigger_pipeline(p_pipeline text, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.trigger_pipeline(p_pipeline text, p_params jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.trigger_pipeline(p_pipeline text, p_params jsonb) TO headgate_planner;
 
 --
 -- Name: FUNCTION upsert_assets(p_universe text, p_assets jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11302,6 +12047,7 @@ GRANT SELECT ON TABLE equities.shipped_sessions TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_assets TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_assets TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_assets_needing_processing; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11310,6 +12056,7 @@ GRANT SELECT ON TABLE headgate.v_assets TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_assets_needing_processing TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_assets_needing_processing; Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -11325,6 +12072,7 @@ GRANT SELECT ON TABLE equities.v_assets_needing_processing TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_failed_assets; Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -11340,6 +12088,7 @@ GRANT SELECT ON TABLE equities.v_failed_assets TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_ticker_processing_history; Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -11349,12 +12098,22 @@ GRANT SELECT ON TABLE equities.v_ticker_processing_history TO headgate_planner;
 GRANT SELECT ON TABLE equities.v_ticker_processing_history TO headgate_reader;
 
 --
+-- Name: TABLE v_alerts; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_alerts TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_alerts TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_alerts TO headgate_plan_maintenance;
+
+--
 -- Name: TABLE v_asset_states; Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_data_freshness; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11363,6 +12122,7 @@ GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_deferrals; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11371,6 +12131,7 @@ GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_execution_steps; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11379,6 +12140,7 @@ GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_pipelines; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11387,6 +12149,7 @@ GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_provider_health; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11395,6 +12158,7 @@ GRANT SELECT ON TABLE headgate.v_pipelines TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_queue_depth; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11403,6 +12167,7 @@ GRANT SELECT ON TABLE headgate.v_provider_health TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_quota; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11411,6 +12176,7 @@ GRANT SELECT ON TABLE headgate.v_queue_depth TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_quota TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_quota TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_recent_executions; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11419,6 +12185,7 @@ GRANT SELECT ON TABLE headgate.v_quota TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_today_processing_activity; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11427,6 +12194,7 @@ GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_trading_sessions; Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11435,6 +12203,7 @@ GRANT SELECT ON TABLE headgate.v_today_processing_activity TO headgate_plan_equi
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_maintenance;
 
 --
 -- PostgreSQL database dump complete

@@ -11,7 +11,7 @@ import psycopg
 import typer
 from rich.logging import RichHandler
 
-from runner.commands import console
+from runner.commands import airflow, console
 from runner.commands.doctor import doctor
 from runner.commands.explain import explain
 from runner.commands.migrate import migrate
@@ -65,6 +65,7 @@ def configure_logging(*, is_verbose: bool, is_worker: bool) -> None:
 
 for command in (up, down, dsn, psql, migrate, run, worker, explain, status, doctor):
     app.command()(command)
+app.add_typer(airflow.app, name="airflow")
 
 
 def main() -> None:

@@ -107,7 +107,7 @@ class Server:
             known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
             if role not in known:
                 known[role] = secrets.token_urlsafe(24)
-                _write_private(path, json.dumps(known, indent=4) + "\n")
+                write_private(path, json.dumps(known, indent=4) + "\n")
             return known[role]
 
     @contextmanager
@@ -277,7 +277,7 @@ def _owner(path: Path) -> tuple[int, int]:
     return status.st_uid, status.st_gid
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
     """Replace the file by one that was never readable by others, in one step."""
     draft = path.with_suffix(".new")
     draft.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from psycopg import sql
@@ -17,6 +18,7 @@ from psycopg import sql
 from runner.database import connect, dsn_of
 from runner.migrate import migrate
 from runner.settings import Settings
+from tests import airflow_home as airflow_home_module
 from tests.plan import Plan
 from tests.servers import DB, debian_server, embedded_server, has_debian, scratch_folder
 
@@ -142,6 +144,17 @@ def headgate() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give Airflow a folder and a database to throw away, before it is imported."""
+    home = tmp_path_factory.mktemp("airflow")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in airflow_home_module.environ(home).items():
+            patch.setenv(name, value)
+        airflow_home_module.migrate(home)
+        yield home
 
 
 def _name(what: str) -> str:

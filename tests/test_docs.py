@@ -170,7 +170,7 @@ PROVOKED: dict[str, str] = {
         select headgate.pause_pipeline('{PIPELINE}');
         select headgate.run_pipeline('{PIPELINE}')
     """,
-    "HG014": f"select headgate.check_quota('{PIPELINE}', 'first')",
+    "HG014": f"select headgate.enqueue_step('{PIPELINE}', 'first', 'process_lse')",
     "HG017": """
         update headgate.operations set path = '/x/{asset.cusip}' where name = 'fundamentals_bulk';
         select headgate.check_plans()

@@ -95,7 +95,8 @@ def alone(settings: Settings) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
             raise HeadgateError(
-                "another `make run` is under way", hint="wait until it has ended"
+                "another `make run` or `make airflow` is under way",
+                hint="wait until it has ended, or stop it",
             ) from exc
         yield
 

@@ -13,9 +13,11 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $func$
+#variable_conflict use_column
 declare
     v_now constant timestamptz := headgate.clock();
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
+    v_order record;
 begin
     if coalesce(length(p_run_id), 0) not between 1 and 250 then
         perform headgate._raise('HG008', 'a run needs a name of 1 to 250 characters', 'e.g. manual-2026-01-31');
@@ -31,12 +33,17 @@ begin
         and e.run_id = p_run_id;
     if not found then
         perform headgate._check_startable(v_pipeline);
+        if p_driver = 'airflow' then
+            select * into v_order from headgate._take_order(v_pipeline, p_params, v_now);
+        else
+            select null::bigint as order_id, headgate._resolve_params(v_pipeline, p_params) as params into v_order;
+        end if;
         insert into headgate.process_executions as e (pipeline_id, run_id, driver, logical_date, params, started_at)
-        values (
-            v_pipeline.pipeline_id, p_run_id, p_driver, p_logical_date,
-            headgate._resolve_params(v_pipeline, p_params), v_now
-        )
+        values (v_pipeline.pipeline_id, p_run_id, p_driver, p_logical_date, v_order.params, v_now)
         returning e.execution_id, e.status, true into execution_id, status, is_new;
+        update headgate.orders as o
+        set execution_id = start_execution.execution_id
+        where o.order_id = v_order.order_id;
         perform headgate._open_steps(execution_id, v_now);
         perform pg_notify('headgate_jobs', '');
     end if;

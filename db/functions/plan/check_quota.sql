@@ -1,5 +1,5 @@
 -- Turns what is due into what will be done: chunks written, pairs held, units reserved, the rest recorded as deferred.
--- A second call finds everything planned and only tells.
+-- A second call, or one after its end, finds everything planned and only tells.
 
 create or replace function headgate.check_quota(
     p_pipeline text,
@@ -14,8 +14,9 @@ as $func$
 declare
     v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
 begin
-    perform headgate._check_open(v_execution);
-    if exists (
+    if v_execution.status = 'paused' then
+        perform headgate._check_open(v_execution);
+    elsif v_execution.status = 'running' and exists (
         select
         from headgate.process_steps as s
         join headgate.pipeline_steps as g on g.step = s.step and g.pipeline_id = v_execution.pipeline_id

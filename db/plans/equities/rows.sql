@@ -1,4 +1,4 @@
--- The equities plan as rows: one provider, four operations, one pipeline, 21,817 listings and their sessions.
+-- The equities plan as rows: one provider, five operations, two pipelines, 21,817 listings and their sessions.
 -- Applied again whenever this file or the data change. What operators set through headgate.set_provider is left alone.
 
 insert into headgate.providers (name, description)
@@ -115,6 +115,26 @@ from headgate.operations as h
 where o.name = 'prices_incremental'
     and h.name = 'prices_historical';
 
+-- The account is an asset of its own universe: it is asked for its count of units whenever the maintenance comes by.
+insert into headgate.operations as o (
+    name, description, universe, provider_id, units, priority, due_rule, due_every, path, query, ingest_function
+)
+select
+    'account_usage', 'The provider''s own count of the units used today.', 'eodhd_account', p.provider_id, 1, 1, 'every',
+    interval '1 minute', '/user', '{"fmt": "json"}', 'equities.ingest_account'
+from headgate.providers as p
+where p.name = 'eodhd'
+on conflict (name) do update
+set description = excluded.description,
+    units = excluded.units,
+    due_every = excluded.due_every,
+    path = excluded.path,
+    query = excluded.query,
+    ingest_function = excluded.ingest_function;
+
+select u.inserted, u.updated, u.unchanged
+from headgate.upsert_assets('eodhd_account', '[{"code": "account", "group_key": "account"}]') as u;
+
 insert into headgate.operation_inputs (operation_id, input_operation_id)
 select o.operation_id, i.operation_id
 from headgate.operations as o
@@ -193,6 +213,29 @@ cross join (values
         'headgate.finalize_execution', null, null)
 ) as s (position, step, kind, depends_on, trigger_rule, function, operations, group_keys)
 where p.name = 'data_collection_equities';
+
+-- Indicators: the operation and its due rule are there, its handler is not, so the step covers nothing yet.
+insert into headgate.pipelines as p (name, description)
+values ('calculate_indicators', 'Calculate technical indicators where bars have changed.')
+on conflict (name) do update
+set description = excluded.description;
+
+delete from headgate.pipeline_steps as s
+using headgate.pipelines as p
+where p.pipeline_id = s.pipeline_id
+    and p.name = 'calculate_indicators';
+
+insert into headgate.pipeline_steps (
+    pipeline_id, step, position, kind, depends_on, trigger_rule, function, operations
+)
+select p.pipeline_id, s.step, s.position, s.kind, s.depends_on::text[], s.trigger_rule, s.function, s.operations::text[]
+from headgate.pipelines as p
+cross join (values
+    (1, 'initialize_execution', 'function', '{}', 'all_success', 'headgate.start_execution', null),
+    (2, 'calculate_indicators', 'fan_out', '{initialize_execution}', 'all_success', null, '{}'),
+    (3, 'finalize_execution', 'function', '{calculate_indicators}', 'all_done', 'headgate.finalize_execution', null)
+) as s (position, step, kind, depends_on, trigger_rule, function, operations)
+where p.name = 'calculate_indicators';
 
 -- Sessions: the file's word for the time it covers, so that a holiday that was announced late disappears here too.
 delete from headgate.trading_sessions as t

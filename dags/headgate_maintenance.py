@@ -1,0 +1,33 @@
+"""Keep the house: retention, statistics, the provider's own count of units, health."""
+
+from datetime import datetime, timedelta
+
+from airflow.sdk import DAG
+
+from runner.airflow import CallFunction, RunStep
+
+with DAG(
+    dag_id="headgate_maintenance",
+    schedule="0 2 * * *",
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"conn_id": "headgate", "retries": 3, "retry_delay": timedelta(minutes=1)},
+):
+    start = CallFunction(task_id="initialize_execution", function="headgate.start_execution")
+    history = CallFunction(task_id="maintain_history", function="headgate.maintain_history")
+    statistics = CallFunction(
+        task_id="maintain_statistics", function="headgate.maintain_statistics"
+    )
+    reconcile = RunStep(task_id="reconcile_quota")
+    health = CallFunction(
+        task_id="check_health", function="headgate.check_health", trigger_rule="all_done"
+    )
+    finish = CallFunction(
+        task_id="finalize_execution",
+        function="headgate.finalize_execution",
+        trigger_rule="all_done",
+    )
+    start >> [history, reconcile]
+    history >> statistics
+    [statistics, reconcile] >> health >> finish

@@ -1,0 +1,18 @@
+create or replace function headgate.maintain_history(
+    p_pipeline text,
+    p_run_id text
+)
+returns table (dropped_partitions integer, deleted_executions integer)
+language sql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+    select r.*
+    from headgate.settings as s
+    cross join lateral headgate.retain((s.value #>> '{}')::interval) as r
+    where s.name = 'keep_history';
+$func$;
+
+comment on function headgate.maintain_history(text, text) is
+    'Step of the maintenance: forget history older than the setting keep_history.';

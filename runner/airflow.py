@@ -1,0 +1,151 @@
+"""Airflow as clock and window: tasks call stored functions and wait for steps without a worker.
+
+`CallFunction` calls one function; `RunStep` starts a step and lets the triggerer wait for it;
+`orders_or` is a schedule that also listens for orders from `headgate.trigger_pipeline`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+from airflow.sdk import (
+    Asset,
+    AssetOrTimeSchedule,
+    AssetWatcher,
+    BaseOperator,
+    CronTriggerTimetable,
+)
+from airflow.sdk.exceptions import AirflowFailException
+from airflow.triggers.base import StartTriggerArgs
+
+from runner.airflow_calls import Row, cancel, connect, failure, select
+from runner.airflow_triggers import CONN_ID, OrderTrigger, StepTrigger, report
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from psycopg import Connection
+
+LONGEST_STEP: Final = timedelta(hours=24)
+
+
+class CallFunction(BaseOperator):
+    """Call one stored function, with the DAG's id and run id; return its rows as JSON."""
+
+    template_fields: Sequence[str] = ("args",)
+
+    def __init__(
+        self,
+        *,
+        function: str,
+        args: Mapping[str, Any] | None = None,
+        conn_id: str = CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("retry_exponential_backoff", 2.0)
+        super().__init__(**kwargs)
+        self.function = function
+        self.args = dict(args or {})
+        self.conn_id = conn_id
+        self._connection: Connection[Row] | None = None
+
+    def execute(self, context: Context) -> list[Row]:
+        """Call, commit, and fail only then when an execution was settled as failed."""
+        run = context["dag_run"]
+        arguments = {"p_pipeline": run.dag_id, "p_run_id": run.run_id, **self.args}
+        rows = self._call(arguments)
+        self.log.info("%s: %s row(s): %s", self.function, len(rows), rows[:20])
+        if self.function == "headgate.finalize_execution" and rows[0]["status"] == "failed":
+            raise AirflowFailException(
+                f"execution {run.run_id} has failed: {rows[0]['failed']} of {rows[0]['planned']} "
+                "jobs failed, or a step did; headgate.v_execution_steps says which"
+            )
+        return rows
+
+    def on_kill(self) -> None:
+        """End the query: a task that is killed leaves nothing at work in the database."""
+        cancel(self._connection)
+
+    def _call(self, arguments: Row) -> list[Row]:
+        try:
+            with connect(self.conn_id) as connection:
+                connection.add_notice_handler(lambda x: self.log.info("%s", x.message_primary))
+                self._connection = connection
+                return self._select(connection, arguments)
+        except psycopg.Error as exc:
+            raise failure(exc) from exc
+        finally:
+            self._connection = None
+
+    def _select(self, connection: Connection[Row], arguments: Row) -> list[Row]:
+        try:
+            return select(connection, self.function, arguments, self._limit_ms())
+        except psycopg.Error:
+            raise
+        except BaseException:  # the task's own timeout
+            cancel(connection)
+            raise
+
+    def _limit_ms(self) -> int:
+        """Return the statement's limit, so that it ends before the task is ended; 0: none."""
+        timeout = self.execution_timeout
+        return int(timeout.total_seconds() * 900) if timeout else 0
+
+
+class RunStep(BaseOperator):
+    """Run a step and wait for its end in the triggerer; clearing it runs what did not succeed."""
+
+    start_from_trigger = True
+
+    def __init__(self, *, step: str | None = None, conn_id: str = CONN_ID, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.retries = 0  # a failed step costs money to repeat: people decide
+        self.step = step or self.task_id
+        self.conn_id = conn_id
+        self.start_trigger_args = StartTriggerArgs(
+            trigger_cls=f"{StepTrigger.__module__}.{StepTrigger.__qualname__}",
+            trigger_kwargs={"conn_id": conn_id, "step": self.step},
+            next_method="resume",
+            timeout=self.execution_timeout or LONGEST_STEP,
+        )
+
+    def execute(self, context: Context) -> None:
+        """Defer: the way of `dag.test()`; the scheduler starts the trigger without a worker."""
+        instance = context["ti"]
+        trigger = StepTrigger(
+            conn_id=self.conn_id,
+            step=self.step,
+            pipeline=instance.dag_id,
+            run_id=instance.run_id,
+            attempt=instance.try_number,
+        )
+        self.defer(trigger=trigger, method_name="resume", timeout=LONGEST_STEP)
+
+    def resume(self, context: Context, event: Any = None) -> None:
+        """Ask the database how the step ended; the event only says that it has."""
+        instance = context["ti"]
+        arguments = {
+            "p_pipeline": instance.dag_id,
+            "p_run_id": instance.run_id,
+            "p_step": self.step,
+        }
+        with connect(self.conn_id) as connection:
+            (row,) = select(connection, "headgate.step_status", arguments)
+            errors = select(connection, "headgate.step_errors", arguments)
+        for line in report(row, errors):
+            self.log.info("%s", line)
+        if row["status"] not in ("succeeded", "skipped"):
+            raise AirflowFailException(f"step {self.step} ended as {row['status']}")
+
+
+def orders_or(cron: str, *, pipeline: str, conn_id: str = CONN_ID) -> AssetOrTimeSchedule:
+    """Return a schedule: this cron expression (UTC), or an order for the pipeline."""
+    watcher = AssetWatcher(
+        name=f"{pipeline}_orders", trigger=OrderTrigger(pipeline=pipeline, conn_id=conn_id)
+    )
+    return AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable(cron, timezone="UTC"),
+        assets=[Asset(name=f"{pipeline}_orders", watchers=[watcher])],
+    )

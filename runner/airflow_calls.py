@@ -1,0 +1,142 @@
+"""How Airflow's side calls stored functions: by a connection of Airflow's, by name, with advice.
+
+A failure is an exception of Airflow's own: one no retry mends fails the task at once. Its text,
+the last line of the task's log, says what is wrong and what to do.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from psycopg import AsyncConnection, Connection, sql
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection as AirflowConnection
+
+Row = dict[str, Any]
+
+RIGHTS: Final = "log in as headgate_planner, or as a member of it"
+ADVICE: Final = {
+    "42501": RIGHTS,
+    "42883": "see that the arguments are the function's, and the database migrated: "
+    "headgate migrate",
+    "3F000": "migrate the database that the connection names: headgate migrate",
+    "57014": "raise the task's execution_timeout, or see what it waited for",
+}
+FINAL: Final = ("HG", "22", "28", "3D", "3F", "42")
+"""SQLSTATE classes no retry mends: Headgate's own, values, login, database, rights and names."""
+REFUSALS: Final = ("authentication failed", "does not exist", "no password supplied", "pg_hba.conf")
+GONE_CLIENT: Final = "2s"
+"""How soon the server ends a query whose client was killed."""
+
+
+def connect(conn_id: str) -> Connection[Row]:
+    """Open one of Airflow's connections."""
+    try:
+        connection = BaseHook.get_connection(conn_id)
+    except Exception as exc:
+        raise _unknown(conn_id) from exc
+    try:
+        return psycopg.connect(**_parameters(connection))
+    except psycopg.Error as exc:
+        raise failure(exc) from exc
+
+
+async def aconnect(conn_id: str) -> AsyncConnection[Row]:
+    """Open one of Airflow's connections for a trigger."""
+    try:
+        connection = await BaseHook.aget_connection(conn_id)
+    except Exception as exc:
+        raise _unknown(conn_id) from exc
+    return await AsyncConnection.connect(**_parameters(connection), autocommit=True)
+
+
+def select(
+    connection: Connection[Row], function: str, arguments: Row, limit_ms: int = 0
+) -> list[Row]:
+    """Call a function by name; its rows as JSON has them. A limit of 0 is none."""
+    for name, value in (
+        ("statement_timeout", str(limit_ms)),
+        ("client_connection_check_interval", GONE_CLIENT),
+    ):
+        connection.execute("select set_config(%s, %s, true)", (name, value))
+    return [x["row"] for x in connection.execute(*_statement(function, arguments)).fetchall()]
+
+
+async def aselect(connection: AsyncConnection[Row], function: str, arguments: Row) -> list[Row]:
+    """Call a function by name; its rows as JSON has them."""
+    cursor = await connection.execute(*_statement(function, arguments))
+    return [x["row"] for x in await cursor.fetchall()]
+
+
+def cancel(connection: Connection[Row] | None) -> None:
+    """End what the connection waits for, if anything."""
+    if connection is not None:
+        with suppress(psycopg.Error):
+            connection.cancel_safe(timeout=3)
+
+
+def failure(exc: psycopg.Error) -> AirflowException:
+    """Return what to fail a task with: for good, or, where another try may help, for now."""
+    text = first_line(exc)
+    state = exc.sqlstate or ""
+    if not state and any(x in text for x in REFUSALS):
+        return AirflowFailException(f"{text}: correct the connection's login or database")
+    if not state or (state[:2] in ("08", "57") and state not in ADVICE):
+        return AirflowException(f"{text}: does the server run? The task tries again")
+    message = f"{exc.diag.message_primary or text} ({state})"
+    if hint := ADVICE.get(state) or exc.diag.message_hint:
+        message += f": {hint}"
+    kind = AirflowFailException if state[:2] in FINAL else AirflowException
+    return kind(message)
+
+
+def is_final(exc: BaseException) -> bool:
+    """Tell whether another try is of no use."""
+    return isinstance(exc, AirflowFailException)
+
+
+def first_line(exc: Exception) -> str:
+    """Return the first line of an error's text, which for psycopg is the message."""
+    return str(exc).strip().partition("\n")[0] or type(exc).__name__
+
+
+def _unknown(conn_id: str) -> AirflowFailException:
+    return AirflowFailException(
+        f"there is no connection {conn_id!r}: set AIRFLOW_CONN_{conn_id.upper()}, or add it under "
+        "Admin, Connections"
+    )
+
+
+def _parameters(connection: AirflowConnection) -> dict[str, Any]:
+    """Return libpq's parameters of an Airflow connection."""
+    extra = {k: v for k, v in connection.extra_dejson.items() if isinstance(v, str | int)}
+    named = {
+        "host": connection.host,
+        "port": connection.port,
+        "dbname": connection.schema,
+        "user": connection.login,
+        "password": connection.password,
+    }
+    return {
+        "application_name": "headgate airflow",
+        "connect_timeout": 10,
+        "row_factory": dict_row,
+        **extra,
+        **{name: value for name, value in named.items() if value},
+    }
+
+
+def _statement(function: str, arguments: Row) -> tuple[sql.Composed, Row]:
+    names = [sql.SQL("{} => {}").format(sql.Identifier(k), sql.Placeholder(k)) for k in arguments]
+    query = sql.SQL("select to_jsonb(t) as row from (select * from {}({})) as t").format(
+        sql.Identifier(*function.split(".", 1)), sql.SQL(", ").join(names)
+    )
+    values = {k: Jsonb(v) if isinstance(v, dict | list) else v for k, v in arguments.items()}
+    return query, values

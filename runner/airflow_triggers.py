@@ -1,0 +1,144 @@
+"""What waits in the triggerer: for a step's end, and for orders. No worker is held by it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import psycopg
+from airflow.sdk.exceptions import AirflowException
+from airflow.triggers.base import (
+    BaseEventTrigger,
+    BaseTrigger,
+    TaskFailedEvent,
+    TaskSkippedEvent,
+    TaskSuccessEvent,
+    TriggerEvent,
+)
+
+from runner.airflow_calls import Row, aconnect, aselect, failure, is_final
+
+CONN_ID: Final = "headgate"
+POLL: Final = 15.0
+LONGEST_PAUSE: Final = 30.0
+
+
+class StepTrigger(BaseTrigger):
+    """Start a step and wait for its end; the attempt makes a restart of it harmless."""
+
+    def __init__(
+        self,
+        conn_id: str,
+        step: str,
+        pipeline: str | None = None,
+        run_id: str | None = None,
+        attempt: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.conn_id = conn_id
+        self.step = step
+        self.pipeline = pipeline
+        self.run_id = run_id
+        self.attempt = attempt
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what builds it again."""
+        names = ("conn_id", "step", "pipeline", "run_id", "attempt")
+        return f"{__name__}.StepTrigger", {name: getattr(self, name) for name in names}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait through lost connections; end the task here, without a worker."""
+        pause = 0.5
+        while True:
+            try:
+                row, errors = await self._run_step()
+                break
+            except (psycopg.Error, AirflowException) as exc:
+                said = failure(exc) if isinstance(exc, psycopg.Error) else exc
+                if is_final(said):
+                    self.log.error("%s", said)
+                    yield TaskFailedEvent()
+                    return
+                self.log.warning("%s", said)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+        for line in report(row, errors):
+            self.log.info("%s", line)
+        if row["status"] == "succeeded":
+            yield TaskSuccessEvent()
+        elif row["status"] == "skipped":
+            yield TaskSkippedEvent()
+        else:
+            self.log.error("step %s ended as %s", self.step, row["status"])
+            yield TaskFailedEvent()
+
+    async def _run_step(self) -> tuple[Row, list[Row]]:
+        instance = self.task_instance
+        arguments = {
+            "p_pipeline": self.pipeline or instance.dag_id,
+            "p_run_id": self.run_id or instance.run_id,
+            "p_step": self.step,
+        }
+        attempt = {"p_attempt": self.attempt or instance.try_number}
+        async with await aconnect(self.conn_id) as connection:
+            await connection.execute("listen headgate_steps")
+            await aselect(connection, "headgate.enqueue_step", arguments | attempt)
+            while True:
+                (row,) = await aselect(connection, "headgate.step_status", arguments)
+                if row["status"] not in ("pending", "running"):
+                    return row, await aselect(connection, "headgate.step_errors", arguments)
+                async for notify in connection.notifies(timeout=POLL):
+                    if _is_about(notify.payload, arguments):
+                        break
+
+
+class OrderTrigger(BaseEventTrigger):
+    """Wake a DAG once for each order that waits; the order itself is a row in Postgres."""
+
+    def __init__(self, pipeline: str, conn_id: str = CONN_ID) -> None:
+        super().__init__()
+        self.pipeline = pipeline
+        self.conn_id = conn_id
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what builds it again."""
+        return f"{__name__}.OrderTrigger", {"pipeline": self.pipeline, "conn_id": self.conn_id}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield an event for each order when it comes next; the database says which, and once."""
+        wanted = {"p_pipeline": self.pipeline}
+        while True:
+            try:
+                async with await aconnect(self.conn_id) as connection:
+                    await connection.execute("listen headgate_orders")
+                    while True:
+                        for row in await aselect(connection, "headgate.announce_order", wanted):
+                            yield TriggerEvent({"pipeline": self.pipeline, **row})
+                        async for notify in connection.notifies(timeout=POLL):
+                            if notify.payload == self.pipeline:
+                                break
+            except (psycopg.Error, AirflowException) as exc:
+                said = failure(exc) if isinstance(exc, psycopg.Error) else exc
+                self.log.warning("cannot listen for orders: %s", said)
+                await asyncio.sleep(POLL)
+
+
+def report(row: Row, errors: list[Row]) -> list[str]:
+    """Say how a step stands, and what went wrong with its first jobs."""
+    counts = ("planned", "succeeded", "failed", "deferred", "skipped")
+    line = ", ".join(f"{row[name]} {name}" for name in counts)
+    return [
+        f"step {row['step']}: {row['status']}: {line}",
+        *(f"{x['asset']} {x['operation']} {x['status']}: {x['error']}" for x in errors),
+    ]
+
+
+def _is_about(payload: str, arguments: Row) -> bool:
+    said = json.loads(payload)
+    wanted = (arguments["p_pipeline"], arguments["p_run_id"])
+    return (said["pipeline"], said["run_id"]) == wanted and said["step"] in (
+        arguments["p_step"],
+        None,
+    )

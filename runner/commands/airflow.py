@@ -1,0 +1,150 @@
+"""`headgate airflow`: Airflow's processes and our runners, in one command."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from runner import migrate as migration
+from runner.airflow_leftovers import alone, end_leftovers, read_state
+from runner.airflow_settings import LOGIN, AirflowHome
+from runner.airflow_stack import Stack
+from runner.commands import console
+from runner.commands.signals import stop_on_signal
+from runner.errors import HeadgateError
+from runner.settings import Settings
+
+PORT = 8080
+STOP_SECONDS = 180
+
+app = typer.Typer(
+    help="Airflow as clock and window: all its processes, and runners.", no_args_is_help=True
+)
+Port = Annotated[int, typer.Option(min=1024, max=65535, help="Of the pages, on 127.0.0.1.")]
+
+
+@app.command()
+def start(
+    port: Port = PORT,
+    runners: Annotated[int, typer.Option(min=0, max=64, help="Runner processes.")] = 2,
+) -> None:
+    """Run Airflow and runners until Ctrl-C, SIGTERM or `headgate airflow stop`."""
+    _require_airflow()
+    home = AirflowHome(Settings.from_env(), port)
+    with alone(home.folder) as is_ours:
+        if not is_ours:
+            url = read_state(home.folder).get("url", "somewhere")
+            raise HeadgateError(
+                f"Airflow runs already, at {url}", hint="run: headgate airflow stop"
+            )
+        if left := end_leftovers(home.folder):
+            console.say(f"ended {left} processes that an earlier start had left behind")
+        _require_free(port)
+        code = asyncio.run(_run(home, runners))
+    console.say("Airflow and the runners have stopped")
+    if code == 128 + signal.SIGINT:
+        raise typer.Exit(code)
+
+
+@app.command()
+def stop() -> None:
+    """Stop what `headgate airflow start` runs."""
+    folder = AirflowHome(Settings.from_env(), PORT).folder
+    pid = read_state(folder).get("pid")
+    deadline = time.monotonic() + STOP_SECONDS
+    has_asked = False
+    while time.monotonic() < deadline:
+        with alone(folder) as is_ours:
+            if is_ours:
+                left = end_leftovers(folder)
+                console.say("Airflow has stopped" if has_asked or left else "Airflow did not run")
+                return
+        pid = read_state(folder).get("pid", pid)
+        if pid and not has_asked:
+            os.kill(pid, signal.SIGTERM)
+            has_asked = True
+        time.sleep(0.2)
+    raise HeadgateError(f"process {pid} did not stop", hint=f"the logs: {folder / 'logs'}")
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def cli(context: typer.Context) -> None:
+    """Run a command of Airflow's own here: `headgate airflow cli dags list`."""
+    _require_airflow()
+    settings = console.ready_settings()
+    known = read_state(AirflowHome(settings, PORT).folder).get("url", "")
+    port = int(known.rpartition(":")[2] or PORT)
+    environ = AirflowHome(settings, port).environ()
+    os.execve(sys.executable, [sys.executable, "-m", "airflow", *context.args], environ)
+
+
+async def _run(home: AirflowHome, runners: int) -> int:
+    with stop_on_signal() as stop:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop.set)
+        await asyncio.to_thread(_prepare, home)
+        if not stop.is_set():
+            await Stack(home, runners).run(stop, lambda: _say_where(home))
+        return stop.exit_code
+
+
+def _prepare(home: AirflowHome) -> None:
+    """Bring both databases to where they must be."""
+    settings = console.ready_settings()
+    began = time.monotonic()
+    report = migration.migrate(settings)
+    console.say(f"database {settings.database}: {len(report.files)} files applied")
+    home.create_database()
+    log = home.logs / "migrate.log"
+    environ = home.environ()
+    with log.open("wb") as file:
+        done = subprocess.run(
+            [sys.executable, "-m", "airflow", "db", "migrate"],
+            cwd=home.folder,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,  # Ctrl-C is ours to answer
+        )
+    if done.returncode:
+        raise HeadgateError("Airflow could not migrate its database", hint=f"its log: {log}")
+    console.say(f"Airflow's own database is ready ({time.monotonic() - began:.0f} s)")
+
+
+def _say_where(home: AirflowHome) -> None:
+    print(f"Airflow: {home.url}  login: {LOGIN}  password: {home.password()}", flush=True)
+    console.say(f"(kept in {home.login_file}; logs in {home.logs}) Ctrl-C stops it all")
+
+
+def _require_airflow() -> None:
+    if find_spec("airflow") is None:
+        raise HeadgateError(
+            "Airflow is not installed here",
+            hint="run: make airflow, or pip install 'headgate[airflow]'",
+        )
+
+
+def _require_free(port: int) -> None:
+    """Raise when the port is somebody else's, before anything is started."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as exc:
+            raise HeadgateError(
+                f"port {port} cannot be had: {exc.strerror}",
+                hint="choose another one: headgate airflow start --port 8081, "
+                "or make airflow PORT=8081",
+            ) from exc

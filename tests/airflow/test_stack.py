@@ -1,0 +1,253 @@
+"""Airflow's four processes, two runners and Postgres, started once for all of these tests.
+
+The tests build on each other, in their order: a start takes most of a minute.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.acceptance.house import PIPELINE, wait_until
+from tests.airflow.stack import HEADGATE, Running, running
+from tests.airflow_home import NEEDS_AIRFLOW
+
+pytestmark = NEEDS_AIRFLOW
+
+STEP = "process_us_markets"
+PATIENCE = 300.0  # of a machine that has much else to do
+SAME = {"success": "succeeded", "skipped": "skipped", "failed": "failed"}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [x for x in os.environ if x.startswith("AIRFLOW")]:
+            patch.delenv(name)
+        with running(tmp_path_factory.mktemp("stack")) as stack:
+            yield stack
+
+
+@pytest.fixture(scope="module")
+def codes(stack: Running) -> list[str]:
+    """Return US listings that nothing has been loaded of."""
+    rows = stack.rows(
+        "select a.code from headgate.assets as a"
+        " where a.universe = 'equities' and a.group_key = 'US'"
+        " and a.asset_id not in (select asset_id from headgate.asset_processing_details)"
+        " order by a.code limit 1400"
+    )
+    return [x["code"] for x in rows]
+
+
+@pytest.fixture(scope="module")
+def orders(stack: Running, codes: list[str]) -> list[int]:
+    """Give five orders at once: a thousand listings, 300, and three with one each."""
+    changes = {"quota": 1_000_000, "buffer": 0}
+    stack.plan.call("set_provider", p_provider="eodhd", p_changes=changes)
+    parts = [codes[:1000], codes[1000:1300], *([x] for x in codes[1300:1303])]
+    params = [
+        {"tickers": x, "mode": "bulk", "eodhd_daily_quota": 1_000_000, "eodhd_quota_buffer": 0}
+        for x in parts
+    ]
+    return [stack.plan.value("trigger_pipeline", p_pipeline=PIPELINE, p_params=x) for x in params]
+
+
+def run_of(stack: Running, order: int) -> str | None:
+    rows = stack.rows(
+        "select e.run_id from headgate.orders as o join headgate.process_executions as e"
+        " using (execution_id) where o.order_id = %(order)s",
+        order=order,
+    )
+    return rows[0]["run_id"] if rows else None
+
+
+def wait_for_step(stack: Running, order: int) -> str:
+    """Wait until the order's run has its large step under way; return the run's name."""
+
+    def is_running() -> bool:
+        run = run_of(stack, order)
+        return run is not None and stack.steps(PIPELINE, run).get(STEP) == "running"
+
+    wait_until(is_running, "the step", PATIENCE)
+    run = run_of(stack, order)
+    assert run is not None
+    return run
+
+
+def wait_for_run(stack: Running, dag: str, run: str, seconds: float = PATIENCE) -> None:
+    wait_until(lambda: stack.runs(dag).get(run) in ("success", "failed"), f"{dag} {run}", seconds)
+
+
+def assert_both_windows_agree(stack: Running, dag: str, run: str) -> dict[str, Any]:
+    """Compare Airflow's states with the plan's; return the plan's row of the run."""
+    execution = stack.execution(dag, run)
+    assert SAME[stack.runs(dag)[run]] == execution["status"]
+    tasks = {name: SAME[x["state"]] for name, x in stack.tasks(dag, run).items()}
+    assert tasks == stack.steps(dag, run)
+    return execution
+
+
+def first_run(stack: Running, dag: str, kind: str) -> str | None:
+    return next((x for x in stack.runs(dag) if x.startswith(kind)), None)
+
+
+@pytest.mark.parametrize(
+    ("dag", "kind"),
+    [
+        (PIPELINE, "scheduled"),
+        ("headgate_maintenance", "scheduled"),
+        ("calculate_indicators", "asset_triggered"),
+    ],
+)
+def test_scheduled_runs_and_the_one_by_asset_end_green_in_both_windows(
+    stack: Running, dag: str, kind: str
+):
+    wait_until(lambda: first_run(stack, dag, kind), f"a run of {dag}", PATIENCE)
+    run = first_run(stack, dag, kind)
+    assert run is not None
+    wait_for_run(stack, dag, run)
+
+    execution = assert_both_windows_agree(stack, dag, run)
+    assert execution["status"] == "succeeded"
+    if dag == PIPELINE:
+        assert (execution["planned"], execution["units"]) == (200, 1100)
+        assert execution["succeeded"] == 200
+
+
+def test_a_step_of_2000_jobs_holds_no_worker_and_ends_within_a_second(
+    stack: Running, orders: list[int]
+):
+    run = wait_for_step(stack, orders[0])
+    states, busy = set(), []
+    while stack.steps(PIPELINE, run)[STEP] == "running":
+        states.add(stack.tasks(PIPELINE, run)[STEP]["state"])
+        busy.append([x for x in stack.busy_workers() if PIPELINE in x])
+        time.sleep(0.5)
+
+    assert "running" not in states and states & {"deferred"}, states
+    assert len(busy) > 3 and [x for x in busy[1:] if x] == []
+    wait_for_run(stack, PIPELINE, run)
+    execution = assert_both_windows_agree(stack, PIPELINE, run)
+    assert (execution["status"], execution["succeeded"]) == ("succeeded", 2000)
+    (row,) = stack.rows(
+        "select max(d.ended_at) as last from headgate.asset_processing_details as d"
+        " join headgate.process_executions as e using (execution_id)"
+        " where e.run_id = %(run)s and d.step = %(step)s",
+        run=run,
+        step=STEP,
+    )
+    ended = datetime.fromisoformat(stack.tasks(PIPELINE, run)[STEP]["end_date"])
+    waited = (ended - row["last"]).total_seconds()
+    print(f"the wait added {waited:.2f} s; {len(busy)} looks at the workers")
+    assert waited < 1
+
+
+def test_whatever_is_killed_in_mid_run_the_run_ends_green_with_exact_counts(
+    stack: Running, orders: list[int]
+):
+    stack.standin.set_faults([{"match": {}, "fault": {"kind": "latency", "ms": 2000}}])
+    run = wait_for_step(stack, orders[1])
+    server = psutil.Process(json_pid(stack))
+    stack.kill("runner-1")
+    stack.kill("triggerer")
+    stack.kill("scheduler")
+    assert stack.execution(PIPELINE, run)["status"] == "running"
+    server.kill()
+    wait_until(lambda: not server.is_running(), "the server's death")
+    stack.rows("select 1 as alive")
+    stack.standin.set_faults([])
+
+    wait_for_run(stack, PIPELINE, run)
+    execution = assert_both_windows_agree(stack, PIPELINE, run)
+    counts = {x: execution[x] for x in ("status", "planned", "succeeded", "failed", "deferred")}
+    assert counts == {
+        "status": "succeeded",
+        "planned": 600,
+        "succeeded": 600,
+        "failed": 0,
+        "deferred": 0,
+    }
+    (row,) = stack.rows(
+        "select count(*) as jobs, count(distinct (d.asset_id, d.operation_id)) as pairs"
+        " from headgate.asset_processing_details as d"
+        " join headgate.process_executions as e using (execution_id) where e.run_id = %(run)s",
+        run=run,
+    )
+    assert row == {"jobs": 600, "pairs": 600}
+
+
+def json_pid(stack: Running) -> int:
+    lines = (stack.settings.home / "postgres" / "postmaster.pid").read_text().splitlines()
+    return int(lines[0])
+
+
+def test_five_orders_at_once_end_as_five_executions(stack: Running, orders: list[int]):
+    wait_until(lambda: run_of(stack, orders[4]), "the last order's run", PATIENCE)
+    runs = [run_of(stack, x) for x in orders]
+    assert len(set(runs)) == 5
+    for run in runs:
+        assert run is not None
+        wait_for_run(stack, PIPELINE, run)
+        assert assert_both_windows_agree(stack, PIPELINE, run)["status"] == "succeeded"
+    # The scheduled one, and these: nobody was woken for nothing.
+    assert len(stack.runs(PIPELINE)) == 6
+
+
+def test_units_agree_with_what_was_served(stack: Running):
+    spent = sum(
+        x["spent"] for x in stack.rows("select spent from headgate.v_quota where spent > 0")
+    )
+    served = stack.standin.book()["served_units"]
+    lost_with_the_runner = 50 * 11
+    assert served <= spent <= served + lost_with_the_runner
+
+
+def test_a_second_start_and_a_taken_port_are_refused_with_advice(stack: Running, tmp_path: Path):
+    second = subprocess.run(
+        [*HEADGATE, "start"], env=stack.environ, capture_output=True, text=True, timeout=60
+    )
+    assert second.returncode == 1
+    assert "Airflow runs already" in second.stderr and "headgate airflow stop" in second.stderr
+
+    elsewhere = stack.environ | {"HEADGATE_HOME": str(tmp_path)}
+    taken = subprocess.run(
+        [*HEADGATE, "start", f"--port={stack.port}"],
+        env=elsewhere,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert taken.returncode == 1
+    assert f"port {stack.port} cannot be had" in taken.stderr and "--port" in taken.stderr
+
+
+def test_the_login_and_the_keys_are_nobodys_else(stack: Running):
+    for name in ("login.json", "keys.json"):
+        assert (stack.folder / name).stat().st_mode & 0o777 == 0o600
+    assert stack.folder.stat().st_mode & 0o077 == 0
+
+
+def test_it_all_stops_and_nothing_is_left(stack: Running):
+    state = json.loads((stack.folder / "stack.json").read_text())
+    pids = [psutil.Process(x) for x in state["services"].values()]
+    everything = [y for x in pids for y in (x, *x.children(recursive=True))]
+    began = time.monotonic()
+    done = subprocess.run(
+        [*HEADGATE, "stop"], env=stack.environ, capture_output=True, text=True, timeout=120
+    )
+    print(f"stopped in {time.monotonic() - began:.1f} s")
+
+    assert done.returncode == 0 and "has stopped" in done.stderr
+    assert stack.process.wait(5) == 0
+    assert [x for x in everything if x.is_running() and x.status() != "zombie"] == []
+    assert not (stack.folder / "stack.json").exists()

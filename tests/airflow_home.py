@@ -1,0 +1,37 @@
+"""A throw-away Airflow for tests in one process: its folder, its SQLite, and no DAG of others."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+NEEDS_AIRFLOW = pytest.mark.skipif(
+    find_spec("airflow") is None, reason="needs Airflow: make test/airflow"
+)
+
+
+def environ(home: Path) -> dict[str, str]:
+    """Return what must be set before Airflow is imported for the first time."""
+    return {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(Path(__file__).resolve().parents[1] / "dags"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+    }
+
+
+def migrate(home: Path) -> None:
+    """Make its database."""
+    done = subprocess.run(
+        [sys.executable, "-m", "airflow", "db", "migrate"],
+        env=os.environ | environ(home),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr

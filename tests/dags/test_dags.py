@@ -1,0 +1,120 @@
+"""DAGs are thin: the graph of the plan's rows, calls of stored functions, and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.airflow_home import NEEDS_AIRFLOW
+from tests.plan import Plan
+
+pytestmark = NEEDS_AIRFLOW
+ROOT = Path(__file__).resolve().parents[2]
+DAGS = ROOT / "dags"
+FILES = sorted(DAGS.glob("*.py"))
+SQL = ("select ", "insert ", "update ", "delete ", " from headgate")
+
+
+@pytest.fixture(scope="module")
+def bag(airflow_home: Path) -> Any:
+    from airflow.dag_processing.dagbag import DagBag
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        bag = DagBag(str(DAGS))
+    bag.seen = [
+        str(x.message) for x in caught if str(DAGS) in x.filename or "runner/" in x.filename
+    ]
+    return bag
+
+
+def test_all_dags_are_imported_without_an_error_or_a_warning(bag: Any):
+    assert bag.import_errors == {}
+    assert bag.captured_warnings == {} and bag.seen == []
+    assert sorted(bag.dags) == [x.stem for x in FILES]
+
+
+@pytest.mark.parametrize("name", [x.stem for x in FILES])
+def test_tasks_and_edges_are_those_of_the_plan(bag: Any, db: Plan, name: str):
+    rows = db.sql(
+        "select s.step, s.kind, s.depends_on, s.trigger_rule, s.function"
+        " from headgate.pipeline_steps as s join headgate.pipelines as p using (pipeline_id)"
+        " where p.name = %(name)s",
+        name=name,
+    )
+    planned = {
+        x["step"]: (sorted(x["depends_on"]), x["trigger_rule"], x["kind"], x["function"])
+        for x in rows
+    }
+    drawn = {}
+    for task in bag.dags[name].tasks:
+        is_step = type(task).__name__ == "RunStep"
+        kind, function = ("fan_out", None) if is_step else ("function", task.function)
+        rule = str(getattr(task.trigger_rule, "value", task.trigger_rule))
+        drawn[task.task_id] = (sorted(task.upstream_task_ids), rule, kind, function)
+        assert not is_step or (task.step == task.task_id and task.retries == 0)
+    assert drawn == planned
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda x: x.stem)
+def test_a_dag_is_at_most_60_lines_and_holds_no_sql(path: Path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 60
+    assert [x for x in SQL if x in text.lower().partition('"""')[2].partition('"""')[2]] == []
+
+
+def test_what_the_schedules_say(bag: Any):
+    said = {x.dag_id: x for x in bag.dags.values()}
+    assert all(x.max_active_runs == 1 and not x.catchup for x in said.values())
+    schedules = {name: getattr(x.schedule, "timetable", x.schedule) for name, x in said.items()}
+    crons = {name: getattr(x, "expression", x) for name, x in schedules.items()}
+    assert crons == {
+        "calculate_indicators": "30 4 * * *",
+        "data_collection_equities": "30 21 * * *",
+        "headgate_maintenance": "0 2 * * *",
+    }
+
+
+def test_a_runs_parameters_are_the_plans(bag: Any, db: Plan):
+    names = db.sql(
+        "select m.name from headgate.pipeline_parameters as m"
+        " join headgate.pipelines as p using (pipeline_id)"
+        " where p.name = 'data_collection_equities' order by 1"
+    )
+    assert sorted(bag.dags["data_collection_equities"].params) == [x["name"] for x in names]
+
+
+def test_dags_are_imported_while_postgres_is_down(airflow_home: Path):
+    code = "from airflow.dag_processing.dagbag import DagBag as B; b = B('dags'); "
+    code += "print(len(b.dags), b.import_errors)"
+    nowhere = '{"conn_type": "postgres", "host": "/nowhere", "schema": "nothing"}'
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={
+            "PATH": "",
+            "AIRFLOW_HOME": str(airflow_home),
+            "AIRFLOW_CONN_HEADGATE": nowhere,
+            "HEADGATE_DSN": "postgresql://nobody@127.0.0.1:1/nothing",
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.splitlines()[-1] == f"{len(FILES)} {{}}", done.stderr
+
+
+def test_ruff_finds_nothing_old_of_airflow_in_them():
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--select=AIR", "--preview", "dags", "runner"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout

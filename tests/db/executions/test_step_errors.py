@@ -1,0 +1,37 @@
+"""What went wrong in a step, for the log of whoever waited for it."""
+
+from __future__ import annotations
+
+from tests.db.toy import Toy
+
+
+def errors(toy: Toy, **more: int) -> list[dict[str, object]]:
+    return toy.call("step_errors", p_pipeline="plain", p_run_id="r1", p_step="a", **more)
+
+
+def test_what_failed_comes_first_with_its_error(toy: Toy):
+    toy.add(3)
+    toy.begin()
+    (chunk,) = toy.claim()
+    first, second, third = chunk["asset_ids"]
+    toy.complete(chunk, "success", [first])
+    toy.complete(chunk, "deferred", [second], blame="house")
+    toy.complete(chunk, "failed", [third])
+
+    assert [x["status"] for x in errors(toy)] == ["failed", "deferred"]
+    assert all(x["error"] and x["asset"] and x["operation"] for x in errors(toy))
+    assert len(errors(toy, p_limit=1)) == 1
+
+
+def test_what_waits_for_quota_alone_is_no_error(toy: Toy):
+    toy.add(1)
+    toy.begin()
+    (chunk,) = toy.claim()
+    toy.complete(chunk, "deferred", blame="quota")
+
+    assert errors(toy) == []
+
+
+def test_an_unknown_run_is_refused(toy: Toy):
+    with toy.refused("HG002"):
+        errors(toy)

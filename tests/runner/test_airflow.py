@@ -1,0 +1,368 @@
+"""The operators, with real Postgres, real runners, the stand-in; whole DAGs by dag.test()."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from runner.airflow_settings import connection_of
+from runner.server import Server
+from runner.settings import Settings
+from tests.acceptance.house import PIPELINE, House, killed_at_the_end, wait_until
+from tests.airflow_home import NEEDS_AIRFLOW
+from tests.plan import Plan, Row
+from tests.servers import DB, PARAMETERS, scratch_folder
+from tests.standin import Options, Process, spawn
+
+pytestmark = NEEDS_AIRFLOW
+
+STEP = "process_us_markets"
+SLEEPER = """
+create function public.{0}(p_pipeline text, p_run_id text) returns table (n int)
+language plpgsql as $$ begin raise notice 'here I am'; perform pg_sleep({1}); n := 1; return next;
+end $$
+"""
+
+
+@pytest.fixture(scope="module")
+def standin() -> Iterator[Process]:
+    with spawn(Options(quota=None, rate=None)) as standin:
+        yield standin
+
+
+@pytest.fixture
+def connected(
+    database: Settings, airflow_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., None]:
+    """Point Airflow's connection `headgate` at this test's database; change parts of it."""
+
+    def point(**changes: Any) -> None:
+        parts = json.loads(connection_of(database)) | changes
+        monkeypatch.setenv("AIRFLOW_CONN_HEADGATE", json.dumps(parts))
+
+    point()
+    return point
+
+
+@pytest.fixture
+def house(
+    database: Settings, connected: object, standin: Process, tmp_path: Path
+) -> Iterator[House]:
+    standin.set_faults([])
+    standin.reset()
+    with killed_at_the_end(House(database, standin, tmp_path)) as house:
+        changes = {"base_url": standin.api, "quota": 100_000, "buffer": 0}
+        house.set_provider(**changes, requests_per_minute=None)
+        yield house
+
+
+def operator(function: str, args: Row | None = None, **more: Any) -> Any:
+    from runner.airflow import CallFunction
+
+    return CallFunction(task_id="a_task", function=function, args=args, **more)
+
+
+def call(
+    function: str, args: Row | None = None, *, dag: str = PIPELINE, run: str = "r1", **more: Any
+) -> list[Row]:
+    """Execute the operator as a task of this DAG and run would."""
+    context = {"dag_run": SimpleNamespace(dag_id=dag, run_id=run)}
+    rows: list[Row] = operator(function, args, **more).execute(context)
+    return rows
+
+
+def fails(*words: str, for_good: bool = True) -> Any:
+    """Expect Airflow's exception, with these words in its message."""
+    from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+    class Expect:
+        def __enter__(self) -> None:
+            pass
+
+        def __exit__(self, kind: object, exc: BaseException | None, _: object) -> bool:
+            assert isinstance(exc, AirflowException), repr(exc)
+            assert isinstance(exc, AirflowFailException) is for_good
+            assert [x for x in words if x not in str(exc)] == [], str(exc)
+            return True
+
+    return Expect()
+
+
+def step(step: str = STEP, run: str = "r1", attempt: int = 1) -> str:
+    """Carry the step's trigger through, as the triggerer does; return the name of its event."""
+    from runner.airflow_triggers import StepTrigger
+
+    async def run_it() -> str:
+        trigger = StepTrigger("headgate", step, PIPELINE, run, attempt)
+        events = [type(x).__name__ async for x in trigger.run()]
+        (event,) = events
+        return event
+
+    return asyncio.run(asyncio.wait_for(run_it(), 120))
+
+
+def begin(house: House, codes: list[str], run: str = "r1", **params: Any) -> None:
+    call("headgate.start_execution", {"p_params": {"tickers": codes, **params}}, run=run)
+    call("headgate.check_quota", run=run)
+
+
+# ---------------------------------------------------------------------- CallFunction
+
+
+def test_rows_come_back_as_plain_json(connected: object, plan: Plan):
+    (row,) = call("headgate.start_execution")
+
+    assert row == {"execution_id": row["execution_id"], "status": "running", "is_new": True}
+    assert json.loads(json.dumps(call("headgate.discover_delta")))[0]["due"] > 0
+
+
+def test_arguments_are_bound_and_override_pipeline_and_run(connected: object, plan: Plan):
+    given = {"p_run_id": "it's'); drop table x --", "p_pipeline": "calculate_indicators"}
+    call("headgate.start_execution", given)
+
+    (row,) = plan.sql("select pipeline, run_id from headgate.v_recent_executions")
+    assert row == {"pipeline": given["p_pipeline"], "run_id": given["p_run_id"]}
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ({"p_pipeline": "nowhere"}, ("HG001", "nowhere")),
+        ({"p_params": {"mode": 5}}, ("HG008", "mode")),
+        ({"p_params": '{"colour": 1}'}, ("HG007", "colour")),
+        ({"p_logical_date": "yesterday-ish"}, ("22007", "yesterday-ish")),
+        ({"p_colour": 1}, ("42883", "headgate migrate")),
+    ],
+)
+def test_bad_input_fails_at_once_and_says_what_to_do(
+    connected: object, args: Row, words: tuple[str, ...]
+):
+    with fails(*words):
+        call("headgate.start_execution", args)
+
+
+def test_a_paused_pipeline_and_one_that_runs_already_fail_at_once(connected: object, plan: Plan):
+    call("headgate.start_execution", run="r1")
+    with fails("HG011", "already running as 'r1'", "finalize_execution"):
+        call("headgate.start_execution", run="r2")
+    call("headgate.finalize_execution", run="r1")
+    plan.call("pause_pipeline", p_pipeline=PIPELINE)
+    with fails("HG013", "paused", "resume_pipeline"):
+        call("headgate.start_execution", run="r3")
+
+
+def test_an_unknown_connection_is_named(connected: object):
+    with fails("no connection 'elsewhere'", "AIRFLOW_CONN_ELSEWHERE"):
+        call("headgate.start_execution", conn_id="elsewhere")
+
+
+def test_a_role_without_rights_is_told_which_to_use(connected: Callable[..., None]):
+    connected(login="headgate_reader")
+    with fails("permission denied", "42501", "headgate_planner"):
+        call("headgate.start_execution")
+
+
+def test_a_database_that_is_not_there_fails_at_once(connected: Callable[..., None]):
+    connected(schema="nowhere")
+    with fails('database "nowhere" does not exist', "correct the connection"):
+        call("headgate.start_execution")
+
+
+def test_a_wrong_password_fails_at_once(connected: Callable[..., None]):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with scratch_folder() as home:
+        server = Server(home)
+        server.start(port=port, parameters=PARAMETERS)
+        try:
+            connected(host="127.0.0.1", port=port, password="wrong", schema="postgres")
+            with fails("password authentication failed", "correct the connection"):
+                call("headgate.start_execution")
+        finally:
+            server.stop()
+
+
+def test_a_server_that_is_away_is_tried_again(connected: Callable[..., None]):
+    connected(host="/nowhere")
+    with fails("does the server run", for_good=False):
+        call("headgate.start_execution")
+
+
+def test_notices_are_in_the_tasks_log(
+    connected: object, plan: Plan, caplog: pytest.LogCaptureFixture, capsys: Any
+):
+    plan.connection.execute(SLEEPER.format("hello", 0).encode())
+    call("public.hello")
+    assert "here I am" in caplog.text + capsys.readouterr().out
+
+
+def test_the_statement_ends_before_the_tasks_own_time(connected: object, plan: Plan):
+    plan.connection.execute(SLEEPER.format("sleep", 30).encode())
+    began = time.monotonic()
+    with fails("statement timeout", "57014", "execution_timeout", for_good=False):
+        call("public.sleep", execution_timeout=timedelta(seconds=1))
+    assert time.monotonic() - began < 5
+    assert at_work(plan) == 0
+
+
+def test_a_task_that_is_told_to_end_cancels_its_query(connected: object, plan: Plan):
+    plan.connection.execute(SLEEPER.format("sleep", 30).encode())
+    task = operator("public.sleep")
+    context = {"dag_run": SimpleNamespace(dag_id=PIPELINE, run_id="r1")}
+    caught: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            task.execute(context)
+        except BaseException as exc:
+            caught.append(exc)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    wait_until(lambda: at_work(plan) == 1, "the query")
+    task.on_kill()
+    thread.join(5)
+    assert not thread.is_alive() and "57014" in str(caught[0])
+    assert at_work(plan) == 0
+
+
+def test_a_task_that_is_killed_leaves_no_query_behind(connected: object, plan: Plan):
+    plan.connection.execute(SLEEPER.format("sleep", 30).encode())
+    code = (
+        "from types import SimpleNamespace as S; from runner.airflow import CallFunction as C; "
+        "C(task_id='a', function='public.sleep').execute({'dag_run': S(dag_id='a', run_id='b')})"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=DB.parent,
+        env=os.environ.copy(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_until(lambda: at_work(plan) == 1, "the query")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    wait_until(lambda: at_work(plan) == 0, "the end of the query", 10)
+
+
+def at_work(plan: Plan) -> int:
+    return int(
+        plan.scalar(
+            "select count(*)::int from pg_stat_activity where state = 'active'"
+            " and application_name = 'headgate airflow'"
+        )
+    )
+
+
+# -------------------------------------------------------------------------- RunStep
+
+
+def test_a_failed_run_is_settled_and_fails_and_a_cleared_task_runs_what_failed(
+    house: House, caplog: pytest.LogCaptureFixture, capsys: Any
+):
+    codes = house.codes(20)
+    dead = codes[:8]
+    pattern = "|".join(x.replace(".", "\\.") for x in dead)
+    rule = {"match": {"code": pattern}, "fault": {"kind": "status", "status": 404}}
+    house.standin.set_faults([rule])
+    house.worker()
+    begin(house, codes, mode="bulk")
+
+    assert step() == "TaskFailedEvent"
+    assert f"{dead[0]} fundamentals_bulk failed" in caplog.text + capsys.readouterr().out
+    with fails("has failed", "16 of 40"):
+        call("headgate.finalize_execution")
+    assert house.execution("r1")["status"] == "failed"
+    spent = house.plan.scalar("select spent from headgate.v_quota")
+    served = house.standin.book()["served_units"]
+    assert served == 12 * 11
+
+    assert step(attempt=1) == "TaskFailedEvent"  # the triggerer was started again
+    assert house.standin.book()["served_units"] == served
+    house.standin.set_faults([])
+    assert step(attempt=2) == "TaskSuccessEvent"
+    assert house.standin.book()["served_units"] == served + 8 * 11
+    assert house.plan.scalar("select spent from headgate.v_quota") <= spent + 8 * 11
+    (row,) = call("headgate.finalize_execution")
+    assert (row["status"], row["succeeded"], row["failed"]) == ("succeeded", 40, 0)
+
+    assert step(attempt=3) == "TaskSuccessEvent"  # nothing is left to run
+    assert house.standin.book()["served_units"] == served + 8 * 11
+
+
+def test_one_dead_ticker_in_a_thousand_leaves_the_run_green(house: House):
+    codes = house.codes(1000)
+    rule = {"match": {"code": codes[7]}, "fault": {"kind": "status", "status": 404}}
+    house.standin.set_faults([rule])
+    house.worker(concurrency=50)
+    begin(house, codes, mode="bulk")
+
+    assert step() == "TaskSuccessEvent"
+    (row,) = call("headgate.finalize_execution")
+
+    assert (row["status"], row["succeeded"], row["failed"]) == ("succeeded", 1998, 2)
+    failed = house.plan.sql("select distinct asset from headgate.v_failed_assets")
+    assert [x["asset"] for x in failed] == [codes[7]]
+
+
+def test_a_step_waits_through_a_lost_connection(house: House):
+    begin(house, house.codes(5), mode="bulk")
+    found: list[str] = []
+    thread = threading.Thread(target=lambda: found.append(step()))
+    thread.start()
+    ours = (
+        "select count(*) as n, bool_and(pg_terminate_backend(a.pid)) as cut"
+        " from pg_stat_activity as a where a.application_name = 'headgate airflow'"
+        " and a.datname = current_database() and a.state = 'idle'"
+    )
+    wait_until(lambda: house.plan.sql(ours)[0]["n"] == 1, "its connection")
+    house.worker()
+    thread.join(60)
+    assert found == ["TaskSuccessEvent"]
+
+
+def test_an_unknown_step_fails_its_task_at_once(connected: object):
+    call("headgate.start_execution")
+    assert step("process_moon") == "TaskFailedEvent"
+
+
+# ------------------------------------------------------------------------ whole DAGs
+
+
+@pytest.mark.filterwarnings("default")  # what Airflow's own libraries say of each other
+def test_all_dags_run_green_by_dag_test(house: House, standin: Process):
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(str(DB.parent / "dags"))
+    house.worker()
+    codes = [*house.codes(6), *house.codes(4, "LSE")]
+
+    run = bag.dags[PIPELINE].test(run_conf={"tickers": codes, "mode": "bulk"})
+    assert str(run.state) == "success"
+    row = house.execution(run.run_id)
+    assert (row["status"], row["driver"]) == ("succeeded", "airflow")
+    assert standin.book()["served_units"] == 110
+    params = house.plan.scalar("select params from headgate.process_executions")
+    assert params["tickers"] == codes and params["mode"] == "bulk"
+
+    assert str(bag.dags["calculate_indicators"].test().state) == "success"
+
+    standin.spend(500)
+    assert str(bag.dags["headgate_maintenance"].test().state) == "success"
+    (quota,) = house.plan.sql("select used_elsewhere, spent from headgate.v_quota")
+    assert quota["used_elsewhere"] >= 500

@@ -1,0 +1,39 @@
+"""`make airflow` without a token: Airflow and runners on the stand-in, as `make run` does it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from psycopg.types.json import Jsonb
+
+from runner import cli
+from runner.commands import console
+from runner.commands.airflow import Port, start
+from runner.commands.migrate import migrate
+from runner.database import dsn_of
+from runner.settings import Settings
+from tests.standin import Options, spawn
+from tests.standin.demo import DATABASE, QUOTA, SET_PROVIDER, alone
+
+
+def airflow(port: Port = 8080) -> None:
+    """Migrate, start the stand-in, and run Airflow on it until told to stop."""
+    migrate()
+    settings = Settings.from_env()
+    with alone(settings):
+        book = settings.home / "standin.json"
+        with spawn(Options(quota=QUOTA, dsn=dsn_of(settings), book=book)) as standin:
+            os.environ["EODHD_API_TOKEN"] = standin.token
+            changes = {"base_url": standin.api, "quota": QUOTA, "buffer": 0}
+            with console.open_database(settings, "demo") as connection:
+                connection.execute(SET_PROVIDER, {"changes": Jsonb(changes)})
+            console.say(f"a stand-in plays the provider at {standin.api} ({QUOTA:,} units a day)")
+            start(port=port)
+
+
+if __name__ == "__main__":
+    os.environ["HEADGATE_DATABASE"] = DATABASE
+    sys.argv.insert(1, "airflow-demo")
+    cli.app.command("airflow-demo")(airflow)
+    cli.main()
