@@ -7255,6 +7255,61 @@ ALTER FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p_leas
 COMMENT ON FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) IS 'Give leased chunks back whose remaining jobs were not started; their units are reserved again.';
 
 --
+-- Name: report_step(text, text, text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.report_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_output jsonb DEFAULT NULL::jsonb) RETURNS TABLE(step text, status text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+    v_now constant timestamptz := headgate.clock();
+begin
+    if coalesce(p_status, '') not in ('succeeded', 'failed') then
+        perform headgate._raise(
+            'HG008', format('a step cannot be reported as %s', coalesce(quote_literal(p_status), 'null')),
+            'succeeded or failed'
+        );
+    end if;
+    perform
+    from headgate.process_executions as e
+    join headgate.pipelines as p using (pipeline_id)
+    where p.name = p_pipeline
+        and e.run_id = p_run_id
+    for update of e;
+
+    return query
+    update headgate.process_steps as s
+    set status = p_status,
+        output = p_output,
+        started_at = coalesce(s.started_at, v_now),
+        finished_at = v_now
+    from headgate.process_executions as e
+    join headgate.pipelines as p using (pipeline_id)
+    join headgate.pipeline_steps as g using (pipeline_id)
+    where s.execution_id = e.execution_id
+        and g.step = s.step
+        and p.name = p_pipeline
+        and e.run_id = p_run_id
+        and e.driver = 'airflow'
+        and e.status = 'running'
+        and s.step = p_step
+        and g.kind = 'function'
+        and g.function <> 'headgate.finalize_execution'
+    returning s.step, s.status;
+end;
+$$;
+
+ALTER FUNCTION headgate.report_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_output jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION report_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_output jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.report_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_output jsonb) IS 'Tell the plan how a function step ended that Airflow called; no row for a step the plan does not have.';
+
+--
 -- Name: required_secrets(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11902,6 +11957,13 @@ GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integ
 
 REVOKE ALL ON FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) TO headgate_runner;
+
+--
+-- Name: FUNCTION report_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_output jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.report_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_output jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.report_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_output jsonb) TO headgate_planner;
 
 --
 -- Name: FUNCTION required_secrets(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner

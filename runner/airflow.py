@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,13 +22,15 @@ from airflow.sdk import (
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.triggers.base import StartTriggerArgs
 
-from runner.airflow_calls import Row, cancel, connect, failure, select
+from runner.airflow_calls import Row, cancel, connect, failure, first_line, select
 from runner.airflow_triggers import CONN_ID, OrderTrigger, StepTrigger, report
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from psycopg import Connection
 
+MOST_ROWS: Final = 1000
+REPORT: Final = "headgate.report_step"
 LONGEST_STEP: Final = timedelta(hours=24)
 
 
@@ -55,7 +58,8 @@ class CallFunction(BaseOperator):
         """Call, commit, and fail only then when an execution was settled as failed."""
         run = context["dag_run"]
         arguments = {"p_pipeline": run.dag_id, "p_run_id": run.run_id, **self.args}
-        rows = self._call(arguments)
+        step = {"p_pipeline": run.dag_id, "p_run_id": run.run_id, "p_step": self.task_id}
+        rows = self._call(arguments, step)
         self.log.info("%s: %s row(s): %s", self.function, len(rows), rows[:20])
         if self.function == "headgate.finalize_execution" and rows[0]["status"] == "failed":
             raise AirflowFailException(
@@ -68,25 +72,33 @@ class CallFunction(BaseOperator):
         """End the query: a task that is killed leaves nothing at work in the database."""
         cancel(self._connection)
 
-    def _call(self, arguments: Row) -> list[Row]:
+    def _call(self, arguments: Row, step: Row) -> list[Row]:
         try:
             with connect(self.conn_id) as connection:
                 connection.add_notice_handler(lambda x: self.log.info("%s", x.message_primary))
                 self._connection = connection
-                return self._select(connection, arguments)
+                return self._run(connection, arguments, step)
         except psycopg.Error as exc:
             raise failure(exc) from exc
         finally:
             self._connection = None
 
-    def _select(self, connection: Connection[Row], arguments: Row) -> list[Row]:
+    def _run(self, connection: Connection[Row], arguments: Row, step: Row) -> list[Row]:
+        """Call, and tell the plan how its step went: with the call's own commit, or after it."""
         try:
-            return select(connection, self.function, arguments, self._limit_ms())
-        except psycopg.Error:
+            rows = select(connection, self.function, arguments, self._limit_ms())
+        except psycopg.Error as exc:
+            output = {"error": first_line(exc), "code": exc.sqlstate}
+            with suppress(psycopg.Error):
+                connection.rollback()
+                select(connection, REPORT, {**step, "p_status": "failed", "p_output": output})
+                connection.commit()
             raise
         except BaseException:  # the task's own timeout
             cancel(connection)
             raise
+        select(connection, REPORT, {**step, "p_status": "succeeded", "p_output": rows[:MOST_ROWS]})
+        return rows
 
     def _limit_ms(self) -> int:
         """Return the statement's limit, so that it ends before the task is ended; 0: none."""

@@ -28,7 +28,7 @@ from runner.server import Server
 
 logger = logging.getLogger(__name__)
 
-START_SECONDS: Final = 180.0
+START_SECONDS: Final = 300.0
 STOP_SECONDS: Final = 20.0
 LONGEST_PAUSE: Final = 30.0
 STEADY_SECONDS: Final = 60.0

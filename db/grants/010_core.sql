@@ -26,7 +26,7 @@ begin
                 'finalize_execution', 'run_pipeline', 'cancel_execution', 'retry_failed', 'skip_step', 'pause_pipeline',
                 'resume_pipeline', 'explain_plan', 'explain_summary', 'upsert_assets', 'set_asset_active', 'set_provider',
                 'reset_asset', 'find_asset', 'retain', 'reconcile_quota', 'required_secrets', 'applied_files', 'clock', 'trigger_pipeline',
-                'announce_order', 'step_errors', 'maintain_history', 'maintain_statistics', 'check_health'
+                'announce_order', 'report_step', 'step_errors', 'maintain_history', 'maintain_statistics', 'check_health'
             ]),
             ('headgate_runner', array['claim_jobs', 'complete_jobs', 'extend_leases', 'release_jobs', 'applied_files', 'clock']),
             ('headgate_reader', array['explain_plan', 'explain_summary', 'find_asset', 'applied_files', 'clock'])

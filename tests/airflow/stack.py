@@ -31,7 +31,7 @@ from tests.servers import DB, PARAMETERS, scratch_folder
 from tests.standin import Options, Process, spawn
 
 HEADGATE = (sys.executable, "-m", "runner", "airflow")
-START_SECONDS = 240.0
+START_SECONDS = 600.0
 
 
 def free_port() -> int:

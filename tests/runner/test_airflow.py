@@ -73,7 +73,7 @@ def house(
 def operator(function: str, args: Row | None = None, **more: Any) -> Any:
     from runner.airflow import CallFunction
 
-    return CallFunction(task_id="a_task", function=function, args=args, **more)
+    return CallFunction(function=function, args=args, **{"task_id": "a_task"} | more)
 
 
 def call(
@@ -267,6 +267,20 @@ def at_work(plan: Plan) -> int:
             " and application_name = 'headgate airflow'"
         )
     )
+
+
+def test_the_plan_knows_how_function_steps_went(connected: object, plan: Plan):
+    call("headgate.start_execution")
+    call("headgate.discover_delta", task_id="discover_delta")
+    with fails("42883"):
+        call("headgate.check_quota", {"p_colour": 1}, task_id="check_api_quota")
+    with fails("has failed"):
+        call("headgate.finalize_execution", task_id="finalize_execution")
+
+    rows = plan.sql("select step, status from headgate.v_execution_steps")
+    found = {x["step"]: x["status"] for x in rows}
+    assert found["discover_delta"] == found["finalize_execution"] == "succeeded"
+    assert found["check_api_quota"] == "failed" and found[STEP] == "skipped"
 
 
 # -------------------------------------------------------------------------- RunStep
