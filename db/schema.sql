@@ -6305,6 +6305,7 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
             select c.chunk_id, c.operation_id, u.asset_id
             from new_chunks as c
             cross join unnest(c.asset_ids) as u (asset_id)
+            order by c.operation_id, u.asset_id
         ) as c
         where s.operation_id = c.operation_id
             and s.asset_id = c.asset_id
@@ -6363,8 +6364,9 @@ begin
             perform headgate._reserve_planned(p_execution.execution_id, v_now);
             return v_planned;
         exception
-            when serialization_failure then
-                -- Runners took units between the plan's reading and the window's lock: plan from what is left.
+            when serialization_failure or deadlock_detected then
+                -- Runners took units between the plan's reading and the window's lock, or woke pairs it was about to hold:
+                -- plan from what is left.
                 if v_try = 5 then
                     raise;
                 end if;

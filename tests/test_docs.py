@@ -170,7 +170,9 @@ PROVOKED: dict[str, str] = {
         select headgate.pause_pipeline('{PIPELINE}');
         select headgate.run_pipeline('{PIPELINE}')
     """,
-    "HG014": f"select headgate.enqueue_step('{PIPELINE}', 'first', 'process_lse')",
+    "HG014": f"select headgate.run_pipeline('{PIPELINE}', '{{}}', 'gone');"
+    f" select headgate.cancel_execution('{PIPELINE}', 'gone');"
+    f" select headgate.enqueue_step('{PIPELINE}', 'gone', 'process_lse', 2)",
     "HG017": """
         update headgate.operations set path = '/x/{asset.cusip}' where name = 'fundamentals_bulk';
         select headgate.check_plans()
