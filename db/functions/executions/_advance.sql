@@ -1,4 +1,4 @@
--- With driver headgate the runners carry an execution from step to step, one execution a call, each in its turn.
+-- With driver headgate the runners carry an execution from step to step, one step a call: each locks what it needs in order.
 
 create or replace function headgate._advance(p_now timestamptz)
 returns boolean
@@ -23,7 +23,7 @@ begin
         then
             continue;
         end if;
-        for v_step in select * from headgate._ready_steps(v_execution.execution_id) loop
+        for v_step in select * from headgate._ready_steps(v_execution.execution_id) limit 1 loop
             perform headgate._run_step(v_execution, v_step.step, v_step.is_skipped, p_now);
             v_advanced := true;
         end loop;

@@ -20,6 +20,7 @@ begin
     end if;
     planned := 0;
     sent := 0;
+    perform headgate._enter_planning(v_execution, p_step, v_now);
     for v_step in
         select s.*
         from headgate.process_steps as s

@@ -15,12 +15,10 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_planned integer;
 begin
-    -- Whoever ends or pauses it waits for us, or has done it by now.
-    perform pg_advisory_xact_lock_shared(hashtext('headgate.execution'), p_execution.execution_id::integer);
+    perform headgate._enter_planning(p_execution, p_step, v_now);
     if not p_is_round then
         perform headgate._check_open(e) from headgate.process_executions as e where e.execution_id = p_execution.execution_id;
     end if;
-    perform headgate._lock_planners(p_execution.pipeline_id, p_step, v_now);
     for v_try in 1 .. 5 loop
         begin
             v_planned := headgate._write_chunks(p_execution, p_step, p_is_round, v_now);
@@ -62,8 +60,9 @@ begin
 end;
 $func$;
 
-create or replace function headgate._lock_planners(
-    p_pipeline_id bigint,
+-- Whoever ends or pauses the execution waits for us, or has done it by now; planners of one provider take turns.
+create or replace function headgate._enter_planning(
+    p_execution headgate.process_executions,
     p_step text,
     p_now timestamptz
 )
@@ -75,6 +74,7 @@ as $func$
 declare
     v_provider headgate.providers;
 begin
+    perform pg_advisory_xact_lock_shared(hashtext('headgate.execution'), p_execution.execution_id::integer);
     for v_provider in
         select p.*
         from headgate.providers as p
@@ -82,7 +82,7 @@ begin
             select o.provider_id
             from headgate.pipeline_steps as s
             join headgate.operations as o on o.name = any (s.operations)
-            where s.pipeline_id = p_pipeline_id
+            where s.pipeline_id = p_execution.pipeline_id
                 and (p_step is null or s.step = p_step)
         )
         order by p.provider_id

@@ -75,6 +75,8 @@ as $func$
     );
 $func$;
 
+-- Messages become chunks that are locked and fit to be leased. What is not is dealt with at the end, all of a kind together:
+-- a step that is held must not keep anybody waiting while more is read.
 create or replace function headgate._take_messages(
     p_provider headgate.providers,
     p_queues text[],
@@ -90,7 +92,11 @@ declare
     v_queue text;
     v_message record;
     v_chunk headgate.chunks;
+    v_verdict text;
     v_taken headgate.chunks[] := '{}';
+    v_over bigint[] := '{}';
+    v_deadly bigint[] := '{}';
+    v_poor bigint[] := '{}';
 begin
     foreach v_queue in array array[p_provider.name || '_high', p_provider.name || '_normal', p_provider.name || '_low'] loop
         continue when p_queues is not null and v_queue <> all (p_queues);
@@ -99,17 +105,27 @@ begin
             select m.msg_id, m.message from pgmq.read(v_queue, 300, p_max_chunks - cardinality(v_taken)) as m
         loop
             v_chunk := headgate._take_chunk(v_queue, v_message.msg_id, v_message.message, p_now);
-            if v_chunk.chunk_id is not null then
-                v_taken := v_taken || v_chunk;
-            end if;
+            continue when v_chunk.chunk_id is null;
+            v_verdict := headgate._verdict(v_chunk, p_now);
+            case v_verdict
+                when 'fit' then v_taken := v_taken || v_chunk;
+                when 'over' then v_over := v_over || v_chunk.chunk_id;
+                when 'deadly' then v_deadly := v_deadly || v_chunk.chunk_id;
+                when 'poor' then v_poor := v_poor || v_chunk.chunk_id;
+                when 'paused' then perform headgate._take_out(v_chunk);
+                when 'split' then perform headgate._split_chunk(v_chunk);
+            end case;
         end loop;
     end loop;
 
+    perform headgate._end_chunks(v_over, 'cancelled', 'its step had ended', p_now);
+    perform headgate._end_chunks(v_deadly, 'deferred', 'house: its lease ran out three times', p_now);
+    perform headgate._end_chunks(v_poor, 'deferred', 'quota: no units are left in this window', p_now);
     return v_taken;
 end;
 $func$;
 
--- The chunk a message stands for, locked and fit to be leased; null otherwise, and the message is dealt with.
+-- The chunk a message stands for, locked, when it is nobody's; null otherwise, and the message is dealt with.
 create or replace function headgate._take_chunk(
     p_queue text,
     p_msg_id bigint,
@@ -126,7 +142,6 @@ declare
         when p_message ->> 'chunk_id' ~ '^[0-9]{1,18}$' then (p_message ->> 'chunk_id')::bigint
     end;
     v_chunk headgate.chunks;
-    v_standing text;
 begin
     select * into v_chunk from headgate.chunks as c where c.chunk_id = v_chunk_id for update skip locked;
     if not found then
@@ -139,38 +154,36 @@ begin
     elsif v_chunk.msg_id is distinct from p_msg_id or v_chunk.queue <> p_queue then
         perform pgmq.archive(p_queue, p_msg_id);
         return null;
-    end if;
-
-    if v_chunk.state = 'leased' and v_chunk.leased_until > clock_timestamp() then
+    elsif v_chunk.state = 'leased' and v_chunk.leased_until > clock_timestamp() then
         perform pgmq.set_vt(p_queue, p_msg_id, v_chunk.leased_until);
-        return null;
-    end if;
-    v_standing := headgate._standing(v_chunk);
-    if v_standing = 'over' then
-        perform headgate._end_chunks(array[v_chunk.chunk_id], 'cancelled', 'its step had ended', p_now);
-        return null;
-    elsif v_standing = 'paused' then
-        perform headgate._take_out(v_chunk);
-        return null;
-    elsif v_chunk.state = 'leased' and v_chunk.deaths >= 1 and cardinality(v_chunk.asset_ids) > 1 then
-        perform headgate._split_chunk(v_chunk, p_now);
-        return null;
-    elsif v_chunk.state = 'leased' and v_chunk.deaths >= 2 then
-        perform headgate._end_chunks(
-            array[v_chunk.chunk_id], 'deferred', format('house: its lease ran out %s times', v_chunk.deaths + 1), p_now
-        );
-        return null;
-    end if;
-    if headgate._unaffordable(array[v_chunk.chunk_id], p_now) <> '{}'
-        or (v_chunk.state = 'leased' and not headgate._can_pay_again(v_chunk, p_now))
-    then
-        perform headgate._end_chunks(
-            array[v_chunk.chunk_id], 'deferred', 'quota: no units are left in this window', p_now
-        );
         return null;
     end if;
 
     return v_chunk;
+end;
+$func$;
+
+-- What is to become of a chunk that nobody holds: fit to be leased, or over, paused, deadly, to be split, too poor.
+create or replace function headgate._verdict(
+    p_chunk headgate.chunks,
+    p_now timestamptz
+)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_standing constant text := headgate._standing(p_chunk);
+begin
+    return case
+        when v_standing <> 'running' then v_standing
+        when p_chunk.state = 'leased' and p_chunk.deaths >= 1 and cardinality(p_chunk.asset_ids) > 1 then 'split'
+        when p_chunk.state = 'leased' and p_chunk.deaths >= 2 then 'deadly'
+        when p_chunk.state = 'leased' and not headgate._can_pay_again(p_chunk, p_now) then 'poor'
+        when headgate._unaffordable(array[p_chunk.chunk_id], p_now) <> '{}' then 'poor'
+        else 'fit'
+    end;
 end;
 $func$;
 
@@ -240,11 +253,9 @@ as $func$
     select pgmq.set_vt(p_queue, p_msg_id, clock_timestamp());
 $func$;
 
--- Two leases of it have died: one of its jobs may be deadly, so each goes on alone. Their calls may have been made.
-create or replace function headgate._split_chunk(
-    p_chunk headgate.chunks,
-    p_now timestamptz
-)
+-- Two leases of it have died: one of its jobs may be deadly, so each goes on alone. Their calls may have been made. They are
+-- parked for no time at all, so that the sweep reserves their units; nothing here waits for the window.
+create or replace function headgate._split_chunk(p_chunk headgate.chunks)
 returns void
 language plpgsql
 volatile
@@ -252,32 +263,30 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_unit constant integer := p_chunk.units / greatest(1, p_chunk.calls);
-    v_chunk_ids bigint[];
 begin
     perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
     with singles as (
         insert into headgate.chunks (
             execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
-            attempt, deaths, booked, requests, planned_at
+            state, wake_at, park_until, park_reason, attempt, deaths, booked, requests, planned_at
         )
         select
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
             p_chunk.group_key, p_chunk.priority, array[u.asset_id], least(1, p_chunk.calls), v_unit, p_chunk.queue,
-            p_chunk.attempt, p_chunk.deaths + 1, p_chunk.booked + v_unit, p_chunk.requests + least(1, p_chunk.calls),
-            p_chunk.planned_at
+            'parked', headgate.clock(), coalesce(p_chunk.park_until, headgate.clock() + o.patience),
+            'house: its lease ran out twice', p_chunk.attempt, p_chunk.deaths + 1, p_chunk.booked + v_unit,
+            p_chunk.requests + least(1, p_chunk.calls), p_chunk.planned_at
         from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
+        cross join headgate.operations as o
+        where o.operation_id = p_chunk.operation_id
         order by u.nth
         returning chunk_id, asset_ids
-    ),
-    moved as (
-        update headgate.asset_processing_state as s
-        set chunk_id = n.chunk_id
-        from singles as n
-        where s.operation_id = p_chunk.operation_id
-            and s.asset_id = n.asset_ids[1]
     )
-    select array_agg(n.chunk_id order by n.chunk_id) into v_chunk_ids from singles as n;
+    update headgate.asset_processing_state as s
+    set chunk_id = n.chunk_id
+    from singles as n
+    where s.operation_id = p_chunk.operation_id
+        and s.asset_id = n.asset_ids[1];
     delete from headgate.chunks as c where c.chunk_id = p_chunk.chunk_id;
-    perform headgate._send_chunks(v_chunk_ids, p_now);
 end;
 $func$;

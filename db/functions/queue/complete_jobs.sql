@@ -33,6 +33,7 @@ declare
     v_closing jsonb;
     v_closed record;
     v_fates headgate.job_fate[];
+    v_refund integer;
 begin
     perform headgate._check_report(p_asset_ids, p_outcomes, p_blames, p_payloads, p_closing);
     select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
@@ -61,12 +62,16 @@ begin
         perform headgate._end_unstarted(v_chunk, 'house: ' || coalesce(v_closing ->> 'reason', 'closed'), v_now);
     end if;
     perform headgate._note_answers(v_provider, v_chunk, p_outcomes, p_blames, v_closing, v_closed.closed_until, v_closed.reason, v_now);
-    perform headgate._move_units(
-        v_chunk.provider_id, v_chunk.window_opened_at, 0,
-        -coalesce((select sum(f.refund) from unnest(v_fates) as f)::integer, 0)
-    );
+    v_refund := coalesce((select sum(f.refund) from unnest(v_fates) as f), 0);
+    perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_refund);
 
-    if p_claim > 0 and v_provider.name <> all (p_avoid) then
+    -- Who holds the gate or the window already asks again in a transaction of its own: a claim may meet steps that have ended.
+    if p_claim > 0
+        and v_provider.name <> all (p_avoid)
+        and v_refund = 0
+        and v_closing is null
+        and not coalesce('provider' = any (p_blames), false)
+    then
         return query select * from headgate._claim(p_runner, v_provider, p_queues, p_claim, v_now);
     end if;
 end;

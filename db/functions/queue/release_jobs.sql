@@ -10,8 +10,11 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
+    v_at constant timestamptz := clock_timestamp();
     v_released headgate.chunks[];
+    v_over bigint[] := '{}';
     v_chunk headgate.chunks;
+    v_window record;
 begin
     v_released := array(
         select c
@@ -26,8 +29,27 @@ begin
     foreach v_chunk in array v_released loop
         chunk_id := v_chunk.chunk_id;
         released := cardinality(v_chunk.asset_ids);
-        perform headgate._give_back(v_chunk);
+        if headgate._put_down(v_chunk, v_chunk.leased_until >= v_at) = 'over' then
+            v_over := v_over || v_chunk.chunk_id;
+        end if;
         return next;
+    end loop;
+
+    perform headgate._end_chunks(v_over, 'cancelled', 'its step had ended', headgate.clock());
+    for v_window in
+        select
+            c.provider_id,
+            c.window_opened_at,
+            coalesce(sum(c.units) filter (where c.chunk_id <> all (v_over)), 0)::integer as reserved_again,
+            sum(c.units)::integer as not_spent
+        from unnest(v_released) as c
+        where c.leased_until >= v_at
+        group by c.provider_id, c.window_opened_at
+        order by c.provider_id, c.window_opened_at
+    loop
+        perform headgate._move_units(
+            v_window.provider_id, v_window.window_opened_at, v_window.reserved_again, -v_window.not_spent
+        );
     end loop;
     if v_released <> '{}' then
         perform pg_notify('headgate_jobs', '');
@@ -38,16 +60,19 @@ $func$;
 comment on function headgate.release_jobs(text, bigint[], integer[]) is
     'Give leased chunks back whose remaining jobs were not started; their units are reserved again.';
 
--- Back to the queue, or, when its pipeline is paused, to its place in the plan; or ended, when its execution has.
-create or replace function headgate._give_back(p_chunk headgate.chunks)
-returns void
+-- Back to the queue, or to its place in the plan while its pipeline is paused, or to be ended when its step is over. A lease
+-- that ran out was paid for.
+create or replace function headgate._put_down(
+    p_chunk headgate.chunks,
+    p_is_current boolean
+)
+returns text
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_standing constant text := headgate._standing(p_chunk);
-    v_is_current constant boolean := p_chunk.leased_until >= clock_timestamp();
 begin
     if v_standing = 'running' then
         perform headgate._put_back(p_chunk.queue, p_chunk.msg_id);
@@ -58,16 +83,9 @@ begin
     update headgate.chunks as c
     set state = case when v_standing = 'running' then 'queued' else 'planned' end,
         msg_id = case when v_standing = 'running' then c.msg_id end,
-        booked = c.booked + case when v_is_current then 0 else c.units / greatest(1, c.calls) end,
-        window_opened_at = case when v_is_current then c.window_opened_at end
+        booked = c.booked + case when p_is_current then 0 else c.units / greatest(1, c.calls) end,
+        window_opened_at = case when p_is_current and v_standing <> 'over' then c.window_opened_at end
     where c.chunk_id = p_chunk.chunk_id;
-    if v_is_current then
-        perform headgate._move_units(p_chunk.provider_id, p_chunk.window_opened_at, p_chunk.units, -p_chunk.units);
-    end if;
-    if v_standing = 'over' then
-        perform headgate._end_chunks(
-            array[p_chunk.chunk_id], 'cancelled', 'its step had ended', headgate.clock()
-        );
-    end if;
+    return v_standing;
 end;
 $func$;
