@@ -827,7 +827,7 @@ begin
         then
             continue;
         end if;
-        for v_step in select * from headgate._ready_steps(v_execution.execution_id) loop
+        for v_step in select * from headgate._ready_steps(v_execution.execution_id) limit 1 loop
             perform headgate._run_step(v_execution, v_step.step, v_step.is_skipped, p_now);
             v_advanced := true;
         end loop;
@@ -1587,22 +1587,23 @@ CREATE FUNCTION headgate._cancel_waiting(p_execution_id bigint, p_step text, p_r
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_cancelled integer;
+    v_waiting headgate.chunks[];
 begin
-    v_cancelled := headgate._end_chunks(
-        array(
-            select c.chunk_id
-            from headgate.chunks as c
-            where c.execution_id = p_execution_id
-                and (p_step is null or c.step = p_step)
-                and c.state <> 'leased'
-            order by c.chunk_id
-            for update
-        ),
-        'cancelled', p_reason, p_now
+    v_waiting := array(
+        select c
+        from headgate.chunks as c
+        where c.execution_id = p_execution_id
+            and (p_step is null or c.step = p_step)
+            and c.state <> 'leased'
+        order by c.chunk_id
+        for update
     );
+    perform headgate._locked_pairs(v_waiting);
     perform from headgate.process_executions as e where e.execution_id = p_execution_id for update;
-    return v_cancelled + headgate._end_chunks(
+
+    return headgate._end_chunks(
+        array(select c.chunk_id from unnest(v_waiting) as c), 'cancelled', p_reason, p_now
+    ) + headgate._end_chunks(
         array(
             select c.chunk_id
             from headgate.chunks as c
@@ -2815,6 +2816,38 @@ $$;
 ALTER FUNCTION headgate._end_unstarted(p_chunk headgate.chunks, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _enter_planning(headgate.process_executions, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._enter_planning(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_provider headgate.providers;
+begin
+    perform pg_advisory_xact_lock_shared(hashtext('headgate.execution'), p_execution.execution_id::integer);
+    for v_provider in
+        select p.*
+        from headgate.providers as p
+        where p.provider_id in (
+            select o.provider_id
+            from headgate.pipeline_steps as s
+            join headgate.operations as o on o.name = any (s.operations)
+            where s.pipeline_id = p_execution.pipeline_id
+                and (p_step is null or s.step = p_step)
+        )
+        order by p.provider_id
+    loop
+        perform pg_advisory_xact_lock(hashtext('headgate.planner'), v_provider.provider_id::integer);
+        perform headgate._open_window(v_provider, p_now);
+    end loop;
+end;
+$$;
+
+ALTER FUNCTION headgate._enter_planning(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: asset_processing_state; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -3152,43 +3185,6 @@ CREATE FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state h
 $$;
 
 ALTER FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
-
---
--- Name: _give_back(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._give_back(p_chunk headgate.chunks) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_standing constant text := headgate._standing(p_chunk);
-    v_is_current constant boolean := p_chunk.leased_until >= clock_timestamp();
-begin
-    if v_standing = 'running' then
-        perform headgate._put_back(p_chunk.queue, p_chunk.msg_id);
-    else
-        perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
-    end if;
-
-    update headgate.chunks as c
-    set state = case when v_standing = 'running' then 'queued' else 'planned' end,
-        msg_id = case when v_standing = 'running' then c.msg_id end,
-        booked = c.booked + case when v_is_current then 0 else c.units / greatest(1, c.calls) end,
-        window_opened_at = case when v_is_current then c.window_opened_at end
-    where c.chunk_id = p_chunk.chunk_id;
-    if v_is_current then
-        perform headgate._move_units(p_chunk.provider_id, p_chunk.window_opened_at, p_chunk.units, -p_chunk.units);
-    end if;
-    if v_standing = 'over' then
-        perform headgate._end_chunks(
-            array[p_chunk.chunk_id], 'cancelled', 'its step had ended', headgate.clock()
-        );
-    end if;
-end;
-$$;
-
-ALTER FUNCTION headgate._give_back(p_chunk headgate.chunks) OWNER TO headgate_owner;
 
 --
 -- Name: _has_open_step(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -3705,20 +3701,9 @@ CREATE FUNCTION headgate._let_go(p_chunks headgate.chunks[]) RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
-    with held as (
-        select s.operation_id, s.asset_id
-        from unnest(p_chunks) as c
-        cross join unnest(c.asset_ids) as u (asset_id)
-        join headgate.asset_processing_state as s
-            on s.operation_id = c.operation_id
-            and s.asset_id = u.asset_id
-            and s.chunk_id = c.chunk_id
-        order by s.operation_id, s.asset_id
-        for update of s
-    )
     update headgate.asset_processing_state as s
     set chunk_id = null
-    from held as h
+    from headgate._locked_pairs(p_chunks) as h
     where s.operation_id = h.operation_id
         and s.asset_id = h.asset_id;
 $$;
@@ -3742,35 +3727,26 @@ $$;
 ALTER FUNCTION headgate._live_closing(p_provider headgate.providers, p_chunk headgate.chunks, p_closing jsonb, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _lock_planners(bigint, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _locked_pairs(headgate.chunks[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._lock_planners(p_pipeline_id bigint, p_step text, p_now timestamp with time zone) RETURNS void
-    LANGUAGE plpgsql
+CREATE FUNCTION headgate._locked_pairs(p_chunks headgate.chunks[]) RETURNS TABLE(operation_id bigint, asset_id bigint)
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
     AS $$
-declare
-    v_provider headgate.providers;
-begin
-    for v_provider in
-        select p.*
-        from headgate.providers as p
-        where p.provider_id in (
-            select o.provider_id
-            from headgate.pipeline_steps as s
-            join headgate.operations as o on o.name = any (s.operations)
-            where s.pipeline_id = p_pipeline_id
-                and (p_step is null or s.step = p_step)
-        )
-        order by p.provider_id
-    loop
-        perform pg_advisory_xact_lock(hashtext('headgate.planner'), v_provider.provider_id::integer);
-        perform headgate._open_window(v_provider, p_now);
-    end loop;
-end;
+    select s.operation_id, s.asset_id
+    from unnest(p_chunks) as c
+    cross join unnest(c.asset_ids) as u (asset_id)
+    join headgate.asset_processing_state as s
+        on s.operation_id = c.operation_id
+        and s.asset_id = u.asset_id
+        and s.chunk_id = c.chunk_id
+    order by s.operation_id, s.asset_id
+    for update of s;
 $$;
 
-ALTER FUNCTION headgate._lock_planners(p_pipeline_id bigint, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._locked_pairs(p_chunks headgate.chunks[]) OWNER TO headgate_owner;
 
 --
 -- Name: _mark_planned(headgate.process_executions, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -4720,6 +4696,35 @@ $$;
 ALTER FUNCTION headgate._put_back(p_queue text, p_msg_id bigint) OWNER TO headgate_owner;
 
 --
+-- Name: _put_down(headgate.chunks, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._put_down(p_chunk headgate.chunks, p_is_current boolean) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_standing constant text := headgate._standing(p_chunk);
+begin
+    if v_standing = 'running' then
+        perform headgate._put_back(p_chunk.queue, p_chunk.msg_id);
+    else
+        perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
+    end if;
+
+    update headgate.chunks as c
+    set state = case when v_standing = 'running' then 'queued' else 'planned' end,
+        msg_id = case when v_standing = 'running' then c.msg_id end,
+        booked = c.booked + case when p_is_current then 0 else c.units / greatest(1, c.calls) end,
+        window_opened_at = case when p_is_current and v_standing <> 'over' then c.window_opened_at end
+    where c.chunk_id = p_chunk.chunk_id;
+    return v_standing;
+end;
+$$;
+
+ALTER FUNCTION headgate._put_down(p_chunk headgate.chunks, p_is_current boolean) OWNER TO headgate_owner;
+
+--
 -- Name: _queue(text, smallint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -5545,46 +5550,44 @@ $$;
 ALTER FUNCTION headgate._spend_lease(p_provider headgate.providers, p_chunk headgate.chunks, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _split_chunk(headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _split_chunk(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._split_chunk(p_chunk headgate.chunks, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._split_chunk(p_chunk headgate.chunks) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_unit constant integer := p_chunk.units / greatest(1, p_chunk.calls);
-    v_chunk_ids bigint[];
 begin
     perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
     with singles as (
         insert into headgate.chunks (
             execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
-            attempt, deaths, booked, requests, planned_at
+            state, wake_at, park_until, park_reason, attempt, deaths, booked, requests, planned_at
         )
         select
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
             p_chunk.group_key, p_chunk.priority, array[u.asset_id], least(1, p_chunk.calls), v_unit, p_chunk.queue,
-            p_chunk.attempt, p_chunk.deaths + 1, p_chunk.booked + v_unit, p_chunk.requests + least(1, p_chunk.calls),
-            p_chunk.planned_at
+            'parked', headgate.clock(), coalesce(p_chunk.park_until, headgate.clock() + o.patience),
+            'house: its lease ran out twice', p_chunk.attempt, p_chunk.deaths + 1, p_chunk.booked + v_unit,
+            p_chunk.requests + least(1, p_chunk.calls), p_chunk.planned_at
         from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
+        cross join headgate.operations as o
+        where o.operation_id = p_chunk.operation_id
         order by u.nth
         returning chunk_id, asset_ids
-    ),
-    moved as (
-        update headgate.asset_processing_state as s
-        set chunk_id = n.chunk_id
-        from singles as n
-        where s.operation_id = p_chunk.operation_id
-            and s.asset_id = n.asset_ids[1]
     )
-    select array_agg(n.chunk_id order by n.chunk_id) into v_chunk_ids from singles as n;
+    update headgate.asset_processing_state as s
+    set chunk_id = n.chunk_id
+    from singles as n
+    where s.operation_id = p_chunk.operation_id
+        and s.asset_id = n.asset_ids[1];
     delete from headgate.chunks as c where c.chunk_id = p_chunk.chunk_id;
-    perform headgate._send_chunks(v_chunk_ids, p_now);
 end;
 $$;
 
-ALTER FUNCTION headgate._split_chunk(p_chunk headgate.chunks, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._split_chunk(p_chunk headgate.chunks) OWNER TO headgate_owner;
 
 --
 -- Name: _standing(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -5837,7 +5840,6 @@ declare
         when p_message ->> 'chunk_id' ~ '^[0-9]{1,18}$' then (p_message ->> 'chunk_id')::bigint
     end;
     v_chunk headgate.chunks;
-    v_standing text;
 begin
     select * into v_chunk from headgate.chunks as c where c.chunk_id = v_chunk_id for update skip locked;
     if not found then
@@ -5850,34 +5852,8 @@ begin
     elsif v_chunk.msg_id is distinct from p_msg_id or v_chunk.queue <> p_queue then
         perform pgmq.archive(p_queue, p_msg_id);
         return null;
-    end if;
-
-    if v_chunk.state = 'leased' and v_chunk.leased_until > clock_timestamp() then
+    elsif v_chunk.state = 'leased' and v_chunk.leased_until > clock_timestamp() then
         perform pgmq.set_vt(p_queue, p_msg_id, v_chunk.leased_until);
-        return null;
-    end if;
-    v_standing := headgate._standing(v_chunk);
-    if v_standing = 'over' then
-        perform headgate._end_chunks(array[v_chunk.chunk_id], 'cancelled', 'its step had ended', p_now);
-        return null;
-    elsif v_standing = 'paused' then
-        perform headgate._take_out(v_chunk);
-        return null;
-    elsif v_chunk.state = 'leased' and v_chunk.deaths >= 1 and cardinality(v_chunk.asset_ids) > 1 then
-        perform headgate._split_chunk(v_chunk, p_now);
-        return null;
-    elsif v_chunk.state = 'leased' and v_chunk.deaths >= 2 then
-        perform headgate._end_chunks(
-            array[v_chunk.chunk_id], 'deferred', format('house: its lease ran out %s times', v_chunk.deaths + 1), p_now
-        );
-        return null;
-    end if;
-    if headgate._unaffordable(array[v_chunk.chunk_id], p_now) <> '{}'
-        or (v_chunk.state = 'leased' and not headgate._can_pay_again(v_chunk, p_now))
-    then
-        perform headgate._end_chunks(
-            array[v_chunk.chunk_id], 'deferred', 'quota: no units are left in this window', p_now
-        );
         return null;
     end if;
 
@@ -5899,7 +5875,11 @@ declare
     v_queue text;
     v_message record;
     v_chunk headgate.chunks;
+    v_verdict text;
     v_taken headgate.chunks[] := '{}';
+    v_over bigint[] := '{}';
+    v_deadly bigint[] := '{}';
+    v_poor bigint[] := '{}';
 begin
     foreach v_queue in array array[p_provider.name || '_high', p_provider.name || '_normal', p_provider.name || '_low'] loop
         continue when p_queues is not null and v_queue <> all (p_queues);
@@ -5908,12 +5888,22 @@ begin
             select m.msg_id, m.message from pgmq.read(v_queue, 300, p_max_chunks - cardinality(v_taken)) as m
         loop
             v_chunk := headgate._take_chunk(v_queue, v_message.msg_id, v_message.message, p_now);
-            if v_chunk.chunk_id is not null then
-                v_taken := v_taken || v_chunk;
-            end if;
+            continue when v_chunk.chunk_id is null;
+            v_verdict := headgate._verdict(v_chunk, p_now);
+            case v_verdict
+                when 'fit' then v_taken := v_taken || v_chunk;
+                when 'over' then v_over := v_over || v_chunk.chunk_id;
+                when 'deadly' then v_deadly := v_deadly || v_chunk.chunk_id;
+                when 'poor' then v_poor := v_poor || v_chunk.chunk_id;
+                when 'paused' then perform headgate._take_out(v_chunk);
+                when 'split' then perform headgate._split_chunk(v_chunk);
+            end case;
         end loop;
     end loop;
 
+    perform headgate._end_chunks(v_over, 'cancelled', 'its step had ended', p_now);
+    perform headgate._end_chunks(v_deadly, 'deferred', 'house: its lease ran out three times', p_now);
+    perform headgate._end_chunks(v_poor, 'deferred', 'quota: no units are left in this window', p_now);
     return v_taken;
 end;
 $$;
@@ -6159,6 +6149,30 @@ $_$;
 ALTER FUNCTION headgate._url_encode(p_text text) OWNER TO headgate_owner;
 
 --
+-- Name: _verdict(headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._verdict(p_chunk headgate.chunks, p_now timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_standing constant text := headgate._standing(p_chunk);
+begin
+    return case
+        when v_standing <> 'running' then v_standing
+        when p_chunk.state = 'leased' and p_chunk.deaths >= 1 and cardinality(p_chunk.asset_ids) > 1 then 'split'
+        when p_chunk.state = 'leased' and p_chunk.deaths >= 2 then 'deadly'
+        when p_chunk.state = 'leased' and not headgate._can_pay_again(p_chunk, p_now) then 'poor'
+        when headgate._unaffordable(array[p_chunk.chunk_id], p_now) <> '{}' then 'poor'
+        else 'fit'
+    end;
+end;
+$$;
+
+ALTER FUNCTION headgate._verdict(p_chunk headgate.chunks, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _wake_dependents(headgate.operations, headgate.job_end[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6351,12 +6365,10 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_planned integer;
 begin
-    -- Whoever ends or pauses it waits for us, or has done it by now.
-    perform pg_advisory_xact_lock_shared(hashtext('headgate.execution'), p_execution.execution_id::integer);
+    perform headgate._enter_planning(p_execution, p_step, v_now);
     if not p_is_round then
         perform headgate._check_open(e) from headgate.process_executions as e where e.execution_id = p_execution.execution_id;
     end if;
-    perform headgate._lock_planners(p_execution.pipeline_id, p_step, v_now);
     for v_try in 1 .. 5 loop
         begin
             v_planned := headgate._write_chunks(p_execution, p_step, p_is_round, v_now);
@@ -6673,6 +6685,7 @@ declare
     v_closing jsonb;
     v_closed record;
     v_fates headgate.job_fate[];
+    v_refund integer;
 begin
     perform headgate._check_report(p_asset_ids, p_outcomes, p_blames, p_payloads, p_closing);
     select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
@@ -6701,12 +6714,16 @@ begin
         perform headgate._end_unstarted(v_chunk, 'house: ' || coalesce(v_closing ->> 'reason', 'closed'), v_now);
     end if;
     perform headgate._note_answers(v_provider, v_chunk, p_outcomes, p_blames, v_closing, v_closed.closed_until, v_closed.reason, v_now);
-    perform headgate._move_units(
-        v_chunk.provider_id, v_chunk.window_opened_at, 0,
-        -coalesce((select sum(f.refund) from unnest(v_fates) as f)::integer, 0)
-    );
+    v_refund := coalesce((select sum(f.refund) from unnest(v_fates) as f), 0);
+    perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_refund);
 
-    if p_claim > 0 and v_provider.name <> all (p_avoid) then
+    -- Who holds the gate or the window already asks again in a transaction of its own: a claim may meet steps that have ended.
+    if p_claim > 0
+        and v_provider.name <> all (p_avoid)
+        and v_refund = 0
+        and v_closing is null
+        and not coalesce('provider' = any (p_blames), false)
+    then
         return query select * from headgate._claim(p_runner, v_provider, p_queues, p_claim, v_now);
     end if;
 end;
@@ -7223,8 +7240,11 @@ CREATE FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p_lea
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+    v_at constant timestamptz := clock_timestamp();
     v_released headgate.chunks[];
+    v_over bigint[] := '{}';
     v_chunk headgate.chunks;
+    v_window record;
 begin
     v_released := array(
         select c
@@ -7239,8 +7259,27 @@ begin
     foreach v_chunk in array v_released loop
         chunk_id := v_chunk.chunk_id;
         released := cardinality(v_chunk.asset_ids);
-        perform headgate._give_back(v_chunk);
+        if headgate._put_down(v_chunk, v_chunk.leased_until >= v_at) = 'over' then
+            v_over := v_over || v_chunk.chunk_id;
+        end if;
         return next;
+    end loop;
+
+    perform headgate._end_chunks(v_over, 'cancelled', 'its step had ended', headgate.clock());
+    for v_window in
+        select
+            c.provider_id,
+            c.window_opened_at,
+            coalesce(sum(c.units) filter (where c.chunk_id <> all (v_over)), 0)::integer as reserved_again,
+            sum(c.units)::integer as not_spent
+        from unnest(v_released) as c
+        where c.leased_until >= v_at
+        group by c.provider_id, c.window_opened_at
+        order by c.provider_id, c.window_opened_at
+    loop
+        perform headgate._move_units(
+            v_window.provider_id, v_window.window_opened_at, v_window.reserved_again, -v_window.not_spent
+        );
     end loop;
     if v_released <> '{}' then
         perform pg_notify('headgate_jobs', '');
@@ -7515,6 +7554,7 @@ begin
     end if;
     planned := 0;
     sent := 0;
+    perform headgate._enter_planning(v_execution, p_step, v_now);
     for v_step in
         select s.*
         from headgate.process_steps as s
@@ -11231,6 +11271,12 @@ REVOKE ALL ON FUNCTION headgate._end_late_parked(p_chunk headgate.chunks, p_asse
 REVOKE ALL ON FUNCTION headgate._end_unstarted(p_chunk headgate.chunks, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _enter_planning(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._enter_planning(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _evidence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_calendar text, p_due_since timestamp with time zone, p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11259,12 +11305,6 @@ REVOKE ALL ON FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text
 --
 
 REVOKE ALL ON FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
-
---
--- Name: FUNCTION _give_back(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._give_back(p_chunk headgate.chunks) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _has_open_step(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11357,10 +11397,10 @@ REVOKE ALL ON FUNCTION headgate._let_go(p_chunks headgate.chunks[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._live_closing(p_provider headgate.providers, p_chunk headgate.chunks, p_closing jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _lock_planners(p_pipeline_id bigint, p_step text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _locked_pairs(p_chunks headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._lock_planners(p_pipeline_id bigint, p_step text, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._locked_pairs(p_chunks headgate.chunks[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11513,6 +11553,12 @@ REVOKE ALL ON FUNCTION headgate._provider(p_provider text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._put_back(p_queue text, p_msg_id bigint) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _put_down(p_chunk headgate.chunks, p_is_current boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._put_down(p_chunk headgate.chunks, p_is_current boolean) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _queue(p_provider text, p_priority smallint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11663,10 +11709,10 @@ REVOKE ALL ON FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operati
 REVOKE ALL ON FUNCTION headgate._spend_lease(p_provider headgate.providers, p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _split_chunk(p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _split_chunk(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._split_chunk(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._split_chunk(p_chunk headgate.chunks) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _standing(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11769,6 +11815,12 @@ REVOKE ALL ON FUNCTION headgate._universes(p_pipeline_id bigint) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._url_encode(p_text text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _verdict(p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._verdict(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _wake_dependents(p_operation headgate.operations, p_jobs headgate.job_end[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -132,7 +132,9 @@ def test_the_parameters_have_their_defaults(db: Plan):
 
 
 def test_a_new_listing_costs_eleven_units_and_an_update_one(db: Plan):
-    rows = db.sql("select o.name, o.units, o.bundle, o.due_rule from headgate.operations as o")
+    rows = db.sql(
+        "select o.name, o.units, o.bundle, o.due_rule from headgate.operations as o where o.universe = 'equities'"
+    )
 
     assert {x["name"]: (x["units"], x["bundle"], x["due_rule"]) for x in rows} == {
         "fundamentals_bulk": (10, "new_listing", "once"),
@@ -166,5 +168,12 @@ def test_applying_the_rows_again_leaves_the_operator_s_settings(database: Settin
     assert "plans/equities/rows.sql" in report.files
     assert (provider["quota"], provider["quota_buffer"]) == (5000, 0)
     assert not plan.scalar("select is_active from headgate.v_assets where code = 'AAPL.US'")
-    assert plan.scalar("select count(*) from headgate.v_assets") == 21_817
-    assert plan.scalar("select count(*) from headgate.pipeline_steps") == 8
+    assert (
+        plan.scalar("select count(*) from headgate.v_assets where universe = 'equities'") == 21_817
+    )
+    assert (
+        plan.scalar(
+            "select count(*) from headgate.pipeline_steps join headgate.pipelines as p using (pipeline_id) where p.name = 'data_collection_equities'"
+        )
+        == 8
+    )
