@@ -164,7 +164,7 @@ def _started(
     settings: Settings, standin: Process, port: int, environ: dict[str, str]
 ) -> Iterator[Running]:
     with Plan(connect(settings, "test")).connection as connection:
-        changes = {"base_url": standin.api, "quota": 1_100, "buffer": 0}
+        changes = {"base_url": standin.api, "quota": 1_105, "buffer": 0}
         plan = Plan(connection)
         plan.call("set_provider", p_provider="eodhd", p_changes=changes | UNLIMITED)
         plan.sql(
