@@ -195,6 +195,8 @@ def _started(
             process.wait(120)
         if stack._plan is not None:
             stack._plan.connection.close()
+        if stack._client is not None:
+            stack._client.close()
 
 
 UNLIMITED: dict[str, Any] = {"requests_per_minute": None}
