@@ -76,7 +76,7 @@ psql: $(DEMO) ## Open psql on the database
 .PHONY: db/reset
 db/reset: $(DEMO) ## Throw the embedded database away, with all its data
 	@$(BIN)/headgate down
-	@rm -rf .headgate
+	@cd "$${HEADGATE_HOME:-.headgate}" && rm -rf postgres passwords.json standin.json
 
 .PHONY: schema
 schema: $(DEMO) ## Write db/schema.sql anew from a fresh install
@@ -101,7 +101,7 @@ test: $(DEV) ## Run all tests (ARGS='-k quota': only some)
 	@failed=0; \
 	$(if $(ARGS),,$(MAKE) --no-print-directory test/15 || failed=1;) \
 	$(if $(ARGS),,$(MAKE) --no-print-directory test/airflow || failed=1;) \
-	HEADGATE_DATA='$(HEADGATE_DATA)' $(BIN)/pytest -m 'not benchmark' $(ARGS) || failed=1; \
+	HEADGATE_DATA='$(HEADGATE_DATA)' $(BIN)/pytest $(ARGS) || failed=1; \
 	exit $$failed
 
 .PHONY: test/db
@@ -119,11 +119,11 @@ endif
 
 .PHONY: test/airflow
 test/airflow: $(AIRFLOW_DEV) ## Run the tests that need Airflow: DAGs, operators, and all its processes
-	@$(AIRFLOW_BIN)/pytest -m 'not benchmark' tests/dags tests/runner/test_airflow.py tests/airflow $(ARGS)
+	@$(AIRFLOW_BIN)/pytest tests/dags tests/runner/test_airflow.py tests/airflow $(ARGS)
 
 .PHONY: bench
 bench: $(DEV) ## Measure: ratios against a baseline of the same run
-	@$(BIN)/pytest -m benchmark -s -q tests/benchmarks $(ARGS)
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 .PHONY: clean
 clean: ## Stop what runs, remove the environments and caches; the data stay

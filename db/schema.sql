@@ -26,6 +26,12 @@ CREATE SCHEMA equities;
 ALTER SCHEMA equities OWNER TO headgate_plan_equities;
 
 --
+-- Name: SCHEMA equities; Type: COMMENT; Schema: -; Owner: headgate_plan_equities
+--
+
+COMMENT ON SCHEMA equities IS 'Listed equities: their daily bars and their fundamentals.';
+
+--
 -- Name: headgate; Type: SCHEMA; Schema: -; Owner: headgate_owner
 --
 
@@ -1136,13 +1142,14 @@ CREATE TABLE headgate.providers (
     publication_lag interval DEFAULT '00:00:00'::interval NOT NULL,
     CONSTRAINT auth_names_its_secret CHECK ((((auth ->> 'in'::text) = 'none'::text) OR (secret_name IS NOT NULL))),
     CONSTRAINT auth_place_is_known CHECK (((auth ->> 'in'::text) = ANY (ARRAY['none'::text, 'query'::text, 'header'::text, 'bearer'::text]))),
-    CONSTRAINT base_url_is_http CHECK ((base_url ~ '^https?://[^/?#@[:space:]]+[^?#[:space:]]*$'::text)),
+    CONSTRAINT base_url_is_http CHECK ((base_url ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'::text)),
     CONSTRAINT buffer_is_not_negative CHECK ((quota_buffer >= 0)),
     CONSTRAINT limits_are_positive CHECK ((LEAST(requests_per_minute, burst, max_in_flight, breaker_failures) > 0)),
     CONSTRAINT name_fits_a_queue CHECK ((name ~ '^[a-z][a-z0-9_]{0,30}$'::text)),
     CONSTRAINT quota_is_not_negative CHECK ((quota >= 0)),
     CONSTRAINT quota_period_is_known CHECK ((quota_period = ANY (ARRAY['minute'::text, 'hour'::text, 'day'::text, 'month'::text]))),
-    CONSTRAINT secret_is_a_name CHECK ((secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'::text))
+    CONSTRAINT secret_is_a_name CHECK ((secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'::text)),
+    CONSTRAINT times_are_not_negative CHECK (((reset_guard >= '00:00:00'::interval) AND (breaker_cooldown > '00:00:00'::interval) AND (publication_lag >= '00:00:00'::interval)))
 );
 
 ALTER TABLE headgate.providers OWNER TO headgate_owner;
@@ -1566,12 +1573,54 @@ $$;
 ALTER FUNCTION headgate._can_pay_again(p_chunk headgate.chunks, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _cancel_waiting(bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._cancel_waiting(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_cancelled integer;
+begin
+    v_cancelled := headgate._end_chunks(
+        array(
+            select c.chunk_id
+            from headgate.chunks as c
+            where c.execution_id = p_execution_id
+                and (p_step is null or c.step = p_step)
+                and c.state <> 'leased'
+            order by c.chunk_id
+            for update
+        ),
+        'cancelled', p_reason, p_now
+    );
+    perform from headgate.process_executions as e where e.execution_id = p_execution_id for update;
+    return v_cancelled + headgate._end_chunks(
+        array(
+            select c.chunk_id
+            from headgate.chunks as c
+            where c.execution_id = p_execution_id
+                and (p_step is null or c.step = p_step)
+                and c.state <> 'leased'
+            order by c.chunk_id
+            for update skip locked
+        ),
+        'cancelled', p_reason, p_now
+    );
+end;
+$$;
+
+ALTER FUNCTION headgate._cancel_waiting(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _candidates(bigint, jsonb, timestamp with time zone, text, bigint, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
 CREATE FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text DEFAULT NULL::text, p_execution_id bigint DEFAULT NULL::bigint, p_assets bigint[] DEFAULT NULL::bigint[]) RETURNS TABLE(operation_id bigint, asset_id bigint, step text, group_key text, priority smallint, due_since timestamp with time zone, weight double precision)
     LANGUAGE sql STABLE ROWS 10000
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_nestloop TO 'on'
     AS $$
     with covered as materialized (
         select array_agg(o.operation_id) as operation_ids
@@ -1602,7 +1651,7 @@ CREATE FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at 
         from headgate._failed_pairs(p_execution_id, p_step) as f
         where p_execution_id is not null
     ),
-    step_of as (
+    step_of as materialized (
         select k.operation_id, k.group_key, s.step
         from (select distinct d.operation_id, d.group_key from due as d) as k
         join headgate.operations as o using (operation_id)
@@ -2581,21 +2630,26 @@ CREATE FUNCTION headgate._due_pairs(p_operation_ids bigint[], p_at timestamp wit
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+    -- The keys come in order, so a limit stops at the first ones that fill it.
     select d.operation_id, d.asset_id, d.priority, d.next_due_at
-    from headgate.operations as o
-    cross join generate_series(o.priority * 10, o.priority * 10 + 9) as p (priority)
+    from (
+        select o.operation_id, p.priority::smallint as priority
+        from headgate.operations as o
+        cross join generate_series(o.priority * 10, o.priority * 10 + 9) as p (priority)
+        where o.operation_id = any (p_operation_ids)
+        order by p.priority, o.operation_id
+    ) as k
     cross join lateral (
         select s.operation_id, s.asset_id, s.priority, s.next_due_at
         from headgate.asset_processing_state as s
-        where s.operation_id = o.operation_id
-            and s.priority = p.priority::smallint
+        where s.operation_id = k.operation_id
+            and s.priority = k.priority
             and s.next_due_at <= p_at
             and s.chunk_id is null
         order by s.next_due_at
         limit p_limit
     ) as d
-    where o.operation_id = any (p_operation_ids)
-    order by p.priority, o.operation_id
+    order by k.priority, k.operation_id
     limit p_limit;
 $$;
 
@@ -2610,46 +2664,54 @@ CREATE FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text, p_reas
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_chunk headgate.chunks;
-    v_ended integer := 0;
+    v_chunks headgate.chunks[];
+    v_step record;
     v_release record;
-    v_released headgate.chunks[] := '{}';
 begin
-    for v_chunk in
-        select * from headgate.chunks as c where c.chunk_id = any (p_chunk_ids) order by c.chunk_id for update
+    v_chunks := array(
+        select c from headgate.chunks as c where c.chunk_id = any (p_chunk_ids) order by c.chunk_id for update
+    );
+    if v_chunks = '{}' then
+        return 0;
+    end if;
+    perform pgmq.delete(c.queue, c.msg_id) from unnest(v_chunks) as c where c.msg_id is not null;
+    delete from headgate.chunks as c where c.chunk_id = any (array(select u.chunk_id from unnest(v_chunks) as u));
+    perform headgate._let_go(v_chunks);
+
+    insert into headgate.asset_processing_details (
+        execution_id, asset_id, operation_id, round, step, status, reason, units, attempts, records, api_calls_used,
+        duration_ms, ended_at
+    )
+    select
+        c.execution_id, u.asset_id, c.operation_id, c.round, c.step, p_status, p_reason, headgate._paid(c), c.requests, 0,
+        headgate._paid(c), 0, p_now
+    from unnest(v_chunks) as c
+    cross join unnest(c.asset_ids) as u (asset_id);
+
+    for v_step in
+        select c.execution_id, c.step, array_agg(
+            row(u.asset_id, p_status, p_reason, null, headgate._paid(c), c.requests, 0, null, 0)::headgate.job_end
+        ) as jobs
+        from unnest(v_chunks) as c
+        cross join unnest(c.asset_ids) as u (asset_id)
+        group by c.execution_id, c.step
+        order by c.execution_id, c.step
     loop
-        if v_chunk.msg_id is not null then
-            perform pgmq.delete(v_chunk.queue, v_chunk.msg_id);
-        end if;
-        perform headgate._end_jobs(
-            v_chunk,
-            array(
-                select row(
-                    u.asset_id, p_status, p_reason, null,
-                    v_chunk.booked + case when v_chunk.state = 'leased' then v_chunk.units / greatest(1, v_chunk.calls) else 0 end,
-                    v_chunk.requests, 0, null, 0
-                )::headgate.job_end
-                from unnest(v_chunk.asset_ids) as u (asset_id)
-            ),
-            p_now
-        );
-        delete from headgate.chunks as c where c.chunk_id = v_chunk.chunk_id;
-        v_ended := v_ended + cardinality(v_chunk.asset_ids);
-        if v_chunk.state <> 'leased' and v_chunk.window_opened_at is not null then
-            v_released := v_released || v_chunk;
-        end if;
+        perform headgate._count_jobs(v_step.execution_id, v_step.step, v_step.jobs, p_now);
     end loop;
 
     for v_release in
-        select r.provider_id, r.window_opened_at, sum(r.units)::integer as units
-        from unnest(v_released) as r
-        group by r.provider_id, r.window_opened_at
-        order by r.provider_id, r.window_opened_at
+        select c.provider_id, c.window_opened_at, sum(c.units)::integer as units
+        from unnest(v_chunks) as c
+        where c.state <> 'leased'
+            and c.window_opened_at is not null
+        group by c.provider_id, c.window_opened_at
+        order by c.provider_id, c.window_opened_at
     loop
         perform headgate._move_units(v_release.provider_id, v_release.window_opened_at, -v_release.units, 0);
     end loop;
 
-    return v_ended;
+    return (select sum(cardinality(c.asset_ids)) from unnest(v_chunks) as c);
 end;
 $$;
 
@@ -2689,6 +2751,35 @@ end;
 $$;
 
 ALTER FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_jobs headgate.job_end[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _end_late_parked(headgate.chunks, bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._end_late_parked(p_chunk headgate.chunks, p_asset_ids bigint[], p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    perform from headgate.process_executions as e where e.execution_id = p_chunk.execution_id for key share;
+    if headgate._standing(p_chunk) = 'over' then
+        perform headgate._end_chunks(
+            array(
+                select c.chunk_id
+                from headgate.chunks as c
+                where c.execution_id = p_chunk.execution_id
+                    and c.step = p_chunk.step
+                    and c.operation_id = p_chunk.operation_id
+                    and c.state = 'parked'
+                    and c.asset_ids && p_asset_ids
+            ),
+            'cancelled', 'its step had ended', p_now
+        );
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._end_late_parked(p_chunk headgate.chunks, p_asset_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _end_unstarted(headgate.chunks, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -2737,7 +2828,7 @@ CREATE TABLE headgate.asset_processing_state (
     input_changed_at timestamp with time zone,
     CONSTRAINT attempts_are_not_negative CHECK ((LEAST(attempts, consecutive_failures) >= 0))
 )
-WITH (autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='10000', autovacuum_analyze_scale_factor='0.05');
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='10000', autovacuum_analyze_scale_factor='0.05');
 
 ALTER TABLE headgate.asset_processing_state OWNER TO headgate_owner;
 
@@ -3356,13 +3447,13 @@ COMMENT ON COLUMN headgate.provider_gates.provider_id IS 'The provider.';
 -- Name: COLUMN provider_gates.rate_slots; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.provider_gates.rate_slots IS 'Requests granted in each second of the last sixty, by second modulo 60.';
+COMMENT ON COLUMN headgate.provider_gates.rate_slots IS 'Requests granted lately, by slot modulo 60; a slot is a fifty-ninth of a minute, so that sixty cover any.';
 
 --
 -- Name: COLUMN provider_gates.rate_second; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.provider_gates.rate_second IS 'The second (since 1970) that the slots were last brought up to.';
+COMMENT ON COLUMN headgate.provider_gates.rate_second IS 'The slot (since 1970) that they were last brought up to.';
 
 --
 -- Name: COLUMN provider_gates.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -3600,6 +3691,35 @@ $$;
 ALTER FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _let_go(headgate.chunks[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._let_go(p_chunks headgate.chunks[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+    with held as (
+        select s.operation_id, s.asset_id
+        from unnest(p_chunks) as c
+        cross join unnest(c.asset_ids) as u (asset_id)
+        join headgate.asset_processing_state as s
+            on s.operation_id = c.operation_id
+            and s.asset_id = u.asset_id
+            and s.chunk_id = c.chunk_id
+        order by s.operation_id, s.asset_id
+        for update of s
+    )
+    update headgate.asset_processing_state as s
+    set chunk_id = null
+    from held as h
+    where s.operation_id = h.operation_id
+        and s.asset_id = h.asset_id;
+$$;
+
+ALTER FUNCTION headgate._let_go(p_chunks headgate.chunks[]) OWNER TO headgate_owner;
+
+--
 -- Name: _live_closing(headgate.providers, headgate.chunks, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -3647,26 +3767,15 @@ $$;
 ALTER FUNCTION headgate._lock_planners(p_pipeline_id bigint, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _mark_planned(headgate.process_executions, text, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _mark_planned(headgate.process_executions, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_execution headgate.process_executions;
 begin
-    if p_is_round then
-        perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for key share;
-    else
-        -- Whoever ends or pauses it waits for us, or we see that it has been done meanwhile and write nothing.
-        select * into v_execution
-        from headgate.process_executions as e
-        where e.execution_id = p_execution.execution_id
-        for share;
-        perform headgate._check_open(v_execution);
-    end if;
+    perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for key share;
     update headgate.process_steps as s
     set planned_at = coalesce(s.planned_at, p_now)
     from headgate.pipeline_steps as g
@@ -3678,7 +3787,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _move_units(bigint, timestamp with time zone, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -3742,9 +3851,17 @@ begin
         when 'session' then
             v_due_at := headgate._session_due_at(p_operation.provider_id, p_calendar, p_watermark, p_now);
         when 'function' then
-            execute format(
-                'select %s($1, $2, $3)', headgate._checked_name(p_operation.due_function)
-            ) into v_due_at using p_asset_id, p_watermark, p_now;
+            begin
+                execute format(
+                    'select %s($1, $2, $3)', headgate._checked_name(p_operation.due_function)
+                ) into v_due_at using p_asset_id, p_watermark, p_now;
+            exception
+                when transaction_rollback then
+                    raise;
+                when others then  -- one asset it cannot answer for: the others go on, and it is asked again tomorrow
+                    raise warning '% of asset %: %', p_operation.due_function, p_asset_id, sqlerrm;
+                    v_due_at := p_now + interval '1 day';
+            end;
         else
             v_due_at := null;  -- once: done; after: when an input changes
     end case;
@@ -4105,6 +4222,18 @@ $$;
 ALTER FUNCTION headgate._own_quota(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _paid(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._paid(p_chunk headgate.chunks) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select p_chunk.booked + case when p_chunk.state = 'leased' then p_chunk.units / greatest(1, p_chunk.calls) else 0 end;
+$$;
+
+ALTER FUNCTION headgate._paid(p_chunk headgate.chunks) OWNER TO headgate_owner;
+
+--
 -- Name: pipeline_parameters; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -4348,6 +4477,8 @@ ALTER FUNCTION headgate._pipeline(p_pipeline text) OWNER TO headgate_owner;
 CREATE FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer DEFAULT NULL::integer, p_step text DEFAULT NULL::text, p_execution_id bigint DEFAULT NULL::bigint, p_assets bigint[] DEFAULT NULL::bigint[]) RETURNS TABLE(rank bigint, operation_id bigint, asset_id bigint, step text, group_key text, provider_id bigint, chunk_size integer, units integer, due_since timestamp with time zone, is_granted boolean, reason text, units_before bigint, units_left integer, run_at timestamp with time zone)
     LANGUAGE sql STABLE ROWS 10000
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_nestloop TO 'off'
+    SET jit TO 'off'
     AS $$
     with budget as materialized (
         select p.provider_id, p.quota_period, b.*
@@ -4356,48 +4487,57 @@ CREATE FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timest
             p, p_at, least(p_quota, headgate._own_quota(p_pipeline_id, p_params))
         ) as b
     ),
-    pair as materialized (
+    need as materialized (
+        -- Bundles are numbered in the order of their names: numbers sort many times faster.
         select
-            c.*,
+            operation_id,
             o.provider_id,
             o.units,
-            o.patience,
-            coalesce(o.bundle, o.name) as bundle,
+            dense_rank() over (order by coalesce(o.bundle, o.name)) as bundle,
             lever.max_assets,
-            lever.chunk_size
-        from headgate._candidates(p_pipeline_id, p_params, p_at, p_step, p_execution_id, p_assets) as c
+            lever.chunk_size,
+            coalesce(g.closed_until > p_at + o.patience, false) as is_closed
+        from headgate._planned_operations(p_pipeline_id, p_params) as lever
         join headgate.operations as o using (operation_id)
-        join headgate._planned_operations(p_pipeline_id, p_params) as lever using (operation_id)
+        join budget as g using (provider_id)
+    ),
+    pair as materialized (
+        select c.* from headgate._candidates(p_pipeline_id, p_params, p_at, p_step, p_execution_id, p_assets) as c
     ),
     bundled as (
         -- What is granted together: an asset's due operations of one bundle.
         select
             p.asset_id,
-            p.bundle,
-            p.provider_id,
+            n.bundle,
+            n.provider_id,
             min(p.priority) as priority,
-            sum(p.units)::integer as units,
-            max(p.weight) * (1 + extract(epoch from p_at - min(p.due_since)) / 86400)
-                / greatest(1, sum(p.units)) as value,
-            min(p.max_assets) as max_assets,
-            max(p.patience) as patience
+            sum(n.units)::integer as units,
+            max(p.weight) * (1 + date_part('epoch', p_at - min(p.due_since)) / 86400)
+                / greatest(1, sum(n.units)) as value,
+            min(n.max_assets) as max_assets,
+            bool_and(n.is_closed) as is_closed
         from pair as p
-        group by p.asset_id, p.bundle, p.provider_id
+        join need as n using (operation_id)
+        group by p.asset_id, n.bundle, n.provider_id
+    ),
+    ranked as (
+        select
+            b.*,
+            row_number() over (order by b.priority, b.value desc, b.asset_id, b.bundle, b.provider_id) as nth
+        from bundled as b
     ),
     counted as (
         select
-            b.*,
-            row_number() over by_rank as nth,
-            row_number() over (partition by b.bundle, b.provider_id order by b.priority, b.value desc, b.asset_id) as nth_of_bundle
-        from bundled as b
-        window by_rank as (order by b.priority, b.value desc, b.asset_id, b.bundle, b.provider_id)
+            r.*,
+            coalesce(
+                row_number() over (partition by r.provider_id, r.bundle order by r.nth) > r.max_assets, false
+            ) as is_over_ceiling
+        from ranked as r
     ),
     charged as (
         select
             c.*,
-            coalesce(c.nth_of_bundle > c.max_assets, false) as is_over_ceiling,
-            coalesce(g.closed_until > p_at + c.patience, false) as is_closed,
-            sum(c.units) filter (where not coalesce(c.nth_of_bundle > c.max_assets, false)) over (
+            sum(c.units) filter (where not c.is_over_ceiling) over (
                 partition by c.provider_id order by c.nth rows between unbounded preceding and current row
             ) as running_units,
             g.units_left,
@@ -4416,34 +4556,36 @@ CREATE FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timest
             end as refusal
         from charged as c
     ),
-    agreed as (
+    refused as (
         -- A bundle that spans providers is granted by all of them or not at all.
-        select
-            d.*,
-            max(d.refusal) over (partition by d.asset_id, d.bundle) as bundle_refusal
+        select d.asset_id, d.bundle, max(d.refusal) as reason
         from decided as d
+        where d.refusal is not null
+        group by d.asset_id, d.bundle
     )
     select
-        a.nth,
+        d.nth,
         p.operation_id,
         p.asset_id,
         p.step,
         p.group_key,
-        p.provider_id,
-        p.chunk_size,
-        p.units,
+        n.provider_id,
+        n.chunk_size,
+        n.units,
         p.due_since,
-        a.bundle_refusal is null,
-        a.bundle_refusal,
-        a.running_units - a.units,
-        a.units_left,
-        case a.bundle_refusal
-            when 'quota' then a.closes_at
-            when 'closed' then a.closed_until
-            else greatest(p_at, a.closed_until)
+        r.reason is null,
+        r.reason,
+        d.running_units - d.units,
+        d.units_left,
+        case r.reason
+            when 'quota' then d.closes_at
+            when 'closed' then d.closed_until
+            else greatest(p_at, d.closed_until)
         end
     from pair as p
-    join agreed as a using (asset_id, bundle, provider_id);
+    join need as n using (operation_id)
+    join decided as d using (asset_id, bundle, provider_id)
+    left join refused as r using (asset_id, bundle);
 $$;
 
 ALTER FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_execution_id bigint, p_assets bigint[]) OWNER TO headgate_owner;
@@ -4496,7 +4638,7 @@ ALTER FUNCTION headgate._plan_summary(p_execution headgate.process_executions) O
 --
 
 CREATE FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_params jsonb, p_step text DEFAULT NULL::text) RETURNS TABLE(operation_id bigint, max_assets integer, chunk_size integer)
-    LANGUAGE sql STABLE
+    LANGUAGE sql STABLE ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     with lever as (
@@ -5609,6 +5751,24 @@ $$;
 ALTER FUNCTION headgate._stop_before(p_provider headgate.providers, p_lease interval, p_closes_at timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _stopped_execution(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._stopped_execution(p_pipeline text, p_run_id text) RETURNS headgate.process_executions
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    perform pg_advisory_xact_lock(
+        hashtext('headgate.execution'), (headgate._execution(p_pipeline, p_run_id)).execution_id::integer
+    );
+    return headgate._execution(p_pipeline, p_run_id);
+end;
+$$;
+
+ALTER FUNCTION headgate._stopped_execution(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
+
+--
 -- Name: _sweep(integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6077,9 +6237,11 @@ ALTER FUNCTION headgate._window_at(p_provider headgate.providers, p_at timestamp
 CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) RETURNS integer
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_memoize TO 'off'
     AS $$
     with plan as materialized (
-        select p.*
+        select
+            p.rank, p.step, p.operation_id, p.group_key, p.asset_id, p.chunk_size, p.units, p.is_granted, p.reason
         from headgate._plan(
             p_execution.pipeline_id, p_execution.params, p_now, null, p_step,
             case when p_is_round then p_execution.execution_id end
@@ -6088,12 +6250,28 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
             on s.execution_id = p_execution.execution_id and s.step = p.step
         where p_is_round or s.planned_at is null and s.status in ('pending', 'running')
     ),
-    numbered as (
-        select
-            p.*,
-            (row_number() over (partition by p.step, p.operation_id, p.group_key order by p.rank) - 1) / p.chunk_size as nth
+    line as materialized (
+        -- Jobs that may travel together. Numbered, because numbers sort many times faster than names.
+        select p.step, p.operation_id, p.group_key, p.chunk_size, row_number() over () as line
         from plan as p
         where p.is_granted
+        group by p.step, p.operation_id, p.group_key, p.chunk_size
+    ),
+    lined_up as (
+        select l.line, array_agg(p.asset_id order by p.rank) as asset_ids, array_agg(p.rank order by p.rank) as ranks
+        from plan as p
+        join line as l using (step, operation_id, group_key)
+        where p.is_granted
+        group by l.line
+    ),
+    cut as (
+        select
+            l.step, l.operation_id, l.group_key,
+            u.asset_ids[n.first : n.first + l.chunk_size - 1] as asset_ids,
+            u.ranks[n.first] as rank
+        from lined_up as u
+        join line as l using (line)
+        cross join generate_series(1, cardinality(u.asset_ids), l.chunk_size) as n (first)
     ),
     new_chunks as (
         insert into headgate.chunks (
@@ -6101,18 +6279,17 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
             planned_at
         )
         select
-            p_execution.execution_id, n.step, s.round, n.operation_id, n.provider_id, n.group_key, o.priority,
-            array_agg(n.asset_id order by n.rank),
-            case when o.path is null then 0 else count(*) end,
-            sum(n.units),
+            p_execution.execution_id, c.step, s.round, c.operation_id, o.provider_id, c.group_key, o.priority,
+            c.asset_ids,
+            case when o.path is null then 0 else cardinality(c.asset_ids) end,
+            cardinality(c.asset_ids) * o.units,
             headgate._queue(r.name, o.priority),
             p_now
-        from numbered as n
+        from cut as c
         join headgate.operations as o using (operation_id)
-        join headgate.providers as r on r.provider_id = n.provider_id
-        join headgate.process_steps as s on s.execution_id = p_execution.execution_id and s.step = n.step
-        group by n.step, s.round, n.operation_id, n.provider_id, n.group_key, n.nth, o.priority, o.path, r.name
-        order by min(n.rank)
+        join headgate.providers as r using (provider_id)
+        join headgate.process_steps as s on s.execution_id = p_execution.execution_id and s.step = c.step
+        order by c.rank
         returning chunk_id, step, operation_id, asset_ids
     ),
     held as (
@@ -6122,6 +6299,7 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
             select c.chunk_id, c.operation_id, u.asset_id
             from new_chunks as c
             cross join unnest(c.asset_ids) as u (asset_id)
+            order by c.operation_id, u.asset_id
         ) as c
         where s.operation_id = c.operation_id
             and s.asset_id = c.asset_id
@@ -6167,16 +6345,22 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_planned integer;
 begin
+    -- Whoever ends or pauses it waits for us, or has done it by now.
+    perform pg_advisory_xact_lock_shared(hashtext('headgate.execution'), p_execution.execution_id::integer);
+    if not p_is_round then
+        perform headgate._check_open(e) from headgate.process_executions as e where e.execution_id = p_execution.execution_id;
+    end if;
     perform headgate._lock_planners(p_execution.pipeline_id, p_step, v_now);
     for v_try in 1 .. 5 loop
         begin
             v_planned := headgate._write_chunks(p_execution, p_step, p_is_round, v_now);
-            perform headgate._mark_planned(p_execution, p_step, p_is_round, v_now);
+            perform headgate._mark_planned(p_execution, p_step, v_now);
             perform headgate._reserve_planned(p_execution.execution_id, v_now);
             return v_planned;
         exception
-            when serialization_failure then
-                -- Runners took units between the plan's reading and the window's lock: plan from what is left.
+            when serialization_failure or deadlock_detected then
+                -- Runners took units between the plan's reading and the window's lock, or woke pairs it was about to hold:
+                -- plan from what is left.
                 if v_try = 5 then
                     raise;
                 end if;
@@ -6260,24 +6444,12 @@ CREATE FUNCTION headgate.cancel_execution(p_pipeline text, p_run_id text) RETURN
     AS $$
 declare
     v_now constant timestamptz := headgate.clock();
-    v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
+    v_execution headgate.process_executions;
 begin
+    v_execution := headgate._stopped_execution(p_pipeline, p_run_id);
     cancelled := 0;
     if v_execution.status in ('running', 'paused') then
-        cancelled := headgate._end_chunks(
-            array(
-                select c.chunk_id
-                from headgate.chunks as c
-                where c.execution_id = v_execution.execution_id
-                    and c.state <> 'leased'
-                order by c.chunk_id
-                for update
-            ),
-            'cancelled', 'the execution was cancelled', v_now
-        );
-        perform from headgate.process_executions as e
-        where e.execution_id = v_execution.execution_id
-        for update;
+        cancelled := headgate._cancel_waiting(v_execution.execution_id, null, 'the execution was cancelled', v_now);
         update headgate.process_steps as s
         set status = 'cancelled', started_at = coalesce(s.started_at, v_now), finished_at = v_now
         where s.execution_id = v_execution.execution_id
@@ -6516,6 +6688,9 @@ begin
     );
 
     perform headgate._apply_fates(v_chunk, v_fates, v_now);
+    if exists (select from unnest(v_fates) as f where f.fate = 'park') then
+        perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);
+    end if;
     if v_closing ->> 'until' = 'execution' then
         perform headgate._end_unstarted(v_chunk, 'house: ' || coalesce(v_closing ->> 'reason', 'closed'), v_now);
     end if;
@@ -6806,9 +6981,10 @@ CREATE FUNCTION headgate.finalize_execution(p_pipeline text, p_run_id text) RETU
     AS $$
 declare
     v_now constant timestamptz := headgate.clock();
-    v_execution headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
+    v_execution headgate.process_executions;
     v_chunk_ids bigint[];
 begin
+    v_execution := headgate._stopped_execution(p_pipeline, p_run_id);
     if v_execution.status in ('running', 'paused') then
         loop
             v_chunk_ids := array(
@@ -6950,6 +7126,12 @@ CREATE FUNCTION headgate.pause_pipeline(p_pipeline text) RETURNS TABLE(paused_ex
 declare
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
 begin
+    perform pg_advisory_xact_lock(hashtext('headgate.execution'), e.execution_id::integer)
+    from (
+        select * from headgate.process_executions as e
+        where e.pipeline_id = v_pipeline.pipeline_id and e.status = 'running'
+        order by e.execution_id
+    ) as e;
     update headgate.pipelines as p set is_paused = true where p.pipeline_id = v_pipeline.pipeline_id;
 
     with waiting as (
@@ -7430,6 +7612,7 @@ declare
         'breaker_cooldown', 'publication_lag', 'secret_name', 'closed_until', 'reason'
     ];
     v_unknown text;
+    v_closed_until timestamptz;
 begin
     if jsonb_typeof(p_changes) is distinct from 'object' then
         perform headgate._raise('HG008', 'the changes must be an object', 'e.g. {"quota": 5000, "buffer": 0}');
@@ -7457,6 +7640,7 @@ begin
             publication_lag = coalesce((p_changes ->> 'publication_lag')::interval, p.publication_lag),
             secret_name = coalesce(p_changes ->> 'secret_name', p.secret_name)
         where p.provider_id = v_old.provider_id;
+        v_closed_until := p_changes ->> 'closed_until';
     exception
         when check_violation or data_exception then
             perform headgate._raise(
@@ -7466,7 +7650,7 @@ begin
 
     if p_changes ? 'closed_until' then
         perform headgate._set_gate(
-            v_old.provider_id, (p_changes ->> 'closed_until')::timestamptz, coalesce(p_changes ->> 'reason', 'closed by hand')
+            v_old.provider_id, v_closed_until, coalesce(p_changes ->> 'reason', 'closed by hand')
         );
     end if;
     if p_changes ?| array['quota', 'buffer'] then
@@ -7495,22 +7679,12 @@ CREATE FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) 
     AS $$
 declare
     v_now constant timestamptz := headgate.clock();
-    v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
-    v_definition constant headgate.pipeline_steps := headgate._step(v_execution, p_step);
+    v_execution headgate.process_executions;
+    v_definition headgate.pipeline_steps;
 begin
-    cancelled := headgate._end_chunks(
-        array(
-            select c.chunk_id
-            from headgate.chunks as c
-            where c.execution_id = v_execution.execution_id
-                and c.step = v_definition.step
-                and c.state <> 'leased'
-            order by c.chunk_id
-            for update
-        ),
-        'cancelled', 'the step was skipped', v_now
-    );
-    perform from headgate.process_executions as e where e.execution_id = v_execution.execution_id for update;
+    v_execution := headgate._stopped_execution(p_pipeline, p_run_id);
+    v_definition := headgate._step(v_execution, p_step);
+    cancelled := headgate._cancel_waiting(v_execution.execution_id, v_definition.step, 'the step was skipped', v_now);
     update headgate.process_steps as s
     set status = 'skipped', started_at = coalesce(s.started_at, v_now), finished_at = v_now
     where s.execution_id = v_execution.execution_id
@@ -9281,7 +9455,7 @@ COMMENT ON COLUMN headgate.response_rules.outcome IS 'What becomes of the job.';
 -- Name: COLUMN response_rules.blame; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.response_rules.blame IS 'Whose fault it is: item (burns attempts), provider or house (feed the breaker), quota (nobody''s: too much was asked).';
+COMMENT ON COLUMN headgate.response_rules.blame IS 'Whose fault it is: item (burns attempts), provider (feeds the breaker), house (ours: a token, a setting), quota (nobody''s).';
 
 --
 -- Name: COLUMN response_rules.close; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -10142,7 +10316,7 @@ COMMENT ON COLUMN headgate.v_recent_executions.failed IS 'Jobs that failed.';
 -- Name: COLUMN v_recent_executions.deferred; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_recent_executions.deferred IS 'Jobs that had to wait for the next execution.';
+COMMENT ON COLUMN headgate.v_recent_executions.deferred IS 'Planned jobs that had to wait for the next execution; what was never planned is in headgate.v_deferrals.';
 
 --
 -- Name: COLUMN v_recent_executions.skipped; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -10907,6 +11081,12 @@ REVOKE ALL ON FUNCTION headgate._call(p_operation headgate.operations, p_provide
 REVOKE ALL ON FUNCTION headgate._can_pay_again(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _cancel_waiting(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._cancel_waiting(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text, p_execution_id bigint, p_assets bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11033,6 +11213,12 @@ REVOKE ALL ON FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text,
 REVOKE ALL ON FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_jobs headgate.job_end[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _end_late_parked(p_chunk headgate.chunks, p_asset_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._end_late_parked(p_chunk headgate.chunks, p_asset_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _end_unstarted(p_chunk headgate.chunks, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11153,6 +11339,12 @@ REVOKE ALL ON FUNCTION headgate._judge_health(p_severity text, p_subject text, p
 REVOKE ALL ON FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _let_go(p_chunks headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._let_go(p_chunks headgate.chunks[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _live_closing(p_provider headgate.providers, p_chunk headgate.chunks, p_closing jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11165,10 +11357,10 @@ REVOKE ALL ON FUNCTION headgate._live_closing(p_provider headgate.providers, p_c
 REVOKE ALL ON FUNCTION headgate._lock_planners(p_pipeline_id bigint, p_step text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _move_units(p_provider_id bigint, p_opened_at timestamp with time zone, p_reserve integer, p_spend integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11253,6 +11445,12 @@ REVOKE ALL ON FUNCTION headgate._operation(p_operation text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._own_quota(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _paid(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._paid(p_chunk headgate.chunks) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _param_value(p_parameter headgate.pipeline_parameters, p_value jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11489,6 +11687,12 @@ REVOKE ALL ON FUNCTION headgate._step(p_execution headgate.process_executions, p
 REVOKE ALL ON FUNCTION headgate._stop_before(p_provider headgate.providers, p_lease interval, p_closes_at timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _stopped_execution(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._stopped_execution(p_pipeline text, p_run_id text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _sweep(p_limit integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11596,6 +11800,9 @@ GRANT ALL ON FUNCTION headgate.announce_order(p_pipeline text) TO headgate_plann
 --
 
 REVOKE ALL ON FUNCTION headgate.applied_files() FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.applied_files() TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.applied_files() TO headgate_runner;
+GRANT ALL ON FUNCTION headgate.applied_files() TO headgate_reader;
 
 --
 -- Name: FUNCTION cancel_execution(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner

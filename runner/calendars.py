@@ -1,4 +1,4 @@
-"""Trading sessions of exchange calendars, as rows for headgate.trading_sessions.
+"""Trading sessions of exchange calendars, as rows of the trading calendar.
 
     python -m runner.calendars --from 2012-01-01 --to 2027-06-30 XNYS XLON > sessions.csv
 

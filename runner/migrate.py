@@ -21,12 +21,13 @@ from runner.database import connect, mapped_errors
 from runner.errors import MigrationFailed, NotMigrated
 from runner.migrate_data import load_data
 from runner.migrate_files import OWNER, File, pending_files, read_folder
-from runner.migrate_ledger import applied_files, gone_files, record
+from runner.migrate_ledger import applied_files, gone_files, record, told_files
 from runner.migrate_setup import (
     create_database,
     database_exists,
     grant_pgmq,
     install_pgmq,
+    prepare_owner,
     prepare_plan,
     require_version,
     role_exists,
@@ -35,6 +36,8 @@ from runner.migrate_sql import statements
 from runner.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+MOST_NAMED = 20
 
 HINTS = {
     "42P13": "a migration must drop the old function first: its return type or arguments changed",
@@ -73,7 +76,7 @@ def migrate(settings: Settings, *, dry_run: bool = False) -> Report:
 
 def require_migrated(connection: Connection[Any], settings: Settings) -> None:
     """Raise unless the database is in the state of db/."""
-    pending = pending_files(read_folder(settings.db), applied_files(connection))
+    pending = pending_files(read_folder(settings.db), told_files(connection))
     if pending:
         more = f" and {len(pending) - 1} more" if len(pending) > 1 else ""
         raise NotMigrated(
@@ -89,13 +92,16 @@ class _Run:
         self._folder = settings.db.name
         self._lock_timeout = settings.lock_timeout
         self._prepared: set[str] = set()
+        self._level = logging.INFO
 
     def apply(self, pending: list[File]) -> None:
-        """Apply the files in order."""
+        """Apply the files in order; a first installation does not name each."""
+        self._level = logging.INFO if len(pending) <= MOST_NAMED else logging.DEBUG
         rest = list(pending)
         while rest:
             with self._connection.transaction():
                 self._set_timeouts()
+                prepare_owner(self._connection)
                 install_pgmq(self._connection)
                 while rest and rest[0].is_transactional:
                     self._apply(rest.pop(0))
@@ -119,7 +125,7 @@ class _Run:
         if file.kind == "migration" and file.role is None and role_exists(self._connection, OWNER):
             grant_pgmq(self._connection)
         record(self._connection, file)
-        logger.info("applied %s/%s", self._folder, file.path)
+        logger.log(self._level, "applied %s/%s", self._folder, file.path)
 
     def _execute(self, file: File) -> None:
         for statement in statements(file.text):

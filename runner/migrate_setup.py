@@ -6,7 +6,6 @@ import logging
 from typing import Any, LiteralString
 
 import psycopg
-from pgmq.install import get_embedded_install_sql, get_embedded_sql_version
 from psycopg import Connection, sql
 
 from runner.database import connect
@@ -78,6 +77,9 @@ def install_pgmq(connection: Connection[Any]) -> None:
         connection.execute("create extension pgmq")
         logger.info("installed the extension pgmq")
         return
+    # Only here: it brings a client library that no worker needs in its memory.
+    from pgmq.install import get_embedded_install_sql, get_embedded_sql_version
+
     connection.execute(get_embedded_install_sql().encode())
     logger.info("installed pgmq %s from the package's SQL", get_embedded_sql_version())
 
@@ -90,6 +92,17 @@ def grant_pgmq(connection: Connection[Any]) -> None:
         "grant all on all sequences in schema pgmq to {}",
     ):
         connection.execute(sql.SQL(statement).format(sql.Identifier(OWNER)))
+
+
+def prepare_owner(connection: Connection[Any]) -> None:
+    """Make the owner of the plan and let the connecting user, if no superuser, act for it."""
+    names = {"role": sql.Identifier(OWNER)}
+    if not role_exists(connection, OWNER):
+        connection.execute(sql.SQL(ROLE).format(**names))
+    query = "select pg_catalog.pg_has_role(%s, 'usage') as may_act"
+    row = connection.execute(query, (OWNER,)).fetchone()
+    if not (row and row["may_act"]):
+        connection.execute(sql.SQL("grant {role} to current_user").format(**names))
 
 
 def prepare_plan(connection: Connection[Any], plan: str) -> None:

@@ -35,9 +35,10 @@ class Settings:
         """Read HEADGATE_ and: DSN, DATABASE, HOME, DB (the folder of SQL), LOCK_TIMEOUT."""
         env = os.environ if environ is None else environ
         dsn = env.get("HEADGATE_DSN") or None
+        named = _database_of(dsn)  # a string that cannot be read is refused in any case
         return cls(
             dsn=dsn,
-            database=env.get("HEADGATE_DATABASE") or _database_of(dsn),
+            database=env.get("HEADGATE_DATABASE") or named,
             home=_absolute(env.get("HEADGATE_HOME")) or _root() / ".headgate",
             db=_absolute(env.get("HEADGATE_DB")) or _db_folder(),
             lock_timeout=env.get("HEADGATE_LOCK_TIMEOUT") or "5s",

@@ -99,6 +99,7 @@ def output_of(block: Block) -> Block | None:
 def test_a_run_prints_what_the_readme_shows(run, capsys):
     row = find_run(run.connection, PIPELINE, RUN_ID)
     print_summary(
+        Settings.from_env({}),
         row,
         steps_of(run.connection, PIPELINE, RUN_ID),
         waiting_of(run.connection, PIPELINE, RUN_ID),

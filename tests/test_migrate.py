@@ -26,7 +26,9 @@ from runner.errors import (
 )
 from runner.migrate import migrate, require_migrated
 from runner.migrate_setup import install_pgmq, require_version
+from runner.server import Server
 from runner.settings import Settings
+from tests.servers import embedded_server
 
 ROLES = """\
 -- role: migrator
@@ -434,6 +436,19 @@ def test_the_owner_may_make_queues(folder):
     folder.migrate()
 
     assert folder.sql("select queue_name from pgmq.list_queues()") == [("apples_high",)]
+
+
+def test_a_role_that_may_create_roles_and_databases_is_enough(tmp_path):
+    with embedded_server() as server:
+        with connect(server, "test") as connection:
+            connection.execute("create role admin login createrole createdb")
+        running = Server(server.home).start()
+        settings = replace(server, dsn=running.dsn("plans", user="admin"), database="plans")
+        folder = Folder(replace(settings, db=tmp_path / "db"))
+        folder.write("plans/fruit/migrations/0001_bowls.sql", "create table fruit.bowls ();")
+
+        assert len(folder.migrate()) == 3
+        assert folder.migrate() == []
 
 
 def test_says_when_the_database_is_not_in_the_state_of_the_folder(folder):

@@ -22,7 +22,7 @@ create table headgate.providers (
     constraint providers_pkey primary key (provider_id),
     constraint providers_name_is_unique unique (name),
     constraint name_fits_a_queue check (name ~ '^[a-z][a-z0-9_]{0,30}$'),
-    constraint base_url_is_http check (base_url ~ '^https?://[^/?#@[:space:]]+[^?#[:space:]]*$'),
+    constraint base_url_is_http check (base_url ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'),
     constraint secret_is_a_name check (secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'),
     constraint auth_place_is_known check (auth ->> 'in' in ('none', 'query', 'header', 'bearer')),
     constraint auth_names_its_secret check (auth ->> 'in' = 'none' or secret_name is not null),
@@ -31,6 +31,9 @@ create table headgate.providers (
     constraint quota_period_is_known check (quota_period in ('minute', 'hour', 'day', 'month')),
     constraint limits_are_positive check (
         least(requests_per_minute, burst, max_in_flight, breaker_failures) > 0
+    ),
+    constraint times_are_not_negative check (
+        reset_guard >= '0' and breaker_cooldown > '0' and publication_lag >= '0'
     )
 );
 
@@ -92,7 +95,7 @@ comment on column headgate.response_rules.status is 'HTTP status or range (500-5
 comment on column headgate.response_rules.content_type is 'Regular expression the content type must match; null: any.';
 comment on column headgate.response_rules.body is 'Regular expression the start of the body must match; null: any.';
 comment on column headgate.response_rules.outcome is 'What becomes of the job.';
-comment on column headgate.response_rules.blame is 'Whose fault it is: item (burns attempts), provider or house (feed the breaker), quota (nobody''s: too much was asked).';
+comment on column headgate.response_rules.blame is 'Whose fault it is: item (burns attempts), provider (feeds the breaker), house (ours: a token, a setting), quota (nobody''s).';
 comment on column headgate.response_rules.close is 'What else is closed: the provider until retry_after, reset or for N seconds, or the rest of this execution.';
 comment on column headgate.response_rules.reason is 'The reason kept with the job.';
 
@@ -112,8 +115,9 @@ create table headgate.provider_gates (
 
 comment on table headgate.provider_gates is 'How a provider''s gate stands: requests granted in the last minute, and its breaker.';
 comment on column headgate.provider_gates.provider_id is 'The provider.';
-comment on column headgate.provider_gates.rate_slots is 'Requests granted in each second of the last sixty, by second modulo 60.';
-comment on column headgate.provider_gates.rate_second is 'The second (since 1970) that the slots were last brought up to.';
+comment on column headgate.provider_gates.rate_slots is
+    'Requests granted lately, by slot modulo 60; a slot is a fifty-ninth of a minute, so that sixty cover any.';
+comment on column headgate.provider_gates.rate_second is 'The slot (since 1970) that they were last brought up to.';
 comment on column headgate.provider_gates.failures is 'Consecutive failures of the provider since its last answer.';
 comment on column headgate.provider_gates.opened is 'Times the breaker has opened in a row; doubles the cool-down.';
 comment on column headgate.provider_gates.closed_until is 'Nothing is asked of the provider before; null: open. Once it has passed after a breaker, one probe goes first.';

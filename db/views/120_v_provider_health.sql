@@ -14,7 +14,7 @@ select
     case when g.closed_until > t.now or g.opened > 0 then g.closed_until end as closed_until,
     case when p.requests_per_minute is not null then
         greatest(0, p.requests_per_minute - coalesce((
-            -- Slot n holds the requests granted in the latest sixtieth of 61 seconds, up to rate_second, that is n - 1 modulo 60.
+            -- Slot n holds the requests granted in the latest fifty-ninth of a minute, up to rate_second, that is n - 1 modulo 60.
             select sum(s.calls)
             from unnest(g.rate_slots) with ordinality as s (calls, nth)
             where g.rate_second - (g.rate_second - (s.nth - 1)) % 60 > floor(extract(epoch from t.now) * 59 / 60) - 60

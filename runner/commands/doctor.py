@@ -23,7 +23,7 @@ ROLES = ("headgate_owner", "headgate_planner", "headgate_runner", "headgate_read
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 SOON_DAYS = 30
 
-PGMQ = "select 1 where to_regclass('pgmq.meta') is not null"
+PGMQ = "select 1 from pg_catalog.pg_namespace as n where n.nspname = 'pgmq'"
 SECRETS = """
 select distinct r.provider, r.secret_name
 from headgate.v_pipelines as p

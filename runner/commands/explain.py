@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
+import psycopg
 import typer
 from psycopg import Connection
 from psycopg.rows import DictRow
@@ -11,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from runner.commands import console
 from runner.commands.options import AsJson, Params, Pipeline, parse_params
-from runner.errors import AmbiguousCode, UnknownAsset
+from runner.errors import AmbiguousCode, InvalidValue, UnknownAsset
 
 SUMMARY = """
 select * from headgate.explain_summary(
@@ -29,6 +31,7 @@ select distinct a.universe
 from headgate.v_assets as a
 where a.code = %(code)s or split_part(a.code, '.', 1) = %(code)s
 """
+MOMENT = "select %(text)s::timestamptz as at"
 FIND = "select headgate.find_asset(p_universe => %(universe)s, p_code => %(code)s) as asset_id"
 
 
@@ -55,7 +58,7 @@ def explain(
     with console.open_database(settings, "explain") as connection:
         arguments = {
             "pipeline": pipeline,
-            "at": at,
+            "at": _moment(connection, at),
             "quota": quota,
             "params": Jsonb(parse_params(param)),
             "assets": [find_asset(connection, code) for code in asset] if asset else None,
@@ -67,6 +70,15 @@ def explain(
         console.print_json({"summary": totals, "plan": pairs})
     else:
         _show(totals, pairs, is_empty=not totals and not asset)
+
+
+def _moment(connection: Connection[DictRow], text: str | None) -> datetime | None:
+    """Return a moment as PostgreSQL reads it: 2026-01-31 21:30Z, tomorrow, ..."""
+    try:
+        row = connection.execute(MOMENT, {"text": text}).fetchone()
+    except psycopg.DataError as exc:
+        raise InvalidValue(f"--at: {text!r} is no time", hint="e.g. '2026-01-31 21:30Z'") from exc
+    return row["at"] if row else None
 
 
 def find_asset(connection: Connection[DictRow], code: str) -> int:

@@ -58,7 +58,7 @@ def run(
     if as_json:
         console.print_json({**row, "steps": steps, "waiting": waiting})
     else:
-        print_summary(row, steps, waiting)
+        print_summary(settings, row, steps, waiting)
     if row["status"] != "succeeded":
         raise typer.Exit(1)
 

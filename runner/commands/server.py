@@ -65,6 +65,7 @@ def psql(
 ) -> None:
     """Open psql on the database."""
     settings = console.ready_settings()
+    connect(settings, "psql").close()  # what is wrong is said here, with a hint
     parts = conninfo_to_dict(dsn_of(settings))
     environ = dict(os.environ)
     if password := parts.pop("password", None):

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+from shutil import which
+
 from psycopg import Connection
 from psycopg.rows import DictRow
 
 from runner.commands import console
+from runner.settings import DATABASE, Settings
 
 WAITING = """
 select v.operation, v.meaning as reason, sum(v.assets) as assets, sum(v.units) as units
@@ -14,12 +20,12 @@ where v.pipeline = %(pipeline)s and v.run_id = %(run_id)s
 group by v.operation, v.meaning
 order by v.operation, v.meaning
 """
-QUERIES = """\
-look around:  headgate psql
+NEXT = """\
+look around:  {psql}
 
-    select * from headgate.v_execution_steps where run_id = '{run_id}';
-    select * from headgate.v_assets_needing_processing limit 20;
     select * from headgate.v_quota;
+    select * from headgate.v_asset_processing_history where run_id = '{run_id}' limit 10;
+    select * from headgate.explain_summary(p_pipeline => '{pipeline}');
 """
 
 
@@ -28,7 +34,9 @@ def waiting_of(connection: Connection[DictRow], pipeline: str, run_id: str) -> l
     return connection.execute(WAITING, {"pipeline": pipeline, "run_id": run_id}).fetchall()
 
 
-def print_summary(run: DictRow, steps: list[DictRow], waiting: list[DictRow]) -> None:
+def print_summary(
+    settings: Settings, run: DictRow, steps: list[DictRow], waiting: list[DictRow]
+) -> None:
     """Print what was planned, what became of it, what it cost, and what to try next."""
     duration = console.as_text(run["duration"])
     print(
@@ -39,4 +47,12 @@ def print_summary(run: DictRow, steps: list[DictRow], waiting: list[DictRow]) ->
     if waiting:
         print("due, but waiting:")
         console.print_table(waiting, "operation", "assets", "units", "reason")
-    print(QUERIES.format(run_id=run["run_id"]))
+    print(NEXT.format(psql=_psql(settings), run_id=run["run_id"], pipeline=run["pipeline"]))
+
+
+def _psql(settings: Settings) -> str:
+    """Return the command that opens this database, as it can be typed here."""
+    here = Path(sys.executable).with_name("headgate")
+    program = "headgate" if which("headgate") else os.path.relpath(here)
+    is_usual = settings.dsn is not None or settings.database == DATABASE
+    return f"{'' if is_usual else f'HEADGATE_DATABASE={settings.database} '}{program} psql"

@@ -20,7 +20,7 @@ def worker(
     concurrency: Concurrency = 50,
     queues: Annotated[
         list[str] | None,
-        typer.Option(metavar="QUEUE", help="Only this queue, e.g. eodhd_high; repeatable."),
+        typer.Option(metavar="QUEUE", help="Only this queue, e.g. local_high; repeatable."),
     ] = None,
     until_input_ends: Annotated[bool, typer.Option("--until-input-ends", hidden=True)] = False,
 ) -> None:

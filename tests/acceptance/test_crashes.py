@@ -14,7 +14,19 @@ from tests.acceptance.books import check_bars, check_books, check_settled, jobs
 from tests.acceptance.house import as_param, end, wait_until
 from tests.servers import PARAMETERS
 
-SLOW = {"match": {}, "fault": {"kind": "latency", "ms": 60}}
+EVERYTHING = """
+select
+    (select md5(string_agg(t::text, ',' order by t::text)) from headgate.quota_windows as t) as windows,
+    (select md5(string_agg(t::text, ',' order by t::text)) from headgate.process_steps as t) as steps,
+    (select md5(string_agg(t::text, ',' order by t::text)) from headgate.asset_processing_details as t)
+        as details,
+    (select md5(string_agg(t::text, ',' order by t::text)) from headgate.asset_processing_state as t)
+        as states,
+    (select md5(string_agg(t::text, ',' order by t::text)) from equities.prices as t) as prices,
+    (select md5(string_agg(t::text, ',' order by t::text)) from equities.fundamentals as t) as companies
+"""
+BUSY = "select count(distinct runner) from headgate.chunks where state = 'leased'"
+SLOW = {"match": {}, "fault": {"kind": "latency", "ms": 100}}
 
 
 def test_runners_killed_in_mid_chunk_leave_exact_tables(house):
@@ -22,14 +34,13 @@ def test_runners_killed_in_mid_chunk_leave_exact_tables(house):
     house.set_operations(lease="2 seconds")
     house.standin.set_faults([SLOW])
     run_id = house.start(tickers=codes, bulk_load_batch_size=20)
-    runners = [house.worker(concurrency=8), house.worker(concurrency=8)]
-    house.wait_for_requests(50)
+    runners = [house.worker(concurrency=4), house.worker(concurrency=4)]
+    house.wait(lambda: house.plan.scalar(BUSY) == 2, "two runners with a lease each")
     for runner in runners:
         assert end(runner, signal.SIGKILL) == -signal.SIGKILL
-    leased = house.plan.scalar("select count(*) from headgate.chunks where state = 'leased'")
-    assert leased >= 2
+    assert house.plan.scalar(BUSY) == 2
     for _ in runners:
-        house.worker(concurrency=8)
+        house.worker()
 
     assert house.wait_for_end(run_id)["status"] == "succeeded"
     assert jobs(house, run_id) == {"success": 200}
@@ -59,6 +70,28 @@ def test_sigterm_ends_what_is_under_way_and_gives_back_the_rest(house):
     assert house.standin.book()["requests"] == 120
     assert check_books(house) == (660, 660)
     check_settled(house)
+    check_bars(house, codes)
+
+
+def test_a_runner_that_was_superseded_writes_nothing(house):
+    codes = house.codes(40)
+    house.set_operations(lease="2 seconds")
+    house.standin.set_faults([SLOW])
+    run_id = house.start(tickers=codes)
+    sleeper = house.worker(concurrency=4)
+    house.wait_for_requests(10)
+    sleeper.send_signal(signal.SIGSTOP)
+    house.worker(concurrency=8)
+    assert house.wait_for_end(run_id)["status"] == "succeeded"
+    before = house.plan.sql(EVERYTHING)
+
+    sleeper.send_signal(signal.SIGCONT)
+    house.wait(lambda: "dropp" in house.said(sleeper), "word that the lease is lost")
+    assert end(sleeper, signal.SIGTERM) == 0
+    assert house.plan.sql(EVERYTHING) == before
+    assert jobs(house, run_id) == {"success": 80}
+    check_settled(house)
+    check_books(house)
     check_bars(house, codes)
 
 

@@ -29,8 +29,7 @@ pytestmark = pytest.mark.skipif(
 
 FILE = """
 create temp table file (
-    symbol text, date date, open float8, high float8, low float8, close float8, volume float8,
-    primary key (symbol, date)
+    symbol text, date date, open float8, high float8, low float8, close float8, volume float8
 )
 """
 EXPECTED = """

@@ -31,7 +31,12 @@ CATALOGUE: dict[str, LiteralString] = {
     """,
     "relations": """
         select c.oid::regclass::text, c.relkind::text, c.relowner::regrole::text,
-            (select array_agg(x::text order by x::text) from unnest(c.relacl) as x),
+            (select array_agg(x::text order by x::text) from unnest(
+                coalesce(c.relacl, case
+                    when c.relkind in ('r', 'p', 'v') then acldefault('r', c.relowner)
+                    when c.relkind = 'S' then acldefault('s', c.relowner)
+                end)
+            ) as x),
             c.reloptions, obj_description(c.oid, 'pg_class'),
             case c.relkind when 'v' then pg_get_viewdef(c.oid) when 'i' then pg_get_indexdef(c.oid)
             when 'I' then pg_get_indexdef(c.oid) when 'p' then pg_get_partkeydef(c.oid) end
@@ -52,7 +57,9 @@ CATALOGUE: dict[str, LiteralString] = {
     """,
     "functions": """
         select p.oid::regprocedure::text, pg_get_functiondef(p.oid), p.proowner::regrole::text,
-            (select array_agg(x::text order by x::text) from unnest(p.proacl) as x),
+            (select array_agg(x::text order by x::text) from unnest(
+                coalesce(p.proacl, acldefault('f', p.proowner))
+            ) as x),
             obj_description(p.oid, 'pg_proc')
         from pg_proc as p
         join pg_namespace as n on n.oid = p.pronamespace

@@ -39,7 +39,12 @@ class Toy(Plan):
         self.at(self.now + timedelta(**by))
 
     def add(
-        self, count: int = 1, group: str = "A", universe: str = "things", first: int = 0, **more: Any
+        self,
+        count: int = 1,
+        group: str = "A",
+        universe: str = "things",
+        first: int = 0,
+        **more: Any,
     ) -> list[int]:
         """Add assets A0, A1, ... of a group; return their ids."""
         codes = [f"{group}{first + n}" for n in range(count)]
@@ -84,9 +89,7 @@ class Toy(Plan):
         self, step: str = "a", run: str = "r1", pipeline: str = "plain", **arguments: Any
     ) -> Row:
         """Send a step."""
-        return self.row(
-            "enqueue_step", p_pipeline=pipeline, p_run_id=run, p_step=step, **arguments
-        )
+        return self.row("enqueue_step", p_pipeline=pipeline, p_run_id=run, p_step=step, **arguments)
 
     def begin(
         self, *steps: str, run: str = "r1", pipeline: str = "plain", **params: Any

@@ -50,9 +50,17 @@ begin
         when 'session' then
             v_due_at := headgate._session_due_at(p_operation.provider_id, p_calendar, p_watermark, p_now);
         when 'function' then
-            execute format(
-                'select %s($1, $2, $3)', headgate._checked_name(p_operation.due_function)
-            ) into v_due_at using p_asset_id, p_watermark, p_now;
+            begin
+                execute format(
+                    'select %s($1, $2, $3)', headgate._checked_name(p_operation.due_function)
+                ) into v_due_at using p_asset_id, p_watermark, p_now;
+            exception
+                when transaction_rollback then
+                    raise;
+                when others then  -- one asset it cannot answer for: the others go on, and it is asked again tomorrow
+                    raise warning '% of asset %: %', p_operation.due_function, p_asset_id, sqlerrm;
+                    v_due_at := p_now + interval '1 day';
+            end;
         else
             v_due_at := null;  -- once: done; after: when an input changes
     end case;

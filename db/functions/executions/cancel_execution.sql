@@ -12,24 +12,12 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_now constant timestamptz := headgate.clock();
-    v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
+    v_execution headgate.process_executions;
 begin
+    v_execution := headgate._stopped_execution(p_pipeline, p_run_id);
     cancelled := 0;
     if v_execution.status in ('running', 'paused') then
-        cancelled := headgate._end_chunks(
-            array(
-                select c.chunk_id
-                from headgate.chunks as c
-                where c.execution_id = v_execution.execution_id
-                    and c.state <> 'leased'
-                order by c.chunk_id
-                for update
-            ),
-            'cancelled', 'the execution was cancelled', v_now
-        );
-        perform from headgate.process_executions as e
-        where e.execution_id = v_execution.execution_id
-        for update;
+        cancelled := headgate._cancel_waiting(v_execution.execution_id, null, 'the execution was cancelled', v_now);
         update headgate.process_steps as s
         set status = 'cancelled', started_at = coalesce(s.started_at, v_now), finished_at = v_now
         where s.execution_id = v_execution.execution_id
@@ -47,3 +35,47 @@ $func$;
 
 comment on function headgate.cancel_execution(text, text) is
     'Stop an execution: what has not started is cancelled and its units return; returns how many jobs.';
+
+-- End what waits of an execution, or of one of its steps; leases end by themselves. Then hold the execution, so that what a
+-- completion parks comes either before our second look, or after it has seen that all is over.
+create or replace function headgate._cancel_waiting(
+    p_execution_id bigint,
+    p_step text,
+    p_reason text,
+    p_now timestamptz
+)
+returns integer
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_cancelled integer;
+begin
+    v_cancelled := headgate._end_chunks(
+        array(
+            select c.chunk_id
+            from headgate.chunks as c
+            where c.execution_id = p_execution_id
+                and (p_step is null or c.step = p_step)
+                and c.state <> 'leased'
+            order by c.chunk_id
+            for update
+        ),
+        'cancelled', p_reason, p_now
+    );
+    perform from headgate.process_executions as e where e.execution_id = p_execution_id for update;
+    return v_cancelled + headgate._end_chunks(
+        array(
+            select c.chunk_id
+            from headgate.chunks as c
+            where c.execution_id = p_execution_id
+                and (p_step is null or c.step = p_step)
+                and c.state <> 'leased'
+            order by c.chunk_id
+            for update skip locked
+        ),
+        'cancelled', p_reason, p_now
+    );
+end;
+$func$;

@@ -15,9 +15,10 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_now constant timestamptz := headgate.clock();
-    v_execution headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
+    v_execution headgate.process_executions;
     v_chunk_ids bigint[];
 begin
+    v_execution := headgate._stopped_execution(p_pipeline, p_run_id);
     if v_execution.status in ('running', 'paused') then
         loop
             v_chunk_ids := array(
@@ -89,5 +90,23 @@ begin
     join headgate.pipelines as p using (pipeline_id)
     where e.execution_id = p_execution_id
         and exists (select from headgate.orders as o where o.pipeline_id = p.pipeline_id and o.taken_at is null);
+end;
+$func$;
+
+-- The execution, with its planners done or kept out until we are: none of its chunks can be new then.
+create or replace function headgate._stopped_execution(
+    p_pipeline text,
+    p_run_id text
+)
+returns headgate.process_executions
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    perform pg_advisory_xact_lock(
+        hashtext('headgate.execution'), (headgate._execution(p_pipeline, p_run_id)).execution_id::integer
+    );
+    return headgate._execution(p_pipeline, p_run_id);
 end;
 $func$;

@@ -11,22 +11,12 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_now constant timestamptz := headgate.clock();
-    v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
-    v_definition constant headgate.pipeline_steps := headgate._step(v_execution, p_step);
+    v_execution headgate.process_executions;
+    v_definition headgate.pipeline_steps;
 begin
-    cancelled := headgate._end_chunks(
-        array(
-            select c.chunk_id
-            from headgate.chunks as c
-            where c.execution_id = v_execution.execution_id
-                and c.step = v_definition.step
-                and c.state <> 'leased'
-            order by c.chunk_id
-            for update
-        ),
-        'cancelled', 'the step was skipped', v_now
-    );
-    perform from headgate.process_executions as e where e.execution_id = v_execution.execution_id for update;
+    v_execution := headgate._stopped_execution(p_pipeline, p_run_id);
+    v_definition := headgate._step(v_execution, p_step);
+    cancelled := headgate._cancel_waiting(v_execution.execution_id, v_definition.step, 'the step was skipped', v_now);
     update headgate.process_steps as s
     set status = 'skipped', started_at = coalesce(s.started_at, v_now), finished_at = v_now
     where s.execution_id = v_execution.execution_id

@@ -11,21 +11,26 @@ stable
 rows 1000
 set search_path = pg_catalog, pg_temp
 as $func$
+    -- The keys come in order, so a limit stops at the first ones that fill it.
     select d.operation_id, d.asset_id, d.priority, d.next_due_at
-    from headgate.operations as o
-    cross join generate_series(o.priority * 10, o.priority * 10 + 9) as p (priority)
+    from (
+        select o.operation_id, p.priority::smallint as priority
+        from headgate.operations as o
+        cross join generate_series(o.priority * 10, o.priority * 10 + 9) as p (priority)
+        where o.operation_id = any (p_operation_ids)
+        order by p.priority, o.operation_id
+    ) as k
     cross join lateral (
         select s.operation_id, s.asset_id, s.priority, s.next_due_at
         from headgate.asset_processing_state as s
-        where s.operation_id = o.operation_id
-            and s.priority = p.priority::smallint
+        where s.operation_id = k.operation_id
+            and s.priority = k.priority
             and s.next_due_at <= p_at
             and s.chunk_id is null
         order by s.next_due_at
         limit p_limit
     ) as d
-    where o.operation_id = any (p_operation_ids)
-    order by p.priority, o.operation_id
+    order by k.priority, k.operation_id
     limit p_limit;
 $func$;
 
@@ -46,6 +51,7 @@ language sql
 stable
 rows 10000
 set search_path = pg_catalog, pg_temp
+set enable_nestloop = on
 as $func$
     with covered as materialized (
         select array_agg(o.operation_id) as operation_ids
@@ -76,7 +82,7 @@ as $func$
         from headgate._failed_pairs(p_execution_id, p_step) as f
         where p_execution_id is not null
     ),
-    step_of as (
+    step_of as materialized (
         select k.operation_id, k.group_key, s.step
         from (select distinct d.operation_id, d.group_key from due as d) as k
         join headgate.operations as o using (operation_id)

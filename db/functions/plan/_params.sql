@@ -194,6 +194,7 @@ create or replace function headgate._planned_operations(
 returns table (operation_id bigint, max_assets integer, chunk_size integer)
 language sql
 stable
+rows 10
 set search_path = pg_catalog, pg_temp
 as $func$
     with lever as (

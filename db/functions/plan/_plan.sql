@@ -30,6 +30,8 @@ language sql
 stable
 rows 10000
 set search_path = pg_catalog, pg_temp
+set enable_nestloop = off
+set jit = off
 as $func$
     with budget as materialized (
         select p.provider_id, p.quota_period, b.*
@@ -38,48 +40,57 @@ as $func$
             p, p_at, least(p_quota, headgate._own_quota(p_pipeline_id, p_params))
         ) as b
     ),
-    pair as materialized (
+    need as materialized (
+        -- Bundles are numbered in the order of their names: numbers sort many times faster.
         select
-            c.*,
+            operation_id,
             o.provider_id,
             o.units,
-            o.patience,
-            coalesce(o.bundle, o.name) as bundle,
+            dense_rank() over (order by coalesce(o.bundle, o.name)) as bundle,
             lever.max_assets,
-            lever.chunk_size
-        from headgate._candidates(p_pipeline_id, p_params, p_at, p_step, p_execution_id, p_assets) as c
+            lever.chunk_size,
+            coalesce(g.closed_until > p_at + o.patience, false) as is_closed
+        from headgate._planned_operations(p_pipeline_id, p_params) as lever
         join headgate.operations as o using (operation_id)
-        join headgate._planned_operations(p_pipeline_id, p_params) as lever using (operation_id)
+        join budget as g using (provider_id)
+    ),
+    pair as materialized (
+        select c.* from headgate._candidates(p_pipeline_id, p_params, p_at, p_step, p_execution_id, p_assets) as c
     ),
     bundled as (
         -- What is granted together: an asset's due operations of one bundle.
         select
             p.asset_id,
-            p.bundle,
-            p.provider_id,
+            n.bundle,
+            n.provider_id,
             min(p.priority) as priority,
-            sum(p.units)::integer as units,
-            max(p.weight) * (1 + extract(epoch from p_at - min(p.due_since)) / 86400)
-                / greatest(1, sum(p.units)) as value,
-            min(p.max_assets) as max_assets,
-            max(p.patience) as patience
+            sum(n.units)::integer as units,
+            max(p.weight) * (1 + date_part('epoch', p_at - min(p.due_since)) / 86400)
+                / greatest(1, sum(n.units)) as value,
+            min(n.max_assets) as max_assets,
+            bool_and(n.is_closed) as is_closed
         from pair as p
-        group by p.asset_id, p.bundle, p.provider_id
+        join need as n using (operation_id)
+        group by p.asset_id, n.bundle, n.provider_id
+    ),
+    ranked as (
+        select
+            b.*,
+            row_number() over (order by b.priority, b.value desc, b.asset_id, b.bundle, b.provider_id) as nth
+        from bundled as b
     ),
     counted as (
         select
-            b.*,
-            row_number() over by_rank as nth,
-            row_number() over (partition by b.bundle, b.provider_id order by b.priority, b.value desc, b.asset_id) as nth_of_bundle
-        from bundled as b
-        window by_rank as (order by b.priority, b.value desc, b.asset_id, b.bundle, b.provider_id)
+            r.*,
+            coalesce(
+                row_number() over (partition by r.provider_id, r.bundle order by r.nth) > r.max_assets, false
+            ) as is_over_ceiling
+        from ranked as r
     ),
     charged as (
         select
             c.*,
-            coalesce(c.nth_of_bundle > c.max_assets, false) as is_over_ceiling,
-            coalesce(g.closed_until > p_at + c.patience, false) as is_closed,
-            sum(c.units) filter (where not coalesce(c.nth_of_bundle > c.max_assets, false)) over (
+            sum(c.units) filter (where not c.is_over_ceiling) over (
                 partition by c.provider_id order by c.nth rows between unbounded preceding and current row
             ) as running_units,
             g.units_left,
@@ -98,32 +109,34 @@ as $func$
             end as refusal
         from charged as c
     ),
-    agreed as (
+    refused as (
         -- A bundle that spans providers is granted by all of them or not at all.
-        select
-            d.*,
-            max(d.refusal) over (partition by d.asset_id, d.bundle) as bundle_refusal
+        select d.asset_id, d.bundle, max(d.refusal) as reason
         from decided as d
+        where d.refusal is not null
+        group by d.asset_id, d.bundle
     )
     select
-        a.nth,
+        d.nth,
         p.operation_id,
         p.asset_id,
         p.step,
         p.group_key,
-        p.provider_id,
-        p.chunk_size,
-        p.units,
+        n.provider_id,
+        n.chunk_size,
+        n.units,
         p.due_since,
-        a.bundle_refusal is null,
-        a.bundle_refusal,
-        a.running_units - a.units,
-        a.units_left,
-        case a.bundle_refusal
-            when 'quota' then a.closes_at
-            when 'closed' then a.closed_until
-            else greatest(p_at, a.closed_until)
+        r.reason is null,
+        r.reason,
+        d.running_units - d.units,
+        d.units_left,
+        case r.reason
+            when 'quota' then d.closes_at
+            when 'closed' then d.closed_until
+            else greatest(p_at, d.closed_until)
         end
     from pair as p
-    join agreed as a using (asset_id, bundle, provider_id);
+    join need as n using (operation_id)
+    join decided as d using (asset_id, bundle, provider_id)
+    left join refused as r using (asset_id, bundle);
 $func$;

@@ -15,16 +15,22 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_planned integer;
 begin
+    -- Whoever ends or pauses it waits for us, or has done it by now.
+    perform pg_advisory_xact_lock_shared(hashtext('headgate.execution'), p_execution.execution_id::integer);
+    if not p_is_round then
+        perform headgate._check_open(e) from headgate.process_executions as e where e.execution_id = p_execution.execution_id;
+    end if;
     perform headgate._lock_planners(p_execution.pipeline_id, p_step, v_now);
     for v_try in 1 .. 5 loop
         begin
             v_planned := headgate._write_chunks(p_execution, p_step, p_is_round, v_now);
-            perform headgate._mark_planned(p_execution, p_step, p_is_round, v_now);
+            perform headgate._mark_planned(p_execution, p_step, v_now);
             perform headgate._reserve_planned(p_execution.execution_id, v_now);
             return v_planned;
         exception
-            when serialization_failure then
-                -- Runners took units between the plan's reading and the window's lock: plan from what is left.
+            when serialization_failure or deadlock_detected then
+                -- Runners took units between the plan's reading and the window's lock, or woke pairs it was about to hold:
+                -- plan from what is left.
                 if v_try = 5 then
                     raise;
                 end if;
@@ -36,7 +42,6 @@ $func$;
 create or replace function headgate._mark_planned(
     p_execution headgate.process_executions,
     p_step text,
-    p_is_round boolean,
     p_now timestamptz
 )
 returns void
@@ -44,19 +49,8 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $func$
-declare
-    v_execution headgate.process_executions;
 begin
-    if p_is_round then
-        perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for key share;
-    else
-        -- Whoever ends or pauses it waits for us, or we see that it has been done meanwhile and write nothing.
-        select * into v_execution
-        from headgate.process_executions as e
-        where e.execution_id = p_execution.execution_id
-        for share;
-        perform headgate._check_open(v_execution);
-    end if;
+    perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for key share;
     update headgate.process_steps as s
     set planned_at = coalesce(s.planned_at, p_now)
     from headgate.pipeline_steps as g
@@ -110,9 +104,11 @@ returns integer
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
+set enable_memoize = off
 as $func$
     with plan as materialized (
-        select p.*
+        select
+            p.rank, p.step, p.operation_id, p.group_key, p.asset_id, p.chunk_size, p.units, p.is_granted, p.reason
         from headgate._plan(
             p_execution.pipeline_id, p_execution.params, p_now, null, p_step,
             case when p_is_round then p_execution.execution_id end
@@ -121,12 +117,28 @@ as $func$
             on s.execution_id = p_execution.execution_id and s.step = p.step
         where p_is_round or s.planned_at is null and s.status in ('pending', 'running')
     ),
-    numbered as (
-        select
-            p.*,
-            (row_number() over (partition by p.step, p.operation_id, p.group_key order by p.rank) - 1) / p.chunk_size as nth
+    line as materialized (
+        -- Jobs that may travel together. Numbered, because numbers sort many times faster than names.
+        select p.step, p.operation_id, p.group_key, p.chunk_size, row_number() over () as line
         from plan as p
         where p.is_granted
+        group by p.step, p.operation_id, p.group_key, p.chunk_size
+    ),
+    lined_up as (
+        select l.line, array_agg(p.asset_id order by p.rank) as asset_ids, array_agg(p.rank order by p.rank) as ranks
+        from plan as p
+        join line as l using (step, operation_id, group_key)
+        where p.is_granted
+        group by l.line
+    ),
+    cut as (
+        select
+            l.step, l.operation_id, l.group_key,
+            u.asset_ids[n.first : n.first + l.chunk_size - 1] as asset_ids,
+            u.ranks[n.first] as rank
+        from lined_up as u
+        join line as l using (line)
+        cross join generate_series(1, cardinality(u.asset_ids), l.chunk_size) as n (first)
     ),
     new_chunks as (
         insert into headgate.chunks (
@@ -134,18 +146,17 @@ as $func$
             planned_at
         )
         select
-            p_execution.execution_id, n.step, s.round, n.operation_id, n.provider_id, n.group_key, o.priority,
-            array_agg(n.asset_id order by n.rank),
-            case when o.path is null then 0 else count(*) end,
-            sum(n.units),
+            p_execution.execution_id, c.step, s.round, c.operation_id, o.provider_id, c.group_key, o.priority,
+            c.asset_ids,
+            case when o.path is null then 0 else cardinality(c.asset_ids) end,
+            cardinality(c.asset_ids) * o.units,
             headgate._queue(r.name, o.priority),
             p_now
-        from numbered as n
+        from cut as c
         join headgate.operations as o using (operation_id)
-        join headgate.providers as r on r.provider_id = n.provider_id
-        join headgate.process_steps as s on s.execution_id = p_execution.execution_id and s.step = n.step
-        group by n.step, s.round, n.operation_id, n.provider_id, n.group_key, n.nth, o.priority, o.path, r.name
-        order by min(n.rank)
+        join headgate.providers as r using (provider_id)
+        join headgate.process_steps as s on s.execution_id = p_execution.execution_id and s.step = c.step
+        order by c.rank
         returning chunk_id, step, operation_id, asset_ids
     ),
     held as (
@@ -155,6 +166,7 @@ as $func$
             select c.chunk_id, c.operation_id, u.asset_id
             from new_chunks as c
             cross join unnest(c.asset_ids) as u (asset_id)
+            order by c.operation_id, u.asset_id
         ) as c
         where s.operation_id = c.operation_id
             and s.asset_id = c.asset_id

@@ -1,5 +1,6 @@
--- End whole chunks that will not be (or no longer are) worked on: by finalize, cancel, skip, pause's end, or the sweep.
--- The caller has locked them. Reserved units return; units of a lease stay spent.
+-- End whole chunks that will not be (or no longer are) worked on: by finalize, cancel, skip, a claim, or the sweep. Reserved
+-- units return; units of a lease stay spent. All chunks first, then all state rows, then the steps: nobody who holds a step
+-- may wait for a chunk.
 
 create or replace function headgate._end_chunks(
     p_chunk_ids bigint[],
@@ -13,45 +14,88 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_chunk headgate.chunks;
-    v_ended integer := 0;
+    v_chunks headgate.chunks[];
+    v_step record;
     v_release record;
-    v_released headgate.chunks[] := '{}';
 begin
-    for v_chunk in
-        select * from headgate.chunks as c where c.chunk_id = any (p_chunk_ids) order by c.chunk_id for update
+    v_chunks := array(
+        select c from headgate.chunks as c where c.chunk_id = any (p_chunk_ids) order by c.chunk_id for update
+    );
+    if v_chunks = '{}' then
+        return 0;
+    end if;
+    perform pgmq.delete(c.queue, c.msg_id) from unnest(v_chunks) as c where c.msg_id is not null;
+    delete from headgate.chunks as c where c.chunk_id = any (array(select u.chunk_id from unnest(v_chunks) as u));
+    perform headgate._let_go(v_chunks);
+
+    insert into headgate.asset_processing_details (
+        execution_id, asset_id, operation_id, round, step, status, reason, units, attempts, records, api_calls_used,
+        duration_ms, ended_at
+    )
+    select
+        c.execution_id, u.asset_id, c.operation_id, c.round, c.step, p_status, p_reason, headgate._paid(c), c.requests, 0,
+        headgate._paid(c), 0, p_now
+    from unnest(v_chunks) as c
+    cross join unnest(c.asset_ids) as u (asset_id);
+
+    for v_step in
+        select c.execution_id, c.step, array_agg(
+            row(u.asset_id, p_status, p_reason, null, headgate._paid(c), c.requests, 0, null, 0)::headgate.job_end
+        ) as jobs
+        from unnest(v_chunks) as c
+        cross join unnest(c.asset_ids) as u (asset_id)
+        group by c.execution_id, c.step
+        order by c.execution_id, c.step
     loop
-        if v_chunk.msg_id is not null then
-            perform pgmq.delete(v_chunk.queue, v_chunk.msg_id);
-        end if;
-        perform headgate._end_jobs(
-            v_chunk,
-            array(
-                select row(
-                    u.asset_id, p_status, p_reason, null,
-                    v_chunk.booked + case when v_chunk.state = 'leased' then v_chunk.units / greatest(1, v_chunk.calls) else 0 end,
-                    v_chunk.requests, 0, null, 0
-                )::headgate.job_end
-                from unnest(v_chunk.asset_ids) as u (asset_id)
-            ),
-            p_now
-        );
-        delete from headgate.chunks as c where c.chunk_id = v_chunk.chunk_id;
-        v_ended := v_ended + cardinality(v_chunk.asset_ids);
-        if v_chunk.state <> 'leased' and v_chunk.window_opened_at is not null then
-            v_released := v_released || v_chunk;
-        end if;
+        perform headgate._count_jobs(v_step.execution_id, v_step.step, v_step.jobs, p_now);
     end loop;
 
     for v_release in
-        select r.provider_id, r.window_opened_at, sum(r.units)::integer as units
-        from unnest(v_released) as r
-        group by r.provider_id, r.window_opened_at
-        order by r.provider_id, r.window_opened_at
+        select c.provider_id, c.window_opened_at, sum(c.units)::integer as units
+        from unnest(v_chunks) as c
+        where c.state <> 'leased'
+            and c.window_opened_at is not null
+        group by c.provider_id, c.window_opened_at
+        order by c.provider_id, c.window_opened_at
     loop
         perform headgate._move_units(v_release.provider_id, v_release.window_opened_at, -v_release.units, 0);
     end loop;
 
-    return v_ended;
+    return (select sum(cardinality(c.asset_ids)) from unnest(v_chunks) as c);
 end;
+$func$;
+
+-- Nobody holds these pairs any more. They stay due.
+create or replace function headgate._let_go(p_chunks headgate.chunks[])
+returns void
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+as $func$
+    with held as (
+        select s.operation_id, s.asset_id
+        from unnest(p_chunks) as c
+        cross join unnest(c.asset_ids) as u (asset_id)
+        join headgate.asset_processing_state as s
+            on s.operation_id = c.operation_id
+            and s.asset_id = u.asset_id
+            and s.chunk_id = c.chunk_id
+        order by s.operation_id, s.asset_id
+        for update of s
+    )
+    update headgate.asset_processing_state as s
+    set chunk_id = null
+    from held as h
+    where s.operation_id = h.operation_id
+        and s.asset_id = h.asset_id;
+$func$;
+
+-- What each job of a chunk has cost: the leases before, and the one it is in.
+create or replace function headgate._paid(p_chunk headgate.chunks)
+returns integer
+language sql
+immutable
+as $func$
+    select p_chunk.booked + case when p_chunk.state = 'leased' then p_chunk.units / greatest(1, p_chunk.calls) else 0 end;
 $func$;

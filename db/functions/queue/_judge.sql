@@ -197,6 +197,36 @@ as $func$
         and s.asset_id = n.asset_id;
 $func$;
 
+-- What was parked while somebody cancelled its execution or step ends, too: nobody would wake it.
+create or replace function headgate._end_late_parked(
+    p_chunk headgate.chunks,
+    p_asset_ids bigint[],
+    p_now timestamptz
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    perform from headgate.process_executions as e where e.execution_id = p_chunk.execution_id for key share;
+    if headgate._standing(p_chunk) = 'over' then
+        perform headgate._end_chunks(
+            array(
+                select c.chunk_id
+                from headgate.chunks as c
+                where c.execution_id = p_chunk.execution_id
+                    and c.step = p_chunk.step
+                    and c.operation_id = p_chunk.operation_id
+                    and c.state = 'parked'
+                    and c.asset_ids && p_asset_ids
+            ),
+            'cancelled', 'its step had ended', p_now
+        );
+    end if;
+end;
+$func$;
+
 -- The provider refuses this execution: whatever of it has not started, with this provider, is over.
 create or replace function headgate._end_unstarted(
     p_chunk headgate.chunks,

@@ -41,7 +41,7 @@ end;
 $func$;
 
 -- Lock the gate, bring its slots up to now, and count what sixty seconds still allow. 0 when it has closed meanwhile, or
--- another probe is out. A slot is a sixtieth of 61 seconds: with the one that has just begun, sixty of them cover any minute.
+-- another probe is out. A slot is a fifty-ninth of a minute: with the one that has just begun, sixty cover any minute.
 create or replace function headgate._tokens_left(
     p_provider headgate.providers,
     p_is_probe boolean,

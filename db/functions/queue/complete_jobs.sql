@@ -54,6 +54,9 @@ begin
     );
 
     perform headgate._apply_fates(v_chunk, v_fates, v_now);
+    if exists (select from unnest(v_fates) as f where f.fate = 'park') then
+        perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);
+    end if;
     if v_closing ->> 'until' = 'execution' then
         perform headgate._end_unstarted(v_chunk, 'house: ' || coalesce(v_closing ->> 'reason', 'closed'), v_now);
     end if;

@@ -17,6 +17,7 @@ declare
         'breaker_cooldown', 'publication_lag', 'secret_name', 'closed_until', 'reason'
     ];
     v_unknown text;
+    v_closed_until timestamptz;
 begin
     if jsonb_typeof(p_changes) is distinct from 'object' then
         perform headgate._raise('HG008', 'the changes must be an object', 'e.g. {"quota": 5000, "buffer": 0}');
@@ -44,6 +45,7 @@ begin
             publication_lag = coalesce((p_changes ->> 'publication_lag')::interval, p.publication_lag),
             secret_name = coalesce(p_changes ->> 'secret_name', p.secret_name)
         where p.provider_id = v_old.provider_id;
+        v_closed_until := p_changes ->> 'closed_until';
     exception
         when check_violation or data_exception then
             perform headgate._raise(
@@ -53,7 +55,7 @@ begin
 
     if p_changes ? 'closed_until' then
         perform headgate._set_gate(
-            v_old.provider_id, (p_changes ->> 'closed_until')::timestamptz, coalesce(p_changes ->> 'reason', 'closed by hand')
+            v_old.provider_id, v_closed_until, coalesce(p_changes ->> 'reason', 'closed by hand')
         );
     end if;
     if p_changes ?| array['quota', 'buffer'] then

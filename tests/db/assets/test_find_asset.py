@@ -17,7 +17,7 @@ def town(toy: Toy) -> Toy:
 def find(toy: Toy, code: str | None) -> str:
     """Return the code of the asset that is found."""
     asset = toy.value("find_asset", p_universe="things", p_code=code)
-    return toy.scalar("select code from headgate.assets where asset_id = %(id)s", id=asset)
+    return str(toy.scalar("select code from headgate.assets where asset_id = %(id)s", id=asset))
 
 
 def test_a_code_is_found(town: Toy):

@@ -44,7 +44,8 @@ def test_a_due_function_decides_the_first_time(toy: Toy):
 
 
 @pytest.mark.parametrize(
-    ("weight", "priority"), [(1, 55), (10, 54), (99, 54), (100_000, 50), (1e9, 50), (0.1, 56), (1e-9, 59)]
+    ("weight", "priority"),
+    [(1, 55), (10, 54), (99, 54), (100_000, 50), (1e9, 50), (0.1, 56), (1e-9, 59)],
 )
 def test_the_weight_class_is_part_of_the_priority(toy: Toy, weight: float, priority: int):
     (asset,) = toy.add(1, weight=weight)
@@ -76,7 +77,10 @@ def test_a_new_weight_moves_the_state_and_leaves_the_rest_of_it(toy: Toy):
         ([{"code": "A1", "group_key": "A", "weight": -1}], "weight must be a positive number"),
         ([{"code": "A1", "group_key": "A", "weight": "1"}], "weight must be a positive number"),
         ([{"code": "A1", "group_key": "A", "weight": 10**400}], "weight must be a positive number"),
-        ([{"code": "A1", "group_key": "A", "is_active": "perhaps"}], "is_active must be true or false"),
+        (
+            [{"code": "A1", "group_key": "A", "is_active": "perhaps"}],
+            "is_active must be true or false",
+        ),
         ([{"code": "A1", "group_key": "A", "colour": "red"}], "unknown key colour"),
         ([{"code": "A1", "group_key": "A"}] * 2, "asset A1 is given twice"),
     ],

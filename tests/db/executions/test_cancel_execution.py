@@ -76,7 +76,10 @@ def test_a_lease_that_is_released_ends_cancelled(toy: Toy):
     (chunk,) = toy.claim()
     cancel(toy)
     toy.call(
-        "release_jobs", p_runner="w1", p_chunk_ids=[chunk["chunk_id"]], p_lease_nos=[chunk["lease_no"]]
+        "release_jobs",
+        p_runner="w1",
+        p_chunk_ids=[chunk["chunk_id"]],
+        p_lease_nos=[chunk["lease_no"]],
     )
 
     assert toy.endings() == {"cancelled": 3}

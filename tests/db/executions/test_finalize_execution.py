@@ -83,7 +83,13 @@ def test_steps_that_never_ran_are_skipped(toy: Toy):
     toy.finish()
 
     rows = toy.sql("select step, status from headgate.process_steps order by position")
-    assert [x["status"] for x in rows] == ["succeeded", "skipped", "skipped", "skipped", "succeeded"]
+    assert [x["status"] for x in rows] == [
+        "succeeded",
+        "skipped",
+        "skipped",
+        "skipped",
+        "succeeded",
+    ]
 
 
 def test_a_paused_execution_can_be_finalized(toy: Toy):

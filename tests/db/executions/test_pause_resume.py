@@ -102,7 +102,10 @@ def test_a_lease_released_during_the_pause_waits_for_its_end(toy: Toy):
     (chunk,) = toy.claim()
     pause(toy)
     toy.call(
-        "release_jobs", p_runner="w1", p_chunk_ids=[chunk["chunk_id"]], p_lease_nos=[chunk["lease_no"]]
+        "release_jobs",
+        p_runner="w1",
+        p_chunk_ids=[chunk["chunk_id"]],
+        p_lease_nos=[chunk["lease_no"]],
     )
 
     assert toy.claim() == []

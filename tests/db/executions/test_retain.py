@@ -33,7 +33,10 @@ def test_drops_whole_months_and_ended_executions(old: Toy):
 
     assert retain(old, "30 days") == (1, 1)
     assert [x["run_id"] for x in old.details()] == ["r1"] * 3
-    assert old.sql("select to_regclass('headgate.asset_processing_details_202401') as t")[0]["t"] is None
+    assert (
+        old.sql("select to_regclass('headgate.asset_processing_details_202401') as t")[0]["t"]
+        is None
+    )
     assert old.execution("r1")["status"] == "succeeded"
     with old.refused("HG002"):
         old.execution("r0")

@@ -74,8 +74,10 @@ def test_a_step_that_raises_has_failed_with_what_it_said(toy: Toy):
 def test_a_fan_out_that_cannot_be_planned_fails_alone(toy: Toy):
     toy.upsert([{"code": "A.X", "group_key": "W"}], universe="books")
     toy.add(1, "O", "others")
-    toy.sql("delete from headgate.pipeline_steps where step = 'quota' and pipeline_id ="
-            " (select pipeline_id from headgate.pipelines where name = 'library')")
+    toy.sql(
+        "delete from headgate.pipeline_steps where step = 'quota' and pipeline_id ="
+        " (select pipeline_id from headgate.pipelines where name = 'library')"
+    )
     name = run(toy, "library", p_params={"assets": ["A"]})
     run(toy, "aside", p_run_id="other")
     toy.upsert([{"code": "A.Y", "group_key": "W"}], universe="books")  # now A is ambiguous

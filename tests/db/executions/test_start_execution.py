@@ -58,7 +58,9 @@ def test_a_paused_pipeline_starts_nothing(toy: Toy):
 def test_the_logical_date_and_the_driver_are_kept(toy: Toy):
     toy.start(p_logical_date="2024-03-04 21:30+00", p_driver="headgate")
 
-    (row,) = toy.sql("select driver, logical_date::text as date, started_at from headgate.process_executions")
+    (row,) = toy.sql(
+        "select driver, logical_date::text as date, started_at from headgate.process_executions"
+    )
     assert row["driver"] == "headgate"
     assert row["started_at"] == toy.now
 
@@ -69,7 +71,9 @@ def test_a_run_needs_a_name(toy: Toy, run: str):
         toy.start(run)
 
 
-@pytest.mark.parametrize("run", ["x" * 250, "scheduled__2024-03-05T21:30:00+00:00", "a'; drop table x--", "ü 🐟"])
+@pytest.mark.parametrize(
+    "run", ["x" * 250, "scheduled__2024-03-05T21:30:00+00:00", "a'; drop table x--", "ü 🐟"]
+)
 def test_any_short_text_is_a_name(toy: Toy, run: str):
     toy.start(run)
 

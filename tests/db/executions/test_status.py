@@ -70,7 +70,11 @@ def test_once_it_has_ended_planned_is_the_sum(toy: Toy):
     toy.call("skip_step", p_pipeline="plain", p_run_id="r1", p_step="b")
     final = toy.finish()
 
-    assert final["planned"] == 30 == sum(final[x] for x in ("succeeded", "failed", "deferred", "skipped"))
+    assert (
+        final["planned"]
+        == 30
+        == sum(final[x] for x in ("succeeded", "failed", "deferred", "skipped"))
+    )
     status = toy.execution()
     assert {x: final[x] for x in ("status", "planned", "succeeded")} == {
         x: status[x] for x in ("status", "planned", "succeeded")

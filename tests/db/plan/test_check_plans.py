@@ -20,7 +20,9 @@ def test_a_new_provider_gets_a_gate_and_three_queues(toy: Toy):
     toy.sql("insert into headgate.providers (name) values ('fresh')")
     toy.call("check_plans")
 
-    queues = toy.sql("select queue_name from pgmq.meta where queue_name like 'fresh%%'".replace("%%", "%"))
+    queues = toy.sql(
+        "select queue_name from pgmq.meta where queue_name like 'fresh%%'".replace("%%", "%")
+    )
     assert sorted(x["queue_name"] for x in queues) == ["fresh_high", "fresh_low", "fresh_normal"]
     assert toy.gate("fresh")["failures"] == 0
 

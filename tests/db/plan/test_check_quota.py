@@ -39,7 +39,14 @@ def test_writes_chunks_holds_the_pairs_and_reserves_their_units(toy: Toy):
     toy.start()
 
     assert toy.check() == [
-        {"operation": "look", "group_key": "A", "planned": 3, "deferred": 0, "units": 3, "reason": None}
+        {
+            "operation": "look",
+            "group_key": "A",
+            "planned": 3,
+            "deferred": 0,
+            "units": 3,
+            "reason": None,
+        }
     ]
     (chunk,) = toy.chunks()
     assert (chunk["asset_ids"], chunk["state"], chunk["units"]) == (assets, "planned", 3)
@@ -110,7 +117,7 @@ def test_nothing_due_is_nothing_planned(toy: Toy):
 
 def test_a_pair_that_another_run_holds_is_not_planned(toy: Toy):
     (one,) = toy.add(1, "W", "books")
-    toy.begin(pipeline="library", *["west"])
+    toy.begin("west", pipeline="library")
     toy.sql(
         "insert into headgate.pipelines (name) values ('rival');"
         "insert into headgate.pipeline_steps (pipeline_id, step, position, kind, operations)"
@@ -174,7 +181,9 @@ def test_the_weight_s_class_goes_before_staleness(toy: Toy):
 # ------------------------------------------------------------------------ bundles
 
 
-@pytest.mark.parametrize(("quota", "granted"), [(10, 0), (11, 1), (21, 1), (22, 2), (32, 2), (33, 3)])
+@pytest.mark.parametrize(
+    ("quota", "granted"), [(10, 0), (11, 1), (21, 1), (22, 2), (32, 2), (33, 3)]
+)
 def test_a_bundle_is_granted_whole_or_not_at_all(toy: Toy, quota: int, granted: int):
     toy.provider(quota=quota)
     toy.add(3, "W", "books")

@@ -12,7 +12,13 @@ def test_counts_what_is_due_per_operation_and_group(toy: Toy):
     toy.start("r1", "library")
 
     assert toy.call("discover_delta", p_pipeline="library", p_run_id="r1") == [
-        {"operation": operation, "group_key": group, "due": due, "units": units, "oldest_due_at": NOON}
+        {
+            "operation": operation,
+            "group_key": group,
+            "due": due,
+            "units": units,
+            "oldest_due_at": NOON,
+        }
         for operation, group, due, units in [
             ("open", "F", 1, 10),
             ("open", "W", 2, 20),
@@ -25,7 +31,9 @@ def test_counts_what_is_due_per_operation_and_group(toy: Toy):
 def test_the_run_s_parameters_narrow_it(toy: Toy):
     toy.add(2, "W", "books")
     toy.add(1, "F", "books")
-    toy.start("r1", "library", p_params={"assets": ["W1"], "groups": ["W"], "quota": 0, "max_new": 0})
+    toy.start(
+        "r1", "library", p_params={"assets": ["W1"], "groups": ["W"], "quota": 0, "max_new": 0}
+    )
 
     rows = toy.call("discover_delta", p_pipeline="library", p_run_id="r1")
     assert [(x["operation"], x["due"]) for x in rows] == [("open", 1), ("history", 1)]

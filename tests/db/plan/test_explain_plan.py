@@ -49,7 +49,9 @@ def test_it_equals_what_is_then_planned_row_for_row(toy: Toy, params: dict[str, 
     toy.start("r2", "library", p_params=params)
     summary = toy.check("r2", "library")
 
-    run = [(x["operation"], x["asset"], x["group_key"]) for x in explained if x["decision"] == "run"]
+    run = [
+        (x["operation"], x["asset"], x["group_key"]) for x in explained if x["decision"] == "run"
+    ]
     deferred = [
         (x["operation"], x["asset"], x["group_key"]) for x in explained if x["decision"] == "defer"
     ]
@@ -160,7 +162,10 @@ def test_why_a_pair_is_due_is_said(toy: Toy):
     reset = toy.value("find_asset", p_universe="books", p_code="W0")
     toy.call("reset_asset", p_asset_id=reset, p_operations=["open"])
 
-    said = {(x["asset"], x["operation"]): x["reason"].partition(";")[0] for x in explain(toy, p_quota=500)}
+    said = {
+        (x["asset"], x["operation"]): x["reason"].partition(";")[0]
+        for x in explain(toy, p_quota=500)
+    }
     assert said["W0", "open"] == "asked for again"
     assert said["W0", "update"] == "a session has closed since 2024-03-04"
     assert said["W0", "sum"] == "never done"
@@ -174,7 +179,9 @@ class TestSkips:
         """Return why an asset's operation is left out."""
         pipeline = "plain" if operation == "look" else "library"
         rows = explain(toy, pipeline, p_assets=[asset], **arguments)
-        (reason,) = [x["reason"] for x in rows if (x["operation"], x["decision"]) == (operation, "skip")]
+        (reason,) = [
+            x["reason"] for x in rows if (x["operation"], x["decision"]) == (operation, "skip")
+        ]
         return str(reason)
 
     def test_not_without_being_asked_for(self, toy: Toy):

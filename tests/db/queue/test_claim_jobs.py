@@ -35,7 +35,9 @@ def test_its_units_are_spent_when_it_is_claimed(toy: Toy):
 
 def test_the_call_says_everything_but_the_secret(toy: Toy, monkeypatch: pytest.MonkeyPatch):
     toy.tune(method="POST", headers={"X-A": "1"}, timeout="5 seconds", max_bytes=1000)
-    toy.sql("""update headgate.providers set headers = '{"Accept": "json", "X-A": "0"}' where name = 'shop'""")
+    toy.sql(
+        """update headgate.providers set headers = '{"Accept": "json", "X-A": "0"}' where name = 'shop'"""
+    )
     toy.provider(max_in_flight=7)
     toy.add(1)
     toy.begin()
@@ -47,7 +49,12 @@ def test_the_call_says_everything_but_the_secret(toy: Toy, monkeypatch: pytest.M
         "headers": {"Accept": "json", "X-A": "1"}, "in_flight": 7, "probe": False, "stop_before_seconds": 300,
         "auth": {"in": "query", "name": "token", "secret": "SHOP_TOKEN"},
     }  # fmt: skip
-    assert rules[0] == {"status": "200", "outcome": "success", "blame": "item", "reason": "answered"}
+    assert rules[0] == {
+        "status": "200",
+        "outcome": "success",
+        "blame": "item",
+        "reason": "answered",
+    }
     assert [x["status"] for x in rules] == ["200", "404", "402", "429"]
     assert rules[3]["close"] == "retry_after"
 
@@ -278,7 +285,11 @@ class TestDeaths:
                     toy.complete(chunk)
 
         ended = {x["asset_id"]: (x["status"], x["units"]) for x in toy.details()}
-        assert ended == {deadly: ("deferred", 3), others[0]: ("success", 3), others[1]: ("success", 3)}
+        assert ended == {
+            deadly: ("deferred", 3),
+            others[0]: ("success", 3),
+            others[1]: ("success", 3),
+        }
         assert toy.details(deadly)[0]["reason"].startswith("house: its lease ran out")
         assert toy.state(deadly)["consecutive_failures"] == 0
         assert toy.step()["status"] == "succeeded"
@@ -349,7 +360,9 @@ class TestMessages:
         one.add(20)
         one.begin()
         first, second = one.chunks()
-        two.sql("select from headgate.chunks where chunk_id = %(id)s for update", id=first["chunk_id"])
+        two.sql(
+            "select from headgate.chunks where chunk_id = %(id)s for update", id=first["chunk_id"]
+        )
 
         (chunk,) = one.claim(chunks=5)
         assert chunk["chunk_id"] == second["chunk_id"]

@@ -50,7 +50,10 @@ class TestBreaker:
         fail(shop, shop.claim()[0])
 
         assert closed_for(shop) == 60
-        assert (shop.gate()["opened"], shop.gate()["closed_reason"]) == (1, "provider: the breaker is open")
+        assert (shop.gate()["opened"], shop.gate()["closed_reason"]) == (
+            1,
+            "provider: the breaker is open",
+        )
         assert shop.claim() == []
 
     def test_failures_of_several_chunks_add_up(self, shop: Toy):
@@ -60,7 +63,9 @@ class TestBreaker:
 
         assert closed_for(shop) == 60
 
-    @pytest.mark.parametrize(("outcome", "blame"), [("success", "item"), ("failed", "item"), ("retry", "quota")])
+    @pytest.mark.parametrize(
+        ("outcome", "blame"), [("success", "item"), ("failed", "item"), ("retry", "quota")]
+    )
     def test_any_answer_between_starts_the_count_anew(self, shop: Toy, outcome: str, blame: str):
         first, second, third = shop.claim(chunks=3)
         fail(shop, first, 9)
@@ -170,7 +175,9 @@ class TestBreaker:
         waiting.join()
         assert [len(got["w1"]), len(got["w2"])] == [1, 0]
 
-    def test_a_provider_that_stays_away_is_deferred_beyond_patience_and_costs_no_more(self, toy: Toy):
+    def test_a_provider_that_stays_away_is_deferred_beyond_patience_and_costs_no_more(
+        self, toy: Toy
+    ):
         toy.add(30)
         toy.begin()
         while toy.execution()["queued"] or toy.execution()["parked"]:
@@ -273,7 +280,10 @@ class TestClosed:
         for chunk in toy.claim(chunks=2):
             toy.complete(chunk, "retry", blame="provider")
         first, second = toy.chunks("parked")
-        toy.sql("update headgate.chunks set queue = 'no_such_queue' where chunk_id = %(id)s", id=first["chunk_id"])
+        toy.sql(
+            "update headgate.chunks set queue = 'no_such_queue' where chunk_id = %(id)s",
+            id=first["chunk_id"],
+        )
         toy.later(minutes=1)
         toy.ask()
 

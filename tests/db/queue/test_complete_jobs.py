@@ -21,7 +21,9 @@ def chunk(toy: Toy) -> Row:
     return toy.claim()[0]
 
 
-def report(toy: Toy, chunk: Row, outcomes: list[str], says: list[Any] | None = None, **more: Any) -> list[Row]:
+def report(
+    toy: Toy, chunk: Row, outcomes: list[str], says: list[Any] | None = None, **more: Any
+) -> list[Row]:
     """Report an outcome per job."""
     return toy.call(
         "complete_jobs",
@@ -44,7 +46,17 @@ def test_a_success_is_ingested_recorded_and_counted(toy: Toy, chunk: Row):
 
     asset = chunk["asset_ids"][0]
     (row,) = toy.details(asset)
-    kept = ("status", "reason", "units", "attempts", "records", "api_calls_used", "duration_ms", "error", "round")
+    kept = (
+        "status",
+        "reason",
+        "units",
+        "attempts",
+        "records",
+        "api_calls_used",
+        "duration_ms",
+        "error",
+        "round",
+    )
     assert [row[x] for x in kept] == ["success", None, 1, 1, 3, 1, 7, None, 1]
     assert (row["step"], row["ended_at"]) == ("a", toy.now)
     state = toy.state(asset)
@@ -276,7 +288,9 @@ def test_a_job_the_ingest_function_says_nothing_of_has_failed(toy: Toy, chunk: R
 @pytest.mark.parametrize("reply", ["(0, 'success', 1, null, null)", "(null, null, null, null, null)",
                                    "(p_asset_ids[1], 'perhaps', 1, null, null)",
                                    "(p_asset_ids[1], 'success', -5, null, null)"])  # fmt: skip
-def test_an_ingest_function_that_talks_nonsense_leaves_no_job_lost(toy: Toy, chunk: Row, reply: str):
+def test_an_ingest_function_that_talks_nonsense_leaves_no_job_lost(
+    toy: Toy, chunk: Row, reply: str
+):
     toy.connection.execute(
         "create or replace function toy.keep(p_context jsonb, p_asset_ids bigint[], p_payloads text[])"
         " returns setof headgate.ingest_result language sql security definer"
@@ -284,7 +298,8 @@ def test_an_ingest_function_that_talks_nonsense_leaves_no_job_lost(toy: Toy, chu
         f" as 'select v.* from (values {reply.replace(chr(39), chr(39) * 2)})"
         " as v (a, b, c, d, e)'".replace("null, null)", "null::timestamptz, null::text)")
         .replace("(null, null, null,", "(null::bigint, null::text, null::integer,")
-        .replace("(0,", "(0::bigint,").encode()
+        .replace("(0,", "(0::bigint,")
+        .encode()
     )
     toy.complete(chunk)
 
@@ -305,7 +320,12 @@ def test_an_item_s_fault_is_tried_again_until_its_attempts_are_used_up(toy: Toy)
         toy.later(minutes=2)
 
     (row,) = toy.details(asset)
-    assert (row["status"], row["attempts"], row["units"], row["error"]) == ("failed", 3, 3, "it went wrong")
+    assert (row["status"], row["attempts"], row["units"], row["error"]) == (
+        "failed",
+        3,
+        3,
+        "it went wrong",
+    )
     assert toy.state(asset)["consecutive_failures"] == 1
 
 
@@ -412,7 +432,9 @@ def test_a_quota_that_is_used_up_closes_the_window_and_the_next_one_finishes_it(
     toy.begin()
     (chunk,) = toy.claim()
     toy.complete(chunk, "success", chunk["asset_ids"][:5])
-    toy.complete(chunk, "deferred", chunk["asset_ids"][5:6], blame="quota", closing={"until": "reset"})
+    toy.complete(
+        chunk, "deferred", chunk["asset_ids"][5:6], blame="quota", closing={"until": "reset"}
+    )
     toy.complete(chunk, "unsent", chunk["asset_ids"][6:])
 
     assert toy.claim() == []
@@ -427,7 +449,12 @@ def test_a_quota_that_is_used_up_closes_the_window_and_the_next_one_finishes_it(
     toy.at("2024-03-06 00:00+00:00")
     assert toy.begin(run="r3")[0]["planned"] == 25
     assert toy.drain() == 25
-    assert toy.scalar("select count(*) from headgate.asset_processing_state where succeeded_at is null") == 0
+    assert (
+        toy.scalar(
+            "select count(*) from headgate.asset_processing_state where succeeded_at is null"
+        )
+        == 0
+    )
 
 
 def test_a_402_that_comes_after_the_reset_does_not_close_the_new_window(toy: Toy):
@@ -475,8 +502,12 @@ def test_a_429_beyond_patience_defers_and_the_step_has_succeeded(toy: Toy):
     assert toy.step()["status"] == "succeeded"
 
 
-@pytest.mark.parametrize(("seconds", "until"), [(None, 60), (0, 0), (5, 5), (10**9, 86400), (-5, 0)])
-def test_retry_after_is_taken_at_its_word_within_reason(toy: Toy, chunk: Row, seconds: int, until: int):
+@pytest.mark.parametrize(
+    ("seconds", "until"), [(None, 60), (0, 0), (5, 5), (10**9, 86400), (-5, 0)]
+)
+def test_retry_after_is_taken_at_its_word_within_reason(
+    toy: Toy, chunk: Row, seconds: int, until: int
+):
     toy.complete(chunk, "unsent", closing={"until": "retry_after", "seconds": seconds})
 
     assert toy.gate()["closed_until"] - toy.now == timedelta(seconds=until)

@@ -68,7 +68,7 @@ def test_a_gate_is_closed_when_calls_flow_and_open_when_none_may(
 def test_tokens_come_back_sixty_seconds_after_they_were_granted(
     db: Plan, now: datetime, seconds_ago: int, left: int
 ):
-    # 100 requests in the gate's latest slot, 50 one before, 100 nine before; sixty slots are 61 seconds.
+    # 100 requests in the gate's latest slot, 50 one before, 100 nine before; a slot is a minute / 59.
     second = int(now.timestamp() * 59 / 60) - seconds_ago
     db.sql(
         """

@@ -1,5 +1,7 @@
 -- Daily bars, by year, and the bars that were not believed.
 
+comment on schema equities is 'Listed equities: their daily bars and their fundamentals.';
+
 create table equities.prices (
     asset_id bigint not null,
     date date not null,

@@ -1,0 +1,52 @@
+"""`python -m tests.benchmarks [queue http ingest delta memory] [--json]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from runner.database import connect
+from runner.settings import Settings
+from tests.benchmarks import delta, house, http, ingest, memory, queue
+from tests.benchmarks.measure import Figure, as_json, machine, table
+
+BENCHMARKS: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
+    "queue": queue.run,
+    "http": http.run,
+    "ingest": ingest.run,
+    "delta": delta.run,
+    "memory": memory.run,
+}
+
+
+def main() -> int:
+    """Run the benchmarks that were asked for; 1 when a figure misses its goal."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON alone")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(BENCHMARKS):
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+
+    figures: list[Figure] = []
+    with house.own_server() as server:
+        with connect(server, "bench") as connection:
+            header = machine(connection)
+        print("\n".join(header), file=sys.stderr if options.json else sys.stdout)
+        for name in options.names or BENCHMARKS:
+            for figure in BENCHMARKS[name](server):
+                figures.append(figure)
+                if not options.json:
+                    print(f"{figure.benchmark}: {figure.value:.2f} {figure.unit}  {figure.detail}")
+    if options.json:
+        print(json.dumps({"machine": header, "figures": as_json(figures)}, indent=4))
+    else:
+        print("", *table(figures), sep="\n")
+    return int(any(x.is_ok is False for x in figures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""Benchmark 2, HTTP: 5,000 calls through the whole path against a bare loop over the same server.
+
+Ours is `headgate worker`, a real process on a real database: plan, quota, queue, leases, calls,
+results, details, state. The bare loop makes as many calls with the same client, httpx on aiohttp,
+and reads the JSON; plain httpx makes fewer, because it collapses above some ten calls at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from runner.database import connect
+from runner.settings import Settings
+from tests.benchmarks import house
+from tests.benchmarks.jobs import send, write_calls
+from tests.benchmarks.measure import Figure, per_second, ratio, take_turns
+from tests.benchmarks.provider import provider
+from tests.plan import Plan
+
+Transport: TypeAlias = Callable[[httpx.Limits], httpx.AsyncBaseTransport]
+
+NAME: Final = "http_calls"
+CHUNK: Final = 100
+LEAST: Final = 0.7
+
+
+@dataclass(slots=True)
+class Sides:
+    """Calls per second, turn by turn."""
+
+    ours: list[float] = field(default_factory=list)
+    bare: list[float] = field(default_factory=list)
+    plain: list[float] = field(default_factory=list)
+
+
+def run(
+    server: Settings,
+    *,
+    jobs: int = 5_000,
+    plain_calls: int = 250,
+    concurrencies: Sequence[int] = (10, 50, 100),
+    runs: int = 5,
+) -> Iterator[Figure]:
+    """Measure at each concurrency."""
+    with (
+        provider() as base_url,
+        house.own_database(server, "http") as settings,
+        connect(settings, "bench") as connection,
+    ):
+        plan = Plan(connection)
+        write_calls(plan, NAME, base_url)
+        house.add_assets(plan, NAME, jobs)
+        for concurrency in concurrencies:
+            sides = _measure(settings, plan, base_url, concurrency, jobs, plain_calls, runs)
+            yield from _figures(f"{concurrency} at once", sides)
+
+
+def _measure(
+    settings: Settings,
+    plan: Plan,
+    base_url: str,
+    concurrency: int,
+    jobs: int,
+    plain_calls: int,
+    runs: int,
+) -> Sides:
+    sides = Sides()
+    with house.listening(settings) as ends:
+
+        def ours() -> None:
+            with house.worker(settings, concurrency=concurrency):
+                sides.ours.append(jobs / send(plan, ends, NAME, CHUNK, jobs))
+
+        def bare() -> None:
+            sides.bare.append(asyncio.run(_rate(_on_aiohttp, base_url, jobs, concurrency)))
+
+        def plain() -> None:
+            sides.plain.append(asyncio.run(_rate(_plain, base_url, plain_calls, concurrency)))
+
+        take_turns(runs, ours, bare, plain)
+    return sides
+
+
+def _figures(what: str, sides: Sides) -> Iterator[Figure]:
+    ours = per_second("ours", sides.ours)
+    yield Figure(
+        f"http: against httpx on aiohttp, {what}",
+        ratio(sides.ours, sides.bare),
+        at_least=LEAST,
+        detail=f"{ours}, bare loop {per_second('', sides.bare).strip()}",
+    )
+    yield Figure(
+        f"http: against plain httpx, {what}",
+        ratio(sides.ours, sides.plain),
+        detail=f"{ours}, {per_second('plain httpx', sides.plain)}",
+    )
+
+
+async def _rate(transport: Transport, base_url: str, calls: int, concurrency: int) -> float:
+    """Make the calls, so many at once; return calls per second."""
+    urls = (f"{base_url}/eod/N{n}" for n in range(calls))
+
+    async def call(client: httpx.AsyncClient) -> None:
+        for url in urls:
+            response = await client.get(url)
+            json.loads(response.content)
+
+    async with _client(transport, concurrency) as client:
+        started = time.perf_counter()
+        await asyncio.gather(*(call(client) for _ in range(concurrency)))
+        return calls / (time.perf_counter() - started)
+
+
+@asynccontextmanager
+async def _client(transport: Transport, concurrency: int) -> AsyncIterator[httpx.AsyncClient]:
+    limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
+    async with httpx.AsyncClient(transport=transport(limits), trust_env=False) as client:
+        yield client
+
+
+def _on_aiohttp(limits: httpx.Limits) -> httpx.AsyncBaseTransport:
+    return AiohttpTransport(limits=limits, trust_env=False)
+
+
+def _plain(limits: httpx.Limits) -> httpx.AsyncBaseTransport:
+    return httpx.AsyncHTTPTransport(limits=limits, trust_env=False)

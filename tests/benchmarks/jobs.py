@@ -1,0 +1,34 @@
+"""Jobs sent through a worker: from the plan to the moment it tells that the step has ended."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from psycopg import Connection
+
+from tests.benchmarks import house
+from tests.plan import Plan
+
+QUOTA: Final = 100_000_000
+
+
+def write_calls(plan: Plan, name: str, base_url: str, **operation: Any) -> None:
+    """Write a pipeline that asks a provider for each asset, one unit each."""
+    provider = {"quota": QUOTA, "base_url": base_url, "max_in_flight": 100}
+    call = {"units": 1, "path": "/eod/{asset.code}", **operation}
+    house.write_plan(plan, name, provider=provider, operation=call)
+
+
+def send(plan: Plan, ends: Connection[Any], name: str, size: int, jobs: int) -> float:
+    """Let a worker that waits do all jobs of a pipeline, in chunks of a size; return the seconds.
+
+    Planning and sending are in the time; making the jobs due is not.
+    """
+    house.make_due(plan, name, size)
+    run_id = house.start(plan, name)
+    started = time.perf_counter()
+    plan.call("enqueue_step", p_pipeline=name, p_run_id=run_id, p_step="work")
+    seconds = house.wait_for_end(ends, run_id) - started
+    house.finish(plan, name, run_id, jobs)
+    return seconds

@@ -1,0 +1,107 @@
+"""What all benchmarks share: sides that take turns, figures with their goals, and the table."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any, Final
+
+from psycopg import Connection
+
+PACKAGES: Final = ("psycopg", "httpx", "httpx-aiohttp", "aiohttp", "pgmq")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table: what was measured, and the least (or the most) it has to be."""
+
+    benchmark: str
+    value: float
+    unit: str = "x"
+    """x is a ratio to the baseline."""
+    at_least: float | None = None
+    at_most: float | None = None
+    detail: str = ""
+
+    @property
+    def is_ok(self) -> bool | None:
+        """Tell whether it is as good as it has to be; None for what is only on the record."""
+        if self.at_least is not None:
+            return self.value >= self.at_least
+        if self.at_most is not None:
+            return self.value < self.at_most
+        return None
+
+    @property
+    def goal(self) -> str:
+        """Say what it has to be."""
+        if self.at_least is not None:
+            return f">= {_number(self.at_least)}{_unit(self.unit)}"
+        if self.at_most is not None:
+            return f"< {_number(self.at_most)}{_unit(self.unit)}"
+        return ""
+
+
+def take_turns(runs: int, *sides: Callable[[], None]) -> None:
+    """Run the sides A B A B ..., so that a slow spell of the machine hits them all alike."""
+    for _ in range(runs):
+        for side in sides:
+            side()
+
+
+def ratio(ours: Sequence[float], baseline: Sequence[float]) -> float:
+    """Return the median of the turns' ratios."""
+    return statistics.median(x / y for x, y in zip(ours, baseline, strict=True))
+
+
+def per_second(label: str, figures: Sequence[float]) -> str:
+    """Say the median of rates, and how far the turns lie apart."""
+    middle = statistics.median(figures)
+    spread = (max(figures) - min(figures)) / middle
+    return f"{label} {middle:,.0f}/s (spread {spread:.0%})"
+
+
+def machine(connection: Connection[Any]) -> list[str]:
+    """Describe the machine: figures are worth nothing without it."""
+    row = connection.execute("select version() as version").fetchone()
+    assert row is not None
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return [
+        f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB,"
+        f" load {os.getloadavg()[0]:.1f}, {platform.system()} {platform.release()}",
+        " ".join(row["version"].split()[:2])
+        + f", Python {sys.version.split()[0]}, "
+        + ", ".join(f"{name} {version(name)}" for name in PACKAGES),
+    ]
+
+
+def table(figures: Iterable[Figure]) -> list[str]:
+    """Format the figures as a table."""
+    cells = [("benchmark", "ratio", "goal", "ok")]
+    for x in figures:
+        ok = {True: "yes", False: "NO", None: ""}[x.is_ok]
+        cells.append((x.benchmark, f"{_number(x.value)}{_unit(x.unit)}", x.goal, ok))
+    widths = [max(len(row[n]) for row in cells) for n in range(4)]
+    lines = [
+        f"{a:<{widths[0]}} | {b:>{widths[1]}} | {c:>{widths[2]}} | {d:<{widths[3]}}".rstrip()
+        for a, b, c, d in cells
+    ]
+    return [lines[0], "-" * len(lines[0]), *lines[1:]]
+
+
+def as_json(figures: Iterable[Figure]) -> list[dict[str, Any]]:
+    """Return the figures as a machine reads them."""
+    return [{**asdict(x), "is_ok": x.is_ok} for x in figures]
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2f}"
+
+
+def _unit(unit: str) -> str:
+    return "" if unit == "x" else f" {unit}"

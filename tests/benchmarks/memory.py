@@ -1,0 +1,96 @@
+"""Benchmark 5, memory: what a worker takes at its peak, and what it costs while it waits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from runner.database import connect
+from runner.settings import Settings
+from tests.benchmarks import house
+from tests.benchmarks.jobs import send, write_calls
+from tests.benchmarks.measure import Figure
+from tests.benchmarks.provider import provider
+from tests.plan import Plan
+
+NOOP: Final = "memory_noop"
+CALLS: Final = "memory_calls"
+CHUNK: Final = 200
+MOST_IDLE_MB: Final = 60.0
+REPORTED = 12.0
+"""Seconds after which a session that waits has told the server what it did before: it takes ten."""
+
+
+def run(
+    server: Settings,
+    *,
+    jobs: int = 20_000,
+    calls: int = 5_000,
+    idle_seconds: float = 60,
+    runs: int = 1,
+) -> Iterator[Figure]:
+    """Measure a worker that waits, then one that drains, then one that calls."""
+    with (
+        provider() as base_url,
+        house.own_database(server, "memory") as settings,
+        connect(settings, "bench") as connection,
+    ):
+        plan = Plan(connection)
+        house.write_plan(plan, NOOP)
+        house.add_assets(plan, NOOP, jobs)
+        write_calls(plan, CALLS, base_url)
+        house.add_assets(plan, CALLS, calls)
+        yield from _idle(server, settings, idle_seconds)
+        for what, name, count in (("jobs without a call", NOOP, jobs), ("calls", CALLS, calls)):
+            peaks = [_peak(settings, plan, name, count) for _ in range(runs)]
+            yield Figure(f"memory: peak of a worker, {count:,} {what}", max(peaks), unit="MB")
+
+
+def _idle(server: Settings, settings: Settings, seconds: float) -> Iterator[Figure]:
+    """Measure a worker that waits; commits are counted from another database, which adds none."""
+    with connect(server, "bench") as outside:
+        counted = Plan(outside)
+        without = _commits(counted, settings, seconds)
+        with house.worker(settings) as process:
+            resident = _megabytes(process.pid, "VmRSS")
+            commits = _commits(counted, settings, seconds)
+    yield Figure("memory: a worker that waits", resident, unit="MB", at_most=MOST_IDLE_MB)
+    yield Figure(
+        "memory: statements of a worker that waits",
+        max(0, commits - without) / seconds * 60,
+        unit="a minute",
+        detail=f"{commits} commits in {seconds:g} s, {without} without it",
+    )
+
+
+def _commits(counted: Plan, settings: Settings, seconds: float) -> int:
+    """Count what is committed in a database while nobody but a waiting worker is there."""
+
+    def total() -> int:
+        commits = counted.scalar(
+            "select d.xact_commit from pg_stat_database as d where d.datname = %(name)s",
+            name=settings.database,
+        )
+        assert isinstance(commits, int)
+        return commits
+
+    time.sleep(REPORTED)
+    before = total()
+    time.sleep(seconds)
+    return total() - before
+
+
+def _peak(settings: Settings, plan: Plan, name: str, count: int) -> float:
+    """Let a new worker do all jobs of a pipeline; return its resident peak."""
+    with house.listening(settings) as ends, house.worker(settings) as process:
+        send(plan, ends, name, CHUNK, count)
+        return _megabytes(process.pid, "VmHWM")
+
+
+def _megabytes(pid: int, name: str) -> float:
+    """Read one of the sizes that the kernel keeps of a process."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (line,) = (x for x in status.splitlines() if x.startswith(f"{name}:"))
+    return int(line.split()[1]) / 1024

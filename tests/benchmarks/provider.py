@@ -1,0 +1,60 @@
+"""A provider in a process of its own, which answers any GET at once with 1.5 kB of JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from aiohttp import web
+
+from tests.servers import DB
+
+BAR: Final = {"open": 101.25, "high": 103.5, "low": 99.75, "close": 102.0, "volume": 1234567}
+ANSWER: Final = json.dumps(
+    [{"date": f"2026-06-{day:02}", **BAR, "adjusted_close": 101.5} for day in range(1, 15)]
+).encode()
+
+
+@contextmanager
+def provider() -> Iterator[str]:
+    """Run it, and yield its base URL; it ends with us, also when we are killed."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", __name__],
+        cwd=DB.parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        finally:
+            process.terminate()
+
+
+async def serve() -> None:
+    """Answer until standard input ends."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=ANSWER, content_type="application/json")
+
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_reader(sys.stdin, ended.set)
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    print(runner.addresses[0][1], flush=True)
+    await ended.wait()
+    await runner.cleanup()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())

@@ -1,0 +1,165 @@
+"""Benchmark 1, the queue: 20,000 jobs without a call, with state, details, quota and counters kept.
+
+Plan and enqueue against `pgmq.send_batch` inside SQL, drain against pgmq read and delete, one
+message per job in both baselines. Drain is measured twice: by a worker process, from the moment
+its chunks are sent until it tells that the step has ended, and as the bare SQL loop.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from psycopg.rows import tuple_row
+
+from runner import arrays
+from runner.database import connect
+from runner.settings import Settings
+from tests.benchmarks import house
+from tests.benchmarks.measure import Figure, per_second, ratio, take_turns
+from tests.plan import Plan
+
+BATCH: Final = 200
+LEAST_PLAN: Final = 0.3
+LEAST_DRAIN: Final = 0.8
+GOAL_DRAIN: Final = 1.2
+QUOTA: Final = {"quota": 100_000_000, "base_url": "http://127.0.0.1:9"}
+
+
+@dataclass(slots=True)
+class Sides:
+    """Jobs per second, turn by turn."""
+
+    plan: list[float] = field(default_factory=list)
+    drain: list[float] = field(default_factory=list)
+    loop: list[float] = field(default_factory=list)
+    raw_send: list[float] = field(default_factory=list)
+    raw_drain: list[float] = field(default_factory=list)
+
+
+def run(server: Settings, *, jobs: int = 20_000, runs: int = 5) -> Iterator[Figure]:
+    """Measure without and with a quota, in chunks of 50 and of 200."""
+    with house.own_database(server, "queue") as settings, connect(settings, "bench") as connection:
+        plan = Plan(connection)
+        arrays.register(connection)
+        house.write_plan(plan, "local_noop")
+        house.write_plan(plan, "quota_noop", provider=QUOTA, operation={"units": 1, "path": "/"})
+        house.add_assets(plan, "local_noop", jobs)
+        house.add_assets(plan, "quota_noop", jobs)
+        plan.sql("select pgmq.create('raw')")
+        for size in (50, 200):
+            sides = _measure(settings, plan, "local_noop", size, jobs, runs, by_worker=True)
+            yield from _figures(f"chunks of {size}", sides, size)
+        # Jobs that cost units have calls: the loop reports them without making any.
+        sides = _measure(settings, plan, "quota_noop", BATCH, jobs, runs, by_worker=False)
+        yield from _figures(f"with a quota, chunks of {BATCH}", sides, BATCH)
+
+
+def _measure(
+    settings: Settings, plan: Plan, name: str, size: int, jobs: int, runs: int, *, by_worker: bool
+) -> Sides:
+    sides = Sides()
+    with house.listening(settings) as ends:
+
+        def ours() -> None:
+            house.make_due(plan, name, size)
+            run_id = house.start(plan, name)
+            with house.worker(settings):
+                sides.plan.append(jobs / _enqueue(plan, name, run_id))
+                started = time.perf_counter()
+                sides.drain.append(jobs / (house.wait_for_end(ends, run_id) - started))
+            house.finish(plan, name, run_id, jobs)
+
+        def loop() -> None:
+            house.make_due(plan, name, size)
+            run_id = house.start(plan, name)
+            sides.plan.append(jobs / _enqueue(plan, name, run_id))
+            sides.loop.append(jobs / _drain(plan, jobs))
+            house.wait_for_end(ends, run_id)
+            house.finish(plan, name, run_id, jobs)
+
+        def raw() -> None:
+            for _ in range(1 + by_worker):  # as often as ours is planned
+                plan.sql("select pgmq.purge_queue('raw')")
+                sides.raw_send.append(jobs / _send_raw(plan, jobs))
+            sides.raw_drain.append(jobs / _drain_raw(plan, jobs))
+
+        take_turns(runs, *([ours] if by_worker else []), raw, loop)
+    return sides
+
+
+def _figures(what: str, sides: Sides, size: int) -> Iterator[Figure]:
+    raw_send = per_second("pgmq.send_batch", sides.raw_send)
+    raw_drain = per_second("pgmq read+delete", sides.raw_drain)
+    yield Figure(
+        f"queue: plan+enqueue, {what}",
+        ratio(sides.plan, sides.raw_send),
+        at_least=LEAST_PLAN,
+        detail=f"{per_second('ours', sides.plan)}, {raw_send}",
+    )
+    if sides.drain:
+        yield Figure(
+            f"queue: drain by a worker, {what}",
+            ratio(sides.drain, sides.raw_drain),
+            at_least=LEAST_DRAIN if size == BATCH else None,
+            detail=f"{per_second('ours', sides.drain)}, {raw_drain}; the goal is {GOAL_DRAIN}",
+        )
+    yield Figure(
+        f"queue: drain by a SQL loop, {what}",
+        ratio(sides.loop, sides.raw_drain),
+        detail=f"{per_second('ours', sides.loop)}, {raw_drain}",
+    )
+
+
+def _enqueue(plan: Plan, name: str, run_id: str) -> float:
+    """Plan and enqueue; return the seconds that took."""
+    started = time.perf_counter()
+    plan.call("enqueue_step", p_pipeline=name, p_run_id=run_id, p_step="work")
+    return time.perf_counter() - started
+
+
+def _drain(plan: Plan, jobs: int) -> float:
+    """Claim and complete in a loop, one connection, one chunk at a time."""
+    complete = (
+        "select chunk_id, lease_no, asset_ids from headgate.complete_jobs("
+        "p_runner => 'loop', p_chunk_id => %s::bigint, p_lease_no => %s::integer,"
+        " p_asset_ids => %s, p_outcomes => %s, p_claim => 1)"
+    )
+    done = 0
+    started = time.perf_counter()
+    with plan.connection.cursor(row_factory=tuple_row, binary=True) as cursor:
+        cursor.execute("select chunk_id, lease_no, asset_ids from headgate.claim_jobs('loop')")
+        while (row := cursor.fetchone()) is not None and row[0] is not None:
+            chunk_id, lease_no, asset_ids = row
+            outcomes = arrays.same_texts("success", len(asset_ids))
+            arguments = (chunk_id, lease_no, arrays.bigints(asset_ids), outcomes)
+            cursor.execute(complete, arguments, prepare=True)
+            done += len(asset_ids)
+    assert done == jobs, f"{done} of {jobs} jobs were drained"
+    return time.perf_counter() - started
+
+
+def _send_raw(plan: Plan, jobs: int) -> float:
+    started = time.perf_counter()
+    plan.sql(
+        "select count(*) from pgmq.send_batch('raw', (select array_agg(jsonb_build_object('id', n))"
+        " from generate_series(1, %(jobs)s) as n))",
+        jobs=jobs,
+    )
+    return time.perf_counter() - started
+
+
+def _drain_raw(plan: Plan, jobs: int) -> float:
+    read = "select msg_id from pgmq.read('raw', 60, %s)"
+    delete = "select count(*) from pgmq.delete('raw', %s)"
+    done = 0
+    started = time.perf_counter()
+    with plan.connection.cursor(row_factory=tuple_row, binary=True) as cursor:
+        while done < jobs:
+            cursor.execute(read, (BATCH,), prepare=True)
+            msg_ids = [msg_id for (msg_id,) in cursor]
+            cursor.execute(delete, (arrays.bigints(msg_ids),), prepare=True)
+            done += len(msg_ids)
+    return time.perf_counter() - started

@@ -1,0 +1,52 @@
+"""Each benchmark runs, at sizes too small to measure anything, so that it cannot rot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from runner.settings import Settings
+from tests.benchmarks import delta, house, http, ingest, memory, queue
+from tests.benchmarks.__main__ import BENCHMARKS
+from tests.benchmarks.measure import Figure, as_json, table
+
+Clone = Callable[[Settings | None], Settings]
+Run = Callable[..., Iterator[Figure]]
+
+SMALL: dict[Run, dict[str, Any]] = {
+    queue.run: {"jobs": 400},
+    http.run: {"jobs": 40, "plain_calls": 20, "concurrencies": (10,)},
+    ingest.run: {"chunks": 2, "listings": 3, "bars": 10},
+    delta.run: {"sizes": (100, 1_000), "first": 10},
+    memory.run: {"jobs": 400, "calls": 40, "idle_seconds": 0.1},
+}
+
+
+@pytest.fixture
+def cloned_databases(monkeypatch: pytest.MonkeyPatch, clone: Clone, template: Settings) -> None:
+    """Give the benchmarks clones, which are made faster than migrated."""
+
+    @contextmanager
+    def own_database(server: Settings, name: str) -> Iterator[Settings]:
+        yield clone(template)
+
+    monkeypatch.setattr(house, "own_database", own_database)
+    monkeypatch.setattr(memory, "REPORTED", 0.0)
+
+
+def test_every_benchmark_is_run_here():
+    assert list(SMALL) == list(BENCHMARKS.values())
+
+
+@pytest.mark.usefixtures("cloned_databases")
+@pytest.mark.parametrize("run", SMALL, ids=BENCHMARKS)
+def test_its_figures_come(server: Settings, run: Run):
+    figures = list(run(server, **SMALL[run], runs=1))
+
+    assert figures
+    assert all(x.value > 0 for x in figures if "waits" not in x.benchmark)
+    assert all(x.value >= 0 for x in figures)
+    assert len(table(figures)) == len(as_json(figures)) + 2

@@ -1,0 +1,142 @@
+"""The operator's hand on a provider."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.db.toy import Toy
+
+
+def provider(toy: Toy) -> dict[str, Any]:
+    """Return the provider's row."""
+    return toy.sql("select * from headgate.providers where name = 'shop'")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "column"),
+    [
+        ("base_url", "https://shop.test/v2", "base_url"),
+        ("quota", 7, "quota"),
+        ("quota", None, "quota"),
+        ("buffer", 3, "quota_buffer"),
+        ("requests_per_minute", 60, "requests_per_minute"),
+        ("requests_per_minute", None, "requests_per_minute"),
+        ("burst", 5, "burst"),
+        ("max_in_flight", 2, "max_in_flight"),
+        ("breaker_failures", 4, "breaker_failures"),
+        ("secret_name", "OTHER_TOKEN", "secret_name"),
+    ],
+)
+def test_changes_one_setting_and_no_other(toy: Toy, name: str, value: Any, column: str):
+    before = provider(toy)
+
+    assert toy.value("set_provider", p_provider="shop", p_changes={name: value}) == 1
+    assert provider(toy) == before | {column: value}
+
+
+def test_intervals_are_settings_too(toy: Toy):
+    toy.provider(breaker_cooldown="90 seconds", publication_lag="02:00")
+
+    assert provider(toy)["breaker_cooldown"].total_seconds() == 90
+    assert provider(toy)["publication_lag"].total_seconds() == 7200
+
+
+def test_counts_what_was_given(toy: Toy):
+    assert toy.value("set_provider", p_provider="shop", p_changes={"quota": 5, "buffer": 1}) == 2
+    assert toy.value("set_provider", p_provider="shop", p_changes={}) == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"quota": -1}, {"quota": "many"}, {"quota": 1.5}, {"quota": 10**12}, {"buffer": -1},
+        {"requests_per_minute": 0}, {"burst": 0}, {"max_in_flight": 0}, {"breaker_failures": 0},
+        {"base_url": "shop"}, {"base_url": "ftp://shop"}, {"base_url": "http://user:pass@shop"},
+        {"base_url": "http://shop/?a=b"}, {"secret_name": "not a name"}, {"breaker_cooldown": "soon"},
+        {"publication_lag": "later"}, {"publication_lag": "-1 hour"}, {"breaker_cooldown": "0"}, {"closed_until": "tomorrow noon"}, {"closed_until": 5},
+        {"tempo": 5}, {"name": "x"}, {"quota_buffer": 5}, {"secret": "abc"}, {"auth": {}},
+        {"quota": 5, "burst": 0},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_wrong_change_is_refused_whole(toy: Toy, changes: dict[str, Any]):
+    with toy.unchanged(), toy.refused("HG008"):
+        toy.call("set_provider", p_provider="shop", p_changes=changes)
+
+
+@pytest.mark.parametrize("changes", ["[]", '"quota"', "5", "null"])
+def test_changes_are_an_object(toy: Toy, changes: str):
+    with toy.refused("HG008", "must be an object"):
+        toy.sql("select * from headgate.set_provider('shop', %(c)s::jsonb)", c=changes)
+
+
+def test_an_unknown_provider_is_refused(toy: Toy):
+    with toy.refused("HG005", "unknown provider: 'shp'", "local, shop, side"):
+        toy.provider("shp", quota=1)
+
+
+def test_a_new_quota_holds_at_once_but_never_below_what_is_booked(toy: Toy):
+    toy.add(30)
+    toy.begin()
+    toy.claim()
+
+    toy.provider(quota=200)
+    assert toy.window()["usable"] == 200
+    toy.provider(quota=200, buffer=150)
+    assert toy.window()["usable"] == 50
+    toy.provider(quota=5, buffer=0)
+    assert toy.window()["usable"] == 30
+    assert toy.drain() == 20
+
+
+def test_a_buffer_larger_than_the_quota_leaves_nothing(toy: Toy):
+    toy.provider(quota=5, buffer=10)
+    toy.add(1)
+    toy.begin()
+
+    assert toy.window()["usable"] == 0
+
+
+def test_windows_that_have_ended_are_left_as_they_were(toy: Toy):
+    toy.add(1)
+    toy.begin()
+    toy.later(days=1)
+    toy.provider(quota=7)
+
+    assert toy.window()["usable"] == 100
+
+
+def test_closing_by_hand_names_its_reason_and_opening_forgets_all(toy: Toy):
+    toy.provider(closed_until="2024-03-05 14:00+00")
+    assert toy.gate()["closed_reason"] == "closed by hand"
+    toy.provider(closed_until="2024-03-05 15:00+00", reason="maintenance")
+    assert toy.gate()["closed_reason"] == "maintenance"
+
+    toy.provider(closed_until=None)
+    gate = toy.gate()
+    assert (gate["closed_until"], gate["closed_reason"], gate["opened"]) == (None, None, 0)
+
+
+def test_opening_by_hand_opens_a_window_that_was_said_to_be_used_up(toy: Toy):
+    toy.add(20)
+    toy.begin()
+    toy.complete(toy.claim()[0], "deferred", blame="quota", closing={"until": "reset"})
+    assert toy.claim() == []
+    toy.finish()
+    toy.provider(closed_until=None)
+    toy.begin(run="r2")
+
+    assert toy.drain() == 20
+
+
+def test_opening_by_hand_closes_the_breaker(toy: Toy):
+    toy.tune(patience="1 hour")
+    toy.add(20)
+    toy.begin()
+    toy.complete(toy.claim()[0], "retry", blame="provider")
+    assert toy.claim() == []
+    toy.provider(closed_until=None)
+
+    assert toy.claim()[0]["call"]["probe"] is False
