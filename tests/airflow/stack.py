@@ -164,7 +164,7 @@ def _started(
     settings: Settings, standin: Process, port: int, environ: dict[str, str]
 ) -> Iterator[Running]:
     with Plan(connect(settings, "test")).connection as connection:
-        changes = {"base_url": standin.api, "quota": 1_100, "buffer": 0}
+        changes = {"base_url": standin.api, "quota": 1_105, "buffer": 0}
         plan = Plan(connection)
         plan.call("set_provider", p_provider="eodhd", p_changes=changes | UNLIMITED)
         plan.sql(
@@ -195,6 +195,8 @@ def _started(
             process.wait(120)
         if stack._plan is not None:
             stack._plan.connection.close()
+        if stack._client is not None:
+            stack._client.close()
 
 
 UNLIMITED: dict[str, Any] = {"requests_per_minute": None}
