@@ -11,7 +11,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from runner.commands import console
-from runner.settings import DATABASE, Settings
+from runner.settings import Settings
 
 WAITING = """
 select v.operation, v.meaning as reason, sum(v.assets) as assets, sum(v.units) as units
@@ -54,5 +54,6 @@ def _psql(settings: Settings) -> str:
     """Return the command that opens this database, as it can be typed here."""
     here = Path(sys.executable).with_name("headgate")
     program = "headgate" if which("headgate") else os.path.relpath(here)
-    is_usual = settings.dsn is not None or settings.database == DATABASE
-    return f"{'' if is_usual else f'HEADGATE_DATABASE={settings.database} '}{program} psql"
+    usual = Settings.from_env({**os.environ, "HEADGATE_DATABASE": ""}).database
+    prefix = "" if settings.database == usual else f"HEADGATE_DATABASE={settings.database} "
+    return f"{prefix}{program} psql"

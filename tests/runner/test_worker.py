@@ -560,7 +560,7 @@ async def test_a_chunk_that_cannot_be_handed_in_does_not_stop_the_runner(
     write_plan(plan, base_url=shop.url, provider="stall", assets=2)
     plan.sql(
         "create function public.trip() returns trigger language plpgsql as $f$"
-        " begin if new.payload = '\"bad\"' then raise exception 'no' using errcode = 'XX000';"
+        " begin if new.payload = '\"bad\"' then raise exception 'no' using errcode = '55000';"
         " end if; return new; end $f$;"
         " create trigger trip before insert on public.answers"
         " for each row execute function public.trip()"

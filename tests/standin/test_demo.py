@@ -58,7 +58,7 @@ def test_two_runs_on_one_day_spend_one_quota(make_run, server, tmp_path):
 
     assert first.returncode == 0, first.stderr
     assert "4,994 by our book, 4,994 by the server's (equal)" in first.stdout
-    assert "HEADGATE_DATABASE=headgate_demo make psql" in first.stdout
+    assert "look around:  HEADGATE_DATABASE=headgate_demo " in first.stdout
     assert duration < 90
     assert second.returncode == 0, second.stderr
     assert "0 by our book, 0 by the server's (equal)" in second.stdout
