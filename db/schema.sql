@@ -111,30 +111,6 @@ ALTER TYPE headgate.ingest_result OWNER TO headgate_owner;
 COMMENT ON TYPE headgate.ingest_result IS 'What an ingest function made of one asset''s answer: success, failed or skipped; rows changed; its new watermark.';
 
 --
--- Name: job_end; Type: TYPE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TYPE headgate.job_end AS (
-	asset_id bigint,
-	status text,
-	reason text,
-	error text,
-	units integer,
-	requests integer,
-	records integer,
-	watermark timestamp with time zone,
-	duration_ms integer
-);
-
-ALTER TYPE headgate.job_end OWNER TO headgate_owner;
-
---
--- Name: TYPE job_end; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TYPE headgate.job_end IS 'How a job ended: what its details row and its state will say.';
-
---
 -- Name: job_fate; Type: TYPE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -161,6 +137,30 @@ ALTER TYPE headgate.job_fate OWNER TO headgate_owner;
 --
 
 COMMENT ON TYPE headgate.job_fate IS 'A reported job''s fate: an end (its status) or ''park'', and what either needs.';
+
+--
+-- Name: job_tally; Type: TYPE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TYPE headgate.job_tally AS (
+	succeeded integer,
+	failed integer,
+	deferred integer,
+	deferred_by_fault integer,
+	skipped integer,
+	cancelled integer,
+	parked integer,
+	units integer,
+	refund integer
+);
+
+ALTER TYPE headgate.job_tally OWNER TO headgate_owner;
+
+--
+-- Name: TYPE job_tally; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TYPE headgate.job_tally IS 'How many jobs met which fate, what the ended ones cost, and what is given back.';
 
 --
 -- Name: _bar_fault(double precision, double precision, double precision, double precision, double precision, double precision, boolean, boolean, boolean); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1075,238 +1075,6 @@ COMMENT ON COLUMN headgate.chunks.requests IS 'Requests made for each of its job
 COMMENT ON COLUMN headgate.chunks.planned_at IS 'When its jobs were planned; what was asked for later is not done by it.';
 
 --
--- Name: _apply_fates(headgate.chunks, headgate.job_fate[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._apply_fates(p_chunk headgate.chunks, p_fates headgate.job_fate[], p_now timestamp with time zone) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_generic_plan'
-    AS $$
-declare
-    v_left bigint[];
-    v_gone integer := cardinality(p_fates);
-begin
-    if v_gone = cardinality(p_chunk.asset_ids) then
-        perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
-        delete from headgate.chunks as c where c.chunk_id = p_chunk.chunk_id;
-    else
-        v_left := array(
-            select u.asset_id
-            from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
-            where u.asset_id not in (select f.asset_id from unnest(p_fates) as f)
-            order by u.nth
-        );
-        update headgate.chunks as c
-        set asset_ids = v_left,
-            calls = case when c.calls > 0 then cardinality(v_left) else 0 end,
-            units = case when c.calls > 0 then c.units / c.calls * cardinality(v_left) else 0 end
-        where c.chunk_id = p_chunk.chunk_id;
-    end if;
-
-    if exists (select from unnest(p_fates) as f where f.fate = 'park') then
-        perform headgate._park_jobs(p_chunk, p_fates);
-    end if;
-    perform headgate._end_jobs(
-        p_chunk,
-        array(
-            select row(
-                f.asset_id, f.fate, f.reason, f.error, f.units, f.requests, f.records, f.watermark, f.duration_ms
-            )::headgate.job_end
-            from unnest(p_fates) as f
-            where f.fate <> 'park'
-        ),
-        p_now
-    );
-end;
-$$;
-
-ALTER FUNCTION headgate._apply_fates(p_chunk headgate.chunks, p_fates headgate.job_fate[], p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: providers; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.providers (
-    provider_id bigint NOT NULL,
-    name text NOT NULL,
-    description text DEFAULT ''::text NOT NULL,
-    base_url text,
-    auth jsonb DEFAULT '{"in": "none"}'::jsonb NOT NULL,
-    secret_name text,
-    headers jsonb DEFAULT '{}'::jsonb NOT NULL,
-    quota integer,
-    quota_buffer integer DEFAULT 0 NOT NULL,
-    quota_period text DEFAULT 'day'::text NOT NULL,
-    quota_zone text DEFAULT 'UTC'::text NOT NULL,
-    reset_guard interval DEFAULT '00:00:05'::interval NOT NULL,
-    requests_per_minute integer,
-    burst integer,
-    max_in_flight integer DEFAULT 50 NOT NULL,
-    breaker_failures integer DEFAULT 10 NOT NULL,
-    breaker_cooldown interval DEFAULT '00:01:00'::interval NOT NULL,
-    publication_lag interval DEFAULT '00:00:00'::interval NOT NULL,
-    CONSTRAINT auth_names_its_secret CHECK ((((auth ->> 'in'::text) = 'none'::text) OR (secret_name IS NOT NULL))),
-    CONSTRAINT auth_place_is_known CHECK (((auth ->> 'in'::text) = ANY (ARRAY['none'::text, 'query'::text, 'header'::text, 'bearer'::text]))),
-    CONSTRAINT base_url_is_http CHECK ((base_url ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'::text)),
-    CONSTRAINT buffer_is_not_negative CHECK ((quota_buffer >= 0)),
-    CONSTRAINT limits_are_positive CHECK ((LEAST(requests_per_minute, burst, max_in_flight, breaker_failures) > 0)),
-    CONSTRAINT name_fits_a_queue CHECK ((name ~ '^[a-z][a-z0-9_]{0,30}$'::text)),
-    CONSTRAINT quota_is_not_negative CHECK ((quota >= 0)),
-    CONSTRAINT quota_period_is_known CHECK ((quota_period = ANY (ARRAY['minute'::text, 'hour'::text, 'day'::text, 'month'::text]))),
-    CONSTRAINT secret_is_a_name CHECK ((secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'::text)),
-    CONSTRAINT times_are_not_negative CHECK (((reset_guard >= '00:00:00'::interval) AND (breaker_cooldown > '00:00:00'::interval) AND (publication_lag >= '00:00:00'::interval)))
-);
-
-ALTER TABLE headgate.providers OWNER TO headgate_owner;
-
---
--- Name: TABLE providers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.providers IS 'An outside service and its rules; `local` stands for work without one.';
-
---
--- Name: COLUMN providers.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.provider_id IS 'Surrogate key.';
-
---
--- Name: COLUMN providers.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.name IS 'Short name; its queues are called <name>_high, <name>_normal and <name>_low.';
-
---
--- Name: COLUMN providers.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.description IS 'What the service is.';
-
---
--- Name: COLUMN providers.base_url; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.base_url IS 'Every request''s URL starts with this; null for `local`.';
-
---
--- Name: COLUMN providers.auth; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.auth IS 'Where the secret goes: {"in": "query" | "header" | "bearer" | "none", "name": ...}.';
-
---
--- Name: COLUMN providers.secret_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.secret_name IS 'Name of the runner''s environment variable that holds the secret; never the secret.';
-
---
--- Name: COLUMN providers.headers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.headers IS 'Headers sent with every request.';
-
---
--- Name: COLUMN providers.quota; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.quota IS 'Units the provider allows per window; null: no quota.';
-
---
--- Name: COLUMN providers.quota_buffer; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.quota_buffer IS 'Units of the quota that are never spent.';
-
---
--- Name: COLUMN providers.quota_period; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.quota_period IS 'Length of a window: minute, hour, day or month.';
-
---
--- Name: COLUMN providers.quota_zone; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.quota_zone IS 'Time zone in which the provider''s windows begin.';
-
---
--- Name: COLUMN providers.reset_guard; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.reset_guard IS 'In the last moments before a window''s reset no call starts.';
-
---
--- Name: COLUMN providers.requests_per_minute; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.requests_per_minute IS 'Requests (not units) in any 60 seconds; null: no limit.';
-
---
--- Name: COLUMN providers.burst; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.burst IS 'Requests granted in one second, unless one chunk alone needs more; null: no limit.';
-
---
--- Name: COLUMN providers.max_in_flight; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.max_in_flight IS 'Calls open at once, over all runners.';
-
---
--- Name: COLUMN providers.breaker_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.breaker_failures IS 'Consecutive failures of the provider that open its breaker.';
-
---
--- Name: COLUMN providers.breaker_cooldown; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.breaker_cooldown IS 'How long an open breaker keeps the provider closed before a probe; doubles while probes fail.';
-
---
--- Name: COLUMN providers.publication_lag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.publication_lag IS 'How long after a session''s close its data is there, unless publication_lags says otherwise.';
-
---
--- Name: _budget(headgate.providers, timestamp with time zone, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT closed_until timestamp with time zone) RETURNS record
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select
-        b.opened_at,
-        b.closes_at,
-        case
-            when p_provider.quota is null and p_usable is null then null
-            when q.closed_until > p_at then 0
-            else greatest(
-                0,
-                least(p_usable, coalesce(q.usable, p_provider.quota - p_provider.quota_buffer))
-                - coalesce(q.used_elsewhere + q.reserved + q.spent, 0)
-            )
-        end,
-        greatest(
-            case when q.closed_until > p_at then q.closed_until end,
-            case when g.closed_until > p_at then g.closed_until end
-        )
-    from headgate._window_at(p_provider, p_at) as b
-    left join headgate.quota_windows as q
-        on q.provider_id = p_provider.provider_id and q.opened_at = b.opened_at
-    left join headgate.provider_gates as g on g.provider_id = p_provider.provider_id;
-$$;
-
-ALTER FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT closed_until timestamp with time zone) OWNER TO headgate_owner;
-
---
 -- Name: operations; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -1521,6 +1289,232 @@ COMMENT ON COLUMN headgate.operations.ingest_function IS 'schema.name of the fun
 --
 
 COMMENT ON COLUMN headgate.operations.handler IS 'Python that computes instead of calling; null: none.';
+
+--
+-- Name: _apply_fates(headgate.chunks, headgate.operations, headgate.job_fate[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._apply_fates(p_chunk headgate.chunks, p_operation headgate.operations, p_fates headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+    v_left bigint[];
+    v_gone integer := cardinality(p_fates);
+begin
+    if v_gone = cardinality(p_chunk.asset_ids) then
+        perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
+        delete from headgate.chunks as c where c.chunk_id = p_chunk.chunk_id;
+    else
+        v_left := array(
+            select u.asset_id
+            from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
+            where u.asset_id not in (select f.asset_id from unnest(p_fates) as f)
+            order by u.nth
+        );
+        update headgate.chunks as c
+        set asset_ids = v_left,
+            calls = case when c.calls > 0 then cardinality(v_left) else 0 end,
+            units = case when c.calls > 0 then c.units / c.calls * cardinality(v_left) else 0 end
+        where c.chunk_id = p_chunk.chunk_id;
+    end if;
+
+    if p_tally.parked = 0 then
+        perform headgate._end_jobs(p_chunk, p_operation, p_fates, p_tally, p_now);
+    else
+        perform headgate._park_jobs(p_chunk, p_fates);
+        perform headgate._end_jobs(
+            p_chunk, p_operation, array(select f from unnest(p_fates) as f where f.fate <> 'park'), p_tally, p_now
+        );
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._apply_fates(p_chunk headgate.chunks, p_operation headgate.operations, p_fates headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: providers; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.providers (
+    provider_id bigint NOT NULL,
+    name text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    base_url text,
+    auth jsonb DEFAULT '{"in": "none"}'::jsonb NOT NULL,
+    secret_name text,
+    headers jsonb DEFAULT '{}'::jsonb NOT NULL,
+    quota integer,
+    quota_buffer integer DEFAULT 0 NOT NULL,
+    quota_period text DEFAULT 'day'::text NOT NULL,
+    quota_zone text DEFAULT 'UTC'::text NOT NULL,
+    reset_guard interval DEFAULT '00:00:05'::interval NOT NULL,
+    requests_per_minute integer,
+    burst integer,
+    max_in_flight integer DEFAULT 50 NOT NULL,
+    breaker_failures integer DEFAULT 10 NOT NULL,
+    breaker_cooldown interval DEFAULT '00:01:00'::interval NOT NULL,
+    publication_lag interval DEFAULT '00:00:00'::interval NOT NULL,
+    CONSTRAINT auth_names_its_secret CHECK ((((auth ->> 'in'::text) = 'none'::text) OR (secret_name IS NOT NULL))),
+    CONSTRAINT auth_place_is_known CHECK (((auth ->> 'in'::text) = ANY (ARRAY['none'::text, 'query'::text, 'header'::text, 'bearer'::text]))),
+    CONSTRAINT base_url_is_http CHECK ((base_url ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'::text)),
+    CONSTRAINT buffer_is_not_negative CHECK ((quota_buffer >= 0)),
+    CONSTRAINT limits_are_positive CHECK ((LEAST(requests_per_minute, burst, max_in_flight, breaker_failures) > 0)),
+    CONSTRAINT name_fits_a_queue CHECK ((name ~ '^[a-z][a-z0-9_]{0,30}$'::text)),
+    CONSTRAINT quota_is_not_negative CHECK ((quota >= 0)),
+    CONSTRAINT quota_period_is_known CHECK ((quota_period = ANY (ARRAY['minute'::text, 'hour'::text, 'day'::text, 'month'::text]))),
+    CONSTRAINT secret_is_a_name CHECK ((secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'::text)),
+    CONSTRAINT times_are_not_negative CHECK (((reset_guard >= '00:00:00'::interval) AND (breaker_cooldown > '00:00:00'::interval) AND (publication_lag >= '00:00:00'::interval)))
+);
+
+ALTER TABLE headgate.providers OWNER TO headgate_owner;
+
+--
+-- Name: TABLE providers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.providers IS 'An outside service and its rules; `local` stands for work without one.';
+
+--
+-- Name: COLUMN providers.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.provider_id IS 'Surrogate key.';
+
+--
+-- Name: COLUMN providers.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.name IS 'Short name; its queues are called <name>_high, <name>_normal and <name>_low.';
+
+--
+-- Name: COLUMN providers.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.description IS 'What the service is.';
+
+--
+-- Name: COLUMN providers.base_url; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.base_url IS 'Every request''s URL starts with this; null for `local`.';
+
+--
+-- Name: COLUMN providers.auth; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.auth IS 'Where the secret goes: {"in": "query" | "header" | "bearer" | "none", "name": ...}.';
+
+--
+-- Name: COLUMN providers.secret_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.secret_name IS 'Name of the runner''s environment variable that holds the secret; never the secret.';
+
+--
+-- Name: COLUMN providers.headers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.headers IS 'Headers sent with every request.';
+
+--
+-- Name: COLUMN providers.quota; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.quota IS 'Units the provider allows per window; null: no quota.';
+
+--
+-- Name: COLUMN providers.quota_buffer; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.quota_buffer IS 'Units of the quota that are never spent.';
+
+--
+-- Name: COLUMN providers.quota_period; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.quota_period IS 'Length of a window: minute, hour, day or month.';
+
+--
+-- Name: COLUMN providers.quota_zone; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.quota_zone IS 'Time zone in which the provider''s windows begin.';
+
+--
+-- Name: COLUMN providers.reset_guard; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.reset_guard IS 'In the last moments before a window''s reset no call starts.';
+
+--
+-- Name: COLUMN providers.requests_per_minute; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.requests_per_minute IS 'Requests (not units) in any 60 seconds; null: no limit.';
+
+--
+-- Name: COLUMN providers.burst; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.burst IS 'Requests granted in one second, unless one chunk alone needs more; null: no limit.';
+
+--
+-- Name: COLUMN providers.max_in_flight; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.max_in_flight IS 'Calls open at once, over all runners.';
+
+--
+-- Name: COLUMN providers.breaker_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.breaker_failures IS 'Consecutive failures of the provider that open its breaker.';
+
+--
+-- Name: COLUMN providers.breaker_cooldown; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.breaker_cooldown IS 'How long an open breaker keeps the provider closed before a probe; doubles while probes fail.';
+
+--
+-- Name: COLUMN providers.publication_lag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.publication_lag IS 'How long after a session''s close its data is there, unless publication_lags says otherwise.';
+
+--
+-- Name: _budget(headgate.providers, timestamp with time zone, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT closed_until timestamp with time zone) RETURNS record
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        b.opened_at,
+        b.closes_at,
+        case
+            when p_provider.quota is null and p_usable is null then null
+            when q.closed_until > p_at then 0
+            else greatest(
+                0,
+                least(p_usable, coalesce(q.usable, p_provider.quota - p_provider.quota_buffer))
+                - coalesce(q.used_elsewhere + q.reserved + q.spent, 0)
+            )
+        end,
+        greatest(
+            case when q.closed_until > p_at then q.closed_until end,
+            case when g.closed_until > p_at then g.closed_until end
+        )
+    from headgate._window_at(p_provider, p_at) as b
+    left join headgate.quota_windows as q
+        on q.provider_id = p_provider.provider_id and q.opened_at = b.opened_at
+    left join headgate.provider_gates as g on g.provider_id = p_provider.provider_id;
+$$;
+
+ALTER FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT closed_until timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _call(headgate.operations, headgate.providers, jsonb, boolean, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -2521,7 +2515,9 @@ begin
         reason := case when v_gate.closed_reason ~ '^(quota|provider): ' then '' else 'provider: ' end
             || coalesce(v_gate.closed_reason, 'closed');
     end if;
-    if headgate._trips_breaker(p_provider, v_gate, p_outcomes, p_blames, p_now) then
+    if p_blames @> array['provider']
+        and headgate._trips_breaker(p_provider, v_gate, p_outcomes, p_blames, p_now)
+    then
         closed_until := greatest(
             closed_until, p_now + p_provider.breaker_cooldown * power(2, least(10, v_gate.opened))
         );
@@ -2542,60 +2538,49 @@ $$;
 ALTER FUNCTION headgate._closing(p_provider headgate.providers, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT closed_until timestamp with time zone, OUT reason text) OWNER TO headgate_owner;
 
 --
--- Name: _count_jobs(bigint, text, headgate.job_end[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _count_jobs(bigint, text, headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, p_jobs headgate.job_end[], p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, p_tally headgate.job_tally, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_is_over boolean;
-    v_count record;
     v_step headgate.process_steps;
 begin
     select e.finished_at is not null into v_is_over
     from headgate.process_executions as e
     where e.execution_id = p_execution_id
     for key share;
-    select
-        count(*) filter (where j.status = 'success') as succeeded,
-        count(*) filter (where j.status = 'failed') as failed,
-        count(*) filter (where j.status = 'deferred') as deferred,
-        count(*) filter (where j.status = 'deferred' and headgate._is_fault(j.reason)) as deferred_by_fault,
-        count(*) filter (where j.status = 'skipped') as skipped,
-        count(*) filter (where j.status = 'cancelled') as cancelled,
-        coalesce(sum(j.units), 0) as units
-    into v_count
-    from unnest(p_jobs) as j;
 
     if v_is_over then  -- calls that were under way when it was cancelled
         update headgate.process_executions as e
-        set succeeded = e.succeeded + v_count.succeeded,
-            failed = e.failed + v_count.failed,
-            deferred = e.deferred + v_count.deferred,
-            skipped = e.skipped + v_count.skipped + v_count.cancelled,
-            units = e.units + v_count.units
+        set succeeded = e.succeeded + p_tally.succeeded,
+            failed = e.failed + p_tally.failed,
+            deferred = e.deferred + p_tally.deferred,
+            skipped = e.skipped + p_tally.skipped + p_tally.cancelled,
+            units = e.units + p_tally.units
         where e.execution_id = p_execution_id;
     end if;
     update headgate.process_steps as s
-    set succeeded = s.succeeded + v_count.succeeded,
-        failed = s.failed + v_count.failed,
-        deferred = s.deferred + v_count.deferred,
-        deferred_by_fault = s.deferred_by_fault + v_count.deferred_by_fault,
-        skipped = s.skipped + v_count.skipped + v_count.cancelled,
-        units = s.units + v_count.units
+    set succeeded = s.succeeded + p_tally.succeeded,
+        failed = s.failed + p_tally.failed,
+        deferred = s.deferred + p_tally.deferred,
+        deferred_by_fault = s.deferred_by_fault + p_tally.deferred_by_fault,
+        skipped = s.skipped + p_tally.skipped + p_tally.cancelled,
+        units = s.units + p_tally.units
     where s.execution_id = p_execution_id
         and s.step = p_step
     returning s.* into v_step;
 
-    if v_count.cancelled = 0 then  -- whoever cancels jobs says what becomes of their step
+    if p_tally.cancelled = 0 then  -- whoever cancels jobs says what becomes of their step
         perform headgate._close_step(v_step, p_now);
     end if;
 end;
 $$;
 
-ALTER FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, p_jobs headgate.job_end[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _cure(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -2696,15 +2681,18 @@ begin
     cross join unnest(c.asset_ids) as u (asset_id);
 
     for v_step in
-        select c.execution_id, c.step, array_agg(
-            row(u.asset_id, p_status, p_reason, null, headgate._paid(c), c.requests, 0, null, 0)::headgate.job_end
-        ) as jobs
+        select
+            c.execution_id,
+            c.step,
+            sum(cardinality(c.asset_ids))::integer as jobs,
+            sum(cardinality(c.asset_ids) * headgate._paid(c))::integer as units
         from unnest(v_chunks) as c
-        cross join unnest(c.asset_ids) as u (asset_id)
         group by c.execution_id, c.step
         order by c.execution_id, c.step
     loop
-        perform headgate._count_jobs(v_step.execution_id, v_step.step, v_step.jobs, p_now);
+        perform headgate._count_jobs(
+            v_step.execution_id, v_step.step, headgate._tally_of(p_status, p_reason, v_step.jobs, v_step.units), p_now
+        );
     end loop;
 
     for v_release in
@@ -2725,39 +2713,38 @@ $$;
 ALTER FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _end_jobs(headgate.chunks, headgate.job_end[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _end_jobs(headgate.chunks, headgate.operations, headgate.job_fate[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_jobs headgate.job_end[], p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
-declare
-    v_operation headgate.operations;
 begin
     if cardinality(p_jobs) = 0 then
         return;
     end if;
-    select * into v_operation from headgate.operations as o where o.operation_id = p_chunk.operation_id;
 
-    perform headgate._settle_state(p_chunk, v_operation, p_jobs, p_now);
-    perform headgate._wake_dependents(v_operation, p_jobs, p_now);
+    perform headgate._settle_state(p_chunk, p_operation, p_jobs, p_now);
+    if p_tally.succeeded > 0 then
+        perform headgate._wake_dependents(p_operation, p_jobs, p_now);
+    end if;
 
     insert into headgate.asset_processing_details (
         execution_id, asset_id, operation_id, round, step, status, reason, units, attempts, records, api_calls_used,
         duration_ms, error, ended_at
     )
     select
-        p_chunk.execution_id, j.asset_id, p_chunk.operation_id, p_chunk.round, p_chunk.step, j.status, j.reason, j.units,
+        p_chunk.execution_id, j.asset_id, p_chunk.operation_id, p_chunk.round, p_chunk.step, j.fate, j.reason, j.units,
         j.requests, j.records, j.units, j.duration_ms, j.error, p_now
     from unnest(p_jobs) as j;
 
-    perform headgate._count_jobs(p_chunk.execution_id, p_chunk.step, p_jobs, p_now);
+    perform headgate._count_jobs(p_chunk.execution_id, p_chunk.step, p_tally, p_now);
 end;
 $$;
 
-ALTER FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_jobs headgate.job_end[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _end_late_parked(headgate.chunks, bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -3510,103 +3497,101 @@ ALTER FUNCTION headgate._is_probe_out(p_gate headgate.provider_gates) OWNER TO h
 -- Name: _judge(headgate.chunks, headgate.operations, bigint[], text[], text[], text[], integer[], integer[], headgate.ingest_result[], timestamp with time zone, text, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_closed_until timestamp with time zone, p_closed_reason text, p_closing jsonb, p_now timestamp with time zone) RETURNS SETOF headgate.job_fate
-    LANGUAGE sql
+CREATE FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_closed_until timestamp with time zone, p_closed_reason text, p_closing jsonb, p_now timestamp with time zone) RETURNS headgate.job_fate[]
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
-    with circumstances as materialized (
-        select
-            coalesce(p_chunk.park_until, p_now + p_operation.patience) as park_until,
-            p_now + least(p_operation.backoff_max, p_operation.backoff * power(2, least(20, p_chunk.requests)))
-                * (0.75 + random() / 2) as retry_at,
-            case when p_chunk.calls > 0 then p_chunk.units / p_chunk.calls else 0 end as unit,
-            p_chunk.leased_until >= clock_timestamp() as is_current,
-            coalesce((
-                select e.status in ('running', 'paused') and s.status in ('pending', 'running')
-                from headgate.process_executions as e
-                join headgate.process_steps as s using (execution_id)
-                where e.execution_id = p_chunk.execution_id
-                    and s.step = p_chunk.step
-            ), false) as is_open
-    ),
-    job as (
-        select distinct on (u.asset_id)
-            u.asset_id,
+declare
+    v_is_whole constant boolean := p_asset_ids = p_chunk.asset_ids;
+    v_is_ingested constant boolean := p_operation.ingest_function is not null;
+    v_is_current constant boolean := p_chunk.leased_until >= clock_timestamp();
+    v_is_open constant boolean := coalesce(headgate._standing(p_chunk) <> 'over', false);
+    v_ends_execution constant boolean := coalesce(p_closing ->> 'until' = 'execution', false);
+    v_unit constant integer := case when p_chunk.calls > 0 then p_chunk.units / p_chunk.calls else 0 end;
+    v_park_until constant timestamptz := coalesce(p_chunk.park_until, p_now + p_operation.patience);
+    v_retry_at constant timestamptz := p_now
+        + least(p_operation.backoff_max, p_operation.backoff * power(2, least(20, p_chunk.requests)))
+        * (0.75 + random() / 2);
+begin
+    return array(
+        select row(
+            f.asset_id,
+            f.fate,
             case
-                when u.outcome = 'success' and p_operation.ingest_function is not null then coalesce(r.status, 'failed')
-                else u.outcome
-            end as outcome,
+                when f.fate = 'success' then null
+                when f.fate in ('skipped', 'failed') then left(f.error, 500)
+                when f.fate = 'cancelled' then 'the execution had ended'
+                when f.outcome = 'unsent' and v_ends_execution then 'house: ' || coalesce(p_closing ->> 'reason', 'closed')
+                when f.outcome = 'unsent' then coalesce(p_closed_reason, 'not started in time')
+                else case when f.blame = 'item' then 'house' else f.blame end || ': '
+                    || left(coalesce(f.error, 'no reason given'), 490)
+            end,
+            case when f.fate in ('failed', 'deferred', 'park') then left(f.error, 2000) end,
+            p_chunk.booked + case when f.requests = 0 and v_is_current then 0 else v_unit end,
+            p_chunk.requests + f.requests,
+            f.records,
+            f.watermark,
+            f.duration_ms,
+            p_chunk.attempt + case when f.fate = 'park' and f.outcome = 'retry' and f.blame = 'item' then 1 else 0 end,
             case
-                when u.outcome = 'success' and r.status = 'deferred' then 'house'
-                when u.outcome = 'success' then 'item'
-                else coalesce(u.blame, 'item')
-            end as blame,
-            case
-                when u.outcome = 'success' and p_operation.ingest_function is not null and r.status is null
-                    then 'its ingest function says nothing of it'
-                else coalesce(r.reason, u.error)
-            end as error,
-            coalesce(u.requests, case when u.outcome = 'unsent' then 0 else least(1, p_chunk.calls) end) as requests,
-            coalesce(u.duration_ms, 0) as duration_ms,
-            coalesce(r.records, 0) as records,
-            r.watermark
-        from unnest(p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_durations_ms) with ordinality
-            as u (asset_id, outcome, blame, error, requests, duration_ms, nth)
-        left join unnest(p_results) as r on r.asset_id = u.asset_id
-        where u.asset_id = any (p_chunk.asset_ids)
-        order by u.asset_id, u.nth
-    ),
-    weighed as (
-        select
-            j.*,
-            c.*,
-            case
-                when j.outcome in ('success', 'skipped') then j.outcome
-                when not c.is_open and j.outcome in ('retry', 'unsent')
-                    then case when j.requests = 0 then 'cancelled' else 'deferred' end
-                when j.outcome = 'unsent' then
+                when f.fate <> 'park' then null
+                when f.outcome = 'unsent' then greatest(p_now, p_closed_until)
+                else greatest(v_retry_at, p_closed_until)
+            end,
+            v_park_until,
+            case when f.requests = 0 and v_is_current then v_unit else 0 end
+        )::headgate.job_fate
+        from (
+            select
+                j.*,
+                case
+                    when j.outcome in ('success', 'skipped') then j.outcome
+                    when not v_is_open and j.outcome in ('retry', 'unsent')
+                        then case when j.requests = 0 then 'cancelled' else 'deferred' end
+                    when j.outcome = 'unsent' then
+                        case
+                            when v_ends_execution or coalesce(p_closed_until, p_now) > v_park_until then 'deferred'
+                            else 'park'
+                        end
+                    when j.outcome = 'deferred' or j.outcome = 'failed' and j.blame <> 'item' then 'deferred'
+                    when j.outcome = 'retry' and j.blame = 'item' and p_chunk.attempt < p_operation.max_attempts then 'park'
+                    when j.outcome = 'retry' and j.blame <> 'item' and greatest(v_retry_at, p_closed_until) <= v_park_until
+                        then 'park'
+                    when j.outcome = 'retry' and j.blame <> 'item' then 'deferred'
+                    else 'failed'
+                end as fate
+            from (
+                select
+                    u.asset_id,
+                    case when u.outcome = 'success' and v_is_ingested then coalesce(r.status, 'failed') else u.outcome end
+                        as outcome,
                     case
-                        when p_closing ->> 'until' = 'execution' then 'deferred'
-                        when coalesce(p_closed_until, p_now) > c.park_until then 'deferred'
-                        else 'park'
-                    end
-                when j.outcome = 'deferred' or j.outcome = 'failed' and j.blame <> 'item' then 'deferred'
-                when j.outcome = 'retry' and j.blame = 'item' and p_chunk.attempt < p_operation.max_attempts then 'park'
-                when j.outcome = 'retry' and j.blame <> 'item' and greatest(c.retry_at, p_closed_until) <= c.park_until
-                    then 'park'
-                when j.outcome = 'retry' and j.blame <> 'item' then 'deferred'
-                else 'failed'
-            end as fate
-        from job as j
-        cross join circumstances as c
-    )
-    select
-        w.asset_id,
-        w.fate,
-        case
-            when w.fate = 'success' then null
-            when w.fate in ('skipped', 'failed') then left(w.error, 500)
-            when w.fate = 'cancelled' then 'the execution had ended'
-            when w.outcome = 'unsent' and p_closing ->> 'until' = 'execution'
-                then 'house: ' || coalesce(p_closing ->> 'reason', 'closed')
-            when w.outcome = 'unsent' then coalesce(p_closed_reason, 'not started in time')
-            else case when w.blame = 'item' then 'house' else w.blame end || ': ' || left(coalesce(w.error, 'no reason given'), 490)
-        end,
-        case when w.fate in ('failed', 'deferred', 'park') then left(w.error, 2000) end,
-        p_chunk.booked + case when w.requests = 0 and w.is_current then 0 else w.unit end,
-        p_chunk.requests + w.requests,
-        w.records,
-        w.watermark,
-        w.duration_ms,
-        p_chunk.attempt + case when w.fate = 'park' and w.outcome = 'retry' and w.blame = 'item' then 1 else 0 end,
-        case
-            when w.fate <> 'park' then null
-            when w.outcome = 'unsent' then greatest(p_now, p_closed_until)
-            else greatest(w.retry_at, p_closed_until)
-        end,
-        w.park_until,
-        case when w.requests = 0 and w.is_current then w.unit else 0 end
-    from weighed as w;
+                        when u.outcome = 'success' and r.status = 'deferred' then 'house'
+                        when u.outcome = 'success' then 'item'
+                        else coalesce(u.blame, 'item')
+                    end as blame,
+                    case
+                        when u.outcome = 'success' and v_is_ingested and r.status is null
+                            then 'its ingest function says nothing of it'
+                        else coalesce(r.reason, u.error)
+                    end as error,
+                    coalesce(u.requests, case when u.outcome = 'unsent' then 0 else least(1, p_chunk.calls) end) as requests,
+                    coalesce(u.duration_ms, 0) as duration_ms,
+                    coalesce(r.records, 0) as records,
+                    r.watermark
+                from unnest(p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_durations_ms) with ordinality
+                    as u (asset_id, outcome, blame, error, requests, duration_ms, nth)
+                left join unnest(p_results) as r using (asset_id)
+                where v_is_whole
+                    or u.asset_id = any (p_chunk.asset_ids) and u.nth = array_position(p_asset_ids, u.asset_id)
+                order by u.asset_id  -- the order in which state rows are locked
+                offset 0
+            ) as j
+            offset 0  -- each fate is found out once
+        ) as f
+    );
+end;
 $$;
 
 ALTER FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_closed_until timestamp with time zone, p_closed_reason text, p_closing jsonb, p_now timestamp with time zone) OWNER TO headgate_owner;
@@ -3680,9 +3665,10 @@ begin
         return next row(
             v_chunk.chunk_id, v_chunk.lease_no, extract(epoch from v_operation.lease)::integer,
             v_run.pipeline, v_run.run_id, v_chunk.step, p_provider.name, v_operation.name,
-            headgate._call(v_operation, p_provider, v_requests.refused, p_is_probe, headgate._stop_before(
-                p_provider, v_operation.lease, v_window.closes_at, p_now
-            )),
+            case when v_operation.path is not null then headgate._call(
+                v_operation, p_provider, v_requests.refused, p_is_probe,
+                headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now)
+            ) end,
             v_operation.handler, v_chunk.asset_ids, v_requests.assets, v_requests.urls, v_requests.bodies,
             v_chunk.attempt, null
         )::headgate.claimed_chunk;
@@ -5457,14 +5443,15 @@ $$;
 ALTER FUNCTION headgate._set_gate(p_provider_id bigint, p_closed_until timestamp with time zone, p_reason text) OWNER TO headgate_owner;
 
 --
--- Name: _settle_state(headgate.chunks, headgate.operations, headgate.job_end[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _settle_state(headgate.chunks, headgate.operations, headgate.job_fate[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_end[], p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
+    SET enable_nestloop TO 'off'
     AS $$
 declare
     v_needs_rule constant boolean := p_operation.due_rule in ('session', 'function');
@@ -5474,46 +5461,47 @@ declare
 begin
     update headgate.asset_processing_state as s
     set chunk_id = null,
-        succeeded_at = case when j.status = 'success' then p_now else s.succeeded_at end,
-        watermark = case when j.status in ('success', 'skipped') then coalesce(j.watermark, s.watermark) else s.watermark end,
+        succeeded_at = case when j.fate = 'success' then p_now else s.succeeded_at end,
+        watermark = case when j.fate in ('success', 'skipped') then coalesce(j.watermark, s.watermark) else s.watermark end,
         attempts = case
-            when j.status in ('success', 'skipped') then 0
-            when j.status = 'failed' then s.attempts + 1
+            when j.fate in ('success', 'skipped') then 0
+            when j.fate = 'failed' then s.attempts + 1
             else s.attempts
         end,
         consecutive_failures = case
-            when j.status in ('success', 'skipped') then 0
-            when j.status = 'failed' then s.consecutive_failures + 1
+            when j.fate in ('success', 'skipped') then 0
+            when j.fate = 'failed' then s.consecutive_failures + 1
             else s.consecutive_failures
         end,
         last_error = case
-            when j.status in ('success', 'skipped') then null
-            when j.status = 'failed' then coalesce(j.error, j.reason)
+            when j.fate in ('success', 'skipped') then null
+            when j.fate = 'failed' then coalesce(j.error, j.reason)
             else s.last_error
         end,
-        last_failed_at = case when j.status = 'failed' then p_now else s.last_failed_at end,
+        last_failed_at = case when j.fate = 'failed' then p_now else s.last_failed_at end,
         next_due_at = case
-            when j.status = 'failed' then case when s.consecutive_failures + 1 < 5 then s.next_due_at end
-            when j.status not in ('success', 'skipped') then s.next_due_at
+            when j.fate = 'failed' then case when s.consecutive_failures + 1 < 5 then s.next_due_at end
+            when j.fate not in ('success', 'skipped') then s.next_due_at
             when greatest(s.reprocess_requested_at, s.input_changed_at) > p_chunk.planned_at
                 then coalesce(s.next_due_at, p_now)
             when v_needs_rule then headgate._next_due_at(
                 p_operation,
                 s.asset_id,
                 (select a.calendar from headgate.assets as a where a.asset_id = s.asset_id),
-                case when j.status = 'success' then coalesce(j.watermark, s.watermark) else p_now end,
+                case when j.fate = 'success' then coalesce(j.watermark, s.watermark) else p_now end,
                 p_now
             )
             else v_next_due_at
         end
     from unnest(p_jobs) as j
     where s.operation_id = p_chunk.operation_id
+        and s.asset_id = any (p_chunk.asset_ids)
         and s.asset_id = j.asset_id
         and s.chunk_id = p_chunk.chunk_id;
 end;
 $$;
 
-ALTER FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_end[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _spend_lease(headgate.providers, headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -5972,6 +5960,59 @@ $$;
 ALTER FUNCTION headgate._take_out(p_chunk headgate.chunks) OWNER TO headgate_owner;
 
 --
+-- Name: _tally(headgate.job_fate[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._tally(p_fates headgate.job_fate[]) RETURNS headgate.job_tally
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_tally headgate.job_tally;
+begin
+    select
+        count(*) filter (where f.fate = 'success'),
+        count(*) filter (where f.fate = 'failed'),
+        count(*) filter (where f.fate = 'deferred'),
+        count(*) filter (where f.fate = 'deferred' and headgate._is_fault(f.reason)),
+        count(*) filter (where f.fate = 'skipped'),
+        count(*) filter (where f.fate = 'cancelled'),
+        count(*) filter (where f.fate = 'park'),
+        coalesce(sum(f.units) filter (where f.fate <> 'park'), 0),
+        coalesce(sum(f.refund), 0)
+    into v_tally
+    from unnest(p_fates) as f;
+
+    return v_tally;
+end;
+$$;
+
+ALTER FUNCTION headgate._tally(p_fates headgate.job_fate[]) OWNER TO headgate_owner;
+
+--
+-- Name: _tally_of(text, text, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._tally_of(p_status text, p_reason text, p_jobs integer, p_units integer) RETURNS headgate.job_tally
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select row(
+        case when p_status = 'success' then p_jobs else 0 end,
+        case when p_status = 'failed' then p_jobs else 0 end,
+        case when p_status = 'deferred' then p_jobs else 0 end,
+        case when p_status = 'deferred' and headgate._is_fault(p_reason) then p_jobs else 0 end,
+        case when p_status = 'skipped' then p_jobs else 0 end,
+        case when p_status = 'cancelled' then p_jobs else 0 end,
+        0,
+        p_units,
+        0
+    )::headgate.job_tally;
+$$;
+
+ALTER FUNCTION headgate._tally_of(p_status text, p_reason text, p_jobs integer, p_units integer) OWNER TO headgate_owner;
+
+--
 -- Name: _template_fields(headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6173,10 +6214,10 @@ $$;
 ALTER FUNCTION headgate._verdict(p_chunk headgate.chunks, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _wake_dependents(headgate.operations, headgate.job_end[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _wake_dependents(headgate.operations, headgate.job_fate[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_jobs headgate.job_end[], p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -6200,7 +6241,7 @@ begin
             end
         from unnest(p_jobs) as j
         join headgate.assets as a using (asset_id)
-        where j.status = 'success'
+        where j.fate = 'success'
             and s.operation_id = v_follower.operation_id
             and s.asset_id = j.asset_id;
     end loop;
@@ -6215,7 +6256,7 @@ begin
         select s.operation_id, s.asset_id
         from unnest(p_jobs) as j
         join headgate.asset_processing_state as s on s.asset_id = j.asset_id
-        where j.status = 'success'
+        where j.fate = 'success'
             and j.records > 0
             and s.operation_id = any (v_dependent_ids)
         order by s.operation_id, s.asset_id
@@ -6230,7 +6271,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_jobs headgate.job_end[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _window_at(headgate.providers, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6685,7 +6726,7 @@ declare
     v_closing jsonb;
     v_closed record;
     v_fates headgate.job_fate[];
-    v_refund integer;
+    v_tally headgate.job_tally;
 begin
     perform headgate._check_report(p_asset_ids, p_outcomes, p_blames, p_payloads, p_closing);
     select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
@@ -6698,29 +6739,26 @@ begin
     select * into v_closed from headgate._closing(
         v_provider, v_closing, p_outcomes, p_blames, v_now
     );
-    v_fates := array(
-        select f
-        from headgate._judge(
-            v_chunk, v_operation, p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_durations_ms,
-            v_results, v_closed.closed_until, v_closed.reason, v_closing, v_now
-        ) as f
+    v_fates := headgate._judge(
+        v_chunk, v_operation, p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_durations_ms,
+        v_results, v_closed.closed_until, v_closed.reason, v_closing, v_now
     );
 
-    perform headgate._apply_fates(v_chunk, v_fates, v_now);
-    if exists (select from unnest(v_fates) as f where f.fate = 'park') then
+    v_tally := headgate._tally(v_fates);
+    perform headgate._apply_fates(v_chunk, v_operation, v_fates, v_tally, v_now);
+    if v_tally.parked > 0 then
         perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);
     end if;
     if v_closing ->> 'until' = 'execution' then
         perform headgate._end_unstarted(v_chunk, 'house: ' || coalesce(v_closing ->> 'reason', 'closed'), v_now);
     end if;
     perform headgate._note_answers(v_provider, v_chunk, p_outcomes, p_blames, v_closing, v_closed.closed_until, v_closed.reason, v_now);
-    v_refund := coalesce((select sum(f.refund) from unnest(v_fates) as f), 0);
-    perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_refund);
+    perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
 
     -- Who holds the gate or the window already asks again in a transaction of its own: a claim may meet steps that have ended.
     if p_claim > 0
         and v_provider.name <> all (p_avoid)
-        and v_refund = 0
+        and v_tally.refund = 0
         and v_closing is null
         and not coalesce('provider' = any (p_blames), false)
     then
@@ -11103,10 +11141,10 @@ REVOKE ALL ON FUNCTION headgate._advance(p_now timestamp with time zone) FROM PU
 REVOKE ALL ON FUNCTION headgate._announce(p_execution_id bigint, p_step text, p_status text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _apply_fates(p_chunk headgate.chunks, p_fates headgate.job_fate[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _apply_fates(p_chunk headgate.chunks, p_operation headgate.operations, p_fates headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._apply_fates(p_chunk headgate.chunks, p_fates headgate.job_fate[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._apply_fates(p_chunk headgate.chunks, p_operation headgate.operations, p_fates headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT closed_until timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11229,10 +11267,10 @@ REVOKE ALL ON FUNCTION headgate._close_step(p_step headgate.process_steps, p_now
 REVOKE ALL ON FUNCTION headgate._closing(p_provider headgate.providers, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT closed_until timestamp with time zone, OUT reason text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _count_jobs(p_execution_id bigint, p_step text, p_jobs headgate.job_end[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _count_jobs(p_execution_id bigint, p_step text, p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, p_jobs headgate.job_end[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _cure(p_chunk_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11253,10 +11291,10 @@ REVOKE ALL ON FUNCTION headgate._due_pairs(p_operation_ids bigint[], p_at timest
 REVOKE ALL ON FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _end_jobs(p_chunk headgate.chunks, p_jobs headgate.job_end[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_jobs headgate.job_end[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _end_late_parked(p_chunk headgate.chunks, p_asset_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11697,10 +11735,10 @@ REVOKE ALL ON FUNCTION headgate._session_due_at(p_provider_id bigint, p_calendar
 REVOKE ALL ON FUNCTION headgate._set_gate(p_provider_id bigint, p_closed_until timestamp with time zone, p_reason text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_end[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_end[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _spend_lease(p_provider headgate.providers, p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11775,6 +11813,18 @@ REVOKE ALL ON FUNCTION headgate._take_order(p_pipeline headgate.pipelines, p_par
 REVOKE ALL ON FUNCTION headgate._take_out(p_chunk headgate.chunks) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _tally(p_fates headgate.job_fate[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._tally(p_fates headgate.job_fate[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _tally_of(p_status text, p_reason text, p_jobs integer, p_units integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._tally_of(p_status text, p_reason text, p_jobs integer, p_units integer) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _template_fields(p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11823,10 +11873,10 @@ REVOKE ALL ON FUNCTION headgate._url_encode(p_text text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._verdict(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _wake_dependents(p_operation headgate.operations, p_jobs headgate.job_end[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _wake_dependents(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_jobs headgate.job_end[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _window_at(p_provider headgate.providers, p_at timestamp with time zone, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -28,7 +28,9 @@ begin
         reason := case when v_gate.closed_reason ~ '^(quota|provider): ' then '' else 'provider: ' end
             || coalesce(v_gate.closed_reason, 'closed');
     end if;
-    if headgate._trips_breaker(p_provider, v_gate, p_outcomes, p_blames, p_now) then
+    if p_blames @> array['provider']
+        and headgate._trips_breaker(p_provider, v_gate, p_outcomes, p_blames, p_now)
+    then
         closed_until := greatest(
             closed_until, p_now + p_provider.breaker_cooldown * power(2, least(10, v_gate.opened))
         );

@@ -39,15 +39,18 @@ begin
     cross join unnest(c.asset_ids) as u (asset_id);
 
     for v_step in
-        select c.execution_id, c.step, array_agg(
-            row(u.asset_id, p_status, p_reason, null, headgate._paid(c), c.requests, 0, null, 0)::headgate.job_end
-        ) as jobs
+        select
+            c.execution_id,
+            c.step,
+            sum(cardinality(c.asset_ids))::integer as jobs,
+            sum(cardinality(c.asset_ids) * headgate._paid(c))::integer as units
         from unnest(v_chunks) as c
-        cross join unnest(c.asset_ids) as u (asset_id)
         group by c.execution_id, c.step
         order by c.execution_id, c.step
     loop
-        perform headgate._count_jobs(v_step.execution_id, v_step.step, v_step.jobs, p_now);
+        perform headgate._count_jobs(
+            v_step.execution_id, v_step.step, headgate._tally_of(p_status, p_reason, v_step.jobs, v_step.units), p_now
+        );
     end loop;
 
     for v_release in

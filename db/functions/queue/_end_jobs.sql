@@ -2,7 +2,9 @@
 
 create or replace function headgate._end_jobs(
     p_chunk headgate.chunks,
-    p_jobs headgate.job_end[],
+    p_operation headgate.operations,
+    p_jobs headgate.job_fate[],
+    p_tally headgate.job_tally,
     p_now timestamptz
 )
 returns void
@@ -11,27 +13,26 @@ volatile
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $func$
-declare
-    v_operation headgate.operations;
 begin
     if cardinality(p_jobs) = 0 then
         return;
     end if;
-    select * into v_operation from headgate.operations as o where o.operation_id = p_chunk.operation_id;
 
-    perform headgate._settle_state(p_chunk, v_operation, p_jobs, p_now);
-    perform headgate._wake_dependents(v_operation, p_jobs, p_now);
+    perform headgate._settle_state(p_chunk, p_operation, p_jobs, p_now);
+    if p_tally.succeeded > 0 then
+        perform headgate._wake_dependents(p_operation, p_jobs, p_now);
+    end if;
 
     insert into headgate.asset_processing_details (
         execution_id, asset_id, operation_id, round, step, status, reason, units, attempts, records, api_calls_used,
         duration_ms, error, ended_at
     )
     select
-        p_chunk.execution_id, j.asset_id, p_chunk.operation_id, p_chunk.round, p_chunk.step, j.status, j.reason, j.units,
+        p_chunk.execution_id, j.asset_id, p_chunk.operation_id, p_chunk.round, p_chunk.step, j.fate, j.reason, j.units,
         j.requests, j.records, j.units, j.duration_ms, j.error, p_now
     from unnest(p_jobs) as j;
 
-    perform headgate._count_jobs(p_chunk.execution_id, p_chunk.step, p_jobs, p_now);
+    perform headgate._count_jobs(p_chunk.execution_id, p_chunk.step, p_tally, p_now);
 end;
 $func$;
 
@@ -39,7 +40,7 @@ $func$;
 create or replace function headgate._settle_state(
     p_chunk headgate.chunks,
     p_operation headgate.operations,
-    p_jobs headgate.job_end[],
+    p_jobs headgate.job_fate[],
     p_now timestamptz
 )
 returns void
@@ -48,6 +49,7 @@ volatile
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
+set enable_nestloop = off
 as $func$
 declare
     v_needs_rule constant boolean := p_operation.due_rule in ('session', 'function');
@@ -57,40 +59,41 @@ declare
 begin
     update headgate.asset_processing_state as s
     set chunk_id = null,
-        succeeded_at = case when j.status = 'success' then p_now else s.succeeded_at end,
-        watermark = case when j.status in ('success', 'skipped') then coalesce(j.watermark, s.watermark) else s.watermark end,
+        succeeded_at = case when j.fate = 'success' then p_now else s.succeeded_at end,
+        watermark = case when j.fate in ('success', 'skipped') then coalesce(j.watermark, s.watermark) else s.watermark end,
         attempts = case
-            when j.status in ('success', 'skipped') then 0
-            when j.status = 'failed' then s.attempts + 1
+            when j.fate in ('success', 'skipped') then 0
+            when j.fate = 'failed' then s.attempts + 1
             else s.attempts
         end,
         consecutive_failures = case
-            when j.status in ('success', 'skipped') then 0
-            when j.status = 'failed' then s.consecutive_failures + 1
+            when j.fate in ('success', 'skipped') then 0
+            when j.fate = 'failed' then s.consecutive_failures + 1
             else s.consecutive_failures
         end,
         last_error = case
-            when j.status in ('success', 'skipped') then null
-            when j.status = 'failed' then coalesce(j.error, j.reason)
+            when j.fate in ('success', 'skipped') then null
+            when j.fate = 'failed' then coalesce(j.error, j.reason)
             else s.last_error
         end,
-        last_failed_at = case when j.status = 'failed' then p_now else s.last_failed_at end,
+        last_failed_at = case when j.fate = 'failed' then p_now else s.last_failed_at end,
         next_due_at = case
-            when j.status = 'failed' then case when s.consecutive_failures + 1 < 5 then s.next_due_at end
-            when j.status not in ('success', 'skipped') then s.next_due_at
+            when j.fate = 'failed' then case when s.consecutive_failures + 1 < 5 then s.next_due_at end
+            when j.fate not in ('success', 'skipped') then s.next_due_at
             when greatest(s.reprocess_requested_at, s.input_changed_at) > p_chunk.planned_at
                 then coalesce(s.next_due_at, p_now)
             when v_needs_rule then headgate._next_due_at(
                 p_operation,
                 s.asset_id,
                 (select a.calendar from headgate.assets as a where a.asset_id = s.asset_id),
-                case when j.status = 'success' then coalesce(j.watermark, s.watermark) else p_now end,
+                case when j.fate = 'success' then coalesce(j.watermark, s.watermark) else p_now end,
                 p_now
             )
             else v_next_due_at
         end
     from unnest(p_jobs) as j
     where s.operation_id = p_chunk.operation_id
+        and s.asset_id = any (p_chunk.asset_ids)
         and s.asset_id = j.asset_id
         and s.chunk_id = p_chunk.chunk_id;
 end;
@@ -99,7 +102,7 @@ $func$;
 -- What follows an operation opens with its first success; what computes from it becomes due when rows changed.
 create or replace function headgate._wake_dependents(
     p_operation headgate.operations,
-    p_jobs headgate.job_end[],
+    p_jobs headgate.job_fate[],
     p_now timestamptz
 )
 returns void
@@ -127,7 +130,7 @@ begin
             end
         from unnest(p_jobs) as j
         join headgate.assets as a using (asset_id)
-        where j.status = 'success'
+        where j.fate = 'success'
             and s.operation_id = v_follower.operation_id
             and s.asset_id = j.asset_id;
     end loop;
@@ -142,7 +145,7 @@ begin
         select s.operation_id, s.asset_id
         from unnest(p_jobs) as j
         join headgate.asset_processing_state as s on s.asset_id = j.asset_id
-        where j.status = 'success'
+        where j.fate = 'success'
             and j.records > 0
             and s.operation_id = any (v_dependent_ids)
         order by s.operation_id, s.asset_id
@@ -160,7 +163,7 @@ $func$;
 create or replace function headgate._count_jobs(
     p_execution_id bigint,
     p_step text,
-    p_jobs headgate.job_end[],
+    p_tally headgate.job_tally,
     p_now timestamptz
 )
 returns void
@@ -170,45 +173,34 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_is_over boolean;
-    v_count record;
     v_step headgate.process_steps;
 begin
     select e.finished_at is not null into v_is_over
     from headgate.process_executions as e
     where e.execution_id = p_execution_id
     for key share;
-    select
-        count(*) filter (where j.status = 'success') as succeeded,
-        count(*) filter (where j.status = 'failed') as failed,
-        count(*) filter (where j.status = 'deferred') as deferred,
-        count(*) filter (where j.status = 'deferred' and headgate._is_fault(j.reason)) as deferred_by_fault,
-        count(*) filter (where j.status = 'skipped') as skipped,
-        count(*) filter (where j.status = 'cancelled') as cancelled,
-        coalesce(sum(j.units), 0) as units
-    into v_count
-    from unnest(p_jobs) as j;
 
     if v_is_over then  -- calls that were under way when it was cancelled
         update headgate.process_executions as e
-        set succeeded = e.succeeded + v_count.succeeded,
-            failed = e.failed + v_count.failed,
-            deferred = e.deferred + v_count.deferred,
-            skipped = e.skipped + v_count.skipped + v_count.cancelled,
-            units = e.units + v_count.units
+        set succeeded = e.succeeded + p_tally.succeeded,
+            failed = e.failed + p_tally.failed,
+            deferred = e.deferred + p_tally.deferred,
+            skipped = e.skipped + p_tally.skipped + p_tally.cancelled,
+            units = e.units + p_tally.units
         where e.execution_id = p_execution_id;
     end if;
     update headgate.process_steps as s
-    set succeeded = s.succeeded + v_count.succeeded,
-        failed = s.failed + v_count.failed,
-        deferred = s.deferred + v_count.deferred,
-        deferred_by_fault = s.deferred_by_fault + v_count.deferred_by_fault,
-        skipped = s.skipped + v_count.skipped + v_count.cancelled,
-        units = s.units + v_count.units
+    set succeeded = s.succeeded + p_tally.succeeded,
+        failed = s.failed + p_tally.failed,
+        deferred = s.deferred + p_tally.deferred,
+        deferred_by_fault = s.deferred_by_fault + p_tally.deferred_by_fault,
+        skipped = s.skipped + p_tally.skipped + p_tally.cancelled,
+        units = s.units + p_tally.units
     where s.execution_id = p_execution_id
         and s.step = p_step
     returning s.* into v_step;
 
-    if v_count.cancelled = 0 then  -- whoever cancels jobs says what becomes of their step
+    if p_tally.cancelled = 0 then  -- whoever cancels jobs says what becomes of their step
         perform headgate._close_step(v_step, p_now);
     end if;
 end;

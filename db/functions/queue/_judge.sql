@@ -15,110 +15,162 @@ create or replace function headgate._judge(
     p_closing jsonb,
     p_now timestamptz
 )
-returns setof headgate.job_fate
-language sql
+returns headgate.job_fate[]
+language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $func$
-    with circumstances as materialized (
-        select
-            coalesce(p_chunk.park_until, p_now + p_operation.patience) as park_until,
-            p_now + least(p_operation.backoff_max, p_operation.backoff * power(2, least(20, p_chunk.requests)))
-                * (0.75 + random() / 2) as retry_at,
-            case when p_chunk.calls > 0 then p_chunk.units / p_chunk.calls else 0 end as unit,
-            p_chunk.leased_until >= clock_timestamp() as is_current,
-            coalesce((
-                select e.status in ('running', 'paused') and s.status in ('pending', 'running')
-                from headgate.process_executions as e
-                join headgate.process_steps as s using (execution_id)
-                where e.execution_id = p_chunk.execution_id
-                    and s.step = p_chunk.step
-            ), false) as is_open
-    ),
-    job as (
-        select distinct on (u.asset_id)
-            u.asset_id,
+declare
+    v_is_whole constant boolean := p_asset_ids = p_chunk.asset_ids;
+    v_is_ingested constant boolean := p_operation.ingest_function is not null;
+    v_is_current constant boolean := p_chunk.leased_until >= clock_timestamp();
+    v_is_open constant boolean := coalesce(headgate._standing(p_chunk) <> 'over', false);
+    v_ends_execution constant boolean := coalesce(p_closing ->> 'until' = 'execution', false);
+    v_unit constant integer := case when p_chunk.calls > 0 then p_chunk.units / p_chunk.calls else 0 end;
+    v_park_until constant timestamptz := coalesce(p_chunk.park_until, p_now + p_operation.patience);
+    v_retry_at constant timestamptz := p_now
+        + least(p_operation.backoff_max, p_operation.backoff * power(2, least(20, p_chunk.requests)))
+        * (0.75 + random() / 2);
+begin
+    return array(
+        select row(
+            f.asset_id,
+            f.fate,
             case
-                when u.outcome = 'success' and p_operation.ingest_function is not null then coalesce(r.status, 'failed')
-                else u.outcome
-            end as outcome,
+                when f.fate = 'success' then null
+                when f.fate in ('skipped', 'failed') then left(f.error, 500)
+                when f.fate = 'cancelled' then 'the execution had ended'
+                when f.outcome = 'unsent' and v_ends_execution then 'house: ' || coalesce(p_closing ->> 'reason', 'closed')
+                when f.outcome = 'unsent' then coalesce(p_closed_reason, 'not started in time')
+                else case when f.blame = 'item' then 'house' else f.blame end || ': '
+                    || left(coalesce(f.error, 'no reason given'), 490)
+            end,
+            case when f.fate in ('failed', 'deferred', 'park') then left(f.error, 2000) end,
+            p_chunk.booked + case when f.requests = 0 and v_is_current then 0 else v_unit end,
+            p_chunk.requests + f.requests,
+            f.records,
+            f.watermark,
+            f.duration_ms,
+            p_chunk.attempt + case when f.fate = 'park' and f.outcome = 'retry' and f.blame = 'item' then 1 else 0 end,
             case
-                when u.outcome = 'success' and r.status = 'deferred' then 'house'
-                when u.outcome = 'success' then 'item'
-                else coalesce(u.blame, 'item')
-            end as blame,
-            case
-                when u.outcome = 'success' and p_operation.ingest_function is not null and r.status is null
-                    then 'its ingest function says nothing of it'
-                else coalesce(r.reason, u.error)
-            end as error,
-            coalesce(u.requests, case when u.outcome = 'unsent' then 0 else least(1, p_chunk.calls) end) as requests,
-            coalesce(u.duration_ms, 0) as duration_ms,
-            coalesce(r.records, 0) as records,
-            r.watermark
-        from unnest(p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_durations_ms) with ordinality
-            as u (asset_id, outcome, blame, error, requests, duration_ms, nth)
-        left join unnest(p_results) as r on r.asset_id = u.asset_id
-        where u.asset_id = any (p_chunk.asset_ids)
-        order by u.asset_id, u.nth
-    ),
-    weighed as (
-        select
-            j.*,
-            c.*,
-            case
-                when j.outcome in ('success', 'skipped') then j.outcome
-                when not c.is_open and j.outcome in ('retry', 'unsent')
-                    then case when j.requests = 0 then 'cancelled' else 'deferred' end
-                when j.outcome = 'unsent' then
+                when f.fate <> 'park' then null
+                when f.outcome = 'unsent' then greatest(p_now, p_closed_until)
+                else greatest(v_retry_at, p_closed_until)
+            end,
+            v_park_until,
+            case when f.requests = 0 and v_is_current then v_unit else 0 end
+        )::headgate.job_fate
+        from (
+            select
+                j.*,
+                case
+                    when j.outcome in ('success', 'skipped') then j.outcome
+                    when not v_is_open and j.outcome in ('retry', 'unsent')
+                        then case when j.requests = 0 then 'cancelled' else 'deferred' end
+                    when j.outcome = 'unsent' then
+                        case
+                            when v_ends_execution or coalesce(p_closed_until, p_now) > v_park_until then 'deferred'
+                            else 'park'
+                        end
+                    when j.outcome = 'deferred' or j.outcome = 'failed' and j.blame <> 'item' then 'deferred'
+                    when j.outcome = 'retry' and j.blame = 'item' and p_chunk.attempt < p_operation.max_attempts then 'park'
+                    when j.outcome = 'retry' and j.blame <> 'item' and greatest(v_retry_at, p_closed_until) <= v_park_until
+                        then 'park'
+                    when j.outcome = 'retry' and j.blame <> 'item' then 'deferred'
+                    else 'failed'
+                end as fate
+            from (
+                select
+                    u.asset_id,
+                    case when u.outcome = 'success' and v_is_ingested then coalesce(r.status, 'failed') else u.outcome end
+                        as outcome,
                     case
-                        when p_closing ->> 'until' = 'execution' then 'deferred'
-                        when coalesce(p_closed_until, p_now) > c.park_until then 'deferred'
-                        else 'park'
-                    end
-                when j.outcome = 'deferred' or j.outcome = 'failed' and j.blame <> 'item' then 'deferred'
-                when j.outcome = 'retry' and j.blame = 'item' and p_chunk.attempt < p_operation.max_attempts then 'park'
-                when j.outcome = 'retry' and j.blame <> 'item' and greatest(c.retry_at, p_closed_until) <= c.park_until
-                    then 'park'
-                when j.outcome = 'retry' and j.blame <> 'item' then 'deferred'
-                else 'failed'
-            end as fate
-        from job as j
-        cross join circumstances as c
-    )
+                        when u.outcome = 'success' and r.status = 'deferred' then 'house'
+                        when u.outcome = 'success' then 'item'
+                        else coalesce(u.blame, 'item')
+                    end as blame,
+                    case
+                        when u.outcome = 'success' and v_is_ingested and r.status is null
+                            then 'its ingest function says nothing of it'
+                        else coalesce(r.reason, u.error)
+                    end as error,
+                    coalesce(u.requests, case when u.outcome = 'unsent' then 0 else least(1, p_chunk.calls) end) as requests,
+                    coalesce(u.duration_ms, 0) as duration_ms,
+                    coalesce(r.records, 0) as records,
+                    r.watermark
+                from unnest(p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_durations_ms) with ordinality
+                    as u (asset_id, outcome, blame, error, requests, duration_ms, nth)
+                left join unnest(p_results) as r using (asset_id)
+                where v_is_whole
+                    or u.asset_id = any (p_chunk.asset_ids) and u.nth = array_position(p_asset_ids, u.asset_id)
+                order by u.asset_id  -- the order in which state rows are locked
+                offset 0
+            ) as j
+            offset 0  -- each fate is found out once
+        ) as f
+    );
+end;
+$func$;
+
+-- Count fates in one pass: each look into their array costs as much as a look into a table.
+create or replace function headgate._tally(p_fates headgate.job_fate[])
+returns headgate.job_tally
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_tally headgate.job_tally;
+begin
     select
-        w.asset_id,
-        w.fate,
-        case
-            when w.fate = 'success' then null
-            when w.fate in ('skipped', 'failed') then left(w.error, 500)
-            when w.fate = 'cancelled' then 'the execution had ended'
-            when w.outcome = 'unsent' and p_closing ->> 'until' = 'execution'
-                then 'house: ' || coalesce(p_closing ->> 'reason', 'closed')
-            when w.outcome = 'unsent' then coalesce(p_closed_reason, 'not started in time')
-            else case when w.blame = 'item' then 'house' else w.blame end || ': ' || left(coalesce(w.error, 'no reason given'), 490)
-        end,
-        case when w.fate in ('failed', 'deferred', 'park') then left(w.error, 2000) end,
-        p_chunk.booked + case when w.requests = 0 and w.is_current then 0 else w.unit end,
-        p_chunk.requests + w.requests,
-        w.records,
-        w.watermark,
-        w.duration_ms,
-        p_chunk.attempt + case when w.fate = 'park' and w.outcome = 'retry' and w.blame = 'item' then 1 else 0 end,
-        case
-            when w.fate <> 'park' then null
-            when w.outcome = 'unsent' then greatest(p_now, p_closed_until)
-            else greatest(w.retry_at, p_closed_until)
-        end,
-        w.park_until,
-        case when w.requests = 0 and w.is_current then w.unit else 0 end
-    from weighed as w;
+        count(*) filter (where f.fate = 'success'),
+        count(*) filter (where f.fate = 'failed'),
+        count(*) filter (where f.fate = 'deferred'),
+        count(*) filter (where f.fate = 'deferred' and headgate._is_fault(f.reason)),
+        count(*) filter (where f.fate = 'skipped'),
+        count(*) filter (where f.fate = 'cancelled'),
+        count(*) filter (where f.fate = 'park'),
+        coalesce(sum(f.units) filter (where f.fate <> 'park'), 0),
+        coalesce(sum(f.refund), 0)
+    into v_tally
+    from unnest(p_fates) as f;
+
+    return v_tally;
+end;
+$func$;
+
+-- The tally of jobs that all end alike.
+create or replace function headgate._tally_of(
+    p_status text,
+    p_reason text,
+    p_jobs integer,
+    p_units integer
+)
+returns headgate.job_tally
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select row(
+        case when p_status = 'success' then p_jobs else 0 end,
+        case when p_status = 'failed' then p_jobs else 0 end,
+        case when p_status = 'deferred' then p_jobs else 0 end,
+        case when p_status = 'deferred' and headgate._is_fault(p_reason) then p_jobs else 0 end,
+        case when p_status = 'skipped' then p_jobs else 0 end,
+        case when p_status = 'cancelled' then p_jobs else 0 end,
+        0,
+        p_units,
+        0
+    )::headgate.job_tally;
 $func$;
 
 -- Carry the fates out: parked jobs get chunks of their own, ended ones their rows; what was not reported stays in the chunk.
 create or replace function headgate._apply_fates(
     p_chunk headgate.chunks,
+    p_operation headgate.operations,
     p_fates headgate.job_fate[],
+    p_tally headgate.job_tally,
     p_now timestamptz
 )
 returns void
@@ -148,20 +200,14 @@ begin
         where c.chunk_id = p_chunk.chunk_id;
     end if;
 
-    if exists (select from unnest(p_fates) as f where f.fate = 'park') then
+    if p_tally.parked = 0 then
+        perform headgate._end_jobs(p_chunk, p_operation, p_fates, p_tally, p_now);
+    else
         perform headgate._park_jobs(p_chunk, p_fates);
+        perform headgate._end_jobs(
+            p_chunk, p_operation, array(select f from unnest(p_fates) as f where f.fate <> 'park'), p_tally, p_now
+        );
     end if;
-    perform headgate._end_jobs(
-        p_chunk,
-        array(
-            select row(
-                f.asset_id, f.fate, f.reason, f.error, f.units, f.requests, f.records, f.watermark, f.duration_ms
-            )::headgate.job_end
-            from unnest(p_fates) as f
-            where f.fate <> 'park'
-        ),
-        p_now
-    );
 end;
 $func$;
 

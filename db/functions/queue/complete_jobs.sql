@@ -33,7 +33,7 @@ declare
     v_closing jsonb;
     v_closed record;
     v_fates headgate.job_fate[];
-    v_refund integer;
+    v_tally headgate.job_tally;
 begin
     perform headgate._check_report(p_asset_ids, p_outcomes, p_blames, p_payloads, p_closing);
     select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
@@ -46,29 +46,26 @@ begin
     select * into v_closed from headgate._closing(
         v_provider, v_closing, p_outcomes, p_blames, v_now
     );
-    v_fates := array(
-        select f
-        from headgate._judge(
-            v_chunk, v_operation, p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_durations_ms,
-            v_results, v_closed.closed_until, v_closed.reason, v_closing, v_now
-        ) as f
+    v_fates := headgate._judge(
+        v_chunk, v_operation, p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_durations_ms,
+        v_results, v_closed.closed_until, v_closed.reason, v_closing, v_now
     );
 
-    perform headgate._apply_fates(v_chunk, v_fates, v_now);
-    if exists (select from unnest(v_fates) as f where f.fate = 'park') then
+    v_tally := headgate._tally(v_fates);
+    perform headgate._apply_fates(v_chunk, v_operation, v_fates, v_tally, v_now);
+    if v_tally.parked > 0 then
         perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);
     end if;
     if v_closing ->> 'until' = 'execution' then
         perform headgate._end_unstarted(v_chunk, 'house: ' || coalesce(v_closing ->> 'reason', 'closed'), v_now);
     end if;
     perform headgate._note_answers(v_provider, v_chunk, p_outcomes, p_blames, v_closing, v_closed.closed_until, v_closed.reason, v_now);
-    v_refund := coalesce((select sum(f.refund) from unnest(v_fates) as f), 0);
-    perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_refund);
+    perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
 
     -- Who holds the gate or the window already asks again in a transaction of its own: a claim may meet steps that have ended.
     if p_claim > 0
         and v_provider.name <> all (p_avoid)
-        and v_refund = 0
+        and v_tally.refund = 0
         and v_closing is null
         and not coalesce('provider' = any (p_blames), false)
     then
