@@ -18,6 +18,9 @@ AIRFLOW_BIN := $(AIRFLOW_VENV)/bin
 AIRFLOW_DEMO := $(AIRFLOW_VENV)/.installed-airflow-demo
 AIRFLOW_DEV := $(AIRFLOW_VENV)/.installed-airflow-dev
 
+# Each core runs tests on a server of its own; four servers are enough.
+PARALLEL := -n logical --maxprocesses 4 --dist worksteal
+
 # Real data for the acceptance test, where this checkout has it beside it.
 DATA := $(abspath ../shared/data)
 HEADGATE_DATA ?= $(if $(wildcard $(DATA)),$(DATA))
@@ -100,18 +103,18 @@ format: $(DEV) ## Format the Python code
 test: $(DEV) ## Run all tests (ARGS='-k quota': only some)
 	@failed=0; \
 	$(if $(ARGS),,$(MAKE) --no-print-directory test/15 || failed=1;) \
-	HEADGATE_DATA='$(HEADGATE_DATA)' $(BIN)/pytest $(ARGS) || failed=1; \
+	HEADGATE_DATA='$(HEADGATE_DATA)' $(BIN)/pytest $(PARALLEL) $(ARGS) || failed=1; \
 	exit $$failed
 
 .PHONY: test/db
 test/db: $(DEV) ## Run the tests of the SQL alone
-	@$(BIN)/pytest tests/db $(ARGS)
+	@$(BIN)/pytest $(PARALLEL) tests/db $(ARGS)
 
 .PHONY: test/15
 test/15: $(DEV) ## Run the tests of the SQL on Debian's PostgreSQL 15, where that is installed
 ifneq ($(wildcard /usr/lib/postgresql/15/bin/initdb),)
 	@echo 'tests/db on PostgreSQL 15:'
-	@HEADGATE_TEST_POSTGRES=15 $(BIN)/pytest -q tests/db $(ARGS)
+	@HEADGATE_TEST_POSTGRES=15 $(BIN)/pytest $(PARALLEL) -q tests/db $(ARGS)
 else
 	@echo 'PostgreSQL 15 is not installed here (/usr/lib/postgresql/15): tests/db run on 18 only'
 endif
