@@ -1,0 +1,65 @@
+-- Turns one EODHD /eod-bulk-last-day answer, all bars of an exchange and day, into the bars of a chunk's listings.
+--
+-- The answer stands at the first listing that has one. Bars of tickers that nobody asked for are dropped. A listing that the
+-- answer lacks gets no row here, so it has not succeeded and stays due; so does one whose history waits to be loaded anew,
+-- because a bar after a split must not join bars before it.
+
+create or replace function equities.ingest_eod_bulk(
+    p_context jsonb,
+    p_asset_ids bigint[],
+    p_payloads text[]
+)
+returns setof headgate.ingest_result
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_payload constant text := (select u.payload from unnest(p_payloads) as u (payload) where u.payload is not null limit 1);
+    v_asset_ids bigint[];
+    v_payloads text[];
+begin
+    select array_agg(b.asset_id order by b.asset_id), array_agg(b.payload order by b.asset_id)
+    into v_asset_ids, v_payloads
+    from equities._bulk_bars(p_asset_ids, v_payload) as b;
+
+    return query
+    select r.* from equities.ingest_prices(p_context, v_asset_ids, v_payloads) as r where v_asset_ids is not null;
+exception
+    when data_exception or statement_too_complex then  -- no JSON, or no array: no listing is to blame, and all stay due
+        raise warning 'the answer for % is no array of bars: %', p_context ->> 'group_key', left(sqlerrm, 200);
+end;
+$func$;
+
+comment on function equities.ingest_eod_bulk(jsonb, bigint[], text[]) is
+    'Ingest function of eod_bulk: one answer for an exchange and day becomes a bar for each listing asked for.';
+
+create or replace function equities._bulk_bars(
+    p_asset_ids bigint[],
+    p_payload text
+)
+returns table (asset_id bigint, payload text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    with wanted as materialized (
+        select a.asset_id, a.code, a.group_key
+        from headgate.v_assets as a
+        where a.asset_id = any (p_asset_ids)
+    ),
+    answered as materialized (
+        select (e.bar ->> 'code') || '.' || g.group_key as code, e.bar
+        from json_array_elements(p_payload::json) as e (bar)
+        cross join (select distinct w.group_key from wanted as w) as g
+        where json_typeof(e.bar) = 'object'
+    )
+    select w.asset_id, '[' || string_agg(b.bar::text, ',') || ']'
+    from wanted as w
+    join answered as b using (code)
+    group by w.asset_id;
+$func$;
+
+comment on function equities._bulk_bars(bigint[], text) is
+    'What an answer of a whole exchange holds of some listings, each as the array of its own bars.';
