@@ -1,0 +1,1 @@
+"""Technical indicators of daily bars: arithmetic over blocks of assets, which knows no provider."""
