@@ -212,6 +212,39 @@ ALTER FUNCTION equities._bar_fault(p_open double precision, p_high double precis
 COMMENT ON FUNCTION equities._bar_fault(p_open double precision, p_high double precision, p_low double precision, p_close double precision, p_adjusted_close double precision, p_volume double precision, p_is_in_future boolean, p_is_no_session boolean, p_is_twice boolean) IS 'All that is wrong with a bar, in words, e.g. `open, high, low missing; volume zero`.';
 
 --
+-- Name: _bulk_bars(bigint[], text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._bulk_bars(p_asset_ids bigint[], p_payload text) RETURNS TABLE(asset_id bigint, payload text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with wanted as materialized (
+        select a.asset_id, a.code, a.group_key
+        from headgate.v_assets as a
+        where a.asset_id = any (p_asset_ids)
+    ),
+    answered as materialized (
+        select (e.bar ->> 'code') || '.' || g.group_key as code, e.bar
+        from json_array_elements(p_payload::json) as e (bar)
+        cross join (select distinct w.group_key from wanted as w) as g
+        where json_typeof(e.bar) = 'object'
+    )
+    select w.asset_id, '[' || string_agg(b.bar::text, ',') || ']'
+    from wanted as w
+    join answered as b using (code)
+    group by w.asset_id;
+$$;
+
+ALTER FUNCTION equities._bulk_bars(p_asset_ids bigint[], p_payload text) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _bulk_bars(p_asset_ids bigint[], p_payload text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._bulk_bars(p_asset_ids bigint[], p_payload text) IS 'What an answer of a whole exchange holds of some listings, each as the array of its own bars.';
+
+--
 -- Name: _clean_answer(text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -693,6 +726,39 @@ ALTER FUNCTION equities.ingest_account(p_context jsonb, p_asset_ids bigint[], p_
 --
 
 COMMENT ON FUNCTION equities.ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of account_usage: EODHD''s own count of today''s units.';
+
+--
+-- Name: ingest_eod_bulk(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.ingest_eod_bulk(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_payload constant text := (select u.payload from unnest(p_payloads) as u (payload) where u.payload is not null limit 1);
+    v_asset_ids bigint[];
+    v_payloads text[];
+begin
+    select array_agg(b.asset_id order by b.asset_id), array_agg(b.payload order by b.asset_id)
+    into v_asset_ids, v_payloads
+    from equities._bulk_bars(p_asset_ids, v_payload) as b;
+
+    return query
+    select r.* from equities.ingest_prices(p_context, v_asset_ids, v_payloads) as r where v_asset_ids is not null;
+exception
+    when data_exception or statement_too_complex then  -- no JSON, or no array: no listing is to blame, and all stay due
+        raise warning 'the answer for % is no array of bars: %', p_context ->> 'group_key', left(sqlerrm, 200);
+end;
+$$;
+
+ALTER FUNCTION equities.ingest_eod_bulk(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION ingest_eod_bulk(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.ingest_eod_bulk(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of eod_bulk: one answer for an exchange and day becomes a bar for each listing asked for.';
 
 --
 -- Name: ingest_fundamentals(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -3174,6 +3240,26 @@ $$;
 ALTER FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _guard_secret(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._guard_secret(p_provider text, p_changes jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if p_changes ?| array['base_url', 'secret_name'] and not pg_has_role(session_user, 'headgate_owner', 'member') then
+        perform headgate._raise(
+            '42501', format('%s may not change where provider %s is, nor its secret', session_user, p_provider),
+            'a superuser, or a member of headgate_owner, may change base_url and secret_name'
+        );
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._guard_secret(p_provider text, p_changes jsonb) OWNER TO headgate_owner;
+
+--
 -- Name: _has_open_step(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -4772,6 +4858,23 @@ CREATE FUNCTION headgate._ready_steps(p_execution_id bigint) RETURNS TABLE(step 
 $$;
 
 ALTER FUNCTION headgate._ready_steps(p_execution_id bigint) OWNER TO headgate_owner;
+
+--
+-- Name: _record_action(text, jsonb, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._record_action(p_action text, p_arguments jsonb, p_changed jsonb) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    insert into headgate.operator_actions (acted_at, operator, client, action, arguments, changed)
+    values (
+        headgate.clock(), session_user, coalesce(current_setting('application_name', true), ''), p_action,
+        p_arguments, p_changed
+    );
+$$;
+
+ALTER FUNCTION headgate._record_action(p_action text, p_arguments jsonb, p_changed jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _refit_window(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6520,6 +6623,10 @@ begin
         where e.execution_id = v_execution.execution_id;
         perform headgate._announce(v_execution.execution_id, null, 'cancelled');
     end if;
+    perform headgate._record_action(
+        'cancel_execution', jsonb_build_object('pipeline', p_pipeline, 'run_id', p_run_id),
+        jsonb_build_object('cancelled', cancelled)
+    );
     return next;
 end;
 $$;
@@ -7220,6 +7327,10 @@ begin
     where e.pipeline_id = v_pipeline.pipeline_id
         and e.status = 'running';
     get diagnostics paused_executions = row_count;
+    perform headgate._record_action(
+        'pause_pipeline', jsonb_build_object('pipeline', p_pipeline),
+        jsonb_build_object('paused_executions', paused_executions, 'paused_chunks', paused_chunks)
+    );
     return next;
 end;
 $$;
@@ -7455,6 +7566,10 @@ begin
     where s.operation_id = w.operation_id
         and s.asset_id = w.asset_id;
     get diagnostics reset = row_count;
+    perform headgate._record_action(
+        'reset_asset', jsonb_build_object('asset_id', p_asset_id, 'operations', p_operations),
+        jsonb_build_object('reset', reset)
+    );
     return next;
 end;
 $$;
@@ -7502,6 +7617,10 @@ begin
         v_now
     );
     perform pg_notify('headgate_jobs', '');
+    perform headgate._record_action(
+        'resume_pipeline', jsonb_build_object('pipeline', p_pipeline),
+        jsonb_build_object('resumed_executions', resumed_executions, 'sent_chunks', sent_chunks)
+    );
     return next;
 end;
 $$;
@@ -7561,6 +7680,7 @@ begin
     where e.finished_at < v_before
         and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id);
     delete from headgate.quota_windows as w where w.closes_at < v_before;
+    delete from headgate.operator_actions as a where a.acted_at < v_before;
     return next;
 end;
 $_$;
@@ -7609,6 +7729,10 @@ begin
             perform headgate._reopen_after(v_execution, v_step.step);
         end if;
     end loop;
+    perform headgate._record_action(
+        'retry_failed', jsonb_build_object('pipeline', p_pipeline, 'run_id', p_run_id, 'step', p_step),
+        jsonb_build_object('planned', planned, 'sent', sent)
+    );
     return next;
 end;
 $$;
@@ -7669,6 +7793,10 @@ begin
     where a.asset_id = p_asset_id
         and a.is_active is distinct from p_is_active;
     get diagnostics changed = row_count;
+    perform headgate._record_action(
+        'set_asset_active', jsonb_build_object('asset_id', p_asset_id, 'is_active', p_is_active),
+        jsonb_build_object('changed', changed)
+    );
     return next;
 end;
 $$;
@@ -7708,6 +7836,8 @@ begin
         );
     end if;
 
+    perform headgate._guard_secret(p_provider, p_changes);
+
     begin
         update headgate.providers as p
         set base_url = case when p_changes ? 'base_url' then p_changes ->> 'base_url' else p.base_url end,
@@ -7741,6 +7871,10 @@ begin
         perform headgate._refit_window(p_provider);
     end if;
     changed := (select count(*) from jsonb_object_keys(p_changes));
+    perform headgate._record_action(
+        'set_provider', jsonb_build_object('provider', p_provider, 'changes', p_changes),
+        jsonb_build_object('changed', changed)
+    );
     return next;
 end;
 $$;
@@ -7777,6 +7911,10 @@ begin
     if found then
         perform headgate._announce(v_execution.execution_id, v_definition.step, 'skipped');
     end if;
+    perform headgate._record_action(
+        'skip_step', jsonb_build_object('pipeline', p_pipeline, 'run_id', p_run_id, 'step', p_step),
+        jsonb_build_object('cancelled', cancelled)
+    );
     return next;
 end;
 $$;
@@ -9173,6 +9311,83 @@ ALTER TABLE headgate.operations ALTER COLUMN operation_id ADD GENERATED ALWAYS A
 );
 
 --
+-- Name: operator_actions; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.operator_actions (
+    action_id bigint NOT NULL,
+    acted_at timestamp with time zone NOT NULL,
+    operator text NOT NULL,
+    client text NOT NULL,
+    action text NOT NULL,
+    arguments jsonb NOT NULL,
+    changed jsonb NOT NULL
+);
+
+ALTER TABLE headgate.operator_actions OWNER TO headgate_owner;
+
+--
+-- Name: TABLE operator_actions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.operator_actions IS 'What operators did by hand, one row per call that went through.';
+
+--
+-- Name: COLUMN operator_actions.action_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operator_actions.action_id IS 'Surrogate key.';
+
+--
+-- Name: COLUMN operator_actions.acted_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operator_actions.acted_at IS 'When, by headgate.clock().';
+
+--
+-- Name: COLUMN operator_actions.operator; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operator_actions.operator IS 'The database user who had logged in.';
+
+--
+-- Name: COLUMN operator_actions.client; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operator_actions.client IS 'The application name of the session.';
+
+--
+-- Name: COLUMN operator_actions.action; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operator_actions.action IS 'The function that was called.';
+
+--
+-- Name: COLUMN operator_actions.arguments; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operator_actions.arguments IS 'Its arguments.';
+
+--
+-- Name: COLUMN operator_actions.changed; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operator_actions.changed IS 'What it returned: what was changed, in counts.';
+
+--
+-- Name: operator_actions_action_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE headgate.operator_actions ALTER COLUMN action_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.operator_actions_action_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
 -- Name: orders; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10069,6 +10284,64 @@ COMMENT ON COLUMN headgate.v_execution_steps.started_at IS 'When it was enqueued
 COMMENT ON COLUMN headgate.v_execution_steps.finished_at IS 'When it ended.';
 
 --
+-- Name: v_operator_actions; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_operator_actions AS
+ SELECT acted_at,
+    operator,
+    client,
+    action,
+    arguments,
+    changed
+   FROM headgate.operator_actions a
+  ORDER BY action_id DESC;
+
+ALTER VIEW headgate.v_operator_actions OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_operator_actions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_operator_actions IS 'What operators did by hand, newest first.';
+
+--
+-- Name: COLUMN v_operator_actions.acted_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operator_actions.acted_at IS 'When.';
+
+--
+-- Name: COLUMN v_operator_actions.operator; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operator_actions.operator IS 'The database user who had logged in.';
+
+--
+-- Name: COLUMN v_operator_actions.client; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operator_actions.client IS 'The application name of the session.';
+
+--
+-- Name: COLUMN v_operator_actions.action; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operator_actions.action IS 'The function that was called.';
+
+--
+-- Name: COLUMN v_operator_actions.arguments; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operator_actions.arguments IS 'Its arguments.';
+
+--
+-- Name: COLUMN v_operator_actions.changed; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operator_actions.changed IS 'What it changed, in counts.';
+
+--
 -- Name: v_pipelines; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10617,6 +10890,13 @@ ALTER TABLE ONLY headgate.operations
     ADD CONSTRAINT operations_pkey PRIMARY KEY (operation_id);
 
 --
+-- Name: operator_actions operator_actions_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.operator_actions
+    ADD CONSTRAINT operator_actions_pkey PRIMARY KEY (action_id);
+
+--
 -- Name: orders orders_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11049,6 +11329,12 @@ GRANT USAGE ON SCHEMA maintenance TO headgate_reader;
 REVOKE ALL ON FUNCTION equities._bar_fault(p_open double precision, p_high double precision, p_low double precision, p_close double precision, p_adjusted_close double precision, p_volume double precision, p_is_in_future boolean, p_is_no_session boolean, p_is_twice boolean) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _bulk_bars(p_asset_ids bigint[], p_payload text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._bulk_bars(p_asset_ids bigint[], p_payload text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _clean_answer(p_payload text, OUT payload text, OUT fault text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -11105,6 +11391,13 @@ GRANT ALL ON FUNCTION equities.get_processing_progress() TO headgate_reader;
 
 REVOKE ALL ON FUNCTION equities.ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION equities.ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+
+--
+-- Name: FUNCTION ingest_eod_bulk(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.ingest_eod_bulk(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.ingest_eod_bulk(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
 
 --
 -- Name: FUNCTION ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -11343,6 +11636,12 @@ REVOKE ALL ON FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text
 --
 
 REVOKE ALL ON FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _guard_secret(p_provider text, p_changes jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._guard_secret(p_provider text, p_changes jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _has_open_step(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -11613,6 +11912,12 @@ REVOKE ALL ON FUNCTION headgate._raise(p_code text, p_message text, p_hint text)
 --
 
 REVOKE ALL ON FUNCTION headgate._ready_steps(p_execution_id bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _record_action(p_action text, p_arguments jsonb, p_changed jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._record_action(p_action text, p_arguments jsonb, p_changed jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _refit_window(p_provider text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -12307,6 +12612,15 @@ GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_maintenance;
+
+--
+-- Name: TABLE v_operator_actions; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_pipelines; Type: ACL; Schema: headgate; Owner: headgate_owner

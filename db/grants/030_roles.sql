@@ -14,14 +14,16 @@ begin
             ('headgate_reader', 'idle_in_transaction_session_timeout', '60s'),
             ('headgate_reader', 'statement_timeout', '60s'),
             ('headgate_reader', 'lock_timeout', '5s'),
-            ('headgate_reader', 'default_transaction_read_only', 'on')
+            ('headgate_reader', 'default_transaction_read_only', 'on'),
+            ('headgate_reader', 'transaction_timeout', '5min')
         ) as s (role, name, value)
-        where not exists (
-            select
-            from pg_catalog.pg_roles as r
-            where r.rolname = s.role
-                and r.rolconfig @> array[s.name || '=' || s.value]
-        )
+        where (s.name <> 'transaction_timeout' or current_setting('server_version_num')::integer >= 170000)
+            and not exists (
+                select
+                from pg_catalog.pg_roles as r
+                where r.rolname = s.role
+                    and r.rolconfig @> array[s.name || '=' || s.value]
+            )
     loop
         begin
             execute format('alter role %I set %I = %L', v_setting.role, v_setting.name, v_setting.value);

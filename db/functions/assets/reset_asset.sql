@@ -44,6 +44,10 @@ begin
     where s.operation_id = w.operation_id
         and s.asset_id = w.asset_id;
     get diagnostics reset = row_count;
+    perform headgate._record_action(
+        'reset_asset', jsonb_build_object('asset_id', p_asset_id, 'operations', p_operations),
+        jsonb_build_object('reset', reset)
+    );
     return next;
 end;
 $func$;

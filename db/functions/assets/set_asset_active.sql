@@ -18,6 +18,10 @@ begin
     where a.asset_id = p_asset_id
         and a.is_active is distinct from p_is_active;
     get diagnostics changed = row_count;
+    perform headgate._record_action(
+        'set_asset_active', jsonb_build_object('asset_id', p_asset_id, 'is_active', p_is_active),
+        jsonb_build_object('changed', changed)
+    );
     return next;
 end;
 $func$;

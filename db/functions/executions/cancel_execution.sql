@@ -29,6 +29,10 @@ begin
         where e.execution_id = v_execution.execution_id;
         perform headgate._announce(v_execution.execution_id, null, 'cancelled');
     end if;
+    perform headgate._record_action(
+        'cancel_execution', jsonb_build_object('pipeline', p_pipeline, 'run_id', p_run_id),
+        jsonb_build_object('cancelled', cancelled)
+    );
     return next;
 end;
 $func$;

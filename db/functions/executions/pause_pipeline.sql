@@ -43,6 +43,10 @@ begin
     where e.pipeline_id = v_pipeline.pipeline_id
         and e.status = 'running';
     get diagnostics paused_executions = row_count;
+    perform headgate._record_action(
+        'pause_pipeline', jsonb_build_object('pipeline', p_pipeline),
+        jsonb_build_object('paused_executions', paused_executions, 'paused_chunks', paused_chunks)
+    );
     return next;
 end;
 $func$;

@@ -32,6 +32,10 @@ begin
         v_now
     );
     perform pg_notify('headgate_jobs', '');
+    perform headgate._record_action(
+        'resume_pipeline', jsonb_build_object('pipeline', p_pipeline),
+        jsonb_build_object('resumed_executions', resumed_executions, 'sent_chunks', sent_chunks)
+    );
     return next;
 end;
 $func$;

@@ -46,6 +46,7 @@ begin
     where e.finished_at < v_before
         and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id);
     delete from headgate.quota_windows as w where w.closes_at < v_before;
+    delete from headgate.operator_actions as a where a.acted_at < v_before;
     return next;
 end;
 $func$;

@@ -37,6 +37,10 @@ begin
             perform headgate._reopen_after(v_execution, v_step.step);
         end if;
     end loop;
+    perform headgate._record_action(
+        'retry_failed', jsonb_build_object('pipeline', p_pipeline, 'run_id', p_run_id, 'step', p_step),
+        jsonb_build_object('planned', planned, 'sent', sent)
+    );
     return next;
 end;
 $func$;

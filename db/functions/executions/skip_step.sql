@@ -25,6 +25,10 @@ begin
     if found then
         perform headgate._announce(v_execution.execution_id, v_definition.step, 'skipped');
     end if;
+    perform headgate._record_action(
+        'skip_step', jsonb_build_object('pipeline', p_pipeline, 'run_id', p_run_id, 'step', p_step),
+        jsonb_build_object('cancelled', cancelled)
+    );
     return next;
 end;
 $func$;

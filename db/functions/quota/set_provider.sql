@@ -29,6 +29,8 @@ begin
         );
     end if;
 
+    perform headgate._guard_secret(p_provider, p_changes);
+
     begin
         update headgate.providers as p
         set base_url = case when p_changes ? 'base_url' then p_changes ->> 'base_url' else p.base_url end,
@@ -62,12 +64,36 @@ begin
         perform headgate._refit_window(p_provider);
     end if;
     changed := (select count(*) from jsonb_object_keys(p_changes));
+    perform headgate._record_action(
+        'set_provider', jsonb_build_object('provider', p_provider, 'changes', p_changes),
+        jsonb_build_object('changed', changed)
+    );
     return next;
 end;
 $func$;
 
 comment on function headgate.set_provider(text, jsonb) is
     'Change a provider''s settings, or close it until a time and open it again (closed_until: null); returns how many were given.';
+
+-- Where a secret is sent, and which, is the owner's to say: whoever may only plan could have it sent to a host of his own.
+create or replace function headgate._guard_secret(
+    p_provider text,
+    p_changes jsonb
+)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    if p_changes ?| array['base_url', 'secret_name'] and not pg_has_role(session_user, 'headgate_owner', 'member') then
+        perform headgate._raise(
+            '42501', format('%s may not change where provider %s is, nor its secret', session_user, p_provider),
+            'a superuser, or a member of headgate_owner, may change base_url and secret_name'
+        );
+    end if;
+end;
+$func$;
 
 -- Close the gate until a time, or open it and forget the breaker and the provider's own closing (null).
 create or replace function headgate._set_gate(
