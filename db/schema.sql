@@ -974,7 +974,7 @@ CREATE TABLE headgate.chunks (
     CONSTRAINT parked_wakes CHECK (((state <> 'parked'::text) OR ((wake_at IS NOT NULL) AND (park_until IS NOT NULL)))),
     CONSTRAINT sent_has_a_message CHECK (((state = ANY (ARRAY['queued'::text, 'leased'::text])) = (msg_id IS NOT NULL)))
 )
-WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000');
+WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='5000');
 
 ALTER TABLE headgate.chunks OWNER TO headgate_owner;
 
@@ -2408,7 +2408,7 @@ CREATE TABLE headgate.process_steps (
     CONSTRAINT step_finished_when_it_has_ended CHECK (((status <> ALL (ARRAY['pending'::text, 'running'::text])) = (finished_at IS NOT NULL))),
     CONSTRAINT step_status_is_known CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'succeeded'::text, 'failed'::text, 'skipped'::text, 'cancelled'::text])))
 )
-WITH (fillfactor='50');
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
 
 ALTER TABLE headgate.process_steps OWNER TO headgate_owner;
 
@@ -3502,7 +3502,7 @@ CREATE TABLE headgate.provider_gates (
     CONSTRAINT gate_counts_are_not_negative CHECK ((LEAST(failures, opened) >= 0)),
     CONSTRAINT sixty_slots CHECK ((cardinality(rate_slots) = 60))
 )
-WITH (fillfactor='50');
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
 
 ALTER TABLE headgate.provider_gates OWNER TO headgate_owner;
 
@@ -5280,6 +5280,59 @@ $$;
 ALTER FUNCTION headgate._round_counts(p_execution_id bigint, p_step text, OUT failed integer, OUT deferred integer, OUT deferred_by_fault integer, OUT cancelled integer) OWNER TO headgate_owner;
 
 --
+-- Name: _row_measures(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._row_measures() RETURNS TABLE(measure text, value numeric, threshold numeric, advice text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with queue as materialized (
+        select
+            coalesce(sum(s.n_dead_tup), 0) as dead,
+            coalesce(sum(s.n_live_tup), 0) as live,
+            coalesce(sum(pg_total_relation_size(s.relid)), 0) as bytes
+        from pg_stat_user_tables as s
+        where s.schemaname = 'pgmq'
+            and s.relname like 'q\_%'
+    )
+    select v.*
+    from queue as q
+    cross join lateral (values
+        ('dead_rows_in_queues', q.dead, 100000, 'see what holds the horizon (oldest_xmin_transactions); then autovacuum does it'),
+        (
+            'queue_bloat_megabytes', greatest(0, q.bytes - 400 * q.live) / 1048576.0, 256,
+            'once they are empty: vacuum full pgmq.q_<queue> (it locks the queue for a moment)'
+        ),
+        (
+            'dead_rows_in_chunks',
+            (select s.n_dead_tup from pg_stat_user_tables as s where s.relid = 'headgate.chunks'::regclass), 50000,
+            'see what holds the horizon; then: vacuum headgate.chunks'
+        ),
+        (
+            'dead_rows_in_state_percent',
+            (
+                select 100.0 * greatest(0, s.n_dead_tup - 20000) / greatest(1, s.n_live_tup + s.n_dead_tup)
+                from pg_stat_user_tables as s
+                where s.relid = 'headgate.asset_processing_state'::regclass
+            ), 20,
+            'see what holds the horizon; then: vacuum headgate.asset_processing_state'
+        ),
+        (
+            'history_outside_its_months',
+            (
+                select s.n_live_tup
+                from pg_stat_user_tables as s
+                where s.relid = 'headgate.asset_processing_details_default'::regclass
+            ), 0,
+            'headgate.retain makes the months'' partitions: call it at least once a month'
+        )
+    ) as v (measure, value, threshold, advice);
+$$;
+
+ALTER FUNCTION headgate._row_measures() OWNER TO headgate_owner;
+
+--
 -- Name: _run_step(headgate.process_executions, text, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6196,6 +6249,96 @@ $$;
 ALTER FUNCTION headgate._totals(p_execution_id bigint, OUT planned integer, OUT succeeded integer, OUT failed integer, OUT deferred integer, OUT skipped integer, OUT units integer) OWNER TO headgate_owner;
 
 --
+-- Name: _transaction_measures(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._transaction_measures() RETURNS TABLE(measure text, value numeric, threshold numeric, advice text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with session as materialized (
+        select
+            extract(epoch from clock_timestamp() - a.xact_start) as seconds,
+            extract(epoch from clock_timestamp() - a.state_change) as unchanged,
+            age(a.backend_xmin) as xmin_age,
+            a.state,
+            a.wait_event_type
+        from pg_stat_activity as a
+        where a.pid <> pg_backend_pid()
+            and coalesce(a.datname, current_database()) = current_database()
+            and a.backend_type in ('client backend', 'walsender', 'parallel worker')
+            and pg_has_role(current_user, 'pg_read_all_stats', 'usage')
+    ),
+    slot as materialized (
+        select greatest(age(s.xmin), age(s.catalog_xmin)) as xmin_age, s.active from pg_replication_slots as s
+    ),
+    prepared as materialized (
+        select age(p.transaction) as xmin_age from pg_prepared_xacts as p where p.database = current_database()
+    ),
+    known as (
+        select case when pg_has_role(current_user, 'pg_read_all_stats', 'usage') then 0 end as nothing
+    )
+    select v.*
+    from known as k
+    cross join lateral (values
+        (
+            'oldest_xmin_transactions',
+            greatest(
+                k.nothing, (select max(s.xmin_age) from session as s), (select max(s.xmin_age) from slot as s),
+                (select max(p.xmin_age) from prepared as p)
+            )::numeric + k.nothing,
+            100000,
+            'end what is old: pg_stat_activity by backend_xmin, pg_replication_slots, pg_prepared_xacts'
+        ),
+        (
+            'longest_transaction_seconds',
+            (select coalesce(max(s.seconds), 0) from session as s) + k.nothing,
+            120,
+            'find it by xact_start in pg_stat_activity; end it with pg_terminate_backend(pid), and give its role time limits'
+        ),
+        (
+            'idle_in_transaction',
+            (select count(*) from session as s where s.state like 'idle in%' and s.unchanged > 60) + k.nothing,
+            0,
+            'sessions that wait inside a transaction: give their roles an idle_in_transaction_session_timeout'
+        ),
+        (
+            'waiting_for_locks',
+            (select count(*) from session as s where s.wait_event_type = 'Lock' and s.unchanged > 10) + k.nothing,
+            0,
+            'pg_blocking_pids(pid) tells who holds them up'
+        ),
+        (
+            'prepared_transactions',
+            (select count(*) from prepared),
+            0,
+            'commit prepared or rollback prepared: they hold the horizon for ever'
+        ),
+        (
+            'idle_replication_slots',
+            (select count(*) from slot as s where not s.active and s.xmin_age is not null),
+            0,
+            'pg_drop_replication_slot, if nobody comes back for it'
+        ),
+        (
+            'connections_percent',
+            (select 100.0 * count(*) from pg_stat_activity as a where a.backend_type = 'client backend')
+                / current_setting('max_connections')::integer,
+            80,
+            'fewer runners, a pool before the server, or a higher max_connections'
+        ),
+        (
+            'wraparound_percent',
+            (select 100.0 * age(d.datfrozenxid) / 2147483647 from pg_database as d where d.datname = current_database()),
+            50,
+            'vacuum the database; see what keeps autovacuum from it'
+        )
+    ) as v (measure, value, threshold, advice);
+$$;
+
+ALTER FUNCTION headgate._transaction_measures() OWNER TO headgate_owner;
+
+--
 -- Name: _trips_breaker(headgate.providers, headgate.provider_gates, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6216,6 +6359,40 @@ CREATE FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate he
 $$;
 
 ALTER FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _tune_queues(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._tune_queues() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_queue record;
+begin
+    for v_queue in
+        select 'q_' || m.queue_name as name
+        from pgmq.meta as m
+        join headgate.providers as p
+            on m.queue_name in (p.name || '_high', p.name || '_normal', p.name || '_low')
+        join pg_class as c on c.oid = to_regclass(format('pgmq.%I', 'q_' || m.queue_name))
+        where c.reloptions is null or not c.reloptions @> array['fillfactor=50', 'autovacuum_vacuum_threshold=5000']
+    loop
+        execute format(
+            'alter table pgmq.%I set (
+                fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+                autovacuum_vacuum_cost_delay = 0, autovacuum_vacuum_insert_threshold = 100000,
+                autovacuum_vacuum_insert_scale_factor = 0,
+                autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 20000
+            )', v_queue.name
+        );
+        execute format('drop index if exists pgmq.%I', v_queue.name || '_vt_idx');
+    end loop;
+end;
+$$;
+
+ALTER FUNCTION headgate._tune_queues() OWNER TO headgate_owner;
 
 --
 -- Name: _unaffordable(bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6689,6 +6866,7 @@ begin
     from headgate.providers as p
     cross join lateral (values (p.name || '_high'), (p.name || '_normal'), (p.name || '_low')) as q (queue)
     where not exists (select from pgmq.meta as m where m.queue_name = q.queue);
+    perform headgate._tune_queues();
 
     perform headgate._check_steps();
     perform headgate._check_operation(o) from headgate.operations as o;
@@ -6881,6 +7059,35 @@ ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_
 --
 
 COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[]) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
+
+--
+-- Name: database_health(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.database_health() RETURNS TABLE(measure text, value numeric, threshold numeric, verdict text, advice text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        m.measure,
+        round(m.value, 1),
+        m.threshold,
+        case when m.value is null then 'unknown' when m.value > m.threshold then 'warn' else 'ok' end,
+        m.advice
+    from (
+        select t.* from headgate._transaction_measures() as t
+        union all
+        select r.* from headgate._row_measures() as r
+    ) as m;
+$$;
+
+ALTER FUNCTION headgate.database_health() OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION database_health(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.database_health() IS 'What holds back the cleaning of the queues, and what it has come to, with thresholds; what v_database_health shows.';
 
 --
 -- Name: discover_delta(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9628,7 +9835,7 @@ CREATE TABLE headgate.quota_windows (
     CONSTRAINT units_are_not_negative CHECK ((LEAST(usable, reserved, spent, used_elsewhere) >= 0)),
     CONSTRAINT window_closes_after_it_opens CHECK ((closes_at > opened_at))
 )
-WITH (fillfactor='50');
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
 
 ALTER TABLE headgate.quota_windows OWNER TO headgate_owner;
 
@@ -10094,6 +10301,49 @@ COMMENT ON COLUMN headgate.v_data_freshness.never IS 'Assets that never had it.'
 --
 
 COMMENT ON COLUMN headgate.v_data_freshness.oldest_watermark IS 'How far the data of the one left behind most reaches.';
+
+--
+-- Name: v_database_health; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_database_health AS
+ SELECT measure,
+    value,
+    threshold,
+    verdict
+   FROM headgate.database_health() h(measure, value, threshold, verdict, advice);
+
+ALTER VIEW headgate.v_database_health OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_database_health; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_database_health IS 'What slows the queues down: old transactions, dead rows, bloat, connections.';
+
+--
+-- Name: COLUMN v_database_health.measure; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_database_health.measure IS 'What is measured; its name ends in its unit where it is not a count.';
+
+--
+-- Name: COLUMN v_database_health.value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_database_health.value IS 'How much it is now.';
+
+--
+-- Name: COLUMN v_database_health.threshold; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_database_health.threshold IS 'How much it may be.';
+
+--
+-- Name: COLUMN v_database_health.verdict; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_database_health.verdict IS 'ok, warn above the threshold, unknown where the owner may not see it.';
 
 --
 -- Name: v_deferrals; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -11992,6 +12242,12 @@ REVOKE ALL ON FUNCTION headgate._resolve_params(p_pipeline headgate.pipelines, p
 REVOKE ALL ON FUNCTION headgate._round_counts(p_execution_id bigint, p_step text, OUT failed integer, OUT deferred integer, OUT deferred_by_fault integer, OUT cancelled integer) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _row_measures(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._row_measures() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _run_step(p_execution headgate.process_executions, p_step text, p_is_skipped boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12148,10 +12404,22 @@ REVOKE ALL ON FUNCTION headgate._tokens_left(p_provider headgate.providers, p_is
 REVOKE ALL ON FUNCTION headgate._totals(p_execution_id bigint, OUT planned integer, OUT succeeded integer, OUT failed integer, OUT deferred integer, OUT skipped integer, OUT units integer) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _transaction_measures(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._transaction_measures() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _tune_queues(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._tune_queues() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _unaffordable(p_chunk_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -12268,6 +12536,16 @@ GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_maintenance;
 
 REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[]) TO headgate_runner;
+
+--
+-- Name: FUNCTION database_health(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.database_health() FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.database_health() TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.database_health() TO headgate_reader;
+GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_maintenance;
 
 --
 -- Name: FUNCTION discover_delta(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -12594,6 +12872,15 @@ GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_data_freshness TO headgate_plan_maintenance;
+
+--
+-- Name: TABLE v_database_health; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_database_health TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_database_health TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_deferrals; Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -11,7 +11,7 @@ do $grants$
 declare
     v_everybody constant text := 'public, headgate_planner, headgate_runner, headgate_reader';
     v_callable constant text :=
-        'headgate.clock, headgate.find_asset, headgate.reset_asset, headgate.reconcile_quota';
+        'headgate.clock, headgate.find_asset, headgate.reset_asset, headgate.reconcile_quota, headgate.database_health';
     v_plan record;
     v_object record;
 begin

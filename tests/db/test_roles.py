@@ -40,6 +40,7 @@ FUNCTIONS = f"""
     order by 1, 2
 """
 EVERYBODY = {"applied_files", "clock"}
+PLANS_WORK = {"clock", "find_asset", "reset_asset", "reconcile_quota", "database_health"}
 WORK = {
     "headgate_runner": {"claim_jobs", "complete_jobs", "extend_leases", "release_jobs"} | EVERYBODY,
     "headgate_reader": {"explain_plan", "explain_summary", "find_asset", "database_health"}
@@ -54,7 +55,7 @@ WORK = {
         *("maintain_statistics", "check_health", "database_health", "examine"),
         *EVERYBODY,
     },
-    **{x: {"clock", "find_asset", "reset_asset", "reconcile_quota"} for x in PLAN_ROLES},
+    **{x: PLANS_WORK for x in PLAN_ROLES},
 }
 """The functions of the core that are a role's work."""
 

@@ -20,6 +20,7 @@ begin
     from headgate.providers as p
     cross join lateral (values (p.name || '_high'), (p.name || '_normal'), (p.name || '_low')) as q (queue)
     where not exists (select from pgmq.meta as m where m.queue_name = q.queue);
+    perform headgate._tune_queues();
 
     perform headgate._check_steps();
     perform headgate._check_operation(o) from headgate.operations as o;

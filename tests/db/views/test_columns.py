@@ -30,6 +30,8 @@ COLUMNS = {
         "pipeline run_id step status planned succeeded failed deferred skipped started_at"
         " finished_at"
     ),
+    "headgate.v_database_health": "measure value threshold verdict",
+    "headgate.v_alerts": "raised_at severity subject message resolved_at",
     "equities.v_assets_needing_processing": f"ticker asset_id {DUE}",
     "equities.v_ticker_processing_history": f"ticker asset_id {HISTORY}",
     "equities.v_failed_assets": f"ticker asset_id {FAILED}",
