@@ -3220,20 +3220,17 @@ COMMENT ON COLUMN headgate.assets.is_active IS 'False: nothing is done for it; i
 --
 
 CREATE FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) RETURNS text
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    LANGUAGE sql STABLE
     AS $$
-    select case p_field
-        when 'asset.code' then p_asset.code
-        when 'asset.group_key' then p_asset.group_key
-        when 'asset.asset_id' then p_asset.asset_id::text
-        when 'asset.calendar' then p_asset.calendar
-        when 'state.watermark' then headgate._request_time(p_state.watermark)
-        when 'state.succeeded_at' then headgate._request_time(p_state.succeeded_at)
-        else case split_part(p_field, '.', 1)
-            when 'asset' then p_asset.attributes ->> split_part(p_field, '.', 2)
-            when 'param' then p_params ->> split_part(p_field, '.', 2)
-        end
+    select case
+        when p_field = 'asset.code' then p_asset.code
+        when p_field = 'asset.group_key' then p_asset.group_key
+        when p_field = 'asset.asset_id' then p_asset.asset_id::pg_catalog.text
+        when p_field = 'asset.calendar' then p_asset.calendar
+        when p_field = 'state.watermark' then headgate._request_time(p_state.watermark)
+        when p_field = 'state.succeeded_at' then headgate._request_time(p_state.succeeded_at)
+        when p_field like 'asset.%' then p_asset.attributes ->> split_part(p_field, '.', 2)
+        when p_field like 'param.%' then p_params ->> split_part(p_field, '.', 2)
     end;
 $$;
 
@@ -4499,6 +4496,23 @@ $$;
 ALTER FUNCTION headgate._pass_gate(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _pieces(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._pieces(p_template text) RETURNS TABLE(nth bigint, literal text, field text, is_optional boolean)
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select m.nth, coalesce(m.found[1], m.found[4]), m.found[2], m.found[3] = '?'
+    from regexp_matches(p_template, '([^{]+)|[{]([a-z_]+[.][A-Za-z0-9_]+)([?]?)[}]|([{])', 'g') with ordinality as m (found, nth)
+    union all
+    select 1, '', null, false
+    where p_template = '';
+$$;
+
+ALTER FUNCTION headgate._pieces(p_template text) OWNER TO headgate_owner;
+
+--
 -- Name: _pipeline(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -4899,42 +4913,55 @@ $$;
 ALTER FUNCTION headgate._refit_window(p_provider text) OWNER TO headgate_owner;
 
 --
--- Name: _render(text, headgate.assets, headgate.asset_processing_state, jsonb, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _refusal(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._render(p_template text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb, p_is_url boolean) RETURNS text
+CREATE FUNCTION headgate._refusal(p_field text, p_code text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case when p_field is not null then format('the template field {%s} has no value for %s', p_field, p_code) end;
+$$;
+
+ALTER FUNCTION headgate._refusal(p_field text, p_code text) OWNER TO headgate_owner;
+
+--
+-- Name: _render(text, headgate.assets, headgate.asset_processing_state, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._render(p_template text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) RETURNS text
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 declare
     v_result text := '';
-    v_rest text := p_template;
-    v_found text[];
-    v_value text;
+    v_piece record;
 begin
+    for v_piece in
+        select
+            p.field,
+            p.is_optional,
+            case when p.field is null then p.literal else headgate._field(p.field, p_asset, p_state, p_params) end as value
+        from headgate._pieces(p_template) as p
+        order by p.nth
     loop
-        v_found := regexp_match(v_rest, '^([^{]*)[{]([a-z_]+[.][A-Za-z0-9_]+)([?]?)[}](.*)$');
-        exit when v_found is null;
-        v_value := headgate._field(v_found[2], p_asset, p_state, p_params);
-        if v_value is null then
-            if v_found[3] = '?' then
-                return null;
-            end if;
+        if v_piece.value is null and v_piece.is_optional then
+            return null;
+        elsif v_piece.value is null then
             perform headgate._raise(
                 'HG017',
-                format('the template field {%s} has no value for %s', v_found[2], p_asset.code),
+                headgate._refusal(v_piece.field, p_asset.code),
                 'give the asset that attribute, or mark the field {...?} to leave the parameter out'
             );
         end if;
-        v_result := v_result || v_found[1] || case when p_is_url then headgate._url_encode(v_value) else v_value end;
-        v_rest := v_found[4];
+        v_result := v_result || v_piece.value;
     end loop;
 
-    return v_result || v_rest;
+    return v_result;
 end;
-$_$;
+$$;
 
-ALTER FUNCTION headgate._render(p_template text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb, p_is_url boolean) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._render(p_template text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _reopen_after(headgate.process_executions, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -4959,6 +4986,41 @@ $$;
 ALTER FUNCTION headgate._reopen_after(p_execution headgate.process_executions, p_step text) OWNER TO headgate_owner;
 
 --
+-- Name: _request_bodies(headgate.chunks, headgate.operations, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._request_bodies(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb) RETURNS TABLE(nth bigint, asset_id bigint, body text, refusal text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_job record;
+begin
+    for v_job in
+        select u.nth, a as asset, s as state
+        from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
+        join headgate.assets as a on a.asset_id = u.asset_id
+        join headgate.asset_processing_state as s
+            on s.operation_id = p_chunk.operation_id and s.asset_id = u.asset_id
+    loop
+        nth := v_job.nth;
+        asset_id := (v_job.asset).asset_id;
+        begin
+            body := headgate._request_body(p_operation.body, v_job.asset, v_job.state, p_params)::text;
+            refusal := null;
+        exception
+            when sqlstate 'HG017' then
+                body := null;
+                refusal := sqlerrm;
+        end;
+        return next;
+    end loop;
+end;
+$$;
+
+ALTER FUNCTION headgate._request_bodies(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb) OWNER TO headgate_owner;
+
+--
 -- Name: _request_body(jsonb, headgate.assets, headgate.asset_processing_state, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -4968,7 +5030,7 @@ CREATE FUNCTION headgate._request_body(p_body jsonb, p_asset headgate.assets, p_
     AS $$
 begin
     return case jsonb_typeof(p_body)
-        when 'string' then to_jsonb(headgate._render(p_body #>> '{}', p_asset, p_state, p_params, false))
+        when 'string' then to_jsonb(headgate._render(p_body #>> '{}', p_asset, p_state, p_params))
         when 'object' then (
             select coalesce(jsonb_object_agg(e.key, headgate._request_body(e.value, p_asset, p_state, p_params)), '{}')
             from jsonb_each(p_body) as e
@@ -4989,8 +5051,7 @@ ALTER FUNCTION headgate._request_body(p_body jsonb, p_asset headgate.assets, p_s
 --
 
 CREATE FUNCTION headgate._request_time(p_at timestamp with time zone) RETURNS text
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    LANGUAGE sql STABLE
     AS $$
     select case
         when date_trunc('day', p_at at time zone 'UTC') = p_at at time zone 'UTC'
@@ -5002,24 +5063,73 @@ $$;
 ALTER FUNCTION headgate._request_time(p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _request_url(headgate.operations, headgate.assets, headgate.asset_processing_state, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _request_urls(headgate.chunks, headgate.operations, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._request_url(p_operation headgate.operations, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) RETURNS text
+CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb) RETURNS TABLE(nth bigint, asset_id bigint, code text, url text, refusal text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select headgate._render(p_operation.path, p_asset, p_state, p_params, true) || coalesce('?' || (
-        select string_agg(headgate._url_encode(q.key) || '=' || q.value, '&' order by q.key)
+    AS $_$
+    with piece as materialized (
+        select t.part, headgate._url_encode(t.key) || '=' as name, p.nth, p.literal, p.field, p.is_optional
         from (
-            select t.key, headgate._render(t.value, p_asset, p_state, p_params, true) as value
-            from jsonb_each_text(p_operation.query) as t
-        ) as q
-        where q.value is not null
-    ), '');
-$$;
+            select 0 as part, null as key, p_operation.path as template
+            union all
+            select row_number() over (order by q.key), q.key, q.value
+            from jsonb_each_text(p_operation.query) as q
+        ) as t
+        cross join headgate._pieces(t.template) as p
+    ),
+    job as materialized (
+        select u.nth, a as asset, s as state
+        from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
+        join headgate.assets as a on a.asset_id = u.asset_id
+        join headgate.asset_processing_state as s
+            on s.operation_id = p_chunk.operation_id and s.asset_id = u.asset_id
+    ),
+    part as (
+        select
+            j.nth,
+            p.part,
+            p.name,
+            string_agg(
+                case
+                    when p.field is null then p.literal
+                    when v.value ~ '^[A-Za-z0-9_.~-]*[A-Za-z0-9_~-]$' then v.value  -- as it is, without the cost of a call
+                    else headgate._url_encode(v.value)
+                end,
+                '' order by p.nth
+            ) as text,
+            bool_or(p.is_optional and v.value is null) as is_absent,
+            min(p.field) filter (where not p.is_optional and v.value is null) as missing
+        from job as j
+        cross join piece as p
+        cross join lateral (
+            select case when p.field is not null then headgate._field(p.field, j.asset, j.state, p_params) else '' end as value
+        ) as v
+        group by j.nth, p.part, p.name
+    ),
+    request as (
+        select
+            p.nth,
+            max(p.text) filter (where p.part = 0)
+                || coalesce('?' || string_agg(p.name || p.text, '&' order by p.part) filter (where p.part > 0 and not p.is_absent), '')
+                as url,
+            min(p.missing) as missing
+        from part as p
+        group by p.nth
+    )
+    select
+        j.nth,
+        (j.asset).asset_id,
+        (j.asset).code,
+        case when r.missing is null then r.url end,
+        case when r.missing is not null then headgate._refusal(r.missing, (j.asset).code) end
+    from job as j
+    join request as r using (nth);
+$_$;
 
-ALTER FUNCTION headgate._request_url(p_operation headgate.operations, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _requests(headgate.chunks, headgate.operations, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -5031,34 +5141,27 @@ CREATE FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
-    v_job record;
-    v_url text;
-    v_body text;
+    v_missing jsonb;
 begin
     if p_operation.path is null then
         return;  -- nothing to call: asset codes and URLs would only travel for nothing
     end if;
 
-    for v_job in
-        select a as asset, s as state
-        from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
-        join headgate.assets as a using (asset_id)
-        join headgate.asset_processing_state as s
-            on s.operation_id = p_chunk.operation_id and s.asset_id = u.asset_id
-        order by u.nth
-    loop
-        begin
-            v_url := headgate._request_url(p_operation, v_job.asset, v_job.state, p_params);
-            v_body := headgate._request_body(p_operation.body, v_job.asset, v_job.state, p_params)::text;
-        exception
-            when sqlstate 'HG017' then
-                v_url := null;
-                refused := coalesce(refused, '{}') || jsonb_build_object((v_job.asset).asset_id::text, sqlerrm);
-        end;
-        assets := assets || (v_job.asset).code;
-        urls := array_append(urls, v_url);
-        bodies := array_append(bodies, v_body);
-    end loop;
+    select array_agg(r.code order by r.nth), array_agg(r.url order by r.nth), jsonb_object_agg(r.asset_id, r.refusal)
+    into assets, urls, v_missing
+    from headgate._request_urls(p_chunk, p_operation, p_params) as r;
+
+    if p_operation.body is null then
+        bodies := array_fill(null::text, array[cardinality(urls)]);
+    else
+        select
+            array_agg(r.body order by r.nth),
+            array_agg(case when r.refusal is null then urls[r.nth] end order by r.nth),
+            v_missing || jsonb_strip_nulls(jsonb_object_agg(r.asset_id, r.refusal))
+        into bodies, urls, v_missing
+        from headgate._request_bodies(p_chunk, p_operation, p_params) as r;
+    end if;
+    refused := nullif(jsonb_strip_nulls(v_missing), '{}');
 end;
 $$;
 
@@ -12104,6 +12207,12 @@ REVOKE ALL ON FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_fates head
 REVOKE ALL ON FUNCTION headgate._pass_gate(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _pieces(p_template text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._pieces(p_template text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _pipeline(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12176,16 +12285,28 @@ REVOKE ALL ON FUNCTION headgate._record_action(p_action text, p_arguments jsonb,
 REVOKE ALL ON FUNCTION headgate._refit_window(p_provider text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _render(p_template text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb, p_is_url boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _refusal(p_field text, p_code text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._render(p_template text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb, p_is_url boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._refusal(p_field text, p_code text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _render(p_template text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._render(p_template text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _reopen_after(p_execution headgate.process_executions, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._reopen_after(p_execution headgate.process_executions, p_step text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _request_bodies(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._request_bodies(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _request_body(p_body jsonb, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -12200,10 +12321,10 @@ REVOKE ALL ON FUNCTION headgate._request_body(p_body jsonb, p_asset headgate.ass
 REVOKE ALL ON FUNCTION headgate._request_time(p_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _request_url(p_operation headgate.operations, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _request_urls(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._request_url(p_operation headgate.operations, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _requests(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT refused jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner

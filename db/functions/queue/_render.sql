@@ -28,12 +28,11 @@ as $func$
     end;
 $func$;
 
--- A timestamp as requests want it: a date at midnight UTC, else ISO 8601.
+-- A timestamp as requests want it: a date at midnight UTC, else ISO 8601. It and _field are inlined: no pinned path.
 create or replace function headgate._request_time(p_at timestamptz)
 returns text
 language sql
-immutable
-set search_path = pg_catalog, pg_temp
+stable
 as $func$
     select case
         when date_trunc('day', p_at at time zone 'UTC') = p_at at time zone 'UTC'
@@ -51,30 +50,53 @@ create or replace function headgate._field(
 )
 returns text
 language sql
-immutable
-set search_path = pg_catalog, pg_temp
+stable
 as $func$
-    select case p_field
-        when 'asset.code' then p_asset.code
-        when 'asset.group_key' then p_asset.group_key
-        when 'asset.asset_id' then p_asset.asset_id::text
-        when 'asset.calendar' then p_asset.calendar
-        when 'state.watermark' then headgate._request_time(p_state.watermark)
-        when 'state.succeeded_at' then headgate._request_time(p_state.succeeded_at)
-        else case split_part(p_field, '.', 1)
-            when 'asset' then p_asset.attributes ->> split_part(p_field, '.', 2)
-            when 'param' then p_params ->> split_part(p_field, '.', 2)
-        end
+    select case
+        when p_field = 'asset.code' then p_asset.code
+        when p_field = 'asset.group_key' then p_asset.group_key
+        when p_field = 'asset.asset_id' then p_asset.asset_id::pg_catalog.text
+        when p_field = 'asset.calendar' then p_asset.calendar
+        when p_field = 'state.watermark' then headgate._request_time(p_state.watermark)
+        when p_field = 'state.succeeded_at' then headgate._request_time(p_state.succeeded_at)
+        when p_field like 'asset.%' then p_asset.attributes ->> split_part(p_field, '.', 2)
+        when p_field like 'param.%' then p_params ->> split_part(p_field, '.', 2)
     end;
 $func$;
 
--- A template filled in. A field without a value: null when it is marked {x?}, otherwise an error that names it.
+-- A template taken apart: runs of text, and fields, {x?} being optional. An empty template is one empty run.
+create or replace function headgate._pieces(p_template text)
+returns table (nth bigint, literal text, field text, is_optional boolean)
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select m.nth, coalesce(m.found[1], m.found[4]), m.found[2], m.found[3] = '?'
+    from regexp_matches(p_template, '([^{]+)|[{]([a-z_]+[.][A-Za-z0-9_]+)([?]?)[}]|([{])', 'g') with ordinality as m (found, nth)
+    union all
+    select 1, '', null, false
+    where p_template = '';
+$func$;
+
+-- What is said of a field without a value; null when none is missing.
+create or replace function headgate._refusal(
+    p_field text,
+    p_code text
+)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select case when p_field is not null then format('the template field {%s} has no value for %s', p_field, p_code) end;
+$func$;
+
+-- A template filled in for a body. A field without a value: null when it is optional, otherwise an error that names it.
 create or replace function headgate._render(
     p_template text,
     p_asset headgate.assets,
     p_state headgate.asset_processing_state,
-    p_params jsonb,
-    p_is_url boolean
+    p_params jsonb
 )
 returns text
 language plpgsql
@@ -83,52 +105,30 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_result text := '';
-    v_rest text := p_template;
-    v_found text[];
-    v_value text;
+    v_piece record;
 begin
+    for v_piece in
+        select
+            p.field,
+            p.is_optional,
+            case when p.field is null then p.literal else headgate._field(p.field, p_asset, p_state, p_params) end as value
+        from headgate._pieces(p_template) as p
+        order by p.nth
     loop
-        v_found := regexp_match(v_rest, '^([^{]*)[{]([a-z_]+[.][A-Za-z0-9_]+)([?]?)[}](.*)$');
-        exit when v_found is null;
-        v_value := headgate._field(v_found[2], p_asset, p_state, p_params);
-        if v_value is null then
-            if v_found[3] = '?' then
-                return null;
-            end if;
+        if v_piece.value is null and v_piece.is_optional then
+            return null;
+        elsif v_piece.value is null then
             perform headgate._raise(
                 'HG017',
-                format('the template field {%s} has no value for %s', v_found[2], p_asset.code),
+                headgate._refusal(v_piece.field, p_asset.code),
                 'give the asset that attribute, or mark the field {...?} to leave the parameter out'
             );
         end if;
-        v_result := v_result || v_found[1] || case when p_is_url then headgate._url_encode(v_value) else v_value end;
-        v_rest := v_found[4];
+        v_result := v_result || v_piece.value;
     end loop;
 
-    return v_result || v_rest;
+    return v_result;
 end;
-$func$;
-
--- One job's URL: path and query, without base URL and secret.
-create or replace function headgate._request_url(
-    p_operation headgate.operations,
-    p_asset headgate.assets,
-    p_state headgate.asset_processing_state,
-    p_params jsonb
-)
-returns text
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $func$
-    select headgate._render(p_operation.path, p_asset, p_state, p_params, true) || coalesce('?' || (
-        select string_agg(headgate._url_encode(q.key) || '=' || q.value, '&' order by q.key)
-        from (
-            select t.key, headgate._render(t.value, p_asset, p_state, p_params, true) as value
-            from jsonb_each_text(p_operation.query) as t
-        ) as q
-        where q.value is not null
-    ), '');
 $func$;
 
 -- A JSON body: every string in it is a template.
@@ -145,7 +145,7 @@ set search_path = pg_catalog, pg_temp
 as $func$
 begin
     return case jsonb_typeof(p_body)
-        when 'string' then to_jsonb(headgate._render(p_body #>> '{}', p_asset, p_state, p_params, false))
+        when 'string' then to_jsonb(headgate._render(p_body #>> '{}', p_asset, p_state, p_params))
         when 'object' then (
             select coalesce(jsonb_object_agg(e.key, headgate._request_body(e.value, p_asset, p_state, p_params)), '{}')
             from jsonb_each(p_body) as e

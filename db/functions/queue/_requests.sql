@@ -15,33 +15,133 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $func$
 declare
-    v_job record;
-    v_url text;
-    v_body text;
+    v_missing jsonb;
 begin
     if p_operation.path is null then
         return;  -- nothing to call: asset codes and URLs would only travel for nothing
     end if;
 
-    for v_job in
-        select a as asset, s as state
+    select array_agg(r.code order by r.nth), array_agg(r.url order by r.nth), jsonb_object_agg(r.asset_id, r.refusal)
+    into assets, urls, v_missing
+    from headgate._request_urls(p_chunk, p_operation, p_params) as r;
+
+    if p_operation.body is null then
+        bodies := array_fill(null::text, array[cardinality(urls)]);
+    else
+        select
+            array_agg(r.body order by r.nth),
+            array_agg(case when r.refusal is null then urls[r.nth] end order by r.nth),
+            v_missing || jsonb_strip_nulls(jsonb_object_agg(r.asset_id, r.refusal))
+        into bodies, urls, v_missing
+        from headgate._request_bodies(p_chunk, p_operation, p_params) as r;
+    end if;
+    refused := nullif(jsonb_strip_nulls(v_missing), '{}');
+end;
+$func$;
+
+-- The URL of each job, path and query without base URL and secret. The templates are taken apart once for all of them;
+-- a parameter with an optional field that has no value is left out, any other missing value refuses the job.
+create or replace function headgate._request_urls(
+    p_chunk headgate.chunks,
+    p_operation headgate.operations,
+    p_params jsonb
+)
+returns table (nth bigint, asset_id bigint, code text, url text, refusal text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    with piece as materialized (
+        select t.part, headgate._url_encode(t.key) || '=' as name, p.nth, p.literal, p.field, p.is_optional
+        from (
+            select 0 as part, null as key, p_operation.path as template
+            union all
+            select row_number() over (order by q.key), q.key, q.value
+            from jsonb_each_text(p_operation.query) as q
+        ) as t
+        cross join headgate._pieces(t.template) as p
+    ),
+    job as materialized (
+        select u.nth, a as asset, s as state
         from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
-        join headgate.assets as a using (asset_id)
+        join headgate.assets as a on a.asset_id = u.asset_id
         join headgate.asset_processing_state as s
             on s.operation_id = p_chunk.operation_id and s.asset_id = u.asset_id
-        order by u.nth
+    ),
+    part as (
+        select
+            j.nth,
+            p.part,
+            p.name,
+            string_agg(
+                case
+                    when p.field is null then p.literal
+                    when v.value ~ '^[A-Za-z0-9_.~-]*[A-Za-z0-9_~-]$' then v.value  -- as it is, without the cost of a call
+                    else headgate._url_encode(v.value)
+                end,
+                '' order by p.nth
+            ) as text,
+            bool_or(p.is_optional and v.value is null) as is_absent,
+            min(p.field) filter (where not p.is_optional and v.value is null) as missing
+        from job as j
+        cross join piece as p
+        cross join lateral (
+            select case when p.field is not null then headgate._field(p.field, j.asset, j.state, p_params) else '' end as value
+        ) as v
+        group by j.nth, p.part, p.name
+    ),
+    request as (
+        select
+            p.nth,
+            max(p.text) filter (where p.part = 0)
+                || coalesce('?' || string_agg(p.name || p.text, '&' order by p.part) filter (where p.part > 0 and not p.is_absent), '')
+                as url,
+            min(p.missing) as missing
+        from part as p
+        group by p.nth
+    )
+    select
+        j.nth,
+        (j.asset).asset_id,
+        (j.asset).code,
+        case when r.missing is null then r.url end,
+        case when r.missing is not null then headgate._refusal(r.missing, (j.asset).code) end
+    from job as j
+    join request as r using (nth);
+$func$;
+
+-- The body of each job, where the operation has one.
+create or replace function headgate._request_bodies(
+    p_chunk headgate.chunks,
+    p_operation headgate.operations,
+    p_params jsonb
+)
+returns table (nth bigint, asset_id bigint, body text, refusal text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_job record;
+begin
+    for v_job in
+        select u.nth, a as asset, s as state
+        from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
+        join headgate.assets as a on a.asset_id = u.asset_id
+        join headgate.asset_processing_state as s
+            on s.operation_id = p_chunk.operation_id and s.asset_id = u.asset_id
     loop
+        nth := v_job.nth;
+        asset_id := (v_job.asset).asset_id;
         begin
-            v_url := headgate._request_url(p_operation, v_job.asset, v_job.state, p_params);
-            v_body := headgate._request_body(p_operation.body, v_job.asset, v_job.state, p_params)::text;
+            body := headgate._request_body(p_operation.body, v_job.asset, v_job.state, p_params)::text;
+            refusal := null;
         exception
             when sqlstate 'HG017' then
-                v_url := null;
-                refused := coalesce(refused, '{}') || jsonb_build_object((v_job.asset).asset_id::text, sqlerrm);
+                body := null;
+                refusal := sqlerrm;
         end;
-        assets := assets || (v_job.asset).code;
-        urls := array_append(urls, v_url);
-        bodies := array_append(bodies, v_body);
+        return next;
     end loop;
 end;
 $func$;
