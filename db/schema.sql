@@ -163,6 +163,129 @@ ALTER TYPE headgate.job_tally OWNER TO headgate_owner;
 COMMENT ON TYPE headgate.job_tally IS 'How many jobs met which fate, what the ended ones cost, and what is given back.';
 
 --
+-- Name: _bar_changes(bigint[], text[], timestamp with time zone, boolean); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone, p_is_history boolean) RETURNS TABLE(asset_id bigint, date date, verdict text, open double precision, high double precision, low double precision, close double precision, adjusted_close double precision, volume double precision, known_from timestamp with time zone, fault text, doubted bigint, is_restated boolean)
+    LANGUAGE sql STABLE ROWS 10000
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET work_mem TO '64MB'
+    SET enable_mergejoin TO 'off'
+    AS $$
+    with bars as materialized (
+        -- The planner takes a boolean to be true half of the time, but `fault is null` hardly ever.
+        select b.*, b.fault is null as is_sound
+        from equities._judged_bars(p_asset_ids, p_payloads, (p_now at time zone 'UTC')::date) as b
+    ),
+    spans as materialized (
+        select
+            b.asset_id,
+            case when p_is_history then '-infinity' else min(b.date) end as first_date,
+            case when p_is_history then 'infinity' else max(b.date) end as last_date,
+            max(b.date) filter (where b.date <= (p_now at time zone 'UTC')::date) as reaches,
+            count(b.fault) as doubted,
+            case
+                when max(b.warning) is not null then 'the provider cut the history: ' || left(max(b.warning), 200)
+                when count(b.date) < count(*) then 'a bar has no readable date'
+            end as fault
+        from bars as b
+        group by b.asset_id
+    ),
+    stored as materialized (
+        select t.*
+        from spans as p
+        cross join lateral (
+            select t.*
+            from equities.prices as t
+            where t.asset_id = p.asset_id and t.date between p.first_date and p.last_date
+            offset 0
+        ) as t
+        where p.fault is null
+    ),
+    compared as materialized (
+        select
+            b.*,
+            t.asset_id is not null as is_known,
+            t.known_from,
+            (t.open, t.high, t.low, t.close, t.volume) is not distinct from (b.open, b.high, b.low, b.close, b.volume)
+                as is_as_traded,
+            b.is_sound and equities._is_readjusted(t.close, t.adjusted_close, b.close, b.adjusted_close) as is_readjusted
+        from bars as b
+        left join stored as t using (asset_id, date)
+        where t.asset_id is null
+            or not b.is_sound
+            or (t.open, t.high, t.low, t.close, t.adjusted_close, t.volume)
+                is distinct from (b.open, b.high, b.low, b.close, b.adjusted_close, b.volume::bigint)
+    ),
+    restated as materialized (
+        select distinct c.asset_id from compared as c where c.is_readjusted
+    ),
+    lost as materialized (
+        select t.*
+        from stored as t
+        join restated as r using (asset_id)
+        where p_is_history
+            and not exists (select from bars as b where b.asset_id = t.asset_id and b.date = t.date and b.is_sound)
+    ),
+    answers as materialized (
+        select
+            p.asset_id, p.reaches, p.doubted, p.asset_id = any (array(select r.asset_id from restated as r)) as is_restated,
+            coalesce(p.fault, (
+                select format('the history would lose %s of its %s bars', count(l.asset_id), count(*))
+                from stored as t
+                left join lost as l using (asset_id, date)
+                where t.asset_id = p.asset_id
+                having count(l.asset_id) > equities._setting('most_bars_lost') * count(*)
+            )) as fault
+        from spans as p
+    ),
+    kept as materialized (
+        -- Nothing of the others is written.
+        select a.asset_id from answers as a where a.fault is not null or a.is_restated and not p_is_history
+    )
+    select
+        c.asset_id, c.date,
+        case
+            when not c.is_sound then 'doubted'
+            when not c.is_known then 'new'
+            when c.is_as_traded and c.asset_id = any (array(select r.asset_id from restated as r)) then 'readjusted'
+            else 'changed'
+        end,
+        c.open, c.high, c.low, c.close, c.adjusted_close, c.volume,
+        case
+            when c.is_known and c.is_as_traded then c.known_from
+            when p_is_history and c.asset_id <> all (array(select distinct t.asset_id from stored as t)) then null
+            else p_now
+        end,
+        c.fault, null::bigint, null::boolean
+    from compared as c
+    where c.asset_id <> all (array(select k.asset_id from kept as k))
+        and (
+            c.is_sound
+            or not c.is_known
+            and (c.asset_id, c.date) not in (select g.asset_id, g.date from compared as g where g.is_sound)
+            or (c.asset_id, c.date) in (select l.asset_id, l.date from lost as l)
+        )
+    union all
+    select
+        l.asset_id, l.date, 'lost', l.open, l.high, l.low, l.close, l.adjusted_close, l.volume, l.known_from, null, null, null
+    from lost as l
+    where l.asset_id <> all (array(select k.asset_id from kept as k))
+    union all
+    select a.asset_id, a.reaches, 'answer', null, null, null, null, null, null, null, a.fault, a.doubted, a.is_restated
+    from answers as a;
+$$;
+
+ALTER FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone, p_is_history boolean) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _bar_changes(p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone, p_is_history boolean); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone, p_is_history boolean) IS 'What the bars of many answers change, and what is to be said of each answer; raises when one cannot be read.';
+
+--
 -- Name: _bar_fault(double precision, double precision, double precision, double precision, double precision, double precision, boolean, boolean, boolean); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -334,6 +457,56 @@ ALTER FUNCTION equities._clean_bar(p_bar jsonb) OWNER TO headgate_plan_equities;
 COMMENT ON FUNCTION equities._clean_bar(p_bar jsonb) IS 'A bar whose cells can all be read.';
 
 --
+-- Name: _is_odd(text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._is_odd(p_payload text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "DateStyle" TO 'ISO, YMD'
+    AS $$
+begin
+    return (
+        select count(distinct r.date) < count(r.date)
+        from json_to_recordset(p_payload::json) as r (
+            date date, open double precision, high double precision, low double precision, close double precision,
+            adjusted_close double precision, volume double precision
+        )
+    );
+exception
+    when data_exception or statement_too_complex then
+        return true;
+end;
+$$;
+
+ALTER FUNCTION equities._is_odd(p_payload text) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _is_odd(p_payload text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._is_odd(p_payload text) IS 'True: the answer cannot be read as it is, or holds a date twice.';
+
+--
+-- Name: _is_readjusted(double precision, double precision, double precision, double precision); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._is_readjusted(p_close double precision, p_adjusted_close double precision, p_new_close double precision, p_new_adjusted_close double precision) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select pg_catalog.abs(p_new_adjusted_close * p_close - p_adjusted_close * p_new_close)
+        > 0.0005 * p_adjusted_close * p_new_close + 0.0001 * (p_close + p_new_close);
+$$;
+
+ALTER FUNCTION equities._is_readjusted(p_close double precision, p_adjusted_close double precision, p_new_close double precision, p_new_adjusted_close double precision) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _is_readjusted(p_close double precision, p_adjusted_close double precision, p_new_close double precision, p_new_adjusted_close double precision); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._is_readjusted(p_close double precision, p_adjusted_close double precision, p_new_close double precision, p_new_adjusted_close double precision) IS 'True where a bar came back with another ratio of adjusted_close to close.';
+
+--
 -- Name: _is_sound_bar(double precision, double precision, double precision, double precision, double precision, double precision); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -413,108 +586,72 @@ ALTER FUNCTION equities._judged_bars(p_asset_ids bigint[], p_payloads text[], p_
 COMMENT ON FUNCTION equities._judged_bars(p_asset_ids bigint[], p_payloads text[], p_today date) IS 'The bars of many answers, each with what is wrong with it; null: nothing.';
 
 --
--- Name: _merge_bars(jsonb, bigint[], text[], boolean); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+-- Name: _merge_bars(jsonb, bigint[], text[], boolean, boolean); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
-CREATE FUNCTION equities._merge_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_carefully boolean) RETURNS SETOF headgate.ingest_result
+CREATE FUNCTION equities._merge_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_carefully boolean, p_is_history boolean) RETURNS SETOF headgate.ingest_result
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET "DateStyle" TO 'ISO, YMD'
     SET work_mem TO '64MB'
     SET enable_mergejoin TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
     v_now constant timestamptz := coalesce((p_context ->> 'now')::timestamptz, headgate.clock());
-    v_today constant date := (v_now at time zone 'UTC')::date;
 begin
     return query
-    with bars as materialized (
-        -- The planner takes a boolean to be true half of the time, but `fault is null` hardly ever.
-        select b.*, b.fault is null as is_sound
-        from equities._judged_bars(p_asset_ids, p_payloads, v_today) as b
-    ),
-    spans as materialized (
-        select
-            b.asset_id,
-            min(b.date) as first_date,
-            max(b.date) as last_date,
-            count(b.fault) as doubted,
-            case
-                when max(b.warning) is not null then 'the provider cut the history: ' || left(max(b.warning), 200)
-                when count(b.date) < count(*) then 'a bar has no readable date'
-            end as fault
-        from bars as b
-        group by b.asset_id
-    ),
-    stored as materialized (
-        select t.*
-        from spans as p
-        cross join lateral (
-            select t.*
-            from equities.prices as t
-            where t.asset_id = p.asset_id and t.date between p.first_date and p.last_date
-            offset 0
-        ) as t
-        where p.fault is null
-    ),
-    quarantined as materialized (
-        select q.*
-        from spans as p
-        cross join lateral (
-            select q.asset_id, q.date
-            from equities.prices_quarantine as q
-            where q.asset_id = p.asset_id and q.date between p.first_date and p.last_date
-            offset 0
-        ) as q
-        where p.fault is null
-    ),
-    believed as materialized (
-        select
-            b.asset_id, b.date, b.open, b.high, b.low, b.close, b.adjusted_close, b.volume::bigint as volume,
-            t.asset_id is null and not p_carefully as is_new
-        from bars as b
-        left join stored as t using (asset_id, date)
-        where b.is_sound
-            and b.asset_id <> all (array(select p.asset_id from spans as p where p.fault is not null))
-            and (
-                t.asset_id is null
-                or (t.open, t.high, t.low, t.close, t.adjusted_close, t.volume)
-                    is distinct from (b.open, b.high, b.low, b.close, b.adjusted_close, b.volume::bigint)
-            )
-    ),
-    doubted as (
-        select b.*
-        from bars as b
-        where not b.is_sound
-            and b.asset_id <> all (array(select p.asset_id from spans as p where p.fault is not null))
-            and not exists (select from stored as t where t.asset_id = b.asset_id and t.date = b.date)
-            and not exists (select from believed as g where g.asset_id = b.asset_id and g.date = b.date)
+    with changes as materialized (
+        select c.* from equities._bar_changes(p_asset_ids, p_payloads, v_now, p_is_history) as c
     ),
     inserted as (
-        insert into equities.prices (asset_id, date, open, high, low, close, adjusted_close, volume)
-        select b.asset_id, b.date, b.open, b.high, b.low, b.close, b.adjusted_close, b.volume
-        from believed as b
-        where b.is_new
+        insert into equities.prices (asset_id, date, open, high, low, close, adjusted_close, volume, known_from)
+        select c.asset_id, c.date, c.open, c.high, c.low, c.close, c.adjusted_close, c.volume::bigint, c.known_from
+        from changes as c
+        where c.verdict = 'new'
+            and not p_carefully
     ),
     replaced as (
-        insert into equities.prices as t (asset_id, date, open, high, low, close, adjusted_close, volume)
-        select b.asset_id, b.date, b.open, b.high, b.low, b.close, b.adjusted_close, b.volume
-        from believed as b
-        where not b.is_new
+        insert into equities.prices as t (asset_id, date, open, high, low, close, adjusted_close, volume, known_from)
+        select c.asset_id, c.date, c.open, c.high, c.low, c.close, c.adjusted_close, c.volume::bigint, c.known_from
+        from changes as c
+        where c.verdict in ('changed', 'readjusted')
+            or c.verdict = 'new' and p_carefully
         on conflict (asset_id, date) do update
-        set (open, high, low, close, adjusted_close, volume) = (
-            excluded.open, excluded.high, excluded.low, excluded.close, excluded.adjusted_close, excluded.volume
+        set (open, high, low, close, adjusted_close, volume, known_from) = (
+            excluded.open, excluded.high, excluded.low, excluded.close, excluded.adjusted_close, excluded.volume,
+            excluded.known_from
         )
+    ),
+    removed as (
+        delete from equities.prices as t
+        using changes as c
+        where c.verdict = 'lost'
+            and t.asset_id = c.asset_id
+            and t.date = c.date
+    ),
+    revised as (
+        insert into equities.bar_revisions (
+            asset_id, date, known_to, known_from, open, high, low, close, adjusted_close, volume, run_id
+        )
+        select
+            t.asset_id, t.date, v_now, t.known_from, t.open, t.high, t.low, t.close, t.adjusted_close, t.volume,
+            p_context ->> 'run_id'
+        from changes as c
+        cross join lateral (
+            select t.* from equities.prices as t where t.asset_id = c.asset_id and t.date = c.date offset 0
+        ) as t
+        where c.verdict in ('changed', 'lost')
+        on conflict do nothing
     ),
     kept_apart as (
         insert into equities.prices_quarantine as q (
             asset_id, date, open, high, low, close, adjusted_close, volume, reason, run_id, seen_at
         )
         select
-            d.asset_id, d.date, d.open, d.high, d.low, d.close, d.adjusted_close, d.volume, d.fault,
+            c.asset_id, c.date, c.open, c.high, c.low, c.close, c.adjusted_close, c.volume, c.fault,
             p_context ->> 'run_id', v_now
-        from doubted as d
+        from changes as c
+        where c.verdict = 'doubted'
         on conflict (asset_id, date) do update
         set (open, high, low, close, adjusted_close, volume, reason, run_id, seen_at) = (
             excluded.open, excluded.high, excluded.low, excluded.close, excluded.adjusted_close, excluded.volume,
@@ -527,81 +664,56 @@ begin
     ),
     released as (
         delete from equities.prices_quarantine as q
-        using quarantined as o
-        join believed as b using (asset_id, date)
-        where q.asset_id = o.asset_id
-            and q.date = o.date
+        using changes as c
+        where c.verdict = 'new'
+            and q.asset_id = c.asset_id
+            and q.date = c.date
     ),
-    changes as (
-        select b.asset_id, count(*)::integer as records
-        from believed as b
-        group by b.asset_id
+    counts as (
+        select
+            c.asset_id,
+            count(*) filter (where c.verdict not in ('doubted', 'answer'))::integer as records,
+            count(*) filter (where c.verdict = 'lost')::integer as lost
+        from changes as c
+        group by c.asset_id
+    ),
+    reloaded as (
+        insert into equities.history_reloads (asset_id, reloaded_at, bars_changed, bars_lost, run_id)
+        select a.asset_id, v_now, n.records - n.lost, n.lost, p_context ->> 'run_id'
+        from changes as a
+        join counts as n using (asset_id)
+        where a.verdict = 'answer' and a.is_restated and a.fault is null and p_is_history
+        on conflict do nothing
     )
     select
-        a.asset_id,
-        case when a.payload is null or p.fault is not null then 'failed' else 'success' end,
-        coalesce(c.records, 0),
+        u.asset_id,
         case
-            when p.fault is not null then null
-            when p.last_date <= v_today then p.last_date
-            else (select max(b.date) from bars as b where b.asset_id = a.asset_id and b.date <= v_today)
-        end::timestamp at time zone 'UTC',
+            when u.payload is null or a.fault is not null then 'failed'
+            when a.is_restated and not p_is_history then 'skipped'
+            else 'success'
+        end,
+        coalesce(n.records, 0),
+        case when a.fault is null and (p_is_history or not a.is_restated) then a.date::timestamp at time zone 'UTC' end,
         case
-            when a.payload is null then 'no answer'
-            when p.asset_id is null then 'the provider has no bars'
-            when p.fault is not null then p.fault
-            when p.doubted > 0 then format('%s of its bars not believed', p.doubted)
+            when u.payload is null then 'no answer'
+            when a.asset_id is null then 'the provider has no bars'
+            when a.fault is not null then a.fault
+            when a.is_restated and not p_is_history then 'its past was restated: the whole history is loaded anew'
+            when a.doubted > 0 then format('%s of its bars not believed', a.doubted)
         end
-    from unnest(p_asset_ids, p_payloads) as a (asset_id, payload)
-    left join spans as p using (asset_id)
-    left join changes as c using (asset_id);
+    from unnest(p_asset_ids, p_payloads) as u (asset_id, payload)
+    left join changes as a on a.asset_id = u.asset_id and a.verdict = 'answer'
+    left join counts as n on n.asset_id = u.asset_id;
 end;
 $$;
 
-ALTER FUNCTION equities._merge_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_carefully boolean) OWNER TO headgate_plan_equities;
+ALTER FUNCTION equities._merge_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_carefully boolean, p_is_history boolean) OWNER TO headgate_plan_equities;
 
 --
--- Name: FUNCTION _merge_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_carefully boolean); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+-- Name: FUNCTION _merge_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_carefully boolean, p_is_history boolean); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._merge_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_carefully boolean) IS 'Write the bars of many answers into prices and prices_quarantine; raises when an answer cannot be read.';
-
---
--- Name: _merge_bars_with_care(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
---
-
-CREATE FUNCTION equities._merge_bars_with_care(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_asset_ids bigint[] := '{}';
-    v_payloads text[] := '{}';
-    v_payload text;
-    v_fault text;
-begin
-    for i in 1..cardinality(p_asset_ids) loop
-        select a.payload, a.fault into v_payload, v_fault from equities._clean_answer(p_payloads[i]) as a;
-        if v_fault is null then
-            v_asset_ids := v_asset_ids || p_asset_ids[i];
-            v_payloads := v_payloads || v_payload;
-        else
-            return next row(p_asset_ids[i], 'failed', 0, null, v_fault)::headgate.ingest_result;
-        end if;
-    end loop;
-
-    return query
-    select m.* from equities._merge_bars(p_context, v_asset_ids, v_payloads, true) as m;
-end;
-$$;
-
-ALTER FUNCTION equities._merge_bars_with_care(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_equities;
-
---
--- Name: FUNCTION _merge_bars_with_care(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON FUNCTION equities._merge_bars_with_care(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'What _merge_bars does, for answers that it cannot read: each is cleaned first, or fails its own listing.';
+COMMENT ON FUNCTION equities._merge_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_carefully boolean, p_is_history boolean) IS 'Write what many answers change into prices, bar_revisions and prices_quarantine; raises when an answer cannot be read.';
 
 --
 -- Name: _merge_fundamentals(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -661,6 +773,113 @@ ALTER FUNCTION equities._merge_fundamentals(p_context jsonb, p_asset_ids bigint[
 --
 
 COMMENT ON FUNCTION equities._merge_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Write what has changed into fundamentals; raises when an answer cannot be read.';
+
+--
+-- Name: _merge_odd(jsonb, bigint[], text[], boolean); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._merge_odd(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean) RETURNS SETOF headgate.ingest_result
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_asset_ids bigint[] := '{}';
+    v_payloads text[] := '{}';
+    v_payload text;
+    v_fault text;
+begin
+    for i in 1..cardinality(p_asset_ids) loop
+        select a.payload, a.fault into v_payload, v_fault from equities._clean_answer(p_payloads[i]) as a;
+        if v_fault is null then
+            v_asset_ids := v_asset_ids || p_asset_ids[i];
+            v_payloads := v_payloads || v_payload;
+        else
+            return next row(p_asset_ids[i], 'failed', 0, null, v_fault)::headgate.ingest_result;
+        end if;
+    end loop;
+
+    return query
+    select m.* from equities._merge_bars(p_context, v_asset_ids, v_payloads, true, p_is_history) as m;
+end;
+$$;
+
+ALTER FUNCTION equities._merge_odd(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _merge_odd(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._merge_odd(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean) IS 'What _merge_bars does, for answers that it cannot read: each is cleaned first, or fails its own listing.';
+
+--
+-- Name: _setting(text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._setting(p_name text) RETURNS double precision
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select s.value from equities.settings as s where s.name = p_name;
+$$;
+
+ALTER FUNCTION equities._setting(p_name text) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _setting(p_name text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._setting(p_name text) IS 'A parameter of this plan''s functions.';
+
+--
+-- Name: _take_bars(jsonb, bigint[], text[], boolean); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._take_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean) RETURNS SETOF headgate.ingest_result
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_odd boolean[];
+begin
+    begin
+        return query
+        select m.* from equities._merge_bars(p_context, p_asset_ids, p_payloads, false, p_is_history) as m;
+        return;
+    exception
+        -- No JSON, a cell that is no number, a date twice; or another chunk brought the same bar a moment ago.
+        when data_exception or cardinality_violation or unique_violation or statement_too_complex then
+            v_odd := array(
+                select equities._is_odd(u.payload) from unnest(p_payloads) with ordinality as u (payload, nth) order by u.nth
+            );
+    end;
+
+    return query
+    select m.*
+    from equities._merge_bars(
+        p_context,
+        array(select u.asset_id from unnest(p_asset_ids, v_odd) as u (asset_id, is_odd) where not u.is_odd),
+        array(select u.payload from unnest(p_payloads, v_odd) as u (payload, is_odd) where not u.is_odd),
+        true,
+        p_is_history
+    ) as m;
+    return query
+    select m.*
+    from equities._merge_odd(
+        p_context,
+        array(select u.asset_id from unnest(p_asset_ids, v_odd) as u (asset_id, is_odd) where u.is_odd),
+        array(select u.payload from unnest(p_payloads, v_odd) as u (payload, is_odd) where u.is_odd),
+        p_is_history
+    ) as m;
+end;
+$$;
+
+ALTER FUNCTION equities._take_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _take_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._take_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean) IS 'What _merge_bars does, also where some of the answers cannot be read: each of those is cleaned, or fails its own listing.';
 
 --
 -- Name: get_processing_progress(); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -797,6 +1016,28 @@ ALTER FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[
 COMMENT ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of fundamentals_bulk: keeps an answer when it differs from the listing''s last one.';
 
 --
+-- Name: ingest_history(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.ingest_history(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return query
+    select m.* from equities._take_bars(p_context, p_asset_ids, p_payloads, true) as m;
+end;
+$$;
+
+ALTER FUNCTION equities.ingest_history(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION ingest_history(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.ingest_history(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of prices_historical: whole histories; one that was restated takes the stored one''s place.';
+
+--
 -- Name: ingest_prices(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -804,15 +1045,20 @@ CREATE FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigint[], p_
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+    v_now constant timestamptz := coalesce((p_context ->> 'now')::timestamptz, headgate.clock());
+    v_results constant headgate.ingest_result[] := array(
+        select m from equities._take_bars(p_context, p_asset_ids, p_payloads, false) as m
+    );
+    v_restated constant bigint[] := array(select r.asset_id from unnest(v_results) as r where r.status = 'skipped');
 begin
-    return query
-    select m.* from equities._merge_bars(p_context, p_asset_ids, p_payloads, false) as m;
-exception
-    -- Something is odd in one of the answers (no JSON, a cell that is no number, a date twice), or another chunk brought
-    -- the same bar a moment ago: read them again with care.
-    when data_exception or cardinality_violation or unique_violation or statement_too_complex then
-        return query
-        select m.* from equities._merge_bars_with_care(p_context, p_asset_ids, p_payloads) as m;
+    if v_restated <> '{}' then
+        perform headgate.ask_again(
+            'prices_historical', v_restated, array_fill(v_now, array[cardinality(v_restated)])
+        );
+    end if;
+
+    return query select * from unnest(v_results);
 end;
 $$;
 
@@ -822,7 +1068,7 @@ ALTER FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigint[], p_p
 -- Name: FUNCTION ingest_prices(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of prices_historical and prices_incremental: EODHD''s daily bars into prices and prices_quarantine.';
+COMMENT ON FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of prices_incremental: EODHD''s daily bars into prices and prices_quarantine.';
 
 --
 -- Name: reset_ticker_for_reprocessing(text, text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1172,6 +1418,7 @@ CREATE TABLE headgate.operations (
     max_bytes bigint DEFAULT 67108864 NOT NULL,
     ingest_function text,
     handler text,
+    overlap integer DEFAULT 0 NOT NULL,
     CONSTRAINT called_or_handled CHECK (((path IS NULL) OR (handler IS NULL))),
     CONSTRAINT chunk_size_in_range CHECK (((chunk_size >= 1) AND (chunk_size <= 1000))),
     CONSTRAINT due_rule_is_known CHECK ((due_rule = ANY (ARRAY['once'::text, 'every'::text, 'session'::text, 'after'::text, 'function'::text]))),
@@ -1180,6 +1427,7 @@ CREATE TABLE headgate.operations (
     CONSTRAINT intervals_are_positive CHECK ((LEAST(backoff, backoff_max, patience, lease, timeout) > '00:00:00'::interval)),
     CONSTRAINT max_attempts_is_positive CHECK ((max_attempts > 0)),
     CONSTRAINT method_is_known CHECK ((method = ANY (ARRAY['GET'::text, 'POST'::text, 'PUT'::text, 'PATCH'::text, 'DELETE'::text]))),
+    CONSTRAINT overlap_in_range CHECK (((overlap >= 0) AND (overlap <= 1000))),
     CONSTRAINT path_is_relative CHECK ((path ~ '^/[^?#[:space:]]*$'::text)),
     CONSTRAINT priority_in_range CHECK (((priority >= 1) AND (priority <= 9))),
     CONSTRAINT query_is_an_object CHECK ((jsonb_typeof(query) = 'object'::text)),
@@ -1355,6 +1603,12 @@ COMMENT ON COLUMN headgate.operations.ingest_function IS 'schema.name of the fun
 --
 
 COMMENT ON COLUMN headgate.operations.handler IS 'Python that computes instead of calling; null: none.';
+
+--
+-- Name: COLUMN operations.overlap; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.overlap IS 'Sessions up to the watermark that {state.since} asks for again; days for assets without a calendar; 0: from the watermark on.';
 
 --
 -- Name: _apply_fates(headgate.chunks, headgate.operations, headgate.job_fate[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -2023,7 +2277,7 @@ begin
     select f.field into v_field
     from headgate._template_fields(p_operation) as f (field)
     where f.field !~ '^(asset|param)[.][A-Za-z0-9_]+$'
-        and f.field not in ('state.watermark', 'state.succeeded_at')
+        and f.field not in ('state.watermark', 'state.since', 'state.succeeded_at')
         or f.field ~ '^param[.]' and not exists (
             select from headgate.pipeline_parameters as m where m.name = split_part(f.field, '.', 2)
         )
@@ -2039,7 +2293,7 @@ begin
         perform headgate._raise(
             'HG017',
             format('operation %s: its template names the missing field {%s}', p_operation.name, v_field),
-            'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.succeeded_at}, {param.<name>}'
+            'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, {state.succeeded_at}, {param.<name>}'
         );
     end if;
 end;
@@ -3228,6 +3482,7 @@ CREATE FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state h
         when p_field = 'asset.asset_id' then p_asset.asset_id::pg_catalog.text
         when p_field = 'asset.calendar' then p_asset.calendar
         when p_field = 'state.watermark' then headgate._request_time(p_state.watermark)
+        when p_field = 'state.since' then headgate._request_time(headgate._since(p_asset, p_state))
         when p_field = 'state.succeeded_at' then headgate._request_time(p_state.succeeded_at)
         when p_field like 'asset.%' then p_asset.attributes ->> split_part(p_field, '.', 2)
         when p_field like 'param.%' then p_params ->> split_part(p_field, '.', 2)
@@ -5763,6 +6018,35 @@ $$;
 ALTER FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _since(headgate.assets, headgate.asset_processing_state); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._since(p_asset headgate.assets, p_state headgate.asset_processing_state) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when o.overlap = 0 then p_state.watermark
+        when p_asset.calendar is null then p_state.watermark - make_interval(days => o.overlap)
+        else (
+            select coalesce(min(n.session)::timestamp at time zone 'UTC', p_state.watermark)
+            from (
+                select t.session
+                from headgate.trading_sessions as t
+                where t.calendar = p_asset.calendar
+                    and t.session <= (p_state.watermark at time zone 'UTC')::date
+                order by t.session desc
+                limit o.overlap
+            ) as n
+        )
+    end
+    from headgate.operations as o
+    where o.operation_id = p_state.operation_id;
+$$;
+
+ALTER FUNCTION headgate._since(p_asset headgate.assets, p_state headgate.asset_processing_state) OWNER TO headgate_owner;
+
+--
 -- Name: _spend_lease(headgate.providers, headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6877,6 +7161,53 @@ ALTER FUNCTION headgate.applied_files() OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.applied_files() IS 'The files of db/ that were applied here, so that every role can tell whether the database fits its code.';
 
 --
+-- Name: ask_again(text, bigint[], timestamp with time zone[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) RETURNS TABLE(asked integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_operation constant headgate.operations := headgate._operation(p_operation);
+begin
+    with wanted as (
+        select
+            s.asset_id,
+            case
+                -- What holds it now answers everything asked before it was planned, and nothing asked since.
+                when c.chunk_id is null or greatest(s.reprocess_requested_at, s.input_changed_at) > c.planned_at
+                    then least(s.next_due_at, u.due_at)
+                else u.due_at
+            end as due_at
+        from unnest(p_asset_ids, p_due_at) as u (asset_id, due_at)
+        join headgate.asset_processing_state as s
+            on s.operation_id = v_operation.operation_id and s.asset_id = u.asset_id
+        left join headgate.chunks as c on c.chunk_id = s.chunk_id
+        order by s.asset_id
+        for update of s
+    )
+    update headgate.asset_processing_state as s
+    set input_changed_at = v_now,
+        next_due_at = w.due_at
+    from wanted as w
+    where s.operation_id = v_operation.operation_id
+        and s.asset_id = w.asset_id;
+    get diagnostics asked = row_count;
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) IS 'Make assets'' need of an operation due at given times, unless it is due before; a job in flight does not clear it.';
+
+--
 -- Name: cancel_execution(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -7654,6 +7985,50 @@ ALTER FUNCTION headgate.pause_pipeline(p_pipeline text) OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.pause_pipeline(p_pipeline text) IS 'Start nothing of a pipeline until it is resumed; calls under way end. Returns what was stopped.';
 
 --
+-- Name: published_at(text, text, date); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select t.closes_at + coalesce(l.lag, p.publication_lag)
+    from headgate.trading_sessions as t
+    cross join headgate.providers as p
+    left join headgate.publication_lags as l on l.provider_id = p.provider_id and l.calendar = t.calendar
+    where p.name = p_provider
+        and t.calendar = p_calendar
+        and t.session = p_session;
+$$;
+
+ALTER FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION published_at(p_provider text, p_calendar text, p_session date); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) IS 'When a provider has the data of a session: its close and the publication lag; null when it is no session.';
+
+--
+-- Name: raise_alert(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._judge_health(p_severity, p_subject, p_message, true, headgate.clock());
+$$;
+
+ALTER FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION raise_alert(p_severity text, p_subject text, p_message text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) IS 'Put what people should know into v_alerts, once: while a subject''s alert is open, another one changes nothing.';
+
+--
 -- Name: reconcile_quota(text, integer, date); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -7753,6 +8128,47 @@ ALTER FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p_leas
 --
 
 COMMENT ON FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) IS 'Give leased chunks back whose remaining jobs were not started; their units are reserved again.';
+
+--
+-- Name: rename_asset(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) RETURNS TABLE(renamed integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if not exists (select from headgate.assets as a where a.asset_id = p_asset_id) then
+        perform headgate._raise('HG009', format('unknown asset: %s', p_asset_id), 'headgate.v_assets lists them');
+    elsif exists (
+        select
+        from headgate.assets as a
+        join headgate.assets as o using (universe)
+        where a.asset_id = p_asset_id
+            and o.code = p_code
+            and o.asset_id <> a.asset_id
+    ) then
+        perform headgate._raise(
+            'HG008', format('the code %s is another asset''s', quote_literal(p_code)), 'rename that one first; nothing was changed'
+        );
+    end if;
+
+    update headgate.assets as a
+    set code = p_code
+    where a.asset_id = p_asset_id
+        and a.code is distinct from p_code;
+    get diagnostics renamed = row_count;
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION rename_asset(p_asset_id bigint, p_code text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) IS 'Give an asset another code; all that is known of it stays its own.';
 
 --
 -- Name: report_step(text, text, text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7891,6 +8307,25 @@ ALTER FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) OWNE
 --
 
 COMMENT ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) IS 'Make an asset''s operations (null: all) due again and forget their failures; returns how many.';
+
+--
+-- Name: resolve_alert(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.resolve_alert(p_subject text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._judge_health(null, p_subject, null, false, headgate.clock());
+$$;
+
+ALTER FUNCTION headgate.resolve_alert(p_subject text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION resolve_alert(p_subject text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.resolve_alert(p_subject text) IS 'Close the open alert of a subject: its cause is gone.';
 
 --
 -- Name: resume_pipeline(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8449,6 +8884,99 @@ ALTER FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) OWNER TO 
 COMMENT ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) IS 'Add or change assets of a universe: an array of {code, group_key, calendar, attributes, weight, is_active}; returns counts.';
 
 --
+-- Name: bar_revisions; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE TABLE equities.bar_revisions (
+    asset_id bigint NOT NULL,
+    date date NOT NULL,
+    known_to timestamp with time zone NOT NULL,
+    known_from timestamp with time zone,
+    open double precision NOT NULL,
+    high double precision NOT NULL,
+    low double precision NOT NULL,
+    close double precision NOT NULL,
+    adjusted_close double precision NOT NULL,
+    volume bigint NOT NULL,
+    run_id text,
+    CONSTRAINT known_to_is_after_known_from CHECK ((known_to >= known_from))
+);
+
+ALTER TABLE equities.bar_revisions OWNER TO headgate_plan_equities;
+
+--
+-- Name: TABLE bar_revisions; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON TABLE equities.bar_revisions IS 'Bars as they were before the provider corrected them. That splits and dividends moved a history''s adjusted_close stands in history_reloads.';
+
+--
+-- Name: COLUMN bar_revisions.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.bar_revisions.asset_id IS 'The listing.';
+
+--
+-- Name: COLUMN bar_revisions.date; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.bar_revisions.date IS 'The session.';
+
+--
+-- Name: COLUMN bar_revisions.known_to; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.bar_revisions.known_to IS 'When another bar took its place.';
+
+--
+-- Name: COLUMN bar_revisions.known_from; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.bar_revisions.known_from IS 'Since when it was known; null: since its own date.';
+
+--
+-- Name: COLUMN bar_revisions.open; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.bar_revisions.open IS 'As it was.';
+
+--
+-- Name: COLUMN bar_revisions.high; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.bar_revisions.high IS 'As it was.';
+
+--
+-- Name: COLUMN bar_revisions.low; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.bar_revisions.low IS 'As it was.';
+
+--
+-- Name: COLUMN bar_revisions.close; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.bar_revisions.close IS 'As it was.';
+
+--
+-- Name: COLUMN bar_revisions.adjusted_close; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.bar_revisions.adjusted_close IS 'As it was.';
+
+--
+-- Name: COLUMN bar_revisions.volume; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.bar_revisions.volume IS 'As it was.';
+
+--
+-- Name: COLUMN bar_revisions.run_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.bar_revisions.run_id IS 'The run that brought the other bar.';
+
+--
 -- Name: fundamentals; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -8494,6 +9022,57 @@ COMMENT ON COLUMN equities.fundamentals.content_hash IS 'SHA-256 of the payload'
 COMMENT ON COLUMN equities.fundamentals.payload IS 'The provider''s answer: General, Highlights, Valuation, Financials and so on.';
 
 --
+-- Name: history_reloads; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE TABLE equities.history_reloads (
+    asset_id bigint NOT NULL,
+    reloaded_at timestamp with time zone NOT NULL,
+    bars_changed integer NOT NULL,
+    bars_lost integer NOT NULL,
+    run_id text,
+    CONSTRAINT reload_counts_are_not_negative CHECK ((LEAST(bars_changed, bars_lost) >= 0))
+);
+
+ALTER TABLE equities.history_reloads OWNER TO headgate_plan_equities;
+
+--
+-- Name: TABLE history_reloads; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON TABLE equities.history_reloads IS 'Histories whose past the provider restated (a split, a dividend), loaded anew as a whole.';
+
+--
+-- Name: COLUMN history_reloads.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.history_reloads.asset_id IS 'The listing.';
+
+--
+-- Name: COLUMN history_reloads.reloaded_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.history_reloads.reloaded_at IS 'When.';
+
+--
+-- Name: COLUMN history_reloads.bars_changed; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.history_reloads.bars_changed IS 'Bars that came otherwise than stored, or newly.';
+
+--
+-- Name: COLUMN history_reloads.bars_lost; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.history_reloads.bars_lost IS 'Bars that did not come again, and went to bar_revisions.';
+
+--
+-- Name: COLUMN history_reloads.run_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.history_reloads.run_id IS 'The run that did it.';
+
+--
 -- Name: prices; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -8506,6 +9085,7 @@ CREATE TABLE equities.prices (
     close double precision NOT NULL,
     adjusted_close double precision NOT NULL,
     volume bigint NOT NULL,
+    known_from timestamp with time zone,
     CONSTRAINT close_is_between_low_and_high CHECK (((close >= low) AND (close <= high))),
     CONSTRAINT high_is_not_below_low CHECK ((high >= low)),
     CONSTRAINT open_is_between_low_and_high CHECK (((open >= low) AND (open <= high))),
@@ -8570,6 +9150,12 @@ COMMENT ON COLUMN equities.prices.adjusted_close IS 'Last price, adjusted for sp
 --
 
 COMMENT ON COLUMN equities.prices.volume IS 'Shares traded, adjusted for splits.';
+
+--
+-- Name: COLUMN prices.known_from; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.prices.known_from IS 'Since when the bar is known as it is; null: it came with the listing''s first history, so since its own date.';
 
 --
 -- Name: prices_quarantine; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
@@ -8662,6 +9248,42 @@ COMMENT ON COLUMN equities.prices_quarantine.run_id IS 'The run that brought it 
 --
 
 COMMENT ON COLUMN equities.prices_quarantine.seen_at IS 'When that was.';
+
+--
+-- Name: settings; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE TABLE equities.settings (
+    name text NOT NULL,
+    value double precision NOT NULL,
+    description text NOT NULL
+);
+
+ALTER TABLE equities.settings OWNER TO headgate_plan_equities;
+
+--
+-- Name: TABLE settings; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON TABLE equities.settings IS 'Parameters of this plan''s functions; an operator''s update stays when the plan is applied again.';
+
+--
+-- Name: COLUMN settings.name; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.settings.name IS 'Its name.';
+
+--
+-- Name: COLUMN settings.value; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.settings.value IS 'Its value.';
+
+--
+-- Name: COLUMN settings.description; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.settings.description IS 'What it does.';
 
 --
 -- Name: shipped_listings; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
@@ -11152,11 +11774,25 @@ COMMENT ON COLUMN headgate.v_trading_sessions.closes_at IS 'When it closes.';
 COMMENT ON COLUMN headgate.v_trading_sessions.is_early_close IS 'True: a half day.';
 
 --
+-- Name: bar_revisions bar_revisions_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
+--
+
+ALTER TABLE ONLY equities.bar_revisions
+    ADD CONSTRAINT bar_revisions_pkey PRIMARY KEY (asset_id, date, known_to);
+
+--
 -- Name: fundamentals fundamentals_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
 --
 
 ALTER TABLE ONLY equities.fundamentals
     ADD CONSTRAINT fundamentals_pkey PRIMARY KEY (asset_id, fetched_at);
+
+--
+-- Name: history_reloads history_reloads_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
+--
+
+ALTER TABLE ONLY equities.history_reloads
+    ADD CONSTRAINT history_reloads_pkey PRIMARY KEY (asset_id, reloaded_at);
 
 --
 -- Name: prices prices_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
@@ -11171,6 +11807,13 @@ ALTER TABLE ONLY equities.prices
 
 ALTER TABLE ONLY equities.prices_quarantine
     ADD CONSTRAINT prices_quarantine_pkey PRIMARY KEY (asset_id, date);
+
+--
+-- Name: settings settings_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
+--
+
+ALTER TABLE ONLY equities.settings
+    ADD CONSTRAINT settings_pkey PRIMARY KEY (name);
 
 --
 -- Name: shipped_listings shipped_listings_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
@@ -11676,6 +12319,12 @@ GRANT USAGE ON SCHEMA maintenance TO headgate_planner;
 GRANT USAGE ON SCHEMA maintenance TO headgate_reader;
 
 --
+-- Name: FUNCTION _bar_changes(p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone, p_is_history boolean); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone, p_is_history boolean) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _bar_fault(p_open double precision, p_high double precision, p_low double precision, p_close double precision, p_adjusted_close double precision, p_volume double precision, p_is_in_future boolean, p_is_no_session boolean, p_is_twice boolean); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -11700,6 +12349,18 @@ REVOKE ALL ON FUNCTION equities._clean_answer(p_payload text, OUT payload text, 
 REVOKE ALL ON FUNCTION equities._clean_bar(p_bar jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _is_odd(p_payload text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._is_odd(p_payload text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _is_readjusted(p_close double precision, p_adjusted_close double precision, p_new_close double precision, p_new_adjusted_close double precision); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._is_readjusted(p_close double precision, p_adjusted_close double precision, p_new_close double precision, p_new_adjusted_close double precision) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _is_sound_bar(p_open double precision, p_high double precision, p_low double precision, p_close double precision, p_adjusted_close double precision, p_volume double precision); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -11712,22 +12373,34 @@ REVOKE ALL ON FUNCTION equities._is_sound_bar(p_open double precision, p_high do
 REVOKE ALL ON FUNCTION equities._judged_bars(p_asset_ids bigint[], p_payloads text[], p_today date) FROM PUBLIC;
 
 --
--- Name: FUNCTION _merge_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_carefully boolean); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+-- Name: FUNCTION _merge_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_carefully boolean, p_is_history boolean); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
-REVOKE ALL ON FUNCTION equities._merge_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_carefully boolean) FROM PUBLIC;
-
---
--- Name: FUNCTION _merge_bars_with_care(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
---
-
-REVOKE ALL ON FUNCTION equities._merge_bars_with_care(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION equities._merge_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_carefully boolean, p_is_history boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _merge_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities._merge_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _merge_odd(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._merge_odd(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _setting(p_name text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._setting(p_name text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _take_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._take_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION get_processing_progress(); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -11758,6 +12431,13 @@ GRANT ALL ON FUNCTION equities.ingest_eod_bulk(p_context jsonb, p_asset_ids bigi
 
 REVOKE ALL ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+
+--
+-- Name: FUNCTION ingest_history(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.ingest_history(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.ingest_history(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
 
 --
 -- Name: FUNCTION ingest_prices(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -12423,6 +13103,12 @@ REVOKE ALL ON FUNCTION headgate._set_gate(p_provider_id bigint, p_closed_until t
 REVOKE ALL ON FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _since(p_asset headgate.assets, p_state headgate.asset_processing_state); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._since(p_asset headgate.assets, p_state headgate.asset_processing_state) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _spend_lease(p_provider headgate.providers, p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12607,6 +13293,14 @@ GRANT ALL ON FUNCTION headgate.applied_files() TO headgate_runner;
 GRANT ALL ON FUNCTION headgate.applied_files() TO headgate_reader;
 
 --
+-- Name: FUNCTION ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_maintenance;
+
+--
 -- Name: FUNCTION cancel_execution(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12751,6 +13445,22 @@ REVOKE ALL ON FUNCTION headgate.pause_pipeline(p_pipeline text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.pause_pipeline(p_pipeline text) TO headgate_planner;
 
 --
+-- Name: FUNCTION published_at(p_provider text, p_calendar text, p_session date); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_maintenance;
+
+--
+-- Name: FUNCTION raise_alert(p_severity text, p_subject text, p_message text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) TO headgate_plan_maintenance;
+
+--
 -- Name: FUNCTION reconcile_quota(p_provider text, p_reported integer, p_reported_on date); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12765,6 +13475,14 @@ GRANT ALL ON FUNCTION headgate.reconcile_quota(p_provider text, p_reported integ
 
 REVOKE ALL ON FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) TO headgate_runner;
+
+--
+-- Name: FUNCTION rename_asset(p_asset_id bigint, p_code text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO headgate_plan_maintenance;
 
 --
 -- Name: FUNCTION report_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_output jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -12788,6 +13506,14 @@ REVOKE ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text
 GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) TO headgate_plan_maintenance;
+
+--
+-- Name: FUNCTION resolve_alert(p_subject text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.resolve_alert(p_subject text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.resolve_alert(p_subject text) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.resolve_alert(p_subject text) TO headgate_plan_maintenance;
 
 --
 -- Name: FUNCTION resume_pipeline(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -12823,6 +13549,8 @@ GRANT ALL ON FUNCTION headgate.run_pipeline(p_pipeline text, p_params jsonb, p_r
 
 REVOKE ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) TO headgate_plan_maintenance;
 
 --
 -- Name: FUNCTION set_provider(p_provider text, p_changes jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -12872,6 +13600,15 @@ GRANT ALL ON FUNCTION headgate.trigger_pipeline(p_pipeline text, p_params jsonb)
 
 REVOKE ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_plan_maintenance;
+
+--
+-- Name: TABLE bar_revisions; Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+GRANT SELECT ON TABLE equities.bar_revisions TO headgate_planner;
+GRANT SELECT ON TABLE equities.bar_revisions TO headgate_reader;
 
 --
 -- Name: TABLE fundamentals; Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -12879,6 +13616,13 @@ GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO
 
 GRANT SELECT ON TABLE equities.fundamentals TO headgate_planner;
 GRANT SELECT ON TABLE equities.fundamentals TO headgate_reader;
+
+--
+-- Name: TABLE history_reloads; Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+GRANT SELECT ON TABLE equities.history_reloads TO headgate_planner;
+GRANT SELECT ON TABLE equities.history_reloads TO headgate_reader;
 
 --
 -- Name: TABLE prices; Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -12893,6 +13637,14 @@ GRANT SELECT ON TABLE equities.prices TO headgate_reader;
 
 GRANT SELECT ON TABLE equities.prices_quarantine TO headgate_planner;
 GRANT SELECT ON TABLE equities.prices_quarantine TO headgate_reader;
+
+--
+-- Name: TABLE settings; Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE equities.settings TO headgate_owner;
+GRANT SELECT ON TABLE equities.settings TO headgate_planner;
+GRANT SELECT ON TABLE equities.settings TO headgate_reader;
 
 --
 -- Name: TABLE shipped_listings; Type: ACL; Schema: equities; Owner: headgate_plan_equities

@@ -121,7 +121,7 @@ begin
     select f.field into v_field
     from headgate._template_fields(p_operation) as f (field)
     where f.field !~ '^(asset|param)[.][A-Za-z0-9_]+$'
-        and f.field not in ('state.watermark', 'state.succeeded_at')
+        and f.field not in ('state.watermark', 'state.since', 'state.succeeded_at')
         or f.field ~ '^param[.]' and not exists (
             select from headgate.pipeline_parameters as m where m.name = split_part(f.field, '.', 2)
         )
@@ -137,7 +137,7 @@ begin
         perform headgate._raise(
             'HG017',
             format('operation %s: its template names the missing field {%s}', p_operation.name, v_field),
-            'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.succeeded_at}, {param.<name>}'
+            'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, {state.succeeded_at}, {param.<name>}'
         );
     end if;
 end;

@@ -1,4 +1,4 @@
--- Request templates: {asset.code}, {state.watermark}, {param.x}. Values are always URL-encoded where they enter a URL,
+-- Request templates: {asset.code}, {state.watermark}, {state.since}, {param.x}. Values are always URL-encoded where they enter a URL,
 -- so that no key, however hostile, can leave its place in it.
 
 create or replace function headgate._url_encode(p_text text)
@@ -41,6 +41,35 @@ as $func$
     end;
 $func$;
 
+-- Where a request with an overlap begins: so many sessions before its watermark, the watermark's own among them.
+create or replace function headgate._since(
+    p_asset headgate.assets,
+    p_state headgate.asset_processing_state
+)
+returns timestamptz
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select case
+        when o.overlap = 0 then p_state.watermark
+        when p_asset.calendar is null then p_state.watermark - make_interval(days => o.overlap)
+        else (
+            select coalesce(min(n.session)::timestamp at time zone 'UTC', p_state.watermark)
+            from (
+                select t.session
+                from headgate.trading_sessions as t
+                where t.calendar = p_asset.calendar
+                    and t.session <= (p_state.watermark at time zone 'UTC')::date
+                order by t.session desc
+                limit o.overlap
+            ) as n
+        )
+    end
+    from headgate.operations as o
+    where o.operation_id = p_state.operation_id;
+$func$;
+
 -- What a field of a template means for one job; null when it has no value.
 create or replace function headgate._field(
     p_field text,
@@ -58,6 +87,7 @@ as $func$
         when p_field = 'asset.asset_id' then p_asset.asset_id::pg_catalog.text
         when p_field = 'asset.calendar' then p_asset.calendar
         when p_field = 'state.watermark' then headgate._request_time(p_state.watermark)
+        when p_field = 'state.since' then headgate._request_time(headgate._since(p_asset, p_state))
         when p_field = 'state.succeeded_at' then headgate._request_time(p_state.succeeded_at)
         when p_field like 'asset.%' then p_asset.attributes ->> split_part(p_field, '.', 2)
         when p_field like 'param.%' then p_params ->> split_part(p_field, '.', 2)

@@ -70,7 +70,7 @@ cross join (values
 where p.name = 'eodhd';
 
 -- Updates go before new listings: their data are missed today. A price call costs one unit, whatever range it asks for.
--- An update asks from the watermark itself on, because the last bar is often corrected a day later.
+-- An update asks for the last five sessions again, because bars are corrected for days after they came.
 insert into headgate.operations as o (
     name, description, universe, provider_id, units, priority, bundle, due_rule, chunk_size,
     path, query, timeout, ingest_function, handler
@@ -83,9 +83,9 @@ from (values
         'eodhd', 10, 5, 'new_listing', 'once', 50,
         '/fundamentals/{asset.code}', '{"fmt": "json"}', interval '60 seconds', 'equities.ingest_fundamentals', null),
     ('prices_historical', 'All daily bars of a listing.', 'eodhd', 1, 5, 'new_listing', 'once', 50,
-        '/eod/{asset.code}', '{"fmt": "json", "period": "d"}', interval '60 seconds', 'equities.ingest_prices', null),
+        '/eod/{asset.code}', '{"fmt": "json", "period": "d"}', interval '60 seconds', 'equities.ingest_history', null),
     ('prices_incremental', 'Daily bars from the watermark on.', 'eodhd', 1, 2, null, 'session', 200,
-        '/eod/{asset.code}', '{"fmt": "json", "period": "d", "from": "{state.watermark?}"}', interval '30 seconds',
+        '/eod/{asset.code}', '{"fmt": "json", "period": "d", "from": "{state.since?}"}', interval '30 seconds',
         'equities.ingest_prices', null),
     ('indicators_calculation', 'Technical indicators from daily bars.', 'local', 0, 4, null, 'after', 100,
         null, '{}', interval '5 minutes', null, 'calculate_indicators')
@@ -110,10 +110,21 @@ set description = excluded.description,
     handler = excluded.handler;
 
 update headgate.operations as o
+set overlap = 5
+where o.name = 'prices_incremental'
+    and o.overlap = 0;
+
+update headgate.operations as o
 set follows_operation_id = h.operation_id
 from headgate.operations as h
 where o.name = 'prices_incremental'
     and h.name = 'prices_historical';
+
+insert into equities.settings (name, value, description)
+values
+    ('most_bars_lost', 0.05, 'A restated history that would lose more than this share of its bars is refused: it has been cut.')
+on conflict (name) do update
+set description = excluded.description;
 
 -- The account is an asset of its own universe: it is asked for its count of units whenever the maintenance comes by.
 insert into headgate.operations as o (

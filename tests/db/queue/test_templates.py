@@ -76,6 +76,27 @@ def test_dates_and_times_are_written_as_requests_want_them(toy: Toy):
     assert toy.claim()[0]["urls"] == ["/look/A0?from=2024-03-04&since=2024-03-05T12%3A00%3A00Z"]
 
 
+def test_an_overlap_begins_so_many_sessions_before_the_watermark(toy: Toy):
+    for day in (1, 4, 5):
+        toy.sql(
+            "insert into headgate.trading_sessions (calendar, session, opens_at, closes_at) "
+            "values ('XTOY', make_date(2023, 12, %(day)s), make_date(2023, 12, %(day)s), "
+            "make_date(2023, 12, %(day)s) + interval '8 hours') on conflict do nothing",
+            day=day,
+        )
+    toy.add(1, calendar="XTOY")
+    toy.add(1, first=1)
+    toy.begin()
+    toy.drain(says={"watermark": "2023-12-05 00:00:00+00"})
+    toy.finish()
+    toy.later(days=1)
+    toy.tune(query={"from": "{state.since?}"}, overlap=3)
+    toy.begin(run="r2")
+
+    urls = [url for chunk in toy.claim() for url in chunk["urls"]]
+    assert sorted(urls) == ["/look/A0?from=2023-12-01", "/look/A1?from=2023-12-02"]
+
+
 def test_an_optional_parameter_without_a_value_is_left_out(toy: Toy):
     toy.add(1)
 

@@ -1,118 +1,79 @@
--- Judges and writes the bars of many answers in one statement. Each answer spans one range of dates, and only that
--- range is compared with what is stored: unchanged bars write nothing, and the cost does not grow with the history.
+-- Writes what many answers change, in one statement: its parts share the comparison, and unchanged bars write nothing.
 --
 -- New bars are a plain insert, because `on conflict` doubles its cost. Where a key may be taken already (two chunks may
 -- bring the same bar at once, after a reset) the caller asks again carefully, and then every bar is an upsert.
---
--- One long statement, because its parts share the bars: no temporary table, no second reading. A merge join would only
--- sort, since nothing comes in order; and with 38 partitions it pays to plan once.
 
 create or replace function equities._merge_bars(
     p_context jsonb,
     p_asset_ids bigint[],
     p_payloads text[],
-    p_carefully boolean
+    p_carefully boolean,
+    p_is_history boolean
 )
 returns setof headgate.ingest_result
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
-set datestyle = 'ISO, YMD'
 set work_mem = '64MB'
 set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 as $func$
 declare
     v_now constant timestamptz := coalesce((p_context ->> 'now')::timestamptz, headgate.clock());
-    v_today constant date := (v_now at time zone 'UTC')::date;
 begin
     return query
-    with bars as materialized (
-        -- The planner takes a boolean to be true half of the time, but `fault is null` hardly ever.
-        select b.*, b.fault is null as is_sound
-        from equities._judged_bars(p_asset_ids, p_payloads, v_today) as b
-    ),
-    spans as materialized (
-        select
-            b.asset_id,
-            min(b.date) as first_date,
-            max(b.date) as last_date,
-            count(b.fault) as doubted,
-            case
-                when max(b.warning) is not null then 'the provider cut the history: ' || left(max(b.warning), 200)
-                when count(b.date) < count(*) then 'a bar has no readable date'
-            end as fault
-        from bars as b
-        group by b.asset_id
-    ),
-    stored as materialized (
-        select t.*
-        from spans as p
-        cross join lateral (
-            select t.*
-            from equities.prices as t
-            where t.asset_id = p.asset_id and t.date between p.first_date and p.last_date
-            offset 0
-        ) as t
-        where p.fault is null
-    ),
-    quarantined as materialized (
-        select q.*
-        from spans as p
-        cross join lateral (
-            select q.asset_id, q.date
-            from equities.prices_quarantine as q
-            where q.asset_id = p.asset_id and q.date between p.first_date and p.last_date
-            offset 0
-        ) as q
-        where p.fault is null
-    ),
-    believed as materialized (
-        select
-            b.asset_id, b.date, b.open, b.high, b.low, b.close, b.adjusted_close, b.volume::bigint as volume,
-            t.asset_id is null and not p_carefully as is_new
-        from bars as b
-        left join stored as t using (asset_id, date)
-        where b.is_sound
-            and b.asset_id <> all (array(select p.asset_id from spans as p where p.fault is not null))
-            and (
-                t.asset_id is null
-                or (t.open, t.high, t.low, t.close, t.adjusted_close, t.volume)
-                    is distinct from (b.open, b.high, b.low, b.close, b.adjusted_close, b.volume::bigint)
-            )
-    ),
-    doubted as (
-        select b.*
-        from bars as b
-        where not b.is_sound
-            and b.asset_id <> all (array(select p.asset_id from spans as p where p.fault is not null))
-            and not exists (select from stored as t where t.asset_id = b.asset_id and t.date = b.date)
-            and not exists (select from believed as g where g.asset_id = b.asset_id and g.date = b.date)
+    with changes as materialized (
+        select c.* from equities._bar_changes(p_asset_ids, p_payloads, v_now, p_is_history) as c
     ),
     inserted as (
-        insert into equities.prices (asset_id, date, open, high, low, close, adjusted_close, volume)
-        select b.asset_id, b.date, b.open, b.high, b.low, b.close, b.adjusted_close, b.volume
-        from believed as b
-        where b.is_new
+        insert into equities.prices (asset_id, date, open, high, low, close, adjusted_close, volume, known_from)
+        select c.asset_id, c.date, c.open, c.high, c.low, c.close, c.adjusted_close, c.volume::bigint, c.known_from
+        from changes as c
+        where c.verdict = 'new'
+            and not p_carefully
     ),
     replaced as (
-        insert into equities.prices as t (asset_id, date, open, high, low, close, adjusted_close, volume)
-        select b.asset_id, b.date, b.open, b.high, b.low, b.close, b.adjusted_close, b.volume
-        from believed as b
-        where not b.is_new
+        insert into equities.prices as t (asset_id, date, open, high, low, close, adjusted_close, volume, known_from)
+        select c.asset_id, c.date, c.open, c.high, c.low, c.close, c.adjusted_close, c.volume::bigint, c.known_from
+        from changes as c
+        where c.verdict in ('changed', 'readjusted')
+            or c.verdict = 'new' and p_carefully
         on conflict (asset_id, date) do update
-        set (open, high, low, close, adjusted_close, volume) = (
-            excluded.open, excluded.high, excluded.low, excluded.close, excluded.adjusted_close, excluded.volume
+        set (open, high, low, close, adjusted_close, volume, known_from) = (
+            excluded.open, excluded.high, excluded.low, excluded.close, excluded.adjusted_close, excluded.volume,
+            excluded.known_from
         )
+    ),
+    removed as (
+        delete from equities.prices as t
+        using changes as c
+        where c.verdict = 'lost'
+            and t.asset_id = c.asset_id
+            and t.date = c.date
+    ),
+    revised as (
+        insert into equities.bar_revisions (
+            asset_id, date, known_to, known_from, open, high, low, close, adjusted_close, volume, run_id
+        )
+        select
+            t.asset_id, t.date, v_now, t.known_from, t.open, t.high, t.low, t.close, t.adjusted_close, t.volume,
+            p_context ->> 'run_id'
+        from changes as c
+        cross join lateral (
+            select t.* from equities.prices as t where t.asset_id = c.asset_id and t.date = c.date offset 0
+        ) as t
+        where c.verdict in ('changed', 'lost')
+        on conflict do nothing
     ),
     kept_apart as (
         insert into equities.prices_quarantine as q (
             asset_id, date, open, high, low, close, adjusted_close, volume, reason, run_id, seen_at
         )
         select
-            d.asset_id, d.date, d.open, d.high, d.low, d.close, d.adjusted_close, d.volume, d.fault,
+            c.asset_id, c.date, c.open, c.high, c.low, c.close, c.adjusted_close, c.volume, c.fault,
             p_context ->> 'run_id', v_now
-        from doubted as d
+        from changes as c
+        where c.verdict = 'doubted'
         on conflict (asset_id, date) do update
         set (open, high, low, close, adjusted_close, volume, reason, run_id, seen_at) = (
             excluded.open, excluded.high, excluded.low, excluded.close, excluded.adjusted_close, excluded.volume,
@@ -125,36 +86,48 @@ begin
     ),
     released as (
         delete from equities.prices_quarantine as q
-        using quarantined as o
-        join believed as b using (asset_id, date)
-        where q.asset_id = o.asset_id
-            and q.date = o.date
+        using changes as c
+        where c.verdict = 'new'
+            and q.asset_id = c.asset_id
+            and q.date = c.date
     ),
-    changes as (
-        select b.asset_id, count(*)::integer as records
-        from believed as b
-        group by b.asset_id
+    counts as (
+        select
+            c.asset_id,
+            count(*) filter (where c.verdict not in ('doubted', 'answer'))::integer as records,
+            count(*) filter (where c.verdict = 'lost')::integer as lost
+        from changes as c
+        group by c.asset_id
+    ),
+    reloaded as (
+        insert into equities.history_reloads (asset_id, reloaded_at, bars_changed, bars_lost, run_id)
+        select a.asset_id, v_now, n.records - n.lost, n.lost, p_context ->> 'run_id'
+        from changes as a
+        join counts as n using (asset_id)
+        where a.verdict = 'answer' and a.is_restated and a.fault is null and p_is_history
+        on conflict do nothing
     )
     select
-        a.asset_id,
-        case when a.payload is null or p.fault is not null then 'failed' else 'success' end,
-        coalesce(c.records, 0),
+        u.asset_id,
         case
-            when p.fault is not null then null
-            when p.last_date <= v_today then p.last_date
-            else (select max(b.date) from bars as b where b.asset_id = a.asset_id and b.date <= v_today)
-        end::timestamp at time zone 'UTC',
+            when u.payload is null or a.fault is not null then 'failed'
+            when a.is_restated and not p_is_history then 'skipped'
+            else 'success'
+        end,
+        coalesce(n.records, 0),
+        case when a.fault is null and (p_is_history or not a.is_restated) then a.date::timestamp at time zone 'UTC' end,
         case
-            when a.payload is null then 'no answer'
-            when p.asset_id is null then 'the provider has no bars'
-            when p.fault is not null then p.fault
-            when p.doubted > 0 then format('%s of its bars not believed', p.doubted)
+            when u.payload is null then 'no answer'
+            when a.asset_id is null then 'the provider has no bars'
+            when a.fault is not null then a.fault
+            when a.is_restated and not p_is_history then 'its past was restated: the whole history is loaded anew'
+            when a.doubted > 0 then format('%s of its bars not believed', a.doubted)
         end
-    from unnest(p_asset_ids, p_payloads) as a (asset_id, payload)
-    left join spans as p using (asset_id)
-    left join changes as c using (asset_id);
+    from unnest(p_asset_ids, p_payloads) as u (asset_id, payload)
+    left join changes as a on a.asset_id = u.asset_id and a.verdict = 'answer'
+    left join counts as n on n.asset_id = u.asset_id;
 end;
 $func$;
 
-comment on function equities._merge_bars(jsonb, bigint[], text[], boolean) is
-    'Write the bars of many answers into prices and prices_quarantine; raises when an answer cannot be read.';
+comment on function equities._merge_bars(jsonb, bigint[], text[], boolean, boolean) is
+    'Write what many answers change into prices, bar_revisions and prices_quarantine; raises when an answer cannot be read.';

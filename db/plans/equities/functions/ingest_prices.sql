@@ -2,11 +2,13 @@
 --
 -- A bar is believed (prices) or not (prices_quarantine, with all that is wrong with it); a date of a listing stands in
 -- exactly one of the two. A believed bar gives way to a newer believed one only: what comes badly later is dropped. A bar
--- that was not believed leaves the quarantine when it comes well.
+-- that was not believed leaves the quarantine when it comes well. What a bar was before it changed goes to bar_revisions.
 --
 -- An empty array is a success without watermark: the history has been asked for, so prices_incremental takes over, and asks
 -- for everything as long as there is no watermark. A cut history (a field `warning`) fails, and so does an answer that is no
 -- array of bars. The watermark is the last date received, believed or not, but never one in the future.
+--
+-- Where the overlap shows that the past was restated, nothing is written and the whole history is asked for.
 
 create or replace function equities.ingest_prices(
     p_context jsonb,
@@ -19,17 +21,22 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $func$
+declare
+    v_now constant timestamptz := coalesce((p_context ->> 'now')::timestamptz, headgate.clock());
+    v_results constant headgate.ingest_result[] := array(
+        select m from equities._take_bars(p_context, p_asset_ids, p_payloads, false) as m
+    );
+    v_restated constant bigint[] := array(select r.asset_id from unnest(v_results) as r where r.status = 'skipped');
 begin
-    return query
-    select m.* from equities._merge_bars(p_context, p_asset_ids, p_payloads, false) as m;
-exception
-    -- Something is odd in one of the answers (no JSON, a cell that is no number, a date twice), or another chunk brought
-    -- the same bar a moment ago: read them again with care.
-    when data_exception or cardinality_violation or unique_violation or statement_too_complex then
-        return query
-        select m.* from equities._merge_bars_with_care(p_context, p_asset_ids, p_payloads) as m;
+    if v_restated <> '{}' then
+        perform headgate.ask_again(
+            'prices_historical', v_restated, array_fill(v_now, array[cardinality(v_restated)])
+        );
+    end if;
+
+    return query select * from unnest(v_results);
 end;
 $func$;
 
 comment on function equities.ingest_prices(jsonb, bigint[], text[]) is
-    'Ingest function of prices_historical and prices_incremental: EODHD''s daily bars into prices and prices_quarantine.';
+    'Ingest function of prices_incremental: EODHD''s daily bars into prices and prices_quarantine.';

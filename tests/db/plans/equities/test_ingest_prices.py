@@ -143,6 +143,34 @@ def test_only_what_has_changed_is_counted_and_written(db: Plan):
     assert [x[-1] for x in prices(db).values()] == [1000, 1004, 1000]
 
 
+def test_what_a_bar_was_before_goes_to_the_revisions_and_only_a_change_does(db: Plan):
+    for volume in (1000, 1004, 1004, 1008):
+        ingest_prices(
+            db, {"AAPL.US": [bar(MONDAY, volume=volume)]}, now=f"2026-06-17 22:{volume % 60}"
+        )
+    rows = db.sql(
+        "select volume, known_from, known_to from equities.bar_revisions order by known_to"
+    )
+
+    assert [x["volume"] for x in rows] == [1000, 1004]
+    assert [x["known_to"].minute for x in rows] == [44, 48]
+    assert rows[1]["known_from"] == rows[0]["known_to"], "known without a gap"
+
+
+def test_one_poisonous_answer_does_not_harm_its_neighbours(db: Plan):
+    codes = [
+        x["code"]
+        for x in db.sql("select code from headgate.assets where group_key = 'PA' limit 20")
+    ]
+    sound = {code: [bar(MONDAY), bar(TUESDAY)] for code in codes[1:]}
+    answers = {codes[0]: [bar(MONDAY, open="N/A"), bar(TUESDAY)], **sound}
+    results = ingest_prices(db, answers)
+
+    assert {x["status"] for x in results.values()} == {"success"}
+    assert [results[x]["records"] for x in codes] == [1] + [2] * 19
+    assert list(quarantine(db, codes[0]).values()) == ["open not a number"]
+
+
 def test_a_bar_leaves_the_quarantine_when_it_comes_well(db: Plan):
     ingest_prices(db, {"AAPL.US": [bar(MONDAY, volume=0), bar(TUESDAY, open=None)]})
     result = ingest_prices(db, {"AAPL.US": [bar(MONDAY)]})["AAPL.US"]

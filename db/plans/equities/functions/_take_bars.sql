@@ -1,10 +1,87 @@
--- The way for answers in which something is odd. An answer that is no array of objects fails its own listing; a cell that is
--- no number spoils its own bar. Of bars of one date the one that is sound counts; two that are sound and differ do not.
+-- Takes answers in, whatever is odd in them. Sound answers go the quick way, all at once. Where that raises, the odd ones are
+-- found first and read with care; the others go the quick way again, so one poisonous answer does not slow its chunk down.
+--
+-- With care: an answer that is no array of objects fails its own listing; a cell that is no number spoils its own bar. Of
+-- bars of one date the one that is sound counts; two that are sound and differ do not.
 
-create or replace function equities._merge_bars_with_care(
+create or replace function equities._take_bars(
     p_context jsonb,
     p_asset_ids bigint[],
-    p_payloads text[]
+    p_payloads text[],
+    p_is_history boolean
+)
+returns setof headgate.ingest_result
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_odd boolean[];
+begin
+    begin
+        return query
+        select m.* from equities._merge_bars(p_context, p_asset_ids, p_payloads, false, p_is_history) as m;
+        return;
+    exception
+        -- No JSON, a cell that is no number, a date twice; or another chunk brought the same bar a moment ago.
+        when data_exception or cardinality_violation or unique_violation or statement_too_complex then
+            v_odd := array(
+                select equities._is_odd(u.payload) from unnest(p_payloads) with ordinality as u (payload, nth) order by u.nth
+            );
+    end;
+
+    return query
+    select m.*
+    from equities._merge_bars(
+        p_context,
+        array(select u.asset_id from unnest(p_asset_ids, v_odd) as u (asset_id, is_odd) where not u.is_odd),
+        array(select u.payload from unnest(p_payloads, v_odd) as u (payload, is_odd) where not u.is_odd),
+        true,
+        p_is_history
+    ) as m;
+    return query
+    select m.*
+    from equities._merge_odd(
+        p_context,
+        array(select u.asset_id from unnest(p_asset_ids, v_odd) as u (asset_id, is_odd) where u.is_odd),
+        array(select u.payload from unnest(p_payloads, v_odd) as u (payload, is_odd) where u.is_odd),
+        p_is_history
+    ) as m;
+end;
+$func$;
+
+comment on function equities._take_bars(jsonb, bigint[], text[], boolean) is
+    'What _merge_bars does, also where some of the answers cannot be read: each of those is cleaned, or fails its own listing.';
+
+-- Reads an answer as _judged_bars does, for nothing but to see whether that works and no date comes twice.
+create or replace function equities._is_odd(p_payload text)
+returns boolean
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+set datestyle = 'ISO, YMD'
+as $func$
+begin
+    return (
+        select count(distinct r.date) < count(r.date)
+        from json_to_recordset(p_payload::json) as r (
+            date date, open double precision, high double precision, low double precision, close double precision,
+            adjusted_close double precision, volume double precision
+        )
+    );
+exception
+    when data_exception or statement_too_complex then
+        return true;
+end;
+$func$;
+
+comment on function equities._is_odd(text) is 'True: the answer cannot be read as it is, or holds a date twice.';
+
+create or replace function equities._merge_odd(
+    p_context jsonb,
+    p_asset_ids bigint[],
+    p_payloads text[],
+    p_is_history boolean
 )
 returns setof headgate.ingest_result
 language plpgsql
@@ -28,11 +105,11 @@ begin
     end loop;
 
     return query
-    select m.* from equities._merge_bars(p_context, v_asset_ids, v_payloads, true) as m;
+    select m.* from equities._merge_bars(p_context, v_asset_ids, v_payloads, true, p_is_history) as m;
 end;
 $func$;
 
-comment on function equities._merge_bars_with_care(jsonb, bigint[], text[]) is
+comment on function equities._merge_odd(jsonb, bigint[], text[], boolean) is
     'What _merge_bars does, for answers that it cannot read: each is cleaned first, or fails its own listing.';
 
 -- The same bars, one per date, in a form that can be read; or why there is none.

@@ -1,0 +1,158 @@
+-- Compares the bars of many answers with what is stored: one row for each bar that is not stored alike, and one for each
+-- answer. An unchanged bar has none, so that an answer seen before writes nothing.
+--
+-- verdict       what it means
+-- new           believed, and not stored
+-- changed       believed, and stored otherwise: what was stored becomes a revision
+-- readjusted    only its adjusted_close moved, as in its whole history
+-- lost          stored, and not in the history that takes the old one's place
+-- doubted       not believed
+-- answer        no bar but the answer as a whole: date is how far it reaches, fault why nothing of it counts
+--
+-- A history is restated when a stored bar comes back with another ratio of adjusted_close to close: a split or a dividend
+-- has rewritten the whole past. Only a whole history may take its place; a part of one is `restated` and nothing else.
+-- A history that would lose too many bars that way has been cut, and is a fault.
+
+create or replace function equities._bar_changes(
+    p_asset_ids bigint[],
+    p_payloads text[],
+    p_now timestamptz,
+    p_is_history boolean
+)
+returns table (
+    asset_id bigint, date date, verdict text, open double precision, high double precision, low double precision,
+    close double precision, adjusted_close double precision, volume double precision, known_from timestamptz, fault text,
+    doubted bigint, is_restated boolean
+)
+language sql
+stable
+rows 10000
+set search_path = pg_catalog, pg_temp
+set datestyle = 'ISO, YMD'
+set work_mem = '64MB'
+set enable_mergejoin = off
+as $func$
+    with bars as materialized (
+        -- The planner takes a boolean to be true half of the time, but `fault is null` hardly ever.
+        select b.*, b.fault is null as is_sound
+        from equities._judged_bars(p_asset_ids, p_payloads, (p_now at time zone 'UTC')::date) as b
+    ),
+    spans as materialized (
+        select
+            b.asset_id,
+            case when p_is_history then '-infinity' else min(b.date) end as first_date,
+            case when p_is_history then 'infinity' else max(b.date) end as last_date,
+            max(b.date) filter (where b.date <= (p_now at time zone 'UTC')::date) as reaches,
+            count(b.fault) as doubted,
+            case
+                when max(b.warning) is not null then 'the provider cut the history: ' || left(max(b.warning), 200)
+                when count(b.date) < count(*) then 'a bar has no readable date'
+            end as fault
+        from bars as b
+        group by b.asset_id
+    ),
+    stored as materialized (
+        select t.*
+        from spans as p
+        cross join lateral (
+            select t.*
+            from equities.prices as t
+            where t.asset_id = p.asset_id and t.date between p.first_date and p.last_date
+            offset 0
+        ) as t
+        where p.fault is null
+    ),
+    compared as materialized (
+        select
+            b.*,
+            t.asset_id is not null as is_known,
+            t.known_from,
+            (t.open, t.high, t.low, t.close, t.volume) is not distinct from (b.open, b.high, b.low, b.close, b.volume)
+                as is_as_traded,
+            b.is_sound and equities._is_readjusted(t.close, t.adjusted_close, b.close, b.adjusted_close) as is_readjusted
+        from bars as b
+        left join stored as t using (asset_id, date)
+        where t.asset_id is null
+            or not b.is_sound
+            or (t.open, t.high, t.low, t.close, t.adjusted_close, t.volume)
+                is distinct from (b.open, b.high, b.low, b.close, b.adjusted_close, b.volume::bigint)
+    ),
+    restated as materialized (
+        select distinct c.asset_id from compared as c where c.is_readjusted
+    ),
+    lost as materialized (
+        select t.*
+        from stored as t
+        join restated as r using (asset_id)
+        where p_is_history
+            and not exists (select from bars as b where b.asset_id = t.asset_id and b.date = t.date and b.is_sound)
+    ),
+    answers as materialized (
+        select
+            p.asset_id, p.reaches, p.doubted, p.asset_id = any (array(select r.asset_id from restated as r)) as is_restated,
+            coalesce(p.fault, (
+                select format('the history would lose %s of its %s bars', count(l.asset_id), count(*))
+                from stored as t
+                left join lost as l using (asset_id, date)
+                where t.asset_id = p.asset_id
+                having count(l.asset_id) > equities._setting('most_bars_lost') * count(*)
+            )) as fault
+        from spans as p
+    ),
+    kept as materialized (
+        -- Nothing of the others is written.
+        select a.asset_id from answers as a where a.fault is not null or a.is_restated and not p_is_history
+    )
+    select
+        c.asset_id, c.date,
+        case
+            when not c.is_sound then 'doubted'
+            when not c.is_known then 'new'
+            when c.is_as_traded and c.asset_id = any (array(select r.asset_id from restated as r)) then 'readjusted'
+            else 'changed'
+        end,
+        c.open, c.high, c.low, c.close, c.adjusted_close, c.volume,
+        case
+            when c.is_known and c.is_as_traded then c.known_from
+            when p_is_history and c.asset_id <> all (array(select distinct t.asset_id from stored as t)) then null
+            else p_now
+        end,
+        c.fault, null::bigint, null::boolean
+    from compared as c
+    where c.asset_id <> all (array(select k.asset_id from kept as k))
+        and (
+            c.is_sound
+            or not c.is_known
+            and (c.asset_id, c.date) not in (select g.asset_id, g.date from compared as g where g.is_sound)
+            or (c.asset_id, c.date) in (select l.asset_id, l.date from lost as l)
+        )
+    union all
+    select
+        l.asset_id, l.date, 'lost', l.open, l.high, l.low, l.close, l.adjusted_close, l.volume, l.known_from, null, null, null
+    from lost as l
+    where l.asset_id <> all (array(select k.asset_id from kept as k))
+    union all
+    select a.asset_id, a.reaches, 'answer', null, null, null, null, null, null, null, a.fault, a.doubted, a.is_restated
+    from answers as a;
+$func$;
+
+comment on function equities._bar_changes(bigint[], text[], timestamptz, boolean) is
+    'What the bars of many answers change, and what is to be said of each answer; raises when one cannot be read.';
+
+-- Both ratios are of rounded prices, so small ones differ a little without meaning it. Meant to inline (no pinned path).
+create or replace function equities._is_readjusted(
+    p_close double precision,
+    p_adjusted_close double precision,
+    p_new_close double precision,
+    p_new_adjusted_close double precision
+)
+returns boolean
+language sql
+immutable
+as $func$
+    select pg_catalog.abs(p_new_adjusted_close * p_close - p_adjusted_close * p_new_close)
+        > 0.0005 * p_adjusted_close * p_new_close + 0.0001 * (p_close + p_new_close);
+$func$;
+
+comment on function equities._is_readjusted(double precision, double precision, double precision, double precision) is
+    'True where a bar came back with another ratio of adjusted_close to close.';
