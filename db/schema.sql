@@ -1213,6 +1213,7 @@ CREATE TABLE headgate.chunks (
     booked integer DEFAULT 0 NOT NULL,
     requests integer DEFAULT 0 NOT NULL,
     planned_at timestamp with time zone NOT NULL,
+    lost_reason text,
     CONSTRAINT charge_is_not_negative CHECK ((LEAST(calls, units, booked, requests, deaths) >= 0)),
     CONSTRAINT chunk_has_jobs CHECK ((cardinality(asset_ids) > 0)),
     CONSTRAINT chunk_state_is_known CHECK ((state = ANY (ARRAY['planned'::text, 'queued'::text, 'leased'::text, 'parked'::text]))),
@@ -1387,6 +1388,12 @@ COMMENT ON COLUMN headgate.chunks.requests IS 'Requests made for each of its job
 COMMENT ON COLUMN headgate.chunks.planned_at IS 'When its jobs were planned; what was asked for later is not done by it.';
 
 --
+-- Name: COLUMN chunks.lost_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.lost_reason IS 'Why its last lease was given up for lost; null: it ran out unseen.';
+
+--
 -- Name: operations; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -1419,13 +1426,17 @@ CREATE TABLE headgate.operations (
     ingest_function text,
     handler text,
     overlap integer DEFAULT 0 NOT NULL,
+    input_function text,
+    max_memory bigint DEFAULT 1073741824 NOT NULL,
     CONSTRAINT called_or_handled CHECK (((path IS NULL) OR (handler IS NULL))),
     CONSTRAINT chunk_size_in_range CHECK (((chunk_size >= 1) AND (chunk_size <= 1000))),
     CONSTRAINT due_rule_is_known CHECK ((due_rule = ANY (ARRAY['once'::text, 'every'::text, 'session'::text, 'after'::text, 'function'::text]))),
     CONSTRAINT every_has_its_interval CHECK ((((due_rule = 'every'::text) = (due_every IS NOT NULL)) AND (due_every > '00:00:00'::interval))),
     CONSTRAINT function_rule_has_its_function CHECK (((due_rule = 'function'::text) = (due_function IS NOT NULL))),
+    CONSTRAINT input_has_its_handler CHECK (((input_function IS NULL) OR (handler IS NOT NULL))),
     CONSTRAINT intervals_are_positive CHECK ((LEAST(backoff, backoff_max, patience, lease, timeout) > '00:00:00'::interval)),
     CONSTRAINT max_attempts_is_positive CHECK ((max_attempts > 0)),
+    CONSTRAINT max_memory_is_enough CHECK ((max_memory >= 67108864)),
     CONSTRAINT method_is_known CHECK ((method = ANY (ARRAY['GET'::text, 'POST'::text, 'PUT'::text, 'PATCH'::text, 'DELETE'::text]))),
     CONSTRAINT overlap_in_range CHECK (((overlap >= 0) AND (overlap <= 1000))),
     CONSTRAINT path_is_relative CHECK ((path ~ '^/[^?#[:space:]]*$'::text)),
@@ -1584,7 +1595,7 @@ COMMENT ON COLUMN headgate.operations.body IS 'JSON body; its strings are templa
 -- Name: COLUMN operations.timeout; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.timeout IS 'How long one call may take.';
+COMMENT ON COLUMN headgate.operations.timeout IS 'How long one call, or a handler over one chunk, may take.';
 
 --
 -- Name: COLUMN operations.max_bytes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -1602,13 +1613,25 @@ COMMENT ON COLUMN headgate.operations.ingest_function IS 'schema.name of the fun
 -- Name: COLUMN operations.handler; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.handler IS 'Python that computes instead of calling; null: none.';
+COMMENT ON COLUMN headgate.operations.handler IS 'Python that computes instead of calling: an entry point of the group headgate.handlers, or module:function; null: none.';
 
 --
 -- Name: COLUMN operations.overlap; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
 COMMENT ON COLUMN headgate.operations.overlap IS 'Sessions up to the watermark that {state.since} asks for again; days for assets without a calendar; 0: from the watermark on.';
+
+--
+-- Name: COLUMN operations.input_function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.input_function IS 'schema.name of the function that reads what the handler computes from; null: it needs the chunk alone.';
+
+--
+-- Name: COLUMN operations.max_memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.max_memory IS 'Bytes of memory a handler''s process may take.';
 
 --
 -- Name: _apply_fates(headgate.chunks, headgate.operations, headgate.job_fate[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -2074,13 +2097,14 @@ begin
         where c.oid = v_oid
             and (
                 format_type(c.prorettype, null) <> p_result
+                or p_result is null and c.provolatile = 'v'
                 or p_is_definer and (not c.proretset or not c.prosecdef or not coalesce(array_to_string(c.proconfig, ' ') like '%search_path=%', false))
             )
     ) then
         perform headgate._raise(
             'HG018',
             format('operation %s: there is no fit function %s(%s)', p_operation, p_function, p_arguments),
-            format('it must return %s%s', p_result, case
+            format('it must return %s%s', coalesce(p_result, 'rows that begin with asset_id, be stable'), case
                 when p_is_definer then ' (a set), be security definer and pin its search_path' else ''
             end)
         );
@@ -2251,8 +2275,16 @@ declare
 begin
     if p_operation.ingest_function is not null then
         perform headgate._check_function(
-            p_operation.name, p_operation.ingest_function, 'jsonb, bigint[], text[]', 'headgate.ingest_result', true
+            p_operation.name, p_operation.ingest_function,
+            format('jsonb, bigint[], %s[]', case
+                when p_operation.handler is null then 'text'
+                else coalesce(headgate._row_type(p_operation.ingest_function), 'record')
+            end),
+            'headgate.ingest_result', true
         );
+    end if;
+    if p_operation.input_function is not null then
+        perform headgate._check_function(p_operation.name, p_operation.input_function, 'jsonb, bigint[]', null, true);
     end if;
     if p_operation.due_function is not null then
         perform headgate._check_function(
@@ -2319,10 +2351,10 @@ $$;
 ALTER FUNCTION headgate._check_quota_value(p_quota integer) OWNER TO headgate_owner;
 
 --
--- Name: _check_report(bigint[], text[], text[], text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _check_report(bigint[], text[], text[], text[], jsonb, integer[], integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._check_report(p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_closing jsonb) RETURNS void
+CREATE FUNCTION headgate._check_report(p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_closing jsonb, p_row_counts integer[], p_row_count integer) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -2332,6 +2364,8 @@ begin
     if cardinality(p_outcomes) is distinct from v_count
         or cardinality(p_blames) <> v_count
         or cardinality(p_payloads) <> v_count
+        or p_row_counts is not null
+        and (cardinality(p_row_counts) <> v_count or (select sum(u.rows) from unnest(p_row_counts) as u (rows)) <> p_row_count)
         or not p_outcomes <@ array['success', 'skipped', 'retry', 'failed', 'deferred', 'unsent']
         or not array_remove(p_blames, null) <@ array['item', 'provider', 'house', 'quota']
         or p_closing ->> 'until' not in ('retry_after', 'reset', 'execution', 'for')
@@ -2344,7 +2378,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._check_report(p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_closing jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._check_report(p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_closing jsonb, p_row_counts integer[], p_row_count integer) OWNER TO headgate_owner;
 
 --
 -- Name: pipelines; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -2856,6 +2890,25 @@ end;
 $$;
 
 ALTER FUNCTION headgate._closing(p_provider headgate.providers, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT closed_until timestamp with time zone, OUT reason text) OWNER TO headgate_owner;
+
+--
+-- Name: _context(headgate.chunks, headgate.operations, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._context(p_chunk headgate.chunks, p_operation headgate.operations, p_now timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select jsonb_build_object(
+        'pipeline', p.name, 'run_id', e.run_id, 'step', p_chunk.step, 'operation', p_operation.name,
+        'group_key', p_chunk.group_key, 'params', e.params, 'now', p_now
+    )
+    from headgate.process_executions as e
+    join headgate.pipelines as p using (pipeline_id)
+    where e.execution_id = p_chunk.execution_id;
+$$;
+
+ALTER FUNCTION headgate._context(p_chunk headgate.chunks, p_operation headgate.operations, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _count_jobs(bigint, text, headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -3512,6 +3565,36 @@ $$;
 ALTER FUNCTION headgate._guard_secret(p_provider text, p_changes jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _handling(headgate.chunks, headgate.operations, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._handling(p_chunk headgate.chunks, p_operation headgate.operations, p_now timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select jsonb_build_object(
+        'context', headgate._context(p_chunk, p_operation, p_now),
+        'input', p_operation.input_function,
+        'timeout_seconds', extract(epoch from p_operation.timeout),
+        'max_memory', p_operation.max_memory,
+        'codes', j.codes,
+        'watermarks', j.watermarks,
+        'rows', headgate._row_shape(p_operation.ingest_function)
+    )
+    from (
+        select
+            jsonb_agg(a.code order by u.nth) as codes,
+            jsonb_agg(s.watermark at time zone 'UTC' order by u.nth) as watermarks
+        from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
+        join headgate.assets as a using (asset_id)
+        join headgate.asset_processing_state as s
+            on s.operation_id = p_chunk.operation_id and s.asset_id = u.asset_id
+    ) as j;
+$$;
+
+ALTER FUNCTION headgate._handling(p_chunk headgate.chunks, p_operation headgate.operations, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _has_open_step(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -3642,57 +3725,69 @@ $$;
 ALTER FUNCTION headgate._in_flight(p_execution_id bigint, p_step text, OUT queued integer, OUT running integer, OUT parked integer, OUT next_wake_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _ingest(headgate.chunks, headgate.operations, bigint[], text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _ingest(headgate.chunks, headgate.operations, bigint[], text[], text[], integer[], anyarray, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_now timestamp with time zone) RETURNS headgate.ingest_result[]
+CREATE FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) RETURNS headgate.ingest_result[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+    v_function text;
     v_asset_ids bigint[];
     v_payloads text[];
-    v_context jsonb;
+    v_counts integer[];
+    v_places integer[];
+    v_rows p_rows%type := p_rows;
 begin
     if p_operation.ingest_function is null then
         return '{}';
     end if;
     select
         array_agg(u.asset_id order by u.nth),
-        array_agg(u.payload order by u.nth)
-    into v_asset_ids, v_payloads
+        array_agg(u.payload order by u.nth),
+        array_agg(u.count order by u.nth),
+        array_agg(u.place order by u.nth)
+    into v_asset_ids, v_payloads, v_counts, v_places
     from (
-        select distinct on (r.asset_id) r.*
-        from unnest(p_asset_ids, p_outcomes, p_payloads) with ordinality as r (asset_id, outcome, payload, nth)
-        where r.asset_id = any (p_chunk.asset_ids)
+        select distinct on (r.asset_id) r.*, sum(r.count) over (order by r.nth) - r.count as place
+        from unnest(p_asset_ids, p_outcomes, p_payloads, p_row_counts)
+            with ordinality as r (asset_id, outcome, payload, count, nth)
         order by r.asset_id, r.nth
     ) as u
-    where u.outcome = 'success';
+    where u.outcome = 'success'
+        and u.asset_id = any (p_chunk.asset_ids);
     if v_asset_ids is null then
         return '{}';
     end if;
 
-    select jsonb_build_object(
-        'pipeline', p.name, 'run_id', e.run_id, 'step', p_chunk.step, 'operation', p_operation.name,
-        'group_key', p_chunk.group_key, 'params', e.params, 'now', p_now
-    )
-    into v_context
-    from headgate.process_executions as e
-    join headgate.pipelines as p using (pipeline_id)
-    where e.execution_id = p_chunk.execution_id;
+    v_function := headgate._checked_name(p_operation.ingest_function);
+    if p_row_counts is null then
+        return headgate._ingest_set(
+            v_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, v_payloads
+        );
+    end if;
+    if (select sum(u.count) from unnest(v_counts) as u (count)) <> cardinality(p_rows) then
+        v_rows := array(
+            select p_rows[u.place + i]
+            from unnest(v_counts, v_places) with ordinality as u (count, place, nth)
+            cross join generate_series(1, u.count) as i
+            order by u.nth, i
+        );
+    end if;
     return headgate._ingest_set(
-        headgate._checked_name(p_operation.ingest_function), v_context, v_asset_ids, v_payloads
+        v_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, v_counts, v_rows
     );
 end;
 $$;
 
-ALTER FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _ingest_set(text, jsonb, bigint[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _ingest_set(text, jsonb, bigint[], integer[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS headgate.ingest_result[]
+CREATE FUNCTION headgate._ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_counts integer[], p_answers anyarray) RETURNS headgate.ingest_result[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -3700,10 +3795,11 @@ declare
     v_results headgate.ingest_result[];
     v_count constant integer := cardinality(p_asset_ids);
     v_half constant integer := v_count / 2;
+    v_cut integer;
 begin
     begin
         execute format('select array_agg(r) from %s($1, $2, $3) as r', p_function)
-        into v_results using p_context, p_asset_ids, p_payloads;
+        into v_results using p_context, p_asset_ids, p_answers;
         return coalesce(v_results, '{}');
     exception
         when others then
@@ -3719,12 +3815,16 @@ begin
             end if;
     end;
 
-    return headgate._ingest_set(p_function, p_context, p_asset_ids[: v_half], p_payloads[: v_half])
-        || headgate._ingest_set(p_function, p_context, p_asset_ids[v_half + 1 :], p_payloads[v_half + 1 :]);
+    v_cut := coalesce((select sum(u.count) from unnest(p_counts[: v_half]) as u (count)), v_half);
+    return headgate._ingest_set(
+        p_function, p_context, p_asset_ids[: v_half], p_counts[: v_half], p_answers[: v_cut]
+    ) || headgate._ingest_set(
+        p_function, p_context, p_asset_ids[v_half + 1 :], p_counts[v_half + 1 :], p_answers[v_cut + 1 :]
+    );
 end;
 $_$;
 
-ALTER FUNCTION headgate._ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_counts integer[], p_answers anyarray) OWNER TO headgate_owner;
 
 --
 -- Name: _is_fault(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -4003,10 +4103,13 @@ begin
         return next row(
             v_chunk.chunk_id, v_chunk.lease_no, extract(epoch from v_operation.lease)::integer,
             v_run.pipeline, v_run.run_id, v_chunk.step, p_provider.name, v_operation.name,
-            case when v_operation.path is not null then headgate._call(
-                v_operation, p_provider, v_requests.refused, p_is_probe,
-                headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now)
-            ) end,
+            case
+                when v_operation.path is not null then headgate._call(
+                    v_operation, p_provider, v_requests.refused, p_is_probe,
+                    headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now)
+                )
+                when v_operation.handler is not null then headgate._handling(v_chunk, v_operation, p_now)
+            end,
             v_operation.handler, v_chunk.asset_ids, v_requests.assets, v_requests.urls, v_requests.bodies,
             v_chunk.attempt, null
         )::headgate.claimed_chunk;
@@ -5691,6 +5794,46 @@ $$;
 ALTER FUNCTION headgate._row_measures() OWNER TO headgate_owner;
 
 --
+-- Name: _row_shape(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._row_shape(p_function text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select jsonb_build_object(
+        'array_oid', t.typarray::bigint,
+        'oid', t.oid::bigint,
+        'columns', (
+            select jsonb_agg(jsonb_build_array(a.attname, a.atttypid::bigint) order by a.attnum)
+            from pg_attribute as a
+            where a.attrelid = t.typrelid
+                and a.attnum > 0
+                and not a.attisdropped
+        )
+    )
+    from pg_proc as c
+    join pg_type as t on t.typarray = c.proargtypes[2]
+    where c.oid = to_regproc(p_function)
+        and t.typtype = 'c';
+$$;
+
+ALTER FUNCTION headgate._row_shape(p_function text) OWNER TO headgate_owner;
+
+--
+-- Name: _row_type(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._row_type(p_function text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select (headgate._row_shape(p_function) ->> 'oid')::oid::regtype::text;
+$$;
+
+ALTER FUNCTION headgate._row_type(p_function text) OWNER TO headgate_owner;
+
+--
 -- Name: _run_step(headgate.process_executions, text, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6101,7 +6244,7 @@ begin
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
             p_chunk.group_key, p_chunk.priority, array[u.asset_id], least(1, p_chunk.calls), v_unit, p_chunk.queue,
             'parked', headgate.clock(), coalesce(p_chunk.park_until, headgate.clock() + o.patience),
-            'house: its lease ran out twice', p_chunk.attempt, p_chunk.deaths + 1, p_chunk.booked + v_unit,
+            coalesce('house: twice: ' || p_chunk.lost_reason, 'house: its lease ran out twice'), p_chunk.attempt, p_chunk.deaths + 1, p_chunk.booked + v_unit,
             p_chunk.requests + least(1, p_chunk.calls), p_chunk.planned_at
         from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
         cross join headgate.operations as o
@@ -6411,6 +6554,7 @@ declare
     v_over bigint[] := '{}';
     v_deadly bigint[] := '{}';
     v_poor bigint[] := '{}';
+    v_reason text;
 begin
     foreach v_queue in array array[p_provider.name || '_high', p_provider.name || '_normal', p_provider.name || '_low'] loop
         continue when p_queues is not null and v_queue <> all (p_queues);
@@ -6433,7 +6577,14 @@ begin
     end loop;
 
     perform headgate._end_chunks(v_over, 'cancelled', 'its step had ended', p_now);
-    perform headgate._end_chunks(v_deadly, 'deferred', 'house: its lease ran out three times', p_now);
+    for v_reason, v_deadly in
+        select coalesce('house: three times: ' || c.lost_reason, 'house: its lease ran out three times'), array_agg(c.chunk_id)
+        from headgate.chunks as c
+        where c.chunk_id = any (v_deadly)
+        group by 1
+    loop
+        perform headgate._end_chunks(v_deadly, 'deferred', v_reason, p_now);
+    end loop;
     perform headgate._end_chunks(v_poor, 'deferred', 'quota: no units are left in this window', p_now);
     return v_taken;
 end;
@@ -7428,10 +7579,10 @@ ALTER FUNCTION headgate.clock() OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.clock() IS 'The time by which plans are made; read once per function. Leases use real time instead.';
 
 --
--- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], text[], integer[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_requests integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_closing jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_avoid text[] DEFAULT '{}'::text[]) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_requests integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_closing jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_avoid text[] DEFAULT '{}'::text[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[]) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -7447,11 +7598,15 @@ declare
     v_fates headgate.job_fate[];
     v_tally headgate.job_tally;
 begin
-    perform headgate._check_report(p_asset_ids, p_outcomes, p_blames, p_payloads, p_closing);
+    perform headgate._check_report(
+        p_asset_ids, p_outcomes, p_blames, p_payloads, p_closing, p_row_counts, cardinality(p_rows)
+    );
     select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
     select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
 
-    v_results := headgate._ingest(v_chunk, v_operation, p_asset_ids, p_outcomes, p_payloads, v_now);
+    v_results := headgate._ingest(
+        v_chunk, v_operation, p_asset_ids, p_outcomes, p_payloads, p_row_counts, p_rows, v_now
+    );
     v_closing := coalesce(
         headgate._live_closing(v_provider, v_chunk, p_closing, v_now), headgate._house_fault(v_results)
     );
@@ -7486,13 +7641,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_row_counts integer[], p_rows anyarray) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_row_counts integer[], p_rows anyarray); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[]) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
+COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_row_counts integer[], p_rows anyarray) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
 
 --
 -- Name: database_health(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7871,6 +8026,34 @@ ALTER FUNCTION headgate.find_asset(p_universe text, p_code text) OWNER TO headga
 --
 
 COMMENT ON FUNCTION headgate.find_asset(p_universe text, p_code text) IS 'The asset a code, or an unambiguous bare symbol, means in a universe.';
+
+--
+-- Name: lose_lease(text, bigint, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.lose_lease(p_runner text, p_chunk_id bigint, p_lease_no integer, p_reason text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_chunk constant headgate.chunks := headgate._held_chunk(p_runner, p_chunk_id, p_lease_no);
+begin
+    update headgate.chunks as c
+    set leased_until = clock_timestamp(),
+        lost_reason = left(p_reason, 400)
+    where c.chunk_id = p_chunk_id;
+    perform headgate._put_back(v_chunk.queue, v_chunk.msg_id);
+    perform pg_notify('headgate_jobs', v_chunk.queue);
+end;
+$$;
+
+ALTER FUNCTION headgate.lose_lease(p_runner text, p_chunk_id bigint, p_lease_no integer, p_reason text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION lose_lease(p_runner text, p_chunk_id bigint, p_lease_no integer, p_reason text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.lose_lease(p_runner text, p_chunk_id bigint, p_lease_no integer, p_reason text) IS 'Give a lease up for lost, because the work died under the runner: it counts as one that ran out, without the wait.';
 
 --
 -- Name: maintain_history(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12533,10 +12716,10 @@ REVOKE ALL ON FUNCTION headgate._check_operation(p_operation headgate.operations
 REVOKE ALL ON FUNCTION headgate._check_quota_value(p_quota integer) FROM PUBLIC;
 
 --
--- Name: FUNCTION _check_report(p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_closing jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _check_report(p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_closing jsonb, p_row_counts integer[], p_row_count integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._check_report(p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_closing jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._check_report(p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_closing jsonb, p_row_counts integer[], p_row_count integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _check_selection(p_pipeline headgate.pipelines, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -12591,6 +12774,12 @@ REVOKE ALL ON FUNCTION headgate._close_step(p_step headgate.process_steps, p_now
 --
 
 REVOKE ALL ON FUNCTION headgate._closing(p_provider headgate.providers, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT closed_until timestamp with time zone, OUT reason text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _context(p_chunk headgate.chunks, p_operation headgate.operations, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._context(p_chunk headgate.chunks, p_operation headgate.operations, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _count_jobs(p_execution_id bigint, p_step text, p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -12677,6 +12866,12 @@ REVOKE ALL ON FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_
 REVOKE ALL ON FUNCTION headgate._guard_secret(p_provider text, p_changes jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _handling(p_chunk headgate.chunks, p_operation headgate.operations, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._handling(p_chunk headgate.chunks, p_operation headgate.operations, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _has_open_step(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12713,16 +12908,16 @@ REVOKE ALL ON FUNCTION headgate._house_fault(p_results headgate.ingest_result[])
 REVOKE ALL ON FUNCTION headgate._in_flight(p_execution_id bigint, p_step text, OUT queued integer, OUT running integer, OUT parked integer, OUT next_wake_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_counts integer[], p_answers anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_counts integer[], p_answers anyarray) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_fault(p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -13049,6 +13244,18 @@ REVOKE ALL ON FUNCTION headgate._round_counts(p_execution_id bigint, p_step text
 REVOKE ALL ON FUNCTION headgate._row_measures() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _row_shape(p_function text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._row_shape(p_function text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _row_type(p_function text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._row_type(p_function text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _run_step(p_execution headgate.process_executions, p_step text, p_is_skipped boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13346,11 +13553,11 @@ GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_maintenance;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_row_counts integer[], p_rows anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[]) TO headgate_runner;
+REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_row_counts integer[], p_rows anyarray) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_row_counts integer[], p_rows anyarray) TO headgate_runner;
 
 --
 -- Name: FUNCTION database_health(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -13422,6 +13629,13 @@ GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headg
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_reader;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_maintenance;
+
+--
+-- Name: FUNCTION lose_lease(p_runner text, p_chunk_id bigint, p_lease_no integer, p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.lose_lease(p_runner text, p_chunk_id bigint, p_lease_no integer, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.lose_lease(p_runner text, p_chunk_id bigint, p_lease_no integer, p_reason text) TO headgate_runner;
 
 --
 -- Name: FUNCTION maintain_history(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -77,6 +77,13 @@ def register(context: AdaptContext) -> None:
         context.adapters.register_dumper(kind, dumper)
 
 
+def rows(context: AdaptContext, packed: bytes, array_oid: int) -> bytes:
+    """Return a packed array of rows of this type, and teach the connection to send it."""
+    kind, dumper = _row_array(array_oid)
+    context.adapters.register_dumper(kind, dumper)
+    return kind(packed)
+
+
 def _fixed(values: Sequence[int], oid: int, size: int, code: str) -> bytes:
     if not values:
         return _header(0, 0, oid, 0, 0)[:12]
@@ -91,6 +98,12 @@ class _PackedDumper(Dumper):
 
     def dump(self, obj: bytes) -> Buffer:
         return obj
+
+
+@lru_cache(maxsize=256)
+def _row_array(array_oid: int) -> tuple[type[bytes], type[Dumper]]:
+    dumper = type(f"_RowArrayDumper{array_oid}", (_PackedDumper,), {"oid": array_oid})
+    return type(f"RowArray{array_oid}", (bytes,), {}), dumper
 
 
 class _BigintArrayDumper(_PackedDumper):

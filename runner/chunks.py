@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runner.errors import SecretMissing, WrongPlan
+from runner.pool_messages import RowType
 from runner.rules import Rules, compile_rules
 
 
@@ -74,6 +75,44 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Handling:
+    """How one chunk's handler is run."""
+
+    context: dict[str, Any]
+    """What its input function is told: pipeline, run_id, params, now and so on."""
+    input_function: str | None
+    codes: list[str]
+    watermarks: list[str | None]
+    timeout_seconds: float
+    max_memory: int
+    row_type: RowType | None
+    """The rows its ingest function takes; None: it has none."""
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Handling:
+        """Read the `call` of a claimed chunk that has a handler."""
+        return cls(
+            context=row["context"],
+            input_function=row.get("input"),
+            codes=row["codes"],
+            watermarks=row["watermarks"],
+            timeout_seconds=float(row["timeout_seconds"]),
+            max_memory=int(row["max_memory"]),
+            row_type=RowType.from_row(row.get("rows")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A handler's rows: an array of the ingest function's row type in binary."""
+
+    packed: bytes
+    row_type: RowType
+    counts: list[int]
+    """How many belong to each job of the report."""
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """A leased chunk; (chunk_id, lease_no) is its fencing token."""
 
@@ -122,6 +161,8 @@ class Report:
     durations_ms: list[int] = field(default_factory=list)
     size: int = 0
     """Characters in the payloads."""
+    rows: Rows | None = None
+    """What a handler computed."""
 
     def __len__(self) -> int:
         return len(self.asset_ids)

@@ -19,6 +19,7 @@ from runner.gates import Gate
 from runner.lanes import Lanes
 from runner.leases import Held
 from runner.settler import Settler
+from runner.workshop import Workshop
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,14 @@ MISSING: Final = ("42883", "42P01", "3F000")
 class Feeder:
     """Decides when to claim, and puts what was claimed to work."""
 
-    def __init__(self, lanes: Lanes, flight: Flight, settler: Settler, concurrency: int) -> None:
+    def __init__(
+        self,
+        lanes: Lanes,
+        flight: Flight,
+        settler: Settler,
+        workshop: Workshop,
+        concurrency: int,
+    ) -> None:
         self.wake = asyncio.Event()
         """Set when there may be something new to claim."""
         self.is_stopping = False
@@ -42,6 +50,7 @@ class Feeder:
         self._lanes = lanes
         self._flight = flight
         self._settler = settler
+        self._workshop = workshop
         self._target = 2 * concurrency
         self._chunk_calls = float(concurrency)
         self._room = asyncio.Event()
@@ -78,6 +87,8 @@ class Feeder:
         gate = self._flight.gate(chunk.provider)
         if self.is_stopping or self._fruitless or gate.provider in self._without_secret:
             return 0
+        if chunk.handler is not None:
+            return self._workshop.room(gate)
         if chunk.urls is None:
             return int(gate.verdicts <= self._lanes.size)
         return self._wanted(
@@ -117,8 +128,8 @@ class Feeder:
         if self.is_stopping:
             self._settler.give_back([chunk])
         elif chunk.handler is not None:
-            logger.warning("%s needs a handler, which this runner has not", chunk.operation)
-            self._defer(chunk, "no handler in this runner")
+            self._learn_size(self._target / self._workshop.most)
+            self._workshop.take(chunk, at)
         elif chunk.urls is None:
             self._learn_size(self._target / self._lanes.size)
             self._settler.end(chunk, Verdict(chunk.asset_ids, "success"))
@@ -141,7 +152,7 @@ class Feeder:
             self._settler.give_back([chunk])
         else:
             self._learn_size(len(urls))
-            held = Held(chunk, call, urls, at)
+            held = Held(chunk, at, call, urls)
             self._settler.hold(held)
             self._flight.take(held)
 
@@ -155,7 +166,11 @@ class Feeder:
         self._chunk_calls += 0.3 * (max(1.0, calls) - self._chunk_calls)
 
     def _is_full(self, gate: Gate) -> bool:
-        is_busy = gate.load >= self._target_of(gate) or gate.verdicts >= self._lanes.size
+        is_busy = (
+            gate.load >= self._target_of(gate)
+            or gate.verdicts >= self._lanes.size
+            or (gate.handlings > 0 and not self._workshop.room(gate))
+        )
         return is_busy or gate.is_telling()
 
     def _target_of(self, gate: Gate) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from runner.calls import Caller, Reply
@@ -82,7 +82,7 @@ class Flight:
         for task in held.open.values():
             task.cancel()
 
-    async def finish(self, helds: list[Held], seconds: float) -> None:
+    async def finish(self, helds: Iterable[Held], seconds: float) -> None:
         """Start nothing more, wait for open calls, and cut those that take longer."""
         self._is_stopped = True
         tasks = [task for held in helds for task in held.open.values()]

@@ -36,6 +36,8 @@ class Gate:
     """Calls that wait or are open."""
     verdicts: int = 0
     """Chunks without calls that are being completed."""
+    handlings: int = 0
+    """Chunks whose handlers run, or wait for a process."""
     faults: int = 0
     """Calls in a row that failed by the provider's fault."""
     was_avoided: bool = False

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from runner.calls import Reply
-from runner.chunks import Call, Chunk, Report
+from runner.chunks import Call, Chunk, Handling, Report
 
 SLICE_JOBS: Final = 200
 SLICE_CHARACTERS: Final = 8 * 1024 * 1024
@@ -15,15 +15,39 @@ SLICE_SECONDS: Final = 1.0
 
 
 @dataclass(slots=True, eq=False)
-class Held:
+class Leased:
     """A leased chunk in work. Times are the event loop's."""
 
     chunk: Chunk
+    claimed_at: float
+    lease_ends: float = field(init=False, default=0.0)
+    beat_at: float = field(init=False, default=0.0)
+    is_settling: bool = field(init=False, default=False)
+    is_lost: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        self.extended(self.claimed_at, self.chunk.lease_seconds)
+
+    def extended(self, at: float, lease_seconds: float) -> None:
+        """Note that the lease runs for so long from then; ask again after a third of it."""
+        self.lease_ends = at + lease_seconds
+        self.beat_at = at + lease_seconds / 3
+
+
+@dataclass(slots=True, eq=False)
+class Handled(Leased):
+    """A chunk whose handler runs, or waits for a process to run in."""
+
+    handling: Handling
+    work: asyncio.Task[None] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Held(Leased):
+    """A chunk whose calls are made."""
+
     call: Call
     urls: list[str | None]
-    claimed_at: float
-    lease_ends: float = 0.0
-    beat_at: float = 0.0
     starts_end: float = float("inf")
     next: int = 0
     open: dict[int, asyncio.Task[None]] = field(default_factory=dict)
@@ -32,8 +56,6 @@ class Held:
     is_fruitful: bool = False
     """Something was sent, or was found out without sending."""
     is_probing: bool = False
-    is_settling: bool = False
-    is_lost: bool = False
 
     def __post_init__(self) -> None:
         self.extended(self.claimed_at, self.chunk.lease_seconds)
@@ -63,11 +85,6 @@ class Held:
         is_safe = now < self.lease_ends - self.chunk.lease_seconds / 6
         is_full = self.is_settling and self.report.size >= SLICE_CHARACTERS
         return is_safe and not is_full and not (self.is_probing and self.next)
-
-    def extended(self, at: float, lease_seconds: float) -> None:
-        """Note that the lease runs for so long from then; ask again after a third of it."""
-        self.lease_ends = at + lease_seconds
-        self.beat_at = at + lease_seconds / 3
 
     def record(self, index: int, reply: Reply, now: float) -> None:
         """Add what came of one call."""

@@ -11,11 +11,13 @@ from typing import Any, Final, LiteralString
 from psycopg import AsyncConnection
 from psycopg.errors import DeadlockDetected, SerializationFailure
 from psycopg.rows import tuple_row
+from psycopg.sql import SQL, Identifier
 from psycopg.types.json import Jsonb
 
 from runner import arrays
 from runner.chunks import Chunk, Claim, Report, Verdict
 from runner.database import mapped_errors
+from runner.pool_messages import Input
 from runner.rules import Closing
 
 REPEATS: Final = 8
@@ -31,7 +33,7 @@ CLAIM: Final = (
         p_max_chunks => %(max_chunks)s::integer, p_avoid => %(avoid)s)
 """
 )
-COMPLETE: Final = (
+COMPLETION: Final = (
     CHUNK
     + """
     from headgate.complete_jobs(p_runner => %(runner)s, p_chunk_id => %(chunk_id)s::bigint,
@@ -39,9 +41,11 @@ COMPLETE: Final = (
         p_outcomes => %(outcomes)s, p_blames => %(blames)s, p_payloads => %(payloads)s,
         p_errors => %(errors)s, p_requests => %(requests)s, p_durations_ms => %(durations_ms)s,
         p_closing => %(closing)s, p_claim => %(claim)s::integer,
-        p_queues => %(queues)s::text[])
+        p_queues => %(queues)s::text[]
 """
 )
+COMPLETE: Final = COMPLETION + ")"
+COMPLETE_ROWS: Final = COMPLETION + ", p_row_counts => %(row_counts)s, p_rows => %(rows)s)"
 EXTEND: Final = """
     select chunk_id, lease_no, lease_seconds
     from headgate.extend_leases(p_runner => %(runner)s, p_chunk_ids => %(chunk_ids)s,
@@ -52,6 +56,11 @@ RELEASE: Final = """
     from headgate.release_jobs(p_runner => %(runner)s, p_chunk_ids => %(chunk_ids)s,
         p_lease_nos => %(lease_nos)s)
 """
+LOSE: Final = """
+    select from headgate.lose_lease(p_runner => %(runner)s, p_chunk_id => %(chunk_id)s::bigint,
+        p_lease_no => %(lease_no)s::integer, p_reason => %(reason)s)
+"""
+INPUT: Final = "select * from {}(p_context => %(context)s, p_asset_ids => %(asset_ids)s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +112,15 @@ class Queue:
             "claim": claim,
             "queues": self._queues,
         }
+        statement = COMPLETE
+        if isinstance(report, Report) and report.rows is not None:
+            statement = COMPLETE_ROWS
+            arguments["row_counts"] = arrays.integers(report.rows.counts)
+            arguments["rows"] = arrays.rows(
+                self.connection, report.rows.packed, report.rows.row_type.array_oid
+            )
         at = asyncio.get_running_loop().time()
-        return _claim(at, await self._call(COMPLETE, arguments))
+        return _claim(at, await self._call(statement, arguments))
 
     async def extend(self, chunks: Sequence[Chunk]) -> list[Lease]:
         """Keep the leases; return those still ours. A missing one is lost: drop its work."""
@@ -113,6 +129,31 @@ class Queue:
     async def release(self, chunks: Sequence[Chunk]) -> int:
         """Give back all jobs of these chunks that have not been reported; return how many."""
         return sum(row[1] for row in await self._call(RELEASE, _tokens(chunks)))
+
+    async def lose(self, chunk: Chunk, reason: str) -> None:
+        """Tell that the work on a chunk died: its lease ends at once, as if it had run out."""
+        token = {"chunk_id": chunk.chunk_id, "lease_no": chunk.lease_no, "reason": reason}
+        await self._call(LOSE, token)
+
+    async def read_input(
+        self, function: str, context: Mapping[str, Any], asset_ids: Sequence[int]
+    ) -> Input:
+        """Return what a handler's input function returns for these assets, in binary."""
+        statement = SQL(INPUT).format(Identifier(*function.split(".")))
+        arguments = {"context": Jsonb(dict(context)), "asset_ids": arrays.bigints(asset_ids)}
+        with mapped_errors():
+            async with self.connection.cursor(binary=True) as cursor:
+                await cursor.execute(statement, arguments, prepare=True)
+                result = cursor.pgresult
+                assert result is not None
+                places = range(result.nfields)
+                columns = tuple(
+                    ((result.fname(i) or b"").decode(), result.ftype(i)) for i in places
+                )
+                cells = [
+                    [result.get_value(row, i) for i in places] for row in range(result.ntuples)
+                ]
+        return Input(columns, cells)
 
     async def _call(
         self, statement: LiteralString, arguments: Mapping[str, Any]

@@ -16,7 +16,7 @@ from runner.database import from_psycopg
 from runner.errors import HeadgateError, LostLease
 from runner.flight import Flight
 from runner.lanes import Lanes
-from runner.leases import SLICE_SECONDS, Held
+from runner.leases import SLICE_SECONDS, Handled, Held, Leased
 from runner.queue import Queue
 from runner.rules import Closing
 
@@ -61,15 +61,15 @@ class Settler:
 
     def __init__(self, lanes: Lanes) -> None:
         self.totals = Totals()
-        self.held: dict[int, Held] = {}
+        self.held: dict[int, Leased] = {}
         self._lanes = lanes
         self._tasks: set[asyncio.Task[None]] = set()
         self._beat: asyncio.Task[None] | None = None
         self._is_busy = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
-    def hold(self, held: Held) -> None:
-        """Take charge of a chunk whose calls are about to start."""
+    def hold(self, held: Leased) -> None:
+        """Take charge of a chunk whose work is about to start."""
         self.held[held.chunk.chunk_id] = held
         self._is_busy.set()
 
@@ -95,7 +95,7 @@ class Settler:
             if not self.held:
                 self._is_busy.clear()
             now = self._loop.time()
-            for held in list(self.held.values()):
+            for held in self.calling():
                 if now >= held.starts_end and held.waiting:
                     self.flight.give_up(held, "no time was left to start it")
                 if len(held.report) and now >= held.oldest_at + SLICE_SECONDS:
@@ -107,12 +107,36 @@ class Settler:
 
     async def finish(self) -> None:
         """Hand in all that is done, give back the rest, and wait until that is over."""
-        for held in self.held.values():
+        for held in self.calling():
             if len(held.report):
                 self._settle_soon(held)
         await self._wait()
         self.give_back([held.chunk for held in self.held.values()])
         await self._wait()
+
+    async def settle_handled(self, held: Handled, report: Report) -> None:
+        """Hand in all that a handler made of its chunk."""
+        held.is_settling = True
+        claim = await self._hand_in(held.chunk, report, is_last=True)
+        if claim is None:
+            self._lose(held)
+        else:
+            del self.held[held.chunk.chunk_id]
+            self._ended(held.chunk, claim, was_fruitless=False)
+
+    async def give_up(self, held: Handled, reason: str) -> None:
+        """Let a lease count as lost, because the work on its chunk died."""
+        held.is_settling = True
+        logger.warning("chunk %s of %s: %s", held.chunk.chunk_id, held.chunk.operation, reason)
+        try:
+            await self._lanes.run(lambda queue: queue.lose(held.chunk, reason))
+        except (psycopg.Error, HeadgateError) as exc:
+            logger.error("chunk %s is left to its lease: %s", held.chunk.chunk_id, _told(exc))
+        self._lose(held)
+
+    def calling(self) -> list[Held]:
+        """Return the chunks whose calls are made."""
+        return [held for held in self.held.values() if isinstance(held, Held)]
 
     async def _wait(self) -> None:
         while self._tasks:
@@ -196,14 +220,16 @@ class Settler:
             was_fruitless=was_fruitless, has_next=bool(claim is not None and claim.chunks)
         )
 
-    def _lose(self, held: Held) -> None:
-        self.flight.drop(held)
+    def _lose(self, held: Leased) -> None:
+        if isinstance(held, Held):
+            self.flight.drop(held)
+        held.is_lost = True
         self.totals.lost += 1
         if self.held.get(held.chunk.chunk_id) is held:
             del self.held[held.chunk.chunk_id]
         self.feed.chunk_ended(was_fruitless=False, has_next=False)
 
-    async def _extend(self, due: list[Held]) -> None:
+    async def _extend(self, due: list[Leased]) -> None:
         at = self._loop.time()
         try:
             leases = await self._lanes.run(lambda queue: queue.extend([x.chunk for x in due]))
@@ -220,6 +246,8 @@ class Settler:
             else:
                 logger.warning("lost the lease of chunk %s, dropping it", held.chunk.chunk_id)
                 self._lose(held)
+                if isinstance(held, Handled) and held.work is not None:
+                    held.work.cancel()
         self.flight.pump()
 
     async def _release(self, chunks: Sequence[Chunk]) -> None:

@@ -22,9 +22,11 @@ from runner.flight import Flight
 from runner.lanes import Lanes
 from runner.leases import Held
 from runner.listener import listen
+from runner.pool import Pool
 from runner.queue import Queue
 from runner.settings import Settings
 from runner.settler import Settler, Totals
+from runner.workshop import Workshop
 
 logger = logging.getLogger(__name__)
 
@@ -43,17 +45,23 @@ async def work(
     until: Until = None,
     stop: asyncio.Event | None = None,
     runner: str | None = None,
+    processes: int | None = None,
 ) -> Totals:
     """Work until `until` is true, or for ever; `stop` ends it early, and gives back what waits."""
     name = runner or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
-    return await Worker(settings, concurrency, queues, name).run(until, stop)
+    return await Worker(settings, concurrency, queues, name, processes).run(until, stop)
 
 
 class Worker:
     """One runner: its connections, the calls under way, and what moves between them."""
 
     def __init__(
-        self, settings: Settings, concurrency: int, queues: Sequence[str] | None, name: str
+        self,
+        settings: Settings,
+        concurrency: int,
+        queues: Sequence[str] | None,
+        name: str,
+        processes: int | None,
     ) -> None:
         self._settings = settings
         self._queues = queues
@@ -62,7 +70,10 @@ class Worker:
         self._lanes = Lanes(self._connect, LANES)
         self._settler = Settler(self._lanes)
         self._flight = Flight(self._caller, concurrency, self._on_result)
-        self._feeder = Feeder(self._lanes, self._flight, self._settler, concurrency)
+        power = Pool(processes or len(os.sched_getaffinity(0)))
+        reading = Lanes(self._connect, power.size)
+        self._workshop = Workshop(power, reading, self._flight, self._settler)
+        self._feeder = Feeder(self._lanes, self._flight, self._settler, self._workshop, concurrency)
         self._settler.flight = self._flight
         self._settler.feed = self._feeder
 
@@ -110,7 +121,10 @@ class Worker:
         """Start nothing new, let open calls end, hand in what is done, give back the rest."""
         self._feeder.stop()
         self._lanes.give_up_after(2 * DRAIN_SECONDS)
-        await self._flight.finish(list(self._settler.held.values()), DRAIN_SECONDS)
+        await asyncio.gather(
+            self._flight.finish(self._settler.calling(), DRAIN_SECONDS),
+            self._workshop.finish(DRAIN_SECONDS),
+        )
         await asyncio.wait([feeding], timeout=DRAIN_SECONDS)
         await _cancel([feeding, keeping])
         await self._settler.finish()

@@ -26,7 +26,7 @@ PIPELINE = "data_collection_equities"
 RUN_ID = "first"
 RUN = {"p_pipeline": PIPELINE, "p_run_id": RUN_ID}
 BLOCKS = [block for page in PAGES for block in blocks(page)]
-SQL = [x for x in BLOCKS if x.language == "sql" and x.marks.get("needs") != "blog" and not x.file]
+SQL = [x for x in BLOCKS if x.language == "sql" and "needs" not in x.marks and not x.file]
 SHELL = [block for block in BLOCKS if block.language == "sh"]
 INLINE = re.compile(r"`((?:headgate|make) [^`]+)`")
 COMMANDS: dict[str, Any] = vars(typer.main.get_command(cli.app))["commands"]

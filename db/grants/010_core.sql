@@ -2,7 +2,7 @@
 -- by name, and a name that is missing is an error. Applied again after every change of functions and views.
 --
 -- planner   plans and operates: Airflow, or a person at psql
--- runner    claims chunks and hands results in; reads nothing
+-- runner    claims chunks and hands results in; reads nothing but handlers' input
 -- reader    looks: BI
 
 revoke all on schema headgate from public;
@@ -29,7 +29,7 @@ begin
                 'announce_order', 'report_step', 'step_errors', 'maintain_history', 'maintain_statistics', 'check_health',
                 'database_health'
             ]),
-            ('headgate_runner', array['claim_jobs', 'complete_jobs', 'extend_leases', 'release_jobs', 'applied_files', 'clock']),
+            ('headgate_runner', array['claim_jobs', 'complete_jobs', 'extend_leases', 'release_jobs', 'lose_lease', 'applied_files', 'clock']),
             ('headgate_reader', array['explain_plan', 'explain_summary', 'find_asset', 'database_health', 'applied_files', 'clock'])
         ) as g (role, functions)
     loop

@@ -4,6 +4,7 @@
 -- a name that begins with _     is the plan's own affair
 -- other tables and views        planner and reader may read them
 -- ingest functions              the core calls them, nobody else
+-- input functions of handlers   the runner calls them, too
 -- other functions               the core and planner may call them; reader too, unless they are volatile
 -- the core                      a plan may read the core's views, and call v_callable
 
@@ -53,6 +54,15 @@ begin
                 and p.proname not like '\_%'
         loop
             execute format('grant execute on function %s to %s', v_object.name, v_object.roles);
+        end loop;
+
+        for v_object in
+            select distinct to_regprocedure(o.input_function || '(jsonb, bigint[])') as name
+            from headgate.operations as o
+            where split_part(o.input_function, '.', 1) = v_plan.schema
+        loop
+            execute format('grant usage on schema %I to headgate_runner', v_plan.schema);
+            execute format('grant execute on function %s to headgate_runner', v_object.name);
         end loop;
 
         for v_object in

@@ -22,6 +22,10 @@ def worker(
         list[str] | None,
         typer.Option(metavar="QUEUE", help="Only this queue, e.g. local_high; repeatable."),
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, max=256, help="Processes that handlers run in; else one a core."),
+    ] = None,
     until_input_ends: Annotated[bool, typer.Option("--until-input-ends", hidden=True)] = False,
 ) -> None:
     """Carry out what is queued, of any pipeline; Ctrl-C or SIGTERM gives back what waits."""
@@ -35,7 +39,9 @@ def worker(
         with stop_on_signal() as stop:
             if until_input_ends:
                 stop_on_end_of_input(stop)
-            await work(settings, concurrency=concurrency, queues=queues, stop=stop)
+            await work(
+                settings, concurrency=concurrency, queues=queues, stop=stop, processes=processes
+            )
         return stop.exit_code
 
     if asyncio.run(run()) == INTERRUPTED:

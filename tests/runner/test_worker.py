@@ -404,16 +404,6 @@ async def test_a_missing_secret_stops_nobody_else(plan, shop, run, caplog, monke
     ]
 
 
-async def test_work_for_a_handler_is_left_to_those_who_have_it(plan, run, caplog):
-    write_plan(plan, assets=3, operation_columns={"handler": "tests.compute"})
-    start(plan)
-
-    await run()
-
-    assert details(plan) == {"deferred": 3}
-    assert "needs a handler" in caplog.text
-
-
 async def test_a_dangerous_pattern_defers_its_jobs_and_says_why(plan, shop, run):
     rule = {"status": "*", "body": "(a+)+$", "outcome": "failed", "reason": "x"}
     write_plan(plan, base_url=shop.url, assets=3, rules=(rule,))

@@ -95,8 +95,16 @@ declare
 begin
     if p_operation.ingest_function is not null then
         perform headgate._check_function(
-            p_operation.name, p_operation.ingest_function, 'jsonb, bigint[], text[]', 'headgate.ingest_result', true
+            p_operation.name, p_operation.ingest_function,
+            format('jsonb, bigint[], %s[]', case
+                when p_operation.handler is null then 'text'
+                else coalesce(headgate._row_type(p_operation.ingest_function), 'record')
+            end),
+            'headgate.ingest_result', true
         );
+    end if;
+    if p_operation.input_function is not null then
+        perform headgate._check_function(p_operation.name, p_operation.input_function, 'jsonb, bigint[]', null, true);
     end if;
     if p_operation.due_function is not null then
         perform headgate._check_function(
@@ -143,6 +151,16 @@ begin
 end;
 $func$;
 
+-- The row type that a handler's ingest function takes an array of; null when there is none.
+create or replace function headgate._row_type(p_function text)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select (headgate._row_shape(p_function) ->> 'oid')::oid::regtype::text;
+$func$;
+
 create or replace function headgate._check_function(
     p_operation text,
     p_function text,
@@ -164,13 +182,14 @@ begin
         where c.oid = v_oid
             and (
                 format_type(c.prorettype, null) <> p_result
+                or p_result is null and c.provolatile = 'v'
                 or p_is_definer and (not c.proretset or not c.prosecdef or not coalesce(array_to_string(c.proconfig, ' ') like '%search_path=%', false))
             )
     ) then
         perform headgate._raise(
             'HG018',
             format('operation %s: there is no fit function %s(%s)', p_operation, p_function, p_arguments),
-            format('it must return %s%s', p_result, case
+            format('it must return %s%s', coalesce(p_result, 'rows that begin with asset_id, be stable'), case
                 when p_is_definer then ' (a set), be security definer and pin its search_path' else ''
             end)
         );

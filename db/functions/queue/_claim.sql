@@ -97,6 +97,7 @@ declare
     v_over bigint[] := '{}';
     v_deadly bigint[] := '{}';
     v_poor bigint[] := '{}';
+    v_reason text;
 begin
     foreach v_queue in array array[p_provider.name || '_high', p_provider.name || '_normal', p_provider.name || '_low'] loop
         continue when p_queues is not null and v_queue <> all (p_queues);
@@ -119,7 +120,14 @@ begin
     end loop;
 
     perform headgate._end_chunks(v_over, 'cancelled', 'its step had ended', p_now);
-    perform headgate._end_chunks(v_deadly, 'deferred', 'house: its lease ran out three times', p_now);
+    for v_reason, v_deadly in
+        select coalesce('house: three times: ' || c.lost_reason, 'house: its lease ran out three times'), array_agg(c.chunk_id)
+        from headgate.chunks as c
+        where c.chunk_id = any (v_deadly)
+        group by 1
+    loop
+        perform headgate._end_chunks(v_deadly, 'deferred', v_reason, p_now);
+    end loop;
     perform headgate._end_chunks(v_poor, 'deferred', 'quota: no units are left in this window', p_now);
     return v_taken;
 end;
@@ -274,7 +282,7 @@ begin
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
             p_chunk.group_key, p_chunk.priority, array[u.asset_id], least(1, p_chunk.calls), v_unit, p_chunk.queue,
             'parked', headgate.clock(), coalesce(p_chunk.park_until, headgate.clock() + o.patience),
-            'house: its lease ran out twice', p_chunk.attempt, p_chunk.deaths + 1, p_chunk.booked + v_unit,
+            coalesce('house: twice: ' || p_chunk.lost_reason, 'house: its lease ran out twice'), p_chunk.attempt, p_chunk.deaths + 1, p_chunk.booked + v_unit,
             p_chunk.requests + least(1, p_chunk.calls), p_chunk.planned_at
         from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
         cross join headgate.operations as o

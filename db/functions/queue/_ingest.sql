@@ -9,6 +9,8 @@ create or replace function headgate._ingest(
     p_asset_ids bigint[],
     p_outcomes text[],
     p_payloads text[],
+    p_row_counts integer[],
+    p_rows anyarray,
     p_now timestamptz
 )
 returns headgate.ingest_result[]
@@ -17,47 +19,61 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
+    v_function text;
     v_asset_ids bigint[];
     v_payloads text[];
-    v_context jsonb;
+    v_counts integer[];
+    v_places integer[];
+    v_rows p_rows%type := p_rows;
 begin
     if p_operation.ingest_function is null then
         return '{}';
     end if;
     select
         array_agg(u.asset_id order by u.nth),
-        array_agg(u.payload order by u.nth)
-    into v_asset_ids, v_payloads
+        array_agg(u.payload order by u.nth),
+        array_agg(u.count order by u.nth),
+        array_agg(u.place order by u.nth)
+    into v_asset_ids, v_payloads, v_counts, v_places
     from (
-        select distinct on (r.asset_id) r.*
-        from unnest(p_asset_ids, p_outcomes, p_payloads) with ordinality as r (asset_id, outcome, payload, nth)
-        where r.asset_id = any (p_chunk.asset_ids)
+        select distinct on (r.asset_id) r.*, sum(r.count) over (order by r.nth) - r.count as place
+        from unnest(p_asset_ids, p_outcomes, p_payloads, p_row_counts)
+            with ordinality as r (asset_id, outcome, payload, count, nth)
         order by r.asset_id, r.nth
     ) as u
-    where u.outcome = 'success';
+    where u.outcome = 'success'
+        and u.asset_id = any (p_chunk.asset_ids);
     if v_asset_ids is null then
         return '{}';
     end if;
 
-    select jsonb_build_object(
-        'pipeline', p.name, 'run_id', e.run_id, 'step', p_chunk.step, 'operation', p_operation.name,
-        'group_key', p_chunk.group_key, 'params', e.params, 'now', p_now
-    )
-    into v_context
-    from headgate.process_executions as e
-    join headgate.pipelines as p using (pipeline_id)
-    where e.execution_id = p_chunk.execution_id;
+    v_function := headgate._checked_name(p_operation.ingest_function);
+    if p_row_counts is null then
+        return headgate._ingest_set(
+            v_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, v_payloads
+        );
+    end if;
+    if (select sum(u.count) from unnest(v_counts) as u (count)) <> cardinality(p_rows) then
+        v_rows := array(
+            select p_rows[u.place + i]
+            from unnest(v_counts, v_places) with ordinality as u (count, place, nth)
+            cross join generate_series(1, u.count) as i
+            order by u.nth, i
+        );
+    end if;
     return headgate._ingest_set(
-        headgate._checked_name(p_operation.ingest_function), v_context, v_asset_ids, v_payloads
+        v_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, v_counts, v_rows
     );
 end;
 $func$;
 
+-- p_counts[i] of the answers belong to p_asset_ids[i]; null: one to each.
 create or replace function headgate._ingest_set(
     p_function text,
     p_context jsonb,
     p_asset_ids bigint[],
-    p_payloads text[]
+    p_counts integer[],
+    p_answers anyarray
 )
 returns headgate.ingest_result[]
 language plpgsql
@@ -68,10 +84,11 @@ declare
     v_results headgate.ingest_result[];
     v_count constant integer := cardinality(p_asset_ids);
     v_half constant integer := v_count / 2;
+    v_cut integer;
 begin
     begin
         execute format('select array_agg(r) from %s($1, $2, $3) as r', p_function)
-        into v_results using p_context, p_asset_ids, p_payloads;
+        into v_results using p_context, p_asset_ids, p_answers;
         return coalesce(v_results, '{}');
     exception
         when others then
@@ -87,7 +104,11 @@ begin
             end if;
     end;
 
-    return headgate._ingest_set(p_function, p_context, p_asset_ids[: v_half], p_payloads[: v_half])
-        || headgate._ingest_set(p_function, p_context, p_asset_ids[v_half + 1 :], p_payloads[v_half + 1 :]);
+    v_cut := coalesce((select sum(u.count) from unnest(p_counts[: v_half]) as u (count)), v_half);
+    return headgate._ingest_set(
+        p_function, p_context, p_asset_ids[: v_half], p_counts[: v_half], p_answers[: v_cut]
+    ) || headgate._ingest_set(
+        p_function, p_context, p_asset_ids[v_half + 1 :], p_counts[v_half + 1 :], p_answers[v_cut + 1 :]
+    );
 end;
 $func$;

@@ -49,10 +49,13 @@ begin
         return next row(
             v_chunk.chunk_id, v_chunk.lease_no, extract(epoch from v_operation.lease)::integer,
             v_run.pipeline, v_run.run_id, v_chunk.step, p_provider.name, v_operation.name,
-            case when v_operation.path is not null then headgate._call(
-                v_operation, p_provider, v_requests.refused, p_is_probe,
-                headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now)
-            ) end,
+            case
+                when v_operation.path is not null then headgate._call(
+                    v_operation, p_provider, v_requests.refused, p_is_probe,
+                    headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now)
+                )
+                when v_operation.handler is not null then headgate._handling(v_chunk, v_operation, p_now)
+            end,
             v_operation.handler, v_chunk.asset_ids, v_requests.assets, v_requests.urls, v_requests.bodies,
             v_chunk.attempt, null
         )::headgate.claimed_chunk;

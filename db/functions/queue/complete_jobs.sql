@@ -1,5 +1,6 @@
 -- A runner hands in results: rows, state, details, counters, the message, and last the gate and the quota, in one commit.
--- May be called several times per lease, in slices; an outdated token changes nothing.
+-- May be called several times per lease, in slices; an outdated token changes nothing. What a handler computed comes as rows of
+-- the type its ingest function takes: p_row_counts[i] of them belong to p_asset_ids[i].
 
 create or replace function headgate.complete_jobs(
     p_runner text,
@@ -15,7 +16,9 @@ create or replace function headgate.complete_jobs(
     p_closing jsonb default null,
     p_claim integer default 0,
     p_queues text[] default null,
-    p_avoid text[] default '{}'
+    p_avoid text[] default '{}',
+    p_row_counts integer[] default null,
+    p_rows anyarray default null::text[]
 )
 returns setof headgate.claimed_chunk
 language plpgsql
@@ -35,11 +38,15 @@ declare
     v_fates headgate.job_fate[];
     v_tally headgate.job_tally;
 begin
-    perform headgate._check_report(p_asset_ids, p_outcomes, p_blames, p_payloads, p_closing);
+    perform headgate._check_report(
+        p_asset_ids, p_outcomes, p_blames, p_payloads, p_closing, p_row_counts, cardinality(p_rows)
+    );
     select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
     select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
 
-    v_results := headgate._ingest(v_chunk, v_operation, p_asset_ids, p_outcomes, p_payloads, v_now);
+    v_results := headgate._ingest(
+        v_chunk, v_operation, p_asset_ids, p_outcomes, p_payloads, p_row_counts, p_rows, v_now
+    );
     v_closing := coalesce(
         headgate._live_closing(v_provider, v_chunk, p_closing, v_now), headgate._house_fault(v_results)
     );
@@ -110,7 +117,9 @@ create or replace function headgate._check_report(
     p_outcomes text[],
     p_blames text[],
     p_payloads text[],
-    p_closing jsonb
+    p_closing jsonb,
+    p_row_counts integer[],
+    p_row_count integer
 )
 returns void
 language plpgsql
@@ -123,6 +132,8 @@ begin
     if cardinality(p_outcomes) is distinct from v_count
         or cardinality(p_blames) <> v_count
         or cardinality(p_payloads) <> v_count
+        or p_row_counts is not null
+        and (cardinality(p_row_counts) <> v_count or (select sum(u.rows) from unnest(p_row_counts) as u (rows)) <> p_row_count)
         or not p_outcomes <@ array['success', 'skipped', 'retry', 'failed', 'deferred', 'unsent']
         or not array_remove(p_blames, null) <@ array['item', 'provider', 'house', 'quota']
         or p_closing ->> 'until' not in ('retry_after', 'reset', 'execution', 'for')

@@ -1,0 +1,100 @@
+"""What a handler is given and what it returns: the contract of operations that compute.
+
+    def last_close(chunk: Chunk) -> Result:
+        close = chunk.columns["close"]
+        return Result({"asset_id": chunk.asset_ids, "close": close[chunk.ends - 1]})
+
+A handler is a function of a chunk. It runs in a process of its own kind, sees no connection, and
+commits nothing: what it returns is written by the operation's ingest function, together with the
+state. This module brings numpy, so a worker's main process never imports it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas
+
+GROUP = "headgate.handlers"
+"""The entry points among which a handler's name is looked up."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The assets to compute, and all the rows their input function returned for them.
+
+    `columns` holds the series of all assets, one after the other in the order of `asset_ids`: those
+    of asset i are `columns[name][starts[i]:ends[i]]`. What the input function returns as plain
+    values, not as arrays, is in `values`, one for each asset. A missing number is nan, a missing
+    date or time NaT, a missing text None. Dates are datetime64[D], times datetime64[us] in UTC.
+    """
+
+    asset_ids: npt.NDArray[np.int64]
+    codes: list[str]
+    watermarks: npt.NDArray[np.datetime64]
+    """How far each asset's last result reached; NaT: there is none."""
+    parameters: Mapping[str, Any]
+    """The run's parameters."""
+    now: datetime
+    columns: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+    values: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+    lengths: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    """How many rows each asset has; 0 where the input function returned nothing."""
+
+    def __len__(self) -> int:
+        return len(self.asset_ids)
+
+    @cached_property
+    def ends(self) -> npt.NDArray[np.int64]:
+        """Return the index after each asset's last row."""
+        return np.cumsum(self.lengths)
+
+    @cached_property
+    def starts(self) -> npt.NDArray[np.int64]:
+        """Return the index of each asset's first row."""
+        starts: npt.NDArray[np.int64] = self.ends - self.lengths
+        return starts
+
+    def frame(self) -> pandas.DataFrame:
+        """Return the columns as a frame, with the asset of each row in `asset_id`."""
+        import pandas
+
+        ids = np.repeat(self.asset_ids, self.lengths)
+        return pandas.DataFrame({"asset_id": ids, **self.columns})
+
+    def take(self, first: int, last: int) -> Chunk:
+        """Return the assets from `first` up to, not including, `last`, one at least."""
+        rows = slice(int(self.starts[first]), int(self.ends[last - 1]))
+        return Chunk(
+            asset_ids=self.asset_ids[first:last],
+            codes=self.codes[first:last],
+            watermarks=self.watermarks[first:last],
+            parameters=self.parameters,
+            now=self.now,
+            columns={name: column[rows] for name, column in self.columns.items()},
+            values={name: value[first:last] for name, value in self.values.items()},
+            lengths=self.lengths[first:last],
+        )
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a handler made of a chunk.
+
+    `rows` is a frame, or columns by name: exactly those of the row type that the operation's ingest
+    function takes. `asset_id` says whose a row is; an asset may have several. nan, NaT and None
+    become null. Every asset of the chunk needs a row, or a reason in `skipped` (nothing to do, as
+    after a success) or `failed`.
+    """
+
+    rows: Mapping[str, Any] | pandas.DataFrame | None = None
+    skipped: Mapping[int, str] = field(default_factory=dict)
+    failed: Mapping[int, str] = field(default_factory=dict)

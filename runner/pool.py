@@ -1,0 +1,200 @@
+"""Processes that run handlers, so that the worker's own process stays free for calls.
+
+A process is started when there is work for it, kept while there is more, and killed with all it has
+started when its work takes too long or its output cannot be read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import pickle
+import signal
+import sys
+from collections import deque
+from typing import Final
+
+from runner.pool_messages import Done, Task, WorkLost
+from runner.pool_process import LENGTH
+
+logger = logging.getLogger(__name__)
+
+IDLE_SECONDS: Final = 30.0
+KEPT_OUTPUT: Final = 2000
+ONE_THREAD: Final = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+}
+"""Each process has a core of its own; threads of their libraries would only get in the way."""
+
+
+class Pool:
+    """Up to `size` processes; a task waits for a free one."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._room = asyncio.Semaphore(size)
+        self._idle: list[Process] = []
+        self._busy: set[Process] = set()
+
+    async def run(self, task: Task) -> Done:
+        """Run a task; raises WorkLost when its process died, hung or took too much memory."""
+        async with self._room:
+            process = self._idle.pop() if self._idle else await Process.start()
+            process.stop_timer()
+            self._busy.add(process)
+            try:
+                async with asyncio.timeout(task.timeout_seconds):
+                    done = await process.ask(task)
+            except TimeoutError:
+                raise WorkLost(f"it took longer than {task.timeout_seconds:g} seconds") from None
+            finally:
+                self._busy.discard(process)
+                if not process.is_ready:
+                    await process.kill()
+            self._put_away(process, task, done)
+            if done.lost is not None:
+                raise WorkLost(done.lost)
+            return done
+
+    async def aclose(self) -> None:
+        """Kill all processes, those at work too."""
+        processes = [*self._idle, *self._busy]
+        self._idle.clear()
+        await asyncio.gather(*(process.kill() for process in processes))
+
+    def _put_away(self, process: Process, task: Task, done: Done) -> None:
+        if done.must_end is None:
+            self._idle.append(process)
+            process.start_timer(IDLE_SECONDS, lambda: self._retire(process))
+        else:
+            if done.lost is None:
+                logger.warning("%s: its process is replaced: %s", task.handler, done.must_end)
+            process.kill_soon()
+
+    def _retire(self, process: Process) -> None:
+        if process in self._idle:
+            self._idle.remove(process)
+            process.kill_soon()
+
+
+class Process:
+    """One process: it is asked one thing at a time."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.is_ready = True
+        self._process = process
+        self._printed: deque[str] = deque(maxlen=20)
+        self._printed_bytes = 0
+        self._draining = asyncio.create_task(self._drain())
+        self._timer: asyncio.TimerHandle | None = None
+        self._killing: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def start(cls) -> Process:
+        """Start a process in a group of its own."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "runner.pool_process",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, **ONE_THREAD},
+            start_new_session=True,
+        )
+        return cls(process)
+
+    async def ask(self, task: Task) -> Done:
+        """Send a task and wait for its end; raises WorkLost when the process has ended before."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None and stdout is not None
+        self.is_ready = False
+        body = pickle.dumps(task, pickle.HIGHEST_PROTOCOL)
+        self._printed_bytes = 0
+        try:
+            stdin.write(LENGTH.pack(len(body)))
+            stdin.write(body)
+            await stdin.drain()
+            answer = asyncio.ensure_future(self._answer(stdout))
+            ended = asyncio.ensure_future(self._process.wait())
+            try:
+                await asyncio.wait({answer, ended}, return_when=asyncio.FIRST_COMPLETED)
+                if not answer.done():  # what it has started may hold the pipe open
+                    await asyncio.wait({answer}, timeout=0.1)
+                if not answer.done():
+                    raise ConnectionError
+                done = answer.result()
+            finally:
+                answer.cancel()
+                ended.cancel()
+        except (ConnectionError, asyncio.IncompleteReadError, pickle.UnpicklingError):
+            raise WorkLost(await self._how_it_ended()) from None
+        self.is_ready = True
+        if self._printed_bytes > KEPT_OUTPUT:
+            logger.warning(
+                "%s printed %s bytes, which were dropped", task.handler, self._printed_bytes
+            )
+        return done
+
+    async def kill(self) -> None:
+        """Kill the process and whatever it has started."""
+        self.is_ready = False
+        self.stop_timer()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        await self._process.wait()
+        self._draining.cancel()
+        transport = getattr(self._process, "_transport", None)
+        if transport is not None:
+            transport.close()
+
+    def kill_soon(self) -> None:
+        """Kill the process without waiting for it."""
+        self._killing = asyncio.create_task(self.kill())
+
+    def start_timer(self, seconds: float, what: object) -> None:
+        """Do something unless the process is asked again before."""
+        assert callable(what)
+        self._timer = asyncio.get_running_loop().call_later(seconds, what)
+
+    def stop_timer(self) -> None:
+        """Forget what was to be done."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def _answer(self, stdout: asyncio.StreamReader) -> Done:
+        (length,) = LENGTH.unpack(await stdout.readexactly(LENGTH.size))
+        done = pickle.loads(await stdout.readexactly(length))
+        if not isinstance(done, Done):
+            raise pickle.UnpicklingError
+        return done
+
+    async def _how_it_ended(self) -> str:
+        try:
+            async with asyncio.timeout(1.0):
+                code = await self._process.wait()
+        except TimeoutError:
+            return "its process answered with garbage"
+        last = next(reversed(self._printed), "")
+        said = f"; its last words: {last[:200]}" if last else ""
+        if code < 0:
+            return f"its process was killed by {signal.Signals(-code).name}{said}"
+        return f"its process ended itself with code {code}{said}"
+
+    async def _drain(self) -> None:
+        """Read what handlers print; a little of it is kept and logged, the rest only counted."""
+        stderr = self._process.stderr
+        assert stderr is not None
+        while block := await stderr.read(65_536):
+            if self._printed_bytes < KEPT_OUTPUT:
+                for line in block[:KEPT_OUTPUT].decode("utf-8", "replace").splitlines():
+                    if line.strip():
+                        self._printed.append(line)
+                        logger.info("a handler says: %s", line)
+            self._printed_bytes += len(block)

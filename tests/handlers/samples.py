@@ -1,0 +1,130 @@
+"""Handlers for tests: a good one, and those that do what a handler must not."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+from runner.handlers import Chunk, Result
+
+KEPT: list[bytearray] = []
+
+
+def mean(chunk: Chunk) -> Result:
+    """Return the mean close of each asset that has bars."""
+    has_bars = chunk.lengths > 0
+    sums = np.add.reduceat(chunk.columns["close"], chunk.starts[has_bars])
+    ids, bars = chunk.asset_ids[has_bars], chunk.lengths[has_bars]
+    rows = {
+        "asset_id": ids,
+        "mean": sums / bars,
+        "bars": bars,
+        "last_date": chunk.columns["dates"][chunk.ends[has_bars] - 1],
+    }
+    return Result(rows, skipped={x: "no bars" for x in chunk.asset_ids[~has_bars].tolist()})
+
+
+def mean_of_a_frame(chunk: Chunk) -> Result:
+    """Return the same, by pandas."""
+    rows = chunk.frame().groupby("asset_id", as_index=False)
+    named = {"mean": ("close", "mean"), "bars": ("close", "size"), "last_date": ("dates", "max")}
+    return Result(rows.agg(**named))
+
+
+def culprit(chunk: Chunk) -> bool:
+    return "P3" in chunk.codes
+
+
+def raises(chunk: Chunk) -> Result:
+    if culprit(chunk):
+        raise ValueError("no mean\nof this")
+    return mean(chunk)
+
+
+def no_signature() -> Result:
+    return Result()
+
+
+def says_nothing(chunk: Chunk) -> Result:
+    return None  # type: ignore[return-value]
+
+
+def too_few_rows(chunk: Chunk) -> Result:
+    rows = mean(chunk.take(0, len(chunk) - 1)).rows
+    return Result(rows)
+
+
+def wrong_columns(chunk: Chunk) -> Result:
+    rows = dict(mean(chunk).rows)  # type: ignore[arg-type]
+    rows["average"] = rows.pop("mean")
+    return Result(rows)
+
+
+def wrong_type(chunk: Chunk) -> Result:
+    rows = dict(mean(chunk).rows)  # type: ignore[arg-type]
+    return Result({**rows, "bars": rows["bars"] + 0.5})
+
+
+def nan_keys(chunk: Chunk) -> Result:
+    rows = dict(mean(chunk).rows)  # type: ignore[arg-type]
+    keys = rows["asset_id"].astype(float)
+    keys[chunk.codes.index("P3")] = np.nan
+    return Result({**rows, "asset_id": keys})
+
+
+def infinite(chunk: Chunk) -> Result:
+    rows = dict(mean(chunk).rows)  # type: ignore[arg-type]
+    rows["mean"][chunk.codes.index("P3")] = np.inf
+    return Result(rows)
+
+
+def prints(chunk: Chunk) -> Result:
+    print("x" * 5_000_000)
+    sys.stderr.write("y" * 1000)
+    ctypes.CDLL(None).puts(b"from C")
+    return mean(chunk)
+
+
+def leaks(chunk: Chunk) -> Result:
+    KEPT.append(bytearray(os.urandom(1) * 50_000_000))
+    return mean(chunk)
+
+
+def greedy(chunk: Chunk) -> Result:
+    if culprit(chunk):
+        KEPT.append(bytearray(10**9))
+    return mean(chunk)
+
+
+def hangs(chunk: Chunk) -> Result:
+    if culprit(chunk):
+        time.sleep(1000)
+    return mean(chunk)
+
+
+def exits(chunk: Chunk) -> Result:
+    if culprit(chunk):
+        print("good-bye", file=sys.stderr, flush=True)
+        sys.exit(3)
+    return mean(chunk)
+
+
+def crashes(chunk: Chunk) -> Result:
+    if culprit(chunk):
+        ctypes.string_at(0)
+    return mean(chunk)
+
+
+def forks(chunk: Chunk) -> Result:
+    os.fork()
+    return mean(chunk)
+
+
+def leaves_a_process(chunk: Chunk) -> Result:
+    subprocess.Popen(["sleep", "1000"])
+    return mean(chunk)
