@@ -3,7 +3,9 @@
 alter table headgate.operations
     add column input_function text,
     add column max_memory bigint not null default 1073741824,
+    -- squawk-ignore constraint-missing-not-valid
     add constraint input_has_its_handler check (input_function is null or handler is not null),
+    -- squawk-ignore constraint-missing-not-valid
     add constraint max_memory_is_enough check (max_memory >= 67108864);
 
 comment on column headgate.operations.handler is

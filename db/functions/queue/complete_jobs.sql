@@ -18,7 +18,7 @@ create or replace function headgate.complete_jobs(
     p_queues text[] default null,
     p_avoid text[] default '{}',
     p_row_counts integer[] default null,
-    p_rows anyarray default null::text[]
+    p_rows anyarray default null::pg_catalog.text[]
 )
 returns setof headgate.claimed_chunk
 language plpgsql
