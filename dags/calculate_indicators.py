@@ -1,4 +1,4 @@
-"""Calculate indicators when prices have been loaded, and once a day in any case."""
+"""Calculate indicators and publish the screener, when prices have been loaded and once a day."""
 
 from datetime import datetime, timedelta
 
@@ -19,9 +19,10 @@ with DAG(
 ):
     start = CallFunction(task_id="initialize_execution", function="headgate.start_execution")
     calculate = RunStep(task_id="calculate_indicators")
+    publish = CallFunction(task_id="publish_screener", function="equities.publish_screener")
     finish = CallFunction(
         task_id="finalize_execution",
         function="headgate.finalize_execution",
         trigger_rule="all_done",
     )
-    start >> calculate >> finish
+    start >> calculate >> publish >> finish

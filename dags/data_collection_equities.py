@@ -6,7 +6,13 @@ from airflow.sdk import DAG, Asset, Param
 
 from runner.airflow import CallFunction, RunStep, orders_or
 
-STEPS = ("process_us_markets", "process_lse", "process_german_markets", "process_european_markets")
+STEPS = (
+    "process_us_markets",
+    "process_lse",
+    "process_german_markets",
+    "process_european_markets",
+    "load_fx_rates",
+)
 UNITS = {"type": ["null", "integer"], "minimum": 0}
 NAMES = {"type": ["null", "array"], "items": {"type": "string"}}
 

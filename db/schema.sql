@@ -812,6 +812,781 @@ ALTER FUNCTION equities._merge_odd(p_context jsonb, p_asset_ids bigint[], p_payl
 COMMENT ON FUNCTION equities._merge_odd(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean) IS 'What _merge_bars does, for answers that it cannot read: each is cleaned first, or fails its own listing.';
 
 --
+-- Name: _number(jsonb); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._number(p_value jsonb) RETURNS double precision
+    LANGUAGE sql IMMUTABLE
+    AS $_$
+    select case
+        when pg_catalog.jsonb_typeof(p_value) = 'number'
+            or (p_value #>> '{}') ~ '^-?[0-9]{1,30}([.][0-9]{1,30})?$' then (p_value #>> '{}')::double precision
+    end;
+$_$;
+
+ALTER FUNCTION equities._number(p_value jsonb) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _number(p_value jsonb); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._number(p_value jsonb) IS 'The number in a JSON value; null where it holds none.';
+
+--
+-- Name: _quotation(text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._quotation(p_quoted text, OUT currency text, OUT factor double precision) RETURNS record
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        case p_quoted when 'GBX' then 'GBP' when 'ILA' then 'ILS' when 'ZAC' then 'ZAR' else p_quoted end,
+        case when p_quoted in ('GBX', 'ILA', 'ZAC') then 0.01 else 1.0 end;
+$$;
+
+ALTER FUNCTION equities._quotation(p_quoted text, OUT currency text, OUT factor double precision) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _quotation(p_quoted text, OUT currency text, OUT factor double precision); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._quotation(p_quoted text, OUT currency text, OUT factor double precision) IS 'The currency behind a quotation, and what part of it the quotation counts.';
+
+--
+-- Name: _screener_fault(bigint[], double precision[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._screener_fault(p_asset_ids bigint[], p_prices double precision[]) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when count(s.asset_id) < 0.9 * count(*)
+            then format('%s of %s listings are left', count(s.asset_id), count(*))
+        when count(*) filter (where greatest(s.price_usd / o.price, o.price / s.price_usd) > 50) > 0.01 * count(*)
+            then format(
+                '%s of %s prices are more than 50 times what they were, or less than a 50th',
+                count(*) filter (where greatest(s.price_usd / o.price, o.price / s.price_usd) > 50), count(*)
+            )
+    end
+    from unnest(p_asset_ids, p_prices) as o (asset_id, price)
+    left join equities.screener as s using (asset_id);
+$$;
+
+ALTER FUNCTION equities._screener_fault(p_asset_ids bigint[], p_prices double precision[]) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _screener_fault(p_asset_ids bigint[], p_prices double precision[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._screener_fault(p_asset_ids bigint[], p_prices double precision[]) IS 'What is wrong with the screener''s rows, compared with the prices in US dollars before.';
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+--
+-- Name: screener; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE TABLE equities.screener (
+    asset_id bigint CONSTRAINT technical_indicators_asset_id_not_null NOT NULL,
+    date date CONSTRAINT technical_indicators_date_not_null NOT NULL,
+    bars integer CONSTRAINT technical_indicators_bars_not_null NOT NULL,
+    close double precision,
+    adjusted_close double precision,
+    high_52w double precision,
+    low_52w double precision,
+    from_high_52w double precision,
+    from_low_52w double precision,
+    drawdown_252 double precision,
+    max_drawdown_252 double precision,
+    sma_5 double precision,
+    sma_10 double precision,
+    sma_20 double precision,
+    sma_50 double precision,
+    sma_100 double precision,
+    sma_200 double precision,
+    ema_10 double precision,
+    ema_12 double precision,
+    ema_20 double precision,
+    ema_26 double precision,
+    ema_50 double precision,
+    ema_100 double precision,
+    ema_200 double precision,
+    macd double precision,
+    macd_signal double precision,
+    macd_histogram double precision,
+    distance_sma_50 double precision,
+    distance_sma_200 double precision,
+    atr_14 double precision,
+    atr_percent double precision,
+    plus_di_14 double precision,
+    minus_di_14 double precision,
+    adx_14 double precision,
+    rsi_14 double precision,
+    stochastic_k_14 double precision,
+    stochastic_d_3 double precision,
+    williams_r_14 double precision,
+    cci_20 double precision,
+    roc_5 double precision,
+    roc_21 double precision,
+    roc_63 double precision,
+    roc_126 double precision,
+    roc_252 double precision,
+    bollinger_upper_20 double precision,
+    bollinger_lower_20 double precision,
+    bollinger_width_20 double precision,
+    bollinger_percent_b double precision,
+    zscore_20 double precision,
+    zscore_60 double precision,
+    volatility_20 double precision,
+    volatility_60 double precision,
+    volatility_252 double precision,
+    obv double precision,
+    mfi_14 double precision,
+    cmf_20 double precision,
+    volume double precision,
+    volume_sma_20 double precision,
+    volume_sma_50 double precision,
+    volume_ratio_20 double precision,
+    volume_ratio_50 double precision,
+    volume_zscore_20 double precision,
+    turnover_20 double precision,
+    calculated_at timestamp with time zone CONSTRAINT technical_indicators_calculated_at_not_null NOT NULL,
+    ticker text NOT NULL,
+    name text,
+    type text,
+    exchange text,
+    group_key text NOT NULL,
+    country text,
+    sector text,
+    isin text,
+    currency text,
+    usd_rate double precision,
+    usd_rate_date date,
+    price_usd double precision,
+    turnover_usd double precision,
+    market_cap_usd double precision,
+    pe_ratio double precision,
+    price_to_book double precision,
+    dividend_yield double precision,
+    earnings_per_share double precision,
+    profit_margin double precision,
+    beta double precision,
+    fundamentals_at timestamp with time zone,
+    is_fresh boolean NOT NULL,
+    published_at timestamp with time zone NOT NULL,
+    CONSTRAINT price_is_positive CHECK ((close > (0)::double precision))
+);
+
+ALTER TABLE equities.screener OWNER TO headgate_plan_equities;
+
+--
+-- Name: TABLE screener; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON TABLE equities.screener IS 'Listings with indicators, fundamentals and prices in US dollars, as published last; equities.v_screener shows it.';
+
+--
+-- Name: COLUMN screener.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.asset_id IS 'The listing, as in headgate.v_assets.';
+
+--
+-- Name: COLUMN screener.date; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.date IS 'The session of its last bar.';
+
+--
+-- Name: COLUMN screener.bars; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.bars IS 'Bars that were read, of the last ten years.';
+
+--
+-- Name: COLUMN screener.close; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.close IS 'Last price as traded, in the listing''s currency. Source: prices.close.';
+
+--
+-- Name: COLUMN screener.adjusted_close; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.adjusted_close IS 'Last price, adjusted for splits and dividends, in the listing''s currency. Source: prices.adjusted_close.';
+
+--
+-- Name: COLUMN screener.high_52w; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.high_52w IS 'Highest high of the last 364 days. Source: adjusted high.';
+
+--
+-- Name: COLUMN screener.low_52w; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.low_52w IS 'Lowest low of the last 364 days. Source: adjusted low.';
+
+--
+-- Name: COLUMN screener.from_high_52w; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.from_high_52w IS '100 * (close / high_52w - 1), percent, 0 or below. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.from_low_52w; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.from_low_52w IS '100 * (close / low_52w - 1), percent, 0 or above. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.drawdown_252; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.drawdown_252 IS '100 * (close / highest close of 252 bars - 1), percent. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.max_drawdown_252; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.max_drawdown_252 IS 'Deepest fall from the highest close before it within 252 bars, percent. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.sma_5; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.sma_5 IS 'Mean of the last 5 closes, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.sma_10; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.sma_10 IS 'Mean of the last 10 closes, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.sma_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.sma_20 IS 'Mean of the last 20 closes, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.sma_50; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.sma_50 IS 'Mean of the last 50 closes, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.sma_100; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.sma_100 IS 'Mean of the last 100 closes, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.sma_200; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.sma_200 IS 'Mean of the last 200 closes, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.ema_10; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.ema_10 IS 'Exponential average over 10 bars, alpha = 2 / 11, from the first close read on, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.ema_12; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.ema_12 IS 'Exponential average over 12 bars, alpha = 2 / 13, from the first close read on, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.ema_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.ema_20 IS 'Exponential average over 20 bars, alpha = 2 / 21, from the first close read on, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.ema_26; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.ema_26 IS 'Exponential average over 26 bars, alpha = 2 / 27, from the first close read on, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.ema_50; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.ema_50 IS 'Exponential average over 50 bars, alpha = 2 / 51, from the first close read on, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.ema_100; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.ema_100 IS 'Exponential average over 100 bars, alpha = 2 / 101, from the first close read on, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.ema_200; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.ema_200 IS 'Exponential average over 200 bars, alpha = 2 / 201, from the first close read on, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.macd; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.macd IS 'MACD line: ema_12 - ema_26, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.macd_signal; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.macd_signal IS 'Exponential average of the MACD line over 9 bars, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.macd_histogram; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.macd_histogram IS 'macd - macd_signal, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.distance_sma_50; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.distance_sma_50 IS '100 * (close / sma_50 - 1), percent. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.distance_sma_200; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.distance_sma_200 IS '100 * (close / sma_200 - 1), percent. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.atr_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.atr_14 IS 'Average true range: Wilder''s average (alpha = 1/14) of max(high, close before) - min(low, close before), price. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN screener.atr_percent; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.atr_percent IS '100 * atr_14 / close, percent. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN screener.plus_di_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.plus_di_14 IS '100 * Wilder''s average over 14 bars of upward moves of the high / atr_14, 0 to 100. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN screener.minus_di_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.minus_di_14 IS '100 * Wilder''s average over 14 bars of downward moves of the low / atr_14, 0 to 100. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN screener.adx_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.adx_14 IS 'Wilder''s average over 14 bars of 100 * |+DI - -DI| / (+DI + -DI), 0 to 100. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN screener.rsi_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.rsi_14 IS '100 * g / (g + l), g and l Wilder''s averages over 14 bars of gains and losses, 0 to 100; null: nothing moved. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.stochastic_k_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.stochastic_k_14 IS 'Slow %K: mean over 3 bars of 100 * (close - low of 14) / (high of 14 - low of 14), 0 to 100. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN screener.stochastic_d_3; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.stochastic_d_3 IS 'Slow %D: mean of the last 3 stochastic_k_14, 0 to 100. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN screener.williams_r_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.williams_r_14 IS 'Williams %R: -100 * (high of 14 - close) / (high of 14 - low of 14), -100 to 0. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN screener.cci_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.cci_20 IS '(typical - mean of 20) / (0.015 * mean absolute deviation of 20), typical = (high + low + close) / 3, no unit. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN screener.roc_5; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.roc_5 IS 'Rate of change: 100 * (close / close 5 bars ago - 1), percent; null: fewer than 6 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.roc_21; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.roc_21 IS 'Rate of change: 100 * (close / close 21 bars ago - 1), percent; null: fewer than 22 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.roc_63; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.roc_63 IS 'Rate of change: 100 * (close / close 63 bars ago - 1), percent; null: fewer than 64 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.roc_126; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.roc_126 IS 'Rate of change: 100 * (close / close 126 bars ago - 1), percent; null: fewer than 127 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.roc_252; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.roc_252 IS 'Rate of change: 100 * (close / close 252 bars ago - 1), percent; null: fewer than 253 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.bollinger_upper_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.bollinger_upper_20 IS 'sma_20 + 2 * standard deviation (of 20 closes, n), price. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.bollinger_lower_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.bollinger_lower_20 IS 'sma_20 - 2 * standard deviation (of 20 closes, n), price. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.bollinger_width_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.bollinger_width_20 IS '100 * (upper - lower) / sma_20, percent. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.bollinger_percent_b; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.bollinger_percent_b IS '(close - lower) / (upper - lower), 0 at the lower band, 1 at the upper. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.zscore_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.zscore_20 IS '(close - mean) / standard deviation of the last 20 closes (n), standard deviations. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.zscore_60; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.zscore_60 IS '(close - mean) / standard deviation of the last 60 closes (n), standard deviations. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.volatility_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.volatility_20 IS 'Realised volatility: standard deviation (n - 1) of the last 20 log returns * sqrt(252) * 100, percent a year; null: fewer than 21 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.volatility_60; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.volatility_60 IS 'Realised volatility: standard deviation (n - 1) of the last 60 log returns * sqrt(252) * 100, percent a year; null: fewer than 61 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.volatility_252; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.volatility_252 IS 'Realised volatility: standard deviation (n - 1) of the last 252 log returns * sqrt(252) * 100, percent a year; null: fewer than 253 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.obv; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.obv IS 'On-balance volume: sum of volume with the sign of the close''s change, over all bars read, shares. Source: adjusted close, volume.';
+
+--
+-- Name: COLUMN screener.mfi_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.mfi_14 IS 'Money flow index: 100 * inflow / (inflow + outflow) of typical * volume over 14 bars, 0 to 100. Source: adjusted high, low, close, volume.';
+
+--
+-- Name: COLUMN screener.cmf_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.cmf_20 IS 'Chaikin money flow: sum of ((close - low) - (high - close)) / (high - low) * volume / sum of volume over 20 bars, -1 to 1. Source: adjusted high, low, close, volume.';
+
+--
+-- Name: COLUMN screener.volume; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.volume IS 'Volume of the last bar, shares, adjusted for splits. Source: prices.volume.';
+
+--
+-- Name: COLUMN screener.volume_sma_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.volume_sma_20 IS 'Mean volume of the last 20 bars, shares. Source: prices.volume.';
+
+--
+-- Name: COLUMN screener.volume_sma_50; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.volume_sma_50 IS 'Mean volume of the last 50 bars, shares. Source: prices.volume.';
+
+--
+-- Name: COLUMN screener.volume_ratio_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.volume_ratio_20 IS 'volume / volume_sma_20, no unit. Source: prices.volume.';
+
+--
+-- Name: COLUMN screener.volume_ratio_50; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.volume_ratio_50 IS 'volume / volume_sma_50, no unit. Source: prices.volume.';
+
+--
+-- Name: COLUMN screener.volume_zscore_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.volume_zscore_20 IS '(volume - mean) / standard deviation of the last 20 volumes (n), standard deviations. Source: prices.volume.';
+
+--
+-- Name: COLUMN screener.turnover_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.turnover_20 IS 'Mean of close * volume over 20 bars, in the listing''s currency a day. Source: adjusted close, volume.';
+
+--
+-- Name: COLUMN screener.calculated_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.calculated_at IS 'When it was calculated.';
+
+--
+-- Name: COLUMN screener.ticker; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.ticker IS 'The listing''s code, e.g. AAPL.US.';
+
+--
+-- Name: COLUMN screener.name; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.name IS 'The company''s or fund''s name.';
+
+--
+-- Name: COLUMN screener.type; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.type IS 'Common Stock, Preferred Stock, ETF or FUND.';
+
+--
+-- Name: COLUMN screener.exchange; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.exchange IS 'The exchange''s name, e.g. NASDAQ.';
+
+--
+-- Name: COLUMN screener.group_key; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.group_key IS 'The provider''s exchange code, e.g. US.';
+
+--
+-- Name: COLUMN screener.country; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.country IS 'The company''s country.';
+
+--
+-- Name: COLUMN screener.sector; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.sector IS 'The company''s sector.';
+
+--
+-- Name: COLUMN screener.isin; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.isin IS 'Its ISIN as published: wrong at times.';
+
+--
+-- Name: COLUMN screener.currency; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.currency IS 'The currency it is quoted in.';
+
+--
+-- Name: COLUMN screener.usd_rate; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.usd_rate IS 'US dollars for one unit of it; null: no rate is known yet.';
+
+--
+-- Name: COLUMN screener.usd_rate_date; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.usd_rate_date IS 'The day of that rate; null: none is needed, or known.';
+
+--
+-- Name: COLUMN screener.price_usd; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.price_usd IS 'close in US dollars.';
+
+--
+-- Name: COLUMN screener.turnover_usd; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.turnover_usd IS 'turnover_20 in US dollars a day.';
+
+--
+-- Name: COLUMN screener.market_cap_usd; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.market_cap_usd IS 'Market capitalisation in US dollars. Source: fundamentals, Highlights.';
+
+--
+-- Name: COLUMN screener.pe_ratio; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.pe_ratio IS 'Price over earnings. Source: fundamentals, Highlights.';
+
+--
+-- Name: COLUMN screener.price_to_book; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.price_to_book IS 'Price over book value. Source: fundamentals, Valuation.';
+
+--
+-- Name: COLUMN screener.dividend_yield; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.dividend_yield IS 'Dividends of a year over the price, 0.02 is 2 %. Source: fundamentals, Highlights.';
+
+--
+-- Name: COLUMN screener.earnings_per_share; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.earnings_per_share IS 'Earnings per share, in its reporting currency. Source: fundamentals, Highlights.';
+
+--
+-- Name: COLUMN screener.profit_margin; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.profit_margin IS 'Profit over revenue, 0.1 is 10 %. Source: fundamentals, Highlights.';
+
+--
+-- Name: COLUMN screener.beta; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.beta IS 'Beta against its market. Source: fundamentals, Technicals.';
+
+--
+-- Name: COLUMN screener.fundamentals_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.fundamentals_at IS 'When the fundamentals were fetched; null: there are none.';
+
+--
+-- Name: COLUMN screener.is_fresh; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.is_fresh IS 'True: no newer bar was out when it was published.';
+
+--
+-- Name: COLUMN screener.published_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.published_at IS 'When it was published.';
+
+--
+-- Name: _screener_rows(timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._screener_rows(p_now timestamp with time zone) RETURNS SETOF equities.screener
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET work_mem TO '64MB'
+    AS $$
+    with rates as materialized (
+        select distinct on (f.currency) f.currency, f.date, f.usd
+        from equities.fx_rates as f
+        order by f.currency, f.date desc
+    ),
+    facts as materialized (
+        select distinct on (f.asset_id)
+            f.asset_id,
+            f.fetched_at,
+            f.payload -> 'Highlights' as highlights,
+            f.payload -> 'Valuation' as valuation,
+            f.payload -> 'Technicals' as technicals
+        from equities.fundamentals as f
+        order by f.asset_id, f.fetched_at desc
+    ),
+    late as materialized (
+        select s.asset_id
+        from headgate.v_asset_states as s
+        where s.universe = 'equities'
+            and s.operation = 'prices_incremental'
+            and s.next_due_at <= p_now
+    )
+    select
+        t.*,
+        a.code,
+        a.attributes ->> 'name',
+        a.attributes ->> 'type',
+        a.attributes ->> 'exchange',
+        a.group_key,
+        a.attributes ->> 'country',
+        a.attributes ->> 'sector',
+        a.attributes ->> 'isin',
+        a.attributes ->> 'currency',
+        x.rate,
+        r.date,
+        t.close * x.rate,
+        t.turnover_20 * x.rate,
+        equities._number(f.highlights -> 'MarketCapitalization') * x.rate,
+        equities._number(f.highlights -> 'PERatio'),
+        equities._number(f.valuation -> 'PriceBookMRQ'),
+        equities._number(f.highlights -> 'DividendYield'),
+        equities._number(f.highlights -> 'EarningsShare'),
+        equities._number(f.highlights -> 'ProfitMargin'),
+        equities._number(f.technicals -> 'Beta'),
+        f.fetched_at,
+        l.asset_id is null,
+        p_now
+    from equities.technical_indicators as t
+    join headgate.v_assets as a using (asset_id)
+    cross join lateral equities._quotation(a.attributes ->> 'currency') as q (currency, factor)
+    left join rates as r using (currency)
+    left join facts as f using (asset_id)
+    left join late as l using (asset_id)
+    cross join lateral (select q.factor * case q.currency when 'USD' then 1 else r.usd end) as x (rate)
+    where a.universe = 'equities'
+        and a.is_active;
+$$;
+
+ALTER FUNCTION equities._screener_rows(p_now timestamp with time zone) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _screener_rows(p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._screener_rows(p_now timestamp with time zone) IS 'What the screener is to show.';
+
+--
 -- Name: _setting(text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -880,6 +1655,125 @@ ALTER FUNCTION equities._take_bars(p_context jsonb, p_asset_ids bigint[], p_payl
 --
 
 COMMENT ON FUNCTION equities._take_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean) IS 'What _merge_bars does, also where some of the answers cannot be read: each of those is cleaned, or fails its own listing.';
+
+--
+-- Name: _wanted_pairs(); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._wanted_pairs() RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(jsonb_agg(jsonb_build_object(
+        'code', c.currency || 'USD.FOREX',
+        'group_key', 'FOREX',
+        'attributes', jsonb_build_object('currency', c.currency)
+    )), '[]')
+    from (
+        select distinct q.currency
+        from equities.technical_indicators as t
+        join headgate.v_assets as a using (asset_id)
+        cross join lateral equities._quotation(a.attributes ->> 'currency') as q (currency, factor)
+        where q.currency <> 'USD'
+    ) as c;
+$$;
+
+ALTER FUNCTION equities._wanted_pairs() OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _wanted_pairs(); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._wanted_pairs() IS 'The assets of the universe fx, as headgate.upsert_assets takes them.';
+
+--
+-- Name: bars_for_indicators(jsonb, bigint[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.bars_for_indicators(p_context jsonb, p_asset_ids bigint[]) RETURNS TABLE(asset_id bigint, date date, last_close double precision, bars_52w integer, high double precision[], low double precision[], close double precision[], volume double precision[])
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_bitmapscan TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_sort TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+    v_today constant date := (coalesce((p_context ->> 'now')::timestamptz, headgate.clock()) at time zone 'UTC')::date;
+    v_since constant date := (v_today - interval '10 years')::date;
+begin
+    return query
+    select a.asset_id, l.date, l.close, b.bars_52w::integer, b.high, b.low, b.close, b.volume
+    from unnest(p_asset_ids) as a (asset_id)
+    cross join lateral (
+        select p.date, p.close
+        from equities.prices as p
+        where p.asset_id = a.asset_id and p.date > v_since
+        order by p.date desc
+        limit 1
+    ) as l
+    cross join lateral (
+        select
+            count(*) filter (where p.date > l.date - 364) as bars_52w,
+            array_agg(p.high * p.factor) as high,
+            array_agg(p.low * p.factor) as low,
+            array_agg(p.adjusted_close) as close,
+            array_agg(p.volume::double precision) as volume
+        from (
+            select p.date, p.high, p.low, p.adjusted_close, p.volume, p.adjusted_close / p.close as factor
+            from equities.prices as p
+            where p.asset_id = a.asset_id and p.date > v_since
+            order by p.date
+        ) as p
+    ) as b;
+end;
+$$;
+
+ALTER FUNCTION equities.bars_for_indicators(p_context jsonb, p_asset_ids bigint[]) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION bars_for_indicators(p_context jsonb, p_asset_ids bigint[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.bars_for_indicators(p_context jsonb, p_asset_ids bigint[]) IS 'Input function of indicators_calculation: the adjusted bars of ten years of each listing, the oldest first.';
+
+--
+-- Name: chart_bars(text, integer); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.chart_bars(p_ticker text, p_bars integer DEFAULT 450) RETURNS TABLE(ticker text, name text, currency text, date date, open double precision, high double precision, low double precision, close double precision, volume bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        a.code,
+        a.attributes ->> 'name',
+        a.attributes ->> 'currency',
+        b.date,
+        b.open * b.factor,
+        b.high * b.factor,
+        b.low * b.factor,
+        b.adjusted_close,
+        b.volume
+    from (select headgate.find_asset('equities', p_ticker) as asset_id offset 0) as f
+    join headgate.v_assets as a using (asset_id)
+    cross join lateral (
+        select p.*, p.adjusted_close / p.close as factor
+        from equities.prices as p
+        where p.asset_id = f.asset_id
+        order by p.date desc
+        limit p_bars
+    ) as b
+    order by b.date;
+$$;
+
+ALTER FUNCTION equities.chart_bars(p_ticker text, p_bars integer) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION chart_bars(p_ticker text, p_bars integer); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) IS 'The last bars of a listing, prices adjusted for splits and dividends, the oldest first.';
 
 --
 -- Name: get_processing_progress(); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1016,6 +1910,58 @@ ALTER FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[
 COMMENT ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of fundamentals_bulk: keeps an answer when it differs from the listing''s last one.';
 
 --
+-- Name: ingest_fx_rates(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.ingest_fx_rates(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "DateStyle" TO 'ISO, YMD'
+    AS $$
+begin
+    return query
+    with rates as materialized (
+        select a.asset_id, v.attributes ->> 'currency' as currency, r.date, max(r.close) as usd
+        from unnest(p_asset_ids, p_payloads) as a (asset_id, payload)
+        join headgate.v_assets as v using (asset_id)
+        cross join lateral json_to_recordset(a.payload::json) as r (date date, close double precision)
+        where r.close > 0
+            and r.close < 'infinity'
+            and r.date is not null
+        group by a.asset_id, v.attributes, r.date
+    ),
+    written as (
+        insert into equities.fx_rates as f (currency, date, usd)
+        select r.currency, r.date, r.usd
+        from rates as r
+        left join equities.fx_rates as k using (currency, date)
+        where k.usd is distinct from r.usd
+        order by r.currency, r.date
+        on conflict (currency, date) do update set usd = excluded.usd
+        returning f.currency
+    )
+    select
+        a.asset_id,
+        'success',
+        (select count(*) from written as w where w.currency = v.attributes ->> 'currency')::integer,
+        (select max(r.date) from rates as r where r.asset_id = a.asset_id)::timestamp at time zone 'UTC',
+        case
+            when not exists (select from rates as r where r.asset_id = a.asset_id) then 'the provider has no rates'
+        end
+    from unnest(p_asset_ids) as a (asset_id)
+    join headgate.v_assets as v using (asset_id);
+end;
+$$;
+
+ALTER FUNCTION equities.ingest_fx_rates(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION ingest_fx_rates(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.ingest_fx_rates(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of fx_rates: what one unit of each currency was worth in US dollars, day by day.';
+
+--
 -- Name: ingest_history(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -1036,6 +1982,501 @@ ALTER FUNCTION equities.ingest_history(p_context jsonb, p_asset_ids bigint[], p_
 --
 
 COMMENT ON FUNCTION equities.ingest_history(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of prices_historical: whole histories; one that was restated takes the stored one''s place.';
+
+--
+-- Name: technical_indicators; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE TABLE equities.technical_indicators (
+    asset_id bigint NOT NULL,
+    date date NOT NULL,
+    bars integer NOT NULL,
+    close double precision,
+    adjusted_close double precision,
+    high_52w double precision,
+    low_52w double precision,
+    from_high_52w double precision,
+    from_low_52w double precision,
+    drawdown_252 double precision,
+    max_drawdown_252 double precision,
+    sma_5 double precision,
+    sma_10 double precision,
+    sma_20 double precision,
+    sma_50 double precision,
+    sma_100 double precision,
+    sma_200 double precision,
+    ema_10 double precision,
+    ema_12 double precision,
+    ema_20 double precision,
+    ema_26 double precision,
+    ema_50 double precision,
+    ema_100 double precision,
+    ema_200 double precision,
+    macd double precision,
+    macd_signal double precision,
+    macd_histogram double precision,
+    distance_sma_50 double precision,
+    distance_sma_200 double precision,
+    atr_14 double precision,
+    atr_percent double precision,
+    plus_di_14 double precision,
+    minus_di_14 double precision,
+    adx_14 double precision,
+    rsi_14 double precision,
+    stochastic_k_14 double precision,
+    stochastic_d_3 double precision,
+    williams_r_14 double precision,
+    cci_20 double precision,
+    roc_5 double precision,
+    roc_21 double precision,
+    roc_63 double precision,
+    roc_126 double precision,
+    roc_252 double precision,
+    bollinger_upper_20 double precision,
+    bollinger_lower_20 double precision,
+    bollinger_width_20 double precision,
+    bollinger_percent_b double precision,
+    zscore_20 double precision,
+    zscore_60 double precision,
+    volatility_20 double precision,
+    volatility_60 double precision,
+    volatility_252 double precision,
+    obv double precision,
+    mfi_14 double precision,
+    cmf_20 double precision,
+    volume double precision,
+    volume_sma_20 double precision,
+    volume_sma_50 double precision,
+    volume_ratio_20 double precision,
+    volume_ratio_50 double precision,
+    volume_zscore_20 double precision,
+    turnover_20 double precision,
+    calculated_at timestamp with time zone NOT NULL,
+    CONSTRAINT bars_are_enough CHECK ((bars >= 200))
+);
+
+ALTER TABLE equities.technical_indicators OWNER TO headgate_plan_equities;
+
+--
+-- Name: TABLE technical_indicators; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON TABLE equities.technical_indicators IS 'Technical indicators of a listing at its last bar. Prices are adjusted for splits and dividends; null: it cannot be had.';
+
+--
+-- Name: COLUMN technical_indicators.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.asset_id IS 'The listing, as in headgate.v_assets.';
+
+--
+-- Name: COLUMN technical_indicators.date; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.date IS 'The session of its last bar.';
+
+--
+-- Name: COLUMN technical_indicators.bars; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.bars IS 'Bars that were read, of the last ten years.';
+
+--
+-- Name: COLUMN technical_indicators.close; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.close IS 'Last price as traded, in the listing''s currency. Source: prices.close.';
+
+--
+-- Name: COLUMN technical_indicators.adjusted_close; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.adjusted_close IS 'Last price, adjusted for splits and dividends, in the listing''s currency. Source: prices.adjusted_close.';
+
+--
+-- Name: COLUMN technical_indicators.high_52w; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.high_52w IS 'Highest high of the last 364 days. Source: adjusted high.';
+
+--
+-- Name: COLUMN technical_indicators.low_52w; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.low_52w IS 'Lowest low of the last 364 days. Source: adjusted low.';
+
+--
+-- Name: COLUMN technical_indicators.from_high_52w; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.from_high_52w IS '100 * (close / high_52w - 1), percent, 0 or below. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.from_low_52w; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.from_low_52w IS '100 * (close / low_52w - 1), percent, 0 or above. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.drawdown_252; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.drawdown_252 IS '100 * (close / highest close of 252 bars - 1), percent. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.max_drawdown_252; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.max_drawdown_252 IS 'Deepest fall from the highest close before it within 252 bars, percent. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.sma_5; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.sma_5 IS 'Mean of the last 5 closes, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.sma_10; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.sma_10 IS 'Mean of the last 10 closes, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.sma_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.sma_20 IS 'Mean of the last 20 closes, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.sma_50; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.sma_50 IS 'Mean of the last 50 closes, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.sma_100; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.sma_100 IS 'Mean of the last 100 closes, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.sma_200; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.sma_200 IS 'Mean of the last 200 closes, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.ema_10; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.ema_10 IS 'Exponential average over 10 bars, alpha = 2 / 11, from the first close read on, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.ema_12; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.ema_12 IS 'Exponential average over 12 bars, alpha = 2 / 13, from the first close read on, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.ema_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.ema_20 IS 'Exponential average over 20 bars, alpha = 2 / 21, from the first close read on, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.ema_26; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.ema_26 IS 'Exponential average over 26 bars, alpha = 2 / 27, from the first close read on, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.ema_50; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.ema_50 IS 'Exponential average over 50 bars, alpha = 2 / 51, from the first close read on, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.ema_100; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.ema_100 IS 'Exponential average over 100 bars, alpha = 2 / 101, from the first close read on, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.ema_200; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.ema_200 IS 'Exponential average over 200 bars, alpha = 2 / 201, from the first close read on, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.macd; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.macd IS 'MACD line: ema_12 - ema_26, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.macd_signal; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.macd_signal IS 'Exponential average of the MACD line over 9 bars, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.macd_histogram; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.macd_histogram IS 'macd - macd_signal, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.distance_sma_50; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.distance_sma_50 IS '100 * (close / sma_50 - 1), percent. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.distance_sma_200; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.distance_sma_200 IS '100 * (close / sma_200 - 1), percent. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.atr_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.atr_14 IS 'Average true range: Wilder''s average (alpha = 1/14) of max(high, close before) - min(low, close before), price. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN technical_indicators.atr_percent; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.atr_percent IS '100 * atr_14 / close, percent. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN technical_indicators.plus_di_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.plus_di_14 IS '100 * Wilder''s average over 14 bars of upward moves of the high / atr_14, 0 to 100. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN technical_indicators.minus_di_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.minus_di_14 IS '100 * Wilder''s average over 14 bars of downward moves of the low / atr_14, 0 to 100. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN technical_indicators.adx_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.adx_14 IS 'Wilder''s average over 14 bars of 100 * |+DI - -DI| / (+DI + -DI), 0 to 100. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN technical_indicators.rsi_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.rsi_14 IS '100 * g / (g + l), g and l Wilder''s averages over 14 bars of gains and losses, 0 to 100; null: nothing moved. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.stochastic_k_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.stochastic_k_14 IS 'Slow %K: mean over 3 bars of 100 * (close - low of 14) / (high of 14 - low of 14), 0 to 100. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN technical_indicators.stochastic_d_3; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.stochastic_d_3 IS 'Slow %D: mean of the last 3 stochastic_k_14, 0 to 100. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN technical_indicators.williams_r_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.williams_r_14 IS 'Williams %R: -100 * (high of 14 - close) / (high of 14 - low of 14), -100 to 0. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN technical_indicators.cci_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.cci_20 IS '(typical - mean of 20) / (0.015 * mean absolute deviation of 20), typical = (high + low + close) / 3, no unit. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN technical_indicators.roc_5; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.roc_5 IS 'Rate of change: 100 * (close / close 5 bars ago - 1), percent; null: fewer than 6 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.roc_21; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.roc_21 IS 'Rate of change: 100 * (close / close 21 bars ago - 1), percent; null: fewer than 22 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.roc_63; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.roc_63 IS 'Rate of change: 100 * (close / close 63 bars ago - 1), percent; null: fewer than 64 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.roc_126; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.roc_126 IS 'Rate of change: 100 * (close / close 126 bars ago - 1), percent; null: fewer than 127 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.roc_252; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.roc_252 IS 'Rate of change: 100 * (close / close 252 bars ago - 1), percent; null: fewer than 253 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.bollinger_upper_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.bollinger_upper_20 IS 'sma_20 + 2 * standard deviation (of 20 closes, n), price. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.bollinger_lower_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.bollinger_lower_20 IS 'sma_20 - 2 * standard deviation (of 20 closes, n), price. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.bollinger_width_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.bollinger_width_20 IS '100 * (upper - lower) / sma_20, percent. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.bollinger_percent_b; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.bollinger_percent_b IS '(close - lower) / (upper - lower), 0 at the lower band, 1 at the upper. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.zscore_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.zscore_20 IS '(close - mean) / standard deviation of the last 20 closes (n), standard deviations. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.zscore_60; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.zscore_60 IS '(close - mean) / standard deviation of the last 60 closes (n), standard deviations. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.volatility_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.volatility_20 IS 'Realised volatility: standard deviation (n - 1) of the last 20 log returns * sqrt(252) * 100, percent a year; null: fewer than 21 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.volatility_60; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.volatility_60 IS 'Realised volatility: standard deviation (n - 1) of the last 60 log returns * sqrt(252) * 100, percent a year; null: fewer than 61 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.volatility_252; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.volatility_252 IS 'Realised volatility: standard deviation (n - 1) of the last 252 log returns * sqrt(252) * 100, percent a year; null: fewer than 253 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN technical_indicators.obv; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.obv IS 'On-balance volume: sum of volume with the sign of the close''s change, over all bars read, shares. Source: adjusted close, volume.';
+
+--
+-- Name: COLUMN technical_indicators.mfi_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.mfi_14 IS 'Money flow index: 100 * inflow / (inflow + outflow) of typical * volume over 14 bars, 0 to 100. Source: adjusted high, low, close, volume.';
+
+--
+-- Name: COLUMN technical_indicators.cmf_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.cmf_20 IS 'Chaikin money flow: sum of ((close - low) - (high - close)) / (high - low) * volume / sum of volume over 20 bars, -1 to 1. Source: adjusted high, low, close, volume.';
+
+--
+-- Name: COLUMN technical_indicators.volume; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.volume IS 'Volume of the last bar, shares, adjusted for splits. Source: prices.volume.';
+
+--
+-- Name: COLUMN technical_indicators.volume_sma_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.volume_sma_20 IS 'Mean volume of the last 20 bars, shares. Source: prices.volume.';
+
+--
+-- Name: COLUMN technical_indicators.volume_sma_50; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.volume_sma_50 IS 'Mean volume of the last 50 bars, shares. Source: prices.volume.';
+
+--
+-- Name: COLUMN technical_indicators.volume_ratio_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.volume_ratio_20 IS 'volume / volume_sma_20, no unit. Source: prices.volume.';
+
+--
+-- Name: COLUMN technical_indicators.volume_ratio_50; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.volume_ratio_50 IS 'volume / volume_sma_50, no unit. Source: prices.volume.';
+
+--
+-- Name: COLUMN technical_indicators.volume_zscore_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.volume_zscore_20 IS '(volume - mean) / standard deviation of the last 20 volumes (n), standard deviations. Source: prices.volume.';
+
+--
+-- Name: COLUMN technical_indicators.turnover_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.turnover_20 IS 'Mean of close * volume over 20 bars, in the listing''s currency a day. Source: adjusted close, volume.';
+
+--
+-- Name: COLUMN technical_indicators.calculated_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.technical_indicators.calculated_at IS 'When it was calculated.';
+
+--
+-- Name: ingest_indicators(jsonb, bigint[], equities.technical_indicators[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.ingest_indicators(p_context jsonb, p_asset_ids bigint[], p_rows equities.technical_indicators[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    delete from equities.technical_indicators as t
+    where t.asset_id = any (p_asset_ids);
+
+    insert into equities.technical_indicators
+    select r.*
+    from unnest(p_rows) as r
+    order by r.asset_id;
+
+    return query
+    select r.asset_id, 'success', 1, r.date::timestamp at time zone 'UTC', null::text
+    from unnest(p_rows) as r;
+end;
+$$;
+
+ALTER FUNCTION equities.ingest_indicators(p_context jsonb, p_asset_ids bigint[], p_rows equities.technical_indicators[]) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION ingest_indicators(p_context jsonb, p_asset_ids bigint[], p_rows equities.technical_indicators[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.ingest_indicators(p_context jsonb, p_asset_ids bigint[], p_rows equities.technical_indicators[]) IS 'Ingest function of indicators_calculation: replaces the rows of the listings that were computed.';
 
 --
 -- Name: ingest_prices(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1069,6 +2510,50 @@ ALTER FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigint[], p_p
 --
 
 COMMENT ON FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of prices_incremental: EODHD''s daily bars into prices and prices_quarantine.';
+
+--
+-- Name: publish_screener(text, text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.publish_screener(p_pipeline text, p_run_id text) RETURNS TABLE(is_published boolean, listings bigint, reason text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_asset_ids bigint[];
+    v_prices double precision[];
+begin
+    perform headgate.upsert_assets('fx', equities._wanted_pairs());
+
+    select array_agg(s.asset_id), array_agg(s.price_usd) into v_asset_ids, v_prices from equities.screener as s;
+    begin
+        delete from equities.screener;
+        insert into equities.screener select r.* from equities._screener_rows(v_now) as r;
+        select count(*) into listings from equities.screener;
+        reason := equities._screener_fault(v_asset_ids, v_prices);
+        if reason is not null then
+            raise exception using errcode = 'raise_exception', message = reason;
+        end if;
+        is_published := true;
+        perform headgate.resolve_alert('screener');
+    exception
+        when raise_exception then
+            is_published := false;
+            perform headgate.raise_alert('error', 'screener', 'the screener was not published anew: ' || reason);
+    end;
+
+    return next;
+end;
+$$;
+
+ALTER FUNCTION equities.publish_screener(p_pipeline text, p_run_id text) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION publish_screener(p_pipeline text, p_run_id text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.publish_screener(p_pipeline text, p_run_id text) IS 'Make the screener''s rows anew and publish them; where they look wrong the old ones stay, and the reason is told.';
 
 --
 -- Name: reset_ticker_for_reprocessing(text, text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1177,10 +2662,6 @@ end;
 $$;
 
 ALTER FUNCTION headgate._announce(p_execution_id bigint, p_step text, p_status text) OWNER TO headgate_owner;
-
-SET default_tablespace = '';
-
-SET default_table_access_method = heap;
 
 --
 -- Name: chunks; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -9205,6 +10686,43 @@ COMMENT ON COLUMN equities.fundamentals.content_hash IS 'SHA-256 of the payload'
 COMMENT ON COLUMN equities.fundamentals.payload IS 'The provider''s answer: General, Highlights, Valuation, Financials and so on.';
 
 --
+-- Name: fx_rates; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE TABLE equities.fx_rates (
+    currency text NOT NULL,
+    date date NOT NULL,
+    usd double precision NOT NULL,
+    CONSTRAINT rate_is_positive_and_finite CHECK (((usd > (0)::double precision) AND (usd < 'Infinity'::double precision)))
+);
+
+ALTER TABLE equities.fx_rates OWNER TO headgate_plan_equities;
+
+--
+-- Name: TABLE fx_rates; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON TABLE equities.fx_rates IS 'What one unit of a currency was worth in US dollars at the end of a day.';
+
+--
+-- Name: COLUMN fx_rates.currency; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.fx_rates.currency IS 'The currency, e.g. EUR.';
+
+--
+-- Name: COLUMN fx_rates.date; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.fx_rates.date IS 'The day.';
+
+--
+-- Name: COLUMN fx_rates.usd; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.fx_rates.usd IS 'US dollars for one unit.';
+
+--
 -- Name: history_reloads; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -9975,6 +11493,630 @@ COMMENT ON COLUMN equities.v_failed_assets.last_error IS 'What went wrong last.'
 --
 
 COMMENT ON COLUMN equities.v_failed_assets.last_failed_at IS 'When.';
+
+--
+-- Name: v_screener; Type: VIEW; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE VIEW equities.v_screener AS
+ SELECT ticker,
+    asset_id,
+    name,
+    type,
+    exchange,
+    group_key,
+    country,
+    sector,
+    isin,
+    currency,
+    date,
+    bars,
+    is_fresh,
+    close,
+    usd_rate,
+    usd_rate_date,
+    price_usd,
+    turnover_usd,
+    market_cap_usd,
+    pe_ratio,
+    price_to_book,
+    dividend_yield,
+    earnings_per_share,
+    profit_margin,
+    beta,
+    adjusted_close,
+    high_52w,
+    low_52w,
+    from_high_52w,
+    from_low_52w,
+    drawdown_252,
+    max_drawdown_252,
+    sma_5,
+    sma_10,
+    sma_20,
+    sma_50,
+    sma_100,
+    sma_200,
+    ema_10,
+    ema_12,
+    ema_20,
+    ema_26,
+    ema_50,
+    ema_100,
+    ema_200,
+    macd,
+    macd_signal,
+    macd_histogram,
+    distance_sma_50,
+    distance_sma_200,
+    atr_14,
+    atr_percent,
+    plus_di_14,
+    minus_di_14,
+    adx_14,
+    rsi_14,
+    stochastic_k_14,
+    stochastic_d_3,
+    williams_r_14,
+    cci_20,
+    roc_5,
+    roc_21,
+    roc_63,
+    roc_126,
+    roc_252,
+    bollinger_upper_20,
+    bollinger_lower_20,
+    bollinger_width_20,
+    bollinger_percent_b,
+    zscore_20,
+    zscore_60,
+    volatility_20,
+    volatility_60,
+    volatility_252,
+    obv,
+    mfi_14,
+    cmf_20,
+    volume,
+    volume_sma_20,
+    volume_sma_50,
+    volume_ratio_20,
+    volume_ratio_50,
+    volume_zscore_20,
+    turnover_20,
+    calculated_at,
+    fundamentals_at,
+    published_at
+   FROM equities.screener s;
+
+ALTER VIEW equities.v_screener OWNER TO headgate_plan_equities;
+
+--
+-- Name: VIEW v_screener; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON VIEW equities.v_screener IS 'Listings with at least 200 bars: indicators, fundamentals, freshness and prices in US dollars, as published last.';
+
+--
+-- Name: COLUMN v_screener.ticker; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.ticker IS 'The listing''s code, e.g. AAPL.US.';
+
+--
+-- Name: COLUMN v_screener.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.asset_id IS 'The listing, as in headgate.v_assets.';
+
+--
+-- Name: COLUMN v_screener.name; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.name IS 'The company''s or fund''s name.';
+
+--
+-- Name: COLUMN v_screener.type; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.type IS 'Common Stock, Preferred Stock, ETF or FUND.';
+
+--
+-- Name: COLUMN v_screener.exchange; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.exchange IS 'The exchange''s name, e.g. NASDAQ.';
+
+--
+-- Name: COLUMN v_screener.group_key; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.group_key IS 'The provider''s exchange code, e.g. US.';
+
+--
+-- Name: COLUMN v_screener.country; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.country IS 'The company''s country.';
+
+--
+-- Name: COLUMN v_screener.sector; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.sector IS 'The company''s sector.';
+
+--
+-- Name: COLUMN v_screener.isin; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.isin IS 'Its ISIN as published: wrong at times.';
+
+--
+-- Name: COLUMN v_screener.currency; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.currency IS 'The currency it is quoted in.';
+
+--
+-- Name: COLUMN v_screener.date; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.date IS 'The session of its last bar.';
+
+--
+-- Name: COLUMN v_screener.bars; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.bars IS 'Bars that were read, of the last ten years.';
+
+--
+-- Name: COLUMN v_screener.is_fresh; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.is_fresh IS 'True: no newer bar was out when it was published.';
+
+--
+-- Name: COLUMN v_screener.close; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.close IS 'Last price as traded, in the listing''s currency. Source: prices.close.';
+
+--
+-- Name: COLUMN v_screener.usd_rate; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.usd_rate IS 'US dollars for one unit of it; null: no rate is known yet.';
+
+--
+-- Name: COLUMN v_screener.usd_rate_date; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.usd_rate_date IS 'The day of that rate; null: none is needed, or known.';
+
+--
+-- Name: COLUMN v_screener.price_usd; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.price_usd IS 'close in US dollars.';
+
+--
+-- Name: COLUMN v_screener.turnover_usd; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.turnover_usd IS 'turnover_20 in US dollars a day.';
+
+--
+-- Name: COLUMN v_screener.market_cap_usd; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.market_cap_usd IS 'Market capitalisation in US dollars. Source: fundamentals, Highlights.';
+
+--
+-- Name: COLUMN v_screener.pe_ratio; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.pe_ratio IS 'Price over earnings. Source: fundamentals, Highlights.';
+
+--
+-- Name: COLUMN v_screener.price_to_book; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.price_to_book IS 'Price over book value. Source: fundamentals, Valuation.';
+
+--
+-- Name: COLUMN v_screener.dividend_yield; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.dividend_yield IS 'Dividends of a year over the price, 0.02 is 2 %. Source: fundamentals, Highlights.';
+
+--
+-- Name: COLUMN v_screener.earnings_per_share; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.earnings_per_share IS 'Earnings per share, in its reporting currency. Source: fundamentals, Highlights.';
+
+--
+-- Name: COLUMN v_screener.profit_margin; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.profit_margin IS 'Profit over revenue, 0.1 is 10 %. Source: fundamentals, Highlights.';
+
+--
+-- Name: COLUMN v_screener.beta; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.beta IS 'Beta against its market. Source: fundamentals, Technicals.';
+
+--
+-- Name: COLUMN v_screener.adjusted_close; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.adjusted_close IS 'Last price, adjusted for splits and dividends, in the listing''s currency. Source: prices.adjusted_close.';
+
+--
+-- Name: COLUMN v_screener.high_52w; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.high_52w IS 'Highest high of the last 364 days. Source: adjusted high.';
+
+--
+-- Name: COLUMN v_screener.low_52w; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.low_52w IS 'Lowest low of the last 364 days. Source: adjusted low.';
+
+--
+-- Name: COLUMN v_screener.from_high_52w; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.from_high_52w IS '100 * (close / high_52w - 1), percent, 0 or below. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.from_low_52w; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.from_low_52w IS '100 * (close / low_52w - 1), percent, 0 or above. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.drawdown_252; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.drawdown_252 IS '100 * (close / highest close of 252 bars - 1), percent. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.max_drawdown_252; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.max_drawdown_252 IS 'Deepest fall from the highest close before it within 252 bars, percent. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.sma_5; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.sma_5 IS 'Mean of the last 5 closes, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.sma_10; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.sma_10 IS 'Mean of the last 10 closes, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.sma_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.sma_20 IS 'Mean of the last 20 closes, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.sma_50; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.sma_50 IS 'Mean of the last 50 closes, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.sma_100; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.sma_100 IS 'Mean of the last 100 closes, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.sma_200; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.sma_200 IS 'Mean of the last 200 closes, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.ema_10; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.ema_10 IS 'Exponential average over 10 bars, alpha = 2 / 11, from the first close read on, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.ema_12; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.ema_12 IS 'Exponential average over 12 bars, alpha = 2 / 13, from the first close read on, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.ema_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.ema_20 IS 'Exponential average over 20 bars, alpha = 2 / 21, from the first close read on, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.ema_26; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.ema_26 IS 'Exponential average over 26 bars, alpha = 2 / 27, from the first close read on, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.ema_50; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.ema_50 IS 'Exponential average over 50 bars, alpha = 2 / 51, from the first close read on, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.ema_100; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.ema_100 IS 'Exponential average over 100 bars, alpha = 2 / 101, from the first close read on, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.ema_200; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.ema_200 IS 'Exponential average over 200 bars, alpha = 2 / 201, from the first close read on, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.macd; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.macd IS 'MACD line: ema_12 - ema_26, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.macd_signal; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.macd_signal IS 'Exponential average of the MACD line over 9 bars, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.macd_histogram; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.macd_histogram IS 'macd - macd_signal, price. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.distance_sma_50; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.distance_sma_50 IS '100 * (close / sma_50 - 1), percent. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.distance_sma_200; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.distance_sma_200 IS '100 * (close / sma_200 - 1), percent. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.atr_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.atr_14 IS 'Average true range: Wilder''s average (alpha = 1/14) of max(high, close before) - min(low, close before), price. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN v_screener.atr_percent; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.atr_percent IS '100 * atr_14 / close, percent. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN v_screener.plus_di_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.plus_di_14 IS '100 * Wilder''s average over 14 bars of upward moves of the high / atr_14, 0 to 100. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN v_screener.minus_di_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.minus_di_14 IS '100 * Wilder''s average over 14 bars of downward moves of the low / atr_14, 0 to 100. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN v_screener.adx_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.adx_14 IS 'Wilder''s average over 14 bars of 100 * |+DI - -DI| / (+DI + -DI), 0 to 100. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN v_screener.rsi_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.rsi_14 IS '100 * g / (g + l), g and l Wilder''s averages over 14 bars of gains and losses, 0 to 100; null: nothing moved. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.stochastic_k_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.stochastic_k_14 IS 'Slow %K: mean over 3 bars of 100 * (close - low of 14) / (high of 14 - low of 14), 0 to 100. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN v_screener.stochastic_d_3; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.stochastic_d_3 IS 'Slow %D: mean of the last 3 stochastic_k_14, 0 to 100. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN v_screener.williams_r_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.williams_r_14 IS 'Williams %R: -100 * (high of 14 - close) / (high of 14 - low of 14), -100 to 0. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN v_screener.cci_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.cci_20 IS '(typical - mean of 20) / (0.015 * mean absolute deviation of 20), typical = (high + low + close) / 3, no unit. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN v_screener.roc_5; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.roc_5 IS 'Rate of change: 100 * (close / close 5 bars ago - 1), percent; null: fewer than 6 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.roc_21; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.roc_21 IS 'Rate of change: 100 * (close / close 21 bars ago - 1), percent; null: fewer than 22 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.roc_63; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.roc_63 IS 'Rate of change: 100 * (close / close 63 bars ago - 1), percent; null: fewer than 64 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.roc_126; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.roc_126 IS 'Rate of change: 100 * (close / close 126 bars ago - 1), percent; null: fewer than 127 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.roc_252; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.roc_252 IS 'Rate of change: 100 * (close / close 252 bars ago - 1), percent; null: fewer than 253 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.bollinger_upper_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.bollinger_upper_20 IS 'sma_20 + 2 * standard deviation (of 20 closes, n), price. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.bollinger_lower_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.bollinger_lower_20 IS 'sma_20 - 2 * standard deviation (of 20 closes, n), price. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.bollinger_width_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.bollinger_width_20 IS '100 * (upper - lower) / sma_20, percent. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.bollinger_percent_b; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.bollinger_percent_b IS '(close - lower) / (upper - lower), 0 at the lower band, 1 at the upper. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.zscore_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.zscore_20 IS '(close - mean) / standard deviation of the last 20 closes (n), standard deviations. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.zscore_60; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.zscore_60 IS '(close - mean) / standard deviation of the last 60 closes (n), standard deviations. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.volatility_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.volatility_20 IS 'Realised volatility: standard deviation (n - 1) of the last 20 log returns * sqrt(252) * 100, percent a year; null: fewer than 21 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.volatility_60; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.volatility_60 IS 'Realised volatility: standard deviation (n - 1) of the last 60 log returns * sqrt(252) * 100, percent a year; null: fewer than 61 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.volatility_252; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.volatility_252 IS 'Realised volatility: standard deviation (n - 1) of the last 252 log returns * sqrt(252) * 100, percent a year; null: fewer than 253 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN v_screener.obv; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.obv IS 'On-balance volume: sum of volume with the sign of the close''s change, over all bars read, shares. Source: adjusted close, volume.';
+
+--
+-- Name: COLUMN v_screener.mfi_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.mfi_14 IS 'Money flow index: 100 * inflow / (inflow + outflow) of typical * volume over 14 bars, 0 to 100. Source: adjusted high, low, close, volume.';
+
+--
+-- Name: COLUMN v_screener.cmf_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.cmf_20 IS 'Chaikin money flow: sum of ((close - low) - (high - close)) / (high - low) * volume / sum of volume over 20 bars, -1 to 1. Source: adjusted high, low, close, volume.';
+
+--
+-- Name: COLUMN v_screener.volume; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.volume IS 'Volume of the last bar, shares, adjusted for splits. Source: prices.volume.';
+
+--
+-- Name: COLUMN v_screener.volume_sma_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.volume_sma_20 IS 'Mean volume of the last 20 bars, shares. Source: prices.volume.';
+
+--
+-- Name: COLUMN v_screener.volume_sma_50; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.volume_sma_50 IS 'Mean volume of the last 50 bars, shares. Source: prices.volume.';
+
+--
+-- Name: COLUMN v_screener.volume_ratio_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.volume_ratio_20 IS 'volume / volume_sma_20, no unit. Source: prices.volume.';
+
+--
+-- Name: COLUMN v_screener.volume_ratio_50; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.volume_ratio_50 IS 'volume / volume_sma_50, no unit. Source: prices.volume.';
+
+--
+-- Name: COLUMN v_screener.volume_zscore_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.volume_zscore_20 IS '(volume - mean) / standard deviation of the last 20 volumes (n), standard deviations. Source: prices.volume.';
+
+--
+-- Name: COLUMN v_screener.turnover_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.turnover_20 IS 'Mean of close * volume over 20 bars, in the listing''s currency a day. Source: adjusted close, volume.';
+
+--
+-- Name: COLUMN v_screener.calculated_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.calculated_at IS 'When it was calculated.';
+
+--
+-- Name: COLUMN v_screener.fundamentals_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.fundamentals_at IS 'When the fundamentals were fetched; null: there are none.';
+
+--
+-- Name: COLUMN v_screener.published_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_screener.published_at IS 'When it was published.';
 
 --
 -- Name: asset_processing_details; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -11971,6 +14113,13 @@ ALTER TABLE ONLY equities.fundamentals
     ADD CONSTRAINT fundamentals_pkey PRIMARY KEY (asset_id, fetched_at);
 
 --
+-- Name: fx_rates fx_rates_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
+--
+
+ALTER TABLE ONLY equities.fx_rates
+    ADD CONSTRAINT fx_rates_pkey PRIMARY KEY (currency, date);
+
+--
 -- Name: history_reloads history_reloads_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -11992,6 +14141,13 @@ ALTER TABLE ONLY equities.prices_quarantine
     ADD CONSTRAINT prices_quarantine_pkey PRIMARY KEY (asset_id, date);
 
 --
+-- Name: screener screener_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
+--
+
+ALTER TABLE ONLY equities.screener
+    ADD CONSTRAINT screener_pkey PRIMARY KEY (asset_id);
+
+--
 -- Name: settings settings_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -12011,6 +14167,13 @@ ALTER TABLE ONLY equities.shipped_listings
 
 ALTER TABLE ONLY equities.shipped_sessions
     ADD CONSTRAINT shipped_sessions_pkey PRIMARY KEY (calendar, session);
+
+--
+-- Name: technical_indicators technical_indicators_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
+--
+
+ALTER TABLE ONLY equities.technical_indicators
+    ADD CONSTRAINT technical_indicators_pkey PRIMARY KEY (asset_id);
 
 --
 -- Name: alerts alerts_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -12207,6 +14370,54 @@ ALTER TABLE ONLY headgate.settings
 
 ALTER TABLE ONLY headgate.trading_sessions
     ADD CONSTRAINT trading_sessions_pkey PRIMARY KEY (calendar, session);
+
+--
+-- Name: screener_market_cap_idx; Type: INDEX; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE INDEX screener_market_cap_idx ON equities.screener USING btree (market_cap_usd);
+
+--
+-- Name: INDEX screener_market_cap_idx; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON INDEX equities.screener_market_cap_idx IS 'Screens of large companies, or of small ones.';
+
+--
+-- Name: screener_rsi_idx; Type: INDEX; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE INDEX screener_rsi_idx ON equities.screener USING btree (rsi_14);
+
+--
+-- Name: INDEX screener_rsi_idx; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON INDEX equities.screener_rsi_idx IS 'Screens of what has risen or fallen far.';
+
+--
+-- Name: screener_sector_idx; Type: INDEX; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE INDEX screener_sector_idx ON equities.screener USING btree (sector);
+
+--
+-- Name: INDEX screener_sector_idx; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON INDEX equities.screener_sector_idx IS 'Screens of one sector.';
+
+--
+-- Name: screener_turnover_idx; Type: INDEX; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE INDEX screener_turnover_idx ON equities.screener USING btree (turnover_usd);
+
+--
+-- Name: INDEX screener_turnover_idx; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON INDEX equities.screener_turnover_idx IS 'Screens of what is traded enough.';
 
 --
 -- Name: alerts_open_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
@@ -12482,6 +14693,7 @@ ALTER TABLE ONLY headgate.response_rules
 GRANT USAGE ON SCHEMA equities TO headgate_owner;
 GRANT USAGE ON SCHEMA equities TO headgate_planner;
 GRANT USAGE ON SCHEMA equities TO headgate_reader;
+GRANT USAGE ON SCHEMA equities TO headgate_runner;
 
 --
 -- Name: SCHEMA headgate; Type: ACL; Schema: -; Owner: headgate_owner
@@ -12574,6 +14786,37 @@ REVOKE ALL ON FUNCTION equities._merge_fundamentals(p_context jsonb, p_asset_ids
 REVOKE ALL ON FUNCTION equities._merge_odd(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _number(p_value jsonb); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._number(p_value jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _quotation(p_quoted text, OUT currency text, OUT factor double precision); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._quotation(p_quoted text, OUT currency text, OUT factor double precision) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _screener_fault(p_asset_ids bigint[], p_prices double precision[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._screener_fault(p_asset_ids bigint[], p_prices double precision[]) FROM PUBLIC;
+
+--
+-- Name: TABLE screener; Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+GRANT SELECT ON TABLE equities.screener TO headgate_planner;
+GRANT SELECT ON TABLE equities.screener TO headgate_reader;
+
+--
+-- Name: FUNCTION _screener_rows(p_now timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._screener_rows(p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _setting(p_name text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -12584,6 +14827,31 @@ REVOKE ALL ON FUNCTION equities._setting(p_name text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION equities._take_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _wanted_pairs(); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._wanted_pairs() FROM PUBLIC;
+
+--
+-- Name: FUNCTION bars_for_indicators(p_context jsonb, p_asset_ids bigint[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.bars_for_indicators(p_context jsonb, p_asset_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.bars_for_indicators(p_context jsonb, p_asset_ids bigint[]) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.bars_for_indicators(p_context jsonb, p_asset_ids bigint[]) TO headgate_planner;
+GRANT ALL ON FUNCTION equities.bars_for_indicators(p_context jsonb, p_asset_ids bigint[]) TO headgate_reader;
+GRANT ALL ON FUNCTION equities.bars_for_indicators(p_context jsonb, p_asset_ids bigint[]) TO headgate_runner;
+
+--
+-- Name: FUNCTION chart_bars(p_ticker text, p_bars integer); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) TO headgate_planner;
+GRANT ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) TO headgate_reader;
 
 --
 -- Name: FUNCTION get_processing_progress(); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -12616,6 +14884,13 @@ REVOKE ALL ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids
 GRANT ALL ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
 
 --
+-- Name: FUNCTION ingest_fx_rates(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.ingest_fx_rates(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.ingest_fx_rates(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+
+--
 -- Name: FUNCTION ingest_history(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -12623,11 +14898,33 @@ REVOKE ALL ON FUNCTION equities.ingest_history(p_context jsonb, p_asset_ids bigi
 GRANT ALL ON FUNCTION equities.ingest_history(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
 
 --
+-- Name: TABLE technical_indicators; Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+GRANT SELECT ON TABLE equities.technical_indicators TO headgate_planner;
+GRANT SELECT ON TABLE equities.technical_indicators TO headgate_reader;
+
+--
+-- Name: FUNCTION ingest_indicators(p_context jsonb, p_asset_ids bigint[], p_rows equities.technical_indicators[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.ingest_indicators(p_context jsonb, p_asset_ids bigint[], p_rows equities.technical_indicators[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.ingest_indicators(p_context jsonb, p_asset_ids bigint[], p_rows equities.technical_indicators[]) TO headgate_owner;
+
+--
 -- Name: FUNCTION ingest_prices(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+
+--
+-- Name: FUNCTION publish_screener(p_pipeline text, p_run_id text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.publish_screener(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.publish_screener(p_pipeline text, p_run_id text) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.publish_screener(p_pipeline text, p_run_id text) TO headgate_planner;
 
 --
 -- Name: FUNCTION reset_ticker_for_reprocessing(p_ticker text, p_scope text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -13832,6 +16129,13 @@ GRANT SELECT ON TABLE equities.fundamentals TO headgate_planner;
 GRANT SELECT ON TABLE equities.fundamentals TO headgate_reader;
 
 --
+-- Name: TABLE fx_rates; Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+GRANT SELECT ON TABLE equities.fx_rates TO headgate_planner;
+GRANT SELECT ON TABLE equities.fx_rates TO headgate_reader;
+
+--
 -- Name: TABLE history_reloads; Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -13916,6 +16220,13 @@ GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_maintenance;
 
 GRANT SELECT ON TABLE equities.v_failed_assets TO headgate_planner;
 GRANT SELECT ON TABLE equities.v_failed_assets TO headgate_reader;
+
+--
+-- Name: TABLE v_screener; Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+GRANT SELECT ON TABLE equities.v_screener TO headgate_planner;
+GRANT SELECT ON TABLE equities.v_screener TO headgate_reader;
 
 --
 -- Name: TABLE v_asset_processing_history; Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -12,6 +12,7 @@ import typer
 from rich.logging import RichHandler
 
 from runner.commands import airflow, console
+from runner.commands.chart import chart
 from runner.commands.doctor import doctor
 from runner.commands.explain import explain
 from runner.commands.migrate import migrate
@@ -63,7 +64,7 @@ def configure_logging(*, is_verbose: bool, is_worker: bool) -> None:
             logging.getLogger(name).setLevel(logging.WARNING)
 
 
-for command in (up, down, dsn, psql, migrate, run, worker, explain, status, doctor):
+for command in (up, down, dsn, psql, migrate, run, worker, explain, status, chart, doctor):
     app.command()(command)
 app.add_typer(airflow.app, name="airflow")
 

@@ -63,6 +63,16 @@ TABLES: dict[str, LiteralString] = {
         where p.name = 'data_collection_equities'
         order by m.ctid
     """,
+    "indicators": """
+        select
+            format('`%s`', a.attname) as column,
+            split_part(col_description(a.attrelid, a.attnum), ' Source: ', 1) as meaning,
+            rtrim(split_part(col_description(a.attrelid, a.attnum), ' Source: ', 2), '.') as source
+        from pg_catalog.pg_attribute as a
+        where a.attrelid = 'equities.technical_indicators'::regclass
+            and a.atttypid = 'float8'::regtype
+        order by a.attnum
+    """,
     "rules": """
         select
             coalesce(nullif(r.status, '*'), 'any') as status,

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Days = NDArray[np.int64]
-Column = TypeVar("Column", Floats, Days)
+Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -24,18 +23,16 @@ class Block:
     sees a high or low that was not there.
     """
 
-    lengths: Days
+    lengths: Counts
     """Bars of each asset, shape (assets,)."""
-    days: Days
-    """Dates of the bars, in days since any fixed day."""
+    bars_52w: Counts
+    """How many of them are of the last 52 weeks, shape (assets,)."""
     high: Floats
     low: Floats
     close: Floats
     """Prices in the listing's currency, adjusted for splits and dividends."""
     volume: Floats
     """Shares, adjusted for splits."""
-    last_close: Floats
-    """The last price as traded, shape (assets,)."""
 
     @cached_property
     def change(self) -> Floats:
@@ -49,52 +46,51 @@ class Block:
 
     @cached_property
     def typical(self) -> Floats:
-        """Mean of high, low and close."""
-        return (self.high + self.low + self.close) / 3
+        """Mean of high, low and close, for short windows."""
+        recent = (x[:, -SHORT_WINDOW:] for x in (self.high, self.low, self.close))
+        return sum(recent, start=np.zeros(1)) / 3
 
     def at_least(self, bars: int, values: Floats) -> Floats:
         """Return the values, shape (assets,), as NaN where a history has fewer bars."""
         return np.where(self.lengths >= bars, values, np.nan)
 
 
-LONGEST_WINDOW = 262
+SHORT_WINDOW: Final = 20
+LONGEST_WINDOW: Final = 262
 """Columns a window may look back: 52 weeks have no more than 262 weekdays."""
 
 
 def make_block(
-    lengths: Sequence[int] | Days,
-    days: Days,
+    lengths: Sequence[int] | Counts,
+    bars_52w: Sequence[int] | Counts,
     high: Floats,
     low: Floats,
     close: Floats,
-    adjusted_close: Floats,
     volume: Floats,
 ) -> Block:
     """Lay out flat columns: all bars of the first asset in order of date, then of the second, ...
 
-    `lengths` says how many belong to each; every asset has at least one bar.
+    `lengths` says how many belong to each; every asset has at least one bar. Prices are adjusted.
     """
     counts = np.asarray(lengths, dtype=np.int64)
     if counts.size == 0 or counts.min() < 1:
         raise ValueError("a block has at least one asset, and each asset at least one bar")
-    factor = adjusted_close / close
     return Block(
         lengths=counts,
-        days=_aligned(days, counts),
-        high=_aligned(high * factor, counts),
-        low=_aligned(low * factor, counts),
-        close=_aligned(adjusted_close, counts),
+        bars_52w=np.asarray(bars_52w, dtype=np.int64),
+        high=_aligned(high, counts),
+        low=_aligned(low, counts),
+        close=_aligned(close, counts),
         volume=_aligned(volume, counts),
-        last_close=close[np.cumsum(counts) - 1],
     )
 
 
-def _aligned(flat: Column, counts: Days) -> Column:
+def _aligned(flat: Floats, counts: Counts) -> Floats:
     """Return shape (assets, longest): a row ends with the asset's bars, padded with its first."""
     longest = int(counts.max())
     if (counts == longest).all():
         return flat.reshape(counts.size, longest)
-    block = np.empty((counts.size, longest), dtype=flat.dtype)
+    block = np.empty((counts.size, longest))
     end = 0
     for row, count in zip(block, counts.tolist(), strict=True):
         start, end = end, end + count

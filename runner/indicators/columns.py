@@ -25,7 +25,6 @@ Columns = dict[str, Floats]
 SMA_DAYS: Final = (5, 10, 20, 50, 100, 200)
 EMA_DAYS: Final = (10, 12, 20, 26, 50, 100, 200)
 YEAR: Final = 252
-WEEKS_52: Final = 364
 FLAT: Final = 1e-12
 """A spread below this part of the mean is rounding: nothing has moved."""
 
@@ -151,12 +150,11 @@ def levels(block: Block) -> Columns:
     close = block.close[:, -YEAR:]
     last = close[:, -1]
     peaks = np.maximum.accumulate(close, axis=1)
-    days = block.days[:, -LONGEST_WINDOW:]
-    is_recent = days > days[:, -1:] - WEEKS_52
-    high = np.where(is_recent, block.high[:, -LONGEST_WINDOW:], -np.inf).max(axis=1)
-    low = np.where(is_recent, block.low[:, -LONGEST_WINDOW:], np.inf).min(axis=1)
+    highs, lows = block.high[:, -LONGEST_WINDOW:], block.low[:, -LONGEST_WINDOW:]
+    is_recent = np.arange(highs.shape[1], 0, -1) <= block.bars_52w[:, None]
+    high = np.where(is_recent, highs, -np.inf).max(axis=1)
+    low = np.where(is_recent, lows, np.inf).min(axis=1)
     return {
-        "close": block.last_close,
         "adjusted_close": last,
         "high_52w": high,
         "low_52w": low,

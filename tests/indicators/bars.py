@@ -12,8 +12,7 @@ import pandas as pd
 from runner.indicators.block import Block, make_block
 
 FOLDER = Path(os.environ.get("HEADGATE_DATA") or "no folder") / "us_eod_5y"
-COLUMNS = ("high", "low", "close", "adjusted_close", "volume")
-EPOCH = pd.Timestamp("1970-01-01")
+COLUMNS = ("high", "low", "close", "volume")
 
 
 def made_up(bars: int, *, seed: int = 1, start: str = "2015-01-01") -> pd.DataFrame:
@@ -51,8 +50,16 @@ def real() -> dict[str, pd.DataFrame]:
 
 
 def block_of(assets: Mapping[str, pd.DataFrame]) -> Block:
-    """Put the assets side by side, in their order."""
+    """Put the assets side by side, in their order, adjusted as the input function does it."""
     flat = pd.concat(assets.values())
+    factor = flat["adjusted_close"] / flat["close"]
+    for name in ("high", "low", "close"):
+        flat[name] = flat["adjusted_close"] if name == "close" else flat[name] * factor
     columns = (flat[name].to_numpy(dtype=np.float64) for name in COLUMNS)
-    days = (flat["date"] - EPOCH).dt.days.to_numpy(dtype=np.int64)
-    return make_block([len(x) for x in assets.values()], days, *columns)
+    recent = [recent_bars(bars) for bars in assets.values()]
+    return make_block([len(x) for x in assets.values()], recent, *columns)
+
+
+def recent_bars(bars: pd.DataFrame) -> int:
+    """Count the bars of the 52 weeks that end with the last one."""
+    return int((bars["date"] > bars["date"].iloc[-1] - pd.Timedelta(weeks=52)).sum())

@@ -22,7 +22,6 @@ def last_values(assets: dict[str, Any]) -> pd.DataFrame:
     factor = adjusted / wide["close"]
     high, low, volume = wide["high"] * factor, wide["low"] * factor, wide["volume"]
     found = {
-        "close": wide["close"],
         "adjusted_close": adjusted,
         **_trend(adjusted),
         **_direction(high, low, adjusted),

@@ -12,8 +12,7 @@ from runner.indicators.compute import LEAST_BARS, compute
 from tests.indicators.bars import block_of, made_up
 from tests.indicators.reference import last_values
 
-# Prices and shares: a split changes what they count in.
-MEASURED = ("close", "volume", "volume_sma_20", "volume_sma_50", "obv")
+IN_SHARES = {"volume", "volume_sma_20", "volume_sma_50", "obv"}
 
 
 def figures(*histories: pd.DataFrame) -> list[Any]:
@@ -74,9 +73,9 @@ def test_prices_adjusted_to_the_last_split_differ_by_its_ratio_only():
 
     in_prices = {"sma_", "ema_", "macd", "atr_14", "bollinger_u", "bollinger_l", "high_", "low_"}
     for name, found in ratio.items():
-        if name in MEASURED[1:]:
+        if name in IN_SHARES:
             assert found == 4, name
-        elif name in {"close", "adjusted_close"} or any(str(name).startswith(x) for x in in_prices):
+        elif name == "adjusted_close" or any(str(name).startswith(x) for x in in_prices):
             assert found == 0.25, name
         else:
             assert found == 1, name

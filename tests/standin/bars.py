@@ -76,9 +76,11 @@ class Synthetic:
         self._history_seconds = history_days * 86_400
 
     def knows(self, code: str) -> bool:
-        """Tell whether it is a shipped listing, or could be one if any ticker will do."""
-        return code in market.listings() or (
-            self._any_ticker and market.split_code(code) is not None
+        """Tell whether it is a shipped listing or a pair, or could be one if any ticker will do."""
+        return (
+            code in market.listings()
+            or code in market.PAIRS
+            or (self._any_ticker and market.split_code(code) is not None)
         )
 
     def rows(self, code: str, start: str | None, end: str | None, now: float) -> list[str]:
@@ -209,6 +211,9 @@ def _character(code: str) -> _Character:
     draw = random.Random(hashlib.blake2b(code.encode(), digest_size=8).digest())
     walks = _walks()
     room = STEPS - SESSIONS
+    if code in market.PAIRS:  # within 1 % of what it is worth, and never split
+        calm, places = _noise()[0], (draw.randrange(room), draw.randrange(room))
+        return _Character((calm, calm), places, market.PAIRS[code], 0, 0, 0.0, 0, -1, 1.0)
     return _Character(
         walks=(draw.choice(walks), draw.choice(walks)),
         places=(draw.randrange(room), draw.randrange(room)),

@@ -25,7 +25,28 @@ EXCHANGES = {
     "LS": ("Euronext Lisbon", "XLIS", "Portugal", "EUR", "PT", "PRT"),
     "MC": ("Madrid Exchange", "BMEX", "Spain", "EUR", "ES", "ESP"),
     "SW": ("SIX Swiss Exchange", "XSWX", "Switzerland", "CHF", "CH", "CHE"),
+    "FOREX": ("FOREX", "", "Unknown", "Unknown", "", ""),
 }
+DOLLARS = {
+    "EUR": 1.08,
+    "GBP": 1.27,
+    "CHF": 1.13,
+    "CAD": 0.73,
+    "AUD": 0.66,
+    "JPY": 0.0067,
+    "HKD": 0.128,
+}
+DOLLARS |= {
+    "SEK": 0.095,
+    "NOK": 0.094,
+    "DKK": 0.145,
+    "PLN": 0.25,
+    "CZK": 0.043,
+    "HUF": 0.0028,
+    "ILS": 0.27,
+}
+PAIRS = {f"{currency}USD.FOREX": worth for currency, worth in DOLLARS.items()}
+"""Currency pairs, and about what they cost; they trade when New York does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +111,8 @@ def calendars() -> dict[str, Calendar]:
 @cache
 def calendars_by_group() -> dict[str, Calendar]:
     """Return the calendar of each exchange code."""
-    return {row.group_key: calendars()[row.calendar] for row in listings().values()}
+    found = {row.group_key: calendars()[row.calendar] for row in listings().values()}
+    return found | {"FOREX": calendars()["XNYS"]}
 
 
 def split_code(text: str) -> tuple[str, str] | None:

@@ -73,25 +73,26 @@ where p.name = 'eodhd';
 -- An update asks for the last five sessions again, because bars are corrected for days after they came.
 insert into headgate.operations as o (
     name, description, universe, provider_id, units, priority, bundle, due_rule, chunk_size,
-    path, query, timeout, ingest_function, handler
+    path, query, timeout, ingest_function, handler, input_function
 )
 select
     n.name, n.description, 'equities', p.provider_id, n.units, n.priority, n.bundle, n.due_rule, n.chunk_size,
-    n.path, n.query::jsonb, n.timeout, n.ingest_function, n.handler
+    n.path, n.query::jsonb, n.timeout, n.ingest_function, n.handler, n.input_function
 from (values
     ('fundamentals_bulk', 'All that is known of a company; one call per listing.',
         'eodhd', 10, 5, 'new_listing', 'once', 50,
-        '/fundamentals/{asset.code}', '{"fmt": "json"}', interval '60 seconds', 'equities.ingest_fundamentals', null),
+        '/fundamentals/{asset.code}', '{"fmt": "json"}', interval '60 seconds', 'equities.ingest_fundamentals', null, null),
     ('prices_historical', 'All daily bars of a listing.', 'eodhd', 1, 5, 'new_listing', 'once', 50,
-        '/eod/{asset.code}', '{"fmt": "json", "period": "d"}', interval '60 seconds', 'equities.ingest_history', null),
+        '/eod/{asset.code}', '{"fmt": "json", "period": "d"}', interval '60 seconds', 'equities.ingest_history', null, null),
     ('prices_incremental', 'Daily bars from the watermark on.', 'eodhd', 1, 2, null, 'session', 200,
         '/eod/{asset.code}', '{"fmt": "json", "period": "d", "from": "{state.since?}"}', interval '30 seconds',
-        'equities.ingest_prices', null),
-    ('indicators_calculation', 'Technical indicators from daily bars.', 'local', 0, 4, null, 'after', 100,
-        null, '{}', interval '5 minutes', null, 'calculate_indicators')
+        'equities.ingest_prices', null, null),
+    ('indicators_calculation', 'Technical indicators from daily bars.', 'local', 0, 4, null, 'after', 250,
+        null, '{}', interval '5 minutes', 'equities.ingest_indicators', 'runner.indicators.handler:calculate',
+        'equities.bars_for_indicators')
 ) as n (
     name, description, provider, units, priority, bundle, due_rule, chunk_size, path, query, timeout,
-    ingest_function, handler
+    ingest_function, handler, input_function
 )
 join headgate.providers as p on p.name = n.provider
 on conflict (name) do update
@@ -107,7 +108,8 @@ set description = excluded.description,
     query = excluded.query,
     timeout = excluded.timeout,
     ingest_function = excluded.ingest_function,
-    handler = excluded.handler;
+    handler = excluded.handler,
+    input_function = excluded.input_function;
 
 update headgate.operations as o
 set overlap = 5
@@ -145,6 +147,24 @@ set description = excluded.description,
 
 select u.inserted, u.updated, u.unchanged
 from headgate.upsert_assets('eodhd_account', '[{"code": "account", "group_key": "account"}]') as u;
+
+-- Rates of exchange: a pair is an asset of its own universe, added by equities.publish_screener once a listing needs it.
+insert into headgate.operations as o (
+    name, description, universe, provider_id, units, priority, due_rule, due_every, path, query, ingest_function
+)
+select
+    'fx_rates', 'What a currency is worth in US dollars, from the watermark on.', 'fx', p.provider_id, 1, 2, 'every',
+    interval '20 hours', '/eod/{asset.code}', '{"fmt": "json", "period": "d", "from": "{state.watermark?}"}',
+    'equities.ingest_fx_rates'
+from headgate.providers as p
+where p.name = 'eodhd'
+on conflict (name) do update
+set description = excluded.description,
+    units = excluded.units,
+    due_every = excluded.due_every,
+    path = excluded.path,
+    query = excluded.query,
+    ingest_function = excluded.ingest_function;
 
 insert into headgate.operation_inputs (operation_id, input_operation_id)
 select o.operation_id, i.operation_id
@@ -219,15 +239,16 @@ cross join (values
         '{prices_incremental,fundamentals_bulk,prices_historical}', array['F', 'XETRA']),
     (7, 'process_european_markets', 'fan_out', '{check_api_quota}', 'all_success', null,
         '{prices_incremental,fundamentals_bulk,prices_historical}', array['PA', 'AS', 'BR', 'LS', 'MC', 'SW']),
-    (8, 'finalize_execution', 'function',
-        '{process_us_markets,process_lse,process_german_markets,process_european_markets}', 'all_done',
+    (8, 'load_fx_rates', 'fan_out', '{check_api_quota}', 'all_success', null, '{fx_rates}', null),
+    (9, 'finalize_execution', 'function',
+        '{process_us_markets,process_lse,process_german_markets,process_european_markets,load_fx_rates}', 'all_done',
         'headgate.finalize_execution', null, null)
 ) as s (position, step, kind, depends_on, trigger_rule, function, operations, group_keys)
 where p.name = 'data_collection_equities';
 
--- Indicators: the operation and its due rule are there, its handler is not, so the step covers nothing yet.
+-- Indicators, and the screener that shows them.
 insert into headgate.pipelines as p (name, description)
-values ('calculate_indicators', 'Calculate technical indicators where bars have changed.')
+values ('calculate_indicators', 'Calculate technical indicators where bars have changed, and publish the screener.')
 on conflict (name) do update
 set description = excluded.description;
 
@@ -243,8 +264,10 @@ select p.pipeline_id, s.step, s.position, s.kind, s.depends_on::text[], s.trigge
 from headgate.pipelines as p
 cross join (values
     (1, 'initialize_execution', 'function', '{}', 'all_success', 'headgate.start_execution', null),
-    (2, 'calculate_indicators', 'fan_out', '{initialize_execution}', 'all_success', null, '{}'),
-    (3, 'finalize_execution', 'function', '{calculate_indicators}', 'all_done', 'headgate.finalize_execution', null)
+    (2, 'calculate_indicators', 'fan_out', '{initialize_execution}', 'all_success', null,
+        '{indicators_calculation}'),
+    (3, 'publish_screener', 'function', '{calculate_indicators}', 'all_success', 'equities.publish_screener', null),
+    (4, 'finalize_execution', 'function', '{publish_screener}', 'all_done', 'headgate.finalize_execution', null)
 ) as s (position, step, kind, depends_on, trigger_rule, function, operations)
 where p.name = 'calculate_indicators';
 

@@ -105,6 +105,7 @@ def test_the_pipeline_has_its_steps_in_order(db: Plan):
         "process_lse": ["LSE"],
         "process_german_markets": ["F", "XETRA"],
         "process_european_markets": ["PA", "AS", "BR", "LS", "MC", "SW"],
+        "load_fx_rates": None,
     }
     assert all(x["depends_on"] == ["check_api_quota"] for x in steps if x["function"] is None)
     assert (steps[-1]["depends_on"], steps[-1]["trigger_rule"]) == (list(fan_outs), "all_done")
@@ -175,5 +176,9 @@ def test_applying_the_rows_again_leaves_the_operator_s_settings(database: Settin
         plan.scalar(
             "select count(*) from headgate.pipeline_steps join headgate.pipelines as p using (pipeline_id) where p.name = 'data_collection_equities'"
         )
-        == 8
+        == 9
     )
+
+
+def test_a_first_run_asks_for_no_rate_of_exchange(db: Plan):
+    assert db.sql("select * from headgate.v_assets where universe = 'fx'") == []

@@ -1,0 +1,97 @@
+-- The screener's rows are made anew, all at once, and compared with those before: where they look wrong, the old ones stay.
+-- A currency whose rate is wanted becomes an asset of the universe `fx`, so that the next run of data_collection_equities asks
+-- for it; none is asked for before a listing needs it.
+
+create or replace function equities.publish_screener(
+    p_pipeline text,
+    p_run_id text
+)
+returns table (
+    is_published boolean,
+    listings bigint,
+    reason text
+)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_asset_ids bigint[];
+    v_prices double precision[];
+begin
+    perform headgate.upsert_assets('fx', equities._wanted_pairs());
+
+    select array_agg(s.asset_id), array_agg(s.price_usd) into v_asset_ids, v_prices from equities.screener as s;
+    begin
+        delete from equities.screener;
+        insert into equities.screener select r.* from equities._screener_rows(v_now) as r;
+        select count(*) into listings from equities.screener;
+        reason := equities._screener_fault(v_asset_ids, v_prices);
+        if reason is not null then
+            raise exception using errcode = 'raise_exception', message = reason;
+        end if;
+        is_published := true;
+        perform headgate.resolve_alert('screener');
+    exception
+        when raise_exception then
+            is_published := false;
+            perform headgate.raise_alert('error', 'screener', 'the screener was not published anew: ' || reason);
+    end;
+
+    return next;
+end;
+$func$;
+
+comment on function equities.publish_screener(text, text) is
+    'Make the screener''s rows anew and publish them; where they look wrong the old ones stay, and the reason is told.';
+
+-- Why the new rows should not be shown: null, if they may.
+create or replace function equities._screener_fault(
+    p_asset_ids bigint[],
+    p_prices double precision[]
+)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select case
+        when count(s.asset_id) < 0.9 * count(*)
+            then format('%s of %s listings are left', count(s.asset_id), count(*))
+        when count(*) filter (where greatest(s.price_usd / o.price, o.price / s.price_usd) > 50) > 0.01 * count(*)
+            then format(
+                '%s of %s prices are more than 50 times what they were, or less than a 50th',
+                count(*) filter (where greatest(s.price_usd / o.price, o.price / s.price_usd) > 50), count(*)
+            )
+    end
+    from unnest(p_asset_ids, p_prices) as o (asset_id, price)
+    left join equities.screener as s using (asset_id);
+$func$;
+
+comment on function equities._screener_fault(bigint[], double precision[]) is
+    'What is wrong with the screener''s rows, compared with the prices in US dollars before.';
+
+-- The currency pairs that listings with indicators need.
+create or replace function equities._wanted_pairs()
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select coalesce(jsonb_agg(jsonb_build_object(
+        'code', c.currency || 'USD.FOREX',
+        'group_key', 'FOREX',
+        'attributes', jsonb_build_object('currency', c.currency)
+    )), '[]')
+    from (
+        select distinct q.currency
+        from equities.technical_indicators as t
+        join headgate.v_assets as a using (asset_id)
+        cross join lateral equities._quotation(a.attributes ->> 'currency') as q (currency, factor)
+        where q.currency <> 'USD'
+    ) as c;
+$func$;
+
+comment on function equities._wanted_pairs() is 'The assets of the universe fx, as headgate.upsert_assets takes them.';
