@@ -127,6 +127,10 @@ test/airflow: $(AIRFLOW_DEV) ## Run the tests that need Airflow: DAGs, operators
 bench: $(DEV) ## Measure: ratios against a baseline of the same run
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
+.PHONY: bench/indicators
+bench/indicators: $(DEV) ## Measure the handlers: indicators end to end
+	@$(BIN)/python -m tests.benchmarks indicators $(ARGS)
+
 .PHONY: clean
 clean: ## Stop what runs, remove the environments and caches; the data stay
 	@if [ -x $(AIRFLOW_BIN)/headgate ]; then $(AIRFLOW_BIN)/headgate airflow stop; fi

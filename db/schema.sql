@@ -891,15 +891,41 @@ SET default_table_access_method = heap;
 --
 
 CREATE TABLE equities.screener (
-    asset_id bigint CONSTRAINT technical_indicators_asset_id_not_null NOT NULL,
-    date date CONSTRAINT technical_indicators_date_not_null NOT NULL,
-    bars integer CONSTRAINT technical_indicators_bars_not_null NOT NULL,
+    asset_id bigint NOT NULL,
+    is_fresh boolean NOT NULL,
+    price_usd double precision,
+    turnover_usd double precision,
+    market_cap_usd double precision,
+    pe_ratio double precision,
+    dividend_yield double precision,
+    rsi_14 double precision,
+    roc_21 double precision,
+    roc_126 double precision,
+    roc_252 double precision,
+    from_high_52w double precision,
+    from_low_52w double precision,
+    distance_sma_50 double precision,
+    distance_sma_200 double precision,
+    volatility_60 double precision,
+    volume_ratio_20 double precision,
+    adx_14 double precision,
+    zscore_20 double precision,
+    turnover_20 double precision,
+    ticker text NOT NULL,
+    currency text,
+    sector text,
+    exchange text,
+    group_key text NOT NULL,
+    country text,
+    type text,
+    name text,
+    isin text,
+    date date NOT NULL,
+    bars integer NOT NULL,
     close double precision,
     adjusted_close double precision,
     high_52w double precision,
     low_52w double precision,
-    from_high_52w double precision,
-    from_low_52w double precision,
     drawdown_252 double precision,
     max_drawdown_252 double precision,
     sma_5 double precision,
@@ -918,31 +944,22 @@ CREATE TABLE equities.screener (
     macd double precision,
     macd_signal double precision,
     macd_histogram double precision,
-    distance_sma_50 double precision,
-    distance_sma_200 double precision,
     atr_14 double precision,
     atr_percent double precision,
     plus_di_14 double precision,
     minus_di_14 double precision,
-    adx_14 double precision,
-    rsi_14 double precision,
     stochastic_k_14 double precision,
     stochastic_d_3 double precision,
     williams_r_14 double precision,
     cci_20 double precision,
     roc_5 double precision,
-    roc_21 double precision,
     roc_63 double precision,
-    roc_126 double precision,
-    roc_252 double precision,
     bollinger_upper_20 double precision,
     bollinger_lower_20 double precision,
     bollinger_width_20 double precision,
     bollinger_percent_b double precision,
-    zscore_20 double precision,
     zscore_60 double precision,
     volatility_20 double precision,
-    volatility_60 double precision,
     volatility_252 double precision,
     obv double precision,
     mfi_14 double precision,
@@ -950,33 +967,16 @@ CREATE TABLE equities.screener (
     volume double precision,
     volume_sma_20 double precision,
     volume_sma_50 double precision,
-    volume_ratio_20 double precision,
     volume_ratio_50 double precision,
     volume_zscore_20 double precision,
-    turnover_20 double precision,
-    calculated_at timestamp with time zone CONSTRAINT technical_indicators_calculated_at_not_null NOT NULL,
-    ticker text NOT NULL,
-    name text,
-    type text,
-    exchange text,
-    group_key text NOT NULL,
-    country text,
-    sector text,
-    isin text,
-    currency text,
+    calculated_at timestamp with time zone NOT NULL,
     usd_rate double precision,
     usd_rate_date date,
-    price_usd double precision,
-    turnover_usd double precision,
-    market_cap_usd double precision,
-    pe_ratio double precision,
     price_to_book double precision,
-    dividend_yield double precision,
     earnings_per_share double precision,
     profit_margin double precision,
     beta double precision,
     fundamentals_at timestamp with time zone,
-    is_fresh boolean NOT NULL,
     published_at timestamp with time zone NOT NULL,
     CONSTRAINT price_is_positive CHECK ((close > (0)::double precision))
 );
@@ -994,6 +994,174 @@ COMMENT ON TABLE equities.screener IS 'Listings with indicators, fundamentals an
 --
 
 COMMENT ON COLUMN equities.screener.asset_id IS 'The listing, as in headgate.v_assets.';
+
+--
+-- Name: COLUMN screener.is_fresh; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.is_fresh IS 'True: no newer bar was out when it was published.';
+
+--
+-- Name: COLUMN screener.price_usd; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.price_usd IS 'close in US dollars.';
+
+--
+-- Name: COLUMN screener.turnover_usd; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.turnover_usd IS 'turnover_20 in US dollars a day.';
+
+--
+-- Name: COLUMN screener.market_cap_usd; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.market_cap_usd IS 'Market capitalisation in US dollars. Source: fundamentals, Highlights.';
+
+--
+-- Name: COLUMN screener.pe_ratio; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.pe_ratio IS 'Price over earnings. Source: fundamentals, Highlights.';
+
+--
+-- Name: COLUMN screener.dividend_yield; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.dividend_yield IS 'Dividends of a year over the price, 0.02 is 2 %. Source: fundamentals, Highlights.';
+
+--
+-- Name: COLUMN screener.rsi_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.rsi_14 IS '100 * g / (g + l), g and l Wilder''s averages over 14 bars of gains and losses, 0 to 100; null: nothing moved. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.roc_21; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.roc_21 IS 'Rate of change: 100 * (close / close 21 bars ago - 1), percent; null: fewer than 22 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.roc_126; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.roc_126 IS 'Rate of change: 100 * (close / close 126 bars ago - 1), percent; null: fewer than 127 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.roc_252; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.roc_252 IS 'Rate of change: 100 * (close / close 252 bars ago - 1), percent; null: fewer than 253 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.from_high_52w; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.from_high_52w IS '100 * (close / high_52w - 1), percent, 0 or below. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.from_low_52w; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.from_low_52w IS '100 * (close / low_52w - 1), percent, 0 or above. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.distance_sma_50; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.distance_sma_50 IS '100 * (close / sma_50 - 1), percent. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.distance_sma_200; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.distance_sma_200 IS '100 * (close / sma_200 - 1), percent. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.volatility_60; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.volatility_60 IS 'Realised volatility: standard deviation (n - 1) of the last 60 log returns * sqrt(252) * 100, percent a year; null: fewer than 61 bars. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.volume_ratio_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.volume_ratio_20 IS 'volume / volume_sma_20, no unit. Source: prices.volume.';
+
+--
+-- Name: COLUMN screener.adx_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.adx_14 IS 'Wilder''s average over 14 bars of 100 * |+DI - -DI| / (+DI + -DI), 0 to 100. Source: adjusted high, low, close.';
+
+--
+-- Name: COLUMN screener.zscore_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.zscore_20 IS '(close - mean) / standard deviation of the last 20 closes (n), standard deviations. Source: adjusted close.';
+
+--
+-- Name: COLUMN screener.turnover_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.turnover_20 IS 'Mean of close * volume over 20 bars, in the listing''s currency a day. Source: adjusted close, volume.';
+
+--
+-- Name: COLUMN screener.ticker; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.ticker IS 'The listing''s code, e.g. AAPL.US.';
+
+--
+-- Name: COLUMN screener.currency; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.currency IS 'The currency it is quoted in.';
+
+--
+-- Name: COLUMN screener.sector; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.sector IS 'The company''s sector.';
+
+--
+-- Name: COLUMN screener.exchange; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.exchange IS 'The exchange''s name, e.g. NASDAQ.';
+
+--
+-- Name: COLUMN screener.group_key; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.group_key IS 'The provider''s exchange code, e.g. US.';
+
+--
+-- Name: COLUMN screener.country; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.country IS 'The company''s country.';
+
+--
+-- Name: COLUMN screener.type; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.type IS 'Common Stock, Preferred Stock, ETF or FUND.';
+
+--
+-- Name: COLUMN screener.name; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.name IS 'The company''s or fund''s name.';
+
+--
+-- Name: COLUMN screener.isin; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.screener.isin IS 'Its ISIN as published: wrong at times.';
 
 --
 -- Name: COLUMN screener.date; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -1030,18 +1198,6 @@ COMMENT ON COLUMN equities.screener.high_52w IS 'Highest high of the last 364 da
 --
 
 COMMENT ON COLUMN equities.screener.low_52w IS 'Lowest low of the last 364 days. Source: adjusted low.';
-
---
--- Name: COLUMN screener.from_high_52w; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.from_high_52w IS '100 * (close / high_52w - 1), percent, 0 or below. Source: adjusted close.';
-
---
--- Name: COLUMN screener.from_low_52w; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.from_low_52w IS '100 * (close / low_52w - 1), percent, 0 or above. Source: adjusted close.';
 
 --
 -- Name: COLUMN screener.drawdown_252; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -1152,18 +1308,6 @@ COMMENT ON COLUMN equities.screener.macd_signal IS 'Exponential average of the M
 COMMENT ON COLUMN equities.screener.macd_histogram IS 'macd - macd_signal, price. Source: adjusted close.';
 
 --
--- Name: COLUMN screener.distance_sma_50; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.distance_sma_50 IS '100 * (close / sma_50 - 1), percent. Source: adjusted close.';
-
---
--- Name: COLUMN screener.distance_sma_200; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.distance_sma_200 IS '100 * (close / sma_200 - 1), percent. Source: adjusted close.';
-
---
 -- Name: COLUMN screener.atr_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -1186,18 +1330,6 @@ COMMENT ON COLUMN equities.screener.plus_di_14 IS '100 * Wilder''s average over 
 --
 
 COMMENT ON COLUMN equities.screener.minus_di_14 IS '100 * Wilder''s average over 14 bars of downward moves of the low / atr_14, 0 to 100. Source: adjusted high, low, close.';
-
---
--- Name: COLUMN screener.adx_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.adx_14 IS 'Wilder''s average over 14 bars of 100 * |+DI - -DI| / (+DI + -DI), 0 to 100. Source: adjusted high, low, close.';
-
---
--- Name: COLUMN screener.rsi_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.rsi_14 IS '100 * g / (g + l), g and l Wilder''s averages over 14 bars of gains and losses, 0 to 100; null: nothing moved. Source: adjusted close.';
 
 --
 -- Name: COLUMN screener.stochastic_k_14; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -1230,28 +1362,10 @@ COMMENT ON COLUMN equities.screener.cci_20 IS '(typical - mean of 20) / (0.015 *
 COMMENT ON COLUMN equities.screener.roc_5 IS 'Rate of change: 100 * (close / close 5 bars ago - 1), percent; null: fewer than 6 bars. Source: adjusted close.';
 
 --
--- Name: COLUMN screener.roc_21; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.roc_21 IS 'Rate of change: 100 * (close / close 21 bars ago - 1), percent; null: fewer than 22 bars. Source: adjusted close.';
-
---
 -- Name: COLUMN screener.roc_63; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
 COMMENT ON COLUMN equities.screener.roc_63 IS 'Rate of change: 100 * (close / close 63 bars ago - 1), percent; null: fewer than 64 bars. Source: adjusted close.';
-
---
--- Name: COLUMN screener.roc_126; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.roc_126 IS 'Rate of change: 100 * (close / close 126 bars ago - 1), percent; null: fewer than 127 bars. Source: adjusted close.';
-
---
--- Name: COLUMN screener.roc_252; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.roc_252 IS 'Rate of change: 100 * (close / close 252 bars ago - 1), percent; null: fewer than 253 bars. Source: adjusted close.';
 
 --
 -- Name: COLUMN screener.bollinger_upper_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -1278,12 +1392,6 @@ COMMENT ON COLUMN equities.screener.bollinger_width_20 IS '100 * (upper - lower)
 COMMENT ON COLUMN equities.screener.bollinger_percent_b IS '(close - lower) / (upper - lower), 0 at the lower band, 1 at the upper. Source: adjusted close.';
 
 --
--- Name: COLUMN screener.zscore_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.zscore_20 IS '(close - mean) / standard deviation of the last 20 closes (n), standard deviations. Source: adjusted close.';
-
---
 -- Name: COLUMN screener.zscore_60; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -1294,12 +1402,6 @@ COMMENT ON COLUMN equities.screener.zscore_60 IS '(close - mean) / standard devi
 --
 
 COMMENT ON COLUMN equities.screener.volatility_20 IS 'Realised volatility: standard deviation (n - 1) of the last 20 log returns * sqrt(252) * 100, percent a year; null: fewer than 21 bars. Source: adjusted close.';
-
---
--- Name: COLUMN screener.volatility_60; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.volatility_60 IS 'Realised volatility: standard deviation (n - 1) of the last 60 log returns * sqrt(252) * 100, percent a year; null: fewer than 61 bars. Source: adjusted close.';
 
 --
 -- Name: COLUMN screener.volatility_252; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -1344,12 +1446,6 @@ COMMENT ON COLUMN equities.screener.volume_sma_20 IS 'Mean volume of the last 20
 COMMENT ON COLUMN equities.screener.volume_sma_50 IS 'Mean volume of the last 50 bars, shares. Source: prices.volume.';
 
 --
--- Name: COLUMN screener.volume_ratio_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.volume_ratio_20 IS 'volume / volume_sma_20, no unit. Source: prices.volume.';
-
---
 -- Name: COLUMN screener.volume_ratio_50; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -1362,70 +1458,10 @@ COMMENT ON COLUMN equities.screener.volume_ratio_50 IS 'volume / volume_sma_50, 
 COMMENT ON COLUMN equities.screener.volume_zscore_20 IS '(volume - mean) / standard deviation of the last 20 volumes (n), standard deviations. Source: prices.volume.';
 
 --
--- Name: COLUMN screener.turnover_20; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.turnover_20 IS 'Mean of close * volume over 20 bars, in the listing''s currency a day. Source: adjusted close, volume.';
-
---
 -- Name: COLUMN screener.calculated_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
 COMMENT ON COLUMN equities.screener.calculated_at IS 'When it was calculated.';
-
---
--- Name: COLUMN screener.ticker; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.ticker IS 'The listing''s code, e.g. AAPL.US.';
-
---
--- Name: COLUMN screener.name; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.name IS 'The company''s or fund''s name.';
-
---
--- Name: COLUMN screener.type; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.type IS 'Common Stock, Preferred Stock, ETF or FUND.';
-
---
--- Name: COLUMN screener.exchange; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.exchange IS 'The exchange''s name, e.g. NASDAQ.';
-
---
--- Name: COLUMN screener.group_key; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.group_key IS 'The provider''s exchange code, e.g. US.';
-
---
--- Name: COLUMN screener.country; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.country IS 'The company''s country.';
-
---
--- Name: COLUMN screener.sector; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.sector IS 'The company''s sector.';
-
---
--- Name: COLUMN screener.isin; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.isin IS 'Its ISIN as published: wrong at times.';
-
---
--- Name: COLUMN screener.currency; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.currency IS 'The currency it is quoted in.';
 
 --
 -- Name: COLUMN screener.usd_rate; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -1440,40 +1476,10 @@ COMMENT ON COLUMN equities.screener.usd_rate IS 'US dollars for one unit of it; 
 COMMENT ON COLUMN equities.screener.usd_rate_date IS 'The day of that rate; null: none is needed, or known.';
 
 --
--- Name: COLUMN screener.price_usd; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.price_usd IS 'close in US dollars.';
-
---
--- Name: COLUMN screener.turnover_usd; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.turnover_usd IS 'turnover_20 in US dollars a day.';
-
---
--- Name: COLUMN screener.market_cap_usd; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.market_cap_usd IS 'Market capitalisation in US dollars. Source: fundamentals, Highlights.';
-
---
--- Name: COLUMN screener.pe_ratio; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.pe_ratio IS 'Price over earnings. Source: fundamentals, Highlights.';
-
---
 -- Name: COLUMN screener.price_to_book; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
 COMMENT ON COLUMN equities.screener.price_to_book IS 'Price over book value. Source: fundamentals, Valuation.';
-
---
--- Name: COLUMN screener.dividend_yield; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.dividend_yield IS 'Dividends of a year over the price, 0.02 is 2 %. Source: fundamentals, Highlights.';
 
 --
 -- Name: COLUMN screener.earnings_per_share; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -1498,12 +1504,6 @@ COMMENT ON COLUMN equities.screener.beta IS 'Beta against its market. Source: fu
 --
 
 COMMENT ON COLUMN equities.screener.fundamentals_at IS 'When the fundamentals were fetched; null: there are none.';
-
---
--- Name: COLUMN screener.is_fresh; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
---
-
-COMMENT ON COLUMN equities.screener.is_fresh IS 'True: no newer bar was out when it was published.';
 
 --
 -- Name: COLUMN screener.published_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
@@ -1543,29 +1543,38 @@ CREATE FUNCTION equities._screener_rows(p_now timestamp with time zone) RETURNS 
             and s.next_due_at <= p_now
     )
     select
-        t.*,
-        a.code,
-        a.attributes ->> 'name',
-        a.attributes ->> 'type',
-        a.attributes ->> 'exchange',
-        a.group_key,
-        a.attributes ->> 'country',
-        a.attributes ->> 'sector',
-        a.attributes ->> 'isin',
-        a.attributes ->> 'currency',
-        x.rate,
-        r.date,
+        t.asset_id,
+        l.asset_id is null,
         t.close * x.rate,
         t.turnover_20 * x.rate,
         equities._number(f.highlights -> 'MarketCapitalization') * x.rate,
         equities._number(f.highlights -> 'PERatio'),
-        equities._number(f.valuation -> 'PriceBookMRQ'),
         equities._number(f.highlights -> 'DividendYield'),
+        t.rsi_14, t.roc_21, t.roc_126, t.roc_252, t.from_high_52w, t.from_low_52w, t.distance_sma_50, t.distance_sma_200,
+        t.volatility_60, t.volume_ratio_20, t.adx_14, t.zscore_20, t.turnover_20,
+        a.code,
+        a.attributes ->> 'currency',
+        a.attributes ->> 'sector',
+        a.attributes ->> 'exchange',
+        a.group_key,
+        a.attributes ->> 'country',
+        a.attributes ->> 'type',
+        a.attributes ->> 'name',
+        a.attributes ->> 'isin',
+        t.date, t.bars, t.close, t.adjusted_close, t.high_52w, t.low_52w, t.drawdown_252, t.max_drawdown_252, t.sma_5,
+        t.sma_10, t.sma_20, t.sma_50, t.sma_100, t.sma_200, t.ema_10, t.ema_12, t.ema_20, t.ema_26, t.ema_50, t.ema_100,
+        t.ema_200, t.macd, t.macd_signal, t.macd_histogram, t.atr_14, t.atr_percent, t.plus_di_14, t.minus_di_14,
+        t.stochastic_k_14, t.stochastic_d_3, t.williams_r_14, t.cci_20, t.roc_5, t.roc_63, t.bollinger_upper_20,
+        t.bollinger_lower_20, t.bollinger_width_20, t.bollinger_percent_b, t.zscore_60, t.volatility_20,
+        t.volatility_252, t.obv, t.mfi_14, t.cmf_20, t.volume, t.volume_sma_20, t.volume_sma_50, t.volume_ratio_50,
+        t.volume_zscore_20, t.calculated_at,
+        x.rate,
+        r.date,
+        equities._number(f.valuation -> 'PriceBookMRQ'),
         equities._number(f.highlights -> 'EarningsShare'),
         equities._number(f.highlights -> 'ProfitMargin'),
         equities._number(f.technicals -> 'Beta'),
         f.fetched_at,
-        l.asset_id is null,
         p_now
     from equities.technical_indicators as t
     join headgate.v_assets as a using (asset_id)

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [queue http ingest delta memory] [--json]`."""
+"""`python -m tests.benchmarks [queue http ingest delta memory indicators] [--json]`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 
 from runner.database import connect
 from runner.settings import Settings
-from tests.benchmarks import delta, house, http, ingest, memory, queue
+from tests.benchmarks import delta, house, http, indicators, ingest, memory, queue
 from tests.benchmarks.measure import Figure, as_json, machine, table
 
 BENCHMARKS: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
@@ -19,6 +19,7 @@ BENCHMARKS: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "ingest": ingest.run,
     "delta": delta.run,
     "memory": memory.run,
+    "indicators": indicators.run,
 }
 
 

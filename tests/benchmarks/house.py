@@ -56,10 +56,14 @@ def own_database(server: Settings, name: str) -> Iterator[Settings]:
 
 
 @contextmanager
-def worker(settings: Settings, *, concurrency: int = 50) -> Iterator[subprocess.Popen[bytes]]:
+def worker(
+    settings: Settings, *, concurrency: int = 50, processes: int | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run `headgate worker` in a process of its own, and yield it once it waits for work."""
     environ = {k: v for k, v in os.environ.items() if k not in UNWANTED}
     command = [sys.executable, "-m", "runner", "worker", "--concurrency", str(concurrency)]
+    if processes is not None:
+        command += ["--processes", str(processes)]
     log = settings.home / "worker.log"
     with log.open("w") as output:
         process = subprocess.Popen(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runner.settings import Settings
-from tests.benchmarks import delta, house, http, ingest, memory, queue
+from tests.benchmarks import delta, house, http, indicators, ingest, memory, queue
 from tests.benchmarks.__main__ import BENCHMARKS
 from tests.benchmarks.measure import Figure, as_json, table
 
@@ -22,6 +22,7 @@ SMALL: dict[Run, dict[str, Any]] = {
     ingest.run: {"chunks": 2, "listings": 3, "bars": 10},
     delta.run: {"sizes": (100, 1_000), "first": 10},
     memory.run: {"jobs": 400, "calls": 40, "idle_seconds": 0.1},
+    indicators.run: {"sizes": ((250, 20),)},
 }
 
 

@@ -1,4 +1,4 @@
--- Listings to choose from: indicators, fundamentals, freshness, prices in one currency.
+-- Listings to choose from: indicators, fundamentals, freshness, and prices in one currency.
 
 drop view if exists equities.v_screener cascade;
 
