@@ -119,16 +119,18 @@ begin
         end loop;
     end loop;
 
-    perform headgate._end_chunks(v_over, 'cancelled', 'its step had ended', p_now);
-    for v_reason, v_deadly in
-        select coalesce('house: three times: ' || c.lost_reason, 'house: its lease ran out three times'), array_agg(c.chunk_id)
-        from headgate.chunks as c
-        where c.chunk_id = any (v_deadly)
-        group by 1
-    loop
-        perform headgate._end_chunks(v_deadly, 'deferred', v_reason, p_now);
-    end loop;
-    perform headgate._end_chunks(v_poor, 'deferred', 'quota: no units are left in this window', p_now);
+    if cardinality(v_over || v_deadly || v_poor) > 0 then
+        perform headgate._end_chunks(v_over, 'cancelled', 'its step had ended', p_now);
+        for v_reason, v_deadly in
+            select coalesce('house: three times: ' || c.lost_reason, 'house: its lease ran out three times'), array_agg(c.chunk_id)
+            from headgate.chunks as c
+            where c.chunk_id = any (v_deadly)
+            group by 1
+        loop
+            perform headgate._end_chunks(v_deadly, 'deferred', v_reason, p_now);
+        end loop;
+        perform headgate._end_chunks(v_poor, 'deferred', 'quota: no units are left in this window', p_now);
+    end if;
     return v_taken;
 end;
 $func$;
