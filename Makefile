@@ -110,6 +110,10 @@ test: $(DEV) ## Run all tests (ARGS='-k quota': only some)
 test/db: $(DEV) ## Run the tests of the SQL alone
 	@$(BIN)/pytest $(PARALLEL) tests/db $(ARGS)
 
+.PHONY: test/planner
+test/planner: $(DEV) ## Run the tests of the planner alone: property-based, and the catch-up
+	@$(BIN)/pytest tests/planner tests/db/plan $(ARGS)
+
 .PHONY: test/15
 test/15: $(DEV) ## Run the tests of the SQL on Debian's PostgreSQL 15, where that is installed
 ifneq ($(wildcard /usr/lib/postgresql/15/bin/initdb),)

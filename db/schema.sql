@@ -91,6 +91,49 @@ ALTER TYPE headgate.claimed_chunk OWNER TO headgate_owner;
 COMMENT ON TYPE headgate.claimed_chunk IS 'A chunk a runner has claimed, with its requests; chunk_id null: nothing, ask again at wake_at.';
 
 --
+-- Name: forecast_need; Type: TYPE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TYPE headgate.forecast_need AS (
+	operation_id bigint,
+	priority smallint,
+	next_due_at timestamp with time zone,
+	missing_from date,
+	is_new boolean,
+	is_held boolean
+);
+
+ALTER TYPE headgate.forecast_need OWNER TO headgate_owner;
+
+--
+-- Name: TYPE forecast_need; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TYPE headgate.forecast_need IS 'One need of the assets of a forecast''s class: when it is due, and what it has.';
+
+--
+-- Name: forecast_class; Type: TYPE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TYPE headgate.forecast_class AS (
+	class_no integer,
+	group_key text,
+	calendar text,
+	weight double precision,
+	asset_id bigint,
+	assets integer,
+	needs headgate.forecast_need[]
+);
+
+ALTER TYPE headgate.forecast_class OWNER TO headgate_owner;
+
+--
+-- Name: TYPE forecast_class; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TYPE headgate.forecast_class IS 'Assets that are alike in a forecast, and their needs; the asset''s own number only where a function says when it is due.';
+
+--
 -- Name: ingest_result; Type: TYPE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -161,6 +204,30 @@ ALTER TYPE headgate.job_tally OWNER TO headgate_owner;
 --
 
 COMMENT ON TYPE headgate.job_tally IS 'How many jobs met which fate, what the ended ones cost, and what is given back.';
+
+--
+-- Name: plan_class; Type: TYPE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TYPE headgate.plan_class AS (
+	class_no integer,
+	operation_ids bigint[],
+	group_key text,
+	calendar text,
+	priority smallint,
+	due_since timestamp with time zone,
+	weight double precision,
+	jobs integer,
+	missing_from date
+);
+
+ALTER TYPE headgate.plan_class OWNER TO headgate_owner;
+
+--
+-- Name: TYPE plan_class; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TYPE headgate.plan_class IS 'Assets whose due operations (granted together) are alike: how many, how urgent, and after which session bars are missing (null: no call for the group serves them).';
 
 --
 -- Name: _bar_changes(bigint[], text[], timestamp with time zone, boolean); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -2704,6 +2771,9 @@ CREATE TABLE headgate.chunks (
     requests integer DEFAULT 0 NOT NULL,
     planned_at timestamp with time zone NOT NULL,
     lost_reason text,
+    call_operation_id bigint,
+    sessions date[],
+    CONSTRAINT a_call_for_the_group_names_its_sessions CHECK ((((call_operation_id IS NULL) = (sessions IS NULL)) AND (cardinality(sessions) = calls))),
     CONSTRAINT charge_is_not_negative CHECK ((LEAST(calls, units, booked, requests, deaths) >= 0)),
     CONSTRAINT chunk_has_jobs CHECK ((cardinality(asset_ids) > 0)),
     CONSTRAINT chunk_state_is_known CHECK ((state = ANY (ARRAY['planned'::text, 'queued'::text, 'leased'::text, 'parked'::text]))),
@@ -2749,7 +2819,7 @@ COMMENT ON COLUMN headgate.chunks.round IS 'The step''s round.';
 -- Name: COLUMN chunks.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.operation_id IS 'What is called.';
+COMMENT ON COLUMN headgate.chunks.operation_id IS 'The need that its jobs meet.';
 
 --
 -- Name: COLUMN chunks.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -2884,6 +2954,18 @@ COMMENT ON COLUMN headgate.chunks.planned_at IS 'When its jobs were planned; wha
 COMMENT ON COLUMN headgate.chunks.lost_reason IS 'Why its last lease was given up for lost; null: it ran out unseen.';
 
 --
+-- Name: COLUMN chunks.call_operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.call_operation_id IS 'The call that serves the whole group; null: each asset is called for by the operation itself.';
+
+--
+-- Name: COLUMN chunks.sessions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.sessions IS 'The sessions that the group is asked for, one call each.';
+
+--
 -- Name: operations; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -2918,6 +3000,11 @@ CREATE TABLE headgate.operations (
     overlap integer DEFAULT 0 NOT NULL,
     input_function text,
     max_memory bigint DEFAULT 1073741824 NOT NULL,
+    alternative_of_operation_id bigint,
+    weight_power double precision DEFAULT 1 NOT NULL,
+    staleness_per_day double precision DEFAULT 1 NOT NULL,
+    CONSTRAINT an_alternative_is_called CHECK (((alternative_of_operation_id IS NULL) OR (path IS NOT NULL))),
+    CONSTRAINT an_alternative_serves_another_operation CHECK ((alternative_of_operation_id <> operation_id)),
     CONSTRAINT called_or_handled CHECK (((path IS NULL) OR (handler IS NULL))),
     CONSTRAINT chunk_size_in_range CHECK (((chunk_size >= 1) AND (chunk_size <= 1000))),
     CONSTRAINT due_rule_is_known CHECK ((due_rule = ANY (ARRAY['once'::text, 'every'::text, 'session'::text, 'after'::text, 'function'::text]))),
@@ -2932,6 +3019,7 @@ CREATE TABLE headgate.operations (
     CONSTRAINT path_is_relative CHECK ((path ~ '^/[^?#[:space:]]*$'::text)),
     CONSTRAINT priority_in_range CHECK (((priority >= 1) AND (priority <= 9))),
     CONSTRAINT query_is_an_object CHECK ((jsonb_typeof(query) = 'object'::text)),
+    CONSTRAINT ranking_is_not_negative CHECK (((weight_power >= (0)::double precision) AND (staleness_per_day >= (0)::double precision))),
     CONSTRAINT units_are_not_negative CHECK ((units >= 0))
 );
 
@@ -3122,6 +3210,24 @@ COMMENT ON COLUMN headgate.operations.input_function IS 'schema.name of the func
 --
 
 COMMENT ON COLUMN headgate.operations.max_memory IS 'Bytes of memory a handler''s process may take.';
+
+--
+-- Name: COLUMN operations.alternative_of_operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.alternative_of_operation_id IS 'Another call for the same need: one call serves a whole group for one session, where that is cheaper; null: a need of its own.';
+
+--
+-- Name: COLUMN operations.weight_power; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.weight_power IS 'How much an asset''s weight counts in the ranking: 1 in full, 0 not at all.';
+
+--
+-- Name: COLUMN operations.staleness_per_day; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.staleness_per_day IS 'How much waiting counts in the ranking: value = weight ^ weight_power x (1 + staleness_per_day x days overdue) / units.';
 
 --
 -- Name: _apply_fates(headgate.chunks, headgate.operations, headgate.job_fate[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -3350,6 +3456,35 @@ $$;
 ALTER FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT closed_until timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _budgets(bigint, jsonb, timestamp with time zone, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(provider_id bigint, opened_at timestamp with time zone, closes_at timestamp with time zone, closed_until timestamp with time zone, units_left bigint, is_shared boolean, reserve integer)
+    LANGUAGE sql STABLE ROWS 10
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        p.provider_id,
+        b.opened_at,
+        b.closes_at,
+        b.closed_until,
+        greatest(0, least(b.units_left - coalesce((p_used ->> p.provider_id::text)::bigint, 0), h.units_left)),
+        coalesce(h.units_left < b.units_left, false),
+        coalesce((p_params #>> '{?,reserve}')::integer, q.reserve, 0)
+    from headgate.providers as p
+    cross join lateral headgate._budget(
+        p, p_at, least(p_quota, headgate._own_quota(p_pipeline_id, p_params))
+    ) as b
+    left join headgate.quota_shares as q on q.provider_id = p.provider_id and q.pipeline_id = p_pipeline_id
+    left join lateral headgate._share_left(
+        p.provider_id, p_pipeline_id, b.opened_at,
+        least(p_quota, p.quota - p.quota_buffer), coalesce((p_used ->> p.provider_id::text)::bigint, 0)
+    ) as h (units_left) on true;
+$$;
+
+ALTER FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb) OWNER TO headgate_owner;
+
+--
 -- Name: _call(headgate.operations, headgate.providers, jsonb, boolean, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -3448,64 +3583,66 @@ $$;
 ALTER FUNCTION headgate._cancel_waiting(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _candidates(bigint, jsonb, timestamp with time zone, text, bigint, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _candidates(bigint, jsonb, timestamp with time zone, text, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text DEFAULT NULL::text, p_execution_id bigint DEFAULT NULL::bigint, p_assets bigint[] DEFAULT NULL::bigint[]) RETURNS TABLE(operation_id bigint, asset_id bigint, step text, group_key text, priority smallint, due_since timestamp with time zone, weight double precision)
-    LANGUAGE sql STABLE ROWS 10000
+CREATE FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text DEFAULT NULL::text, p_execution_id bigint DEFAULT NULL::bigint) RETURNS TABLE(operation_id bigint, asset_id bigint, step text, group_key text, calendar text, priority smallint, due_since timestamp with time zone, weight double precision, missing_from date)
+    LANGUAGE plpgsql STABLE ROWS 10000
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
     SET enable_nestloop TO 'on'
+    SET jit TO 'off'
     AS $$
-    with covered as materialized (
-        select array_agg(o.operation_id) as operation_ids
-        from headgate._planned_operations(p_pipeline_id, p_params, p_step) as o
-    ),
-    selected as materialized (
-        select
-            headgate._selected_assets(p_pipeline_id, p_params) as asset_ids,
-            (select g.items from headgate._selected_groups(p_pipeline_id, p_params) as g limit 1) as group_items,
-            (select g.attribute from headgate._selected_groups(p_pipeline_id, p_params) as g limit 1) as group_attribute
-    ),
-    due as materialized (
-        select d.operation_id, d.asset_id, d.priority, d.due_since, a.group_key, a.weight
-        from headgate._due_pairs((select c.operation_ids from covered as c), p_at) as d
+declare
+    v_operation_ids constant bigint[] := array(
+        select o.operation_id from headgate._planned_operations(p_pipeline_id, p_params, p_step) as o
+    );
+    v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_params);
+    v_groups text[];
+    v_attribute text;
+begin
+    select g.items, g.attribute
+    into v_groups, v_attribute
+    from headgate._selected_groups(p_pipeline_id, p_params) as g
+    limit 1;
+    if p_execution_id is not null then
+        return query
+        select f.operation_id, f.asset_id, p_step, f.group_key, f.calendar, f.priority, f.due_since, f.weight, null::date
+        from headgate._failed_pairs(p_execution_id, p_step) as f;
+        return;
+    end if;
+
+    perform set_config('enable_nestloop', case when n.due > 5000 then 'off' else 'on' end, true)
+    from (select count(*) as due from headgate._due_pairs(v_operation_ids, p_at, 5001)) as n;
+    return query
+    with due as materialized (
+        select d.*, a.group_key, a.calendar, a.weight
+        from (
+            select * from headgate._due_pairs(v_operation_ids, p_at)
+            union all
+            select * from headgate._due_daily(v_operation_ids, p_at) where p_params #>> '{?,calendar}' = 'daily'
+        ) as d
         join headgate.assets as a using (asset_id)
-        cross join selected as s
-        where p_execution_id is null
-            and a.is_active
-            and (p_assets is null or d.asset_id = any (p_assets))
-            and (s.asset_ids is null or d.asset_id = any (s.asset_ids))
+        where a.is_active
+            and (v_asset_ids is null or d.asset_id = any (v_asset_ids))
             and (
-                s.group_items is null
-                or a.group_key = any (s.group_items)
-                or a.attributes ->> s.group_attribute = any (s.group_items)
+                v_groups is null
+                or a.group_key = any (v_groups)
+                or a.attributes ->> v_attribute = any (v_groups)
             )
-        union all
-        select f.operation_id, f.asset_id, f.priority, f.due_since, f.group_key, f.weight
-        from headgate._failed_pairs(p_execution_id, p_step) as f
-        where p_execution_id is not null
     ),
     step_of as materialized (
-        select k.operation_id, k.group_key, s.step
+        select k.operation_id, k.group_key, headgate._step_of(p_pipeline_id, k.operation_id, k.group_key, p_step) as step
         from (select distinct d.operation_id, d.group_key from due as d) as k
-        join headgate.operations as o using (operation_id)
-        cross join lateral (
-            select s.step
-            from headgate.pipeline_steps as s
-            where s.pipeline_id = p_pipeline_id
-                and o.name = any (s.operations)
-                and (s.group_keys is null or k.group_key = any (s.group_keys))
-                and (p_step is null or s.step = p_step)
-            order by s.position
-            limit 1
-        ) as s
     )
-    select d.operation_id, d.asset_id, s.step, d.group_key, d.priority, d.due_since, d.weight
+    select d.operation_id, d.asset_id, s.step, d.group_key, d.calendar, d.priority, d.due_since, d.weight, d.missing_from
     from due as d
-    join step_of as s using (operation_id, group_key);
+    join step_of as s using (operation_id, group_key)
+    where s.step is not null;
+end;
 $$;
 
-ALTER FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text, p_execution_id bigint, p_assets bigint[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text, p_execution_id bigint) OWNER TO headgate_owner;
 
 --
 -- Name: _check_assets(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -4446,6 +4583,105 @@ $$;
 ALTER FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _covers(headgate.plan_class[], jsonb, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean) RETURNS TABLE(class_no integer, cover_no integer, sessions date[], is_covered boolean, cost bigint, other_cost bigint, call_operation_id bigint, call_provider_id bigint, call_units integer)
+    LANGUAGE sql STABLE ROWS 100
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with need as materialized (
+        select n.*
+        from jsonb_to_recordset(p_needs) as n (
+            operation_id bigint, provider_id bigint, units integer, call_operation_id bigint, call_provider_id bigint,
+            call_units integer, most_calls integer, is_callable boolean
+        )
+        where n.call_operation_id is not null
+    ),
+    stale as materialized (
+        select
+            c.class_no, c.operation_ids[1] as operation_id, c.group_key, c.calendar, c.missing_from, c.jobs,
+            c.jobs::bigint * case when n.is_callable then n.units else 1000000000 end as item_cost,
+            n.call_units
+        from unnest(p_classes) as c
+        join need as n on c.operation_ids = array[n.operation_id]
+        where c.missing_from is not null
+            and c.jobs > 0
+    ),
+    stretch as materialized (
+        -- What assets with this watermark miss; null: more sessions than calls for the group could ever be worth.
+        select s.*, headgate._missing_sessions(
+            n.call_provider_id, s.calendar, s.missing_from, p_at, p_is_daily,
+            least(n.most_calls, s.most_worth / greatest(1, n.call_units))::integer
+        ) as sessions
+        from (
+            select
+                operation_id, group_key, calendar, missing_from,
+                sum(sum(s.item_cost)) over (partition by operation_id, group_key) as most_worth
+            from stale as s
+            group by operation_id, group_key, calendar, missing_from
+        ) as s
+        join need as n using (operation_id)
+    ),
+    choice as materialized (
+        select t.operation_id, t.group_key, t.sessions
+        from stretch as t
+        where cardinality(t.sessions) > 0
+        union
+        select t.operation_id, t.group_key, array_agg(distinct u.session order by u.session)
+        from stretch as t
+        join stretch as o using (operation_id, group_key)
+        cross join unnest(o.sessions) as u (session)
+        where o.missing_from >= t.missing_from
+            and exists (
+                select from stretch as m
+                where m.operation_id = t.operation_id
+                    and m.group_key = t.group_key
+                    and m.calendar <> t.calendar
+            )
+        group by t.operation_id, t.group_key, t.missing_from
+    ),
+    priced as (
+        select
+            c.operation_id, c.group_key, c.sessions,
+            cardinality(c.sessions)::bigint * min(s.call_units)
+                + coalesce(sum(s.item_cost) filter (where t.sessions is null or not t.sessions <@ c.sessions), 0) as cost,
+            sum(s.item_cost) as item_cost,
+            bool_and(coalesce(t.sessions <@ c.sessions, false)) as is_whole
+        from choice as c
+        join stale as s using (operation_id, group_key)
+        join stretch as t using (operation_id, group_key, calendar, missing_from)
+        group by c.operation_id, c.group_key, c.sessions
+    ),
+    best as (
+        select
+            p.*,
+            min(p.cost) filter (where p.is_whole) over (partition by p.operation_id, p.group_key) as whole_cost,
+            row_number() over (
+                partition by p.operation_id, p.group_key order by p.cost, cardinality(p.sessions), p.sessions
+            ) as place
+        from priced as p
+    )
+    select
+        s.class_no,
+        dense_rank() over (order by operation_id, group_key)::integer,
+        b.sessions,
+        b.cost < b.item_cost and coalesce(t.sessions <@ b.sessions, false),
+        least(b.cost, b.item_cost)::bigint,
+        case when b.cost < b.item_cost then b.item_cost else coalesce(b.whole_cost, b.cost) end::bigint,
+        n.call_operation_id,
+        n.call_provider_id,
+        n.call_units
+    from best as b
+    join stale as s using (operation_id, group_key)
+    join stretch as t using (operation_id, group_key, calendar, missing_from)
+    join need as n using (operation_id)
+    where b.place = 1;
+$$;
+
+ALTER FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean) OWNER TO headgate_owner;
+
+--
 -- Name: _cure(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -4478,15 +4714,271 @@ $$;
 ALTER FUNCTION headgate._cure(p_chunk_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _decide(bigint, jsonb, timestamp with time zone, integer, text, headgate.plan_class[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(class_no integer, first_nth bigint, last_nth bigint, rank bigint, cover_no integer, cover_position bigint, is_granted boolean, reason text, units_before bigint, units_each bigint, units_left bigint, run_at timestamp with time zone, provider_id bigint, call_operation_id bigint, sessions date[], cost bigint, other_cost bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_nestloop TO 'off'
+    SET jit TO 'off'
+    AS $$
+    with need as materialized (
+        select n.* from headgate._needs(p_pipeline_id, p_params, p_step) as n
+    ),
+    budget as materialized (
+        select b.* from headgate._budgets(p_pipeline_id, p_params, p_at, p_quota, p_used) as b
+    ),
+    part as materialized (
+        -- A class and each of its operations: what one of its assets costs there.
+        select c.class_no, n.*
+        from unnest(p_classes) as c
+        cross join unnest(c.operation_ids) as u (operation_id)
+        join need as n using (operation_id)
+    ),
+    class as materialized (
+        select
+            c.*,
+            p.bundle, p.units, p.max_assets, p.is_backfill, p.power,
+            p.power * (1 + p.staleness_per_day * greatest(0, date_part('epoch', p_at - c.due_since)) / 86400)
+                / greatest(1, p.units) as value
+        from unnest(p_classes) as c
+        join (
+            select
+                p.class_no, min(p.bundle) as bundle, sum(p.units) as units, min(p.max_assets) as max_assets,
+                bool_and(p.is_backfill) as is_backfill, max(p.staleness_per_day) as staleness_per_day,
+                power(min(c.weight), max(p.weight_power)) as power
+            from part as p
+            join unnest(p_classes) as c using (class_no)
+            group by p.class_no
+        ) as p using (class_no)
+    ),
+    due as materialized (
+        select c.*, greatest(0, least(c.jobs, coalesce(c.max_assets - sum(c.jobs) over (
+            partition by c.bundle order by c.nth rows between unbounded preceding and 1 preceding
+        ), c.max_assets, c.jobs)))::integer as allowed
+        from (
+            select c.*, row_number() over (
+                order by c.is_backfill, c.priority, c.value desc, c.bundle, c.group_key, c.calendar, c.due_since, c.weight,
+                    c.missing_from, c.class_no
+            ) as nth
+            from class as c
+            where c.due_since <= p_at
+        ) as c
+    ),
+    cover as materialized (
+        select v.*
+        from headgate._covers(
+            (
+                select array_agg(row(
+                    d.class_no, d.operation_ids, d.group_key, d.calendar, d.priority, d.due_since, d.weight, d.allowed,
+                    d.missing_from
+                )::headgate.plan_class)
+                from due as d
+            ),
+            (select jsonb_agg(to_jsonb(n)) from need as n),
+            p_at,
+            coalesce(p_params #>> '{?,calendar}' = 'daily', false)
+        ) as v
+    ),
+    entry as materialized (
+        -- What is granted one by one: an asset's bundle, or a group's cover, of which there is one.
+        select
+            d.class_no, null::integer as cover_no, d.nth, v.class_no is not null and v.is_covered as is_rest,
+            d.is_backfill, d.priority, d.value, d.bundle, d.group_key,
+            case when coalesce(v.is_covered, false) then 0 else d.allowed end as many,
+            case when coalesce(v.is_covered, false) then d.jobs - d.allowed else d.jobs end as ranks
+        from due as d
+        left join cover as v using (class_no)
+        union all
+        select
+            null, v.cover_no, min(d.nth), false, bool_and(d.is_backfill), min(d.priority),
+            sum(d.value * d.units * d.allowed) / greatest(1, max(v.call_units) * cardinality(v.sessions)),
+            min(d.bundle), min(d.group_key), 1, 1
+        from due as d
+        join cover as v using (class_no)
+        where v.is_covered
+        group by v.cover_no, v.sessions
+    ),
+    ranked as materialized (
+        select
+            e.*,
+            1 + coalesce(sum(e.ranks) over (order by e.place rows between unbounded preceding and 1 preceding), 0) as rank
+        from (
+            select e.*, row_number() over (
+                order by e.is_backfill, e.priority, e.value desc, e.bundle, e.group_key, e.nth, e.cover_no nulls last
+            ) as place
+            from entry as e
+        ) as e
+    ),
+    charge as materialized (
+        select r.place, p.provider_id, sum(p.units)::bigint as units, max(p.patience) as patience
+        from ranked as r
+        join part as p using (class_no)
+        group by r.place, p.provider_id
+        union all
+        select r.place, v.call_provider_id, min(v.call_units * cardinality(v.sessions))::bigint, min(n.patience)
+        from ranked as r
+        join cover as v using (cover_no)
+        join need as n using (call_operation_id)
+        where v.is_covered
+            and r.class_no is null
+        group by r.place, v.call_provider_id
+    ),
+    kept as materialized (
+        -- Units that will be wanted later in this window by what goes before the backfill, at their cheapest.
+        select k.provider_id, sum(k.units)::bigint as units, max(k.last_due_at) as last_due_at
+        from (
+            select
+                p.provider_id, max(c.due_since) as last_due_at,
+                least(sum(c.jobs::bigint * p.units), min(p.call_units)) as units
+            from class as c
+            join part as p using (class_no)
+            join budget as b using (provider_id)
+            where c.due_since > p_at
+                and c.due_since < b.closes_at
+                and not p.is_backfill
+            group by p.provider_id, p.operation_id, c.group_key
+        ) as k
+        group by k.provider_id
+    ),
+    weighed as materialized (
+        select
+            r.place, g.provider_id, g.units, r.many, b.closes_at, b.closed_until, b.units_left, b.is_shared,
+            k.last_due_at,
+            coalesce(sum(g.units * r.many) over (
+                partition by g.provider_id order by r.place rows between unbounded preceding and 1 preceding
+            ), 0)::bigint as units_before,
+            case
+                when r.is_backfill then greatest(0, b.units_left - b.reserve - coalesce(k.units, 0))
+                else b.units_left
+            end as units_here,
+            coalesce(b.closed_until > p_at + g.patience, false) as is_closed
+        from ranked as r
+        join charge as g using (place)
+        join budget as b using (provider_id)
+        left join kept as k using (provider_id)
+    ),
+    judged as materialized (
+        select distinct on (w.place)
+            w.*,
+            min(w.granted) over (partition by w.place) as most,
+            bool_or(w.is_closed) over (partition by w.place) as is_shut,
+            max(w.closed_until) over (partition by w.place) as shut_until
+        from (
+            select
+                w.*,
+                case
+                    when w.units = 0 or w.units_here is null then w.many
+                    else greatest(0, least(w.many, (w.units_here - w.units_before) / w.units))
+                end as granted
+            from weighed as w
+        ) as w
+        order by w.place, w.granted - w.many, w.units desc, w.provider_id
+    ),
+    slice as (
+        -- Of each class or cover: what is granted, what the units do not reach, what the run's ceiling keeps out.
+        select r.place, s.*
+        from ranked as r
+        join judged as j using (place)
+        cross join lateral (
+            values
+                (1::bigint, j.most, case when j.is_shut then 'closed' end),
+                (j.most + 1, r.many::bigint, case
+                    when j.units_here = j.units_left or j.units_before + j.units * r.many > j.units_left
+                        then case when j.is_shared then 'share' else 'quota' end
+                    else 'reserve'
+                end),
+                (r.many + 1::bigint, r.ranks::bigint, 'max_assets')
+        ) as s (first_nth, last_nth, reason)
+        where s.first_nth <= s.last_nth
+    ),
+    spread as (
+        -- A cover is for all its classes; what their ceilings keep out follows behind.
+        select
+            s.place, s.reason, d.class_no, 1::bigint as first_nth, d.allowed::bigint as last_nth, v.cover_no,
+            coalesce(sum(d.allowed) over (
+                partition by v.cover_no order by d.nth rows between unbounded preceding and 1 preceding
+            ), 0)::bigint as cover_position,
+            v.call_operation_id, v.sessions, v.cost, v.other_cost
+        from slice as s
+        join ranked as r using (place)
+        join cover as v using (cover_no)
+        join due as d on d.class_no = v.class_no
+        where v.is_covered
+            and d.allowed > 0
+        union all
+        select
+            s.place, s.reason, r.class_no,
+            s.first_nth + case when r.is_rest then d.allowed else 0 end,
+            s.last_nth + case when r.is_rest then d.allowed else 0 end,
+            null, null, v.call_operation_id, null, v.cost, v.other_cost
+        from slice as s
+        join ranked as r using (place)
+        join due as d using (class_no)
+        left join cover as v using (class_no)
+    )
+    select
+        s.class_no,
+        s.first_nth,
+        s.last_nth,
+        r.rank + case when s.cover_no is not null then 0 else s.first_nth - 1 - case when r.is_rest then d.allowed else 0 end end,
+        s.cover_no,
+        s.cover_position,
+        s.reason is null,
+        s.reason,
+        j.units_before + case when s.cover_no is null and not r.is_rest then (s.first_nth - 1) * j.units else 0 end,
+        j.units,
+        j.units_here,
+        case
+            when s.reason in ('quota', 'share') then j.closes_at
+            when s.reason = 'reserve' then coalesce(j.last_due_at, j.closes_at)
+            when s.reason = 'closed' then j.shut_until
+            else greatest(p_at, j.shut_until)
+        end,
+        j.provider_id,
+        s.call_operation_id,
+        s.sessions,
+        s.cost,
+        s.other_cost
+    from spread as s
+    join ranked as r using (place)
+    join judged as j using (place)
+    join due as d on d.class_no = s.class_no;
+$$;
+
+ALTER FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _due_daily(bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._due_daily(p_operation_ids bigint[], p_at timestamp with time zone) RETURNS TABLE(operation_id bigint, asset_id bigint, priority smallint, due_since timestamp with time zone, missing_from date)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select s.operation_id, s.asset_id, s.priority, date_trunc('day', p_at, 'UTC'), headgate._missing_from(s)
+    from headgate.asset_processing_state as s
+    join headgate.operations as o using (operation_id)
+    where s.operation_id = any (p_operation_ids)
+        and o.due_rule = 'session'
+        and s.next_due_at > p_at
+        and s.watermark < date_trunc('day', p_at, 'UTC')
+        and s.chunk_id is null;
+$$;
+
+ALTER FUNCTION headgate._due_daily(p_operation_ids bigint[], p_at timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _due_pairs(bigint[], timestamp with time zone, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._due_pairs(p_operation_ids bigint[], p_at timestamp with time zone, p_limit bigint DEFAULT NULL::bigint) RETURNS TABLE(operation_id bigint, asset_id bigint, priority smallint, due_since timestamp with time zone)
+CREATE FUNCTION headgate._due_pairs(p_operation_ids bigint[], p_at timestamp with time zone, p_limit bigint DEFAULT NULL::bigint) RETURNS TABLE(operation_id bigint, asset_id bigint, priority smallint, due_since timestamp with time zone, missing_from date)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     -- The keys come in order, so a limit stops at the first ones that fill it.
-    select d.operation_id, d.asset_id, d.priority, d.next_due_at
+    select d.operation_id, d.asset_id, d.priority, d.next_due_at, d.missing_from
     from (
         select o.operation_id, p.priority::smallint as priority
         from headgate.operations as o
@@ -4495,7 +4987,7 @@ CREATE FUNCTION headgate._due_pairs(p_operation_ids bigint[], p_at timestamp wit
         order by p.priority, o.operation_id
     ) as k
     cross join lateral (
-        select s.operation_id, s.asset_id, s.priority, s.next_due_at
+        select s.operation_id, s.asset_id, s.priority, s.next_due_at, headgate._missing_from(s) as missing_from
         from headgate.asset_processing_state as s
         where s.operation_id = k.operation_id
             and s.priority = k.priority
@@ -4698,6 +5190,182 @@ $$;
 ALTER FUNCTION headgate._enter_planning(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _execution(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._execution(p_pipeline text, p_run_id text) RETURNS headgate.process_executions
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_pipeline_id constant bigint := (headgate._pipeline(p_pipeline)).pipeline_id;
+    v_execution headgate.process_executions;
+begin
+    select * into v_execution
+    from headgate.process_executions as e
+    where e.pipeline_id = v_pipeline_id
+        and e.run_id = p_run_id;
+    if not found then
+        perform headgate._raise(
+            'HG002',
+            format('pipeline %s has no execution %s', p_pipeline, coalesce(quote_literal(p_run_id), 'null')),
+            'start it with headgate.start_execution, or look into headgate.v_recent_executions'
+        );
+    end if;
+
+    return v_execution;
+end;
+$$;
+
+ALTER FUNCTION headgate._execution(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
+
+--
+-- Name: _explain_due(bigint, jsonb, timestamp with time zone, integer, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._explain_due(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_assets bigint[]) RETURNS TABLE(asset text, group_key text, operation text, decision text, reason text, evidence jsonb, units integer, rank bigint, run_at timestamp with time zone, alternative text)
+    LANGUAGE sql STABLE ROWS 10000
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_nestloop TO 'off'
+    SET jit TO 'off'
+    AS $$
+    select
+        a.code,
+        p.group_key,
+        o.name,
+        case when p.is_granted then 'run' else 'defer' end,
+        headgate._sentence(o, s, p.is_granted, p.reason, p.run_at),
+        jsonb_strip_nulls(jsonb_build_object(
+            'due_since', p.due_since,
+            'watermark', headgate._request_time(s.watermark),
+            'calendar', case when o.due_rule = 'session' then a.calendar end,
+            'expected_sessions', p.sessions,
+            'failures', nullif(s.consecutive_failures, 0),
+            'last_error', s.last_error,
+            'last_success', s.succeeded_at,
+            'provider', r.name,
+            'served_by', case when p.cover_no is not null then k.name end,
+            'units_left', p.units_left,
+            'units_ranked_before', p.units_before,
+            'units_short', case
+                when p.reason in ('quota', 'share', 'reserve')
+                    then greatest(0, p.units_before + p.units_together - p.units_left)
+            end
+        )),
+        p.units,
+        p.rank,
+        p.run_at,
+        case
+            when p.cover_no is not null and p.other_cost >= 1000000000 then 'no call for one asset'
+            when p.cover_no is not null
+                then format('one by one: %s units, %s more', p.other_cost, p.other_cost - p.cost)
+            when k.name is not null
+                then format('%s: %s units, %s more', k.name, p.other_cost, p.other_cost - p.cost)
+        end
+    from headgate._plan(p_pipeline_id, p_params, p_at, p_quota) as p
+    join headgate.operations as o using (operation_id)
+    join headgate.providers as r on r.provider_id = p.provider_id
+    join headgate.assets as a using (asset_id)
+    join headgate.asset_processing_state as s
+        on s.operation_id = p.operation_id and s.asset_id = p.asset_id
+    left join headgate.operations as k on k.operation_id = p.call_operation_id
+    where p_assets is null
+        or p.asset_id = any (p_assets);
+$$;
+
+ALTER FUNCTION headgate._explain_due(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_assets bigint[]) OWNER TO headgate_owner;
+
+--
+-- Name: _explain_skips(bigint, jsonb, timestamp with time zone, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._explain_skips(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_assets bigint[]) RETURNS TABLE(asset text, group_key text, operation text, decision text, reason text, evidence jsonb, units integer, rank bigint, run_at timestamp with time zone, alternative text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        a.code,
+        a.group_key,
+        o.name,
+        'skip',
+        case
+            when not a.is_active then 'the asset is not active'
+            when c.chunk_id is not null
+                then format('held by execution %s (chunk %s, %s)', e.run_id, c.chunk_id, c.state)
+            when s.consecutive_failures >= 5
+                then format('left out after %s failures in a row: %s', s.consecutive_failures, s.last_error)
+            when s.next_due_at > p_at then format('not due before %s', s.next_due_at at time zone 'UTC')
+            when s.next_due_at is null and o.follows_operation_id is not null and s.succeeded_at is null
+                then format('opens when %s has succeeded', f.name)
+            when s.next_due_at is null and o.due_rule = 'after' then 'its inputs have not changed since'
+            when s.next_due_at is null then 'done'
+            else 'outside the run''s parameters'
+        end,
+        jsonb_strip_nulls(jsonb_build_object(
+            'due_since', s.next_due_at,
+            'watermark', headgate._request_time(s.watermark),
+            'calendar', case when o.due_rule = 'session' then a.calendar end,
+            'failures', nullif(s.consecutive_failures, 0),
+            'last_error', s.last_error,
+            'last_success', s.succeeded_at,
+            'held_by', e.run_id
+        )),
+        0,
+        null::bigint,
+        case when s.next_due_at > p_at then s.next_due_at end,
+        null::text
+    from headgate.pipeline_steps as g
+    join headgate.operations as o on o.name = any (g.operations)
+    join headgate.asset_processing_state as s using (operation_id)
+    join headgate.assets as a using (asset_id)
+    left join headgate.operations as f on f.operation_id = o.follows_operation_id
+    left join headgate.chunks as c on c.chunk_id = s.chunk_id
+    left join headgate.process_executions as e on e.execution_id = c.execution_id
+    where g.pipeline_id = p_pipeline_id
+        and (g.group_keys is null or a.group_key = any (g.group_keys))
+        and s.asset_id = any (p_assets)
+        and (s.operation_id, s.asset_id) not in (
+            select d.operation_id, d.asset_id
+            from headgate._candidates(p_pipeline_id, p_params, p_at) as d
+            where d.asset_id = any (p_assets)
+        );
+$$;
+
+ALTER FUNCTION headgate._explain_skips(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_assets bigint[]) OWNER TO headgate_owner;
+
+--
+-- Name: _failed_pairs(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) RETURNS TABLE(operation_id bigint, asset_id bigint, priority smallint, due_since timestamp with time zone, group_key text, calendar text, weight double precision, status text, by_fault boolean)
+    LANGUAGE sql STABLE ROWS 100
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with last_round as (
+        select distinct on (d.operation_id, d.asset_id) d.*
+        from headgate.asset_processing_details as d
+        join headgate.process_executions as e using (execution_id)
+        where d.execution_id = p_execution_id
+            and d.step = p_step
+            and d.ended_at >= e.started_at
+        order by d.operation_id, d.asset_id, d.round desc
+    )
+    select
+        l.operation_id, l.asset_id, s.priority, coalesce(s.next_due_at, l.ended_at), a.group_key, a.calendar,
+        a.weight, l.status,
+        headgate._is_fault(l.reason)
+    from last_round as l
+    join headgate.asset_processing_state as s using (operation_id, asset_id)
+    join headgate.assets as a using (asset_id)
+    where l.status in ('failed', 'deferred', 'cancelled')
+        and a.is_active
+        and s.chunk_id is null
+        and coalesce(s.succeeded_at <= l.ended_at, true);
+$$;
+
+ALTER FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) OWNER TO headgate_owner;
+
+--
 -- Name: asset_processing_state; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -4715,6 +5383,7 @@ CREATE TABLE headgate.asset_processing_state (
     last_failed_at timestamp with time zone,
     reprocess_requested_at timestamp with time zone,
     input_changed_at timestamp with time zone,
+    bulk_missed_at timestamp with time zone,
     CONSTRAINT attempts_are_not_negative CHECK ((LEAST(attempts, consecutive_failures) >= 0))
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='10000', autovacuum_analyze_scale_factor='0.05');
@@ -4806,136 +5475,10 @@ COMMENT ON COLUMN headgate.asset_processing_state.reprocess_requested_at IS 'Som
 COMMENT ON COLUMN headgate.asset_processing_state.input_changed_at IS 'An input changed; a job planned earlier does not clear it.';
 
 --
--- Name: _evidence(headgate.operations, headgate.asset_processing_state, text, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN asset_processing_state.bulk_missed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._evidence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_calendar text, p_due_since timestamp with time zone, p_at timestamp with time zone) RETURNS jsonb
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select jsonb_strip_nulls(jsonb_build_object(
-        'due_since', p_due_since,
-        'watermark', headgate._request_time(p_state.watermark),
-        'calendar', case when p_operation.due_rule = 'session' then p_calendar end,
-        'failures', nullif(p_state.consecutive_failures, 0),
-        'last_error', p_state.last_error,
-        'last_success', p_state.succeeded_at
-    ));
-$$;
-
-ALTER FUNCTION headgate._evidence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_calendar text, p_due_since timestamp with time zone, p_at timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: _execution(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._execution(p_pipeline text, p_run_id text) RETURNS headgate.process_executions
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_pipeline_id constant bigint := (headgate._pipeline(p_pipeline)).pipeline_id;
-    v_execution headgate.process_executions;
-begin
-    select * into v_execution
-    from headgate.process_executions as e
-    where e.pipeline_id = v_pipeline_id
-        and e.run_id = p_run_id;
-    if not found then
-        perform headgate._raise(
-            'HG002',
-            format('pipeline %s has no execution %s', p_pipeline, coalesce(quote_literal(p_run_id), 'null')),
-            'start it with headgate.start_execution, or look into headgate.v_recent_executions'
-        );
-    end if;
-
-    return v_execution;
-end;
-$$;
-
-ALTER FUNCTION headgate._execution(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
-
---
--- Name: _explain_skips(bigint, jsonb, timestamp with time zone, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._explain_skips(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_assets bigint[]) RETURNS TABLE(asset text, group_key text, operation text, decision text, reason text, evidence jsonb, units integer, rank bigint, run_at timestamp with time zone, alternative text)
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select
-        a.code,
-        a.group_key,
-        o.name,
-        'skip',
-        case
-            when not a.is_active then 'the asset is not active'
-            when c.chunk_id is not null
-                then format('held by execution %s (chunk %s, %s)', e.run_id, c.chunk_id, c.state)
-            when s.consecutive_failures >= 5
-                then format('left out after %s failures in a row: %s', s.consecutive_failures, s.last_error)
-            when s.next_due_at > p_at then format('not due before %s', s.next_due_at at time zone 'UTC')
-            when s.next_due_at is null and o.follows_operation_id is not null and s.succeeded_at is null
-                then format('opens when %s has succeeded', f.name)
-            when s.next_due_at is null and o.due_rule = 'after' then 'its inputs have not changed since'
-            when s.next_due_at is null then 'done'
-            else 'outside the run''s parameters'
-        end,
-        headgate._evidence(o, s, a.calendar, s.next_due_at, p_at) || jsonb_strip_nulls(jsonb_build_object('held_by', e.run_id)),
-        0,
-        null::bigint,
-        case when s.next_due_at > p_at then s.next_due_at end,
-        null::text
-    from headgate.pipeline_steps as g
-    join headgate.operations as o on o.name = any (g.operations)
-    join headgate.asset_processing_state as s using (operation_id)
-    join headgate.assets as a using (asset_id)
-    left join headgate.operations as f on f.operation_id = o.follows_operation_id
-    left join headgate.chunks as c on c.chunk_id = s.chunk_id
-    left join headgate.process_executions as e on e.execution_id = c.execution_id
-    where g.pipeline_id = p_pipeline_id
-        and (g.group_keys is null or a.group_key = any (g.group_keys))
-        and s.asset_id = any (p_assets)
-        and not exists (
-            select
-            from headgate._candidates(p_pipeline_id, p_params, p_at, p_assets => p_assets) as d
-            where d.operation_id = s.operation_id
-                and d.asset_id = s.asset_id
-        );
-$$;
-
-ALTER FUNCTION headgate._explain_skips(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_assets bigint[]) OWNER TO headgate_owner;
-
---
--- Name: _failed_pairs(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) RETURNS TABLE(operation_id bigint, asset_id bigint, priority smallint, due_since timestamp with time zone, group_key text, weight double precision, status text, by_fault boolean)
-    LANGUAGE sql STABLE ROWS 100
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    with last_round as (
-        select distinct on (d.operation_id, d.asset_id) d.*
-        from headgate.asset_processing_details as d
-        join headgate.process_executions as e using (execution_id)
-        where d.execution_id = p_execution_id
-            and d.step = p_step
-            and d.ended_at >= e.started_at
-        order by d.operation_id, d.asset_id, d.round desc
-    )
-    select
-        l.operation_id, l.asset_id, s.priority, coalesce(s.next_due_at, l.ended_at), a.group_key, a.weight, l.status,
-        headgate._is_fault(l.reason)
-    from last_round as l
-    join headgate.asset_processing_state as s using (operation_id, asset_id)
-    join headgate.assets as a using (asset_id)
-    where l.status in ('failed', 'deferred', 'cancelled')
-        and a.is_active
-        and s.chunk_id is null
-        and coalesce(s.succeeded_at <= l.ended_at, true);
-$$;
-
-ALTER FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) OWNER TO headgate_owner;
+COMMENT ON COLUMN headgate.asset_processing_state.bulk_missed_at IS 'A call for the whole group answered without this asset, or not at all: until its next success it is asked for alone.';
 
 --
 -- Name: assets; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -5033,6 +5576,322 @@ CREATE FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state h
 $$;
 
 ALTER FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _forecast_day(bigint, jsonb, timestamp with time zone, integer, jsonb, headgate.forecast_class[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    AS $$
+declare
+    v_done jsonb;
+begin
+    with need as materialized (
+        select n.* from headgate._needs(p_pipeline_id, p_params) as n
+    ),
+    bundle as materialized (
+        select
+            row_number() over () as plan_no, c.class_no, min(c.group_key) as group_key, min(c.calendar) as calendar,
+            min(c.weight) as weight, min(c.assets) as assets, min(d.priority) as priority,
+            min(d.next_due_at) as due_since, min(d.missing_from) as missing_from, bool_or(d.is_new and n.is_first) as is_new,
+            array_agg(d.operation_id order by d.operation_id) as operation_ids
+        from unnest(p_classes) as c
+        cross join unnest(c.needs) as d
+        join need as n using (operation_id)
+        where d.next_due_at <= p_at
+        group by c.class_no, n.bundle
+    ),
+    later as (
+        select
+            d.operation_id, c.group_key, max(d.next_due_at) as due_since, sum(c.assets) as assets
+        from unnest(p_classes) as c
+        cross join unnest(c.needs) as d
+        join need as n using (operation_id)
+        where d.next_due_at > p_at
+            and d.next_due_at < p_at + interval '40 days'
+            and coalesce(p_params #>> '{?,calendar}' <> 'daily', true)
+            and n.units > 0
+            and not n.is_backfill
+            and exists (select from need as b where b.is_backfill)
+        group by d.operation_id, c.group_key, d.next_due_at
+    ),
+    decision as materialized (
+        select b.class_no as sim_no, b.is_new, b.operation_ids, d.*
+        from headgate._decide(
+            p_pipeline_id, p_params, p_at, p_quota, null,
+            (
+                select array_agg(row(
+                    b.plan_no, b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, b.assets,
+                    b.missing_from
+                )::headgate.plan_class)
+                from bundle as b
+            ) || (
+                select array_agg(row(
+                    -l.nth, array[l.operation_id], l.group_key, null, 0, l.due_since, 1, l.assets, null
+                )::headgate.plan_class)
+                from (select row_number() over () as nth, l.* from later as l) as l
+            ),
+            p_used
+        ) as d
+        join bundle as b on b.plan_no = d.class_no
+    ),
+    cost as (
+        select n.provider_id, sum(n.units * (d.last_nth - d.first_nth + 1)) as units
+        from decision as d
+        cross join unnest(d.operation_ids) as o (operation_id)
+        join need as n using (operation_id)
+        where d.is_granted
+            and d.cover_no is null
+        group by n.provider_id
+        union all
+        select d.provider_id, d.units_each
+        from decision as d
+        where d.is_granted
+            and d.cover_position = 0
+            and d.cover_no is not null
+    ),
+    paid as (
+        select c.provider_id, sum(c.units) as units from cost as c group by c.provider_id
+    )
+    select
+        coalesce((select sum(p.units) from paid as p), 0),
+        coalesce(sum(d.last_nth - d.first_nth + 1) filter (where d.is_granted and d.is_new), 0),
+        coalesce(sum(d.last_nth - d.first_nth + 1) filter (where d.is_granted and not d.is_new), 0),
+        coalesce(sum(d.last_nth - d.first_nth + 1) filter (where not d.is_granted), 0),
+        coalesce((select jsonb_object_agg(p.provider_id, p.units) from paid as p), '{}'),
+        coalesce(jsonb_agg(jsonb_build_object(
+            'class_no', d.sim_no, 'operation_ids', d.operation_ids, 'first', d.first_nth, 'last', d.last_nth
+        )) filter (where d.is_granted), '[]')
+    into units, new, updated, deferred, spent, v_done
+    from decision as d;
+
+    classes := headgate._forecast_done(p_pipeline_id, p_params, p_at, p_classes, v_done);
+    backlog := coalesce((
+        select sum(c.assets)
+        from unnest(classes) as c
+        where exists (select from unnest(c.needs) as n where n.next_due_at <= p_at)
+    ), 0);
+end;
+$$;
+
+ALTER FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _forecast_done(bigint, jsonb, timestamp with time zone, headgate.forecast_class[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._forecast_done(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb) RETURNS headgate.forecast_class[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    AS $$
+    with done as materialized (
+        select d.class_no, o.operation_id, d.first, d.last
+        from jsonb_to_recordset(p_done) as d (class_no integer, operation_ids bigint[], first integer, last integer)
+        cross join unnest(d.operation_ids) as o (operation_id)
+        union all
+        select c.class_no, n.operation_id, 1, c.assets
+        from unnest(p_classes) as c
+        cross join unnest(c.needs) as n
+        where n.is_held
+    ),
+    moved as materialized (
+        select m.*
+        from (
+            select o.operation_id, c.calendar
+            from (select distinct c.calendar from unnest(p_classes) as c) as c
+            cross join headgate._needs(p_pipeline_id, p_params) as o
+        ) as k
+        cross join lateral headgate._forecast_rule(
+            p_params, p_at, k.operation_id, k.calendar
+        ) as m
+    ),
+    part as materialized (
+        -- Assets of a class to which the same was done.
+        select
+            c.*, b.first as from_nth,
+            lead(b.first, 1, c.assets + 1) over (partition by c.class_no order by b.first) - b.first as many
+        from unnest(p_classes) as c
+        cross join lateral (
+            select 1 as first
+            union
+            select d.first from done as d where d.class_no = c.class_no
+            union
+            select d.last + 1 from done as d where d.class_no = c.class_no and d.last < c.assets
+        ) as b
+    ),
+    after as (
+        select
+            p.class_no, p.from_nth, p.group_key, p.calendar, p.weight, p.asset_id, p.many,
+            array_agg(row(
+                n.operation_id,
+                n.priority,
+                case
+                    when d.operation_id is not null and o.due_rule = 'function'
+                        then headgate._next_due_at(o, p.asset_id, p.calendar, p_at, p_at)
+                    when d.operation_id is null and f.is_opened and o.due_rule = 'once'
+                        then case when n.is_new then p_at end
+                    when d.operation_id is not null or f.is_opened then m.next_due_at
+                    when f.is_woken then least(n.next_due_at, p_at)
+                    else n.next_due_at
+                end,
+                case when d.operation_id is not null or f.is_opened then m.missing_from else n.missing_from end,
+                n.is_new and d.operation_id is null,
+                false
+            )::headgate.forecast_need order by n.operation_id) as needs
+        from part as p
+        cross join unnest(p.needs) as n
+        join headgate.operations as o using (operation_id)
+        join moved as m on m.operation_id = n.operation_id and m.calendar is not distinct from p.calendar
+        left join done as d
+            on d.class_no = p.class_no and d.operation_id = n.operation_id and p.from_nth between d.first and d.last
+        cross join lateral (
+            select
+                bool_or(e.operation_id = o.follows_operation_id) as is_opened,
+                bool_or(i.input_operation_id is not null) as is_woken
+            from done as e
+            left join headgate.operation_inputs as i
+                on i.operation_id = n.operation_id and i.input_operation_id = e.operation_id
+            where e.class_no = p.class_no
+                and p.from_nth between e.first and e.last
+        ) as f
+        group by p.class_no, p.from_nth, p.group_key, p.calendar, p.weight, p.asset_id, p.many
+    ),
+    alike as (
+        select a.group_key, a.calendar, a.weight, a.asset_id, a.needs, sum(a.many)::integer as assets
+        from after as a
+        group by a.group_key, a.calendar, a.weight, a.asset_id, a.needs
+    )
+    select coalesce(array_agg(row(
+        n.nth, n.group_key, n.calendar, n.weight, n.asset_id, n.assets, n.needs
+    )::headgate.forecast_class), '{}')
+    from (select row_number() over () as nth, a.* from alike as a) as n;
+$$;
+
+ALTER FUNCTION headgate._forecast_done(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _forecast_rule(jsonb, timestamp with time zone, bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._forecast_rule(p_params jsonb, p_at timestamp with time zone, p_operation_id bigint, p_calendar text) RETURNS TABLE(operation_id bigint, calendar text, next_due_at timestamp with time zone, missing_from date)
+    LANGUAGE sql STABLE ROWS 1
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        o.operation_id,
+        p_calendar,
+        case o.due_rule
+            when 'every' then p_at + o.due_every
+            when 'session' then case
+                when p_params #>> '{?,calendar}' = 'daily' then date_trunc('day', p_at, 'UTC') + interval '24 hours'
+                else headgate._session_due_at(o.provider_id, p_calendar, null, p_at, p_at)
+            end
+        end,
+        case
+            when o.due_rule <> 'session' or not exists (
+                select from headgate.operations as c where c.alternative_of_operation_id = o.operation_id
+            ) then null
+            when p_params #>> '{?,calendar}' = 'daily' then (p_at at time zone 'UTC')::date
+            else (
+                select max(s.session)
+                from headgate.trading_sessions as s
+                where s.calendar = p_calendar
+                    and s.closes_at <= p_at - headgate._publication_lag(o.provider_id, p_calendar)
+            )
+        end
+    from headgate.operations as o
+    where o.operation_id = p_operation_id;
+$$;
+
+ALTER FUNCTION headgate._forecast_rule(p_params jsonb, p_at timestamp with time zone, p_operation_id bigint, p_calendar text) OWNER TO headgate_owner;
+
+--
+-- Name: _forecast_start(bigint, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, OUT classes headgate.forecast_class[]) RETURNS headgate.forecast_class[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_nestloop TO 'off'
+    SET jit TO 'off'
+    AS $$
+declare
+    v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_params);
+    v_is_daily constant boolean := coalesce(p_params #>> '{?,calendar}' = 'daily', false);
+    v_groups text[];
+    v_attribute text;
+begin
+    select g.items, g.attribute
+    into v_groups, v_attribute
+    from headgate._selected_groups(p_pipeline_id, p_params) as g
+    limit 1;
+
+    with need as materialized (
+        select n.*, o.universe
+        from headgate._needs(p_pipeline_id, p_params) as n
+        join headgate.operations as o using (operation_id)
+    ),
+    covered as materialized (
+        select g.universe, g.group_key, n.operation_id
+        from (
+            select a.universe, a.group_key
+            from headgate.assets as a
+            where a.universe in (select n.universe from need as n)
+            group by a.universe, a.group_key
+        ) as g
+        join need as n using (universe)
+        where headgate._step_of(p_pipeline_id, n.operation_id, g.group_key) is not null
+    ),
+    alike as (
+        select
+            a.group_key, a.calendar, a.weight,
+            case when bool_or(n.due_rule = 'function') then a.asset_id end as asset_id,
+            array_agg(row(
+                s.operation_id, s.priority,
+                case
+                    when v_is_daily and n.due_rule = 'session' and s.next_due_at > p_at
+                        and s.watermark < date_trunc('day', p_at, 'UTC')
+                        then date_trunc('day', p_at, 'UTC')
+                    else s.next_due_at
+                end,
+                case when n.call_operation_id is not null then headgate._missing_from(s) end,
+                s.succeeded_at is null,
+                s.chunk_id is not null
+            )::headgate.forecast_need order by s.operation_id) as needs
+        from headgate.asset_processing_state as s
+        join need as n using (operation_id)
+        join headgate.assets as a using (asset_id)
+        join covered as c on c.operation_id = s.operation_id and c.universe = a.universe and c.group_key = a.group_key
+        where a.is_active
+            and (v_asset_ids is null or a.asset_id = any (v_asset_ids))
+            and (
+                v_groups is null
+                or a.group_key = any (v_groups)
+                or a.attributes ->> v_attribute = any (v_groups)
+            )
+        group by a.asset_id
+    ),
+    class as (
+        select a.group_key, a.calendar, a.weight, a.asset_id, a.needs, count(*)::integer as assets
+        from alike as a
+        group by a.group_key, a.calendar, a.weight, a.asset_id, a.needs
+    )
+    select coalesce(array_agg(row(
+        n.nth, n.group_key, n.calendar, n.weight, n.asset_id, n.assets, n.needs
+    )::headgate.forecast_class), '{}')
+    into classes
+    from (select row_number() over () as nth, c.* from class as c) as n;
+
+    classes := headgate._forecast_done(p_pipeline_id, p_params, p_at, classes, '[]');
+end;
+$$;
+
+ALTER FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, OUT classes headgate.forecast_class[]) OWNER TO headgate_owner;
 
 --
 -- Name: _guard_secret(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -5689,6 +6548,48 @@ $$;
 ALTER FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _missing_from(headgate.asset_processing_state); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._missing_from(p_state headgate.asset_processing_state) RETURNS date
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select case
+        when p_state.bulk_missed_at is null
+            and coalesce(p_state.reprocess_requested_at <= p_state.succeeded_at, p_state.reprocess_requested_at is null)
+            then (p_state.watermark at time zone 'UTC')::pg_catalog.date
+    end;
+$$;
+
+ALTER FUNCTION headgate._missing_from(p_state headgate.asset_processing_state) OWNER TO headgate_owner;
+
+--
+-- Name: _missing_sessions(bigint, text, date, timestamp with time zone, boolean, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._missing_sessions(p_provider_id bigint, p_calendar text, p_missing_from date, p_at timestamp with time zone, p_is_daily boolean, p_most integer) RETURNS date[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case when count(*) <= p_most then array_agg(m.session order by m.session) end
+    from (
+        select s.session
+        from headgate.trading_sessions as s
+        where not p_is_daily
+            and s.calendar = p_calendar
+            and s.session > p_missing_from
+            and s.closes_at <= p_at - headgate._publication_lag(p_provider_id, p_calendar)
+        union all
+        select d.day::date
+        from generate_series(p_missing_from + 1, (p_at at time zone 'UTC')::date, interval '1 day') as d (day)
+        where p_is_daily
+        limit p_most + 1
+    ) as m;
+$$;
+
+ALTER FUNCTION headgate._missing_sessions(p_provider_id bigint, p_calendar text, p_missing_from date, p_at timestamp with time zone, p_is_daily boolean, p_most integer) OWNER TO headgate_owner;
+
+--
 -- Name: _move_units(bigint, timestamp with time zone, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -5734,10 +6635,57 @@ $$;
 ALTER FUNCTION headgate._names(p_names text[]) OWNER TO headgate_owner;
 
 --
--- Name: _next_due_at(headgate.operations, bigint, text, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _needs(bigint, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone) RETURNS timestamp with time zone
+CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step text DEFAULT NULL::text) RETURNS TABLE(operation_id bigint, provider_id bigint, units integer, bundle integer, is_alone boolean, max_assets integer, chunk_size integer, patience interval, due_rule text, weight_power double precision, staleness_per_day double precision, is_backfill boolean, call_operation_id bigint, call_provider_id bigint, call_units integer, most_calls integer, is_callable boolean, is_first boolean)
+    LANGUAGE sql STABLE ROWS 10
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- Bundles are numbered in the order of their names: numbers sort many times faster.
+    select
+        o.operation_id,
+        o.provider_id,
+        o.units,
+        dense_rank() over (order by coalesce(o.bundle, o.name))::integer,
+        count(*) over (partition by coalesce(o.bundle, o.name)) = 1,
+        lever.max_assets,
+        lever.chunk_size,
+        o.patience,
+        o.due_rule,
+        o.weight_power,
+        o.staleness_per_day,
+        coalesce(o.name = any (q.backfill_operations), false),
+        b.operation_id,
+        b.provider_id,
+        b.units,
+        b.most_calls,
+        o.path is not null or o.handler is not null or o.ingest_function is not null,
+        o.follows_operation_id is null and o.due_rule <> 'after'
+    from headgate._planned_operations(p_pipeline_id, p_params, p_step) as lever
+    join headgate.operations as o using (operation_id)
+    left join headgate.quota_shares as q
+        on q.provider_id = o.provider_id and q.pipeline_id = p_pipeline_id
+    left join lateral (
+        -- A call for the group, unless the question is what would be without.
+        select a.operation_id, a.provider_id, a.units, greatest(1, least(1000, p.requests_per_minute / 4)) as most_calls
+        from headgate.operations as a
+        join headgate.providers as p using (provider_id)
+        where a.alternative_of_operation_id = o.operation_id
+            and o.due_rule = 'session'
+            and coalesce(p_params #>> '{?,alternatives}', 'true') = 'true'
+        order by a.units, a.operation_id
+        limit 1
+    ) as b on true;
+$$;
+
+ALTER FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step text) OWNER TO headgate_owner;
+
+--
+-- Name: _next_due_at(headgate.operations, bigint, text, timestamp with time zone, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -5748,7 +6696,9 @@ begin
         when 'every' then
             v_due_at := p_now + p_operation.due_every;
         when 'session' then
-            v_due_at := headgate._session_due_at(p_operation.provider_id, p_calendar, p_watermark, p_now);
+            v_due_at := headgate._session_due_at(
+                p_operation.provider_id, p_calendar, p_watermark, p_now, p_asked_at
+            );
         when 'function' then
             begin
                 execute format(
@@ -5769,7 +6719,7 @@ begin
 end;
 $_$;
 
-ALTER FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _next_wake(text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6387,124 +7337,111 @@ $$;
 ALTER FUNCTION headgate._pipeline(p_pipeline text) OWNER TO headgate_owner;
 
 --
--- Name: _plan(bigint, jsonb, timestamp with time zone, integer, text, bigint, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _plan(bigint, jsonb, timestamp with time zone, integer, text, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer DEFAULT NULL::integer, p_step text DEFAULT NULL::text, p_execution_id bigint DEFAULT NULL::bigint, p_assets bigint[] DEFAULT NULL::bigint[]) RETURNS TABLE(rank bigint, operation_id bigint, asset_id bigint, step text, group_key text, provider_id bigint, chunk_size integer, units integer, due_since timestamp with time zone, is_granted boolean, reason text, units_before bigint, units_left integer, run_at timestamp with time zone)
-    LANGUAGE sql STABLE ROWS 10000
+CREATE FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer DEFAULT NULL::integer, p_step text DEFAULT NULL::text, p_execution_id bigint DEFAULT NULL::bigint) RETURNS TABLE(rank bigint, operation_id bigint, asset_id bigint, step text, group_key text, provider_id bigint, chunk_size integer, units integer, due_since timestamp with time zone, is_granted boolean, reason text, units_before bigint, units_together bigint, units_left bigint, run_at timestamp with time zone, cover_no integer, "position" bigint, call_operation_id bigint, sessions date[], cost bigint, other_cost bigint)
+    LANGUAGE plpgsql STABLE ROWS 10000
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
     SET enable_nestloop TO 'off'
     SET jit TO 'off'
     AS $$
-    with budget as materialized (
-        select p.provider_id, p.quota_period, b.*
-        from headgate.providers as p
-        cross join lateral headgate._budget(
-            p, p_at, least(p_quota, headgate._own_quota(p_pipeline_id, p_params))
-        ) as b
-    ),
-    need as materialized (
-        -- Bundles are numbered in the order of their names: numbers sort many times faster.
-        select
-            operation_id,
-            o.provider_id,
-            o.units,
-            dense_rank() over (order by coalesce(o.bundle, o.name)) as bundle,
-            lever.max_assets,
-            lever.chunk_size,
-            coalesce(g.closed_until > p_at + o.patience, false) as is_closed
-        from headgate._planned_operations(p_pipeline_id, p_params) as lever
-        join headgate.operations as o using (operation_id)
-        join budget as g using (provider_id)
+begin
+    return query
+    with need as materialized (
+        select n.* from headgate._needs(p_pipeline_id, p_params, p_step) as n
     ),
     pair as materialized (
-        select c.* from headgate._candidates(p_pipeline_id, p_params, p_at, p_step, p_execution_id, p_assets) as c
+        select c.*, n.bundle, n.is_alone
+        from headgate._candidates(p_pipeline_id, p_params, p_at, p_step, p_execution_id) as c
+        join need as n using (operation_id)
     ),
     bundled as (
         -- What is granted together: an asset's due operations of one bundle.
         select
-            p.asset_id,
-            n.bundle,
-            n.provider_id,
-            min(p.priority) as priority,
-            sum(n.units)::integer as units,
-            max(p.weight) * (1 + date_part('epoch', p_at - min(p.due_since)) / 86400)
-                / greatest(1, sum(n.units)) as value,
-            min(n.max_assets) as max_assets,
-            bool_and(n.is_closed) as is_closed
+            p.asset_id, p.bundle, array_agg(p.operation_id order by p.operation_id) as operation_ids,
+            min(p.group_key) as group_key, min(p.calendar) as calendar, min(p.priority) as priority,
+            min(p.due_since) as due_since, max(p.weight) as weight
         from pair as p
-        join need as n using (operation_id)
-        group by p.asset_id, n.bundle, n.provider_id
+        where not p.is_alone
+        group by p.asset_id, p.bundle
     ),
-    ranked as (
-        select
-            b.*,
-            row_number() over (order by b.priority, b.value desc, b.asset_id, b.bundle, b.provider_id) as nth
-        from bundled as b
+    class as materialized (
+        select row_number() over () as class_no, c.*
+        from (
+            select
+                array[p.operation_id] as operation_ids, p.group_key, p.calendar, p.priority, p.due_since, p.weight,
+                case when n.call_operation_id is not null then p.missing_from end as missing_from,
+                array_agg(p.asset_id) as asset_ids
+            from pair as p
+            join need as n using (operation_id)
+            where p.is_alone
+            group by p.operation_id, p.group_key, p.calendar, p.priority, p.due_since, p.weight, 7
+            union all
+            select
+                b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, null, array_agg(b.asset_id)
+            from bundled as b
+            group by b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, b.bundle
+        ) as c
     ),
-    counted as (
-        select
-            r.*,
-            coalesce(
-                row_number() over (partition by r.provider_id, r.bundle order by r.nth) > r.max_assets, false
-            ) as is_over_ceiling
-        from ranked as r
+    slice as materialized (
+        select c.operation_ids, c.asset_ids, c.group_key, c.due_since, d.*
+        from headgate._decide(
+            p_pipeline_id, p_params, p_at, p_quota, p_step,
+            (
+                select array_agg(row(
+                    c.class_no, c.operation_ids, c.group_key, c.calendar, c.priority, c.due_since, c.weight,
+                    cardinality(c.asset_ids), c.missing_from
+                )::headgate.plan_class)
+                from class as c
+            ) || headgate._upcoming(p_pipeline_id, p_params, p_at, p_step)
+        ) as d
+        join class as c using (class_no)
     ),
-    charged as (
-        select
-            c.*,
-            sum(c.units) filter (where not c.is_over_ceiling) over (
-                partition by c.provider_id order by c.nth rows between unbounded preceding and current row
-            ) as running_units,
-            g.units_left,
-            g.closes_at,
-            g.closed_until
-        from counted as c
-        join budget as g using (provider_id)
-    ),
-    decided as (
-        select
-            c.*,
-            case
-                when c.is_over_ceiling then 'max_assets'
-                when c.units > 0 and c.units_left is not null and c.running_units > c.units_left then 'quota'
-                when c.is_closed then 'closed'
-            end as refusal
-        from charged as c
-    ),
-    refused as (
-        -- A bundle that spans providers is granted by all of them or not at all.
-        select d.asset_id, d.bundle, max(d.refusal) as reason
-        from decided as d
-        where d.refusal is not null
-        group by d.asset_id, d.bundle
+    step_of as materialized (
+        select p.operation_id, p.group_key, min(p.step) as step from pair as p group by p.operation_id, p.group_key
     )
     select
-        d.nth,
-        p.operation_id,
-        p.asset_id,
-        p.step,
-        p.group_key,
-        n.provider_id,
+        s.rank + case when s.cover_no is null then a.nth - s.first_nth else 0 end,
+        n.operation_id,
+        a.asset_id,
+        t.step,
+        s.group_key,
+        coalesce(case when s.cover_no is not null then n.call_provider_id end, n.provider_id),
         n.chunk_size,
-        n.units,
-        p.due_since,
-        r.reason is null,
-        r.reason,
-        d.running_units - d.units,
-        d.units_left,
-        case r.reason
-            when 'quota' then d.closes_at
-            when 'closed' then d.closed_until
-            else greatest(p_at, d.closed_until)
-        end
-    from pair as p
+        case
+            when s.cover_no is null then n.units
+            when s.cover_position + a.nth = 1 then s.units_each::integer
+            else 0
+        end,
+        s.due_since,
+        s.is_granted,
+        s.reason,
+        s.units_before + case when s.cover_no is null then (a.nth - s.first_nth) * s.units_each else 0 end,
+        s.units_each,
+        s.units_left,
+        s.run_at,
+        s.cover_no,
+        s.cover_position + a.nth,
+        s.call_operation_id,
+        s.sessions,
+        s.cost,
+        s.other_cost
+    from slice as s
+    cross join lateral (
+        select u.asset_id, u.nth
+        from unnest(array(select i.asset_id from unnest(s.asset_ids) as i (asset_id) order by i.asset_id))
+            with ordinality as u (asset_id, nth)
+        where u.nth between s.first_nth and s.last_nth
+    ) as a
+    cross join unnest(s.operation_ids) as o (operation_id)
     join need as n using (operation_id)
-    join decided as d using (asset_id, bundle, provider_id)
-    left join refused as r using (asset_id, bundle);
+    join step_of as t using (operation_id, group_key);
+end;
 $$;
 
-ALTER FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_execution_id bigint, p_assets bigint[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_execution_id bigint) OWNER TO headgate_owner;
 
 --
 -- Name: _plan_summary(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6515,11 +7452,11 @@ CREATE FUNCTION headgate._plan_summary(p_execution headgate.process_executions) 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     with planned as (
-        select c.operation_id, c.group_key, cardinality(c.asset_ids)::bigint as jobs
+        select c.operation_id, c.group_key, cardinality(c.asset_ids)::bigint as jobs, c.units::bigint
         from headgate.chunks as c
         where c.execution_id = p_execution.execution_id
         union all
-        select d.operation_id, a.group_key, count(distinct d.asset_id)
+        select d.operation_id, a.group_key, count(distinct d.asset_id), sum(d.units)
         from headgate.asset_processing_details as d
         join headgate.assets as a using (asset_id)
         where d.execution_id = p_execution.execution_id
@@ -6534,14 +7471,13 @@ CREATE FUNCTION headgate._plan_summary(p_execution headgate.process_executions) 
         group by d.operation_id, d.group_key
     ),
     both_sides as (
-        select operation_id, group_key, sum(p.jobs) as jobs, d.jobs as deferred, d.reason
+        select operation_id, group_key, sum(p.jobs) as jobs, sum(p.units) as units, d.jobs as deferred, d.reason
         from planned as p
         full join deferred as d using (operation_id, group_key)
         group by operation_id, group_key, d.jobs, d.reason
     )
     select
-        o.name, b.group_key, coalesce(b.jobs, 0)::bigint, coalesce(b.deferred, 0), (coalesce(b.jobs, 0) * o.units)::bigint,
-        b.reason
+        o.name, b.group_key, coalesce(b.jobs, 0)::bigint, coalesce(b.deferred, 0), coalesce(b.units, 0)::bigint, b.reason
     from both_sides as b
     join headgate.operations as o using (operation_id)
     order by o.operation_id, b.group_key;
@@ -6578,6 +7514,7 @@ CREATE FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_params json
         and (l.operations is null or o.name = any (l.operations))
     where s.pipeline_id = p_pipeline_id
         and (p_step is null or s.step = p_step)
+        and coalesce(p_params #> '{?,operations}' ? o.name, true)
         and not exists (
             select
             from lever as m
@@ -6615,6 +7552,27 @@ end;
 $$;
 
 ALTER FUNCTION headgate._provider(p_provider text) OWNER TO headgate_owner;
+
+--
+-- Name: _publication_lag(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._publication_lag(p_provider_id bigint, p_calendar text) RETURNS interval
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(
+        (
+            select l.lag
+            from headgate.publication_lags as l
+            where l.provider_id = p_provider_id
+                and l.calendar = p_calendar
+        ),
+        (select p.publication_lag from headgate.providers as p where p.provider_id = p_provider_id)
+    );
+$$;
+
+ALTER FUNCTION headgate._publication_lag(p_provider_id bigint, p_calendar text) OWNER TO headgate_owner;
 
 --
 -- Name: _put_back(text, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7510,8 +8468,7 @@ ALTER FUNCTION headgate._send_step(p_execution headgate.process_executions, p_st
 --
 
 CREATE FUNCTION headgate._sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_refusal text, p_run_at timestamp with time zone) RETURNS text
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    LANGUAGE sql STABLE
     AS $$
     select case
             when p_state.reprocess_requested_at > coalesce(p_state.succeeded_at, '-infinity') then 'asked for again'
@@ -7519,14 +8476,16 @@ CREATE FUNCTION headgate._sentence(p_operation headgate.operations, p_state head
             when p_operation.due_rule = 'session' then 'a session has closed since ' || coalesce(
                 headgate._request_time(p_state.watermark), 'the beginning'
             )
-            when p_operation.due_rule = 'every' then format('older than %s', p_operation.due_every)
+            when p_operation.due_rule = 'every' then 'older than ' || p_operation.due_every
             when p_operation.due_rule = 'after' then 'its inputs have changed'
             else 'due by its rule'
         end
-        || case p_refusal
-            when 'quota' then format('; the units left end before its rank: earliest %s', p_run_at at time zone 'UTC')
-            when 'max_assets' then '; the run''s ceiling of assets is reached'
-            when 'closed' then format('; its provider is closed until %s', p_run_at at time zone 'UTC')
+        || case
+            when p_refusal = 'quota' then '; the units left end before its rank: earliest ' || (p_run_at at time zone 'UTC')
+            when p_refusal = 'share' then '; its pipeline''s share of the window ends before its rank: earliest ' || (p_run_at at time zone 'UTC')
+            when p_refusal = 'reserve' then '; a backfill, which leaves units for what is due later: earliest ' || (p_run_at at time zone 'UTC')
+            when p_refusal = 'max_assets' then '; the run''s ceiling of assets is reached'
+            when p_refusal = 'closed' then '; its provider is closed until ' || (p_run_at at time zone 'UTC')
             else ''
         end;
 $$;
@@ -7534,32 +8493,40 @@ $$;
 ALTER FUNCTION headgate._sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_refusal text, p_run_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _session_due_at(bigint, text, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _session_due_at(bigint, text, timestamp with time zone, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone) RETURNS timestamp with time zone
+CREATE FUNCTION headgate._session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     -- Past the end of the loaded calendar the pair stays due; doctor warns long before.
     select coalesce(
-        (
-            select s.closes_at + coalesce(l.lag, p.publication_lag)
-            from headgate.trading_sessions as s
-            cross join headgate.providers as p
-            left join headgate.publication_lags as l
-                on l.provider_id = p.provider_id and l.calendar = s.calendar
-            where p.provider_id = p_provider_id
-                and s.calendar = p_calendar
-                and s.session > (p_watermark at time zone 'UTC')::date
-            order by s.session
-            limit 1
+        greatest(
+            (
+                select s.closes_at + l.lag
+                from headgate.trading_sessions as s
+                where s.calendar = p_calendar
+                    and s.session > (p_watermark at time zone 'UTC')::date
+                order by s.session
+                limit 1
+            ),
+            (
+                select s.closes_at + l.lag
+                from headgate.trading_sessions as s
+                where s.calendar = p_calendar
+                    and s.session > ((p_asked_at - l.lag) at time zone 'UTC')::date - 3
+                    and s.closes_at + l.lag > p_asked_at
+                order by s.session
+                limit 1
+            )
         ),
         p_now
-    );
+    )
+    from (select headgate._publication_lag(p_provider_id, p_calendar) as lag) as l;
 $$;
 
-ALTER FUNCTION headgate._session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _set_gate(bigint, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7636,7 +8603,8 @@ begin
                 s.asset_id,
                 (select a.calendar from headgate.assets as a where a.asset_id = s.asset_id),
                 case when j.fate = 'success' then coalesce(j.watermark, s.watermark) else p_now end,
-                p_now
+                p_now,
+                p_chunk.planned_at
             )
             else v_next_due_at
         end
@@ -7649,6 +8617,45 @@ end;
 $$;
 
 ALTER FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _share_left(bigint, bigint, timestamp with time zone, integer, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._share_left(p_provider_id bigint, p_pipeline_id bigint, p_opened_at timestamp with time zone, p_usable integer, p_used bigint) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if p_usable is null or not exists (
+        select
+        from headgate.quota_shares as q
+        where q.provider_id = p_provider_id
+            and (q.floor_share > 0 and q.pipeline_id <> p_pipeline_id
+                or q.ceiling_share < 1 and q.pipeline_id = p_pipeline_id)
+    ) then
+        return null;
+    end if;
+
+    return (
+        with used as materialized (
+            select u.pipeline_id, u.units from headgate._window_use(p_provider_id, p_opened_at) as u
+        )
+        select least(
+            floor(min(q.ceiling_share) filter (where q.pipeline_id = p_pipeline_id) * p_usable)
+                - coalesce((select u.units from used as u where u.pipeline_id = p_pipeline_id), 0) - p_used,
+            p_usable - p_used - coalesce((select sum(u.units) from used as u), 0)
+                - coalesce(sum(greatest(0, ceil(q.floor_share * p_usable) - coalesce(u.units, 0)))
+                    filter (where q.pipeline_id <> p_pipeline_id), 0)
+        )::bigint
+        from headgate.quota_shares as q
+        left join used as u using (pipeline_id)
+        where q.provider_id = p_provider_id
+    );
+end;
+$$;
+
+ALTER FUNCTION headgate._share_left(p_provider_id bigint, p_pipeline_id bigint, p_opened_at timestamp with time zone, p_usable integer, p_used bigint) OWNER TO headgate_owner;
 
 --
 -- Name: _since(headgate.assets, headgate.asset_processing_state); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7906,6 +8913,45 @@ end;
 $$;
 
 ALTER FUNCTION headgate._step(p_execution headgate.process_executions, p_step text) OWNER TO headgate_owner;
+
+--
+-- Name: _step_of(bigint, bigint, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._step_of(p_pipeline_id bigint, p_operation_id bigint, p_group_key text, p_step text DEFAULT NULL::text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select s.step
+    from headgate.pipeline_steps as s
+    join headgate.operations as o on o.operation_id = p_operation_id
+    where s.pipeline_id = p_pipeline_id
+        and o.name = any (s.operations)
+        and (s.group_keys is null or p_group_key = any (s.group_keys))
+        and (p_step is null or s.step = p_step)
+    order by s.position
+    limit 1;
+$$;
+
+ALTER FUNCTION headgate._step_of(p_pipeline_id bigint, p_operation_id bigint, p_group_key text, p_step text) OWNER TO headgate_owner;
+
+--
+-- Name: _still_used(jsonb, jsonb, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._still_used(p_used jsonb, p_spent jsonb, p_at timestamp with time zone, p_next timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(jsonb_object_agg(
+        p.provider_id, coalesce((p_used ->> p.provider_id::text)::bigint, 0)
+            + coalesce((p_spent ->> p.provider_id::text)::bigint, 0)
+    ), '{}')
+    from headgate.providers as p
+    where (headgate._window_at(p, p_at)).opened_at = (headgate._window_at(p, p_next)).opened_at;
+$$;
+
+ALTER FUNCTION headgate._still_used(p_used jsonb, p_spent jsonb, p_at timestamp with time zone, p_next timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _stop_before(headgate.providers, interval, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8470,6 +9516,51 @@ $$;
 ALTER FUNCTION headgate._universes(p_pipeline_id bigint) OWNER TO headgate_owner;
 
 --
+-- Name: _upcoming(bigint, jsonb, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._upcoming(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text) RETURNS headgate.plan_class[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if p_params #>> '{?,calendar}' = 'daily' or not exists (
+        select from headgate._needs(p_pipeline_id, p_params, p_step) as n where n.is_backfill
+    ) then
+        return '{}';
+    end if;
+
+    return coalesce((
+        select array_agg(row(
+            -u.nth, array[u.operation_id], u.group_key, null, 0, u.due_since, 1, u.jobs, null
+        )::headgate.plan_class)
+        from (
+            select
+                row_number() over () as nth, s.operation_id, a.group_key, max(s.next_due_at) as due_since,
+                count(*) as jobs
+            from headgate._needs(p_pipeline_id, p_params, p_step) as n
+            join headgate.providers as p using (provider_id)
+            cross join lateral headgate._window_at(p, p_at) as w
+            join headgate.asset_processing_state as s
+                on s.operation_id = n.operation_id
+                and s.priority between 0 and 99
+                and s.next_due_at > p_at
+                and s.next_due_at < w.closes_at
+                and s.chunk_id is null
+            join headgate.assets as a using (asset_id)
+            where not n.is_backfill
+                and n.units > 0
+                and a.is_active
+            group by s.operation_id, a.group_key
+        ) as u
+        where headgate._step_of(p_pipeline_id, u.operation_id, u.group_key, p_step) is not null
+    ), '{}');
+end;
+$$;
+
+ALTER FUNCTION headgate._upcoming(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text) OWNER TO headgate_owner;
+
+--
 -- Name: _url_encode(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8584,6 +9675,62 @@ $$;
 ALTER FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _what_if_params(headgate.pipelines, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._what_if_params(p_pipeline headgate.pipelines, p_params jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_what_if jsonb;
+    v_unknown text;
+begin
+    if jsonb_typeof(coalesce(p_params, '{}')) <> 'object' then
+        return headgate._resolve_params(p_pipeline, p_params);
+    end if;
+    select coalesce(jsonb_object_agg(w.key, w.value), '{}')
+    into v_what_if
+    from jsonb_each(p_params) as w
+    where w.key in ('alternatives', 'calendar', 'reserve', 'operations')
+        and not exists (
+            select from headgate.pipeline_parameters as p where p.pipeline_id = p_pipeline.pipeline_id and p.name = w.key
+        );
+
+    select o.name into v_unknown
+    from jsonb_array_elements_text(
+        case when jsonb_typeof(v_what_if -> 'operations') = 'array' then v_what_if -> 'operations' end
+    ) as o (name)
+    where not exists (
+        select from headgate.pipeline_steps as s where s.pipeline_id = p_pipeline.pipeline_id and o.name = any (s.operations)
+    )
+    limit 1;
+    if v_unknown is not null then
+        perform headgate._raise(
+            'HG004', format('pipeline %s has no operation %s', p_pipeline.name, quote_literal(v_unknown)),
+            'its operations: ' || headgate._names(array(
+                select unnest(s.operations) from headgate.pipeline_steps as s where s.pipeline_id = p_pipeline.pipeline_id
+            ))
+        );
+    elsif coalesce(jsonb_typeof(v_what_if -> 'alternatives') <> 'boolean', false)
+        or coalesce(v_what_if ->> 'calendar' not in ('sessions', 'daily'), false)
+        or coalesce(jsonb_typeof(v_what_if -> 'operations') <> 'array', false)
+        or coalesce(v_what_if ->> 'reserve' !~ '^[0-9]{1,9}$', false)
+    then
+        perform headgate._raise(
+            'HG008', format('this question is no valid one: %s', left(v_what_if::text, 200)),
+            'alternatives: true or false; calendar: sessions or daily; reserve: units; operations: a list of names'
+        );
+    end if;
+
+    return headgate._resolve_params(p_pipeline, p_params - array(select jsonb_object_keys(v_what_if)))
+        || jsonb_build_object('?', v_what_if);
+end;
+$_$;
+
+ALTER FUNCTION headgate._what_if_params(p_pipeline headgate.pipelines, p_params jsonb) OWNER TO headgate_owner;
+
+--
 -- Name: _window_at(headgate.providers, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8602,6 +9749,40 @@ $$;
 ALTER FUNCTION headgate._window_at(p_provider headgate.providers, p_at timestamp with time zone, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _window_use(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._window_use(p_provider_id bigint, p_opened_at timestamp with time zone) RETURNS TABLE(pipeline_id bigint, units bigint)
+    LANGUAGE sql STABLE ROWS 10
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select e.pipeline_id, sum(t.units)::bigint
+    from (
+        select c.execution_id, c.units
+        from headgate.chunks as c
+        where c.provider_id = p_provider_id
+            and c.window_opened_at = p_opened_at
+        union all
+        select s.execution_id, s.units
+        from headgate.process_steps as s
+        join headgate.process_executions as e using (execution_id)
+        join headgate.pipeline_steps as g on g.pipeline_id = e.pipeline_id and g.step = s.step
+        where e.started_at >= p_opened_at
+            and s.units > 0
+            and exists (
+                select
+                from headgate.operations as o
+                where o.name = any (g.operations)
+                    and o.provider_id = p_provider_id
+            )
+    ) as t
+    join headgate.process_executions as e using (execution_id)
+    group by e.pipeline_id;
+$$;
+
+ALTER FUNCTION headgate._window_use(p_provider_id bigint, p_opened_at timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _write_chunks(headgate.process_executions, text, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8611,8 +9792,7 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
     SET enable_memoize TO 'off'
     AS $$
     with plan as materialized (
-        select
-            p.rank, p.step, p.operation_id, p.group_key, p.asset_id, p.chunk_size, p.units, p.is_granted, p.reason
+        select p.*
         from headgate._plan(
             p_execution.pipeline_id, p_execution.params, p_now, null, p_step,
             case when p_is_round then p_execution.execution_id end
@@ -8623,21 +9803,31 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
     ),
     line as materialized (
         -- Jobs that may travel together. Numbered, because numbers sort many times faster than names.
-        select p.step, p.operation_id, p.group_key, p.chunk_size, row_number() over () as line
+        select
+            p.step, p.operation_id, p.group_key, p.cover_no, row_number() over () as line,
+            case when p.cover_no is null then p.chunk_size else count(*)::integer end as chunk_size,
+            case when p.cover_no is not null then p.call_operation_id end as call_operation_id,
+            case when p.cover_no is not null then p.sessions end as sessions,
+            max(p.units) as units
         from plan as p
         where p.is_granted
-        group by p.step, p.operation_id, p.group_key, p.chunk_size
+        group by p.step, p.operation_id, p.group_key, p.cover_no, p.chunk_size, 7, 8
     ),
     lined_up as (
-        select l.line, array_agg(p.asset_id order by p.rank) as asset_ids, array_agg(p.rank order by p.rank) as ranks
+        select
+            l.line,
+            array_agg(p.asset_id order by p.rank, p."position") as asset_ids,
+            array_agg(p.rank order by p.rank, p."position") as ranks
         from plan as p
-        join line as l using (step, operation_id, group_key)
+        join line as l
+            on l.step = p.step and l.operation_id = p.operation_id and l.group_key = p.group_key
+            and coalesce(l.cover_no, 0) = coalesce(p.cover_no, 0)
         where p.is_granted
         group by l.line
     ),
     cut as (
         select
-            l.step, l.operation_id, l.group_key,
+            l.step, l.operation_id, l.group_key, l.call_operation_id, l.sessions, l.units,
             u.asset_ids[n.first : n.first + l.chunk_size - 1] as asset_ids,
             u.ranks[n.first] as rank
         from lined_up as u
@@ -8646,21 +9836,22 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
     ),
     new_chunks as (
         insert into headgate.chunks (
-            execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
-            planned_at
+            execution_id, step, round, operation_id, call_operation_id, sessions, provider_id, group_key, priority,
+            asset_ids, calls, units, queue, planned_at
         )
         select
-            p_execution.execution_id, c.step, s.round, c.operation_id, o.provider_id, c.group_key, o.priority,
-            c.asset_ids,
-            case when o.path is null then 0 else cardinality(c.asset_ids) end,
-            cardinality(c.asset_ids) * o.units,
+            p_execution.execution_id, c.step, s.round, c.operation_id, c.call_operation_id, c.sessions, k.provider_id,
+            c.group_key, o.priority, c.asset_ids,
+            case when k.path is null then 0 else coalesce(cardinality(c.sessions), cardinality(c.asset_ids)) end,
+            case when c.sessions is null then cardinality(c.asset_ids) * o.units else c.units end,
             headgate._queue(r.name, o.priority),
             p_now
         from cut as c
         join headgate.operations as o using (operation_id)
-        join headgate.providers as r using (provider_id)
+        join headgate.operations as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+        join headgate.providers as r on r.provider_id = k.provider_id
         join headgate.process_steps as s on s.execution_id = p_execution.execution_id and s.step = c.step
-        order by c.rank
+        order by c.rank, c.operation_id
         returning chunk_id, step, operation_id, asset_ids
     ),
     held as (
@@ -8677,11 +9868,14 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
     ),
     put_off as (
         insert into headgate.planner_deferrals as d (
-            execution_id, operation_id, group_key, reason, asset_ids, units, deferred_at
+            execution_id, operation_id, group_key, reason, asset_ids, units, deferred_at, evidence
         )
         select
             p_execution.execution_id, p.operation_id, p.group_key, p.reason,
-            array_agg(p.asset_id order by p.rank), sum(p.units), p_now
+            array_agg(p.asset_id order by p.rank, p."position"), sum(p.units), p_now,
+            jsonb_strip_nulls(jsonb_build_object(
+                'units_left', min(p.units_left), 'units_ranked_before', min(p.units_before), 'earliest', min(p.run_at)
+            ))
         from plan as p
         where not p.is_granted
         group by p.operation_id, p.group_key, p.reason
@@ -8690,7 +9884,8 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
                 select array_agg(u.asset_id), excluded.units / cardinality(excluded.asset_ids) * count(*)
                 from (select distinct unnest(d.asset_ids || excluded.asset_ids) as asset_id) as u
             ),
-            deferred_at = excluded.deferred_at
+            deferred_at = excluded.deferred_at,
+            evidence = excluded.evidence
     ),
     counted as (
         update headgate.process_steps as s
@@ -9291,40 +10486,12 @@ CREATE FUNCTION headgate.explain_plan(p_pipeline text, p_at timestamp with time 
 declare
     v_at constant timestamptz := coalesce(p_at, headgate.clock());
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
-    v_params constant jsonb := headgate._resolve_params(v_pipeline, p_params);
+    v_params constant jsonb := headgate._what_if_params(v_pipeline, p_params);
 begin
     perform headgate._check_quota_value(p_quota);
     return query
-    select
-        a.code,
-        p.group_key,
-        o.name,
-        case when p.is_granted then 'run' else 'defer' end,
-        headgate._sentence(o, s, p.is_granted, p.reason, p.run_at),
-        headgate._evidence(o, s, a.calendar, p.due_since, v_at) || jsonb_strip_nulls(jsonb_build_object(
-            'provider', r.name,
-            'units_left', p.units_left,
-            'units_ranked_before', p.units_before,
-            'units_short', case
-                when p.reason = 'quota' then greatest(0, p.units_before + p.units_together - p.units_left)
-            end
-        )),
-        p.units,
-        p.rank,
-        p.run_at,
-        null::text
-    from (
-        -- All of it, whoever is asked about: a pair's rank is among all that is due.
-        select g.*, sum(g.units) over (partition by g.rank) as units_together
-        from headgate._plan(v_pipeline.pipeline_id, v_params, v_at, p_quota) as g
-    ) as p
-    join headgate.operations as o using (operation_id)
-    join headgate.providers as r on r.provider_id = p.provider_id
-    join headgate.assets as a using (asset_id)
-    join headgate.asset_processing_state as s
-        on s.operation_id = p.operation_id and s.asset_id = p.asset_id
-    where p_assets is null
-        or p.asset_id = any (p_assets)
+    select e.*
+    from headgate._explain_due(v_pipeline.pipeline_id, v_params, v_at, p_quota, p_assets) as e
     union all
     select k.*
     from headgate._explain_skips(v_pipeline.pipeline_id, v_params, v_at, p_assets) as k
@@ -9365,7 +10532,7 @@ begin
     return query
     select p.group_key, o.name, case when p.is_granted then 'run' else 'defer' end, count(*), sum(p.units)::bigint
     from headgate._plan(
-        v_pipeline.pipeline_id, headgate._resolve_params(v_pipeline, p_params), coalesce(p_at, headgate.clock()), p_quota
+        v_pipeline.pipeline_id, headgate._what_if_params(v_pipeline, p_params), coalesce(p_at, headgate.clock()), p_quota
     ) as p
     join headgate.operations as o using (operation_id)
     group by p.group_key, o.operation_id, o.name, p.is_granted
@@ -9518,6 +10685,53 @@ ALTER FUNCTION headgate.find_asset(p_universe text, p_code text) OWNER TO headga
 --
 
 COMMENT ON FUNCTION headgate.find_asset(p_universe text, p_code text) IS 'The asset a code, or an unambiguous bare symbol, means in a universe.';
+
+--
+-- Name: forecast(text, integer, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer DEFAULT NULL::integer, p_params jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(day integer, units bigint, new bigint, updated bigint, deferred bigint, backlog bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
+    v_params constant jsonb := headgate._what_if_params(v_pipeline, p_params);
+    v_at timestamptz := headgate.clock();
+    v_used jsonb := '{}';
+    v_classes headgate.forecast_class[] := headgate._forecast_start(v_pipeline.pipeline_id, v_params, v_at);
+    v_day record;
+begin
+    perform headgate._check_quota_value(p_quota);
+    if p_days is null or p_days not between 1 and 3660 then
+        perform headgate._raise('HG008', format('this is no number of days: %s', p_days), 'from 1 to 3660');
+    end if;
+
+    for v_nth in 1 .. p_days loop
+        select d.* into v_day
+        from headgate._forecast_day(v_pipeline.pipeline_id, v_params, v_at, p_quota, v_used, v_classes) as d;
+        v_classes := v_day.classes;
+        day := v_nth;
+        units := v_day.units;
+        new := v_day.new;
+        updated := v_day.updated;
+        deferred := v_day.deferred;
+        backlog := v_day.backlog;
+        return next;
+
+        v_used := headgate._still_used(v_used, v_day.spent, v_at, v_at + interval '24 hours');
+        v_at := v_at + interval '24 hours';
+    end loop;
+end;
+$$;
+
+ALTER FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) IS 'What one run a day, from now on, would do: units, assets loaded for the first time, refreshed and put off, and those that wait at its end.';
 
 --
 -- Name: lose_lease(text, bigint, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12764,7 +13978,8 @@ CREATE TABLE headgate.planner_deferrals (
     reason text NOT NULL,
     asset_ids bigint[] NOT NULL,
     units integer NOT NULL,
-    deferred_at timestamp with time zone NOT NULL
+    deferred_at timestamp with time zone NOT NULL,
+    evidence jsonb DEFAULT '{}'::jsonb NOT NULL
 );
 
 ALTER TABLE headgate.planner_deferrals OWNER TO headgate_owner;
@@ -12816,6 +14031,12 @@ COMMENT ON COLUMN headgate.planner_deferrals.units IS 'Units they would have cos
 --
 
 COMMENT ON COLUMN headgate.planner_deferrals.deferred_at IS 'When it was decided.';
+
+--
+-- Name: COLUMN planner_deferrals.evidence; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.planner_deferrals.evidence IS 'What the decision rested on: units left, units ranked before, the earliest time to run.';
 
 --
 -- Name: process_executions_execution_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
@@ -12878,6 +14099,66 @@ COMMENT ON COLUMN headgate.publication_lags.calendar IS 'The calendar, as in tra
 --
 
 COMMENT ON COLUMN headgate.publication_lags.lag IS 'How long after a session''s close the provider has its data.';
+
+--
+-- Name: quota_shares; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.quota_shares (
+    provider_id bigint NOT NULL,
+    pipeline_id bigint NOT NULL,
+    floor_share double precision DEFAULT 0 NOT NULL,
+    ceiling_share double precision DEFAULT 1 NOT NULL,
+    backfill_operations text[] DEFAULT '{}'::text[] NOT NULL,
+    reserve integer DEFAULT 0 NOT NULL,
+    CONSTRAINT floor_is_below_its_ceiling CHECK ((floor_share <= ceiling_share)),
+    CONSTRAINT reserve_is_not_negative CHECK ((reserve >= 0)),
+    CONSTRAINT share_is_a_share CHECK ((((floor_share >= (0)::double precision) AND (floor_share <= (1)::double precision)) AND ((ceiling_share >= (0)::double precision) AND (ceiling_share <= (1)::double precision))))
+);
+
+ALTER TABLE headgate.quota_shares OWNER TO headgate_owner;
+
+--
+-- Name: TABLE quota_shares; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.quota_shares IS 'A pipeline''s share of each of a provider''s windows; without a row it may use all that others do not keep.';
+
+--
+-- Name: COLUMN quota_shares.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.quota_shares.provider_id IS 'The provider.';
+
+--
+-- Name: COLUMN quota_shares.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.quota_shares.pipeline_id IS 'The pipeline.';
+
+--
+-- Name: COLUMN quota_shares.floor_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.quota_shares.floor_share IS 'This share of a window is kept for the pipeline: others do not get it.';
+
+--
+-- Name: COLUMN quota_shares.ceiling_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.quota_shares.ceiling_share IS 'The pipeline gets no more than this share of a window.';
+
+--
+-- Name: COLUMN quota_shares.backfill_operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.quota_shares.backfill_operations IS 'Operations that take what is left: after all others, and not the units of what becomes due later in the window.';
+
+--
+-- Name: COLUMN quota_shares.reserve; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.quota_shares.reserve IS 'Units that the backfill leaves untouched.';
 
 --
 -- Name: quota_windows; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -14341,6 +15622,13 @@ ALTER TABLE ONLY headgate.publication_lags
     ADD CONSTRAINT publication_lags_pkey PRIMARY KEY (provider_id, calendar);
 
 --
+-- Name: quota_shares quota_shares_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.quota_shares
+    ADD CONSTRAINT quota_shares_pkey PRIMARY KEY (provider_id, pipeline_id);
+
+--
 -- Name: quota_windows quota_windows_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14565,6 +15853,13 @@ ALTER TABLE ONLY headgate.asset_processing_state
     ADD CONSTRAINT asset_processing_state_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES headgate.operations(operation_id);
 
 --
+-- Name: chunks chunks_call_operation_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.chunks
+    ADD CONSTRAINT chunks_call_operation_fkey FOREIGN KEY (call_operation_id) REFERENCES headgate.operations(operation_id);
+
+--
 -- Name: chunks chunks_execution_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14598,6 +15893,13 @@ ALTER TABLE ONLY headgate.operation_inputs
 
 ALTER TABLE ONLY headgate.operation_inputs
     ADD CONSTRAINT operation_inputs_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES headgate.operations(operation_id);
+
+--
+-- Name: operations operations_alternative_of_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.operations
+    ADD CONSTRAINT operations_alternative_of_fkey FOREIGN KEY (alternative_of_operation_id) REFERENCES headgate.operations(operation_id);
 
 --
 -- Name: operations operations_follows_operation_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -14682,6 +15984,20 @@ ALTER TABLE ONLY headgate.provider_gates
 
 ALTER TABLE ONLY headgate.publication_lags
     ADD CONSTRAINT publication_lags_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id);
+
+--
+-- Name: quota_shares quota_shares_pipeline_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.quota_shares
+    ADD CONSTRAINT quota_shares_pipeline_id_fkey FOREIGN KEY (pipeline_id) REFERENCES headgate.pipelines(pipeline_id);
+
+--
+-- Name: quota_shares quota_shares_provider_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.quota_shares
+    ADD CONSTRAINT quota_shares_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id);
 
 --
 -- Name: quota_windows quota_windows_provider_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -14970,6 +16286,12 @@ REVOKE ALL ON FUNCTION headgate._apply_fates(p_chunk headgate.chunks, p_operatio
 REVOKE ALL ON FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT closed_until timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _budgets(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14988,10 +16310,10 @@ REVOKE ALL ON FUNCTION headgate._can_pay_again(p_chunk headgate.chunks, p_now ti
 REVOKE ALL ON FUNCTION headgate._cancel_waiting(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text, p_execution_id bigint, p_assets bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text, p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text, p_execution_id bigint, p_assets bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text, p_execution_id bigint) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _check_assets(p_universe text, p_assets jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -15096,10 +16418,28 @@ REVOKE ALL ON FUNCTION headgate._context(p_chunk headgate.chunks, p_operation he
 REVOKE ALL ON FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _covers(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _cure(p_chunk_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._cure(p_chunk_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _due_daily(p_operation_ids bigint[], p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._due_daily(p_operation_ids bigint[], p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _due_pairs(p_operation_ids bigint[], p_at timestamp with time zone, p_limit bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -15138,16 +16478,16 @@ REVOKE ALL ON FUNCTION headgate._end_unstarted(p_chunk headgate.chunks, p_reason
 REVOKE ALL ON FUNCTION headgate._enter_planning(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _evidence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_calendar text, p_due_since timestamp with time zone, p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._evidence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_calendar text, p_due_since timestamp with time zone, p_at timestamp with time zone) FROM PUBLIC;
-
---
 -- Name: FUNCTION _execution(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._execution(p_pipeline text, p_run_id text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _explain_due(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_assets bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._explain_due(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_assets bigint[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _explain_skips(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_assets bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -15166,6 +16506,30 @@ REVOKE ALL ON FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text
 --
 
 REVOKE ALL ON FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _forecast_day(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _forecast_done(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._forecast_done(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _forecast_rule(p_params jsonb, p_at timestamp with time zone, p_operation_id bigint, p_calendar text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._forecast_rule(p_params jsonb, p_at timestamp with time zone, p_operation_id bigint, p_calendar text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _forecast_start(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, OUT classes headgate.forecast_class[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, OUT classes headgate.forecast_class[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _guard_secret(p_provider text, p_changes jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -15282,6 +16646,18 @@ REVOKE ALL ON FUNCTION headgate._locked_pairs(p_chunks headgate.chunks[]) FROM P
 REVOKE ALL ON FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _missing_from(p_state headgate.asset_processing_state); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._missing_from(p_state headgate.asset_processing_state) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _missing_sessions(p_provider_id bigint, p_calendar text, p_missing_from date, p_at timestamp with time zone, p_is_daily boolean, p_most integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._missing_sessions(p_provider_id bigint, p_calendar text, p_missing_from date, p_at timestamp with time zone, p_is_daily boolean, p_most integer) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _move_units(p_provider_id bigint, p_opened_at timestamp with time zone, p_reserve integer, p_spend integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -15294,10 +16670,16 @@ REVOKE ALL ON FUNCTION headgate._move_units(p_provider_id bigint, p_opened_at ti
 REVOKE ALL ON FUNCTION headgate._names(p_names text[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _needs(p_pipeline_id bigint, p_params jsonb, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _next_wake(p_queues text[], p_avoid text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -15402,10 +16784,10 @@ REVOKE ALL ON FUNCTION headgate._pieces(p_template text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._pipeline(p_pipeline text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_execution_id bigint, p_assets bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_execution_id bigint, p_assets bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_execution_id bigint) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _plan_summary(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -15424,6 +16806,12 @@ REVOKE ALL ON FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_para
 --
 
 REVOKE ALL ON FUNCTION headgate._provider(p_provider text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _publication_lag(p_provider_id bigint, p_calendar text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._publication_lag(p_provider_id bigint, p_calendar text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _put_back(p_queue text, p_msg_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -15600,10 +16988,10 @@ REVOKE ALL ON FUNCTION headgate._send_step(p_execution headgate.process_executio
 REVOKE ALL ON FUNCTION headgate._sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_refusal text, p_run_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _set_gate(p_provider_id bigint, p_closed_until timestamp with time zone, p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -15616,6 +17004,12 @@ REVOKE ALL ON FUNCTION headgate._set_gate(p_provider_id bigint, p_closed_until t
 --
 
 REVOKE ALL ON FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _share_left(p_provider_id bigint, p_pipeline_id bigint, p_opened_at timestamp with time zone, p_usable integer, p_used bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._share_left(p_provider_id bigint, p_pipeline_id bigint, p_opened_at timestamp with time zone, p_usable integer, p_used bigint) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _since(p_asset headgate.assets, p_state headgate.asset_processing_state); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -15652,6 +17046,18 @@ REVOKE ALL ON FUNCTION headgate._state_priority(p_priority smallint, p_weight do
 --
 
 REVOKE ALL ON FUNCTION headgate._step(p_execution headgate.process_executions, p_step text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _step_of(p_pipeline_id bigint, p_operation_id bigint, p_group_key text, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._step_of(p_pipeline_id bigint, p_operation_id bigint, p_group_key text, p_step text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _still_used(p_used jsonb, p_spent jsonb, p_at timestamp with time zone, p_next timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._still_used(p_used jsonb, p_spent jsonb, p_at timestamp with time zone, p_next timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _stop_before(p_provider headgate.providers, p_lease interval, p_closes_at timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -15756,6 +17162,12 @@ REVOKE ALL ON FUNCTION headgate._unaffordable(p_chunk_ids bigint[], p_now timest
 REVOKE ALL ON FUNCTION headgate._universes(p_pipeline_id bigint) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _upcoming(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._upcoming(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _url_encode(p_text text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -15774,10 +17186,22 @@ REVOKE ALL ON FUNCTION headgate._verdict(p_chunk headgate.chunks, p_now timestam
 REVOKE ALL ON FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _what_if_params(p_pipeline headgate.pipelines, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._what_if_params(p_pipeline headgate.pipelines, p_params jsonb) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _window_at(p_provider headgate.providers, p_at timestamp with time zone, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._window_at(p_provider headgate.providers, p_at timestamp with time zone, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _window_use(p_provider_id bigint, p_opened_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._window_use(p_provider_id bigint, p_opened_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _write_chunks(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -15937,6 +17361,14 @@ GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headg
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_reader;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_maintenance;
+
+--
+-- Name: FUNCTION forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) TO headgate_reader;
 
 --
 -- Name: FUNCTION lose_lease(p_runner text, p_chunk_id bigint, p_lease_no integer, p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -15,6 +15,7 @@ from runner.commands import airflow, console
 from runner.commands.chart import chart
 from runner.commands.doctor import doctor
 from runner.commands.explain import explain
+from runner.commands.forecast import forecast
 from runner.commands.migrate import migrate
 from runner.commands.run import run
 from runner.commands.server import down, dsn, psql, up
@@ -64,7 +65,20 @@ def configure_logging(*, is_verbose: bool, is_worker: bool) -> None:
             logging.getLogger(name).setLevel(logging.WARNING)
 
 
-for command in (up, down, dsn, psql, migrate, run, worker, explain, status, chart, doctor):
+for command in (
+    up,
+    down,
+    dsn,
+    psql,
+    migrate,
+    run,
+    worker,
+    explain,
+    forecast,
+    status,
+    chart,
+    doctor,
+):
     app.command()(command)
 app.add_typer(airflow.app, name="airflow")
 

@@ -1,10 +1,13 @@
 -- When a need is due next, by its operation's rule. The one place that knows the rules.
 
+-- After the next session that the watermark lacks; but what was asked for is not asked for again before something new can have
+-- been published: a listing that did not trade has no bar for its last session, however often one asks.
 create or replace function headgate._session_due_at(
     p_provider_id bigint,
     p_calendar text,
     p_watermark timestamptz,
-    p_now timestamptz
+    p_now timestamptz,
+    p_asked_at timestamptz default null
 )
 returns timestamptz
 language sql
@@ -13,19 +16,48 @@ set search_path = pg_catalog, pg_temp
 as $func$
     -- Past the end of the loaded calendar the pair stays due; doctor warns long before.
     select coalesce(
-        (
-            select s.closes_at + coalesce(l.lag, p.publication_lag)
-            from headgate.trading_sessions as s
-            cross join headgate.providers as p
-            left join headgate.publication_lags as l
-                on l.provider_id = p.provider_id and l.calendar = s.calendar
-            where p.provider_id = p_provider_id
-                and s.calendar = p_calendar
-                and s.session > (p_watermark at time zone 'UTC')::date
-            order by s.session
-            limit 1
+        greatest(
+            (
+                select s.closes_at + l.lag
+                from headgate.trading_sessions as s
+                where s.calendar = p_calendar
+                    and s.session > (p_watermark at time zone 'UTC')::date
+                order by s.session
+                limit 1
+            ),
+            (
+                select s.closes_at + l.lag
+                from headgate.trading_sessions as s
+                where s.calendar = p_calendar
+                    and s.session > ((p_asked_at - l.lag) at time zone 'UTC')::date - 3
+                    and s.closes_at + l.lag > p_asked_at
+                order by s.session
+                limit 1
+            )
         ),
         p_now
+    )
+    from (select headgate._publication_lag(p_provider_id, p_calendar) as lag) as l;
+$func$;
+
+-- How long after a session's close a provider has its data.
+create or replace function headgate._publication_lag(
+    p_provider_id bigint,
+    p_calendar text
+)
+returns interval
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select coalesce(
+        (
+            select l.lag
+            from headgate.publication_lags as l
+            where l.provider_id = p_provider_id
+                and l.calendar = p_calendar
+        ),
+        (select p.publication_lag from headgate.providers as p where p.provider_id = p_provider_id)
     );
 $func$;
 
@@ -34,7 +66,8 @@ create or replace function headgate._next_due_at(
     p_asset_id bigint,
     p_calendar text,
     p_watermark timestamptz,
-    p_now timestamptz
+    p_now timestamptz,
+    p_asked_at timestamptz default null
 )
 returns timestamptz
 language plpgsql
@@ -48,7 +81,9 @@ begin
         when 'every' then
             v_due_at := p_now + p_operation.due_every;
         when 'session' then
-            v_due_at := headgate._session_due_at(p_operation.provider_id, p_calendar, p_watermark, p_now);
+            v_due_at := headgate._session_due_at(
+                p_operation.provider_id, p_calendar, p_watermark, p_now, p_asked_at
+            );
         when 'function' then
             begin
                 execute format(

@@ -5,14 +5,16 @@ create or replace function headgate._due_pairs(
     p_at timestamptz,
     p_limit bigint default null
 )
-returns table (operation_id bigint, asset_id bigint, priority smallint, due_since timestamptz)
+returns table (
+    operation_id bigint, asset_id bigint, priority smallint, due_since timestamptz, missing_from date
+)
 language sql
 stable
 rows 1000
 set search_path = pg_catalog, pg_temp
 as $func$
     -- The keys come in order, so a limit stops at the first ones that fill it.
-    select d.operation_id, d.asset_id, d.priority, d.next_due_at
+    select d.operation_id, d.asset_id, d.priority, d.next_due_at, d.missing_from
     from (
         select o.operation_id, p.priority::smallint as priority
         from headgate.operations as o
@@ -21,7 +23,7 @@ as $func$
         order by p.priority, o.operation_id
     ) as k
     cross join lateral (
-        select s.operation_id, s.asset_id, s.priority, s.next_due_at
+        select s.operation_id, s.asset_id, s.priority, s.next_due_at, headgate._missing_from(s) as missing_from
         from headgate.asset_processing_state as s
         where s.operation_id = k.operation_id
             and s.priority = k.priority
@@ -34,72 +36,133 @@ as $func$
     limit p_limit;
 $func$;
 
--- Due pairs of a pipeline, each with its step and what the ranking needs. A round takes the pairs it is given instead.
+-- The session after which bars are missing, where a call for the whole group may bring them: not for what has none yet, was
+-- asked for again, or was not in such a call's answer. Meant to inline (no pinned path): it is asked once per pair.
+create or replace function headgate._missing_from(p_state headgate.asset_processing_state)
+returns date
+language sql
+immutable
+as $func$
+    select case
+        when p_state.bulk_missed_at is null
+            and coalesce(p_state.reprocess_requested_at <= p_state.succeeded_at, p_state.reprocess_requested_at is null)
+            then (p_state.watermark at time zone 'UTC')::pg_catalog.date
+    end;
+$func$;
+
+-- Due pairs of a pipeline, each with its step and what the planner looks at. A round takes the pairs it is given instead.
+-- Few pairs look their assets up one by one; many are joined with all of them.
 create or replace function headgate._candidates(
     p_pipeline_id bigint,
     p_params jsonb,
     p_at timestamptz,
     p_step text default null,
-    p_execution_id bigint default null,
-    p_assets bigint[] default null
+    p_execution_id bigint default null
 )
 returns table (
-    operation_id bigint, asset_id bigint, step text, group_key text, priority smallint,
-    due_since timestamptz, weight double precision
+    operation_id bigint, asset_id bigint, step text, group_key text, calendar text, priority smallint,
+    due_since timestamptz, weight double precision, missing_from date
 )
-language sql
+language plpgsql
 stable
 rows 10000
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan
 set enable_nestloop = on
+set jit = off
 as $func$
-    with covered as materialized (
-        select array_agg(o.operation_id) as operation_ids
-        from headgate._planned_operations(p_pipeline_id, p_params, p_step) as o
-    ),
-    selected as materialized (
-        select
-            headgate._selected_assets(p_pipeline_id, p_params) as asset_ids,
-            (select g.items from headgate._selected_groups(p_pipeline_id, p_params) as g limit 1) as group_items,
-            (select g.attribute from headgate._selected_groups(p_pipeline_id, p_params) as g limit 1) as group_attribute
-    ),
-    due as materialized (
-        select d.operation_id, d.asset_id, d.priority, d.due_since, a.group_key, a.weight
-        from headgate._due_pairs((select c.operation_ids from covered as c), p_at) as d
+declare
+    v_operation_ids constant bigint[] := array(
+        select o.operation_id from headgate._planned_operations(p_pipeline_id, p_params, p_step) as o
+    );
+    v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_params);
+    v_groups text[];
+    v_attribute text;
+begin
+    select g.items, g.attribute
+    into v_groups, v_attribute
+    from headgate._selected_groups(p_pipeline_id, p_params) as g
+    limit 1;
+    if p_execution_id is not null then
+        return query
+        select f.operation_id, f.asset_id, p_step, f.group_key, f.calendar, f.priority, f.due_since, f.weight, null::date
+        from headgate._failed_pairs(p_execution_id, p_step) as f;
+        return;
+    end if;
+
+    perform set_config('enable_nestloop', case when n.due > 5000 then 'off' else 'on' end, true)
+    from (select count(*) as due from headgate._due_pairs(v_operation_ids, p_at, 5001)) as n;
+    return query
+    with due as materialized (
+        select d.*, a.group_key, a.calendar, a.weight
+        from (
+            select * from headgate._due_pairs(v_operation_ids, p_at)
+            union all
+            select * from headgate._due_daily(v_operation_ids, p_at) where p_params #>> '{?,calendar}' = 'daily'
+        ) as d
         join headgate.assets as a using (asset_id)
-        cross join selected as s
-        where p_execution_id is null
-            and a.is_active
-            and (p_assets is null or d.asset_id = any (p_assets))
-            and (s.asset_ids is null or d.asset_id = any (s.asset_ids))
+        where a.is_active
+            and (v_asset_ids is null or d.asset_id = any (v_asset_ids))
             and (
-                s.group_items is null
-                or a.group_key = any (s.group_items)
-                or a.attributes ->> s.group_attribute = any (s.group_items)
+                v_groups is null
+                or a.group_key = any (v_groups)
+                or a.attributes ->> v_attribute = any (v_groups)
             )
-        union all
-        select f.operation_id, f.asset_id, f.priority, f.due_since, f.group_key, f.weight
-        from headgate._failed_pairs(p_execution_id, p_step) as f
-        where p_execution_id is not null
     ),
     step_of as materialized (
-        select k.operation_id, k.group_key, s.step
+        select k.operation_id, k.group_key, headgate._step_of(p_pipeline_id, k.operation_id, k.group_key, p_step) as step
         from (select distinct d.operation_id, d.group_key from due as d) as k
-        join headgate.operations as o using (operation_id)
-        cross join lateral (
-            select s.step
-            from headgate.pipeline_steps as s
-            where s.pipeline_id = p_pipeline_id
-                and o.name = any (s.operations)
-                and (s.group_keys is null or k.group_key = any (s.group_keys))
-                and (p_step is null or s.step = p_step)
-            order by s.position
-            limit 1
-        ) as s
     )
-    select d.operation_id, d.asset_id, s.step, d.group_key, d.priority, d.due_since, d.weight
+    select d.operation_id, d.asset_id, s.step, d.group_key, d.calendar, d.priority, d.due_since, d.weight, d.missing_from
     from due as d
-    join step_of as s using (operation_id, group_key);
+    join step_of as s using (operation_id, group_key)
+    where s.step is not null;
+end;
+$func$;
+
+-- The first step that covers an operation for a group; null: none does.
+create or replace function headgate._step_of(
+    p_pipeline_id bigint,
+    p_operation_id bigint,
+    p_group_key text,
+    p_step text default null
+)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select s.step
+    from headgate.pipeline_steps as s
+    join headgate.operations as o on o.operation_id = p_operation_id
+    where s.pipeline_id = p_pipeline_id
+        and o.name = any (s.operations)
+        and (s.group_keys is null or p_group_key = any (s.group_keys))
+        and (p_step is null or s.step = p_step)
+    order by s.position
+    limit 1;
+$func$;
+
+-- What would be due besides if every day were a session of every calendar.
+create or replace function headgate._due_daily(
+    p_operation_ids bigint[],
+    p_at timestamptz
+)
+returns table (
+    operation_id bigint, asset_id bigint, priority smallint, due_since timestamptz, missing_from date
+)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select s.operation_id, s.asset_id, s.priority, date_trunc('day', p_at, 'UTC'), headgate._missing_from(s)
+    from headgate.asset_processing_state as s
+    join headgate.operations as o using (operation_id)
+    where s.operation_id = any (p_operation_ids)
+        and o.due_rule = 'session'
+        and s.next_due_at > p_at
+        and s.watermark < date_trunc('day', p_at, 'UTC')
+        and s.chunk_id is null;
 $func$;
 
 -- Jobs of a step whose last round ended failed, deferred or cancelled, that nobody holds and no other run has done since.
@@ -108,7 +171,7 @@ create or replace function headgate._failed_pairs(
     p_step text
 )
 returns table (
-    operation_id bigint, asset_id bigint, priority smallint, due_since timestamptz, group_key text,
+    operation_id bigint, asset_id bigint, priority smallint, due_since timestamptz, group_key text, calendar text,
     weight double precision, status text, by_fault boolean
 )
 language sql
@@ -126,7 +189,8 @@ as $func$
         order by d.operation_id, d.asset_id, d.round desc
     )
     select
-        l.operation_id, l.asset_id, s.priority, coalesce(s.next_due_at, l.ended_at), a.group_key, a.weight, l.status,
+        l.operation_id, l.asset_id, s.priority, coalesce(s.next_due_at, l.ended_at), a.group_key, a.calendar,
+        a.weight, l.status,
         headgate._is_fault(l.reason)
     from last_round as l
     join headgate.asset_processing_state as s using (operation_id, asset_id)

@@ -1,5 +1,5 @@
--- The plan: the one piece of SQL behind check_quota, enqueue_step, explain_plan and explain_summary.
--- Ranks what is due, cuts where the budget ends, and says why. Touches nothing.
+-- The plan: the one piece of SQL behind check_quota, enqueue_step, explain_plan and explain_summary. Assets that are alike
+-- become a class, headgate._decide judges the classes, and what it says is told of each asset again. Touches nothing.
 
 create or replace function headgate._plan(
     p_pipeline_id bigint,
@@ -7,8 +7,7 @@ create or replace function headgate._plan(
     p_at timestamptz,
     p_quota integer default null,
     p_step text default null,
-    p_execution_id bigint default null,
-    p_assets bigint[] default null
+    p_execution_id bigint default null
 )
 returns table (
     rank bigint,
@@ -23,120 +22,161 @@ returns table (
     is_granted boolean,
     reason text,
     units_before bigint,
-    units_left integer,
-    run_at timestamptz
+    units_together bigint,
+    units_left bigint,
+    run_at timestamptz,
+    cover_no integer,
+    "position" bigint,
+    call_operation_id bigint,
+    sessions date[],
+    cost bigint,
+    other_cost bigint
 )
-language sql
+language plpgsql
 stable
 rows 10000
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan
 set enable_nestloop = off
 set jit = off
 as $func$
-    with budget as materialized (
-        select p.provider_id, p.quota_period, b.*
-        from headgate.providers as p
-        cross join lateral headgate._budget(
-            p, p_at, least(p_quota, headgate._own_quota(p_pipeline_id, p_params))
-        ) as b
-    ),
-    need as materialized (
-        -- Bundles are numbered in the order of their names: numbers sort many times faster.
-        select
-            operation_id,
-            o.provider_id,
-            o.units,
-            dense_rank() over (order by coalesce(o.bundle, o.name)) as bundle,
-            lever.max_assets,
-            lever.chunk_size,
-            coalesce(g.closed_until > p_at + o.patience, false) as is_closed
-        from headgate._planned_operations(p_pipeline_id, p_params) as lever
-        join headgate.operations as o using (operation_id)
-        join budget as g using (provider_id)
+begin
+    return query
+    with need as materialized (
+        select n.* from headgate._needs(p_pipeline_id, p_params, p_step) as n
     ),
     pair as materialized (
-        select c.* from headgate._candidates(p_pipeline_id, p_params, p_at, p_step, p_execution_id, p_assets) as c
+        select c.*, n.bundle, n.is_alone
+        from headgate._candidates(p_pipeline_id, p_params, p_at, p_step, p_execution_id) as c
+        join need as n using (operation_id)
     ),
     bundled as (
         -- What is granted together: an asset's due operations of one bundle.
         select
-            p.asset_id,
-            n.bundle,
-            n.provider_id,
-            min(p.priority) as priority,
-            sum(n.units)::integer as units,
-            max(p.weight) * (1 + date_part('epoch', p_at - min(p.due_since)) / 86400)
-                / greatest(1, sum(n.units)) as value,
-            min(n.max_assets) as max_assets,
-            bool_and(n.is_closed) as is_closed
+            p.asset_id, p.bundle, array_agg(p.operation_id order by p.operation_id) as operation_ids,
+            min(p.group_key) as group_key, min(p.calendar) as calendar, min(p.priority) as priority,
+            min(p.due_since) as due_since, max(p.weight) as weight
         from pair as p
-        join need as n using (operation_id)
-        group by p.asset_id, n.bundle, n.provider_id
+        where not p.is_alone
+        group by p.asset_id, p.bundle
     ),
-    ranked as (
-        select
-            b.*,
-            row_number() over (order by b.priority, b.value desc, b.asset_id, b.bundle, b.provider_id) as nth
-        from bundled as b
+    class as materialized (
+        select row_number() over () as class_no, c.*
+        from (
+            select
+                array[p.operation_id] as operation_ids, p.group_key, p.calendar, p.priority, p.due_since, p.weight,
+                case when n.call_operation_id is not null then p.missing_from end as missing_from,
+                array_agg(p.asset_id) as asset_ids
+            from pair as p
+            join need as n using (operation_id)
+            where p.is_alone
+            group by p.operation_id, p.group_key, p.calendar, p.priority, p.due_since, p.weight, 7
+            union all
+            select
+                b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, null, array_agg(b.asset_id)
+            from bundled as b
+            group by b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, b.bundle
+        ) as c
     ),
-    counted as (
-        select
-            r.*,
-            coalesce(
-                row_number() over (partition by r.provider_id, r.bundle order by r.nth) > r.max_assets, false
-            ) as is_over_ceiling
-        from ranked as r
+    slice as materialized (
+        select c.operation_ids, c.asset_ids, c.group_key, c.due_since, d.*
+        from headgate._decide(
+            p_pipeline_id, p_params, p_at, p_quota, p_step,
+            (
+                select array_agg(row(
+                    c.class_no, c.operation_ids, c.group_key, c.calendar, c.priority, c.due_since, c.weight,
+                    cardinality(c.asset_ids), c.missing_from
+                )::headgate.plan_class)
+                from class as c
+            ) || headgate._upcoming(p_pipeline_id, p_params, p_at, p_step)
+        ) as d
+        join class as c using (class_no)
     ),
-    charged as (
-        select
-            c.*,
-            sum(c.units) filter (where not c.is_over_ceiling) over (
-                partition by c.provider_id order by c.nth rows between unbounded preceding and current row
-            ) as running_units,
-            g.units_left,
-            g.closes_at,
-            g.closed_until
-        from counted as c
-        join budget as g using (provider_id)
-    ),
-    decided as (
-        select
-            c.*,
-            case
-                when c.is_over_ceiling then 'max_assets'
-                when c.units > 0 and c.units_left is not null and c.running_units > c.units_left then 'quota'
-                when c.is_closed then 'closed'
-            end as refusal
-        from charged as c
-    ),
-    refused as (
-        -- A bundle that spans providers is granted by all of them or not at all.
-        select d.asset_id, d.bundle, max(d.refusal) as reason
-        from decided as d
-        where d.refusal is not null
-        group by d.asset_id, d.bundle
+    step_of as materialized (
+        select p.operation_id, p.group_key, min(p.step) as step from pair as p group by p.operation_id, p.group_key
     )
     select
-        d.nth,
-        p.operation_id,
-        p.asset_id,
-        p.step,
-        p.group_key,
-        n.provider_id,
+        s.rank + case when s.cover_no is null then a.nth - s.first_nth else 0 end,
+        n.operation_id,
+        a.asset_id,
+        t.step,
+        s.group_key,
+        coalesce(case when s.cover_no is not null then n.call_provider_id end, n.provider_id),
         n.chunk_size,
-        n.units,
-        p.due_since,
-        r.reason is null,
-        r.reason,
-        d.running_units - d.units,
-        d.units_left,
-        case r.reason
-            when 'quota' then d.closes_at
-            when 'closed' then d.closed_until
-            else greatest(p_at, d.closed_until)
-        end
-    from pair as p
+        case
+            when s.cover_no is null then n.units
+            when s.cover_position + a.nth = 1 then s.units_each::integer
+            else 0
+        end,
+        s.due_since,
+        s.is_granted,
+        s.reason,
+        s.units_before + case when s.cover_no is null then (a.nth - s.first_nth) * s.units_each else 0 end,
+        s.units_each,
+        s.units_left,
+        s.run_at,
+        s.cover_no,
+        s.cover_position + a.nth,
+        s.call_operation_id,
+        s.sessions,
+        s.cost,
+        s.other_cost
+    from slice as s
+    cross join lateral (
+        select u.asset_id, u.nth
+        from unnest(array(select i.asset_id from unnest(s.asset_ids) as i (asset_id) order by i.asset_id))
+            with ordinality as u (asset_id, nth)
+        where u.nth between s.first_nth and s.last_nth
+    ) as a
+    cross join unnest(s.operation_ids) as o (operation_id)
     join need as n using (operation_id)
-    join decided as d using (asset_id, bundle, provider_id)
-    left join refused as r using (asset_id, bundle);
+    join step_of as t using (operation_id, group_key);
+end;
+$func$;
+
+-- What becomes due later in the window, as classes: only a pipeline with a backfill keeps units for it.
+create or replace function headgate._upcoming(
+    p_pipeline_id bigint,
+    p_params jsonb,
+    p_at timestamptz,
+    p_step text
+)
+returns headgate.plan_class[]
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    if p_params #>> '{?,calendar}' = 'daily' or not exists (
+        select from headgate._needs(p_pipeline_id, p_params, p_step) as n where n.is_backfill
+    ) then
+        return '{}';
+    end if;
+
+    return coalesce((
+        select array_agg(row(
+            -u.nth, array[u.operation_id], u.group_key, null, 0, u.due_since, 1, u.jobs, null
+        )::headgate.plan_class)
+        from (
+            select
+                row_number() over () as nth, s.operation_id, a.group_key, max(s.next_due_at) as due_since,
+                count(*) as jobs
+            from headgate._needs(p_pipeline_id, p_params, p_step) as n
+            join headgate.providers as p using (provider_id)
+            cross join lateral headgate._window_at(p, p_at) as w
+            join headgate.asset_processing_state as s
+                on s.operation_id = n.operation_id
+                and s.priority between 0 and 99
+                and s.next_due_at > p_at
+                and s.next_due_at < w.closes_at
+                and s.chunk_id is null
+            join headgate.assets as a using (asset_id)
+            where not n.is_backfill
+                and n.units > 0
+                and a.is_active
+            group by s.operation_id, a.group_key
+        ) as u
+        where headgate._step_of(p_pipeline_id, u.operation_id, u.group_key, p_step) is not null
+    ), '{}');
+end;
 $func$;

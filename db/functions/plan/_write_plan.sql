@@ -107,8 +107,7 @@ set search_path = pg_catalog, pg_temp
 set enable_memoize = off
 as $func$
     with plan as materialized (
-        select
-            p.rank, p.step, p.operation_id, p.group_key, p.asset_id, p.chunk_size, p.units, p.is_granted, p.reason
+        select p.*
         from headgate._plan(
             p_execution.pipeline_id, p_execution.params, p_now, null, p_step,
             case when p_is_round then p_execution.execution_id end
@@ -119,21 +118,31 @@ as $func$
     ),
     line as materialized (
         -- Jobs that may travel together. Numbered, because numbers sort many times faster than names.
-        select p.step, p.operation_id, p.group_key, p.chunk_size, row_number() over () as line
+        select
+            p.step, p.operation_id, p.group_key, p.cover_no, row_number() over () as line,
+            case when p.cover_no is null then p.chunk_size else count(*)::integer end as chunk_size,
+            case when p.cover_no is not null then p.call_operation_id end as call_operation_id,
+            case when p.cover_no is not null then p.sessions end as sessions,
+            max(p.units) as units
         from plan as p
         where p.is_granted
-        group by p.step, p.operation_id, p.group_key, p.chunk_size
+        group by p.step, p.operation_id, p.group_key, p.cover_no, p.chunk_size, 7, 8
     ),
     lined_up as (
-        select l.line, array_agg(p.asset_id order by p.rank) as asset_ids, array_agg(p.rank order by p.rank) as ranks
+        select
+            l.line,
+            array_agg(p.asset_id order by p.rank, p."position") as asset_ids,
+            array_agg(p.rank order by p.rank, p."position") as ranks
         from plan as p
-        join line as l using (step, operation_id, group_key)
+        join line as l
+            on l.step = p.step and l.operation_id = p.operation_id and l.group_key = p.group_key
+            and coalesce(l.cover_no, 0) = coalesce(p.cover_no, 0)
         where p.is_granted
         group by l.line
     ),
     cut as (
         select
-            l.step, l.operation_id, l.group_key,
+            l.step, l.operation_id, l.group_key, l.call_operation_id, l.sessions, l.units,
             u.asset_ids[n.first : n.first + l.chunk_size - 1] as asset_ids,
             u.ranks[n.first] as rank
         from lined_up as u
@@ -142,21 +151,22 @@ as $func$
     ),
     new_chunks as (
         insert into headgate.chunks (
-            execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
-            planned_at
+            execution_id, step, round, operation_id, call_operation_id, sessions, provider_id, group_key, priority,
+            asset_ids, calls, units, queue, planned_at
         )
         select
-            p_execution.execution_id, c.step, s.round, c.operation_id, o.provider_id, c.group_key, o.priority,
-            c.asset_ids,
-            case when o.path is null then 0 else cardinality(c.asset_ids) end,
-            cardinality(c.asset_ids) * o.units,
+            p_execution.execution_id, c.step, s.round, c.operation_id, c.call_operation_id, c.sessions, k.provider_id,
+            c.group_key, o.priority, c.asset_ids,
+            case when k.path is null then 0 else coalesce(cardinality(c.sessions), cardinality(c.asset_ids)) end,
+            case when c.sessions is null then cardinality(c.asset_ids) * o.units else c.units end,
             headgate._queue(r.name, o.priority),
             p_now
         from cut as c
         join headgate.operations as o using (operation_id)
-        join headgate.providers as r using (provider_id)
+        join headgate.operations as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+        join headgate.providers as r on r.provider_id = k.provider_id
         join headgate.process_steps as s on s.execution_id = p_execution.execution_id and s.step = c.step
-        order by c.rank
+        order by c.rank, c.operation_id
         returning chunk_id, step, operation_id, asset_ids
     ),
     held as (
@@ -173,11 +183,14 @@ as $func$
     ),
     put_off as (
         insert into headgate.planner_deferrals as d (
-            execution_id, operation_id, group_key, reason, asset_ids, units, deferred_at
+            execution_id, operation_id, group_key, reason, asset_ids, units, deferred_at, evidence
         )
         select
             p_execution.execution_id, p.operation_id, p.group_key, p.reason,
-            array_agg(p.asset_id order by p.rank), sum(p.units), p_now
+            array_agg(p.asset_id order by p.rank, p."position"), sum(p.units), p_now,
+            jsonb_strip_nulls(jsonb_build_object(
+                'units_left', min(p.units_left), 'units_ranked_before', min(p.units_before), 'earliest', min(p.run_at)
+            ))
         from plan as p
         where not p.is_granted
         group by p.operation_id, p.group_key, p.reason
@@ -186,7 +199,8 @@ as $func$
                 select array_agg(u.asset_id), excluded.units / cardinality(excluded.asset_ids) * count(*)
                 from (select distinct unnest(d.asset_ids || excluded.asset_ids) as asset_id) as u
             ),
-            deferred_at = excluded.deferred_at
+            deferred_at = excluded.deferred_at,
+            evidence = excluded.evidence
     ),
     counted as (
         update headgate.process_steps as s

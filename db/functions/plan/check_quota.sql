@@ -62,11 +62,11 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
     with planned as (
-        select c.operation_id, c.group_key, cardinality(c.asset_ids)::bigint as jobs
+        select c.operation_id, c.group_key, cardinality(c.asset_ids)::bigint as jobs, c.units::bigint
         from headgate.chunks as c
         where c.execution_id = p_execution.execution_id
         union all
-        select d.operation_id, a.group_key, count(distinct d.asset_id)
+        select d.operation_id, a.group_key, count(distinct d.asset_id), sum(d.units)
         from headgate.asset_processing_details as d
         join headgate.assets as a using (asset_id)
         where d.execution_id = p_execution.execution_id
@@ -81,14 +81,13 @@ as $func$
         group by d.operation_id, d.group_key
     ),
     both_sides as (
-        select operation_id, group_key, sum(p.jobs) as jobs, d.jobs as deferred, d.reason
+        select operation_id, group_key, sum(p.jobs) as jobs, sum(p.units) as units, d.jobs as deferred, d.reason
         from planned as p
         full join deferred as d using (operation_id, group_key)
         group by operation_id, group_key, d.jobs, d.reason
     )
     select
-        o.name, b.group_key, coalesce(b.jobs, 0)::bigint, coalesce(b.deferred, 0), (coalesce(b.jobs, 0) * o.units)::bigint,
-        b.reason
+        o.name, b.group_key, coalesce(b.jobs, 0)::bigint, coalesce(b.deferred, 0), coalesce(b.units, 0)::bigint, b.reason
     from both_sides as b
     join headgate.operations as o using (operation_id)
     order by o.operation_id, b.group_key;

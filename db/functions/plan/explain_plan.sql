@@ -19,40 +19,12 @@ as $func$
 declare
     v_at constant timestamptz := coalesce(p_at, headgate.clock());
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
-    v_params constant jsonb := headgate._resolve_params(v_pipeline, p_params);
+    v_params constant jsonb := headgate._what_if_params(v_pipeline, p_params);
 begin
     perform headgate._check_quota_value(p_quota);
     return query
-    select
-        a.code,
-        p.group_key,
-        o.name,
-        case when p.is_granted then 'run' else 'defer' end,
-        headgate._sentence(o, s, p.is_granted, p.reason, p.run_at),
-        headgate._evidence(o, s, a.calendar, p.due_since, v_at) || jsonb_strip_nulls(jsonb_build_object(
-            'provider', r.name,
-            'units_left', p.units_left,
-            'units_ranked_before', p.units_before,
-            'units_short', case
-                when p.reason = 'quota' then greatest(0, p.units_before + p.units_together - p.units_left)
-            end
-        )),
-        p.units,
-        p.rank,
-        p.run_at,
-        null::text
-    from (
-        -- All of it, whoever is asked about: a pair's rank is among all that is due.
-        select g.*, sum(g.units) over (partition by g.rank) as units_together
-        from headgate._plan(v_pipeline.pipeline_id, v_params, v_at, p_quota) as g
-    ) as p
-    join headgate.operations as o using (operation_id)
-    join headgate.providers as r on r.provider_id = p.provider_id
-    join headgate.assets as a using (asset_id)
-    join headgate.asset_processing_state as s
-        on s.operation_id = p.operation_id and s.asset_id = p.asset_id
-    where p_assets is null
-        or p.asset_id = any (p_assets)
+    select e.*
+    from headgate._explain_due(v_pipeline.pipeline_id, v_params, v_at, p_quota, p_assets) as e
     union all
     select k.*
     from headgate._explain_skips(v_pipeline.pipeline_id, v_params, v_at, p_assets) as k
@@ -75,6 +47,69 @@ begin
         perform headgate._raise('HG008', format('the quota cannot be negative: %s', p_quota), 'usable units per window, from 0');
     end if;
 end;
+$func$;
+
+-- Every due pair and what the plan makes of it. All are ranked, whoever is asked about.
+create or replace function headgate._explain_due(
+    p_pipeline_id bigint,
+    p_params jsonb,
+    p_at timestamptz,
+    p_quota integer,
+    p_assets bigint[]
+)
+returns table (
+    asset text, group_key text, operation text, decision text, reason text, evidence jsonb, units integer, rank bigint,
+    run_at timestamptz, alternative text
+)
+language sql
+stable
+rows 10000
+set search_path = pg_catalog, pg_temp
+set enable_nestloop = off
+set jit = off
+as $func$
+    select
+        a.code,
+        p.group_key,
+        o.name,
+        case when p.is_granted then 'run' else 'defer' end,
+        headgate._sentence(o, s, p.is_granted, p.reason, p.run_at),
+        jsonb_strip_nulls(jsonb_build_object(
+            'due_since', p.due_since,
+            'watermark', headgate._request_time(s.watermark),
+            'calendar', case when o.due_rule = 'session' then a.calendar end,
+            'expected_sessions', p.sessions,
+            'failures', nullif(s.consecutive_failures, 0),
+            'last_error', s.last_error,
+            'last_success', s.succeeded_at,
+            'provider', r.name,
+            'served_by', case when p.cover_no is not null then k.name end,
+            'units_left', p.units_left,
+            'units_ranked_before', p.units_before,
+            'units_short', case
+                when p.reason in ('quota', 'share', 'reserve')
+                    then greatest(0, p.units_before + p.units_together - p.units_left)
+            end
+        )),
+        p.units,
+        p.rank,
+        p.run_at,
+        case
+            when p.cover_no is not null and p.other_cost >= 1000000000 then 'no call for one asset'
+            when p.cover_no is not null
+                then format('one by one: %s units, %s more', p.other_cost, p.other_cost - p.cost)
+            when k.name is not null
+                then format('%s: %s units, %s more', k.name, p.other_cost, p.other_cost - p.cost)
+        end
+    from headgate._plan(p_pipeline_id, p_params, p_at, p_quota) as p
+    join headgate.operations as o using (operation_id)
+    join headgate.providers as r on r.provider_id = p.provider_id
+    join headgate.assets as a using (asset_id)
+    join headgate.asset_processing_state as s
+        on s.operation_id = p.operation_id and s.asset_id = p.asset_id
+    left join headgate.operations as k on k.operation_id = p.call_operation_id
+    where p_assets is null
+        or p.asset_id = any (p_assets);
 $func$;
 
 -- Pairs of the asked assets that are not in the plan, each with what keeps it out.
@@ -110,7 +145,15 @@ as $func$
             when s.next_due_at is null then 'done'
             else 'outside the run''s parameters'
         end,
-        headgate._evidence(o, s, a.calendar, s.next_due_at, p_at) || jsonb_strip_nulls(jsonb_build_object('held_by', e.run_id)),
+        jsonb_strip_nulls(jsonb_build_object(
+            'due_since', s.next_due_at,
+            'watermark', headgate._request_time(s.watermark),
+            'calendar', case when o.due_rule = 'session' then a.calendar end,
+            'failures', nullif(s.consecutive_failures, 0),
+            'last_error', s.last_error,
+            'last_success', s.succeeded_at,
+            'held_by', e.run_id
+        )),
         0,
         null::bigint,
         case when s.next_due_at > p_at then s.next_due_at end,
@@ -125,15 +168,14 @@ as $func$
     where g.pipeline_id = p_pipeline_id
         and (g.group_keys is null or a.group_key = any (g.group_keys))
         and s.asset_id = any (p_assets)
-        and not exists (
-            select
-            from headgate._candidates(p_pipeline_id, p_params, p_at, p_assets => p_assets) as d
-            where d.operation_id = s.operation_id
-                and d.asset_id = s.asset_id
+        and (s.operation_id, s.asset_id) not in (
+            select d.operation_id, d.asset_id
+            from headgate._candidates(p_pipeline_id, p_params, p_at) as d
+            where d.asset_id = any (p_assets)
         );
 $func$;
 
--- Why a due pair is due, and why it has to wait if it has.
+-- Why a due pair is due, and why it has to wait if it has. Meant to inline (no pinned path): it is asked once per pair.
 create or replace function headgate._sentence(
     p_operation headgate.operations,
     p_state headgate.asset_processing_state,
@@ -143,8 +185,7 @@ create or replace function headgate._sentence(
 )
 returns text
 language sql
-immutable
-set search_path = pg_catalog, pg_temp
+stable
 as $func$
     select case
             when p_state.reprocess_requested_at > coalesce(p_state.succeeded_at, '-infinity') then 'asked for again'
@@ -152,36 +193,16 @@ as $func$
             when p_operation.due_rule = 'session' then 'a session has closed since ' || coalesce(
                 headgate._request_time(p_state.watermark), 'the beginning'
             )
-            when p_operation.due_rule = 'every' then format('older than %s', p_operation.due_every)
+            when p_operation.due_rule = 'every' then 'older than ' || p_operation.due_every
             when p_operation.due_rule = 'after' then 'its inputs have changed'
             else 'due by its rule'
         end
-        || case p_refusal
-            when 'quota' then format('; the units left end before its rank: earliest %s', p_run_at at time zone 'UTC')
-            when 'max_assets' then '; the run''s ceiling of assets is reached'
-            when 'closed' then format('; its provider is closed until %s', p_run_at at time zone 'UTC')
+        || case
+            when p_refusal = 'quota' then '; the units left end before its rank: earliest ' || (p_run_at at time zone 'UTC')
+            when p_refusal = 'share' then '; its pipeline''s share of the window ends before its rank: earliest ' || (p_run_at at time zone 'UTC')
+            when p_refusal = 'reserve' then '; a backfill, which leaves units for what is due later: earliest ' || (p_run_at at time zone 'UTC')
+            when p_refusal = 'max_assets' then '; the run''s ceiling of assets is reached'
+            when p_refusal = 'closed' then '; its provider is closed until ' || (p_run_at at time zone 'UTC')
             else ''
         end;
-$func$;
-
-create or replace function headgate._evidence(
-    p_operation headgate.operations,
-    p_state headgate.asset_processing_state,
-    p_calendar text,
-    p_due_since timestamptz,
-    p_at timestamptz
-)
-returns jsonb
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $func$
-    select jsonb_strip_nulls(jsonb_build_object(
-        'due_since', p_due_since,
-        'watermark', headgate._request_time(p_state.watermark),
-        'calendar', case when p_operation.due_rule = 'session' then p_calendar end,
-        'failures', nullif(p_state.consecutive_failures, 0),
-        'last_error', p_state.last_error,
-        'last_success', p_state.succeeded_at
-    ));
 $func$;

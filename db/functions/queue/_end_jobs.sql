@@ -87,7 +87,8 @@ begin
                 s.asset_id,
                 (select a.calendar from headgate.assets as a where a.asset_id = s.asset_id),
                 case when j.fate = 'success' then coalesce(j.watermark, s.watermark) else p_now end,
-                p_now
+                p_now,
+                p_chunk.planned_at
             )
             else v_next_due_at
         end

@@ -113,13 +113,13 @@ def test_a_calendar_may_have_a_lag_of_its_own(library: Toy):
     assert library.state(one, "update")["next_due_at"] == moment("06 04:30")
 
 
-def test_an_update_that_brought_no_new_session_stays_due(library: Toy):
+def test_an_update_that_brought_no_new_session_waits_for_the_next(library: Toy):
     one = book(library, "2024-03-04")
     library.at(moment("05 22:00"))
     library.begin("west", run="r2", pipeline="library")
     library.drain(says={"records": 0})
 
-    assert library.state(one, "update")["next_due_at"] == moment("05 21:15")
+    assert library.state(one, "update")["next_due_at"] == moment("06 21:15")
 
 
 def test_past_the_end_of_the_calendar_the_pair_stays_due(library: Toy):

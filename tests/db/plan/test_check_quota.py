@@ -350,7 +350,7 @@ def test_groups_are_chosen_by_key_or_by_their_other_name(toy: Toy):
     toy.add(1, "E", "books")
     toy.add(1, "F", "books")
 
-    assert plan(toy, groups=["F", "NASDAQ"])["open"] == ["W1", "F0"]
+    assert plan(toy, groups=["F", "NASDAQ"])["open"] == ["F0", "W1"]
 
 
 def test_assets_are_chosen_by_code_or_symbol(toy: Toy):

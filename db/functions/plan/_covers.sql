@@ -1,0 +1,140 @@
+-- Item by item, or one call for the whole group? Per need and group the cheapest cover of what is stale.
+--
+-- A call serves one session of one group. An asset that misses some sessions is served by one call of its own, whatever their
+-- number, or by the calls for all the sessions it misses. Where a group has one calendar, what an asset misses is the end of
+-- that calendar, so the best set of sessions is one of the stretches that some asset misses: they are all tried. Where it has
+-- several, the stretches are also tried together.
+
+create or replace function headgate._covers(
+    p_classes headgate.plan_class[],
+    p_needs jsonb,
+    p_at timestamptz,
+    p_is_daily boolean
+)
+returns table (
+    class_no integer, cover_no integer, sessions date[], is_covered boolean, cost bigint, other_cost bigint,
+    call_operation_id bigint, call_provider_id bigint, call_units integer
+)
+language sql
+stable
+rows 100
+set search_path = pg_catalog, pg_temp
+as $func$
+    with need as materialized (
+        select n.*
+        from jsonb_to_recordset(p_needs) as n (
+            operation_id bigint, provider_id bigint, units integer, call_operation_id bigint, call_provider_id bigint,
+            call_units integer, most_calls integer, is_callable boolean
+        )
+        where n.call_operation_id is not null
+    ),
+    stale as materialized (
+        select
+            c.class_no, c.operation_ids[1] as operation_id, c.group_key, c.calendar, c.missing_from, c.jobs,
+            c.jobs::bigint * case when n.is_callable then n.units else 1000000000 end as item_cost,
+            n.call_units
+        from unnest(p_classes) as c
+        join need as n on c.operation_ids = array[n.operation_id]
+        where c.missing_from is not null
+            and c.jobs > 0
+    ),
+    stretch as materialized (
+        -- What assets with this watermark miss; null: more sessions than calls for the group could ever be worth.
+        select s.*, headgate._missing_sessions(
+            n.call_provider_id, s.calendar, s.missing_from, p_at, p_is_daily,
+            least(n.most_calls, s.most_worth / greatest(1, n.call_units))::integer
+        ) as sessions
+        from (
+            select
+                operation_id, group_key, calendar, missing_from,
+                sum(sum(s.item_cost)) over (partition by operation_id, group_key) as most_worth
+            from stale as s
+            group by operation_id, group_key, calendar, missing_from
+        ) as s
+        join need as n using (operation_id)
+    ),
+    choice as materialized (
+        select t.operation_id, t.group_key, t.sessions
+        from stretch as t
+        where cardinality(t.sessions) > 0
+        union
+        select t.operation_id, t.group_key, array_agg(distinct u.session order by u.session)
+        from stretch as t
+        join stretch as o using (operation_id, group_key)
+        cross join unnest(o.sessions) as u (session)
+        where o.missing_from >= t.missing_from
+            and exists (
+                select from stretch as m
+                where m.operation_id = t.operation_id
+                    and m.group_key = t.group_key
+                    and m.calendar <> t.calendar
+            )
+        group by t.operation_id, t.group_key, t.missing_from
+    ),
+    priced as (
+        select
+            c.operation_id, c.group_key, c.sessions,
+            cardinality(c.sessions)::bigint * min(s.call_units)
+                + coalesce(sum(s.item_cost) filter (where t.sessions is null or not t.sessions <@ c.sessions), 0) as cost,
+            sum(s.item_cost) as item_cost,
+            bool_and(coalesce(t.sessions <@ c.sessions, false)) as is_whole
+        from choice as c
+        join stale as s using (operation_id, group_key)
+        join stretch as t using (operation_id, group_key, calendar, missing_from)
+        group by c.operation_id, c.group_key, c.sessions
+    ),
+    best as (
+        select
+            p.*,
+            min(p.cost) filter (where p.is_whole) over (partition by p.operation_id, p.group_key) as whole_cost,
+            row_number() over (
+                partition by p.operation_id, p.group_key order by p.cost, cardinality(p.sessions), p.sessions
+            ) as place
+        from priced as p
+    )
+    select
+        s.class_no,
+        dense_rank() over (order by operation_id, group_key)::integer,
+        b.sessions,
+        b.cost < b.item_cost and coalesce(t.sessions <@ b.sessions, false),
+        least(b.cost, b.item_cost)::bigint,
+        case when b.cost < b.item_cost then b.item_cost else coalesce(b.whole_cost, b.cost) end::bigint,
+        n.call_operation_id,
+        n.call_provider_id,
+        n.call_units
+    from best as b
+    join stale as s using (operation_id, group_key)
+    join stretch as t using (operation_id, group_key, calendar, missing_from)
+    join need as n using (operation_id)
+    where b.place = 1;
+$func$;
+
+-- Sessions that a calendar has closed and the provider has published since one; null where they are more than p_most.
+create or replace function headgate._missing_sessions(
+    p_provider_id bigint,
+    p_calendar text,
+    p_missing_from date,
+    p_at timestamptz,
+    p_is_daily boolean,
+    p_most integer
+)
+returns date[]
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select case when count(*) <= p_most then array_agg(m.session order by m.session) end
+    from (
+        select s.session
+        from headgate.trading_sessions as s
+        where not p_is_daily
+            and s.calendar = p_calendar
+            and s.session > p_missing_from
+            and s.closes_at <= p_at - headgate._publication_lag(p_provider_id, p_calendar)
+        union all
+        select d.day::date
+        from generate_series(p_missing_from + 1, (p_at at time zone 'UTC')::date, interval '1 day') as d (day)
+        where p_is_daily
+        limit p_most + 1
+    ) as m;
+$func$;

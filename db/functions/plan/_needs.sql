@@ -1,0 +1,90 @@
+-- What a run may do and spend: its operations with their levers, and each provider's budget at a moment.
+
+create or replace function headgate._needs(
+    p_pipeline_id bigint,
+    p_params jsonb,
+    p_step text default null
+)
+returns table (
+    operation_id bigint, provider_id bigint, units integer, bundle integer, is_alone boolean, max_assets integer,
+    chunk_size integer, patience interval, due_rule text, weight_power double precision,
+    staleness_per_day double precision, is_backfill boolean, call_operation_id bigint, call_provider_id bigint,
+    call_units integer, most_calls integer, is_callable boolean, is_first boolean
+)
+language sql
+stable
+rows 10
+set search_path = pg_catalog, pg_temp
+as $func$
+    -- Bundles are numbered in the order of their names: numbers sort many times faster.
+    select
+        o.operation_id,
+        o.provider_id,
+        o.units,
+        dense_rank() over (order by coalesce(o.bundle, o.name))::integer,
+        count(*) over (partition by coalesce(o.bundle, o.name)) = 1,
+        lever.max_assets,
+        lever.chunk_size,
+        o.patience,
+        o.due_rule,
+        o.weight_power,
+        o.staleness_per_day,
+        coalesce(o.name = any (q.backfill_operations), false),
+        b.operation_id,
+        b.provider_id,
+        b.units,
+        b.most_calls,
+        o.path is not null or o.handler is not null or o.ingest_function is not null,
+        o.follows_operation_id is null and o.due_rule <> 'after'
+    from headgate._planned_operations(p_pipeline_id, p_params, p_step) as lever
+    join headgate.operations as o using (operation_id)
+    left join headgate.quota_shares as q
+        on q.provider_id = o.provider_id and q.pipeline_id = p_pipeline_id
+    left join lateral (
+        -- A call for the group, unless the question is what would be without.
+        select a.operation_id, a.provider_id, a.units, greatest(1, least(1000, p.requests_per_minute / 4)) as most_calls
+        from headgate.operations as a
+        join headgate.providers as p using (provider_id)
+        where a.alternative_of_operation_id = o.operation_id
+            and o.due_rule = 'session'
+            and coalesce(p_params #>> '{?,alternatives}', 'true') = 'true'
+        order by a.units, a.operation_id
+        limit 1
+    ) as b on true;
+$func$;
+
+-- What each provider still allows the run, and what of it the backfill may take.
+create or replace function headgate._budgets(
+    p_pipeline_id bigint,
+    p_params jsonb,
+    p_at timestamptz,
+    p_quota integer,
+    p_used jsonb default '{}'
+)
+returns table (
+    provider_id bigint, opened_at timestamptz, closes_at timestamptz, closed_until timestamptz, units_left bigint,
+    is_shared boolean, reserve integer
+)
+language sql
+stable
+rows 10
+set search_path = pg_catalog, pg_temp
+as $func$
+    select
+        p.provider_id,
+        b.opened_at,
+        b.closes_at,
+        b.closed_until,
+        greatest(0, least(b.units_left - coalesce((p_used ->> p.provider_id::text)::bigint, 0), h.units_left)),
+        coalesce(h.units_left < b.units_left, false),
+        coalesce((p_params #>> '{?,reserve}')::integer, q.reserve, 0)
+    from headgate.providers as p
+    cross join lateral headgate._budget(
+        p, p_at, least(p_quota, headgate._own_quota(p_pipeline_id, p_params))
+    ) as b
+    left join headgate.quota_shares as q on q.provider_id = p.provider_id and q.pipeline_id = p_pipeline_id
+    left join lateral headgate._share_left(
+        p.provider_id, p_pipeline_id, b.opened_at,
+        least(p_quota, p.quota - p.quota_buffer), coalesce((p_used ->> p.provider_id::text)::bigint, 0)
+    ) as h (units_left) on true;
+$func$;

@@ -1,0 +1,59 @@
+"""A forecast is the planner itself on a moving clock, and touches nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.db.toy import Toy
+
+
+def forecast(toy: Toy, days: int = 3, pipeline: str = "plain", **arguments: Any) -> list[Any]:
+    """Return (units, new, updated, deferred, backlog) of each day."""
+    rows = toy.call("forecast", p_pipeline=pipeline, p_days=days, **arguments)
+    assert [x["day"] for x in rows] == list(range(1, days + 1))
+    return [tuple(x.values())[1:] for x in rows]
+
+
+def test_what_is_due_every_day_is_done_every_day(toy: Toy):
+    toy.add(3)
+
+    assert forecast(toy) == [(3, 3, 0, 0, 0), (3, 0, 3, 0, 0), (3, 0, 3, 0, 0)]
+
+
+def test_what_the_budget_cannot_carry_waits_for_the_next_day(toy: Toy):
+    toy.add(5, "W", "books")
+
+    assert forecast(toy, 2, "library", p_quota=33) == [(33, 3, 0, 2, 5), (25, 2, 6, 0, 5)]
+
+
+def test_asking_changes_nothing(toy: Toy):
+    toy.add(5, "W", "books")
+    toy.begin("west", pipeline="library", quota=22)
+
+    with toy.unchanged():
+        forecast(toy, 5, "library")
+
+
+def test_what_is_in_flight_counts_as_done(toy: Toy):
+    toy.add(3)
+    toy.begin()
+
+    assert forecast(toy, 2) == [(0, 0, 0, 0, 0), (3, 0, 3, 0, 0)]
+
+
+def test_a_window_of_several_days_is_spent_but_once(toy: Toy):
+    toy.sql("update headgate.providers set quota_period = 'month', quota = 8 where name = 'shop'")
+    toy.add(3)
+
+    assert [x[0] for x in forecast(toy, 4)] == [3, 3, 2, 0]
+
+
+def test_wrong_questions_are_refused(toy: Toy):
+    with toy.refused("HG001", "unknown pipeline: 'x'"):
+        forecast(toy, 1, "x")
+    with toy.refused("HG008", "this is no number of days: 0"):
+        forecast(toy, 0)
+    with toy.refused("HG004", "pipeline plain has no operation 'fly'", "look"):
+        forecast(toy, 1, p_params={"operations": ["fly"]})
+    with toy.refused("HG008", "this question is no valid one"):
+        forecast(toy, 1, p_params={"calendar": "lunar"})
