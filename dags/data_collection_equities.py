@@ -43,10 +43,13 @@ with DAG(
     delta = CallFunction(task_id="discover_delta", function="headgate.discover_delta")
     quota = CallFunction(task_id="check_api_quota", function="headgate.check_quota")
     process = [RunStep(task_id=step) for step in STEPS]
+    publish = CallFunction(
+        task_id="publish_prices", function="equities.publish_prices", trigger_rule="all_done"
+    )
     finish = CallFunction(
         task_id="finalize_execution",
         function="headgate.finalize_execution",
         trigger_rule="all_done",
         outlets=[Asset("equities/prices")],
     )
-    start >> delta >> quota >> process >> finish
+    start >> delta >> quota >> process >> publish >> finish

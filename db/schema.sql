@@ -270,9 +270,23 @@ CREATE FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p
         ) as t
         where p.fault is null
     ),
+    anchors as materialized (
+        select p.asset_id, a.close, a.date
+        from spans as p
+        cross join lateral (
+            select t.close, t.date
+            from equities.prices as t
+            where t.asset_id = p.asset_id and t.date <= p.reaches
+            order by t.date desc
+            limit 1
+        ) as a
+        where not p_is_history
+    ),
     compared as materialized (
         select
-            b.*,
+            b.asset_id, b.date, b.open, b.high, b.low, b.close, b.adjusted_close, b.volume,
+            b.is_sound and u.fault is null as is_sound,
+            coalesce(b.fault, u.fault) as fault,
             t.asset_id is not null as is_known,
             t.known_from,
             (t.open, t.high, t.low, t.close, t.volume) is not distinct from (b.open, b.high, b.low, b.close, b.volume)
@@ -280,6 +294,10 @@ CREATE FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p
             b.is_sound and equities._is_readjusted(t.close, t.adjusted_close, b.close, b.adjusted_close) as is_readjusted
         from bars as b
         left join stored as t using (asset_id, date)
+        left join anchors as a on a.asset_id = b.asset_id
+        cross join lateral (
+            select equities._unit_fault(b.asset_id, b.close, b.date, coalesce(t.close, a.close), coalesce(t.date, a.date)) as fault
+        ) as u
         where t.asset_id is null
             or not b.is_sound
             or (t.open, t.high, t.low, t.close, t.adjusted_close, t.volume)
@@ -413,6 +431,9 @@ CREATE FUNCTION equities._bulk_bars(p_asset_ids bigint[], p_payload text) RETURN
         select a.asset_id, a.code, a.group_key
         from headgate.v_assets as a
         where a.asset_id = any (p_asset_ids)
+            and not exists (
+                select from equities.corporate_actions as c where c.asset_id = a.asset_id and c.applied_at is null
+            )
     ),
     answered as materialized (
         select (e.bar ->> 'code') || '.' || g.group_key as code, e.bar
@@ -522,6 +543,69 @@ ALTER FUNCTION equities._clean_bar(p_bar jsonb) OWNER TO headgate_plan_equities;
 --
 
 COMMENT ON FUNCTION equities._clean_bar(p_bar jsonb) IS 'A bar whose cells can all be read.';
+
+--
+-- Name: _delist(bigint[], text, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._delist(p_gone bigint[], p_group_key text, p_today date) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_missing record;
+    v_delisted integer := 0;
+begin
+    insert into equities.missing_symbols as m (asset_id, since, lists)
+    select g.asset_id, p_today, 1
+    from unnest(p_gone) as g (asset_id)
+    order by g.asset_id
+    on conflict (asset_id) do update
+    set lists = m.lists + 1;
+
+    for v_missing in
+        delete from equities.missing_symbols as m
+        where m.asset_id = any (p_gone)
+            and m.lists >= equities._setting('lists_without')
+        returning m.asset_id, m.since
+    loop
+        perform equities._end_listing(v_missing.asset_id, v_missing.since);
+        perform headgate.set_asset_active(v_missing.asset_id, false);
+        v_delisted := v_delisted + 1;
+    end loop;
+    return v_delisted;
+end;
+$$;
+
+ALTER FUNCTION equities._delist(p_gone bigint[], p_group_key text, p_today date) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _delist(p_gone bigint[], p_group_key text, p_today date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._delist(p_gone bigint[], p_group_key text, p_today date) IS 'Count the lists that lack listings; those that several lacked have been delisted since the first of them.';
+
+--
+-- Name: _end_listing(bigint, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._end_listing(p_asset_id bigint, p_day date) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    update equities.listings as l
+    set valid = daterange(lower(l.valid), greatest(p_day, lower(l.valid) + 1))
+    where l.asset_id = p_asset_id
+        and upper_inf(l.valid);
+$$;
+
+ALTER FUNCTION equities._end_listing(p_asset_id bigint, p_day date) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _end_listing(p_asset_id bigint, p_day date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._end_listing(p_asset_id bigint, p_day date) IS 'The code a listing has holds no longer from a day on.';
 
 --
 -- Name: _is_odd(text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -651,6 +735,132 @@ ALTER FUNCTION equities._judged_bars(p_asset_ids bigint[], p_payloads text[], p_
 --
 
 COMMENT ON FUNCTION equities._judged_bars(p_asset_ids bigint[], p_payloads text[], p_today date) IS 'The bars of many answers, each with what is wrong with it; null: nothing.';
+
+--
+-- Name: _last_sessions(timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._last_sessions(p_now timestamp with time zone) RETURNS TABLE(group_key text, session date)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select g.group_key, t.session
+    from (
+        select a.group_key, min(l.calendar) as calendar
+        from headgate.v_assets as a
+        cross join lateral (
+            select l.calendar from headgate.v_assets as l where l.universe = 'equities' and l.group_key = a.group_key limit 1
+        ) as l
+        where a.universe = 'equities_exchanges'
+        group by a.group_key
+    ) as g
+    cross join lateral (
+        select t.session
+        from headgate.v_trading_sessions as t
+        where t.calendar = g.calendar
+            and t.session between (p_now - interval '20 days')::date and p_now::date
+            and headgate.published_at('eodhd', t.calendar, t.session) <= p_now
+        order by t.session desc
+        limit 1
+    ) as t;
+$$;
+
+ALTER FUNCTION equities._last_sessions(p_now timestamp with time zone) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _last_sessions(p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._last_sessions(p_now timestamp with time zone) IS 'The last session that is out, of each exchange with loaded histories.';
+
+--
+-- Name: _list_changes(text, text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._list_changes(p_group_key text, p_payload text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with listed as materialized (
+        select distinct on (r."Code")
+            r."Code" || '.' || p_group_key as code, r."Name" as name, nullif(r."Isin", '') as isin, r."Type" as type,
+            r."Currency" as currency, r."Exchange" as exchange, equities._plain_name(r."Name") as plain_name
+        from jsonb_to_recordset(p_payload::jsonb) as r (
+            "Code" text, "Name" text, "Isin" text, "Type" text, "Currency" text, "Exchange" text
+        )
+        where r."Code" <> ''
+        order by r."Code"
+    ),
+    ours as materialized (
+        select
+            a.asset_id, a.code, a.is_active, a.attributes ->> 'isin' as isin, equities._plain_name(a.attributes ->> 'name') as plain_name,
+            m.asset_id is not null or a.is_active as is_followed
+        from headgate.v_assets as a
+        left join equities.missing_symbols as m using (asset_id)
+        where a.universe = 'equities'
+            and a.group_key = p_group_key
+    ),
+    gone as materialized (
+        select o.* from ours as o where o.is_active and not exists (select from listed as l where l.code = o.code)
+    ),
+    fresh as materialized (
+        select l.* from listed as l where not exists (select from ours as o where o.code = l.code)
+    ),
+    pairs as (
+        select g.asset_id, f.code, f.name, f.isin, 1 as nth
+        from gone as g
+        join fresh as f on f.isin = g.isin
+        union all
+        select g.asset_id, f.code, f.name, f.isin, 2
+        from gone as g
+        join fresh as f on f.plain_name = g.plain_name
+        where f.plain_name <> ''
+    ),
+    best as (
+        select p.*
+        from pairs as p
+        where not exists (
+                select from pairs as x where x.nth <= p.nth and x.asset_id = p.asset_id and x.code <> p.code
+            )
+            and not exists (
+                select from pairs as x where x.nth <= p.nth and x.code = p.code and x.asset_id <> p.asset_id
+            )
+    ),
+    other as (
+        -- The same code, and another company: both ISINs are known and differ, and so do the names.
+        select o.asset_id, o.is_active, l.*
+        from ours as o
+        join listed as l using (code)
+        where o.isin <> l.isin
+            and o.plain_name <> l.plain_name
+    )
+    select jsonb_build_object(
+        'known', (select count(*) from ours as o where o.is_active),
+        'gone', (select coalesce(jsonb_agg(g.asset_id order by g.asset_id), '[]') from gone as g),
+        'renamed', (
+            select coalesce(jsonb_agg(distinct jsonb_build_object('asset_id', b.asset_id, 'code', b.code, 'name', b.name, 'isin', b.isin)), '[]')
+            from best as b
+        ),
+        'back', (
+            select coalesce(jsonb_agg(o.asset_id order by o.asset_id), '[]')
+            from ours as o
+            join listed as l using (code)
+            where (not o.is_active and exists (select from equities.listings as v where v.asset_id = o.asset_id)
+                    and not exists (select from equities.listings as v where v.asset_id = o.asset_id and upper_inf(v.valid))
+                    or exists (select from equities.missing_symbols as m where m.asset_id = o.asset_id))
+                and o.asset_id <> all (array(select x.asset_id from other as x))
+        ),
+        'reused', (select coalesce(jsonb_agg(to_jsonb(x) order by x.code), '[]') from other as x)
+    );
+$$;
+
+ALTER FUNCTION equities._list_changes(p_group_key text, p_payload text) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _list_changes(p_group_key text, p_payload text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._list_changes(p_group_key text, p_payload text) IS 'How a list differs from our listings.';
 
 --
 -- Name: _merge_bars(jsonb, bigint[], text[], boolean, boolean); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -879,6 +1089,188 @@ ALTER FUNCTION equities._merge_odd(p_context jsonb, p_asset_ids bigint[], p_payl
 COMMENT ON FUNCTION equities._merge_odd(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean) IS 'What _merge_bars does, for answers that it cannot read: each is cleaned first, or fails its own listing.';
 
 --
+-- Name: _missing_sessions(bigint[], date, timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._missing_sessions(p_asset_ids bigint[], p_since date, p_now timestamp with time zone) RETURNS TABLE(asset_id bigint, session date)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with spans as materialized (
+        select a.asset_id, a.calendar, b.first_date, b.last_date, b.bars
+        from headgate.v_assets as a
+        cross join lateral (
+            select min(t.date) as first_date, max(t.date) as last_date, count(*) as bars
+            from equities.prices as t
+            where t.asset_id = a.asset_id
+                and t.date >= p_since
+        ) as b
+        where a.asset_id = any (p_asset_ids)
+    ),
+    sessions as materialized (
+        select t.calendar, t.session
+        from headgate.v_trading_sessions as t
+        where t.calendar = any (array(select distinct p.calendar from spans as p))
+            and t.session between p_since and (p_now at time zone 'UTC')::date
+    )
+    select p.asset_id, s.session
+    from spans as p
+    join sessions as s
+        on s.calendar = p.calendar
+        and s.session > p.first_date
+        and s.session < p.last_date
+    where p.bars < (
+            select count(*)
+            from sessions as n
+            where n.calendar = p.calendar and n.session between p.first_date and p.last_date
+        )
+        and not exists (select from equities.prices as t where t.asset_id = p.asset_id and t.date = s.session)
+        and not exists (select from equities.prices_quarantine as q where q.asset_id = p.asset_id and q.date = s.session)
+        and not exists (select from equities.known_gaps as k where k.asset_id = p.asset_id and k.session = s.session);
+$$;
+
+ALTER FUNCTION equities._missing_sessions(p_asset_ids bigint[], p_since date, p_now timestamp with time zone) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _missing_sessions(p_asset_ids bigint[], p_since date, p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._missing_sessions(p_asset_ids bigint[], p_since date, p_now timestamp with time zone) IS 'Sessions between a listing''s bars that have no bar, quarantined bar or known gap.';
+
+--
+-- Name: _note_holes(bigint[], timestamp with time zone, boolean); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._note_holes(p_asset_ids bigint[], p_now timestamp with time zone, p_is_history boolean) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_since constant date := (p_now - make_interval(days => equities._setting('hole_days')::integer))::date;
+    v_tries constant integer := equities._setting('hole_tries');
+begin
+    with missing as materialized (
+        select m.asset_id, m.session from equities._missing_sessions(p_asset_ids, v_since, p_now) as m
+    ),
+    filled as (
+        delete from equities.holes as h
+        where h.asset_id = any (p_asset_ids)
+            and exists (
+                select from equities.prices as t where t.asset_id = h.asset_id and t.date = h.session
+                union all
+                select from equities.prices_quarantine as q where q.asset_id = h.asset_id and q.date = h.session
+            )
+    ),
+    forgotten as (
+        delete from equities.known_gaps as k
+        where k.asset_id = any (p_asset_ids)
+            and exists (select from equities.prices as t where t.asset_id = k.asset_id and t.date = k.session)
+    ),
+    given_up as (
+        insert into equities.known_gaps (asset_id, session, tries, given_up_at)
+        select h.asset_id, h.session, h.tries + 1, p_now
+        from equities.holes as h
+        where p_is_history
+            and h.asset_id = any (p_asset_ids)
+            and h.next_try_at <= p_now
+            and h.tries + 1 >= v_tries
+            and not exists (select from equities.prices as t where t.asset_id = h.asset_id and t.date = h.session)
+        on conflict do nothing
+        returning asset_id, session
+    )
+    insert into equities.holes as h (asset_id, session, found_at, tries, next_try_at)
+    select m.asset_id, m.session, p_now, 1, p_now + interval '22 hours'
+    from missing as m
+    order by m.asset_id, m.session
+    on conflict (asset_id, session) do nothing;
+
+    delete from equities.holes as h
+    using equities.known_gaps as k
+    where h.asset_id = any (p_asset_ids)
+        and k.asset_id = h.asset_id
+        and k.session = h.session;
+    if p_is_history then
+        update equities.holes as h
+        set tries = h.tries + 1, next_try_at = p_now + interval '1 day' * power(2, h.tries) - interval '2 hours'
+        where h.asset_id = any (p_asset_ids)
+            and h.next_try_at <= p_now;
+    end if;
+
+    perform headgate.ask_again('prices_historical', array_agg(n.asset_id), array_agg(n.next_try_at))
+    from (
+        select h.asset_id, min(h.next_try_at) as next_try_at
+        from equities.holes as h
+        where h.asset_id = any (p_asset_ids)
+        group by h.asset_id
+        order by h.asset_id
+    ) as n
+    having count(*) > 0;
+end;
+$$;
+
+ALTER FUNCTION equities._note_holes(p_asset_ids bigint[], p_now timestamp with time zone, p_is_history boolean) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _note_holes(p_asset_ids bigint[], p_now timestamp with time zone, p_is_history boolean); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._note_holes(p_asset_ids bigint[], p_now timestamp with time zone, p_is_history boolean) IS 'Keep holes and known gaps of listings up to date, and ask for what is missing when its time has come.';
+
+--
+-- Name: _note_silence(bigint[], timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._note_silence(p_asset_ids bigint[], p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with calendars as materialized (
+        select c.calendar, t.session, headgate.published_at('eodhd', c.calendar, t.session) as published_at
+        from (
+            select distinct a.calendar from headgate.v_assets as a where a.asset_id = any (p_asset_ids) and a.calendar is not null
+        ) as c
+        join headgate.v_trading_sessions as t
+            on t.calendar = c.calendar and t.session between (p_now - interval '60 days')::date and (p_now + interval '30 days')::date
+    ),
+    silent as (
+        select a.asset_id, a.calendar, count(*) as sessions
+        from headgate.v_assets as a
+        cross join lateral (
+            select max(t.date) as date
+            from equities.prices as t
+            where t.asset_id = a.asset_id and t.date > (p_now - interval '60 days')::date
+        ) as b
+        join calendars as c
+            on c.calendar = a.calendar and c.published_at <= p_now and c.session > coalesce(b.date, '-infinity')
+        where a.asset_id = any (p_asset_ids)
+        group by a.asset_id, a.calendar
+    )
+    select headgate.ask_again('prices_incremental', array_agg(n.asset_id), array_agg(n.published_at))
+    from (
+        select s.asset_id, c.published_at
+        from silent as s
+        cross join lateral (
+            select c.published_at
+            from calendars as c
+            where c.calendar = s.calendar and c.published_at > p_now
+            order by c.published_at
+            offset least(s.sessions, equities._setting('most_silent_sessions')::integer) - 1
+            limit 1
+        ) as c
+        order by s.asset_id
+    ) as n
+    having count(*) > 0;
+$$;
+
+ALTER FUNCTION equities._note_silence(p_asset_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _note_silence(p_asset_ids bigint[], p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._note_silence(p_asset_ids bigint[], p_now timestamp with time zone) IS 'Ask listings without a bar for the last session again when later sessions are out, the later the longer they are silent.';
+
+--
 -- Name: _number(jsonb); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -900,6 +1292,25 @@ ALTER FUNCTION equities._number(p_value jsonb) OWNER TO headgate_plan_equities;
 COMMENT ON FUNCTION equities._number(p_value jsonb) IS 'The number in a JSON value; null where it holds none.';
 
 --
+-- Name: _plain_name(text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._plain_name(p_name text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select regexp_replace(lower(p_name), '[^a-z0-9]+', '', 'g');
+$$;
+
+ALTER FUNCTION equities._plain_name(p_name text) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _plain_name(p_name text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._plain_name(p_name text) IS 'A name without punctuation and case.';
+
+--
 -- Name: _quotation(text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -919,6 +1330,171 @@ ALTER FUNCTION equities._quotation(p_quoted text, OUT currency text, OUT factor 
 --
 
 COMMENT ON FUNCTION equities._quotation(p_quoted text, OUT currency text, OUT factor double precision) IS 'The currency behind a quotation, and what part of it the quotation counts.';
+
+--
+-- Name: _relist(jsonb, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._relist(p_back jsonb, p_today date) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_asset record;
+    v_relisted integer := 0;
+begin
+    for v_asset in
+        select a.*
+        from jsonb_array_elements_text(p_back) as b (asset_id)
+        join headgate.v_assets as a on a.asset_id = b.asset_id::bigint
+        order by a.asset_id
+    loop
+        delete from equities.missing_symbols as m where m.asset_id = v_asset.asset_id;
+        if not v_asset.is_active then
+            insert into equities.listings (asset_id, valid, code, group_key, name, isin)
+            values (
+                v_asset.asset_id, daterange(p_today, null), v_asset.code, v_asset.group_key, v_asset.attributes ->> 'name',
+                v_asset.attributes ->> 'isin'
+            );
+            perform headgate.set_asset_active(v_asset.asset_id, true);
+            v_relisted := v_relisted + 1;
+        end if;
+    end loop;
+    return v_relisted;
+end;
+$$;
+
+ALTER FUNCTION equities._relist(p_back jsonb, p_today date) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _relist(p_back jsonb, p_today date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._relist(p_back jsonb, p_today date) IS 'Listings that are in the list again: no longer missing, or listed anew.';
+
+--
+-- Name: _rename_listings(jsonb, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._rename_listings(p_changes jsonb, p_today date) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_change record;
+begin
+    for v_change in
+        select c.* from jsonb_to_recordset(p_changes) as c (asset_id bigint, code text, name text, isin text) order by c.asset_id
+    loop
+        perform equities._end_listing(v_change.asset_id, p_today);
+        perform headgate.rename_asset(v_change.asset_id, v_change.code);
+        insert into equities.listings (asset_id, valid, code, group_key, name, isin)
+        select a.asset_id, daterange(p_today, null), a.code, a.group_key, v_change.name, v_change.isin
+        from headgate.v_assets as a
+        where a.asset_id = v_change.asset_id;
+        delete from equities.missing_symbols as m where m.asset_id = v_change.asset_id;
+    end loop;
+    return jsonb_array_length(p_changes);
+end;
+$$;
+
+ALTER FUNCTION equities._rename_listings(p_changes jsonb, p_today date) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _rename_listings(p_changes jsonb, p_today date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._rename_listings(p_changes jsonb, p_today date) IS 'Give listings their new codes from a day on.';
+
+--
+-- Name: _reuse_codes(jsonb, text, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._reuse_codes(p_changes jsonb, p_group_key text, p_today date) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_change record;
+    v_old headgate.v_assets;
+    v_code text;
+begin
+    for v_change in
+        select c.*
+        from jsonb_to_recordset(p_changes) as c (asset_id bigint, code text, name text, isin text, type text, currency text)
+        order by c.asset_id
+    loop
+        select * into v_old from headgate.v_assets as a where a.asset_id = v_change.asset_id;
+        select c.code into v_code
+        from generate_series(0, 99) as n
+        cross join lateral (
+            select regexp_replace(v_change.code, '[.][^.]*$', '') || '_old' || coalesce(nullif(n, 0)::text, '') || '.' || p_group_key as code
+        ) as c
+        where not exists (select from headgate.v_assets as a where a.universe = 'equities' and a.code = c.code)
+        order by n
+        limit 1;
+        perform equities._end_listing(v_old.asset_id, p_today);
+        delete from equities.missing_symbols as m where m.asset_id = v_old.asset_id;
+        perform headgate.rename_asset(v_old.asset_id, v_code);
+        perform headgate.set_asset_active(v_old.asset_id, false);
+        perform headgate.upsert_assets('equities', jsonb_build_array(jsonb_build_object(
+            'code', v_change.code, 'group_key', p_group_key, 'calendar', v_old.calendar,
+            'attributes', v_old.attributes - array['sector', 'country'] || jsonb_strip_nulls(jsonb_build_object(
+                'name', v_change.name, 'isin', v_change.isin, 'type', v_change.type, 'currency', v_change.currency
+            ))
+        )));
+        insert into equities.listings (asset_id, valid, code, group_key, name, isin)
+        select a.asset_id, daterange(p_today, null), a.code, a.group_key, v_change.name, v_change.isin
+        from headgate.v_assets as a
+        where a.universe = 'equities' and a.code = v_change.code;
+    end loop;
+    return jsonb_array_length(p_changes);
+end;
+$_$;
+
+ALTER FUNCTION equities._reuse_codes(p_changes jsonb, p_group_key text, p_today date) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _reuse_codes(p_changes jsonb, p_group_key text, p_today date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._reuse_codes(p_changes jsonb, p_group_key text, p_today date) IS 'Codes that mean another company from a day on: the old listing ends, a new one begins.';
+
+--
+-- Name: _run_checks(text, date, timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._run_checks(p_group_key text, p_session date, p_now timestamp with time zone) RETURNS TABLE(name text, severity text, comparison text, threshold double precision, value double precision, is_passed boolean)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_check equities.checks;
+begin
+    for v_check in select * from equities.checks as c order by c.name loop
+        execute v_check.query into value using p_group_key, p_session;
+        name := v_check.name;
+        severity := v_check.severity;
+        comparison := v_check.comparison;
+        threshold := v_check.threshold;
+        is_passed := coalesce(case comparison when 'at_least' then value >= threshold else value <= threshold end, true);
+        insert into equities.check_results as r (group_key, session, name, checked_at, value, threshold, severity, is_passed)
+        values (p_group_key, p_session, v_check.name, p_now, value, v_check.threshold, v_check.severity, is_passed)
+        on conflict on constraint check_results_pkey do update
+        set checked_at = excluded.checked_at, value = excluded.value, threshold = excluded.threshold,
+            severity = excluded.severity, is_passed = excluded.is_passed;
+        return next;
+    end loop;
+end;
+$$;
+
+ALTER FUNCTION equities._run_checks(p_group_key text, p_session date, p_now timestamp with time zone) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _run_checks(p_group_key text, p_session date, p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._run_checks(p_group_key text, p_session date, p_now timestamp with time zone) IS 'Run all checks for an exchange and session, and keep how they ended.';
 
 --
 -- Name: _screener_fault(bigint[], double precision[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1733,6 +2309,233 @@ ALTER FUNCTION equities._take_bars(p_context jsonb, p_asset_ids bigint[], p_payl
 COMMENT ON FUNCTION equities._take_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean) IS 'What _merge_bars does, also where some of the answers cannot be read: each of those is cleaned, or fails its own listing.';
 
 --
+-- Name: symbol_lists; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE TABLE equities.symbol_lists (
+    group_key text NOT NULL,
+    taken_at timestamp with time zone NOT NULL,
+    symbols integer NOT NULL,
+    known integer NOT NULL,
+    vanished integer NOT NULL,
+    renamed integer NOT NULL,
+    delisted integer NOT NULL,
+    relisted integer NOT NULL,
+    reused integer NOT NULL,
+    is_refused boolean NOT NULL
+);
+
+ALTER TABLE equities.symbol_lists OWNER TO headgate_plan_equities;
+
+--
+-- Name: TABLE symbol_lists; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON TABLE equities.symbol_lists IS 'The provider''s lists of an exchange''s symbols, and what the comparison with ours made of each.';
+
+--
+-- Name: COLUMN symbol_lists.group_key; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.symbol_lists.group_key IS 'The exchange code.';
+
+--
+-- Name: COLUMN symbol_lists.taken_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.symbol_lists.taken_at IS 'When it came.';
+
+--
+-- Name: COLUMN symbol_lists.symbols; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.symbol_lists.symbols IS 'How many symbols it has.';
+
+--
+-- Name: COLUMN symbol_lists.known; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.symbol_lists.known IS 'Our active listings there before.';
+
+--
+-- Name: COLUMN symbol_lists.vanished; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.symbol_lists.vanished IS 'Of those, how many it lacks.';
+
+--
+-- Name: COLUMN symbol_lists.renamed; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.symbol_lists.renamed IS 'Of those, how many have a new code.';
+
+--
+-- Name: COLUMN symbol_lists.delisted; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.symbol_lists.delisted IS 'Of those, how many were missing before, and count as delisted now.';
+
+--
+-- Name: COLUMN symbol_lists.relisted; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.symbol_lists.relisted IS 'Delisted ones that are there again.';
+
+--
+-- Name: COLUMN symbol_lists.reused; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.symbol_lists.reused IS 'Codes that mean another company now.';
+
+--
+-- Name: COLUMN symbol_lists.is_refused; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.symbol_lists.is_refused IS 'True: it had shrunk too much to be believed, and nothing was done.';
+
+--
+-- Name: _take_list(text, text, timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._take_list(p_group_key text, p_payload text, p_now timestamp with time zone) RETURNS equities.symbol_lists
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_changes jsonb := equities._list_changes(p_group_key, p_payload);
+    v_symbols constant integer := jsonb_array_length(p_payload::jsonb);
+    v_today constant date := (p_now at time zone 'UTC')::date;
+    v_most constant double precision := equities._setting('most_listings_gone');
+    v_subject constant text := 'symbol list ' || p_group_key;
+    v_row equities.symbol_lists;
+    v_last integer;
+begin
+    select l.symbols into v_last
+    from equities.symbol_lists as l
+    where l.group_key = p_group_key and not l.is_refused
+    order by l.taken_at desc
+    limit 1;
+    v_row := row(
+        p_group_key, p_now, v_symbols, (v_changes ->> 'known')::integer, jsonb_array_length(v_changes -> 'gone'), 0, 0, 0, 0, false
+    );
+    v_row.is_refused := v_row.vanished > v_most * v_row.known or coalesce(v_symbols < (1 - v_most) * v_last, false);
+
+    if v_row.is_refused then
+        perform headgate.raise_alert('error', v_subject, format(
+            'the list of %s has %s symbols (before: %s) and lacks %s of our %s listings: refused, nothing was changed; it is asked for again tomorrow',
+            p_group_key, v_symbols, coalesce(v_last::text, 'unknown'), v_row.vanished, v_row.known
+        ));
+    else
+        perform headgate.resolve_alert(v_subject);
+        v_row.reused := equities._reuse_codes(v_changes -> 'reused', p_group_key, v_today);
+        v_row.renamed := equities._rename_listings(v_changes -> 'renamed', v_today);
+        v_row.relisted := equities._relist(v_changes -> 'back', v_today);
+        v_row.delisted := equities._delist(
+            array(
+                select (g.asset_id)::bigint from jsonb_array_elements_text(v_changes -> 'gone') as g (asset_id)
+                except
+                select (r.change ->> 'asset_id')::bigint from jsonb_array_elements(v_changes -> 'renamed') as r (change)
+            ), p_group_key, v_today
+        );
+    end if;
+    insert into equities.symbol_lists select v_row.* on conflict do nothing;
+    return v_row;
+end;
+$$;
+
+ALTER FUNCTION equities._take_list(p_group_key text, p_payload text, p_now timestamp with time zone) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _take_list(p_group_key text, p_payload text, p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._take_list(p_group_key text, p_payload text, p_now timestamp with time zone) IS 'Compare one list with our listings and carry out what has changed, unless it cannot be believed.';
+
+--
+-- Name: _told_actions(bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._told_actions(p_asset_ids bigint[], p_payloads text[]) RETURNS TABLE(day_id bigint, listing_id bigint, ex_date date, kind text, ratio double precision, amount double precision, currency text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "DateStyle" TO 'ISO, YMD'
+    AS $_$
+    with lines as materialized (
+        select
+            d.asset_id as day_id,
+            (e.line ->> 'code') || '.' || d.group_key as code,
+            e.line,
+            (e.line ->> 'date') ~ '^\d{4}-\d{2}-\d{2}$' as is_dated,
+            regexp_match(e.line ->> 'split', '^\s*(\d+(?:[.]\d+)?)\s*/\s*(\d+(?:[.]\d+)?)\s*$')::double precision[] as shares,
+            case when e.line ->> 'dividend' ~ '^\d+([.]\d+)?([eE]-?\d+)?$' then (e.line ->> 'dividend')::double precision end as paid
+        from unnest(p_asset_ids, p_payloads) as u (asset_id, payload)
+        join headgate.v_assets as d using (asset_id)
+        cross join lateral jsonb_array_elements(u.payload::jsonb) as e (line)
+    ),
+    understood as (
+        select
+            l.*,
+            case
+                when not coalesce(l.is_dated, false) then null
+                when l.shares[1] > 0 and l.shares[2] > 0 then 'split'
+                when l.paid > 0 then 'dividend'
+            end as kind
+        from lines as l
+    )
+    select
+        n.day_id, s.asset_id, case when n.is_dated then (n.line ->> 'date')::date end, n.kind,
+        case when n.kind = 'split' then n.shares[1] / n.shares[2] end,
+        case when n.kind = 'dividend' then n.paid end,
+        nullif(n.line ->> 'currency', '')
+    from understood as n
+    left join headgate.v_asset_states as s
+        on s.universe = 'equities'
+        and s.asset = n.code
+        and s.operation = 'prices_historical'
+        and s.succeeded_at is not null
+    where n.kind is null
+        or s.asset_id is not null;
+$_$;
+
+ALTER FUNCTION equities._told_actions(p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _told_actions(p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._told_actions(p_asset_ids bigint[], p_payloads text[]) IS 'The splits and dividends of many answers that concern loaded listings, and the lines that cannot be understood.';
+
+--
+-- Name: _unit_fault(bigint, double precision, date, double precision, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._unit_fault(p_asset_id bigint, p_close double precision, p_date date, p_close_before double precision, p_date_before date) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+    select case
+        when p_close between p_close_before / 80 and p_close_before * 80 or p_close_before is null or p_close is null then null
+        when p_close not between p_close_before / 125 and p_close_before * 125 then null
+        when exists (
+            select
+            from equities.corporate_actions as c
+            where c.asset_id = p_asset_id
+                and c.kind = 'split'
+                and c.ex_date between p_date_before and p_date
+        ) then null
+        when p_close > p_close_before then 'a hundred times the bar before'
+        else 'a hundredth of the bar before'
+    end;
+$$;
+
+ALTER FUNCTION equities._unit_fault(p_asset_id bigint, p_close double precision, p_date date, p_close_before double precision, p_date_before date) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _unit_fault(p_asset_id bigint, p_close double precision, p_date date, p_close_before double precision, p_date_before date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._unit_fault(p_asset_id bigint, p_close double precision, p_date date, p_close_before double precision, p_date_before date) IS 'What is wrong with a price that is a hundred times, or a hundredth of, the one before: pence against pounds.';
+
+--
 -- Name: _wanted_pairs(); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -1761,6 +2564,92 @@ ALTER FUNCTION equities._wanted_pairs() OWNER TO headgate_plan_equities;
 --
 
 COMMENT ON FUNCTION equities._wanted_pairs() IS 'The assets of the universe fx, as headgate.upsert_assets takes them.';
+
+--
+-- Name: _watch_groups(text[], timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._watch_groups(p_group_keys text[], p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_days jsonb;
+    v_exchanges jsonb;
+begin
+    with watched as (
+        select
+            g.group_key,
+            min(l.calendar) as calendar,
+            (
+                select max((d.attributes ->> 'session')::date)
+                from headgate.v_assets as d
+                where d.universe = 'equities_days' and d.group_key = g.group_key
+            ) as known_to
+        from (select distinct u.group_key from unnest(p_group_keys) as u (group_key)) as g
+        join headgate.v_assets as l on l.universe = 'equities' and l.group_key = g.group_key
+        group by g.group_key
+    ),
+    short as (
+        select w.*
+        from watched as w
+        where coalesce(w.known_to < (p_now + make_interval(days => equities._setting('days_watched')::integer / 2))::date, true)
+    )
+    select
+        jsonb_agg(jsonb_build_object(
+            'code', s.group_key || ' ' || t.session, 'group_key', s.group_key, 'calendar', s.calendar,
+            'attributes', jsonb_build_object('session', t.session)
+        )) filter (where t.session is not null),
+        jsonb_agg(distinct jsonb_build_object('code', s.group_key, 'group_key', s.group_key)) filter (where s.known_to is null)
+    into v_days, v_exchanges
+    from short as s
+    left join headgate.v_trading_sessions as t
+        on t.calendar = s.calendar
+        and t.session <= (p_now + make_interval(days => equities._setting('days_watched')::integer))::date
+        and (
+            t.session > s.known_to
+            or s.known_to is null and headgate.published_at('eodhd', t.calendar, t.session) > p_now
+        )
+        and t.session > (p_now - interval '1 year')::date;
+
+    if v_exchanges is not null then
+        perform headgate.upsert_assets('equities_exchanges', v_exchanges);
+    end if;
+    if v_days is not null then
+        perform headgate.upsert_assets('equities_days', v_days);
+    end if;
+end;
+$$;
+
+ALTER FUNCTION equities._watch_groups(p_group_keys text[], p_now timestamp with time zone) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _watch_groups(p_group_keys text[], p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._watch_groups(p_group_keys text[], p_now timestamp with time zone) IS 'Make the coming sessions of exchanges, and the exchanges themselves, assets that are asked for.';
+
+--
+-- Name: actions_due_at(bigint, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate.published_at('eodhd', a.calendar, (a.attributes ->> 'session')::date)
+    from headgate.v_assets as a
+    where a.asset_id = p_asset_id
+        and p_watermark is null;
+$$;
+
+ALTER FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION actions_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) IS 'When the splits and dividends of an exchange''s session are asked for: when its data are out, and once.';
 
 --
 -- Name: bars_for_indicators(jsonb, bigint[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1852,6 +2741,41 @@ ALTER FUNCTION equities.chart_bars(p_ticker text, p_bars integer) OWNER TO headg
 COMMENT ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) IS 'The last bars of a listing, prices adjusted for splits and dividends, the oldest first.';
 
 --
+-- Name: fundamentals_as_of(date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.fundamentals_as_of(p_date date) RETURNS TABLE(asset_id bigint, ticker text, known_from timestamp with time zone, known_to timestamp with time zone, payload jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select a.asset_id, a.code, f.fetched_at, n.fetched_at, f.payload
+    from headgate.v_assets as a
+    cross join lateral (
+        select f.fetched_at, f.payload
+        from equities.fundamentals as f
+        where f.asset_id = a.asset_id
+            and f.fetched_at < (p_date + 1)::timestamp at time zone 'UTC'
+        order by f.fetched_at desc
+        limit 1
+    ) as f
+    left join lateral (
+        select min(n.fetched_at) as fetched_at
+        from equities.fundamentals as n
+        where n.asset_id = a.asset_id
+            and n.fetched_at > f.fetched_at
+    ) as n on true
+    where a.universe = 'equities';
+$$;
+
+ALTER FUNCTION equities.fundamentals_as_of(p_date date) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION fundamentals_as_of(p_date date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.fundamentals_as_of(p_date date) IS 'Fundamentals as they were known at the end of a day; known_to is when other figures took their place, null while they hold.';
+
+--
 -- Name: get_processing_progress(); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -1915,6 +2839,84 @@ ALTER FUNCTION equities.ingest_account(p_context jsonb, p_asset_ids bigint[], p_
 --
 
 COMMENT ON FUNCTION equities.ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of account_usage: EODHD''s own count of today''s units.';
+
+--
+-- Name: ingest_actions(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.ingest_actions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := coalesce((p_context ->> 'now')::timestamptz, headgate.clock());
+    v_stale bigint[];
+begin
+    perform equities._watch_groups(
+        array(select a.group_key from headgate.v_assets as a where a.asset_id = any (p_asset_ids)), v_now
+    );
+    return query
+    with told as materialized (
+        select t.* from equities._told_actions(p_asset_ids, p_payloads) as t
+    ),
+    written as (
+        insert into equities.corporate_actions as c (asset_id, ex_date, kind, ratio, amount, currency, seen_at)
+        select distinct on (t.listing_id, t.ex_date, t.kind)
+            t.listing_id, t.ex_date, t.kind, t.ratio, t.amount, t.currency, v_now
+        from told as t
+        where t.kind is not null
+            and not exists (
+                select
+                from equities.corporate_actions as o
+                where o.asset_id = t.listing_id
+                    and o.kind = t.kind
+                    and (o.ratio, o.amount) is not distinct from (t.ratio, t.amount)
+                    and abs(o.ex_date - t.ex_date) <= equities._setting('same_action_days')
+            )
+        order by t.listing_id, t.ex_date, t.kind
+        on conflict do nothing
+        returning c.asset_id, c.ex_date
+    )
+    select
+        d.asset_id,
+        'success',
+        (
+            select count(*)::integer
+            from written as w
+            join told as t on t.listing_id = w.asset_id and t.ex_date = w.ex_date
+            where t.day_id = d.asset_id
+        ),
+        (d.attributes ->> 'session')::timestamp at time zone 'UTC',
+        (
+            select format('%s of its lines not understood', count(*))
+            from told as t
+            where t.day_id = d.asset_id and t.kind is null
+            having count(*) > 0
+        )
+    from headgate.v_assets as d
+    where d.asset_id = any (p_asset_ids);
+
+    v_stale := array(
+        select distinct c.asset_id
+        from equities.corporate_actions as c
+        where c.applied_at is null
+            and c.seen_at = v_now
+            and c.ex_date <= (v_now at time zone 'UTC')::date
+        order by c.asset_id
+    );
+    if v_stale <> '{}' then
+        perform headgate.ask_again('prices_historical', v_stale, array_fill(v_now, array[cardinality(v_stale)]));
+    end if;
+end;
+$$;
+
+ALTER FUNCTION equities.ingest_actions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION ingest_actions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.ingest_actions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of splits_bulk and dividends_bulk: new actions, each of which makes its listing''s history stale.';
 
 --
 -- Name: ingest_eod_bulk(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -2045,9 +3047,26 @@ CREATE FUNCTION equities.ingest_history(p_context jsonb, p_asset_ids bigint[], p
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+    v_now constant timestamptz := coalesce((p_context ->> 'now')::timestamptz, headgate.clock());
+    v_results constant headgate.ingest_result[] := array(
+        select m from equities._take_bars(p_context, p_asset_ids, p_payloads, true) as m
+    );
+    v_loaded constant bigint[] := array(
+        select r.asset_id from unnest(v_results) as r where r.status = 'success' and r.watermark is not null
+    );
 begin
-    return query
-    select m.* from equities._take_bars(p_context, p_asset_ids, p_payloads, true) as m;
+    update equities.corporate_actions as c
+    set applied_at = greatest(v_now, c.seen_at)
+    where c.asset_id = any (v_loaded)
+        and c.applied_at is null
+        and c.ex_date <= (v_now at time zone 'UTC')::date;
+    perform equities._note_holes(v_loaded, v_now, true);
+    perform equities._watch_groups(
+        array(select distinct a.group_key from headgate.v_assets as a where a.asset_id = any (v_loaded)), v_now
+    );
+
+    return query select * from unnest(v_results);
 end;
 $$;
 
@@ -2567,6 +3586,7 @@ declare
     v_results constant headgate.ingest_result[] := array(
         select m from equities._take_bars(p_context, p_asset_ids, p_payloads, false) as m
     );
+    v_loaded constant bigint[] := array(select r.asset_id from unnest(v_results) as r where r.status = 'success');
     v_restated constant bigint[] := array(select r.asset_id from unnest(v_results) as r where r.status = 'skipped');
 begin
     if v_restated <> '{}' then
@@ -2574,6 +3594,8 @@ begin
             'prices_historical', v_restated, array_fill(v_now, array[cardinality(v_restated)])
         );
     end if;
+    perform equities._note_holes(v_loaded, v_now, false);
+    perform equities._note_silence(v_loaded, v_now);
 
     return query select * from unnest(v_results);
 end;
@@ -2586,6 +3608,188 @@ ALTER FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigint[], p_p
 --
 
 COMMENT ON FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of prices_incremental: EODHD''s daily bars into prices and prices_quarantine.';
+
+--
+-- Name: ingest_symbol_list(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.ingest_symbol_list(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := coalesce((p_context ->> 'now')::timestamptz, headgate.clock());
+    v_list record;
+    v_taken equities.symbol_lists;
+begin
+    for v_list in
+        select a.asset_id, a.group_key, u.payload
+        from unnest(p_asset_ids, p_payloads) as u (asset_id, payload)
+        join headgate.v_assets as a using (asset_id)
+        order by a.group_key
+    loop
+        v_taken := equities._take_list(v_list.group_key, v_list.payload, v_now);
+        if v_taken.is_refused then
+            perform headgate.ask_again('symbol_list', array[v_list.asset_id], array[v_now + interval '1 day']);
+        end if;
+        return next row(
+            v_list.asset_id, case when v_taken.is_refused then 'skipped' else 'success' end,
+            v_taken.renamed + v_taken.delisted + v_taken.relisted + v_taken.reused, v_now,
+            case when v_taken.is_refused then 'the list has shrunk too much to be believed' end
+        )::headgate.ingest_result;
+    end loop;
+end;
+$$;
+
+ALTER FUNCTION equities.ingest_symbol_list(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION ingest_symbol_list(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.ingest_symbol_list(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of symbol_list: renames, delistings and reused codes of an exchange.';
+
+--
+-- Name: list_due_at(bigint, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.list_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(p_watermark, p_now) + interval '7 days' - interval '2 hours';
+$$;
+
+ALTER FUNCTION equities.list_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION list_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.list_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) IS 'When an exchange''s list of symbols is asked for: a week after it was last, or after the first history was loaded.';
+
+--
+-- Name: listings_as_of(date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.listings_as_of(p_date date) RETURNS TABLE(asset_id bigint, ticker text, group_key text, name text, isin text, valid daterange)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select l.asset_id, l.code, l.group_key, l.name, l.isin, l.valid
+    from equities.listings as l
+    where l.valid @> p_date;
+$$;
+
+ALTER FUNCTION equities.listings_as_of(p_date date) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION listings_as_of(p_date date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.listings_as_of(p_date date) IS 'The listings of a day under the codes they had then, those delisted since among them.';
+
+--
+-- Name: prices_as_of(date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.prices_as_of(p_date date) RETURNS TABLE(asset_id bigint, date date, open double precision, high double precision, low double precision, close double precision, adjusted_close double precision, volume bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with moment as (
+        select (p_date + 1)::timestamp at time zone 'UTC' as at
+    ),
+    known as (
+        select t.asset_id, t.date, t.open, t.high, t.low, t.close, t.adjusted_close / t.close as factor, t.volume
+        from equities.prices as t
+        cross join moment as m
+        where t.date <= p_date
+            and (t.known_from is null or t.known_from < m.at)
+        union all
+        select
+            r.asset_id, r.date, r.open, r.high, r.low, r.close,
+            coalesce(t.adjusted_close / t.close, r.adjusted_close / r.close), r.volume
+        from equities.bar_revisions as r
+        cross join moment as m
+        left join equities.prices as t on t.asset_id = r.asset_id and t.date = r.date
+        where r.date <= p_date
+            and r.known_to >= m.at
+            and (r.known_from is null or r.known_from < m.at)
+    )
+    select
+        k.asset_id, k.date, k.open, k.high, k.low, k.close,
+        k.close * k.factor / last_value(k.factor) over (
+            partition by k.asset_id order by k.date rows between unbounded preceding and unbounded following
+        ),
+        k.volume
+    from known as k;
+$$;
+
+ALTER FUNCTION equities.prices_as_of(p_date date) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION prices_as_of(p_date date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.prices_as_of(p_date date) IS 'Prices as they were known at the end of a day: no later bar, no later correction, no later split or dividend.';
+
+--
+-- Name: publish_prices(text, text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.publish_prices(p_pipeline text, p_run_id text) RETURNS TABLE(group_key text, session date, is_published boolean, failed_checks text[])
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_group record;
+    v_faults text;
+    v_is_error boolean;
+begin
+    for v_group in select g.* from equities._last_sessions(v_now) as g order by g.group_key loop
+        group_key := v_group.group_key;
+        session := v_group.session;
+        select
+            coalesce(array_agg(c.name order by c.name) filter (where not c.is_passed), '{}'),
+            string_agg(format('%s is %s, must be %s %s', c.name, round(c.value::numeric, 4), replace(c.comparison, '_', ' '), c.threshold), '; ' order by c.name)
+                filter (where not c.is_passed),
+            coalesce(bool_or(c.severity = 'error') filter (where not c.is_passed), false)
+        into failed_checks, v_faults, v_is_error
+        from equities._run_checks(group_key, session, v_now) as c;
+        is_published := not v_is_error;
+
+        if is_published then
+            insert into equities.publications as p (group_key, published_to, published_at, run_id)
+            values (v_group.group_key, v_group.session, v_now, p_run_id)
+            on conflict on constraint publications_pkey do update
+            set published_to = excluded.published_to, published_at = excluded.published_at, run_id = excluded.run_id;
+        end if;
+        perform headgate.resolve_alert(a.subject)
+        from headgate.v_alerts as a
+        where a.resolved_at is null
+            and a.subject like format('prices %s ____-__-__', v_group.group_key)
+            and (is_published or a.subject <> format('prices %s %s', v_group.group_key, v_group.session));
+        if failed_checks <> '{}' then
+            perform headgate.raise_alert(
+                case when v_is_error then 'error' else 'warning' end,
+                format('prices %s %s', v_group.group_key, v_group.session),
+                case when v_is_error then 'not published: ' else 'published, but look: ' end || v_faults
+            );
+        end if;
+        return next;
+    end loop;
+end;
+$$;
+
+ALTER FUNCTION equities.publish_prices(p_pipeline text, p_run_id text) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION publish_prices(p_pipeline text, p_run_id text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.publish_prices(p_pipeline text, p_run_id text) IS 'Publish each exchange''s last session if its bars stand the checks; returns what was done and which checks failed.';
 
 --
 -- Name: publish_screener(text, text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -2632,6 +3836,52 @@ ALTER FUNCTION equities.publish_screener(p_pipeline text, p_run_id text) OWNER T
 COMMENT ON FUNCTION equities.publish_screener(p_pipeline text, p_run_id text) IS 'Make the screener''s rows anew and publish them; where they look wrong the old ones stay, and the reason is told.';
 
 --
+-- Name: reported_periods(text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.reported_periods(p_ticker text) RETURNS TABLE(statement text, frequency text, period_end date, known_from timestamp with time zone, known_to timestamp with time zone, figures jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    with told as (
+        select
+            s.key as statement, q.key as frequency, d.key::date as period_end, f.fetched_at, d.value as figures,
+            sha256(convert_to(d.value::text, 'UTF8')) as content_hash
+        from equities.fundamentals as f
+        cross join lateral jsonb_each(f.payload -> 'Financials') as s
+        cross join lateral jsonb_each(s.value) as q
+        cross join lateral jsonb_each(q.value) as d
+        where f.asset_id = headgate.find_asset(p_universe => 'equities', p_code => p_ticker)
+            and jsonb_typeof(f.payload -> 'Financials') = 'object'
+            and jsonb_typeof(s.value) = 'object'
+            and jsonb_typeof(q.value) = 'object'
+            and d.key ~ '^\d{4}-(0[1-9]|1[0-2])-\d{2}$'
+    ),
+    changes as (
+        select
+            t.*,
+            lag(t.content_hash) over (partition by t.statement, t.frequency, t.period_end order by t.fetched_at)
+                is distinct from t.content_hash as is_new
+        from told as t
+    )
+    select
+        c.statement, c.frequency, c.period_end, c.fetched_at,
+        lead(c.fetched_at) over (partition by c.statement, c.frequency, c.period_end order by c.fetched_at),
+        c.figures
+    from changes as c
+    where c.is_new
+    order by c.statement, c.frequency, c.period_end, c.fetched_at;
+$_$;
+
+ALTER FUNCTION equities.reported_periods(p_ticker text) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION reported_periods(p_ticker text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.reported_periods(p_ticker text) IS 'What a company reported for each period, and from when until when that was known: restated figures are rows of their own.';
+
+--
 -- Name: reset_ticker_for_reprocessing(text, text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -2674,6 +3924,42 @@ ALTER FUNCTION equities.reset_ticker_for_reprocessing(p_ticker text, p_scope tex
 --
 
 COMMENT ON FUNCTION equities.reset_ticker_for_reprocessing(p_ticker text, p_scope text) IS 'Make a listing due again: all, fundamentals, prices or indicators; returns its ticker and how many operations.';
+
+--
+-- Name: session_bars(text, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.session_bars(p_group_key text, p_session date) RETURNS TABLE(asset_id bigint, close double precision, previous_close double precision, is_quarantined boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with previous as (
+        select max(t.session) as session
+        from headgate.v_trading_sessions as t
+        where t.session < p_session
+            and t.calendar = (
+                select a.calendar from headgate.v_assets as a where a.universe = 'equities' and a.group_key = p_group_key limit 1
+            )
+    )
+    select a.asset_id, t.close, b.close, q.asset_id is not null
+    from headgate.v_assets as a
+    cross join previous as p
+    left join equities.prices as t on t.asset_id = a.asset_id and t.date = p_session
+    left join equities.prices as b on b.asset_id = a.asset_id and b.date = p.session
+    left join equities.prices_quarantine as q on q.asset_id = a.asset_id and q.date = p_session
+    where a.universe = 'equities'
+        and a.group_key = p_group_key
+        and a.is_active
+        and (t.asset_id is not null or b.asset_id is not null or q.asset_id is not null);
+$$;
+
+ALTER FUNCTION equities.session_bars(p_group_key text, p_session date) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION session_bars(p_group_key text, p_session date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.session_bars(p_group_key text, p_session date) IS 'Listings of an exchange with a bar in a session or in the one before: both closes, for checks.';
 
 --
 -- Name: _advance(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11866,6 +13152,211 @@ COMMENT ON COLUMN equities.bar_revisions.volume IS 'As it was.';
 COMMENT ON COLUMN equities.bar_revisions.run_id IS 'The run that brought the other bar.';
 
 --
+-- Name: check_results; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE TABLE equities.check_results (
+    group_key text NOT NULL,
+    session date NOT NULL,
+    name text NOT NULL,
+    checked_at timestamp with time zone NOT NULL,
+    value double precision,
+    threshold double precision NOT NULL,
+    severity text NOT NULL,
+    is_passed boolean NOT NULL
+);
+
+ALTER TABLE equities.check_results OWNER TO headgate_plan_equities;
+
+--
+-- Name: TABLE check_results; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON TABLE equities.check_results IS 'How each check ended last, by exchange and session.';
+
+--
+-- Name: COLUMN check_results.group_key; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.check_results.group_key IS 'The exchange code.';
+
+--
+-- Name: COLUMN check_results.session; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.check_results.session IS 'The session.';
+
+--
+-- Name: COLUMN check_results.name; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.check_results.name IS 'The check.';
+
+--
+-- Name: COLUMN check_results.checked_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.check_results.checked_at IS 'When.';
+
+--
+-- Name: COLUMN check_results.value; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.check_results.value IS 'What its query returned; null: too little to judge.';
+
+--
+-- Name: COLUMN check_results.threshold; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.check_results.threshold IS 'The threshold then.';
+
+--
+-- Name: COLUMN check_results.severity; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.check_results.severity IS 'The severity then.';
+
+--
+-- Name: COLUMN check_results.is_passed; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.check_results.is_passed IS 'Whether it passed.';
+
+--
+-- Name: checks; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE TABLE equities.checks (
+    name text NOT NULL,
+    description text NOT NULL,
+    severity text NOT NULL,
+    comparison text NOT NULL,
+    threshold double precision NOT NULL,
+    query text NOT NULL,
+    CONSTRAINT check_severity_is_known CHECK ((severity = ANY (ARRAY['warning'::text, 'error'::text]))),
+    CONSTRAINT comparison_is_known CHECK ((comparison = ANY (ARRAY['at_least'::text, 'at_most'::text])))
+);
+
+ALTER TABLE equities.checks OWNER TO headgate_plan_equities;
+
+--
+-- Name: TABLE checks; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON TABLE equities.checks IS 'What must hold of an exchange''s session before its bars are published; threshold and severity are the operator''s.';
+
+--
+-- Name: COLUMN checks.name; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.checks.name IS 'Its name.';
+
+--
+-- Name: COLUMN checks.description; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.checks.description IS 'What its value is.';
+
+--
+-- Name: COLUMN checks.severity; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.checks.severity IS 'error: the bars are not published; warning: they are, with an alert.';
+
+--
+-- Name: COLUMN checks.comparison; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.checks.comparison IS 'at_least or at_most: how the value must stand to the threshold.';
+
+--
+-- Name: COLUMN checks.threshold; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.checks.threshold IS 'The threshold.';
+
+--
+-- Name: COLUMN checks.query; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.checks.query IS 'SQL that returns one number, or null where there is too little to judge; $1 is the exchange code, $2 the session.';
+
+--
+-- Name: corporate_actions; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE TABLE equities.corporate_actions (
+    asset_id bigint NOT NULL,
+    ex_date date NOT NULL,
+    kind text NOT NULL,
+    ratio double precision,
+    amount double precision,
+    currency text,
+    seen_at timestamp with time zone NOT NULL,
+    applied_at timestamp with time zone,
+    CONSTRAINT applied_after_seen CHECK ((applied_at >= seen_at)),
+    CONSTRAINT dividend_has_its_amount CHECK ((((kind = 'dividend'::text) = (amount IS NOT NULL)) AND (amount > (0)::double precision))),
+    CONSTRAINT kind_is_known CHECK ((kind = ANY (ARRAY['split'::text, 'dividend'::text]))),
+    CONSTRAINT split_has_its_ratio CHECK ((((kind = 'split'::text) = (ratio IS NOT NULL)) AND (ratio > (0)::double precision)))
+);
+
+ALTER TABLE equities.corporate_actions OWNER TO headgate_plan_equities;
+
+--
+-- Name: TABLE corporate_actions; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON TABLE equities.corporate_actions IS 'Splits and dividends of listings whose history was loaded. Until one is applied, bars from its ex-date on are not published.';
+
+--
+-- Name: COLUMN corporate_actions.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.corporate_actions.asset_id IS 'The listing.';
+
+--
+-- Name: COLUMN corporate_actions.ex_date; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.corporate_actions.ex_date IS 'The first session without the right.';
+
+--
+-- Name: COLUMN corporate_actions.kind; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.corporate_actions.kind IS 'split or dividend.';
+
+--
+-- Name: COLUMN corporate_actions.ratio; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.corporate_actions.ratio IS 'New shares for one old, of a split.';
+
+--
+-- Name: COLUMN corporate_actions.amount; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.corporate_actions.amount IS 'Paid per share, of a dividend.';
+
+--
+-- Name: COLUMN corporate_actions.currency; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.corporate_actions.currency IS 'The dividend''s currency.';
+
+--
+-- Name: COLUMN corporate_actions.seen_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.corporate_actions.seen_at IS 'When the provider first told of it.';
+
+--
+-- Name: COLUMN corporate_actions.applied_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.corporate_actions.applied_at IS 'When the history was loaded anew; null: it waits for that.';
+
+--
 -- Name: fundamentals; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -11997,6 +13488,195 @@ COMMENT ON COLUMN equities.history_reloads.bars_lost IS 'Bars that did not come 
 --
 
 COMMENT ON COLUMN equities.history_reloads.run_id IS 'The run that did it.';
+
+--
+-- Name: holes; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE TABLE equities.holes (
+    asset_id bigint NOT NULL,
+    session date NOT NULL,
+    found_at timestamp with time zone NOT NULL,
+    tries integer NOT NULL,
+    next_try_at timestamp with time zone NOT NULL,
+    CONSTRAINT tries_are_counted CHECK ((tries > 0))
+);
+
+ALTER TABLE equities.holes OWNER TO headgate_plan_equities;
+
+--
+-- Name: TABLE holes; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON TABLE equities.holes IS 'Sessions between two bars of a listing that have none; the history is asked for again, ever more rarely.';
+
+--
+-- Name: COLUMN holes.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.holes.asset_id IS 'The listing.';
+
+--
+-- Name: COLUMN holes.session; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.holes.session IS 'The session without a bar.';
+
+--
+-- Name: COLUMN holes.found_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.holes.found_at IS 'When that was found.';
+
+--
+-- Name: COLUMN holes.tries; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.holes.tries IS 'How often the provider did not have it.';
+
+--
+-- Name: COLUMN holes.next_try_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.holes.next_try_at IS 'When it is asked for again.';
+
+--
+-- Name: known_gaps; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE TABLE equities.known_gaps (
+    asset_id bigint NOT NULL,
+    session date NOT NULL,
+    tries integer NOT NULL,
+    given_up_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE equities.known_gaps OWNER TO headgate_plan_equities;
+
+--
+-- Name: TABLE known_gaps; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON TABLE equities.known_gaps IS 'Holes that the provider never filled; nothing is asked for their sake any more.';
+
+--
+-- Name: COLUMN known_gaps.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.known_gaps.asset_id IS 'The listing.';
+
+--
+-- Name: COLUMN known_gaps.session; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.known_gaps.session IS 'The session without a bar.';
+
+--
+-- Name: COLUMN known_gaps.tries; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.known_gaps.tries IS 'How often the provider did not have it.';
+
+--
+-- Name: COLUMN known_gaps.given_up_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.known_gaps.given_up_at IS 'When it was given up.';
+
+--
+-- Name: listings; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE TABLE equities.listings (
+    asset_id bigint NOT NULL,
+    valid daterange NOT NULL,
+    code text NOT NULL,
+    group_key text NOT NULL,
+    name text,
+    isin text,
+    CONSTRAINT valid_is_not_empty CHECK ((NOT isempty(valid)))
+);
+
+ALTER TABLE equities.listings OWNER TO headgate_plan_equities;
+
+--
+-- Name: TABLE listings; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON TABLE equities.listings IS 'Which code meant which listing, and when; nothing is ever taken out, so the past can be asked for.';
+
+--
+-- Name: COLUMN listings.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.listings.asset_id IS 'The listing, as in headgate.v_assets.';
+
+--
+-- Name: COLUMN listings.valid; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.listings.valid IS 'The days on which it held, without a beginning where that is not known, without an end while it does.';
+
+--
+-- Name: COLUMN listings.code; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.listings.code IS 'Its code then, e.g. AAPL.US.';
+
+--
+-- Name: COLUMN listings.group_key; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.listings.group_key IS 'The provider''s exchange code.';
+
+--
+-- Name: COLUMN listings.name; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.listings.name IS 'Its name then.';
+
+--
+-- Name: COLUMN listings.isin; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.listings.isin IS 'Its ISIN then, as published.';
+
+--
+-- Name: missing_symbols; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE TABLE equities.missing_symbols (
+    asset_id bigint NOT NULL,
+    since date NOT NULL,
+    lists integer NOT NULL,
+    CONSTRAINT lists_are_counted CHECK ((lists > 0))
+);
+
+ALTER TABLE equities.missing_symbols OWNER TO headgate_plan_equities;
+
+--
+-- Name: TABLE missing_symbols; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON TABLE equities.missing_symbols IS 'Active listings that the last lists lacked; one list is not enough to believe it.';
+
+--
+-- Name: COLUMN missing_symbols.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.missing_symbols.asset_id IS 'The listing.';
+
+--
+-- Name: COLUMN missing_symbols.since; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.missing_symbols.since IS 'The day of the first list without it.';
+
+--
+-- Name: COLUMN missing_symbols.lists; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.missing_symbols.lists IS 'How many lists in a row have lacked it.';
 
 --
 -- Name: prices; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
@@ -12174,6 +13854,49 @@ COMMENT ON COLUMN equities.prices_quarantine.run_id IS 'The run that brought it 
 --
 
 COMMENT ON COLUMN equities.prices_quarantine.seen_at IS 'When that was.';
+
+--
+-- Name: publications; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE TABLE equities.publications (
+    group_key text NOT NULL,
+    published_to date NOT NULL,
+    published_at timestamp with time zone NOT NULL,
+    run_id text
+);
+
+ALTER TABLE equities.publications OWNER TO headgate_plan_equities;
+
+--
+-- Name: TABLE publications; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON TABLE equities.publications IS 'How far each exchange''s prices are published, and as they were known when.';
+
+--
+-- Name: COLUMN publications.group_key; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.publications.group_key IS 'The exchange code.';
+
+--
+-- Name: COLUMN publications.published_to; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.publications.published_to IS 'The last session that is published.';
+
+--
+-- Name: COLUMN publications.published_at; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.publications.published_at IS 'When it was; later corrections are not shown before the next time.';
+
+--
+-- Name: COLUMN publications.run_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.publications.run_id IS 'The run that published it.';
 
 --
 -- Name: settings; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
@@ -12718,6 +14441,111 @@ COMMENT ON COLUMN equities.v_failed_assets.last_error IS 'What went wrong last.'
 --
 
 COMMENT ON COLUMN equities.v_failed_assets.last_failed_at IS 'When.';
+
+--
+-- Name: v_published_prices; Type: VIEW; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE VIEW equities.v_published_prices AS
+ WITH shown AS (
+         SELECT a.code AS ticker,
+            a.asset_id,
+            p.published_to,
+            p.published_at
+           FROM (equities.publications p
+             JOIN headgate.v_assets a ON (((a.universe = 'equities'::text) AND (a.group_key = p.group_key))))
+        )
+ SELECT s.ticker,
+    t.asset_id,
+    t.date,
+    t.open,
+    t.high,
+    t.low,
+    t.close,
+    t.adjusted_close,
+    t.volume
+   FROM (shown s
+     JOIN equities.prices t ON (((t.asset_id = s.asset_id) AND (t.date <= s.published_to) AND ((t.known_from IS NULL) OR (t.known_from <= s.published_at)))))
+  WHERE (NOT (EXISTS ( SELECT
+           FROM equities.corporate_actions c
+          WHERE ((c.asset_id = t.asset_id) AND (c.applied_at IS NULL) AND (c.ex_date <= t.date)))))
+UNION ALL
+ SELECT s.ticker,
+    r.asset_id,
+    r.date,
+    r.open,
+    r.high,
+    r.low,
+    r.close,
+    r.adjusted_close,
+    r.volume
+   FROM (shown s
+     JOIN equities.bar_revisions r ON (((r.asset_id = s.asset_id) AND (r.date <= s.published_to) AND (r.known_to > s.published_at) AND ((r.known_from IS NULL) OR (r.known_from <= s.published_at)))))
+  WHERE (NOT (EXISTS ( SELECT
+           FROM equities.corporate_actions c
+          WHERE ((c.asset_id = r.asset_id) AND (c.applied_at IS NULL) AND (c.ex_date <= r.date)))));
+
+ALTER VIEW equities.v_published_prices OWNER TO headgate_plan_equities;
+
+--
+-- Name: VIEW v_published_prices; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON VIEW equities.v_published_prices IS 'Daily bars of the sessions that stood the checks, as they were known when they were published.';
+
+--
+-- Name: COLUMN v_published_prices.ticker; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_published_prices.ticker IS 'The listing''s code, e.g. AAPL.US.';
+
+--
+-- Name: COLUMN v_published_prices.asset_id; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_published_prices.asset_id IS 'The listing.';
+
+--
+-- Name: COLUMN v_published_prices.date; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_published_prices.date IS 'The session.';
+
+--
+-- Name: COLUMN v_published_prices.open; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_published_prices.open IS 'First price, as traded.';
+
+--
+-- Name: COLUMN v_published_prices.high; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_published_prices.high IS 'Highest price, as traded.';
+
+--
+-- Name: COLUMN v_published_prices.low; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_published_prices.low IS 'Lowest price, as traded.';
+
+--
+-- Name: COLUMN v_published_prices.close; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_published_prices.close IS 'Last price, as traded.';
+
+--
+-- Name: COLUMN v_published_prices.adjusted_close; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_published_prices.adjusted_close IS 'Last price, adjusted for splits and dividends.';
+
+--
+-- Name: COLUMN v_published_prices.volume; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON COLUMN equities.v_published_prices.volume IS 'Shares traded, adjusted for splits.';
 
 --
 -- Name: v_screener; Type: VIEW; Schema: equities; Owner: headgate_plan_equities
@@ -15391,11 +17219,46 @@ COMMENT ON COLUMN headgate.v_trading_sessions.closes_at IS 'When it closes.';
 COMMENT ON COLUMN headgate.v_trading_sessions.is_early_close IS 'True: a half day.';
 
 --
+-- Name: listings a_code_means_one_listing_at_a_time; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
+--
+
+ALTER TABLE ONLY equities.listings
+    ADD CONSTRAINT a_code_means_one_listing_at_a_time EXCLUDE USING gist (int8range((hashtextextended(code, (0)::bigint) >> 1), (hashtextextended(code, (0)::bigint) >> 1), '[]'::text) WITH &&, valid WITH &&);
+
+--
+-- Name: listings a_listing_has_one_code_at_a_time; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
+--
+
+ALTER TABLE ONLY equities.listings
+    ADD CONSTRAINT a_listing_has_one_code_at_a_time EXCLUDE USING gist (int8range(asset_id, asset_id, '[]'::text) WITH &&, valid WITH &&);
+
+--
 -- Name: bar_revisions bar_revisions_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
 --
 
 ALTER TABLE ONLY equities.bar_revisions
     ADD CONSTRAINT bar_revisions_pkey PRIMARY KEY (asset_id, date, known_to);
+
+--
+-- Name: check_results check_results_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
+--
+
+ALTER TABLE ONLY equities.check_results
+    ADD CONSTRAINT check_results_pkey PRIMARY KEY (group_key, session, name);
+
+--
+-- Name: checks checks_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
+--
+
+ALTER TABLE ONLY equities.checks
+    ADD CONSTRAINT checks_pkey PRIMARY KEY (name);
+
+--
+-- Name: corporate_actions corporate_actions_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
+--
+
+ALTER TABLE ONLY equities.corporate_actions
+    ADD CONSTRAINT corporate_actions_pkey PRIMARY KEY (asset_id, ex_date, kind);
 
 --
 -- Name: fundamentals fundamentals_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
@@ -15419,6 +17282,27 @@ ALTER TABLE ONLY equities.history_reloads
     ADD CONSTRAINT history_reloads_pkey PRIMARY KEY (asset_id, reloaded_at);
 
 --
+-- Name: holes holes_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
+--
+
+ALTER TABLE ONLY equities.holes
+    ADD CONSTRAINT holes_pkey PRIMARY KEY (asset_id, session);
+
+--
+-- Name: known_gaps known_gaps_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
+--
+
+ALTER TABLE ONLY equities.known_gaps
+    ADD CONSTRAINT known_gaps_pkey PRIMARY KEY (asset_id, session);
+
+--
+-- Name: missing_symbols missing_symbols_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
+--
+
+ALTER TABLE ONLY equities.missing_symbols
+    ADD CONSTRAINT missing_symbols_pkey PRIMARY KEY (asset_id);
+
+--
 -- Name: prices prices_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -15431,6 +17315,13 @@ ALTER TABLE ONLY equities.prices
 
 ALTER TABLE ONLY equities.prices_quarantine
     ADD CONSTRAINT prices_quarantine_pkey PRIMARY KEY (asset_id, date);
+
+--
+-- Name: publications publications_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
+--
+
+ALTER TABLE ONLY equities.publications
+    ADD CONSTRAINT publications_pkey PRIMARY KEY (group_key);
 
 --
 -- Name: screener screener_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
@@ -15459,6 +17350,13 @@ ALTER TABLE ONLY equities.shipped_listings
 
 ALTER TABLE ONLY equities.shipped_sessions
     ADD CONSTRAINT shipped_sessions_pkey PRIMARY KEY (calendar, session);
+
+--
+-- Name: symbol_lists symbol_lists_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
+--
+
+ALTER TABLE ONLY equities.symbol_lists
+    ADD CONSTRAINT symbol_lists_pkey PRIMARY KEY (group_key, taken_at);
 
 --
 -- Name: technical_indicators technical_indicators_pkey; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
@@ -15669,6 +17567,18 @@ ALTER TABLE ONLY headgate.settings
 
 ALTER TABLE ONLY headgate.trading_sessions
     ADD CONSTRAINT trading_sessions_pkey PRIMARY KEY (calendar, session);
+
+--
+-- Name: corporate_actions_pending_idx; Type: INDEX; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE INDEX corporate_actions_pending_idx ON equities.corporate_actions USING btree (asset_id) WHERE (applied_at IS NULL);
+
+--
+-- Name: INDEX corporate_actions_pending_idx; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON INDEX equities.corporate_actions_pending_idx IS 'Finds the few histories that wait to be loaded anew.';
 
 --
 -- Name: screener_market_cap_idx; Type: INDEX; Schema: equities; Owner: headgate_plan_equities
@@ -16071,6 +17981,18 @@ REVOKE ALL ON FUNCTION equities._clean_answer(p_payload text, OUT payload text, 
 REVOKE ALL ON FUNCTION equities._clean_bar(p_bar jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _delist(p_gone bigint[], p_group_key text, p_today date); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._delist(p_gone bigint[], p_group_key text, p_today date) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _end_listing(p_asset_id bigint, p_day date); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._end_listing(p_asset_id bigint, p_day date) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _is_odd(p_payload text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -16095,6 +18017,18 @@ REVOKE ALL ON FUNCTION equities._is_sound_bar(p_open double precision, p_high do
 REVOKE ALL ON FUNCTION equities._judged_bars(p_asset_ids bigint[], p_payloads text[], p_today date) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _last_sessions(p_now timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._last_sessions(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _list_changes(p_group_key text, p_payload text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._list_changes(p_group_key text, p_payload text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _merge_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_carefully boolean, p_is_history boolean); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -16113,16 +18047,64 @@ REVOKE ALL ON FUNCTION equities._merge_fundamentals(p_context jsonb, p_asset_ids
 REVOKE ALL ON FUNCTION equities._merge_odd(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _missing_sessions(p_asset_ids bigint[], p_since date, p_now timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._missing_sessions(p_asset_ids bigint[], p_since date, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _note_holes(p_asset_ids bigint[], p_now timestamp with time zone, p_is_history boolean); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._note_holes(p_asset_ids bigint[], p_now timestamp with time zone, p_is_history boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _note_silence(p_asset_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._note_silence(p_asset_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _number(p_value jsonb); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities._number(p_value jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _plain_name(p_name text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._plain_name(p_name text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _quotation(p_quoted text, OUT currency text, OUT factor double precision); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities._quotation(p_quoted text, OUT currency text, OUT factor double precision) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _relist(p_back jsonb, p_today date); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._relist(p_back jsonb, p_today date) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _rename_listings(p_changes jsonb, p_today date); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._rename_listings(p_changes jsonb, p_today date) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _reuse_codes(p_changes jsonb, p_group_key text, p_today date); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._reuse_codes(p_changes jsonb, p_group_key text, p_today date) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _run_checks(p_group_key text, p_session date, p_now timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._run_checks(p_group_key text, p_session date, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _screener_fault(p_asset_ids bigint[], p_prices double precision[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -16156,10 +18138,50 @@ REVOKE ALL ON FUNCTION equities._setting(p_name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION equities._take_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_is_history boolean) FROM PUBLIC;
 
 --
+-- Name: TABLE symbol_lists; Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+GRANT SELECT ON TABLE equities.symbol_lists TO headgate_planner;
+GRANT SELECT ON TABLE equities.symbol_lists TO headgate_reader;
+
+--
+-- Name: FUNCTION _take_list(p_group_key text, p_payload text, p_now timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._take_list(p_group_key text, p_payload text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _told_actions(p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._told_actions(p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _unit_fault(p_asset_id bigint, p_close double precision, p_date date, p_close_before double precision, p_date_before date); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._unit_fault(p_asset_id bigint, p_close double precision, p_date date, p_close_before double precision, p_date_before date) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _wanted_pairs(); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities._wanted_pairs() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _watch_groups(p_group_keys text[], p_now timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._watch_groups(p_group_keys text[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION actions_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_planner;
+GRANT ALL ON FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_reader;
 
 --
 -- Name: FUNCTION bars_for_indicators(p_context jsonb, p_asset_ids bigint[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -16181,6 +18203,15 @@ GRANT ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) TO head
 GRANT ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) TO headgate_reader;
 
 --
+-- Name: FUNCTION fundamentals_as_of(p_date date); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.fundamentals_as_of(p_date date) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.fundamentals_as_of(p_date date) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.fundamentals_as_of(p_date date) TO headgate_planner;
+GRANT ALL ON FUNCTION equities.fundamentals_as_of(p_date date) TO headgate_reader;
+
+--
 -- Name: FUNCTION get_processing_progress(); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -16195,6 +18226,13 @@ GRANT ALL ON FUNCTION equities.get_processing_progress() TO headgate_reader;
 
 REVOKE ALL ON FUNCTION equities.ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION equities.ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+
+--
+-- Name: FUNCTION ingest_actions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.ingest_actions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.ingest_actions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
 
 --
 -- Name: FUNCTION ingest_eod_bulk(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -16246,6 +18284,48 @@ REVOKE ALL ON FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigin
 GRANT ALL ON FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
 
 --
+-- Name: FUNCTION ingest_symbol_list(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.ingest_symbol_list(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.ingest_symbol_list(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+
+--
+-- Name: FUNCTION list_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.list_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.list_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.list_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_planner;
+GRANT ALL ON FUNCTION equities.list_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_reader;
+
+--
+-- Name: FUNCTION listings_as_of(p_date date); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.listings_as_of(p_date date) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.listings_as_of(p_date date) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.listings_as_of(p_date date) TO headgate_planner;
+GRANT ALL ON FUNCTION equities.listings_as_of(p_date date) TO headgate_reader;
+
+--
+-- Name: FUNCTION prices_as_of(p_date date); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.prices_as_of(p_date date) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.prices_as_of(p_date date) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.prices_as_of(p_date date) TO headgate_planner;
+GRANT ALL ON FUNCTION equities.prices_as_of(p_date date) TO headgate_reader;
+
+--
+-- Name: FUNCTION publish_prices(p_pipeline text, p_run_id text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.publish_prices(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.publish_prices(p_pipeline text, p_run_id text) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.publish_prices(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
 -- Name: FUNCTION publish_screener(p_pipeline text, p_run_id text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -16254,12 +18334,30 @@ GRANT ALL ON FUNCTION equities.publish_screener(p_pipeline text, p_run_id text) 
 GRANT ALL ON FUNCTION equities.publish_screener(p_pipeline text, p_run_id text) TO headgate_planner;
 
 --
+-- Name: FUNCTION reported_periods(p_ticker text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.reported_periods(p_ticker text) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.reported_periods(p_ticker text) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.reported_periods(p_ticker text) TO headgate_planner;
+GRANT ALL ON FUNCTION equities.reported_periods(p_ticker text) TO headgate_reader;
+
+--
 -- Name: FUNCTION reset_ticker_for_reprocessing(p_ticker text, p_scope text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities.reset_ticker_for_reprocessing(p_ticker text, p_scope text) FROM PUBLIC;
 GRANT ALL ON FUNCTION equities.reset_ticker_for_reprocessing(p_ticker text, p_scope text) TO headgate_owner;
 GRANT ALL ON FUNCTION equities.reset_ticker_for_reprocessing(p_ticker text, p_scope text) TO headgate_planner;
+
+--
+-- Name: FUNCTION session_bars(p_group_key text, p_session date); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) TO headgate_planner;
+GRANT ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) TO headgate_reader;
 
 --
 -- Name: FUNCTION _advance(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -17565,6 +19663,28 @@ GRANT SELECT ON TABLE equities.bar_revisions TO headgate_planner;
 GRANT SELECT ON TABLE equities.bar_revisions TO headgate_reader;
 
 --
+-- Name: TABLE check_results; Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+GRANT SELECT ON TABLE equities.check_results TO headgate_planner;
+GRANT SELECT ON TABLE equities.check_results TO headgate_reader;
+
+--
+-- Name: TABLE checks; Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE equities.checks TO headgate_owner;
+GRANT SELECT ON TABLE equities.checks TO headgate_planner;
+GRANT SELECT ON TABLE equities.checks TO headgate_reader;
+
+--
+-- Name: TABLE corporate_actions; Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+GRANT SELECT ON TABLE equities.corporate_actions TO headgate_planner;
+GRANT SELECT ON TABLE equities.corporate_actions TO headgate_reader;
+
+--
 -- Name: TABLE fundamentals; Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -17586,6 +19706,35 @@ GRANT SELECT ON TABLE equities.history_reloads TO headgate_planner;
 GRANT SELECT ON TABLE equities.history_reloads TO headgate_reader;
 
 --
+-- Name: TABLE holes; Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+GRANT SELECT ON TABLE equities.holes TO headgate_planner;
+GRANT SELECT ON TABLE equities.holes TO headgate_reader;
+
+--
+-- Name: TABLE known_gaps; Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+GRANT SELECT ON TABLE equities.known_gaps TO headgate_planner;
+GRANT SELECT ON TABLE equities.known_gaps TO headgate_reader;
+
+--
+-- Name: TABLE listings; Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+GRANT SELECT,INSERT ON TABLE equities.listings TO headgate_owner;
+GRANT SELECT ON TABLE equities.listings TO headgate_planner;
+GRANT SELECT ON TABLE equities.listings TO headgate_reader;
+
+--
+-- Name: TABLE missing_symbols; Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+GRANT SELECT ON TABLE equities.missing_symbols TO headgate_planner;
+GRANT SELECT ON TABLE equities.missing_symbols TO headgate_reader;
+
+--
 -- Name: TABLE prices; Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -17598,6 +19747,13 @@ GRANT SELECT ON TABLE equities.prices TO headgate_reader;
 
 GRANT SELECT ON TABLE equities.prices_quarantine TO headgate_planner;
 GRANT SELECT ON TABLE equities.prices_quarantine TO headgate_reader;
+
+--
+-- Name: TABLE publications; Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+GRANT SELECT ON TABLE equities.publications TO headgate_planner;
+GRANT SELECT ON TABLE equities.publications TO headgate_reader;
 
 --
 -- Name: TABLE settings; Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -17663,6 +19819,13 @@ GRANT SELECT ON TABLE headgate.v_failed_assets TO headgate_plan_maintenance;
 
 GRANT SELECT ON TABLE equities.v_failed_assets TO headgate_planner;
 GRANT SELECT ON TABLE equities.v_failed_assets TO headgate_reader;
+
+--
+-- Name: TABLE v_published_prices; Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+GRANT SELECT ON TABLE equities.v_published_prices TO headgate_planner;
+GRANT SELECT ON TABLE equities.v_published_prices TO headgate_reader;
 
 --
 -- Name: TABLE v_screener; Type: ACL; Schema: equities; Owner: headgate_plan_equities

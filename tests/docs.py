@@ -73,6 +73,12 @@ TABLES: dict[str, LiteralString] = {
             and a.atttypid = 'float8'::regtype
         order by a.attnum
     """,
+    "checks": """
+        select format('`%s`', c.name) as "check", c.severity, format('%s %s', replace(c.comparison, '_', ' '), c.threshold) as must,
+            c.description as what
+        from equities.checks as c
+        order by c.name
+    """,
     "rules": """
         select
             coalesce(nullif(r.status, '*'), 'any') as status,

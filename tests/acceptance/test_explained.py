@@ -58,9 +58,11 @@ def test_a_run_does_what_explain_plan_said_row_for_row(house):
     house.set_clock(house.at + timedelta(days=1, hours=7))
     check(house, exchanges=["US", "LSE"], max_price_updates_per_day=20)
     assert summary(house) == {
-        "fundamentals_bulk": (99, 990),
-        "prices_historical": (99, 99),
+        "dividends_bulk": (3, 300),
+        "fundamentals_bulk": (44, 440),
+        "prices_historical": (44, 44),
         "prices_incremental": (20, 20),
+        "splits_bulk": (3, 300),
     }
     check_books(house)
 

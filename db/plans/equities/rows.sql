@@ -124,9 +124,61 @@ where o.name = 'prices_incremental'
 
 insert into equities.settings (name, value, description)
 values
-    ('most_bars_lost', 0.05, 'A restated history that would lose more than this share of its bars is refused: it has been cut.')
+    ('most_bars_lost', 0.05, 'A restated history that would lose more than this share of its bars is refused: it has been cut.'),
+    ('same_action_days', 4, 'A split or dividend told again within so many days, with the same figure, is the same.'),
+    ('days_watched', 45, 'So many days ahead the sessions of exchanges with loaded histories become assets.'),
+    ('hole_days', 30, 'Sessions without a bar are looked for in so many days.'),
+    ('hole_tries', 5, 'A hole that the provider has not filled after so many tries is a known gap.'),
+    ('most_silent_sessions', 5, 'A listing that does not trade is asked for after so many sessions at the latest.'),
+    ('most_listings_gone', 0.02, 'A symbol list that lacks more than this share of our listings, or of its symbols before, is refused.'),
+    ('lists_without', 2, 'A listing that so many symbol lists in a row lack has been delisted.')
 on conflict (name) do update
 set description = excluded.description;
+
+-- Splits and dividends are asked for by exchange and session; those are assets that exist once a history was loaded.
+insert into headgate.operations as o (
+    name, description, universe, provider_id, units, priority, due_rule, due_function, chunk_size, path, query, timeout,
+    ingest_function
+)
+select
+    n.name, n.description, 'equities_days', p.provider_id, 100, 1, 'function', 'equities.actions_due_at', 10,
+    '/eod-bulk-last-day/{asset.group_key}',
+    jsonb_build_object('fmt', 'json', 'type', n.type, 'date', '{asset.session}'), interval '60 seconds',
+    'equities.ingest_actions'
+from (values
+    ('splits_bulk', 'All splits of an exchange and session.', 'splits'),
+    ('dividends_bulk', 'All dividends of an exchange and session.', 'dividends')
+) as n (name, description, type)
+join headgate.providers as p on p.name = 'eodhd'
+on conflict (name) do update
+set description = excluded.description,
+    universe = excluded.universe,
+    units = excluded.units,
+    priority = excluded.priority,
+    due_function = excluded.due_function,
+    chunk_size = excluded.chunk_size,
+    path = excluded.path,
+    query = excluded.query,
+    timeout = excluded.timeout,
+    ingest_function = excluded.ingest_function;
+
+-- The list of an exchange's symbols, weekly; an exchange is an asset once one of its histories was loaded.
+insert into headgate.operations as o (
+    name, description, universe, provider_id, units, priority, due_rule, due_function, chunk_size, path, query, timeout,
+    ingest_function
+)
+select
+    'symbol_list', 'All symbols of an exchange, compared with ours.', 'equities_exchanges', p.provider_id, 1, 4, 'function',
+    'equities.list_due_at', 10, '/exchange-symbol-list/{asset.code}', '{"fmt": "json"}', interval '60 seconds',
+    'equities.ingest_symbol_list'
+from headgate.providers as p
+where p.name = 'eodhd'
+on conflict (name) do update
+set description = excluded.description,
+    units = excluded.units,
+    path = excluded.path,
+    query = excluded.query,
+    ingest_function = excluded.ingest_function;
 
 -- The account is an asset of its own universe: it is asked for its count of units whenever the maintenance comes by.
 insert into headgate.operations as o (
@@ -232,17 +284,19 @@ cross join (values
     (2, 'discover_delta', 'function', '{initialize_execution}', 'all_success', 'headgate.discover_delta', null, null),
     (3, 'check_api_quota', 'function', '{discover_delta}', 'all_success', 'headgate.check_quota', null, null),
     (4, 'process_us_markets', 'fan_out', '{check_api_quota}', 'all_success', null,
-        '{prices_incremental,fundamentals_bulk,prices_historical}', array['US']),
+        '{splits_bulk,dividends_bulk,symbol_list,prices_incremental,fundamentals_bulk,prices_historical}', array['US']),
     (5, 'process_lse', 'fan_out', '{check_api_quota}', 'all_success', null,
-        '{prices_incremental,fundamentals_bulk,prices_historical}', array['LSE']),
+        '{splits_bulk,dividends_bulk,symbol_list,prices_incremental,fundamentals_bulk,prices_historical}', array['LSE']),
     (6, 'process_german_markets', 'fan_out', '{check_api_quota}', 'all_success', null,
-        '{prices_incremental,fundamentals_bulk,prices_historical}', array['F', 'XETRA']),
+        '{splits_bulk,dividends_bulk,symbol_list,prices_incremental,fundamentals_bulk,prices_historical}', array['F', 'XETRA']),
     (7, 'process_european_markets', 'fan_out', '{check_api_quota}', 'all_success', null,
-        '{prices_incremental,fundamentals_bulk,prices_historical}', array['PA', 'AS', 'BR', 'LS', 'MC', 'SW']),
+        '{splits_bulk,dividends_bulk,symbol_list,prices_incremental,fundamentals_bulk,prices_historical}',
+        array['PA', 'AS', 'BR', 'LS', 'MC', 'SW']),
     (8, 'load_fx_rates', 'fan_out', '{check_api_quota}', 'all_success', null, '{fx_rates}', null),
-    (9, 'finalize_execution', 'function',
+    (9, 'publish_prices', 'function',
         '{process_us_markets,process_lse,process_german_markets,process_european_markets,load_fx_rates}', 'all_done',
-        'headgate.finalize_execution', null, null)
+        'equities.publish_prices', null, null),
+    (10, 'finalize_execution', 'function', '{publish_prices}', 'all_done', 'headgate.finalize_execution', null, null)
 ) as s (position, step, kind, depends_on, trigger_rule, function, operations, group_keys)
 where p.name = 'data_collection_equities';
 
@@ -331,3 +385,33 @@ from headgate.upsert_assets(
         left join headgate.assets as a on a.universe = 'equities' and a.code = l.code
     )
 ) as u;
+
+-- Each listing that has no dates yet holds its code since before we know.
+insert into equities.listings (asset_id, valid, code, group_key, name, isin)
+select a.asset_id, daterange(null, null), a.code, a.group_key, a.attributes ->> 'name', a.attributes ->> 'isin'
+from headgate.v_assets as a
+where a.universe = 'equities'
+    and not exists (select from equities.listings as l where l.asset_id = a.asset_id)
+    and not exists (select from equities.listings as l where l.code = a.code and upper_inf(l.valid))
+order by a.asset_id;
+
+-- What must hold of a session before it is shown. Too few listings are no sample: then a check has no value, and passes.
+insert into equities.checks as c (name, description, severity, comparison, threshold, query)
+values
+    ('bars_there', 'Of the listings that had a bar the session before, the share that have one now.', 'error', 'at_least', 0.95,
+        'select avg((b.close is not null or b.is_quarantined)::integer) filter (where b.previous_close is not null)
+        from equities.session_bars($1, $2) as b having count(b.previous_close) >= 20'),
+    ('bars_believed', 'The share of the session''s bars that are believed.', 'error', 'at_least', 0.95,
+        'select avg((not b.is_quarantined)::integer) from equities.session_bars($1, $2) as b
+        where b.close is not null or b.is_quarantined having count(*) >= 20'),
+    ('closes_unchanged', 'The share of closes that are those of the session before: a feed that stands still.', 'error', 'at_most', 0.5,
+        'select avg((b.close = b.previous_close)::integer) from equities.session_bars($1, $2) as b
+        where b.close is not null and b.previous_close is not null having count(*) >= 20'),
+    ('closes_doubled', 'The share of closes more than twice or less than half of those before.', 'warning', 'at_most', 0.02,
+        'select avg((b.close not between b.previous_close / 2 and b.previous_close * 2)::integer)
+        from equities.session_bars($1, $2) as b
+        where b.close is not null and b.previous_close is not null having count(*) >= 20')
+on conflict (name) do update
+set description = excluded.description,
+    comparison = excluded.comparison,
+    query = excluded.query;

@@ -62,9 +62,23 @@ as $func$
         ) as t
         where p.fault is null
     ),
+    anchors as materialized (
+        select p.asset_id, a.close, a.date
+        from spans as p
+        cross join lateral (
+            select t.close, t.date
+            from equities.prices as t
+            where t.asset_id = p.asset_id and t.date <= p.reaches
+            order by t.date desc
+            limit 1
+        ) as a
+        where not p_is_history
+    ),
     compared as materialized (
         select
-            b.*,
+            b.asset_id, b.date, b.open, b.high, b.low, b.close, b.adjusted_close, b.volume,
+            b.is_sound and u.fault is null as is_sound,
+            coalesce(b.fault, u.fault) as fault,
             t.asset_id is not null as is_known,
             t.known_from,
             (t.open, t.high, t.low, t.close, t.volume) is not distinct from (b.open, b.high, b.low, b.close, b.volume)
@@ -72,6 +86,10 @@ as $func$
             b.is_sound and equities._is_readjusted(t.close, t.adjusted_close, b.close, b.adjusted_close) as is_readjusted
         from bars as b
         left join stored as t using (asset_id, date)
+        left join anchors as a on a.asset_id = b.asset_id
+        cross join lateral (
+            select equities._unit_fault(b.asset_id, b.close, b.date, coalesce(t.close, a.close), coalesce(t.date, a.date)) as fault
+        ) as u
         where t.asset_id is null
             or not b.is_sound
             or (t.open, t.high, t.low, t.close, t.adjusted_close, t.volume)
@@ -138,6 +156,36 @@ $func$;
 
 comment on function equities._bar_changes(bigint[], text[], timestamptz, boolean) is
     'What the bars of many answers change, and what is to be said of each answer; raises when one cannot be read.';
+
+-- A hundredfold price without a split is another unit: pence for pounds, or the other way round. Meant to inline.
+create or replace function equities._unit_fault(
+    p_asset_id bigint,
+    p_close double precision,
+    p_date date,
+    p_close_before double precision,
+    p_date_before date
+)
+returns text
+language sql
+stable
+as $func$
+    select case
+        when p_close between p_close_before / 80 and p_close_before * 80 or p_close_before is null or p_close is null then null
+        when p_close not between p_close_before / 125 and p_close_before * 125 then null
+        when exists (
+            select
+            from equities.corporate_actions as c
+            where c.asset_id = p_asset_id
+                and c.kind = 'split'
+                and c.ex_date between p_date_before and p_date
+        ) then null
+        when p_close > p_close_before then 'a hundred times the bar before'
+        else 'a hundredth of the bar before'
+    end;
+$func$;
+
+comment on function equities._unit_fault(bigint, double precision, date, double precision, date) is
+    'What is wrong with a price that is a hundred times, or a hundredth of, the one before: pence against pounds.';
 
 -- Both ratios are of rounded prices, so small ones differ a little without meaning it. Meant to inline (no pinned path).
 create or replace function equities._is_readjusted(

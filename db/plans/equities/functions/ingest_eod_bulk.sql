@@ -48,6 +48,9 @@ as $func$
         select a.asset_id, a.code, a.group_key
         from headgate.v_assets as a
         where a.asset_id = any (p_asset_ids)
+            and not exists (
+                select from equities.corporate_actions as c where c.asset_id = a.asset_id and c.applied_at is null
+            )
     ),
     answered as materialized (
         select (e.bar ->> 'code') || '.' || g.group_key as code, e.bar

@@ -12,9 +12,26 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $func$
+declare
+    v_now constant timestamptz := coalesce((p_context ->> 'now')::timestamptz, headgate.clock());
+    v_results constant headgate.ingest_result[] := array(
+        select m from equities._take_bars(p_context, p_asset_ids, p_payloads, true) as m
+    );
+    v_loaded constant bigint[] := array(
+        select r.asset_id from unnest(v_results) as r where r.status = 'success' and r.watermark is not null
+    );
 begin
-    return query
-    select m.* from equities._take_bars(p_context, p_asset_ids, p_payloads, true) as m;
+    update equities.corporate_actions as c
+    set applied_at = greatest(v_now, c.seen_at)
+    where c.asset_id = any (v_loaded)
+        and c.applied_at is null
+        and c.ex_date <= (v_now at time zone 'UTC')::date;
+    perform equities._note_holes(v_loaded, v_now, true);
+    perform equities._watch_groups(
+        array(select distinct a.group_key from headgate.v_assets as a where a.asset_id = any (v_loaded)), v_now
+    );
+
+    return query select * from unnest(v_results);
 end;
 $func$;
 

@@ -26,6 +26,7 @@ declare
     v_results constant headgate.ingest_result[] := array(
         select m from equities._take_bars(p_context, p_asset_ids, p_payloads, false) as m
     );
+    v_loaded constant bigint[] := array(select r.asset_id from unnest(v_results) as r where r.status = 'success');
     v_restated constant bigint[] := array(select r.asset_id from unnest(v_results) as r where r.status = 'skipped');
 begin
     if v_restated <> '{}' then
@@ -33,6 +34,8 @@ begin
             'prices_historical', v_restated, array_fill(v_now, array[cardinality(v_restated)])
         );
     end if;
+    perform equities._note_holes(v_loaded, v_now, false);
+    perform equities._note_silence(v_loaded, v_now);
 
     return query select * from unnest(v_results);
 end;

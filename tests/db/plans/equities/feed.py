@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from tests.plan import Plan, Row
 
+PIPELINE = "data_collection_equities"
 NOW = "2026-06-17 21:30:00+00"  # a Wednesday, after New York has closed
 COLUMNS = ("open", "high", "low", "close", "adjusted_close", "volume")
 
@@ -68,3 +71,34 @@ def quarantine(plan: Plan, code: str = "AAPL.US") -> dict[str, str]:
         asset=asset_id(plan, code),
     )
     return {x["date"]: x["reason"] for x in rows}
+
+
+Answer = Callable[[str, str, str], Any]
+
+
+def run(plan: Plan, at: str, answer: Answer, **params: Any) -> list[tuple[str, str, str]]:
+    """Carry a run through at a moment: `answer(operation, code, url)` for each request made.
+
+    Return the requests as (operation, code, url), in order.
+    """
+    plan.freeze_clock(at)
+    plan.call("run_pipeline", p_pipeline=PIPELINE, p_params=params, p_run_id=at)
+    asked: list[tuple[str, str, str]] = []
+    while plan.row("execution_status", p_pipeline=PIPELINE, p_run_id=at)["status"] == "running":
+        for chunk in plan.call("claim_jobs", p_runner="test", p_max_chunks=100):
+            if chunk["chunk_id"] is None:
+                continue
+            requests = list(zip(chunk["assets"], chunk["urls"], strict=True))
+            answers = [answer(chunk["operation"], code, url) for code, url in requests]
+            asked += [(chunk["operation"], code, url) for code, url in requests]
+            plan.freeze_clock(datetime.fromisoformat(at) + timedelta(minutes=1))
+            plan.call(
+                "complete_jobs",
+                p_runner="test",
+                p_chunk_id=chunk["chunk_id"],
+                p_lease_no=chunk["lease_no"],
+                p_asset_ids=chunk["asset_ids"],
+                p_outcomes=["success"] * len(answers),
+                p_payloads=[x if isinstance(x, str) else json.dumps(x) for x in answers],
+            )
+    return asked

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from runner.database import connect
 from runner.settings import Settings
-from tests.db.plans.equities.feed import bar, ingest_prices, prices, quarantine
+from tests.db.plans.equities.feed import asset_id, bar, ingest, ingest_prices, prices, quarantine
 from tests.plan import Plan
 
 MONDAY, TUESDAY, WEDNESDAY = "2026-06-15", "2026-06-16", "2026-06-17"
@@ -155,6 +155,40 @@ def test_what_a_bar_was_before_goes_to_the_revisions_and_only_a_change_does(db: 
     assert [x["volume"] for x in rows] == [1000, 1004]
     assert [x["known_to"].minute for x in rows] == [44, 48]
     assert rows[1]["known_from"] == rows[0]["known_to"], "known without a gap"
+
+
+@pytest.mark.parametrize(
+    ("factor", "reason"),
+    [(100, "a hundred times the bar before"), (0.01, "a hundredth of the bar before")],
+)
+def test_pence_are_no_pounds_until_the_whole_history_says_so(db: Plan, factor: float, reason: str):
+    def priced(date: str, factor: float) -> dict[str, Any]:
+        names = ("open", "high", "low", "close", "adjusted_close")
+        return bar(date, **{x: bar(date)[x] * factor for x in names})
+
+    ingest_prices(db, {"VOD.LSE": [bar(MONDAY), bar(TUESDAY)]})
+    other_unit = [priced(x, factor) for x in (MONDAY, TUESDAY, WEDNESDAY)]
+    results = [ingest_prices(db, {"VOD.LSE": x})["VOD.LSE"] for x in (other_unit, other_unit[2:])]
+
+    assert [(x["status"], x["records"]) for x in results] == [("success", 0)] * 2
+    assert sorted(prices(db, "VOD.LSE")) == [MONDAY, TUESDAY]
+    assert quarantine(db, "VOD.LSE") == {WEDNESDAY: reason}
+    ingest(db, "ingest_history", {"VOD.LSE": other_unit})
+    assert sorted(prices(db, "VOD.LSE")) == [MONDAY, TUESDAY, WEDNESDAY]
+    assert quarantine(db, "VOD.LSE") == {}
+
+
+def test_a_split_of_a_hundred_is_no_other_unit(db: Plan):
+    ingest_prices(db, {"AAPL.US": [bar(MONDAY)]})
+    db.sql(
+        "insert into equities.corporate_actions (asset_id, ex_date, kind, ratio, seen_at) "
+        "values (%(asset)s, '2026-06-16', 'split', 0.01, now())",
+        asset=asset_id(db, "AAPL.US"),
+    )
+    names = ("open", "high", "low", "close", "adjusted_close")
+    ingest_prices(db, {"AAPL.US": [bar(TUESDAY, **{x: 1100.0 for x in names})]})
+
+    assert TUESDAY in prices(db)
 
 
 def test_one_poisonous_answer_does_not_harm_its_neighbours(db: Plan):

@@ -98,6 +98,7 @@ def test_the_pipeline_has_its_steps_in_order(db: Plan):
         "discover_delta",
         "check_api_quota",
         *fan_outs,
+        "publish_prices",
         "finalize_execution",
     ]
     assert fan_outs == {
@@ -108,7 +109,9 @@ def test_the_pipeline_has_its_steps_in_order(db: Plan):
         "load_fx_rates": None,
     }
     assert all(x["depends_on"] == ["check_api_quota"] for x in steps if x["function"] is None)
-    assert (steps[-1]["depends_on"], steps[-1]["trigger_rule"]) == (list(fan_outs), "all_done")
+    publish, finalize = steps[-2:]
+    assert (publish["depends_on"], publish["trigger_rule"]) == (list(fan_outs), "all_done")
+    assert (finalize["depends_on"], finalize["trigger_rule"]) == (["publish_prices"], "all_done")
 
 
 def test_the_parameters_have_their_defaults(db: Plan):
@@ -176,7 +179,7 @@ def test_applying_the_rows_again_leaves_the_operator_s_settings(database: Settin
         plan.scalar(
             "select count(*) from headgate.pipeline_steps join headgate.pipelines as p using (pipeline_id) where p.name = 'data_collection_equities'"
         )
-        == 9
+        == 10
     )
 
 

@@ -1,0 +1,171 @@
+-- What becomes of listings when a list has been compared; each returns how many.
+
+create or replace function equities._rename_listings(
+    p_changes jsonb,
+    p_today date
+)
+returns integer
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_change record;
+begin
+    for v_change in
+        select c.* from jsonb_to_recordset(p_changes) as c (asset_id bigint, code text, name text, isin text) order by c.asset_id
+    loop
+        perform equities._end_listing(v_change.asset_id, p_today);
+        perform headgate.rename_asset(v_change.asset_id, v_change.code);
+        insert into equities.listings (asset_id, valid, code, group_key, name, isin)
+        select a.asset_id, daterange(p_today, null), a.code, a.group_key, v_change.name, v_change.isin
+        from headgate.v_assets as a
+        where a.asset_id = v_change.asset_id;
+        delete from equities.missing_symbols as m where m.asset_id = v_change.asset_id;
+    end loop;
+    return jsonb_array_length(p_changes);
+end;
+$func$;
+
+comment on function equities._rename_listings(jsonb, date) is 'Give listings their new codes from a day on.';
+
+create or replace function equities._delist(
+    p_gone bigint[],
+    p_group_key text,
+    p_today date
+)
+returns integer
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_missing record;
+    v_delisted integer := 0;
+begin
+    insert into equities.missing_symbols as m (asset_id, since, lists)
+    select g.asset_id, p_today, 1
+    from unnest(p_gone) as g (asset_id)
+    order by g.asset_id
+    on conflict (asset_id) do update
+    set lists = m.lists + 1;
+
+    for v_missing in
+        delete from equities.missing_symbols as m
+        where m.asset_id = any (p_gone)
+            and m.lists >= equities._setting('lists_without')
+        returning m.asset_id, m.since
+    loop
+        perform equities._end_listing(v_missing.asset_id, v_missing.since);
+        perform headgate.set_asset_active(v_missing.asset_id, false);
+        v_delisted := v_delisted + 1;
+    end loop;
+    return v_delisted;
+end;
+$func$;
+
+comment on function equities._delist(bigint[], text, date) is
+    'Count the lists that lack listings; those that several lacked have been delisted since the first of them.';
+
+create or replace function equities._relist(
+    p_back jsonb,
+    p_today date
+)
+returns integer
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_asset record;
+    v_relisted integer := 0;
+begin
+    for v_asset in
+        select a.*
+        from jsonb_array_elements_text(p_back) as b (asset_id)
+        join headgate.v_assets as a on a.asset_id = b.asset_id::bigint
+        order by a.asset_id
+    loop
+        delete from equities.missing_symbols as m where m.asset_id = v_asset.asset_id;
+        if not v_asset.is_active then
+            insert into equities.listings (asset_id, valid, code, group_key, name, isin)
+            values (
+                v_asset.asset_id, daterange(p_today, null), v_asset.code, v_asset.group_key, v_asset.attributes ->> 'name',
+                v_asset.attributes ->> 'isin'
+            );
+            perform headgate.set_asset_active(v_asset.asset_id, true);
+            v_relisted := v_relisted + 1;
+        end if;
+    end loop;
+    return v_relisted;
+end;
+$func$;
+
+comment on function equities._relist(jsonb, date) is 'Listings that are in the list again: no longer missing, or listed anew.';
+
+create or replace function equities._reuse_codes(
+    p_changes jsonb,
+    p_group_key text,
+    p_today date
+)
+returns integer
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_change record;
+    v_old headgate.v_assets;
+    v_code text;
+begin
+    for v_change in
+        select c.*
+        from jsonb_to_recordset(p_changes) as c (asset_id bigint, code text, name text, isin text, type text, currency text)
+        order by c.asset_id
+    loop
+        select * into v_old from headgate.v_assets as a where a.asset_id = v_change.asset_id;
+        select c.code into v_code
+        from generate_series(0, 99) as n
+        cross join lateral (
+            select regexp_replace(v_change.code, '[.][^.]*$', '') || '_old' || coalesce(nullif(n, 0)::text, '') || '.' || p_group_key as code
+        ) as c
+        where not exists (select from headgate.v_assets as a where a.universe = 'equities' and a.code = c.code)
+        order by n
+        limit 1;
+        perform equities._end_listing(v_old.asset_id, p_today);
+        delete from equities.missing_symbols as m where m.asset_id = v_old.asset_id;
+        perform headgate.rename_asset(v_old.asset_id, v_code);
+        perform headgate.set_asset_active(v_old.asset_id, false);
+        perform headgate.upsert_assets('equities', jsonb_build_array(jsonb_build_object(
+            'code', v_change.code, 'group_key', p_group_key, 'calendar', v_old.calendar,
+            'attributes', v_old.attributes - array['sector', 'country'] || jsonb_strip_nulls(jsonb_build_object(
+                'name', v_change.name, 'isin', v_change.isin, 'type', v_change.type, 'currency', v_change.currency
+            ))
+        )));
+        insert into equities.listings (asset_id, valid, code, group_key, name, isin)
+        select a.asset_id, daterange(p_today, null), a.code, a.group_key, v_change.name, v_change.isin
+        from headgate.v_assets as a
+        where a.universe = 'equities' and a.code = v_change.code;
+    end loop;
+    return jsonb_array_length(p_changes);
+end;
+$func$;
+
+comment on function equities._reuse_codes(jsonb, text, date) is 'Codes that mean another company from a day on: the old listing ends, a new one begins.';
+
+create or replace function equities._end_listing(
+    p_asset_id bigint,
+    p_day date
+)
+returns void
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    update equities.listings as l
+    set valid = daterange(lower(l.valid), greatest(p_day, lower(l.valid) + 1))
+    where l.asset_id = p_asset_id
+        and upper_inf(l.valid);
+$func$;
+
+comment on function equities._end_listing(bigint, date) is 'The code a listing has holds no longer from a day on.';

@@ -1,0 +1,22 @@
+-- The due rule of splits_bulk and dividends_bulk. Their asset is one session of one exchange (universe equities_days), so that
+-- days missed are caught up together: it is due once, when its data are out.
+
+create or replace function equities.actions_due_at(
+    p_asset_id bigint,
+    p_watermark timestamptz,
+    p_now timestamptz
+)
+returns timestamptz
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+    select headgate.published_at('eodhd', a.calendar, (a.attributes ->> 'session')::date)
+    from headgate.v_assets as a
+    where a.asset_id = p_asset_id
+        and p_watermark is null;
+$func$;
+
+comment on function equities.actions_due_at(bigint, timestamptz, timestamptz) is
+    'When the splits and dividends of an exchange''s session are asked for: when its data are out, and once.';

@@ -1,0 +1,97 @@
+"""A provider with one exchange, Lisbon, that tests bend: its sessions, splits, holes and lists."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from tests.db.plans.equities.feed import bar, run
+from tests.plan import Plan, Row
+
+EVENING = "22:30:00+00"
+
+
+@dataclass
+class Market:
+    """Answers requests as the provider would on a day; all prices are alike but for what is said."""
+
+    plan: Plan
+    codes: list[str]
+    day: str = ""
+    splits: dict[str, dict[str, float]] = field(default_factory=dict)  # code -> ex-date -> ratio
+    holes: dict[str, set[str]] = field(default_factory=dict)
+    lists: list[Row] | None = None
+    log: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.plan.sql(
+            "update headgate.assets set is_active = false "
+            "where universe = 'equities' and code <> all (%(codes)s)",
+            codes=self.codes,
+        )
+        self.plan.sql(
+            "update headgate.asset_processing_state set next_due_at = '2026-01-01' "
+            "where next_due_at is not null"
+        )
+        self.sessions = [
+            x["day"]
+            for x in self.plan.sql(
+                "select session::text as day from headgate.trading_sessions where "
+                "calendar = 'XLIS' and session between '2026-01-01' and '2026-12-31' order by 1"
+            )
+        ]
+
+    def evening(self, day: str) -> list[tuple[str, str]]:
+        """Run the pipeline on a day's evening; return what was asked for, without fundamentals."""
+        self.day = day
+        self.log = run(self.plan, f"{day} {EVENING}", self.answer, exchanges=["LS"])
+        return sorted((x, y) for x, y, _ in self.log if x != "fundamentals_bulk")
+
+    def answer(self, operation: str, code: str, url: str) -> Any:
+        """Answer one request."""
+        if operation == "fundamentals_bulk":
+            return {"General": {"Code": code}}
+        if operation in ("splits_bulk", "dividends_bulk"):
+            return self.actions(url)
+        if operation == "symbol_list":
+            return self.lists or []
+        if operation == "eod_bulk":
+            asked = re.search(r"date=([-\d]+)", url)
+            day = asked[1] if asked else self.day
+            bars = [(x, b) for x in self.codes for b in self.bars(x) if b["date"] == day]
+            return [{"code": x.removesuffix(".LS"), **b} for x, b in bars]
+        since = re.search(r"from=([-\d]+)", url)
+        return [x for x in self.bars(code) if x["date"] >= (since[1] if since else "")]
+
+    def actions(self, url: str) -> list[Row]:
+        """Return the splits of the session that is asked for."""
+        asked = re.search(r"date=([-\d]+)", url)
+        assert asked, url
+        return [
+            {"code": code.removesuffix(".LS"), "date": day, "split": f"{ratio:.6f}/1.000000"}
+            for code, splits in self.splits.items()
+            for day, ratio in splits.items()
+            if day == asked[1] and "splits" in url
+        ]
+
+    def bars(self, code: str) -> list[Row]:
+        """Return a listing's bars as of the day, adjusted for the splits so far."""
+        known = {x: y for x, y in self.splits.get(code, {}).items() if x <= self.day}
+        found = []
+        for day in self.sessions:
+            if day > self.day or day in self.holes.get(code, ()):
+                continue
+            factor = 1.0
+            for ex_date, ratio in known.items():
+                factor *= ratio if day < ex_date else 1.0
+            found.append(bar(day, close=11.0, adjusted_close=11.0 / factor))
+        return found
+
+
+def weekdays(start: str, count: int) -> list[str]:
+    """Return so many weekdays from a day on."""
+    first = date.fromisoformat(start).toordinal()
+    days = [date.fromordinal(first + x) for x in range(count * 2)]
+    return [x.isoformat() for x in days if x.weekday() < 5][:count]
