@@ -17,6 +17,7 @@ from runner.commands.doctor import doctor
 from runner.commands.explain import explain
 from runner.commands.forecast import forecast
 from runner.commands.migrate import migrate
+from runner.commands.report import report
 from runner.commands.run import run
 from runner.commands.server import down, dsn, psql, up
 from runner.commands.status import status
@@ -77,6 +78,7 @@ for command in (
     forecast,
     status,
     chart,
+    report,
     doctor,
 ):
     app.command()(command)

@@ -1,4 +1,5 @@
 -- The screener's rows are made anew, all at once, and compared with those before: where they look wrong, the old ones stay.
+-- So do those of an exchange whose last session publish_prices has held back.
 -- A currency whose rate is wanted becomes an asset of the universe `fx`, so that the next run of data_collection_equities asks
 -- for it; none is asked for before a listing needs it.
 
@@ -18,6 +19,7 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_now constant timestamptz := headgate.clock();
+    v_held constant text[] := equities._held_groups();
     v_asset_ids bigint[];
     v_prices double precision[];
 begin
@@ -25,14 +27,18 @@ begin
 
     select array_agg(s.asset_id), array_agg(s.price_usd) into v_asset_ids, v_prices from equities.screener as s;
     begin
-        delete from equities.screener;
-        insert into equities.screener select r.* from equities._screener_rows(v_now) as r;
+        delete from equities.screener as s where s.group_key <> all (v_held);
+        insert into equities.screener
+        select r.* from equities._screener_rows(v_now) as r where r.group_key <> all (v_held);
         select count(*) into listings from equities.screener;
         reason := equities._screener_fault(v_asset_ids, v_prices);
         if reason is not null then
             raise exception using errcode = 'raise_exception', message = reason;
         end if;
         is_published := true;
+        if v_held <> '{}' then
+            reason := 'as they were before, because their prices are held back: ' || array_to_string(v_held, ', ');
+        end if;
         perform headgate.resolve_alert('screener');
     exception
         when raise_exception then
@@ -72,6 +78,23 @@ $func$;
 
 comment on function equities._screener_fault(bigint[], double precision[]) is
     'What is wrong with the screener''s rows, compared with the prices in US dollars before.';
+
+-- Exchanges whose newest session did not stand an error's check and so is not published.
+create or replace function equities._held_groups()
+returns text[]
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select coalesce(array_agg(distinct r.group_key order by r.group_key), '{}')
+    from equities.check_results as r
+    left join equities.publications as p using (group_key)
+    where not r.is_passed
+        and r.severity = 'error'
+        and r.session > coalesce(p.published_to, '-infinity');
+$func$;
+
+comment on function equities._held_groups() is 'Exchanges whose newest session is held back by its checks.';
 
 -- The currency pairs that listings with indicators need.
 create or replace function equities._wanted_pairs()

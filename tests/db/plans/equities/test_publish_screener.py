@@ -98,3 +98,17 @@ def test_rows_that_look_wrong_are_not_shown_and_an_alert_tells(db: Plan, fault, 
     db.sql("delete from equities.screener")
     assert publish(db)["is_published"]
     assert db.sql(alerts) == []
+
+
+def test_an_exchange_whose_prices_are_held_back_keeps_its_rows(db: Plan):
+    ingest_indicators(db, {"AAPL.US": FIGURE, "MC.PA": FIGURE})
+    publish(db)
+    db.sql(
+        "insert into equities.check_results values"
+        " ('PA', '2026-06-16', 'share_of_bars', now(), 0.1, 0.9, 'error', false)"
+    )
+    ingest_indicators(db, dict.fromkeys(("AAPL.US", "MC.PA"), {**FIGURE, "rsi_14": 70.0}))
+    result = publish(db)
+
+    assert {code: row["rsi_14"] for code, row in shown(db).items()} == {"AAPL.US": 70, "MC.PA": 55}
+    assert result["is_published"] and result["reason"].endswith("held back: PA")
