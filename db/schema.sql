@@ -608,6 +608,30 @@ ALTER FUNCTION equities._end_listing(p_asset_id bigint, p_day date) OWNER TO hea
 COMMENT ON FUNCTION equities._end_listing(p_asset_id bigint, p_day date) IS 'The code a listing has holds no longer from a day on.';
 
 --
+-- Name: _held_groups(); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._held_groups() RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(array_agg(distinct r.group_key order by r.group_key), '{}')
+    from equities.check_results as r
+    left join equities.publications as p using (group_key)
+    where not r.is_passed
+        and r.severity = 'error'
+        and r.session > coalesce(p.published_to, '-infinity');
+$$;
+
+ALTER FUNCTION equities._held_groups() OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _held_groups(); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._held_groups() IS 'Exchanges whose newest session is held back by its checks.';
+
+--
 -- Name: _is_odd(text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -3801,6 +3825,7 @@ CREATE FUNCTION equities.publish_screener(p_pipeline text, p_run_id text) RETURN
     AS $$
 declare
     v_now constant timestamptz := headgate.clock();
+    v_held constant text[] := equities._held_groups();
     v_asset_ids bigint[];
     v_prices double precision[];
 begin
@@ -3808,14 +3833,18 @@ begin
 
     select array_agg(s.asset_id), array_agg(s.price_usd) into v_asset_ids, v_prices from equities.screener as s;
     begin
-        delete from equities.screener;
-        insert into equities.screener select r.* from equities._screener_rows(v_now) as r;
+        delete from equities.screener as s where s.group_key <> all (v_held);
+        insert into equities.screener
+        select r.* from equities._screener_rows(v_now) as r where r.group_key <> all (v_held);
         select count(*) into listings from equities.screener;
         reason := equities._screener_fault(v_asset_ids, v_prices);
         if reason is not null then
             raise exception using errcode = 'raise_exception', message = reason;
         end if;
         is_published := true;
+        if v_held <> '{}' then
+            reason := 'as they were before, because their prices are held back: ' || array_to_string(v_held, ', ');
+        end if;
         perform headgate.resolve_alert('screener');
     exception
         when raise_exception then
@@ -17991,6 +18020,12 @@ REVOKE ALL ON FUNCTION equities._delist(p_gone bigint[], p_group_key text, p_tod
 --
 
 REVOKE ALL ON FUNCTION equities._end_listing(p_asset_id bigint, p_day date) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _held_groups(); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._held_groups() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_odd(p_payload text); Type: ACL; Schema: equities; Owner: headgate_plan_equities

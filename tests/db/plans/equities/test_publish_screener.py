@@ -107,7 +107,8 @@ def test_an_exchange_whose_prices_are_held_back_keeps_its_rows(db: Plan):
         "insert into equities.check_results values"
         " ('PA', '2026-06-16', 'share_of_bars', now(), 0.1, 0.9, 'error', false)"
     )
-    ingest_indicators(db, dict.fromkeys(("AAPL.US", "MC.PA"), {**FIGURE, "rsi_14": 70.0}))
+    later = {**FIGURE, "rsi_14": 70.0}
+    ingest_indicators(db, {"AAPL.US": later, "MC.PA": later})
     result = publish(db)
 
     assert {code: row["rsi_14"] for code, row in shown(db).items()} == {"AAPL.US": 70, "MC.PA": 55}
