@@ -127,6 +127,10 @@ endif
 test/airflow: $(AIRFLOW_DEV) ## Run the tests that need Airflow: DAGs, operators, and all its processes
 	@$(AIRFLOW_BIN)/pytest tests/dags tests/runner/test_airflow.py tests/airflow $(ARGS)
 
+.PHONY: attack
+attack: $(DEV) ## Attack every promise for 20 minutes (`make test` does it for two; HEADGATE_ATTACK_SEED repeats a run)
+	@HEADGATE_ATTACK=long $(BIN)/pytest tests/attacks $(ARGS)
+
 .PHONY: bench
 bench: $(DEV) ## Measure: ratios against a baseline of the same run
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -5525,16 +5525,17 @@ $$;
 ALTER FUNCTION headgate._checked_name(p_function text) OWNER TO headgate_owner;
 
 --
--- Name: _claim(text, headgate.providers, text[], integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _claim(text, headgate.providers, text[], integer, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_may_end boolean, p_now timestamp with time zone) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_is_probe boolean;
-    v_chunks headgate.chunks[];
+    v_taken record;
+    v_ended bigint[];
     v_granted bigint[];
 begin
     select o.is_probe into v_is_probe from headgate._openness(p_provider, p_now) as o where o.is_open;
@@ -5542,20 +5543,29 @@ begin
         return;
     end if;
 
-    v_chunks := headgate._take_messages(
+    select * into v_taken from headgate._take_messages(
         p_provider, p_queues, case when v_is_probe then 1 else p_max_chunks end, p_now
     );
-    if cardinality(v_chunks) = 0 then
+    if p_may_end and v_taken.unfit <> '{}' then
+        v_ended := headgate._end_unfit(v_taken.unfit, p_now);
+        perform headgate._put_back(c.queue, c.msg_id)
+        from unnest(v_taken.fit || v_taken.unfit) as c
+        where c.chunk_id <> all (v_ended);
+        return query select * from headgate._no_chunk(p_now, p_now);
+        return;
+    end if;
+    perform headgate._put_back(c.queue, c.msg_id) from unnest(v_taken.unfit) as c;
+    if v_taken.fit = '{}' then
         return;
     end if;
 
-    v_granted := headgate._pass_gate(p_provider, v_chunks, v_is_probe, p_now);
-    perform headgate._put_back(c.queue, c.msg_id) from unnest(v_chunks) as c where c.chunk_id <> all (v_granted);
+    v_granted := headgate._pass_gate(p_provider, v_taken.fit, v_is_probe, p_now);
+    perform headgate._put_back(c.queue, c.msg_id) from unnest(v_taken.fit) as c where c.chunk_id <> all (v_granted);
     return query select * from headgate._lease(p_runner, p_provider, v_granted, v_is_probe, p_now);
 end;
 $$;
 
-ALTER FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_may_end boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _close_execution(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -5789,6 +5799,22 @@ $$;
 ALTER FUNCTION headgate._close_step(p_step headgate.process_steps, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _closed_providers(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._closed_providers(p_now timestamp with time zone) RETURNS TABLE(provider_id bigint, closed_until timestamp with time zone, reason text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select p.provider_id, k.closed_until, k.reason
+    from headgate.providers as p
+    cross join lateral headgate._closing(p, null, '{}', '{}', p_now) as k
+    where k.closed_until > p_now;
+$$;
+
+ALTER FUNCTION headgate._closed_providers(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _closing(headgate.providers, jsonb, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -5997,36 +6023,66 @@ $$;
 ALTER FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean) OWNER TO headgate_owner;
 
 --
--- Name: _cure(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _cure(bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._cure(p_chunk_id bigint, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._cure(p_chunk_ids bigint[], p_now timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_chunk headgate.chunks;
-    v_closed record;
-    v_patience interval;
+    v_late record;
+    v_waiting bigint[];
+    v_ready bigint[];
+    v_lacking bigint[];
 begin
-    select * into v_chunk from headgate.chunks as c where c.chunk_id = p_chunk_id;
-    select o.patience into v_patience from headgate.operations as o where o.operation_id = v_chunk.operation_id;
-    select c.* into v_closed
-    from headgate.providers as p
-    cross join lateral headgate._closing(p, null, '{}', '{}', p_now) as c
-    where p.provider_id = v_chunk.provider_id;
-
-    if v_closed.closed_until > coalesce(v_chunk.park_until, p_now + v_patience) then
-        perform headgate._end_chunks(array[p_chunk_id], 'deferred', v_closed.reason, p_now);
-    elsif v_chunk.state = 'parked' and v_closed.closed_until > p_now then
-        update headgate.chunks as c set wake_at = v_closed.closed_until where c.chunk_id = p_chunk_id;
-    elsif v_chunk.state = 'parked' then
-        perform headgate._send_chunks(array[p_chunk_id], p_now);
+    if p_chunk_ids = '{}' then
+        return 0;
     end if;
+    for v_late in
+        select k.reason, array_agg(c.chunk_id) as chunk_ids
+        from headgate.chunks as c
+        join headgate.operations as o using (operation_id)
+        join headgate._closed_providers(p_now) as k on k.provider_id = c.provider_id
+        where c.chunk_id = any (p_chunk_ids)
+            and k.closed_until > coalesce(c.park_until, p_now + o.patience)
+        group by k.reason
+        order by k.reason
+        limit 1
+    loop
+        perform headgate._end_chunks(v_late.chunk_ids, 'deferred', v_late.reason, p_now);
+        return cardinality(v_late.chunk_ids);
+    end loop;
+
+    with waiting as (
+        update headgate.chunks as c
+        set wake_at = k.closed_until
+        from headgate._closed_providers(p_now) as k
+        where c.chunk_id = any (p_chunk_ids)
+            and c.state = 'parked'
+            and k.provider_id = c.provider_id
+        returning c.chunk_id
+    )
+    select coalesce(array_agg(w.chunk_id), '{}') into v_waiting from waiting as w;
+    v_ready := array(
+        select c.chunk_id
+        from headgate.chunks as c
+        where c.chunk_id = any (p_chunk_ids)
+            and c.state = 'parked'
+            and c.chunk_id <> all (v_waiting)
+        order by c.chunk_id
+    );
+    v_lacking := headgate._unaffordable(v_ready, p_now);
+    if v_lacking <> '{}' then
+        perform headgate._end_chunks(v_lacking, 'deferred', 'quota: no units are left in this window', p_now);
+    elsif v_ready <> '{}' then
+        perform headgate._send_chunks(v_ready, p_now);
+    end if;
+    return cardinality(p_chunk_ids);
 end;
 $$;
 
-ALTER FUNCTION headgate._cure(p_chunk_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._cure(p_chunk_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _decide(bigint, jsonb, timestamp with time zone, integer, text, headgate.plan_class[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6326,57 +6382,10 @@ CREATE FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text, p_reas
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_chunks headgate.chunks[];
-    v_step record;
-    v_release record;
+    v_ended constant headgate.chunks[] := headgate._end_rows(p_chunk_ids, p_status, p_reason, p_now);
 begin
-    v_chunks := array(
-        select c from headgate.chunks as c where c.chunk_id = any (p_chunk_ids) order by c.chunk_id for update
-    );
-    if v_chunks = '{}' then
-        return 0;
-    end if;
-    perform pgmq.delete(c.queue, c.msg_id) from unnest(v_chunks) as c where c.msg_id is not null;
-    delete from headgate.chunks as c where c.chunk_id = any (array(select u.chunk_id from unnest(v_chunks) as u));
-    perform headgate._let_go(v_chunks);
-
-    insert into headgate.asset_processing_details (
-        execution_id, asset_id, operation_id, round, step, status, reason, units, attempts, records, api_calls_used,
-        duration_ms, ended_at
-    )
-    select
-        c.execution_id, u.asset_id, c.operation_id, c.round, c.step, p_status, p_reason, headgate._paid(c), c.requests, 0,
-        headgate._paid(c), 0, p_now
-    from unnest(v_chunks) as c
-    cross join unnest(c.asset_ids) as u (asset_id);
-
-    for v_step in
-        select
-            c.execution_id,
-            c.step,
-            sum(cardinality(c.asset_ids))::integer as jobs,
-            sum(cardinality(c.asset_ids) * headgate._paid(c))::integer as units
-        from unnest(v_chunks) as c
-        group by c.execution_id, c.step
-        order by c.execution_id, c.step
-    loop
-        perform headgate._count_jobs(
-            v_step.execution_id, v_step.step, headgate._tally_of(p_status, p_reason, v_step.jobs, v_step.units), p_now
-        );
-    end loop;
-
-    for v_release in
-        select c.provider_id, c.window_opened_at, sum(c.units)::integer as units
-        from unnest(v_chunks) as c
-        where c.state <> 'leased'
-            and c.window_opened_at is not null
-        group by c.provider_id, c.window_opened_at
-        order by c.provider_id, c.window_opened_at
-    loop
-        perform headgate._move_units(v_release.provider_id, v_release.window_opened_at, -v_release.units, 0);
-    end loop;
-
-    return (select sum(cardinality(c.asset_ids)) from unnest(v_chunks) as c);
+    perform headgate._return_units(v_ended);
+    return coalesce((select sum(cardinality(c.asset_ids)) from unnest(v_ended) as c), 0);
 end;
 $$;
 
@@ -6446,15 +6455,108 @@ $$;
 ALTER FUNCTION headgate._end_late_parked(p_chunk headgate.chunks, p_asset_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _end_rows(bigint[], text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._end_rows(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) RETURNS headgate.chunks[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_chunks headgate.chunks[];
+    v_step record;
+begin
+    v_chunks := array(
+        select c from headgate.chunks as c where c.chunk_id = any (p_chunk_ids) order by c.chunk_id for update
+    );
+    if v_chunks = '{}' then
+        return v_chunks;
+    end if;
+    perform pgmq.delete(c.queue, c.msg_id) from unnest(v_chunks) as c where c.msg_id is not null;
+    delete from headgate.chunks as c where c.chunk_id = any (array(select u.chunk_id from unnest(v_chunks) as u));
+    perform headgate._let_go(v_chunks);
+
+    insert into headgate.asset_processing_details (
+        execution_id, asset_id, operation_id, round, step, status, reason, units, attempts, records, api_calls_used,
+        duration_ms, ended_at
+    )
+    select
+        c.execution_id, u.asset_id, c.operation_id, c.round, c.step, p_status, p_reason, headgate._paid(c), c.requests, 0,
+        headgate._paid(c), 0, p_now
+    from unnest(v_chunks) as c
+    cross join unnest(c.asset_ids) as u (asset_id);
+
+    for v_step in
+        select
+            c.execution_id,
+            c.step,
+            sum(cardinality(c.asset_ids))::integer as jobs,
+            sum(cardinality(c.asset_ids) * headgate._paid(c))::integer as units
+        from unnest(v_chunks) as c
+        group by c.execution_id, c.step
+        order by c.execution_id, c.step
+    loop
+        perform headgate._count_jobs(
+            v_step.execution_id, v_step.step, headgate._tally_of(p_status, p_reason, v_step.jobs, v_step.units), p_now
+        );
+    end loop;
+
+    return v_chunks;
+end;
+$$;
+
+ALTER FUNCTION headgate._end_rows(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _end_unfit(headgate.chunks[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._end_unfit(p_chunks headgate.chunks[], p_now timestamp with time zone) RETURNS bigint[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_verdict constant text := headgate._verdict(p_chunks[1], p_now);
+    v_chunks constant headgate.chunks[] := array(
+        select c
+        from unnest(p_chunks) as c
+        where headgate._verdict(c, p_now) = v_verdict
+            and c.lost_reason is not distinct from (p_chunks[1]).lost_reason
+    );
+    v_chunk_ids constant bigint[] := array(select c.chunk_id from unnest(v_chunks) as c);
+begin
+    case v_verdict
+        when 'over' then
+            perform headgate._end_chunks(v_chunk_ids, 'cancelled', 'its step had ended', p_now);
+        when 'deadly' then
+            perform headgate._end_chunks(
+                v_chunk_ids, 'deferred',
+                coalesce('house: three times: ' || (p_chunks[1]).lost_reason, 'house: its lease ran out three times'), p_now
+            );
+        when 'poor' then
+            perform headgate._end_chunks(v_chunk_ids, 'deferred', 'quota: no units are left in this window', p_now);
+        when 'split' then
+            perform headgate._locked_pairs(v_chunks);
+            perform headgate._split_chunk(c) from unnest(v_chunks) as c;
+        else
+            return '{}';  -- somebody has opened its step again meanwhile
+    end case;
+    return v_chunk_ids;
+end;
+$$;
+
+ALTER FUNCTION headgate._end_unfit(p_chunks headgate.chunks[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _end_unstarted(headgate.chunks, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._end_unstarted(p_chunk headgate.chunks, p_reason text, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._end_unstarted(p_chunk headgate.chunks, p_reason text, p_now timestamp with time zone) RETURNS headgate.chunks[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    perform headgate._end_chunks(
+    return headgate._end_rows(
         array(
             select c.chunk_id
             from headgate.chunks as c
@@ -9472,6 +9574,32 @@ $$;
 ALTER FUNCTION headgate._resolve_params(p_pipeline headgate.pipelines, p_params jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _return_units(headgate.chunks[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._return_units(p_chunks headgate.chunks[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_release record;
+begin
+    for v_release in
+        select c.provider_id, c.window_opened_at, sum(c.units)::integer as units
+        from unnest(p_chunks) as c
+        where c.state <> 'leased'
+            and c.window_opened_at is not null
+        group by c.provider_id, c.window_opened_at
+        order by c.provider_id, c.window_opened_at
+    loop
+        perform headgate._move_units(v_release.provider_id, v_release.window_opened_at, -v_release.units, 0);
+    end loop;
+end;
+$$;
+
+ALTER FUNCTION headgate._return_units(p_chunks headgate.chunks[]) OWNER TO headgate_owner;
+
+--
 -- Name: _round_counts(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10312,10 +10440,11 @@ CREATE FUNCTION headgate._sweep(p_limit integer) RETURNS integer
     AS $$
 declare
     v_now constant timestamptz := headgate.clock();
+    v_chunk_ids bigint[];
     v_chunk_id bigint;
     v_swept integer := 0;
 begin
-    for v_chunk_id in
+    v_chunk_ids := array(
         select c.chunk_id
         from headgate.chunks as c
         join headgate.process_executions as e using (execution_id)
@@ -10333,15 +10462,20 @@ begin
         order by c.chunk_id
         limit p_limit
         for update of c skip locked
-    loop
-        begin
-            perform headgate._cure(v_chunk_id, v_now);
-            v_swept := v_swept + 1;
-        exception
-            when others then
-                raise warning 'chunk % could not be swept: %', v_chunk_id, sqlerrm;
-        end;
-    end loop;
+    );
+    begin
+        v_swept := headgate._cure(v_chunk_ids, v_now);
+    exception
+        when others then
+            foreach v_chunk_id in array v_chunk_ids loop
+                begin
+                    v_swept := v_swept + headgate._cure(array[v_chunk_id], v_now);
+                exception
+                    when others then
+                        raise warning 'chunk % could not be swept: %', v_chunk_id, sqlerrm;
+                end;
+            end loop;
+    end;
     if v_swept = 0 then
         v_swept := headgate._resend_lost(p_limit, v_now);
     end if;
@@ -10392,7 +10526,7 @@ ALTER FUNCTION headgate._take_chunk(p_queue text, p_msg_id bigint, p_message jso
 -- Name: _take_messages(headgate.providers, text[], integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._take_messages(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) RETURNS headgate.chunks[]
+CREATE FUNCTION headgate._take_messages(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone, OUT fit headgate.chunks[], OUT unfit headgate.chunks[]) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -10401,49 +10535,30 @@ declare
     v_message record;
     v_chunk headgate.chunks;
     v_verdict text;
-    v_taken headgate.chunks[] := '{}';
-    v_over bigint[] := '{}';
-    v_deadly bigint[] := '{}';
-    v_poor bigint[] := '{}';
-    v_reason text;
 begin
+    fit := '{}';
+    unfit := '{}';
     foreach v_queue in array array[p_provider.name || '_high', p_provider.name || '_normal', p_provider.name || '_low'] loop
         continue when p_queues is not null and v_queue <> all (p_queues);
-        exit when cardinality(v_taken) >= p_max_chunks;
+        exit when cardinality(fit) + cardinality(unfit) >= p_max_chunks;
         for v_message in
-            select m.msg_id, m.message from pgmq.read(v_queue, 300, p_max_chunks - cardinality(v_taken)) as m
+            select m.msg_id, m.message
+            from pgmq.read(v_queue, 300, p_max_chunks - cardinality(fit) - cardinality(unfit)) as m
         loop
             v_chunk := headgate._take_chunk(v_queue, v_message.msg_id, v_message.message, p_now);
             continue when v_chunk.chunk_id is null;
             v_verdict := headgate._verdict(v_chunk, p_now);
             case v_verdict
-                when 'fit' then v_taken := v_taken || v_chunk;
-                when 'over' then v_over := v_over || v_chunk.chunk_id;
-                when 'deadly' then v_deadly := v_deadly || v_chunk.chunk_id;
-                when 'poor' then v_poor := v_poor || v_chunk.chunk_id;
+                when 'fit' then fit := fit || v_chunk;
                 when 'paused' then perform headgate._take_out(v_chunk);
-                when 'split' then perform headgate._split_chunk(v_chunk);
+                else unfit := unfit || v_chunk;
             end case;
         end loop;
     end loop;
-
-    if cardinality(v_over || v_deadly || v_poor) > 0 then
-        perform headgate._end_chunks(v_over, 'cancelled', 'its step had ended', p_now);
-        for v_reason, v_deadly in
-            select coalesce('house: three times: ' || c.lost_reason, 'house: its lease ran out three times'), array_agg(c.chunk_id)
-            from headgate.chunks as c
-            where c.chunk_id = any (v_deadly)
-            group by 1
-        loop
-            perform headgate._end_chunks(v_deadly, 'deferred', v_reason, p_now);
-        end loop;
-        perform headgate._end_chunks(v_poor, 'deferred', 'quota: no units are left in this window', p_now);
-    end if;
-    return v_taken;
 end;
 $$;
 
-ALTER FUNCTION headgate._take_messages(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._take_messages(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone, OUT fit headgate.chunks[], OUT unfit headgate.chunks[]) OWNER TO headgate_owner;
 
 --
 -- Name: _take_order(headgate.pipelines, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11532,7 +11647,7 @@ begin
         select p.* from headgate.providers as p where p.name <> all (p_avoid) order by random()
     loop
         exit when p_max_chunks <= 0;
-        return query select * from headgate._claim(p_runner, v_provider, p_queues, p_max_chunks, v_now);
+        return query select * from headgate._claim(p_runner, v_provider, p_queues, p_max_chunks, true, v_now);
         if found then
             return;
         end if;
@@ -11599,6 +11714,7 @@ declare
     v_closed record;
     v_fates headgate.job_fate[];
     v_tally headgate.job_tally;
+    v_unstarted headgate.chunks[] := '{}';
 begin
     perform headgate._check_report(
         p_asset_ids, p_outcomes, p_blames, p_payloads, p_closing, p_row_counts, cardinality(p_rows)
@@ -11626,19 +11742,21 @@ begin
         perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);
     end if;
     if v_closing ->> 'until' = 'execution' then
-        perform headgate._end_unstarted(v_chunk, 'house: ' || coalesce(v_closing ->> 'reason', 'closed'), v_now);
+        v_unstarted := headgate._end_unstarted(v_chunk, 'house: ' || coalesce(v_closing ->> 'reason', 'closed'), v_now);
     end if;
     perform headgate._note_answers(v_provider, v_chunk, p_outcomes, p_blames, v_closing, v_closed.closed_until, v_closed.reason, v_now);
+    perform headgate._return_units(v_unstarted);
     perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
 
-    -- Who holds the gate or the window already asks again in a transaction of its own: a claim may meet steps that have ended.
+    -- Who holds the gate or the window already asks again in a transaction of its own. We hold a step: of what the claim meets,
+    -- nothing is ended.
     if p_claim > 0
         and v_provider.name <> all (p_avoid)
         and v_tally.refund = 0
         and v_closing is null
         and not coalesce('provider' = any (p_blames), false)
     then
-        return query select * from headgate._claim(p_runner, v_provider, p_queues, p_claim, v_now);
+        return query select * from headgate._claim(p_runner, v_provider, p_queues, p_claim, false, v_now);
     end if;
 end;
 $$;
@@ -12294,6 +12412,12 @@ begin
         order by c.chunk_id
         for update of c
     );
+    -- Whoever cancels or skips holds the execution: we come before its second look, or after its end.
+    perform
+    from headgate.process_executions as e
+    where e.execution_id = any (array(select c.execution_id from unnest(v_released) as c))
+    order by e.execution_id
+    for key share;
     foreach v_chunk in array v_released loop
         chunk_id := v_chunk.chunk_id;
         released := cardinality(v_chunk.asset_ids);
@@ -18515,10 +18639,10 @@ REVOKE ALL ON FUNCTION headgate._check_unpaused(p_pipeline headgate.pipelines) F
 REVOKE ALL ON FUNCTION headgate._checked_name(p_function text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_may_end boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_may_end boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _close_execution(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -18531,6 +18655,12 @@ REVOKE ALL ON FUNCTION headgate._close_execution(p_execution_id bigint, p_now ti
 --
 
 REVOKE ALL ON FUNCTION headgate._close_step(p_step headgate.process_steps, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _closed_providers(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._closed_providers(p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _closing(p_provider headgate.providers, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT closed_until timestamp with time zone, OUT reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -18557,10 +18687,10 @@ REVOKE ALL ON FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, 
 REVOKE ALL ON FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION _cure(p_chunk_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _cure(p_chunk_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._cure(p_chunk_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._cure(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -18597,6 +18727,18 @@ REVOKE ALL ON FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation h
 --
 
 REVOKE ALL ON FUNCTION headgate._end_late_parked(p_chunk headgate.chunks, p_asset_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _end_rows(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._end_rows(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _end_unfit(p_chunks headgate.chunks[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._end_unfit(p_chunks headgate.chunks[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _end_unstarted(p_chunk headgate.chunks, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -19061,6 +19203,12 @@ REVOKE ALL ON FUNCTION headgate._reserve_queued(p_chunk_ids bigint[], p_now time
 REVOKE ALL ON FUNCTION headgate._resolve_params(p_pipeline headgate.pipelines, p_params jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _return_units(p_chunks headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._return_units(p_chunks headgate.chunks[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _round_counts(p_execution_id bigint, p_step text, OUT failed integer, OUT deferred integer, OUT deferred_by_fault integer, OUT cancelled integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -19217,10 +19365,10 @@ REVOKE ALL ON FUNCTION headgate._sweep(p_limit integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._take_chunk(p_queue text, p_msg_id bigint, p_message jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _take_messages(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _take_messages(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone, OUT fit headgate.chunks[], OUT unfit headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._take_messages(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._take_messages(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone, OUT fit headgate.chunks[], OUT unfit headgate.chunks[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _take_order(p_pipeline headgate.pipelines, p_params jsonb, p_now timestamp with time zone, OUT order_id bigint, OUT params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner

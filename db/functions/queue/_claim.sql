@@ -1,11 +1,13 @@
 -- Claims of one provider: messages are read most urgent first, their chunks locked if nobody else has them, and, last, the gate
--- and the quota window move once for all that are granted. It starts from messages, so it skips and never waits.
+-- and the quota window move once for all that are granted. It starts from messages, so it skips and never waits. A claim either
+-- gives leases or ends what nobody may lease any more, so that each locks what it needs in order.
 
 create or replace function headgate._claim(
     p_runner text,
     p_provider headgate.providers,
     p_queues text[],
     p_max_chunks integer,
+    p_may_end boolean,
     p_now timestamptz
 )
 returns setof headgate.claimed_chunk
@@ -15,7 +17,8 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_is_probe boolean;
-    v_chunks headgate.chunks[];
+    v_taken record;
+    v_ended bigint[];
     v_granted bigint[];
 begin
     select o.is_probe into v_is_probe from headgate._openness(p_provider, p_now) as o where o.is_open;
@@ -23,15 +26,24 @@ begin
         return;
     end if;
 
-    v_chunks := headgate._take_messages(
+    select * into v_taken from headgate._take_messages(
         p_provider, p_queues, case when v_is_probe then 1 else p_max_chunks end, p_now
     );
-    if cardinality(v_chunks) = 0 then
+    if p_may_end and v_taken.unfit <> '{}' then
+        v_ended := headgate._end_unfit(v_taken.unfit, p_now);
+        perform headgate._put_back(c.queue, c.msg_id)
+        from unnest(v_taken.fit || v_taken.unfit) as c
+        where c.chunk_id <> all (v_ended);
+        return query select * from headgate._no_chunk(p_now, p_now);
+        return;
+    end if;
+    perform headgate._put_back(c.queue, c.msg_id) from unnest(v_taken.unfit) as c;
+    if v_taken.fit = '{}' then
         return;
     end if;
 
-    v_granted := headgate._pass_gate(p_provider, v_chunks, v_is_probe, p_now);
-    perform headgate._put_back(c.queue, c.msg_id) from unnest(v_chunks) as c where c.chunk_id <> all (v_granted);
+    v_granted := headgate._pass_gate(p_provider, v_taken.fit, v_is_probe, p_now);
+    perform headgate._put_back(c.queue, c.msg_id) from unnest(v_taken.fit) as c where c.chunk_id <> all (v_granted);
     return query select * from headgate._lease(p_runner, p_provider, v_granted, v_is_probe, p_now);
 end;
 $func$;
@@ -75,15 +87,15 @@ as $func$
     );
 $func$;
 
--- Messages become chunks that are locked and fit to be leased. What is not is dealt with at the end, all of a kind together:
--- a step that is held must not keep anybody waiting while more is read.
+-- Messages become chunks that are locked: fit to be leased, or not.
 create or replace function headgate._take_messages(
     p_provider headgate.providers,
     p_queues text[],
     p_max_chunks integer,
-    p_now timestamptz
+    p_now timestamptz,
+    out fit headgate.chunks[],
+    out unfit headgate.chunks[]
 )
-returns headgate.chunks[]
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
@@ -93,45 +105,67 @@ declare
     v_message record;
     v_chunk headgate.chunks;
     v_verdict text;
-    v_taken headgate.chunks[] := '{}';
-    v_over bigint[] := '{}';
-    v_deadly bigint[] := '{}';
-    v_poor bigint[] := '{}';
-    v_reason text;
 begin
+    fit := '{}';
+    unfit := '{}';
     foreach v_queue in array array[p_provider.name || '_high', p_provider.name || '_normal', p_provider.name || '_low'] loop
         continue when p_queues is not null and v_queue <> all (p_queues);
-        exit when cardinality(v_taken) >= p_max_chunks;
+        exit when cardinality(fit) + cardinality(unfit) >= p_max_chunks;
         for v_message in
-            select m.msg_id, m.message from pgmq.read(v_queue, 300, p_max_chunks - cardinality(v_taken)) as m
+            select m.msg_id, m.message
+            from pgmq.read(v_queue, 300, p_max_chunks - cardinality(fit) - cardinality(unfit)) as m
         loop
             v_chunk := headgate._take_chunk(v_queue, v_message.msg_id, v_message.message, p_now);
             continue when v_chunk.chunk_id is null;
             v_verdict := headgate._verdict(v_chunk, p_now);
             case v_verdict
-                when 'fit' then v_taken := v_taken || v_chunk;
-                when 'over' then v_over := v_over || v_chunk.chunk_id;
-                when 'deadly' then v_deadly := v_deadly || v_chunk.chunk_id;
-                when 'poor' then v_poor := v_poor || v_chunk.chunk_id;
+                when 'fit' then fit := fit || v_chunk;
                 when 'paused' then perform headgate._take_out(v_chunk);
-                when 'split' then perform headgate._split_chunk(v_chunk);
+                else unfit := unfit || v_chunk;
             end case;
         end loop;
     end loop;
+end;
+$func$;
 
-    if cardinality(v_over || v_deadly || v_poor) > 0 then
-        perform headgate._end_chunks(v_over, 'cancelled', 'its step had ended', p_now);
-        for v_reason, v_deadly in
-            select coalesce('house: three times: ' || c.lost_reason, 'house: its lease ran out three times'), array_agg(c.chunk_id)
-            from headgate.chunks as c
-            where c.chunk_id = any (v_deadly)
-            group by 1
-        loop
-            perform headgate._end_chunks(v_deadly, 'deferred', v_reason, p_now);
-        end loop;
-        perform headgate._end_chunks(v_poor, 'deferred', 'quota: no units are left in this window', p_now);
-    end if;
-    return v_taken;
+-- Chunks that nobody may lease any more are ended or split, those of one verdict and reason, so that there is one order of
+-- locks. Returns them; the next claim meets the others.
+create or replace function headgate._end_unfit(
+    p_chunks headgate.chunks[],
+    p_now timestamptz
+)
+returns bigint[]
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_verdict constant text := headgate._verdict(p_chunks[1], p_now);
+    v_chunks constant headgate.chunks[] := array(
+        select c
+        from unnest(p_chunks) as c
+        where headgate._verdict(c, p_now) = v_verdict
+            and c.lost_reason is not distinct from (p_chunks[1]).lost_reason
+    );
+    v_chunk_ids constant bigint[] := array(select c.chunk_id from unnest(v_chunks) as c);
+begin
+    case v_verdict
+        when 'over' then
+            perform headgate._end_chunks(v_chunk_ids, 'cancelled', 'its step had ended', p_now);
+        when 'deadly' then
+            perform headgate._end_chunks(
+                v_chunk_ids, 'deferred',
+                coalesce('house: three times: ' || (p_chunks[1]).lost_reason, 'house: its lease ran out three times'), p_now
+            );
+        when 'poor' then
+            perform headgate._end_chunks(v_chunk_ids, 'deferred', 'quota: no units are left in this window', p_now);
+        when 'split' then
+            perform headgate._locked_pairs(v_chunks);
+            perform headgate._split_chunk(c) from unnest(v_chunks) as c;
+        else
+            return '{}';  -- somebody has opened its step again meanwhile
+    end case;
+    return v_chunk_ids;
 end;
 $func$;
 

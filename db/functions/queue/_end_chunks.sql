@@ -14,15 +14,34 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
+    v_ended constant headgate.chunks[] := headgate._end_rows(p_chunk_ids, p_status, p_reason, p_now);
+begin
+    perform headgate._return_units(v_ended);
+    return coalesce((select sum(cardinality(c.asset_ids)) from unnest(v_ended) as c), 0);
+end;
+$func$;
+
+-- All but the units: whoever also touches the gate does so between the two, because the window is the last that is locked.
+create or replace function headgate._end_rows(
+    p_chunk_ids bigint[],
+    p_status text,
+    p_reason text,
+    p_now timestamptz
+)
+returns headgate.chunks[]
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
     v_chunks headgate.chunks[];
     v_step record;
-    v_release record;
 begin
     v_chunks := array(
         select c from headgate.chunks as c where c.chunk_id = any (p_chunk_ids) order by c.chunk_id for update
     );
     if v_chunks = '{}' then
-        return 0;
+        return v_chunks;
     end if;
     perform pgmq.delete(c.queue, c.msg_id) from unnest(v_chunks) as c where c.msg_id is not null;
     delete from headgate.chunks as c where c.chunk_id = any (array(select u.chunk_id from unnest(v_chunks) as u));
@@ -53,9 +72,23 @@ begin
         );
     end loop;
 
+    return v_chunks;
+end;
+$func$;
+
+-- What these chunks had reserved goes back; what a lease has spent stays spent.
+create or replace function headgate._return_units(p_chunks headgate.chunks[])
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_release record;
+begin
     for v_release in
         select c.provider_id, c.window_opened_at, sum(c.units)::integer as units
-        from unnest(v_chunks) as c
+        from unnest(p_chunks) as c
         where c.state <> 'leased'
             and c.window_opened_at is not null
         group by c.provider_id, c.window_opened_at
@@ -63,8 +96,6 @@ begin
     loop
         perform headgate._move_units(v_release.provider_id, v_release.window_opened_at, -v_release.units, 0);
     end loop;
-
-    return (select sum(cardinality(c.asset_ids)) from unnest(v_chunks) as c);
 end;
 $func$;
 

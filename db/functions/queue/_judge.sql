@@ -273,19 +273,19 @@ begin
 end;
 $func$;
 
--- The provider refuses this execution: whatever of it has not started, with this provider, is over.
+-- The provider refuses this execution: whatever of it has not started, with this provider, is over. The caller returns units.
 create or replace function headgate._end_unstarted(
     p_chunk headgate.chunks,
     p_reason text,
     p_now timestamptz
 )
-returns void
+returns headgate.chunks[]
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    perform headgate._end_chunks(
+    return headgate._end_rows(
         array(
             select c.chunk_id
             from headgate.chunks as c

@@ -1,6 +1,7 @@
 -- What used to need a daemon, a few rows at a time, on the back of calls that happen anyway: parked chunks whose time has come are
 -- sent, those of providers closed beyond their patience end as deferred, lost messages are sent again.
--- Row by row, each in a subtransaction: one that cannot be cured does not keep the others from their cure.
+-- All at once, so that each kind of lock is taken in order; when that fails, row by row, each in a subtransaction: one that cannot
+-- be cured does not keep the others from their cure.
 
 create or replace function headgate._sweep(p_limit integer)
 returns integer
@@ -10,10 +11,11 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_now constant timestamptz := headgate.clock();
+    v_chunk_ids bigint[];
     v_chunk_id bigint;
     v_swept integer := 0;
 begin
-    for v_chunk_id in
+    v_chunk_ids := array(
         select c.chunk_id
         from headgate.chunks as c
         join headgate.process_executions as e using (execution_id)
@@ -31,15 +33,20 @@ begin
         order by c.chunk_id
         limit p_limit
         for update of c skip locked
-    loop
-        begin
-            perform headgate._cure(v_chunk_id, v_now);
-            v_swept := v_swept + 1;
-        exception
-            when others then
-                raise warning 'chunk % could not be swept: %', v_chunk_id, sqlerrm;
-        end;
-    end loop;
+    );
+    begin
+        v_swept := headgate._cure(v_chunk_ids, v_now);
+    exception
+        when others then
+            foreach v_chunk_id in array v_chunk_ids loop
+                begin
+                    v_swept := v_swept + headgate._cure(array[v_chunk_id], v_now);
+                exception
+                    when others then
+                        raise warning 'chunk % could not be swept: %', v_chunk_id, sqlerrm;
+                end;
+            end loop;
+    end;
     if v_swept = 0 then
         v_swept := headgate._resend_lost(p_limit, v_now);
     end if;
@@ -48,36 +55,79 @@ begin
 end;
 $func$;
 
--- One chunk: wait on, be sent, or end.
+-- Chunks end, for one reason at a time, or else wait on and are sent; returns how many. The next sweep meets the others.
 create or replace function headgate._cure(
-    p_chunk_id bigint,
+    p_chunk_ids bigint[],
     p_now timestamptz
 )
-returns void
+returns integer
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_chunk headgate.chunks;
-    v_closed record;
-    v_patience interval;
+    v_late record;
+    v_waiting bigint[];
+    v_ready bigint[];
+    v_lacking bigint[];
 begin
-    select * into v_chunk from headgate.chunks as c where c.chunk_id = p_chunk_id;
-    select o.patience into v_patience from headgate.operations as o where o.operation_id = v_chunk.operation_id;
-    select c.* into v_closed
-    from headgate.providers as p
-    cross join lateral headgate._closing(p, null, '{}', '{}', p_now) as c
-    where p.provider_id = v_chunk.provider_id;
-
-    if v_closed.closed_until > coalesce(v_chunk.park_until, p_now + v_patience) then
-        perform headgate._end_chunks(array[p_chunk_id], 'deferred', v_closed.reason, p_now);
-    elsif v_chunk.state = 'parked' and v_closed.closed_until > p_now then
-        update headgate.chunks as c set wake_at = v_closed.closed_until where c.chunk_id = p_chunk_id;
-    elsif v_chunk.state = 'parked' then
-        perform headgate._send_chunks(array[p_chunk_id], p_now);
+    if p_chunk_ids = '{}' then
+        return 0;
     end if;
+    for v_late in
+        select k.reason, array_agg(c.chunk_id) as chunk_ids
+        from headgate.chunks as c
+        join headgate.operations as o using (operation_id)
+        join headgate._closed_providers(p_now) as k on k.provider_id = c.provider_id
+        where c.chunk_id = any (p_chunk_ids)
+            and k.closed_until > coalesce(c.park_until, p_now + o.patience)
+        group by k.reason
+        order by k.reason
+        limit 1
+    loop
+        perform headgate._end_chunks(v_late.chunk_ids, 'deferred', v_late.reason, p_now);
+        return cardinality(v_late.chunk_ids);
+    end loop;
+
+    with waiting as (
+        update headgate.chunks as c
+        set wake_at = k.closed_until
+        from headgate._closed_providers(p_now) as k
+        where c.chunk_id = any (p_chunk_ids)
+            and c.state = 'parked'
+            and k.provider_id = c.provider_id
+        returning c.chunk_id
+    )
+    select coalesce(array_agg(w.chunk_id), '{}') into v_waiting from waiting as w;
+    v_ready := array(
+        select c.chunk_id
+        from headgate.chunks as c
+        where c.chunk_id = any (p_chunk_ids)
+            and c.state = 'parked'
+            and c.chunk_id <> all (v_waiting)
+        order by c.chunk_id
+    );
+    v_lacking := headgate._unaffordable(v_ready, p_now);
+    if v_lacking <> '{}' then
+        perform headgate._end_chunks(v_lacking, 'deferred', 'quota: no units are left in this window', p_now);
+    elsif v_ready <> '{}' then
+        perform headgate._send_chunks(v_ready, p_now);
+    end if;
+    return cardinality(p_chunk_ids);
 end;
+$func$;
+
+-- The providers that are closed now, until when, and why.
+create or replace function headgate._closed_providers(p_now timestamptz)
+returns table (provider_id bigint, closed_until timestamptz, reason text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select p.provider_id, k.closed_until, k.reason
+    from headgate.providers as p
+    cross join lateral headgate._closing(p, null, '{}', '{}', p_now) as k
+    where k.closed_until > p_now;
 $func$;
 
 -- A message that is gone although its chunk waits for it (a restored or purged queue) is sent again.

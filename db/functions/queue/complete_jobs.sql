@@ -37,6 +37,7 @@ declare
     v_closed record;
     v_fates headgate.job_fate[];
     v_tally headgate.job_tally;
+    v_unstarted headgate.chunks[] := '{}';
 begin
     perform headgate._check_report(
         p_asset_ids, p_outcomes, p_blames, p_payloads, p_closing, p_row_counts, cardinality(p_rows)
@@ -64,19 +65,21 @@ begin
         perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);
     end if;
     if v_closing ->> 'until' = 'execution' then
-        perform headgate._end_unstarted(v_chunk, 'house: ' || coalesce(v_closing ->> 'reason', 'closed'), v_now);
+        v_unstarted := headgate._end_unstarted(v_chunk, 'house: ' || coalesce(v_closing ->> 'reason', 'closed'), v_now);
     end if;
     perform headgate._note_answers(v_provider, v_chunk, p_outcomes, p_blames, v_closing, v_closed.closed_until, v_closed.reason, v_now);
+    perform headgate._return_units(v_unstarted);
     perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
 
-    -- Who holds the gate or the window already asks again in a transaction of its own: a claim may meet steps that have ended.
+    -- Who holds the gate or the window already asks again in a transaction of its own. We hold a step: of what the claim meets,
+    -- nothing is ended.
     if p_claim > 0
         and v_provider.name <> all (p_avoid)
         and v_tally.refund = 0
         and v_closing is null
         and not coalesce('provider' = any (p_blames), false)
     then
-        return query select * from headgate._claim(p_runner, v_provider, p_queues, p_claim, v_now);
+        return query select * from headgate._claim(p_runner, v_provider, p_queues, p_claim, false, v_now);
     end if;
 end;
 $func$;

@@ -26,6 +26,12 @@ begin
         order by c.chunk_id
         for update of c
     );
+    -- Whoever cancels or skips holds the execution: we come before its second look, or after its end.
+    perform
+    from headgate.process_executions as e
+    where e.execution_id = any (array(select c.execution_id from unnest(v_released) as c))
+    order by e.execution_id
+    for key share;
     foreach v_chunk in array v_released loop
         chunk_id := v_chunk.chunk_id;
         released := cardinality(v_chunk.asset_ids);

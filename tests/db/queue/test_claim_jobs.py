@@ -264,7 +264,7 @@ class TestDeaths:
         toy.begin()
         toy.expire(*toy.claim())
         toy.expire(*toy.claim())
-        assert toy.claim() == []
+        assert toy.ask()[0]["chunk_id"] is None
 
         singles = toy.claim(chunks=9)
         assert sorted(len(x["asset_ids"]) for x in singles) == [1, 1, 1]
@@ -273,6 +273,18 @@ class TestDeaths:
             toy.complete(chunk)
         assert {x["units"] for x in toy.details()} == {3}
         assert toy.step()["status"] == "succeeded"
+
+    def test_two_chunks_that_one_claim_meets_are_each_split_once(self, toy: Toy):
+        toy.tune(chunk_size=3)
+        toy.add(9)
+        toy.begin()
+        toy.expire(*toy.claim(chunks=2))
+        toy.expire(*toy.claim(chunks=2))
+
+        assert toy.ask(chunks=3)[0]["chunk_id"] is None
+        assert sorted(len(x["asset_ids"]) for x in toy.chunks()) == [1, 1, 1, 1, 1, 1, 3]
+        assert toy.drain() == 9
+        assert toy.endings() == {"success": 9}
 
     def test_one_deadly_job_condemns_only_itself(self, toy: Toy):
         deadly, *others = toy.add(3)
@@ -300,7 +312,7 @@ class TestDeaths:
         toy.begin()
         toy.expire(*toy.claim())
         toy.expire(*toy.claim())
-        assert toy.claim() == []
+        assert toy.ask()[0]["chunk_id"] is None
 
         assert toy.drain() == 1
         assert toy.endings() == {"deferred": 2, "success": 1}

@@ -20,7 +20,7 @@ def test_it_is_tried_again_then_split_and_who_dies_alone_is_deferred_with_the_re
         (chunk,) = toy.claim()
         assert len(chunk["asset_ids"]) == 2
         lose(toy, chunk)
-    toy.claim()
+    toy.ask()
     singles = [*toy.claim(), *toy.claim()]
     assert [len(x["asset_ids"]) for x in singles] == [1, 1]
     lose(toy, singles[0])

@@ -1,0 +1,268 @@
+"""Runners, server, line and disk are hit at random moments; the books hold after each blow."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from runner.database import connect
+from runner.errors import HeadgateError
+from runner.migrate import migrate
+from runner.settings import Settings
+from tests.acceptance.house import House, killed_at_the_end, wait_until
+from tests.attacks.blows import Ground, Line, ground
+from tests.attacks.form import T, dice, either, tell
+from tests.db.books import assert_books_balance
+from tests.db.conftest import TOY
+from tests.plan import Plan, Row
+from tests.servers import DB
+from tests.standin import Process
+
+LEASE_SECONDS = 2.0
+RUNNERS = 3
+BLOWS = either(20, 200)
+JOBS = either(800, 5_000)
+FAULTS: list[dict[str, Any]] = [
+    {"match": {"probability": 0.03}, "fault": {"kind": "status", "status": 500}},
+    {"match": {"probability": 0.02}, "fault": {"kind": "drop", "where": "before"}},
+    {"match": {"probability": 0.02}, "fault": {"kind": "drop", "where": "unanswered"}},
+    {"match": {"probability": 0.02}, "fault": {"kind": "drop", "where": "body"}},
+    {"match": {"probability": 0.02}, "fault": "truncated"},
+    {"match": {"every": 700}, "fault": {"kind": "status", "status": 429, "retry_after": 1}},
+    {"match": {}, "fault": {"kind": "latency", "ms": 40}},
+]
+EMPTY = "truncate headgate.assets, headgate.trading_sessions cascade"
+SHOP = """
+update headgate.providers
+set base_url = %(api)s, quota = 10000000, quota_buffer = 0, secret_name = 'EODHD_API_TOKEN', max_in_flight = 60,
+    breaker_cooldown = '500 ms', auth = '{"in": "query", "name": "api_token"}'
+where name = 'shop'
+"""
+LOOK = """
+update headgate.operations
+set path = '/eod/{asset.code}', query = jsonb_build_object('fmt', 'json', 'from', %(first_day)s::text),
+    lease = '2 seconds', backoff = '100 ms', backoff_max = '2 seconds', timeout = '1 second', patience = '10 minutes',
+    chunk_size = 20, due_every = '1 second', max_attempts = 4
+where name = 'look'
+"""
+EFFECTS = """
+select
+    (select coalesce(sum(a.times), 0) from toy.answers as a)::integer as effects,
+    (select count(*) from headgate.asset_processing_details as d where d.status = 'success')::integer as successes,
+    (select count(*) from headgate.asset_processing_details)::integer as ended
+"""
+BACKENDS = """
+select a.pid from pg_stat_activity as a
+where a.datname = current_database() and a.application_name like 'headgate worker%%'
+order by a.pid
+"""
+TERMINATE = "select pg_terminate_backend(pid) from unnest(%(pids)s::integer[]) as pid"
+LEFT = "select count(*)::integer from headgate.chunks"
+OPEN = "select count(*)::integer from headgate.process_executions where finished_at is null"
+LEDGER = """
+select coalesce(sum(w.spent), 0)::integer as booked, coalesce(max(w.usable), 0) as usable, coalesce(bool_and(w.spent <= w.usable), true) as fits
+from headgate.quota_windows as w join headgate.providers as p using (provider_id) where p.name = 'shop'
+"""
+
+
+@dataclass
+class Battle:
+    """A house under attack: three runners, one of them behind a line, and a run after the other."""
+
+    house: House
+    ground: Ground
+    line: Line
+    dice: random.Random
+    runners: list[subprocess.Popen[str]] = field(default_factory=list)
+    later: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+    blows: Counter[str] = field(default_factory=Counter)
+    runs: int = 0
+
+    # ------------------------------------------------------------------- the work
+
+    def begin(self) -> None:
+        """Start the runners and the first run."""
+        self.runners = [self.recruit(n) for n in range(RUNNERS)]
+        self.go_on()
+
+    def recruit(self, number: int) -> subprocess.Popen[str]:
+        """Start a runner; the first one's connections go over the line."""
+        dsn = f"postgresql://postgres@127.0.0.1:{self.line.port}/{self.house.settings.database}"
+        return self.house.worker(concurrency=10, **({} if number else {"HEADGATE_DSN": dsn}))
+
+    def go_on(self) -> None:
+        """Start the next run when there is none."""
+        if self.patiently(lambda plan: plan.scalar(OPEN)) == 0:
+            self.runs += 1
+            run = {"p_pipeline": "plain", "p_run_id": f"r{self.runs}"}
+            self.patiently(lambda plan: plan.call("run_pipeline", **run))
+
+    def patiently(self, what: Callable[[Plan], T]) -> T:
+        """Ask the server something; when it is gone, wait for it, and start it if need be."""
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                return what(self.house.plan)
+            except (psycopg.OperationalError, HeadgateError) as exc:
+                code = getattr(exc, "sqlstate", None) or ""
+                if code.startswith("HG") or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+                self.ground.start()
+
+    # ------------------------------------------------------------------- the blows
+
+    def strike(self) -> None:
+        """Hit something."""
+        names = ["kill", "kill", "stop", "stop", "terminate", "terminate", "restart", "hold"]
+        name = self.dice.choice(names + ["fill"] * self.ground.has_disk)
+        self.blows[name] += 1
+        getattr(self, name)()
+
+    def kill(self) -> None:
+        """Kill a runner, and let another one come."""
+        number = self.dice.randrange(RUNNERS)
+        self.runners[number].kill()
+        self.runners[number].wait()
+        self.runners[number] = self.recruit(number)
+
+    def stop(self) -> None:
+        """Let a runner sleep until it has lost its leases."""
+        process = self.dice.choice(self.runners)
+        process.send_signal(signal.SIGSTOP)
+        self.in_time(lambda: process.send_signal(signal.SIGCONT))
+
+    def terminate(self) -> None:
+        """End some of the runners' sessions."""
+        pids = [x["pid"] for x in self.patiently(lambda plan: plan.sql(BACKENDS))]
+        chosen = self.dice.sample(pids, min(len(pids), self.dice.randint(1, 4)))
+        self.patiently(lambda plan: plan.sql(TERMINATE, pids=chosen))
+
+    def restart(self) -> None:
+        """Stop the server at once, and start it."""
+        self.ground.stop_at_once()
+        self.ground.start()
+
+    def hold(self) -> None:
+        """Hold the line until the leases behind it are lost, then cut it."""
+        self.line.hold()
+        self.in_time(self.line.cut)
+
+    def fill(self) -> None:
+        """Fill the server's disk for a moment."""
+        self.ground.fill()
+        time.sleep(self.dice.uniform(0.3, 1.0))
+        self.ground.empty()
+
+    def in_time(self, what: Callable[[], None]) -> None:
+        """Do something when the leases of now have run out."""
+        self.later.append((time.monotonic() + LEASE_SECONDS + 0.7, what))
+
+    def wait(self, seconds: float) -> None:
+        """Let the runners work, and do what is to be done meanwhile."""
+        until = time.monotonic() + seconds
+        while (now := time.monotonic()) < until:
+            for due in [x for x in self.later if x[0] <= now]:
+                self.later.remove(due)
+                due[1]()
+            time.sleep(0.02)
+
+    # -------------------------------------------------------------------- proving
+
+    def check(self) -> Row:
+        """See that both books agree, that nothing was done twice, and that nothing is lost."""
+        served = self.house.standin.book()["served_units"]
+        return self.patiently(lambda plan: self.checked(plan, served))
+
+    def checked(self, plan: Plan, served: int) -> Row:
+        """Check on one connection; whatever was served by then must have been booked."""
+        (ledger,) = plan.sql(LEDGER)
+        assert served <= ledger["booked"] and ledger["fits"], (served, ledger)
+        assert_books_balance(plan)
+        (row,) = plan.sql(EFFECTS)
+        assert row["effects"] == row["successes"], f"a job's effect is there twice or not: {row}"
+        return {**row, **ledger, "served": served}
+
+    def end(self) -> Row:
+        """Wait until all is done: nothing is stuck."""
+        self.wait(LEASE_SECONDS + 1)
+
+        def is_over() -> bool:
+            return not self.patiently(lambda plan: plan.scalar(OPEN))
+
+        wait_until(is_over, "the end of the last run", 90)
+        assert self.patiently(lambda plan: plan.scalar(LEFT)) == 0
+        for runner in self.runners:
+            assert runner.poll() is None, self.house.said(runner)
+        return self.check()
+
+
+@pytest.fixture
+def battle(standin: Process, tmp_path: Path) -> Iterator[Battle]:
+    with battlefield(standin, tmp_path) as (house, there), Line(socket_of(there)) as line:
+        yield Battle(house, there, line, dice("chaos"))
+
+
+@contextmanager
+def battlefield(standin: Process, logs: Path) -> Iterator[tuple[House, Ground]]:
+    """Put the toy world on a server of its own, with the stand-in's listings as its assets."""
+    with ground() as there:
+        settings = Settings(dsn=None, database="headgate", home=there.home, db=DB)
+        migrate(settings)
+        with connect(settings, "test") as connection:
+            codes = connection.execute(
+                "select code from headgate.assets where universe = 'equities' and group_key = 'US'"
+                " order by code limit %s", (JOBS,)
+            ).fetchall()  # fmt: skip
+            connection.execute(
+                "update headgate.settings set value = 'true' where name = 'test_clock'"
+            )
+            connection.execute(TOY.read_text().encode())
+        with killed_at_the_end(House(settings, standin, logs)) as house:
+            house.plan.sql(EMPTY)
+            house.plan.sql(SHOP, api=standin.api)
+            house.plan.sql(LOOK, first_day=house.first_day)
+            assets = [{"code": x["code"], "group_key": "AB"[n % 2]} for n, x in enumerate(codes)]
+            house.plan.call("upsert_assets", p_universe="things", p_assets=Jsonb(assets))
+            yield house, there
+
+
+def socket_of(there: Ground) -> str:
+    """Return the path of a server's socket."""
+    running = there.server.running()
+    assert running is not None
+    return f"{running.socket_dir}/.s.PGSQL.{running.port}"
+
+
+def test_blows_at_random_moments_lose_nothing_and_do_nothing_twice(battle: Battle):
+    battle.house.standin.set_faults(FAULTS)
+    started = time.monotonic()
+    battle.begin()
+    for _ in range(BLOWS):
+        battle.wait(battle.dice.uniform(0.2, 1.4))
+        battle.strike()
+        battle.go_on()
+        battle.check()
+    done = battle.end()
+
+    assert done["successes"] > BLOWS
+    blows = ", ".join(f"{n} {name}" for name, n in sorted(battle.blows.items()))
+    tell(
+        f"chaos: {BLOWS} blows ({blows}) in {time.monotonic() - started:.0f} s, {battle.runs} runs,"
+        f" {done['ended']:,} jobs ended, {done['successes']:,} successes = effects;"
+        f" served {done['served']:,} <= booked {done['booked']:,} <= usable"
+    )
+    if not battle.ground.has_disk:
+        tell("chaos: no blow at the disk: nothing may be mounted here")

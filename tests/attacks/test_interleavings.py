@@ -1,0 +1,247 @@
+"""Two and three sessions, pair by pair and at random: nobody waits for ever, and the order of locks holds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import product
+from typing import Any, LiteralString
+
+import psycopg
+import pytest
+
+from tests.attacks.form import SEED, dice, either, tell
+from tests.db.conftest import Toys
+from tests.db.test_invariants import at_once
+from tests.db.toy import Toy
+from tests.plan import Row
+
+RUN = {"p_pipeline": "plain", "p_run_id": "r1"}
+ROUNDS = either(300, 10_000)
+OPEN = """
+select e.run_id, p.name
+from headgate.process_executions as e join headgate.pipelines as p using (pipeline_id)
+where e.finished_at is null
+"""
+WAITS = "select cardinality(pg_blocking_pids(%(pid)s)) > 0 as waits"
+
+
+class World:
+    """The plain pipeline in full flight, set up anew for each case: planned, queued, leased, parked."""
+
+    def __init__(self, toys: Toys) -> None:
+        self.toys = toys
+        self.one = toys.one
+        self.assets = self.one.add(10) + self.one.add(3, "B")
+        self.one.tune(chunk_size=2, due_every="1 second")
+        self.one.provider(quota=1_000_000, requests_per_minute=100_000)
+        self.leases: list[Row] = []
+
+    def renew(self) -> None:
+        """End what was, and begin another run."""
+        one = self.one
+        one.call("resume_pipeline", p_pipeline="plain")
+        one.provider(closed_until=None)
+        for chunk in one.chunks("leased"):  # of a run that was cancelled
+            one.expire(chunk)
+        for row in one.sql(OPEN):
+            one.finish(row["run_id"], row["name"])
+        while one.chunks():
+            one.claim("w9", 20)
+        for row in one.sql("select asset_id from headgate.assets where not is_active"):
+            one.call("set_asset_active", p_asset_id=row["asset_id"], p_is_active=True)
+        one.sql("truncate headgate.process_executions, headgate.asset_processing_details cascade")
+        one.sql("delete from headgate.quota_windows")
+        one.later(minutes=5)
+        one.start()
+        one.check()
+        one.enqueue()
+        self.leases = one.claim("w1", 2)
+        parked, dead = one.claim("w1", 2)
+        one.complete(parked, "retry", blame="provider")
+        one.expire(dead)
+
+    @property
+    def actions(self) -> dict[str, Callable[[Toy], Any]]:
+        """Return what may be done at this moment, by the name of the function."""
+        first, second = self.leases
+        tokens = {
+            "p_chunk_ids": [x["chunk_id"] for x in self.leases],
+            "p_lease_nos": [x["lease_no"] for x in self.leases],
+        }
+        asset = {"p_asset_id": first["asset_ids"][0]}
+        step = {**RUN, "p_step": "a"}
+        return {
+            "start_execution": lambda t: t.start("r2", "library"),
+            "discover_delta": lambda t: t.call("discover_delta", **RUN),
+            "check_quota": lambda t: t.call("check_quota", **RUN),
+            "enqueue_step": lambda t: t.call("enqueue_step", **RUN, p_step="b"),
+            "claim_jobs": lambda t: t.ask("w2", 2),
+            "complete_jobs": lambda t: t.complete(first, p_claim=1),
+            "complete_jobs (retry)": lambda t: t.complete(second, "retry", blame="provider"),
+            "complete_jobs (402)": lambda t: t.complete(
+                second, "deferred", blame="quota", closing={"until": "reset"}
+            ),
+            "complete_jobs (401)": lambda t: t.complete(
+                second, "deferred", blame="house", closing={"until": "execution"}
+            ),
+            "extend_leases": lambda t: t.call("extend_leases", p_runner="w1", **tokens),
+            "release_jobs": lambda t: t.call("release_jobs", p_runner="w1", **tokens),
+            "step_status": lambda t: t.call("step_status", **step),
+            "execution_status": lambda t: t.call("execution_status", **RUN),
+            "finalize_execution": lambda t: t.call("finalize_execution", **RUN),
+            "cancel_execution": lambda t: t.call("cancel_execution", **RUN),
+            "retry_failed": lambda t: t.call("retry_failed", **RUN),
+            "skip_step": lambda t: t.call("skip_step", **step),
+            "pause_pipeline": lambda t: t.call("pause_pipeline", p_pipeline="plain"),
+            "resume_pipeline": lambda t: t.call("resume_pipeline", p_pipeline="plain"),
+            "set_provider": lambda t: t.provider(quota=900_000),
+            "reconcile_quota": lambda t: t.call(
+                "reconcile_quota", p_provider="shop", p_reported=5, p_reported_on=t.now.date()
+            ),
+            "reset_asset": lambda t: t.call("reset_asset", **asset),
+            "set_asset_active": lambda t: t.call("set_asset_active", **asset, p_is_active=False),
+            "upsert_assets": lambda t: t.upsert([{"code": "A0", "group_key": "A", "weight": 2}]),
+            "retain": lambda t: t.call("retain", p_keep="900 days"),
+        }
+
+
+@pytest.fixture
+def world(toys: Toys) -> World:
+    return World(toys)
+
+
+def test_each_pair_in_each_order_ends_with_an_answer(world: World):
+    """The second call comes while the first one's transaction is still open."""
+    first, second = world.toys.another(autocommit=False), world.toys.another()
+    world.renew()
+    pairs = list(product(world.actions, repeat=2))
+    dice("pairs").shuffle(pairs)
+    pairs = pairs[: either(60, len(pairs))]
+    waited = Counter[bool]()
+    for a, b in pairs:
+        world.renew()
+        actions = world.actions
+        first.at(world.one.now)  # this opens its transaction
+        second.at(world.one.now)
+        _answer(first, actions[a])
+        with _thread(partial(_answer, second, actions[b])) as answers:
+            waited[_waits(world.one, second, answers)] += 1
+            first.connection.commit()
+        assert _is_fine(answers), f"{b} during {a}: {answers}"
+        world.one.assert_books_balance()
+    tell(f"interleavings: {len(pairs)} pairs, of which {waited[True]} waited, none for ever")
+
+
+def test_three_at_once_again_and_again_without_a_deadlock(world: World):
+    """A deadlock would be repeated by its caller; here each one counts as a fault."""
+    throws = dice("rounds")
+    sessions = [world.toys.another() for _ in range(3)]
+    faults: Counter[str] = Counter()
+    started = time.monotonic()
+    for number in range(ROUNDS):
+        if number % 8 == 0:
+            world.renew()
+        chosen = throws.sample(list(world.actions.items()), 3)
+        for session in sessions:
+            session.at(world.one.now)
+        answers = at_once(
+            *(partial(_answer, s, does) for s, (_, does) in zip(sessions, chosen, strict=True))
+        )
+        for answer in answers:
+            if not _is_fine([answer]):
+                faults[f"{' + '.join(x for x, _ in chosen)}: {answer}"] += 1
+        if number % 10 == 0:
+            world.one.assert_books_balance()
+    assert not faults, f"seed {SEED}: {faults.most_common(20)}"
+    rate = 3 * ROUNDS / (time.monotonic() - started)
+    tell(f"interleavings: {ROUNDS:,} rounds of three sessions, {rate:.0f} calls/s, no deadlock")
+
+
+# Who waits for a row of one kind holds no row of a later kind.
+ORDER: dict[str, LiteralString] = {
+    "chunk": "headgate.chunks",
+    "state": "headgate.asset_processing_state",
+    "step": "headgate.process_steps",
+    "gate": "headgate.provider_gates",
+    "window": "headgate.quota_windows",
+}
+
+
+@pytest.mark.parametrize("kind", ORDER)
+def test_who_waits_for_a_row_holds_no_row_of_a_later_kind(world: World, kind: str):
+    holder, caller, witness = (world.toys.another(autocommit=False) for _ in range(3))
+    later = list(ORDER)[list(ORDER).index(kind) + 1 :]
+    world.renew()
+    waiting: list[str] = []
+    for name in world.actions:
+        world.renew()
+        for session in (holder, caller):
+            session.at(world.one.now)
+            session.connection.commit()
+        does = world.actions[name]
+        holder.connection.execute(f"select 1 from {ORDER[kind]} for update".encode())
+        with _thread(partial(_answer, caller, does)) as answers:
+            if _waits(world.one, caller, answers):
+                waiting.append(name)
+                held = [x for x in later if _is_held(witness, ORDER[x])]
+                assert held == [], f"{name} waits for a {kind} and holds {held}"
+            holder.connection.rollback()
+        caller.connection.rollback()
+        assert _is_fine(answers), f"{name}: {answers}"
+    assert "claim_jobs" not in waiting or kind not in ("chunk", "step"), "claims skip, never wait"
+    tell(
+        f"order of locks: for a {kind} waited {len(waiting)} of {len(world.actions)}, each in order"
+    )
+
+
+def _answer(toy: Toy, does: Callable[[Toy], Any]) -> Any:
+    """Do it; an error of ours is an answer."""
+    try:
+        with toy.connection.transaction():
+            return does(toy)
+    except psycopg.Error as exc:
+        return exc
+
+
+def _is_fine(answers: list[Any]) -> bool:
+    return bool(answers) and not any(
+        isinstance(x, psycopg.Error) and not (x.sqlstate or "").startswith("HG") for x in answers
+    )
+
+
+@contextmanager
+def _thread(what: Callable[[], Any]) -> Iterator[list[Any]]:
+    """Do something meanwhile; it must have ended by the end."""
+    answers: list[Any] = []
+    thread = threading.Thread(target=lambda: answers.append(what()))
+    thread.start()
+    yield answers
+    thread.join(20)
+    assert not thread.is_alive(), "it waits for ever"
+
+
+def _waits(looking: Toy, caller: Toy, answers: list[Any]) -> bool:
+    """Tell whether the caller waits for a lock, or has got its answer."""
+    pid = caller.connection.info.backend_pid
+    deadline = time.monotonic() + 10
+    while not answers:
+        if looking.scalar(WAITS, pid=pid):
+            return True
+        assert time.monotonic() < deadline, "neither an answer nor a lock"
+        time.sleep(0.002)
+    return False
+
+
+def _is_held(witness: Toy, table: LiteralString) -> bool:
+    """Tell whether somebody holds a row of a table, stronger than a reference to it."""
+    count = witness.connection.execute(
+        f"select (select count(*) from {table}) > (select count(*) from ("
+        f"select 1 from {table} for no key update skip locked) as free) as held".encode()
+    ).fetchone()
+    witness.connection.rollback()
+    return bool(count and count["held"])
