@@ -334,7 +334,7 @@ CREATE FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p
         case
             when not c.is_sound then 'doubted'
             when not c.is_known then 'new'
-            when c.is_as_traded and c.asset_id = any (array(select r.asset_id from restated as r)) then 'readjusted'
+            when c.is_as_traded and (p_is_history or c.asset_id = any (array(select r.asset_id from restated as r))) then 'readjusted'
             else 'changed'
         end,
         c.open, c.high, c.low, c.close, c.adjusted_close, c.volume,
@@ -817,10 +817,10 @@ CREATE FUNCTION equities._list_changes(p_group_key text, p_payload text) RETURNS
     ),
     ours as materialized (
         select
-            a.asset_id, a.code, a.is_active, a.attributes ->> 'isin' as isin, equities._plain_name(a.attributes ->> 'name') as plain_name,
-            m.asset_id is not null or a.is_active as is_followed
+            a.asset_id, a.code, a.is_active, coalesce(l.isin, a.attributes ->> 'isin') as isin,
+            equities._plain_name(coalesce(l.name, a.attributes ->> 'name')) as plain_name
         from headgate.v_assets as a
-        left join equities.missing_symbols as m using (asset_id)
+        left join equities.listings as l on l.asset_id = a.asset_id and upper_inf(l.valid)
         where a.universe = 'equities'
             and a.group_key = p_group_key
     ),
@@ -1239,6 +1239,30 @@ ALTER FUNCTION equities._note_holes(p_asset_ids bigint[], p_now timestamp with t
 --
 
 COMMENT ON FUNCTION equities._note_holes(p_asset_ids bigint[], p_now timestamp with time zone, p_is_history boolean) IS 'Keep holes and known gaps of listings up to date, and ask for what is missing when its time has come.';
+
+--
+-- Name: _note_names(text, text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._note_names(p_group_key text, p_payload text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    update equities.listings as l
+    set name = coalesce(r."Name", l.name), isin = coalesce(nullif(r."Isin", ''), l.isin)
+    from jsonb_to_recordset(p_payload::jsonb) as r ("Code" text, "Name" text, "Isin" text)
+    where l.code = r."Code" || '.' || p_group_key
+        and upper_inf(l.valid)
+        and (l.name, l.isin) is distinct from (coalesce(r."Name", l.name), coalesce(nullif(r."Isin", ''), l.isin));
+$$;
+
+ALTER FUNCTION equities._note_names(p_group_key text, p_payload text) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _note_names(p_group_key text, p_payload text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._note_names(p_group_key text, p_payload text) IS 'Keep the names and ISINs of listings as the last list has them.';
 
 --
 -- Name: _note_silence(bigint[], timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -2461,6 +2485,7 @@ begin
                 select (r.change ->> 'asset_id')::bigint from jsonb_array_elements(v_changes -> 'renamed') as r (change)
             ), p_group_key, v_today
         );
+        perform equities._note_names(p_group_key, p_payload);
     end if;
     insert into equities.symbol_lists select v_row.* on conflict do nothing;
     return v_row;
@@ -17734,6 +17759,18 @@ CREATE INDEX corporate_actions_pending_idx ON equities.corporate_actions USING b
 COMMENT ON INDEX equities.corporate_actions_pending_idx IS 'Finds the few histories that wait to be loaded anew.';
 
 --
+-- Name: listings_asset_idx; Type: INDEX; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE INDEX listings_asset_idx ON equities.listings USING btree (asset_id);
+
+--
+-- Name: INDEX listings_asset_idx; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON INDEX equities.listings_asset_idx IS 'Finds the dates of one listing.';
+
+--
 -- Name: screener_market_cap_idx; Type: INDEX; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -18216,6 +18253,12 @@ REVOKE ALL ON FUNCTION equities._missing_sessions(p_asset_ids bigint[], p_since 
 --
 
 REVOKE ALL ON FUNCTION equities._note_holes(p_asset_ids bigint[], p_now timestamp with time zone, p_is_history boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _note_names(p_group_key text, p_payload text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._note_names(p_group_key text, p_payload text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _note_silence(p_asset_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities

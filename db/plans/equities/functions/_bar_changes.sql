@@ -4,7 +4,7 @@
 -- verdict       what it means
 -- new           believed, and not stored
 -- changed       believed, and stored otherwise: what was stored becomes a revision
--- readjusted    only its adjusted_close moved, as in its whole history
+-- readjusted    only its adjusted_close moved, and the answer is the whole history
 -- lost          stored, and not in the history that takes the old one's place
 -- doubted       not believed
 -- answer        no bar but the answer as a whole: date is how far it reaches, fault why nothing of it counts
@@ -126,7 +126,7 @@ as $func$
         case
             when not c.is_sound then 'doubted'
             when not c.is_known then 'new'
-            when c.is_as_traded and c.asset_id = any (array(select r.asset_id from restated as r)) then 'readjusted'
+            when c.is_as_traded and (p_is_history or c.asset_id = any (array(select r.asset_id from restated as r))) then 'readjusted'
             else 'changed'
         end,
         c.open, c.high, c.low, c.close, c.adjusted_close, c.volume,

@@ -90,6 +90,7 @@ begin
                 select (r.change ->> 'asset_id')::bigint from jsonb_array_elements(v_changes -> 'renamed') as r (change)
             ), p_group_key, v_today
         );
+        perform equities._note_names(p_group_key, p_payload);
     end if;
     insert into equities.symbol_lists select v_row.* on conflict do nothing;
     return v_row;
@@ -121,10 +122,10 @@ as $func$
     ),
     ours as materialized (
         select
-            a.asset_id, a.code, a.is_active, a.attributes ->> 'isin' as isin, equities._plain_name(a.attributes ->> 'name') as plain_name,
-            m.asset_id is not null or a.is_active as is_followed
+            a.asset_id, a.code, a.is_active, coalesce(l.isin, a.attributes ->> 'isin') as isin,
+            equities._plain_name(coalesce(l.name, a.attributes ->> 'name')) as plain_name
         from headgate.v_assets as a
-        left join equities.missing_symbols as m using (asset_id)
+        left join equities.listings as l on l.asset_id = a.asset_id and upper_inf(l.valid)
         where a.universe = 'equities'
             and a.group_key = p_group_key
     ),
@@ -183,6 +184,26 @@ as $func$
 $func$;
 
 comment on function equities._list_changes(text, text) is 'How a list differs from our listings.';
+
+-- Companies change their names before or after their symbols: the last one told is what the next list is compared with.
+create or replace function equities._note_names(
+    p_group_key text,
+    p_payload text
+)
+returns void
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    update equities.listings as l
+    set name = coalesce(r."Name", l.name), isin = coalesce(nullif(r."Isin", ''), l.isin)
+    from jsonb_to_recordset(p_payload::jsonb) as r ("Code" text, "Name" text, "Isin" text)
+    where l.code = r."Code" || '.' || p_group_key
+        and upper_inf(l.valid)
+        and (l.name, l.isin) is distinct from (coalesce(r."Name", l.name), coalesce(nullif(r."Isin", ''), l.isin));
+$func$;
+
+comment on function equities._note_names(text, text) is 'Keep the names and ISINs of listings as the last list has them.';
 
 -- Names are compared without punctuation and case.
 create or replace function equities._plain_name(p_name text)
