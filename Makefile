@@ -136,8 +136,12 @@ bench: $(DEV) ## Measure: ratios against a baseline of the same run
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 .PHONY: bench/indicators
-bench/indicators: $(DEV) ## Measure the handlers: indicators end to end
-	@$(BIN)/python -m tests.benchmarks indicators $(ARGS)
+bench/indicators: $(DEV) ## Measure the handlers: indicators end to end, feeding, processes, Dask
+	@$(BIN)/python -m tests.benchmarks indicators feeding pools $(ARGS)
+
+.PHONY: bench/bigtables
+bench/bigtables: $(DEV) ## Measure 20 million bars: load, daily update, queries (some minutes, 3 GB)
+	@$(BIN)/python -m tests.benchmarks bigtables $(ARGS)
 
 .PHONY: clean
 clean: ## Stop what runs, remove the environments and caches; the data stay

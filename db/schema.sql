@@ -60,6 +60,27 @@ ALTER SCHEMA maintenance OWNER TO headgate_plan_maintenance;
 COMMENT ON SCHEMA maintenance IS 'House-keeping: a pipeline of stored functions and one call; no tables.';
 
 --
+-- Name: calendar_session; Type: TYPE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TYPE headgate.calendar_session AS (
+	asset_id bigint,
+	calendar text,
+	session date,
+	opens_at timestamp with time zone,
+	closes_at timestamp with time zone,
+	is_early_close boolean
+);
+
+ALTER TYPE headgate.calendar_session OWNER TO headgate_owner;
+
+--
+-- Name: TYPE calendar_session; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TYPE headgate.calendar_session IS 'A trading session as a handler computed it; the asset is its calendar.';
+
+--
 -- Name: claimed_chunk; Type: TYPE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12192,6 +12213,63 @@ ALTER FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota intege
 COMMENT ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) IS 'What one run a day, from now on, would do: units, assets loaded for the first time, refreshed and put off, and those that wait at its end.';
 
 --
+-- Name: ingest_sessions(jsonb, bigint[], headgate.calendar_session[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.ingest_sessions(p_context jsonb, p_asset_ids bigint[], p_rows headgate.calendar_session[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := (p_context ->> 'now')::timestamptz;
+begin
+    return query
+    with span as (
+        select r.asset_id, r.calendar, min(r.session) as first_session, max(r.session) as last_session
+        from unnest(p_rows) as r
+        group by r.asset_id, r.calendar
+    ),
+    gone as (
+        delete from headgate.trading_sessions as t
+        using span as s
+        where t.calendar = s.calendar
+            and t.session between s.first_session and s.last_session
+            and t.opens_at > v_now
+            and not exists (select from unnest(p_rows) as r where r.calendar = t.calendar and r.session = t.session)
+        returning t.calendar
+    ),
+    changed as (
+        insert into headgate.trading_sessions as t (calendar, session, opens_at, closes_at, is_early_close)
+        select r.calendar, r.session, r.opens_at, r.closes_at, r.is_early_close
+        from unnest(p_rows) as r
+        on conflict (calendar, session) do update
+        set opens_at = excluded.opens_at,
+            closes_at = excluded.closes_at,
+            is_early_close = excluded.is_early_close
+        where (t.opens_at, t.closes_at, t.is_early_close)
+            is distinct from (excluded.opens_at, excluded.closes_at, excluded.is_early_close)
+        returning t.calendar
+    ),
+    counted as (
+        select c.calendar, count(*)::integer as records
+        from (select g.calendar from gone as g union all select n.calendar from changed as n) as c
+        group by c.calendar
+    )
+    select s.asset_id, 'success', coalesce(c.records, 0), s.last_session::timestamp at time zone 'UTC', null::text
+    from span as s
+    left join counted as c using (calendar);
+end;
+$$;
+
+ALTER FUNCTION headgate.ingest_sessions(p_context jsonb, p_asset_ids bigint[], p_rows headgate.calendar_session[]) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION ingest_sessions(p_context jsonb, p_asset_ids bigint[], p_rows headgate.calendar_session[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.ingest_sessions(p_context jsonb, p_asset_ids bigint[], p_rows headgate.calendar_session[]) IS 'Ingest function of trading_calendars: sessions that a handler computed, into the trading calendar.';
+
+--
 -- Name: lose_lease(text, bigint, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12270,6 +12348,74 @@ ALTER FUNCTION headgate.maintain_statistics(p_pipeline text, p_run_id text) OWNE
 --
 
 COMMENT ON FUNCTION headgate.maintain_statistics(p_pipeline text, p_run_id text) IS 'Step of the maintenance: analyze the tables the planner reads; returns how many.';
+
+--
+-- Name: note_load(text, bigint[], integer[], timestamp with time zone[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.note_load(p_operation text, p_asset_ids bigint[], p_records integer[], p_watermarks timestamp with time zone[]) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_operation constant headgate.operations := headgate._operation(p_operation);
+    v_free integer;
+    v_jobs headgate.job_fate[];
+begin
+    select count(*) filter (where l.chunk_id is null)
+    into v_free
+    from (
+        select s.chunk_id
+        from headgate.asset_processing_state as s
+        where s.operation_id = v_operation.operation_id
+            and s.asset_id = any (p_asset_ids)
+        order by s.asset_id
+        for update
+    ) as l;
+    if v_free <> cardinality(p_asset_ids) or v_free <> cardinality(p_records) or v_free <> cardinality(p_watermarks) then
+        perform headgate._raise(
+            'HG008',
+            format('%s of %s assets can take a load for %s', v_free, cardinality(p_asset_ids), p_operation),
+            'the others are no assets of its universe, are named twice, or are being worked on: wait, or cancel the execution'
+        );
+    end if;
+
+    update headgate.asset_processing_state as s
+    set watermark = greatest(s.watermark, l.watermark),
+        succeeded_at = v_now,
+        attempts = 0,
+        consecutive_failures = 0,
+        last_error = null,
+        next_due_at = case
+            when v_operation.due_rule = 'every' then v_now + v_operation.due_every
+            when v_operation.due_rule in ('session', 'function') then headgate._next_due_at(
+                v_operation, s.asset_id, a.calendar, greatest(s.watermark, l.watermark), v_now
+            )
+        end
+    from unnest(p_asset_ids, p_watermarks) as l (asset_id, watermark)
+    join headgate.assets as a using (asset_id)
+    where s.operation_id = v_operation.operation_id
+        and s.asset_id = l.asset_id;
+
+    v_jobs := array(
+        select row(
+            l.asset_id, 'success', null, null, 0, 0, l.records, l.watermark, 0, 1, null, null, 0
+        )::headgate.job_fate
+        from unnest(p_asset_ids, p_records, p_watermarks) as l (asset_id, records, watermark)
+    );
+    perform headgate._wake_dependents(v_operation, v_jobs, v_now);
+    return v_free;
+end;
+$$;
+
+ALTER FUNCTION headgate.note_load(p_operation text, p_asset_ids bigint[], p_records integer[], p_watermarks timestamp with time zone[]) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION note_load(p_operation text, p_asset_ids bigint[], p_records integer[], p_watermarks timestamp with time zone[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.note_load(p_operation text, p_asset_ids bigint[], p_records integer[], p_watermarks timestamp with time zone[]) IS 'Note that an operation''s rows were loaded from a file: state as after a success, watermarks, and what computes from them is due.';
 
 --
 -- Name: pause_pipeline(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19695,6 +19841,12 @@ GRANT ALL ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota
 GRANT ALL ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) TO headgate_reader;
 
 --
+-- Name: FUNCTION ingest_sessions(p_context jsonb, p_asset_ids bigint[], p_rows headgate.calendar_session[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.ingest_sessions(p_context jsonb, p_asset_ids bigint[], p_rows headgate.calendar_session[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION lose_lease(p_runner text, p_chunk_id bigint, p_lease_no integer, p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -19714,6 +19866,12 @@ GRANT ALL ON FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) 
 
 REVOKE ALL ON FUNCTION headgate.maintain_statistics(p_pipeline text, p_run_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.maintain_statistics(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION note_load(p_operation text, p_asset_ids bigint[], p_records integer[], p_watermarks timestamp with time zone[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.note_load(p_operation text, p_asset_ids bigint[], p_records integer[], p_watermarks timestamp with time zone[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION pause_pipeline(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -15,11 +15,17 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from runner.errors import HeadgateError, InvalidValue
+
+if TYPE_CHECKING:
+    from runner.handlers import Chunk, Result
+
+BACK: Final = timedelta(days=30)
+AHEAD: Final = timedelta(days=540)
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +73,29 @@ def sessions(calendars: Iterable[str], start: date, end: date) -> Iterator[Sessi
                     closes_at=row.close.to_pydatetime(),
                     is_early_close=row.Index in early,
                 )
+
+
+def extend(chunk: Chunk) -> Result:
+    """Return the sessions of each calendar, from a month back to a year and a half ahead.
+
+    This is the handler of the operation `trading_calendars`.
+    """
+    from runner.handlers import Result
+
+    start, end = chunk.now.date() - BACK, chunk.now.date() + AHEAD
+    rows: dict[str, list[Any]] = {name: [] for name in ("asset_id", *COLUMNS)}
+    failed: dict[int, str] = {}
+    for asset_id, code in zip(chunk.asset_ids.tolist(), chunk.codes, strict=True):
+        try:
+            found = [astuple(session) for session in sessions([code], start, end)]
+        except InvalidValue as exc:
+            failed[asset_id] = str(exc)
+            continue
+        for row in found:
+            for name, value in zip(rows, (asset_id, *row), strict=True):
+                is_time = isinstance(value, datetime)
+                rows[name].append(value.astimezone(UTC).replace(tzinfo=None) if is_time else value)
+    return Result(rows, failed=failed)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,6 +16,7 @@ from runner.commands.chart import chart
 from runner.commands.doctor import doctor
 from runner.commands.explain import explain
 from runner.commands.forecast import forecast
+from runner.commands.load import load
 from runner.commands.migrate import migrate
 from runner.commands.report import report
 from runner.commands.run import run
@@ -72,6 +73,7 @@ for command in (
     dsn,
     psql,
     migrate,
+    load,
     run,
     worker,
     explain,

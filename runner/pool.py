@@ -41,6 +41,9 @@ class Pool:
         self._idle: list[Process] = []
         self._busy: set[Process] = set()
 
+    async def start(self) -> None:
+        """Do nothing yet: processes start when there is work."""
+
     async def run(self, task: Task) -> Done:
         """Run a task; raises WorkLost when its process died, hung or took too much memory."""
         async with self._room:

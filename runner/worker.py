@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeAlias
 
 from runner.calls import Caller
+from runner.dask_power import DaskPower
 from runner.database import aconnect
 from runner.feeder import Feeder
 from runner.flight import Flight
@@ -26,11 +27,13 @@ from runner.pool import Pool
 from runner.queue import Queue
 from runner.settings import Settings
 from runner.settler import Settler, Totals
-from runner.workshop import Workshop
+from runner.workshop import Power, Workshop
 
 logger = logging.getLogger(__name__)
 
 LANES: Final = 2
+READERS: Final = 4
+"""Connections, opened when needed, over which the input of handlers is read."""
 DRAIN_SECONDS: Final = 10.0
 ROLE: Final = "headgate_runner"
 
@@ -46,10 +49,15 @@ async def work(
     stop: asyncio.Event | None = None,
     runner: str | None = None,
     processes: int | None = None,
+    dask: str | None = None,
 ) -> Totals:
-    """Work until `until` is true, or for ever; `stop` ends it early, and gives back what waits."""
+    """Work until `until` is true, or for ever; `stop` ends it early, and gives back what waits.
+
+    Handlers run in so many processes (one for each core unless told), or on a Dask cluster.
+    """
     name = runner or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
-    return await Worker(settings, concurrency, queues, name, processes).run(until, stop)
+    power = DaskPower(dask) if dask else Pool(processes or len(os.sched_getaffinity(0)))
+    return await Worker(settings, concurrency, queues, name, power).run(until, stop)
 
 
 class Worker:
@@ -61,7 +69,7 @@ class Worker:
         concurrency: int,
         queues: Sequence[str] | None,
         name: str,
-        processes: int | None,
+        power: Power,
     ) -> None:
         self._settings = settings
         self._queues = queues
@@ -70,8 +78,8 @@ class Worker:
         self._lanes = Lanes(self._connect, LANES)
         self._settler = Settler(self._lanes)
         self._flight = Flight(self._caller, concurrency, self._on_result)
-        power = Pool(processes or len(os.sched_getaffinity(0)))
-        reading = Lanes(self._connect, power.size)
+        self._power = power
+        reading = Lanes(self._connect, READERS)
         self._workshop = Workshop(power, reading, self._flight, self._settler)
         self._feeder = Feeder(self._lanes, self._flight, self._settler, self._workshop, concurrency)
         self._settler.flight = self._flight
@@ -79,7 +87,12 @@ class Worker:
 
     async def run(self, until: Until, stop: asyncio.Event | None) -> Totals:
         """Work until told to end, then drain; what broke one of the parts is raised."""
-        await self._lanes.open()
+        await self._power.start()
+        try:
+            await self._lanes.open()
+        except BaseException:
+            await self._power.aclose()
+            raise
         logger.info("runner %s works", self._name)
         feeding = asyncio.create_task(self._feeder.feed())
         keeping = asyncio.create_task(self._settler.keep())

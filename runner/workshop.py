@@ -37,6 +37,9 @@ class Power(Protocol):
 
     size: int
 
+    async def start(self) -> None:
+        """Get ready, or raise HeadgateError."""
+
     async def run(self, task: Task) -> Done:
         """Run a task; raises WorkLost when whatever ran it died, hung or took too much memory."""
 

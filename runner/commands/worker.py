@@ -26,6 +26,10 @@ def worker(
         int | None,
         typer.Option(min=1, max=256, help="Processes that handlers run in; else one a core."),
     ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Run handlers on a Dask cluster, tcp://host:8786."),
+    ] = None,
     until_input_ends: Annotated[bool, typer.Option("--until-input-ends", hidden=True)] = False,
 ) -> None:
     """Carry out what is queued, of any pipeline; Ctrl-C or SIGTERM gives back what waits."""
@@ -40,7 +44,12 @@ def worker(
             if until_input_ends:
                 stop_on_end_of_input(stop)
             await work(
-                settings, concurrency=concurrency, queues=queues, stop=stop, processes=processes
+                settings,
+                concurrency=concurrency,
+                queues=queues,
+                stop=stop,
+                processes=processes,
+                dask=dask,
             )
         return stop.exit_code
 

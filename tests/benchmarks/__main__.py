@@ -1,4 +1,7 @@
-"""`python -m tests.benchmarks [queue http ingest delta memory indicators] [--json]`."""
+"""`python -m tests.benchmarks [queue http ingest delta memory indicators feeding pools] [--json]`.
+
+bigtables runs on request only (`make bench/bigtables`).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,18 @@ from typing import Final
 
 from runner.database import connect
 from runner.settings import Settings
-from tests.benchmarks import delta, house, http, indicators, ingest, memory, queue
+from tests.benchmarks import (
+    bigtables,
+    delta,
+    feeding,
+    house,
+    http,
+    indicators,
+    ingest,
+    memory,
+    pools,
+    queue,
+)
 from tests.benchmarks.measure import Figure, as_json, machine, table
 
 BENCHMARKS: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
@@ -20,6 +34,11 @@ BENCHMARKS: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "delta": delta.run,
     "memory": memory.run,
     "indicators": indicators.run,
+    "feeding": feeding.run,
+    "pools": pools.run,
+}
+ON_REQUEST: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
+    "bigtables": bigtables.run,
 }
 
 
@@ -29,8 +48,9 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--json", action="store_true", help="print the figures as JSON alone")
     options = parser.parse_args()
-    if unknown := set(options.names) - set(BENCHMARKS):
-        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    known = BENCHMARKS | ON_REQUEST
+    if unknown := set(options.names) - set(known):
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}")
 
     figures: list[Figure] = []
     with house.own_server() as server:
@@ -38,7 +58,7 @@ def main() -> int:
             header = machine(connection)
         print("\n".join(header), file=sys.stderr if options.json else sys.stdout)
         for name in options.names or BENCHMARKS:
-            for figure in BENCHMARKS[name](server):
+            for figure in known[name](server):
                 figures.append(figure)
                 if not options.json:
                     print(f"{figure.benchmark}: {figure.value:.2f} {figure.unit}  {figure.detail}")

@@ -9,8 +9,19 @@ from typing import Any
 import pytest
 
 from runner.settings import Settings
-from tests.benchmarks import delta, house, http, indicators, ingest, memory, queue
-from tests.benchmarks.__main__ import BENCHMARKS
+from tests.benchmarks import (
+    bigtables,
+    delta,
+    feeding,
+    house,
+    http,
+    indicators,
+    ingest,
+    memory,
+    pools,
+    queue,
+)
+from tests.benchmarks.__main__ import BENCHMARKS, ON_REQUEST
 from tests.benchmarks.measure import Figure, as_json, table
 
 Clone = Callable[[Settings | None], Settings]
@@ -23,6 +34,9 @@ SMALL: dict[Run, dict[str, Any]] = {
     delta.run: {"sizes": (100, 1_000), "first": 10},
     memory.run: {"jobs": 400, "calls": 40, "idle_seconds": 0.1},
     indicators.run: {"sizes": ((250, 20),)},
+    feeding.run: {"lengths": (30,), "assets": 5},
+    pools.run: {"assets": 4, "bars": 30, "dask": False},
+    bigtables.run: {"assets": 20, "years": 2},
 }
 
 
@@ -39,13 +53,13 @@ def cloned_databases(monkeypatch: pytest.MonkeyPatch, clone: Clone, template: Se
 
 
 def test_every_benchmark_is_run_here():
-    assert list(SMALL) == list(BENCHMARKS.values())
+    assert list(SMALL) == [*BENCHMARKS.values(), *ON_REQUEST.values()]
 
 
 @pytest.mark.usefixtures("cloned_databases")
-@pytest.mark.parametrize("run", SMALL, ids=BENCHMARKS)
+@pytest.mark.parametrize("run", SMALL, ids=[*BENCHMARKS, *ON_REQUEST])
 def test_its_figures_come(server: Settings, run: Run):
-    figures = list(run(server, **SMALL[run], runs=1))
+    figures = list(run(server, **SMALL[run], **({} if run is bigtables.run else {"runs": 1})))
 
     assert figures
     assert all(x.value > 0 for x in figures if "waits" not in x.benchmark)

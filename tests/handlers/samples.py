@@ -128,3 +128,14 @@ def forks(chunk: Chunk) -> Result:
 def leaves_a_process(chunk: Chunk) -> Result:
     subprocess.Popen(["sleep", "9876"])
     return mean(chunk)
+
+
+def slow_mean(chunk: Chunk) -> Result:
+    time.sleep(0.5)
+    return mean(chunk)
+
+
+def raises_and_hangs(chunk: Chunk) -> Result:
+    if "P5" in chunk.codes:
+        time.sleep(1000)
+    return raises(chunk)

@@ -137,7 +137,7 @@ async def test_input_that_cannot_be_read_names_its_asset(plan, run):
 
     found = ends(plan)
     ((outcome, reason),) = found.pop("P3")
-    assert (outcome, "public.read_bars" in reason, "division by zero" in reason) == (
+    assert (outcome, "public.read_bars" in str(reason), "division by zero" in str(reason)) == (
         "failed",
         True,
         True,

@@ -1,0 +1,117 @@
+"""Where handlers run: two processes against one, and a Dask cluster of two against two processes.
+
+The same chunks, read once, go through each; the handler does on purpose nothing but compute, so that
+the machine's cores are what is shared, not the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from runner.dask_power import DaskPower
+from runner.database import aconnect, connect
+from runner.handlers import Chunk, Result
+from runner.pool import Pool
+from runner.pool_messages import Task
+from runner.queue import Queue
+from runner.settings import Settings
+from runner.workshop import Power
+from tests.benchmarks import house
+from tests.benchmarks.feeding import fill, read_task
+from tests.benchmarks.measure import Figure, per_second, ratio
+
+CHUNK: Final = 100
+ROUNDS: Final = 20
+
+
+@dataclass(slots=True)
+class Sides:
+    """Listings per second, turn by turn."""
+
+    one: list[float] = field(default_factory=list)
+    two: list[float] = field(default_factory=list)
+    dask: list[float] = field(default_factory=list)
+
+
+def smooth(chunk: Chunk) -> Result:
+    """Compute what some twenty indicators would: recursions over every listing's closes."""
+    close = chunk.columns["close"].reshape(len(chunk), -1)
+    for length in range(2, 2 + ROUNDS):
+        average = np.empty_like(close)
+        average[:, 0] = close[:, 0]
+        for nth in range(1, close.shape[1]):
+            average[:, nth] = average[:, nth - 1] + (close[:, nth] - average[:, nth - 1]) / length
+    return Result()
+
+
+def run(
+    server: Settings, *, assets: int = 1_000, bars: int = 1_000, runs: int = 3, dask: bool = True
+) -> Iterator[Figure]:
+    """Measure so many listings with so many bars, 100 to a chunk."""
+    with (
+        house.own_database(server, "pools") as settings,
+        connect(settings, "bench") as connection,
+    ):
+        fill(connection, assets, bars)
+        sides = asyncio.run(_measure(settings, assets, runs, with_dask=dask))
+    what = f"{assets} listings of {bars} bars"
+    yield Figure(
+        f"pools: two processes against one, {what}",
+        ratio(sides.two, sides.one),
+        at_least=1.5,
+        detail=f"{per_second('one', sides.one)}, {per_second('two', sides.two)}",
+    )
+    if sides.dask:
+        yield Figure(
+            f"pools: Dask, two workers, against two processes, {what}",
+            ratio(sides.dask, sides.two),
+            at_least=0.5,
+            detail=f"{per_second('Dask', sides.dask)}, {per_second('local', sides.two)}",
+        )
+
+
+async def _measure(settings: Settings, assets: int, runs: int, *, with_dask: bool) -> Sides:
+    queue = Queue(await aconnect(settings, "bench"), "bench")
+    handler = f"{__name__}:smooth"
+    ids = list(range(1, assets + 1))
+    tasks = [await read_task(queue, ids[n : n + CHUNK], handler) for n in range(0, assets, CHUNK)]
+    await queue.connection.close()
+    sides = Sides()
+    one, two = Pool(1), Pool(2)
+    if with_dask:
+        from distributed import LocalCluster
+
+        async with LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=None,
+            asynchronous=True,
+            silence_logs=50,
+        ) as cluster:
+            dask = DaskPower(cluster.scheduler_address)
+            await dask.start()
+            await _take_turns(tasks, runs, (one, sides.one), (two, sides.two), (dask, sides.dask))
+            await dask.aclose()
+    else:
+        await _take_turns(tasks, runs, (one, sides.one), (two, sides.two))
+    await asyncio.gather(one.aclose(), two.aclose())
+    return sides
+
+
+async def _take_turns(tasks: list[Task], runs: int, *powers: tuple[Power, list[float]]) -> None:
+    """Run all tasks on each; the first turn starts processes and does not count."""
+    listings = sum(len(task.asset_ids) for task in tasks)
+    for turn in range(runs + 1):
+        for power, rates in powers:
+            started = time.perf_counter()
+            done = await asyncio.gather(*(power.run(task) for task in tasks))
+            assert all(job.outcome == "success" for x in done for job in x.jobs), done[0].jobs[0]
+            if turn:
+                rates.append(listings / (time.perf_counter() - started))
