@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -219,7 +220,9 @@ def battle(standin: Process, tmp_path: Path) -> Iterator[Battle]:
 def battlefield(standin: Process, logs: Path) -> Iterator[tuple[House, Ground]]:
     """Put the toy world on a server of its own, with the stand-in's listings as its assets."""
     with ground() as there:
-        settings = Settings(dsn=None, database="headgate", home=there.home, db=DB)
+        db = logs / "db"  # a copy: runners refuse a database that is not in the state of db/
+        shutil.copytree(DB, db)
+        settings = Settings(dsn=None, database="headgate", home=there.home, db=db)
         migrate(settings)
         with connect(settings, "test") as connection:
             codes = connection.execute(
