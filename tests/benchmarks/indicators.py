@@ -67,7 +67,7 @@ limit 50
 def run(
     server: Settings,
     *,
-    sizes: Sequence[tuple[int, int]] = ((250, 21_817), (1_000, 3_000), (2_500, 1_500)),
+    sizes: Sequence[tuple[int, int]] = ((250, 21_817), (1_000, 2_000), (2_500, 800)),
     runs: int = 3,
 ) -> Iterator[Figure]:
     """Measure histories of so many bars, with so many listings each."""
