@@ -133,11 +133,11 @@ attack: $(DEV) ## Attack every promise for 20 minutes (`make test` does it for t
 
 .PHONY: bench
 bench: $(DEV) ## Measure: ratios against a baseline of the same run
-	@$(BIN)/python -m tests.benchmarks $(ARGS)
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks $(ARGS)
 
 .PHONY: bench/indicators
 bench/indicators: $(DEV) ## Measure the handlers: indicators end to end, feeding, processes, Dask
-	@$(BIN)/python -m tests.benchmarks indicators feeding pools $(ARGS)
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks indicators feeding pools $(ARGS)
 
 .PHONY: bench/bigtables
 bench/bigtables: $(DEV) ## Measure 20 million bars: load, daily update, queries (some minutes, 3 GB)
