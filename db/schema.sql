@@ -297,7 +297,7 @@ CREATE FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p
         cross join lateral (
             select t.close, t.date
             from equities.prices as t
-            where t.asset_id = p.asset_id and t.date <= p.reaches
+            where t.asset_id = p.asset_id and t.date between p.reaches - 30 and p.reaches
             order by t.date desc
             limit 1
         ) as a
@@ -1301,9 +1301,20 @@ CREATE FUNCTION equities._note_silence(p_asset_ids bigint[], p_now timestamp wit
         join headgate.v_trading_sessions as t
             on t.calendar = c.calendar and t.session between (p_now - interval '60 days')::date and (p_now + interval '30 days')::date
     ),
+    last_sessions as materialized (
+        select c.calendar, max(c.session) as session from calendars as c where c.published_at <= p_now group by c.calendar
+    ),
+    behind as materialized (
+        -- Few are: one look for each of the others.
+        select a.asset_id, a.calendar
+        from headgate.v_assets as a
+        join last_sessions as l using (calendar)
+        where a.asset_id = any (p_asset_ids)
+            and not exists (select from equities.prices as t where t.asset_id = a.asset_id and t.date = l.session)
+    ),
     silent as (
         select a.asset_id, a.calendar, count(*) as sessions
-        from headgate.v_assets as a
+        from behind as a
         cross join lateral (
             select max(t.date) as date
             from equities.prices as t
@@ -1311,7 +1322,6 @@ CREATE FUNCTION equities._note_silence(p_asset_ids bigint[], p_now timestamp wit
         ) as b
         join calendars as c
             on c.calendar = a.calendar and c.published_at <= p_now and c.session > coalesce(b.date, '-infinity')
-        where a.asset_id = any (p_asset_ids)
         group by a.asset_id, a.calendar
     )
     select headgate.ask_again('prices_incremental', array_agg(n.asset_id), array_agg(n.published_at))
@@ -3657,6 +3667,13 @@ declare
         select m from equities._take_bars(p_context, p_asset_ids, p_payloads, false) as m
     );
     v_loaded constant bigint[] := array(select r.asset_id from unnest(v_results) as r where r.status = 'success');
+    -- Whose last bar is of today or yesterday has not been silent for long: most are not asked any further.
+    v_behind constant bigint[] := array(
+        select r.asset_id
+        from unnest(v_results) as r
+        where r.status = 'success'
+            and coalesce(r.watermark < date_trunc('day', v_now, 'UTC') - interval '1 day', true)
+    );
     v_restated constant bigint[] := array(select r.asset_id from unnest(v_results) as r where r.status = 'skipped');
 begin
     if v_restated <> '{}' then
@@ -3665,7 +3682,9 @@ begin
         );
     end if;
     perform equities._note_holes(v_loaded, v_now, false);
-    perform equities._note_silence(v_loaded, v_now);
+    if v_behind <> '{}' then
+        perform equities._note_silence(v_behind, v_now);
+    end if;
 
     return query select * from unnest(v_results);
 end;

@@ -68,7 +68,7 @@ as $func$
         cross join lateral (
             select t.close, t.date
             from equities.prices as t
-            where t.asset_id = p.asset_id and t.date <= p.reaches
+            where t.asset_id = p.asset_id and t.date between p.reaches - 30 and p.reaches
             order by t.date desc
             limit 1
         ) as a

@@ -147,9 +147,20 @@ as $func$
         join headgate.v_trading_sessions as t
             on t.calendar = c.calendar and t.session between (p_now - interval '60 days')::date and (p_now + interval '30 days')::date
     ),
+    last_sessions as materialized (
+        select c.calendar, max(c.session) as session from calendars as c where c.published_at <= p_now group by c.calendar
+    ),
+    behind as materialized (
+        -- Few are: one look for each of the others.
+        select a.asset_id, a.calendar
+        from headgate.v_assets as a
+        join last_sessions as l using (calendar)
+        where a.asset_id = any (p_asset_ids)
+            and not exists (select from equities.prices as t where t.asset_id = a.asset_id and t.date = l.session)
+    ),
     silent as (
         select a.asset_id, a.calendar, count(*) as sessions
-        from headgate.v_assets as a
+        from behind as a
         cross join lateral (
             select max(t.date) as date
             from equities.prices as t
@@ -157,7 +168,6 @@ as $func$
         ) as b
         join calendars as c
             on c.calendar = a.calendar and c.published_at <= p_now and c.session > coalesce(b.date, '-infinity')
-        where a.asset_id = any (p_asset_ids)
         group by a.asset_id, a.calendar
     )
     select headgate.ask_again('prices_incremental', array_agg(n.asset_id), array_agg(n.published_at))

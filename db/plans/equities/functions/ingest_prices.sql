@@ -27,6 +27,13 @@ declare
         select m from equities._take_bars(p_context, p_asset_ids, p_payloads, false) as m
     );
     v_loaded constant bigint[] := array(select r.asset_id from unnest(v_results) as r where r.status = 'success');
+    -- Whose last bar is of today or yesterday has not been silent for long: most are not asked any further.
+    v_behind constant bigint[] := array(
+        select r.asset_id
+        from unnest(v_results) as r
+        where r.status = 'success'
+            and coalesce(r.watermark < date_trunc('day', v_now, 'UTC') - interval '1 day', true)
+    );
     v_restated constant bigint[] := array(select r.asset_id from unnest(v_results) as r where r.status = 'skipped');
 begin
     if v_restated <> '{}' then
@@ -35,7 +42,9 @@ begin
         );
     end if;
     perform equities._note_holes(v_loaded, v_now, false);
-    perform equities._note_silence(v_loaded, v_now);
+    if v_behind <> '{}' then
+        perform equities._note_silence(v_behind, v_now);
+    end if;
 
     return query select * from unnest(v_results);
 end;
