@@ -104,7 +104,12 @@ class Battle:
         return self.house.worker(concurrency=10, **({} if number else {"HEADGATE_DSN": dsn}))
 
     def go_on(self) -> None:
-        """Start the next run when there is none."""
+        """Start the next run when there is none, and a runner for each that found no server."""
+        for number, runner in enumerate(self.runners):
+            if runner.poll() is not None:
+                said = self.house.said(runner)
+                assert "hint: " in said and "Traceback" not in said, said
+                self.runners[number] = self.recruit(number)
         if self.patiently(lambda plan: plan.scalar(OPEN)) == 0:
             self.runs += 1
             run = {"p_pipeline": "plain", "p_run_id": f"r{self.runs}"}
@@ -199,6 +204,7 @@ class Battle:
     def end(self) -> Row:
         """Wait until all is done: nothing is stuck."""
         self.wait(LEASE_SECONDS + 1)
+        self.go_on()
 
         def is_over() -> bool:
             return not self.patiently(lambda plan: plan.scalar(OPEN))
