@@ -76,6 +76,14 @@ migrate: $(DEMO) ## Bring the database to the state of db/
 psql: $(DEMO) ## Open psql on the database
 	@$(BIN)/headgate psql
 
+.PHONY: backup
+backup: $(DEMO) ## Write the database to a file, also while runners work (FILE=headgate.dump)
+	@$(BIN)/headgate backup '$(or $(FILE),headgate.dump)'
+
+.PHONY: restore
+restore: $(DEMO) ## Make the database anew from such a file (FILE=headgate.dump)
+	@$(BIN)/headgate restore '$(or $(FILE),headgate.dump)'
+
 .PHONY: db/reset
 db/reset: $(DEMO) ## Throw the embedded database away, with all its data
 	@$(BIN)/headgate down

@@ -4653,6 +4653,45 @@ $$;
 ALTER FUNCTION headgate._apply_fates(p_chunk headgate.chunks, p_operation headgate.operations, p_fates headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _books(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._books(p_now timestamp with time zone) RETURNS TABLE(provider_id bigint, opened_at timestamp with time zone, reserved integer, spent integer, promised integer, at_least integer, at_most integer)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        w.provider_id, w.opened_at, w.reserved, w.spent, c.promised,
+        (d.sure + c.leased)::integer, (d.units + c.leased + c.carried)::integer
+    from headgate.quota_windows as w
+    cross join lateral (
+        select
+            coalesce(sum(c.units) filter (where c.state <> 'leased' and c.window_opened_at = w.opened_at), 0)::integer as promised,
+            coalesce(sum(c.units) filter (where c.state = 'leased' and c.window_opened_at = w.opened_at), 0) as leased,
+            coalesce(sum(c.booked * cardinality(c.asset_ids)), 0) as carried
+        from headgate.chunks as c
+        where c.provider_id = w.provider_id
+    ) as c
+    cross join lateral (
+        select
+            coalesce(sum(d.units), 0) as units,
+            coalesce(sum(d.units) filter (
+                where d.attempts <= 1
+                    and d.ended_at >= w.opened_at + least(interval '1 hour', (w.closes_at - w.opened_at) / 2)
+            ), 0) as sure
+        from headgate.asset_processing_details as d
+        join headgate.operations as o using (operation_id)
+        where o.provider_id = w.provider_id
+            and d.ended_at >= w.opened_at
+            and d.ended_at < w.closes_at
+    ) as d
+    where w.opened_at <= p_now
+        and w.closes_at > p_now;
+$$;
+
+ALTER FUNCTION headgate._books(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: providers; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6672,6 +6711,269 @@ $$;
 ALTER FUNCTION headgate._enter_planning(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _examine_books(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._examine_books() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'quota of ' || p.name, 'fail',
+        format(
+            'the window since %s says %s reserved, %s spent; chunks and details say %s, and %s to %s',
+            b.opened_at, b.reserved, b.spent, b.promised, b.at_least, b.at_most
+        ),
+        'headgate doctor --fix takes what chunks promise, and never lowers what is spent; see headgate.reconcile_quota', true
+    from headgate._books(headgate.clock()) as b
+    join headgate.providers as p using (provider_id)
+    where b.reserved <> b.promised
+        or b.spent not between b.at_least and b.at_most;
+$$;
+
+ALTER FUNCTION headgate._examine_books() OWNER TO headgate_owner;
+
+--
+-- Name: _examine_calendars(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._examine_calendars() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'calendar ' || c.calendar,
+        case when coalesce(c.ends_at, '-infinity') < headgate.clock() then 'fail' else 'warn' end,
+        coalesce('sessions up to ' || c.ends_at::date, 'no sessions'),
+        format('load later ones: python -m runner.calendars %s --help', c.calendar),
+        false
+    from (
+        select a.calendar, (
+            select max(t.closes_at) from headgate.trading_sessions as t where t.calendar = a.calendar
+        ) as ends_at
+        from (select distinct a.calendar from headgate.assets as a where a.calendar is not null and a.is_active) as a
+    ) as c
+    join headgate.settings as s on s.name = 'sessions_ahead'
+    where coalesce(c.ends_at, '-infinity') < headgate.clock() + (s.value #>> '{}')::interval
+    union all
+    select 'history', 'warn', 'next month has no partition yet', 'headgate doctor --fix makes it; so does headgate.retain', true
+    where to_regclass('headgate.asset_processing_details_' || to_char(
+        headgate.clock() at time zone 'UTC' + interval '1 month', 'YYYYMM'
+    )) is null;
+$$;
+
+ALTER FUNCTION headgate._examine_calendars() OWNER TO headgate_owner;
+
+--
+-- Name: _examine_queues(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._examine_queues() RETURNS TABLE(subject text, verdict text, finding text, advice text, is_fixable boolean)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_queue text;
+    v_orphans bigint;
+    v_lost bigint;
+begin
+    verdict := 'warn';
+    is_fixable := true;
+    for v_queue in select q.queue from headgate._queues() as q order by q.queue loop
+        subject := 'queue ' || v_queue;
+        if to_regclass(format('pgmq.%I', 'q_' || v_queue)) is null then
+            verdict := 'fail';
+            finding := 'it is missing';
+            advice := 'headgate doctor --fix makes it; what waited in it is sent again';
+            return next;
+            verdict := 'warn';
+            continue;
+        end if;
+        v_orphans := cardinality(headgate._orphan_messages(v_queue));
+        if v_orphans > 0 then
+            finding := format('%s messages belong to no chunk', v_orphans);
+            advice := 'a claim archives each when it meets it; headgate doctor --fix does so now';
+            return next;
+        end if;
+        v_lost := cardinality(headgate._lost_messages(v_queue));
+        if v_lost > 0 then
+            finding := format('%s chunks wait for messages that are gone', v_lost);
+            advice := 'a runner that finds nothing else to do sends them again; headgate doctor --fix does so now';
+            return next;
+        end if;
+    end loop;
+end;
+$$;
+
+ALTER FUNCTION headgate._examine_queues() OWNER TO headgate_owner;
+
+--
+-- Name: _examine_roles(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._examine_roles() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with role as (
+        select w.name, w.may_login, w.settings, r.*
+        from (values
+            ('headgate_owner', false, '{}'),
+            ('headgate_planner', true, '{idle_in_transaction_session_timeout}'),
+            ('headgate_runner', true, '{idle_in_transaction_session_timeout}'),
+            (
+                'headgate_reader', true,
+                '{idle_in_transaction_session_timeout,statement_timeout,lock_timeout,default_transaction_read_only}'
+            )
+        ) as w (name, may_login, settings)
+        left join pg_roles as r on r.rolname = w.name
+    ),
+    fault as (
+        select r.name, 'is missing' as says from role as r where r.rolname is null
+        union all
+        select r.name, case when r.may_login then 'may not log in' else 'may log in' end
+        from role as r
+        where r.rolcanlogin <> r.may_login
+        union all
+        select r.name, 'may more than its work needs: ' || concat_ws(
+            ', ', case when r.rolsuper then 'superuser' end, case when r.rolcreatedb then 'createdb' end,
+            case when r.rolcreaterole then 'createrole' end, case when r.rolreplication then 'replication' end,
+            case when r.rolbypassrls then 'bypassrls' end
+        )
+        from role as r
+        where r.rolsuper or r.rolcreatedb or r.rolcreaterole or r.rolreplication or r.rolbypassrls
+        union all
+        select r.name, 'has no ' || s.name
+        from role as r
+        cross join unnest(r.settings::text[]) as s (name)
+        where r.rolname is not null
+            and not exists (select from unnest(r.rolconfig) as c (setting) where c.setting like s.name || '=%')
+        union all
+        select r.name, 'is a member of ' || m.roleid::regrole
+        from role as r
+        join pg_auth_members as m on m.member = r.oid
+        where r.may_login
+    )
+    select 'role ' || f.name, 'fail', string_agg(f.says, '; ' order by f.says),
+        case when bool_or(f.says like 'is a member%') then 'revoke that membership by hand; ' else '' end
+        || 'headgate doctor --fix puts the rest right', true
+    from fault as f
+    group by f.name
+    union all
+    select 'rights of the database', 'warn', 'everybody may make temporary tables', 'headgate doctor --fix revokes it', true
+    from pg_database as d
+    cross join lateral aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) as a
+    where d.datname = current_database()
+        and a.grantee = 0
+        and a.privilege_type = 'TEMPORARY';
+$$;
+
+ALTER FUNCTION headgate._examine_roles() OWNER TO headgate_owner;
+
+--
+-- Name: _examine_schema(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._examine_schema() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with difference as (
+        select
+            coalesce(n.kind, o.kind) as kind,
+            format(
+                '%s %s %s', coalesce(n.kind, o.kind), coalesce(n.object, o.object),
+                case when o.object is null then 'is gone' when n.object is null then 'is new' else 'was changed' end
+            ) as says,
+            n.object is null as is_new
+        from headgate.schema_notes as n
+        full join headgate._schema_objects() as o on o.object = n.object and o.kind = n.kind
+        where n.fingerprint is distinct from o.fingerprint
+    ),
+    summary as (
+        select
+            count(*) as differences,
+            string_agg(d.says, '; ' order by d.is_new, d.says) filter (where d.nth <= 10) as told,
+            bool_or(d.kind = 'server') as is_another_server,
+            bool_or(d.kind = 'table' and not d.is_new) as is_table
+        from (select d.*, row_number() over (order by d.is_new, d.says) as nth from difference as d) as d
+    )
+    select
+        'schema',
+        case when s.is_another_server or not exists (select from headgate.schema_notes) then 'warn' else 'fail' end,
+        case
+            when not exists (select from headgate.schema_notes) then 'how it should be was never noted'
+            when s.is_another_server then 'it was noted on another version of PostgreSQL'
+            else format('%s differ from what was migrated: %s', s.differences, s.told)
+        end,
+        case
+            when s.is_table and not s.is_another_server
+                then 'headgate doctor --fix puts functions, views and rights right; put tables right by hand, as db/schema.sql has them'
+            else 'headgate doctor --fix applies functions, views and rights again'
+        end,
+        true
+    from summary as s
+    where s.differences > 0;
+$$;
+
+ALTER FUNCTION headgate._examine_schema() OWNER TO headgate_owner;
+
+--
+-- Name: _examine_work(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._examine_work() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        format('step %s of %s', s.step, s.run_id), 'fail',
+        format('it runs, with nothing in flight; %s of its jobs are lost', s.planned - s.ended),
+        'headgate doctor --fix ends it; what was lost is due again', true
+    from headgate._stuck_steps() as s
+    union all
+    select
+        format('step %s of %s', c.step, e.run_id), 'fail', format('%s of its chunks were never sent', count(*)),
+        'headgate doctor --fix sends them', true
+    from headgate._unsent_chunks() as u
+    join headgate.chunks as c using (chunk_id)
+    join headgate.process_executions as e using (execution_id)
+    group by c.step, e.run_id
+    union all
+    select
+        format('step %s of %s', c.step, e.run_id), 'fail', format('it is over, but %s chunks of it wait', count(*)),
+        'headgate doctor --fix ends them; their units return', true
+    from headgate._left_over_chunks() as l
+    join headgate.chunks as c using (chunk_id)
+    join headgate.process_executions as e using (execution_id)
+    group by c.step, e.run_id
+    union all
+    select
+        'queue ' || c.queue, 'warn', format('%s leases ran out, and nobody takes them over', count(*)),
+        'start a runner for that queue: headgate worker', true
+    from headgate._expired_leases() as x
+    join headgate.chunks as c using (chunk_id)
+    group by c.queue
+    union all
+    select
+        'state', 'fail', format('%s pairs are held by chunks that are gone: they are never planned', count(*)),
+        'headgate doctor --fix lets them go', true
+    from headgate._orphan_holds() as h
+    having count(*) > 0
+    union all
+    select
+        format('execution %s of %s', e.run_id, p.name), 'warn', 'it has been running for more than a day, with nothing in flight',
+        'headgate.finalize_execution ends it', false
+    from headgate.process_executions as e
+    join headgate.pipelines as p using (pipeline_id)
+    where e.status = 'running'
+        and e.started_at < headgate.clock() - interval '1 day'
+        and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id);
+$$;
+
+ALTER FUNCTION headgate._examine_work() OWNER TO headgate_owner;
+
+--
 -- Name: _execution(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6700,6 +7002,27 @@ end;
 $$;
 
 ALTER FUNCTION headgate._execution(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
+
+--
+-- Name: _expired_leases(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._expired_leases() RETURNS TABLE(chunk_id bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select c.chunk_id
+    from headgate.chunks as c
+    join headgate.process_executions as e using (execution_id)
+    join headgate.providers as p using (provider_id)
+    cross join lateral headgate._openness(p, headgate.clock()) as o
+    where c.state = 'leased'
+        and c.leased_until < clock_timestamp() - interval '1 minute'
+        and e.status = 'running'
+        and o.is_open;
+$$;
+
+ALTER FUNCTION headgate._expired_leases() OWNER TO headgate_owner;
 
 --
 -- Name: _explain_due(bigint, jsonb, timestamp with time zone, integer, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7951,6 +8274,22 @@ $$;
 ALTER FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _left_over_chunks(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._left_over_chunks() RETURNS TABLE(chunk_id bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select c.chunk_id
+    from headgate.chunks as c
+    where c.state <> 'leased'
+        and headgate._standing(c) = 'over';
+$$;
+
+ALTER FUNCTION headgate._left_over_chunks() OWNER TO headgate_owner;
+
+--
 -- Name: _let_go(headgate.chunks[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8007,6 +8346,34 @@ $$;
 ALTER FUNCTION headgate._locked_pairs(p_chunks headgate.chunks[]) OWNER TO headgate_owner;
 
 --
+-- Name: _lost_messages(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._lost_messages(p_queue text) RETURNS bigint[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_lost bigint[];
+begin
+    execute format(
+        'select array(
+            select c.chunk_id
+            from headgate.chunks as c
+            join headgate.process_executions as e using (execution_id)
+            where c.queue = $1
+                and e.status = ''running''
+                and (c.state = ''queued'' or c.state = ''leased'' and c.leased_until < clock_timestamp())
+                and not exists (select from pgmq.%I as q where q.msg_id = c.msg_id)
+        )', 'q_' || p_queue
+    ) into v_lost using p_queue;
+    return v_lost;
+end;
+$_$;
+
+ALTER FUNCTION headgate._lost_messages(p_queue text) OWNER TO headgate_owner;
+
+--
 -- Name: _mark_planned(headgate.process_executions, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8028,6 +8395,239 @@ end;
 $$;
 
 ALTER FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _mend_books(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._mend_books(p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_window record;
+    v_book record;
+    v_mended integer := 0;
+begin
+    for v_window in
+        select w.provider_id, w.opened_at
+        from headgate.quota_windows as w
+        where w.opened_at <= p_now and w.closes_at > p_now
+        order by w.provider_id, w.opened_at
+        for update
+    loop
+        select b.* into v_book
+        from headgate._books(p_now) as b
+        where b.provider_id = v_window.provider_id
+            and b.opened_at = v_window.opened_at;
+        update headgate.quota_windows as w
+        set reserved = least(w.usable, v_book.promised),
+            spent = greatest(w.spent, least(v_book.at_least, w.usable - least(w.usable, v_book.promised)))
+        where w.provider_id = v_window.provider_id
+            and w.opened_at = v_window.opened_at
+            and (w.reserved <> v_book.promised or w.spent < v_book.at_least)
+            and greatest(w.spent, least(v_book.at_least, w.usable - least(w.usable, v_book.promised)))
+                + least(w.usable, v_book.promised) <= w.usable;
+        v_mended := v_mended + case when found then 1 else 0 end;
+    end loop;
+
+    return v_mended;
+end;
+$$;
+
+ALTER FUNCTION headgate._mend_books(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _mend_chunks(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._mend_chunks(p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_unsent bigint[];
+    v_left bigint[];
+    v_expired headgate.chunks[];
+begin
+    v_left := array(
+        select c.chunk_id
+        from headgate.chunks as c
+        join headgate._left_over_chunks() as l using (chunk_id)
+        order by c.chunk_id
+        for update of c skip locked
+    );
+    v_unsent := array(
+        select c.chunk_id
+        from headgate.chunks as c
+        join headgate._unsent_chunks() as u using (chunk_id)
+        order by c.chunk_id
+        for update of c skip locked
+    );
+    v_expired := array(
+        select c
+        from headgate.chunks as c
+        join headgate._expired_leases() as x using (chunk_id)
+        where c.state = 'leased'
+            and c.leased_until < clock_timestamp()
+        order by c.chunk_id
+        for update of c skip locked
+    );
+    perform headgate._put_back(c.queue, c.msg_id) from unnest(v_expired) as c;
+    if v_expired <> '{}' then
+        perform pg_notify('headgate_jobs', '');
+    end if;
+    perform headgate._end_chunks(v_left, 'cancelled', 'its step had ended', p_now);
+    perform headgate._send_chunks(v_unsent, p_now);
+    return cardinality(v_left) + cardinality(v_unsent) + cardinality(v_expired);
+end;
+$$;
+
+ALTER FUNCTION headgate._mend_chunks(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _mend_holds(text[], integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._mend_holds(p_operations text[], p_limit integer, OUT count integer, OUT pairs headgate.asset_processing_state[]) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    with orphan as materialized (
+        select h.operation_id, h.asset_id, h.chunk_id
+        from headgate._orphan_holds() as h
+        join headgate.operations as o using (operation_id)
+        where p_operations is null or o.name = any (p_operations)
+        order by h.operation_id, h.asset_id
+        limit p_limit
+    ),
+    held as materialized (
+        select s.operation_id, s.asset_id
+        from headgate.asset_processing_state as s
+        join orphan as o
+            on o.operation_id = s.operation_id
+            and o.asset_id = s.asset_id
+            and o.chunk_id = s.chunk_id
+        order by s.operation_id, s.asset_id
+        for update of s
+    ),
+    freed as (
+        update headgate.asset_processing_state as s
+        set chunk_id = null
+        from held as h
+        where s.operation_id = h.operation_id
+            and s.asset_id = h.asset_id
+        returning s
+    )
+    select count(*), coalesce(array_agg(f.s), '{}') into count, pairs from freed as f;
+end;
+$$;
+
+ALTER FUNCTION headgate._mend_holds(p_operations text[], p_limit integer, OUT count integer, OUT pairs headgate.asset_processing_state[]) OWNER TO headgate_owner;
+
+--
+-- Name: _mend_months(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._mend_months() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_before integer;
+begin
+    select count(*) into v_before
+    from pg_inherits as i where i.inhparent = 'headgate.asset_processing_details'::regclass;
+    perform headgate._open_months(3);
+    return (
+        select count(*) from pg_inherits as i where i.inhparent = 'headgate.asset_processing_details'::regclass
+    ) - v_before;
+end;
+$$;
+
+ALTER FUNCTION headgate._mend_months() OWNER TO headgate_owner;
+
+--
+-- Name: _mend_queues(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._mend_queues(p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_queue text;
+    v_orphans bigint[];
+    v_mended integer := 0;
+    v_sent integer;
+begin
+    for v_queue in select q.queue from headgate._queues() as q order by q.queue loop
+        if to_regclass(format('pgmq.%I', 'q_' || v_queue)) is null then
+            perform pgmq.create(v_queue);
+            v_mended := v_mended + 1;
+        end if;
+        v_orphans := headgate._orphan_messages(v_queue);
+        perform pgmq.archive(v_queue, u.msg_id) from unnest(v_orphans) as u (msg_id);
+        v_mended := v_mended + cardinality(v_orphans);
+    end loop;
+    perform headgate._tune_queues();
+    loop
+        v_sent := headgate._resend_lost(1000, p_now);
+        v_mended := v_mended + v_sent;
+        exit when v_sent = 0;
+    end loop;
+
+    return v_mended;
+end;
+$$;
+
+ALTER FUNCTION headgate._mend_queues(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _mend_steps(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._mend_steps(p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_stuck record;
+    v_freed record;
+    v_step headgate.process_steps;
+    v_mended integer := 0;
+begin
+    for v_stuck in select s.* from headgate._stuck_steps() as s order by s.execution_id, s.step loop
+        select m.* into v_freed from headgate._mend_holds(v_stuck.operations, v_stuck.planned - v_stuck.ended) as m;
+        insert into headgate.asset_processing_details (
+            execution_id, asset_id, operation_id, round, step, status, reason, ended_at
+        )
+        select
+            v_stuck.execution_id, u.asset_id, u.operation_id, v_stuck.round, v_stuck.step, 'deferred',
+            'house: it was lost, and found by headgate.repair', p_now
+        from unnest(v_freed.pairs) as u;
+
+        perform from headgate.process_executions as e where e.execution_id = v_stuck.execution_id for update;
+        update headgate.process_steps as s
+        set deferred = s.deferred + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped),
+            deferred_by_fault = s.deferred_by_fault + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped)
+        where s.execution_id = v_stuck.execution_id
+            and s.step = v_stuck.step
+            and s.status = 'running'
+            and not exists (select from headgate.chunks as c where c.execution_id = s.execution_id and c.step = s.step)
+        returning s.* into v_step;
+        if found then
+            perform headgate._close_step(v_step, p_now);
+            v_mended := v_mended + 1;
+        end if;
+    end loop;
+
+    return v_mended;
+end;
+$$;
+
+ALTER FUNCTION headgate._mend_steps(p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _missing_from(headgate.asset_processing_state); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8531,6 +9131,53 @@ end;
 $$;
 
 ALTER FUNCTION headgate._operation(p_operation text) OWNER TO headgate_owner;
+
+--
+-- Name: _orphan_holds(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._orphan_holds() RETURNS TABLE(operation_id bigint, asset_id bigint, chunk_id bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select s.operation_id, s.asset_id, s.chunk_id
+    from headgate.asset_processing_state as s
+    left join headgate.chunks as c on c.chunk_id = s.chunk_id and c.operation_id = s.operation_id
+    where s.chunk_id is not null
+        and (c.chunk_id is null or s.asset_id <> all (c.asset_ids));
+$$;
+
+ALTER FUNCTION headgate._orphan_holds() OWNER TO headgate_owner;
+
+--
+-- Name: _orphan_messages(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._orphan_messages(p_queue text) RETURNS bigint[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_orphans bigint[];
+begin
+    execute format(
+        'select array(
+            select q.msg_id
+            from pgmq.%I as q
+            where not exists (
+                select
+                from headgate.chunks as c
+                where c.msg_id = q.msg_id
+                    and c.queue = $1
+                    and c.chunk_id::text = q.message ->> ''chunk_id''
+            )
+        )', 'q_' || p_queue
+    ) into v_orphans using p_queue;
+    return v_orphans;
+end;
+$_$;
+
+ALTER FUNCTION headgate._orphan_messages(p_queue text) OWNER TO headgate_owner;
 
 --
 -- Name: _own_quota(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9112,6 +9759,21 @@ $$;
 ALTER FUNCTION headgate._queue(p_provider text, p_priority smallint) OWNER TO headgate_owner;
 
 --
+-- Name: _queues(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._queues() RETURNS TABLE(queue text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select q.queue
+    from headgate.providers as p
+    cross join lateral (values (p.name || '_high'), (p.name || '_normal'), (p.name || '_low')) as q (queue);
+$$;
+
+ALTER FUNCTION headgate._queues() OWNER TO headgate_owner;
+
+--
 -- Name: _raise(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -9665,6 +10327,19 @@ $$;
 ALTER FUNCTION headgate._return_units(p_chunks headgate.chunks[]) OWNER TO headgate_owner;
 
 --
+-- Name: _rights(aclitem[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._rights(p_rights aclitem[]) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select string_agg(u.item::text, ' ' order by u.item::text) from unnest(p_rights) as u (item);
+$$;
+
+ALTER FUNCTION headgate._rights(p_rights aclitem[]) OWNER TO headgate_owner;
+
+--
 -- Name: _round_counts(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -9840,6 +10515,62 @@ end;
 $_$;
 
 ALTER FUNCTION headgate._run_step(p_execution headgate.process_executions, p_step text, p_is_skipped boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _schema_objects(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._schema_objects() RETURNS TABLE(object text, kind text, fingerprint text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with ours as materialized (
+        select n.oid
+        from pg_namespace as n
+        where n.nspname = 'headgate' or pg_get_userbyid(n.nspowner) like 'headgate\_plan\_%'
+    ),
+    part as (
+        select a.attrelid as relid, format(
+            '%s %s %s %s %s', a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+            pg_get_expr(d.adbin, d.adrelid)
+        ) as definition
+        from pg_attribute as a
+        left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
+        where a.attnum > 0 and not a.attisdropped
+        union all
+        select k.conrelid, k.conname || ' ' || pg_get_constraintdef(k.oid) from pg_constraint as k where k.contype <> 'n'
+        union all
+        select i.indrelid, pg_get_indexdef(i.indexrelid) || i.indisvalid from pg_index as i
+        union all
+        select t.tgrelid, pg_get_triggerdef(t.oid) || t.tgenabled::text from pg_trigger as t where not t.tgisinternal
+    )
+    select
+        p.oid::regprocedure::text,
+        'function',
+        md5(concat_ws(
+            ' ', p.prosrc, p.provolatile, p.prosecdef, p.proconfig, p.prolang, pg_get_function_arguments(p.oid),
+            pg_get_function_result(p.oid), p.proowner::regrole, headgate._rights(p.proacl)
+        ))
+    from pg_proc as p
+    join ours as n on n.oid = p.pronamespace
+    union all
+    select
+        c.oid::regclass::text,
+        case c.relkind when 'v' then 'view' else 'table' end,
+        md5(concat_ws(
+            ' ', c.relowner::regrole, headgate._rights(c.relacl), c.reloptions,
+            case when c.relkind = 'v' then pg_get_viewdef(c.oid) end,
+            (select string_agg(x.definition, E'\n' order by x.definition) from part as x where x.relid = c.oid)
+        ))
+    from pg_class as c
+    join ours as n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p', 'v')
+        and not c.relispartition
+    union all
+    select 'PostgreSQL', 'server', (current_setting('server_version_num')::integer / 10000)::text;
+$$;
+
+ALTER FUNCTION headgate._schema_objects() OWNER TO headgate_owner;
 
 --
 -- Name: _selected_assets(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10496,6 +11227,26 @@ $$;
 ALTER FUNCTION headgate._stopped_execution(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
 
 --
+-- Name: _stuck_steps(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._stuck_steps() RETURNS TABLE(execution_id bigint, step text, run_id text, round integer, operations text[], planned integer, ended integer)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select s.execution_id, s.step, e.run_id, s.round, g.operations, s.planned, s.succeeded + s.failed + s.deferred + s.skipped
+    from headgate.process_steps as s
+    join headgate.process_executions as e using (execution_id)
+    join headgate.pipeline_steps as g on g.pipeline_id = e.pipeline_id and g.step = s.step
+    where g.kind = 'fan_out'
+        and s.status = 'running'
+        and e.status in ('running', 'paused')
+        and not exists (select from headgate.chunks as c where c.execution_id = s.execution_id and c.step = s.step);
+$$;
+
+ALTER FUNCTION headgate._stuck_steps() OWNER TO headgate_owner;
+
+--
 -- Name: _sweep(integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11009,6 +11760,26 @@ CREATE FUNCTION headgate._universes(p_pipeline_id bigint) RETURNS text[]
 $$;
 
 ALTER FUNCTION headgate._universes(p_pipeline_id bigint) OWNER TO headgate_owner;
+
+--
+-- Name: _unsent_chunks(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._unsent_chunks() RETURNS TABLE(chunk_id bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select c.chunk_id
+    from headgate.chunks as c
+    join headgate.process_executions as e using (execution_id)
+    join headgate.process_steps as s using (execution_id, step)
+    where c.state = 'planned'
+        and e.status = 'running'
+        and s.status = 'running'
+        and s.round = c.round;
+$$;
+
+ALTER FUNCTION headgate._unsent_chunks() OWNER TO headgate_owner;
 
 --
 -- Name: _upcoming(bigint, jsonb, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11944,6 +12715,45 @@ ALTER FUNCTION headgate.enqueue_step(p_pipeline text, p_run_id text, p_step text
 COMMENT ON FUNCTION headgate.enqueue_step(p_pipeline text, p_run_id text, p_step text, p_attempt integer) IS 'Start a step: send its chunks to the queue. A larger p_attempt runs what failed, was deferred or cancelled again.';
 
 --
+-- Name: examine(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.examine() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select f.* from headgate._examine_schema() as f
+    union all
+    select f.* from headgate._examine_roles() as f
+    union all
+    select f.* from headgate._examine_queues() as f
+    union all
+    select f.* from headgate._examine_work() as f
+    union all
+    select f.* from headgate._examine_books() as f
+    union all
+    select f.* from headgate._examine_calendars() as f
+    union all
+    select 'database ' || h.measure, 'warn', format('%s, more than %s', h.value, h.threshold), h.advice, false
+    from headgate.database_health() as h
+    where h.verdict = 'warn'
+    union all
+    select 'provider ' || p.name, 'warn', format('closed until %s: %s', g.closed_until, g.closed_reason),
+        format('wait, or open it: set_provider(''%s'', ''{"closed_until": null}'')', p.name), false
+    from headgate.providers as p
+    join headgate.provider_gates as g using (provider_id)
+    where g.closed_until > headgate.clock();
+$$;
+
+ALTER FUNCTION headgate.examine() OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION examine(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.examine() IS 'What is wrong here and what to do: schema, roles, queues, work that is stuck, books, calendars, health; no row: nothing.';
+
+--
 -- Name: execution_status(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12232,6 +13042,29 @@ ALTER FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota intege
 COMMENT ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) IS 'What one run a day, from now on, would do: units, assets loaded for the first time, refreshed and put off, and those that wait at its end.';
 
 --
+-- Name: forget_files(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.forget_files() RETURNS TABLE(forgotten integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    delete from headgate.schema_files as f where f.path ~ '(^|/)(functions|views|grants)/';
+    get diagnostics forgotten = row_count;
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate.forget_files() OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION forget_files(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.forget_files() IS 'Make the next migrate apply all functions, views and grants again; returns how many files. Only the owner may.';
+
+--
 -- Name: ingest_sessions(jsonb, bigint[], headgate.calendar_session[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12435,6 +13268,31 @@ ALTER FUNCTION headgate.note_load(p_operation text, p_asset_ids bigint[], p_reco
 --
 
 COMMENT ON FUNCTION headgate.note_load(p_operation text, p_asset_ids bigint[], p_records integer[], p_watermarks timestamp with time zone[]) IS 'Note that an operation''s rows were loaded from a file: state as after a success, watermarks, and what computes from them is due.';
+
+--
+-- Name: note_schema(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.note_schema() RETURNS TABLE(noted integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    delete from headgate.schema_notes;
+    insert into headgate.schema_notes (object, kind, fingerprint)
+    select o.object, o.kind, o.fingerprint from headgate._schema_objects() as o;
+    get diagnostics noted = row_count;
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate.note_schema() OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION note_schema(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.note_schema() IS 'Take the schema as it is for what it should be; migrate calls it last.';
 
 --
 -- Name: pause_pipeline(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12687,6 +13545,53 @@ ALTER FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) OWNER TO he
 --
 
 COMMENT ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) IS 'Give an asset another code; all that is known of it stays its own.';
+
+--
+-- Name: repair(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.repair() RETURNS TABLE(subject text, done text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_fix record;
+    v_done jsonb := '{}';
+begin
+    perform pg_advisory_xact_lock(hashtext('headgate.planner'), p.provider_id::integer)
+    from (select p.provider_id from headgate.providers as p order by p.provider_id) as p;
+    for v_fix in
+        select 'history' as subject, headgate._mend_months() as count, '%s months'' partitions made' as says
+        union all
+        select 'steps', headgate._mend_steps(v_now), '%s steps ended'
+        union all
+        select 'state', (headgate._mend_holds(null, null)).count, '%s pairs let go'
+        union all
+        select 'queues', headgate._mend_queues(v_now), '%s queues made, messages archived or sent again'
+        union all
+        select 'chunks', headgate._mend_chunks(v_now), '%s chunks sent, ended, or offered again'
+        union all
+        select 'books', headgate._mend_books(v_now), '%s quota windows put right'
+    loop
+        if v_fix.count > 0 then
+            subject := v_fix.subject;
+            done := format(v_fix.says, v_fix.count);
+            v_done := v_done || jsonb_build_object(v_fix.subject, v_fix.count);
+            return next;
+        end if;
+    end loop;
+    perform headgate._record_action('repair', '{}', v_done);
+end;
+$$;
+
+ALTER FUNCTION headgate.repair() OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION repair(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.repair() IS 'Mend what headgate.examine calls fixable in queues, chunks, state, steps, books and partitions; returns what was done.';
 
 --
 -- Name: report_step(text, text, text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16525,6 +17430,42 @@ COMMENT ON COLUMN headgate.schema_files.sha256 IS 'Of the file as it was applied
 COMMENT ON COLUMN headgate.schema_files.applied_at IS 'When it was applied last.';
 
 --
+-- Name: schema_notes; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.schema_notes (
+    object text NOT NULL,
+    kind text NOT NULL,
+    fingerprint text NOT NULL
+);
+
+ALTER TABLE headgate.schema_notes OWNER TO headgate_owner;
+
+--
+-- Name: TABLE schema_notes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.schema_notes IS 'Functions, tables and views as the last migrate left them; compared by headgate.examine.';
+
+--
+-- Name: COLUMN schema_notes.object; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.schema_notes.object IS 'The object''s whole name.';
+
+--
+-- Name: COLUMN schema_notes.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.schema_notes.kind IS 'function, table, view or server.';
+
+--
+-- Name: COLUMN schema_notes.fingerprint; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.schema_notes.fingerprint IS 'A hash of its definition, owner, rights and settings; for the server, its major version.';
+
+--
 -- Name: settings; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -17898,6 +18839,13 @@ ALTER TABLE ONLY headgate.schema_files
     ADD CONSTRAINT schema_files_pkey PRIMARY KEY (path);
 
 --
+-- Name: schema_notes schema_notes_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.schema_notes
+    ADD CONSTRAINT schema_notes_pkey PRIMARY KEY (object, kind);
+
+--
 -- Name: settings settings_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -18745,6 +19693,12 @@ REVOKE ALL ON FUNCTION headgate._announce(p_execution_id bigint, p_step text, p_
 REVOKE ALL ON FUNCTION headgate._apply_fates(p_chunk headgate.chunks, p_operation headgate.operations, p_fates headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _books(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._books(p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT closed_until timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -18961,10 +19915,52 @@ REVOKE ALL ON FUNCTION headgate._end_unstarted(p_chunk headgate.chunks, p_reason
 REVOKE ALL ON FUNCTION headgate._enter_planning(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _examine_books(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._examine_books() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _examine_calendars(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._examine_calendars() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _examine_queues(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._examine_queues() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _examine_roles(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._examine_roles() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _examine_schema(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._examine_schema() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _examine_work(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._examine_work() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _execution(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._execution(p_pipeline text, p_run_id text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _expired_leases(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._expired_leases() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _explain_due(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_assets bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -19105,6 +20101,12 @@ REVOKE ALL ON FUNCTION headgate._judge_health(p_severity text, p_subject text, p
 REVOKE ALL ON FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _left_over_chunks(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._left_over_chunks() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _let_go(p_chunks headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -19123,10 +20125,52 @@ REVOKE ALL ON FUNCTION headgate._live_closing(p_provider headgate.providers, p_c
 REVOKE ALL ON FUNCTION headgate._locked_pairs(p_chunks headgate.chunks[]) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _lost_messages(p_queue text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._lost_messages(p_queue text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _mend_books(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._mend_books(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _mend_chunks(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._mend_chunks(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _mend_holds(p_operations text[], p_limit integer, OUT count integer, OUT pairs headgate.asset_processing_state[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._mend_holds(p_operations text[], p_limit integer, OUT count integer, OUT pairs headgate.asset_processing_state[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _mend_months(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._mend_months() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _mend_queues(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._mend_queues(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _mend_steps(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._mend_steps(p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _missing_from(p_state headgate.asset_processing_state); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -19225,6 +20269,18 @@ REVOKE ALL ON FUNCTION headgate._openness(p_provider headgate.providers, p_now t
 REVOKE ALL ON FUNCTION headgate._operation(p_operation text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _orphan_holds(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._orphan_holds() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _orphan_messages(p_queue text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._orphan_messages(p_queue text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _own_quota(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -19313,6 +20369,12 @@ REVOKE ALL ON FUNCTION headgate._put_down(p_chunk headgate.chunks, p_is_current 
 --
 
 REVOKE ALL ON FUNCTION headgate._queue(p_provider text, p_priority smallint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _queues(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._queues() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _raise(p_code text, p_message text, p_hint text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -19417,6 +20479,12 @@ REVOKE ALL ON FUNCTION headgate._resolve_params(p_pipeline headgate.pipelines, p
 REVOKE ALL ON FUNCTION headgate._return_units(p_chunks headgate.chunks[]) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _rights(p_rights aclitem[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._rights(p_rights aclitem[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _round_counts(p_execution_id bigint, p_step text, OUT failed integer, OUT deferred integer, OUT deferred_by_fault integer, OUT cancelled integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -19445,6 +20513,12 @@ REVOKE ALL ON FUNCTION headgate._row_type(p_function text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._run_step(p_execution headgate.process_executions, p_step text, p_is_skipped boolean, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _schema_objects(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._schema_objects() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _selected_assets(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -19561,6 +20635,12 @@ REVOKE ALL ON FUNCTION headgate._stop_before(p_provider headgate.providers, p_le
 REVOKE ALL ON FUNCTION headgate._stopped_execution(p_pipeline text, p_run_id text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _stuck_steps(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._stuck_steps() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _sweep(p_limit integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -19649,6 +20729,12 @@ REVOKE ALL ON FUNCTION headgate._unaffordable(p_chunk_ids bigint[], p_now timest
 --
 
 REVOKE ALL ON FUNCTION headgate._universes(p_pipeline_id bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _unsent_chunks(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._unsent_chunks() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _upcoming(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -19805,6 +20891,13 @@ REVOKE ALL ON FUNCTION headgate.enqueue_step(p_pipeline text, p_run_id text, p_s
 GRANT ALL ON FUNCTION headgate.enqueue_step(p_pipeline text, p_run_id text, p_step text, p_attempt integer) TO headgate_planner;
 
 --
+-- Name: FUNCTION examine(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.examine() FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.examine() TO headgate_planner;
+
+--
 -- Name: FUNCTION execution_status(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -19860,6 +20953,12 @@ GRANT ALL ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota
 GRANT ALL ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) TO headgate_reader;
 
 --
+-- Name: FUNCTION forget_files(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.forget_files() FROM PUBLIC;
+
+--
 -- Name: FUNCTION ingest_sessions(p_context jsonb, p_asset_ids bigint[], p_rows headgate.calendar_session[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -19891,6 +20990,12 @@ GRANT ALL ON FUNCTION headgate.maintain_statistics(p_pipeline text, p_run_id tex
 --
 
 REVOKE ALL ON FUNCTION headgate.note_load(p_operation text, p_asset_ids bigint[], p_records integer[], p_watermarks timestamp with time zone[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION note_schema(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.note_schema() FROM PUBLIC;
 
 --
 -- Name: FUNCTION pause_pipeline(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -19938,6 +21043,13 @@ GRANT ALL ON FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[],
 REVOKE ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) TO headgate_plan_maintenance;
+
+--
+-- Name: FUNCTION repair(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.repair() FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.repair() TO headgate_planner;
 
 --
 -- Name: FUNCTION report_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_output jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -12,6 +12,7 @@ import typer
 from rich.logging import RichHandler
 
 from runner.commands import airflow, console
+from runner.commands.backup import backup, restore
 from runner.commands.chart import chart
 from runner.commands.doctor import doctor
 from runner.commands.explain import explain
@@ -67,22 +68,9 @@ def configure_logging(*, is_verbose: bool, is_worker: bool) -> None:
             logging.getLogger(name).setLevel(logging.WARNING)
 
 
-for command in (
-    up,
-    down,
-    dsn,
-    psql,
-    migrate,
-    load,
-    run,
-    worker,
-    explain,
-    forecast,
-    status,
-    chart,
-    report,
-    doctor,
-):
+DATABASE = (up, down, dsn, psql, migrate, load, backup, restore, doctor)
+WORK = (run, worker, explain, forecast, status, chart, report)
+for command in (*DATABASE, *WORK):
     app.command()(command)
 app.add_typer(airflow.app, name="airflow")
 

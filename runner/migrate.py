@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import Connection, sql
@@ -106,9 +106,10 @@ class _Run:
                 while rest and rest[0].is_transactional:
                     self._apply(rest.pop(0))
                 if not any(x.is_transactional for x in rest):
-                    self._check_plans()
+                    self._call_owners("headgate.check_plans")  # judges the rows as a whole
             while rest and not rest[0].is_transactional:
                 self._apply(rest.pop(0))
+        self._call_owners("headgate.note_schema")
 
     def _apply(self, file: File) -> None:
         if file.plan is not None and file.plan not in self._prepared:
@@ -142,13 +143,13 @@ class _Run:
             line = re.search(r", line (\d+)", exc.diag.context or "")
             raise self._failure(f"{file.path}:{line[1] if line else 1}", exc) from exc
 
-    def _check_plans(self) -> None:
-        """Let the database judge the rows as a whole, where it already can."""
-        found = "select 1 where to_regprocedure('headgate.check_plans()') is not null"
-        if self._connection.execute(found).fetchone() is None:
+    def _call_owners(self, function: LiteralString) -> None:
+        """Call a function of the owner's, where the database already has it."""
+        found = "select 1 where to_regprocedure(%s) is not null"
+        if self._connection.execute(found, (f"{function}()",)).fetchone() is None:
             return
         with self._acting_as(OWNER), mapped_errors():
-            self._connection.execute("select headgate.check_plans()")
+            self._connection.execute(f"select {function}()")
 
     def _failure(self, place: str, exc: psycopg.Error) -> MigrationFailed:
         message = f"{self._folder}/{place}: {exc.diag.message_primary or exc}"

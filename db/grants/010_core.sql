@@ -27,7 +27,7 @@ begin
                 'resume_pipeline', 'explain_plan', 'explain_summary', 'forecast', 'upsert_assets', 'set_asset_active', 'set_provider',
                 'reset_asset', 'find_asset', 'retain', 'reconcile_quota', 'required_secrets', 'applied_files', 'clock', 'trigger_pipeline',
                 'announce_order', 'report_step', 'step_errors', 'maintain_history', 'maintain_statistics', 'check_health',
-                'database_health'
+                'database_health', 'examine', 'repair'
             ]),
             ('headgate_runner', array['claim_jobs', 'complete_jobs', 'extend_leases', 'release_jobs', 'lose_lease', 'applied_files', 'clock']),
             ('headgate_reader', array['explain_plan', 'explain_summary', 'forecast', 'find_asset', 'database_health', 'applied_files', 'clock'])

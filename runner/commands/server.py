@@ -66,12 +66,9 @@ def psql(
     """Open psql on the database."""
     settings = console.ready_settings()
     connect(settings, "psql").close()  # what is wrong is said here, with a hint
-    parts = conninfo_to_dict(dsn_of(settings))
-    environ = dict(os.environ)
-    if password := parts.pop("password", None):
-        environ["PGPASSWORD"] = str(password)  # an argument would show in the list of processes
-    program = str(_psql(settings))
-    os.execve(program, ["psql", make_conninfo("", **parts), *(arguments or [])], environ)
+    dsn, environ = client_connection(settings)
+    program = str(client_program("psql", settings))
+    os.execve(program, ["psql", dsn, *(arguments or [])], environ)
 
 
 def _dsn(settings: Settings, role: Role | None) -> str:
@@ -104,15 +101,27 @@ def _set_password(settings: Settings, user: str, password: str) -> None:
         connection.execute(statement.format(sql.Identifier(user), sql.Literal(verifier.decode())))
 
 
-def _psql(settings: Settings) -> Path:
-    """Return the embedded server's psql, or the system's."""
+def client_program(name: str, settings: Settings) -> Path:
+    """Return the embedded server's psql, pg_dump or pg_restore, or the system's."""
     try:
-        return binaries() / "psql"
+        return binaries() / name
     except ServerMissing as exc:
-        found = shutil.which("psql")
+        found = shutil.which(name)
         if found is None:
             where = describe(dsn_of(settings))
             raise ServerError(
-                f"there is no psql to open {where} with", hint="install a PostgreSQL client"
+                f"there is no {name} to open {where} with", hint="install a PostgreSQL client"
             ) from exc
         return Path(found)
+
+
+def client_connection(settings: Settings) -> tuple[str, dict[str, str]]:
+    """Return a connection string without its password, and the environment that holds it.
+
+    An argument would show in the list of processes.
+    """
+    parts = conninfo_to_dict(dsn_of(settings))
+    environ = dict(os.environ)
+    if password := parts.pop("password", None):
+        environ["PGPASSWORD"] = str(password)
+    return make_conninfo("", **parts), environ

@@ -84,7 +84,7 @@ def test_the_file_and_the_install_agree(
         connection.execute("set check_function_bodies = off")
         for statement in statements(_loadable((DB / "schema.sql").read_text())):
             connection.execute(statement.text.encode())
-    described, installed = _catalogue(loaded), _catalogue(template)
+    described, installed = catalogue(loaded), catalogue(template)
 
     for kind, rows in installed.items():
         assert sorted(rows - described[kind]) == [], f"{kind}: installed, not in the file"
@@ -98,7 +98,8 @@ def _loadable(text: str) -> str:
     )
 
 
-def _catalogue(settings: Settings) -> dict[str, set[str]]:
+def catalogue(settings: Settings) -> dict[str, set[str]]:
+    """Return what the server knows of our schemas, by kind."""
     found = {}
     with connect(settings, "test") as connection:
         for kind, query in CATALOGUE.items():

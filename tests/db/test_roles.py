@@ -30,7 +30,10 @@ RELATIONS = f"""
 """
 FUNCTIONS = f"""
     select n.nspname::text as schema, p.proname::text as name, p.oid::regprocedure::text as signature,
-        p.prorettype = 'headgate.ingest_result'::regtype as is_ingest, p.provolatile::text as volatile,
+        p.prorettype = 'headgate.ingest_result'::regtype as is_ingest,
+        exists (
+            select from headgate.operations as o where o.input_function = n.nspname || '.' || p.proname
+        ) as is_input, p.provolatile::text as volatile,
         array(
             select format_type(t.type, null)
             from unnest(p.proargtypes) with ordinality as t (type, nth) order by t.nth
@@ -40,10 +43,27 @@ FUNCTIONS = f"""
     order by 1, 2
 """
 EVERYBODY = {"applied_files", "clock"}
-PLANS_WORK = {"clock", "find_asset", "reset_asset", "reconcile_quota", "database_health"}
+PLANS_WORK = {
+    *("ask_again", "clock", "database_health", "find_asset", "published_at", "raise_alert"),
+    *("reconcile_quota", "rename_asset", "reset_asset", "resolve_alert", "set_asset_active"),
+    "upsert_assets",
+}
 WORK = {
-    "headgate_runner": {"claim_jobs", "complete_jobs", "extend_leases", "release_jobs"} | EVERYBODY,
-    "headgate_reader": {"explain_plan", "explain_summary", "find_asset", "database_health"}
+    "headgate_runner": {
+        "claim_jobs",
+        "complete_jobs",
+        "extend_leases",
+        "release_jobs",
+        "lose_lease",
+    }
+    | EVERYBODY,
+    "headgate_reader": {
+        "forecast",
+        "explain_plan",
+        "explain_summary",
+        "find_asset",
+        "database_health",
+    }
     | EVERYBODY,
     "headgate_planner": {
         *("start_execution", "discover_delta", "check_quota", "enqueue_step", "step_status"),
@@ -52,7 +72,7 @@ WORK = {
         *("explain_plan", "explain_summary", "find_asset", "upsert_assets", "set_asset_active"),
         *("set_provider", "reset_asset", "retain", "reconcile_quota", "required_secrets"),
         *("announce_order", "report_step", "step_errors", "maintain_history"),
-        *("maintain_statistics", "check_health", "database_health", "examine"),
+        *("maintain_statistics", "check_health", "database_health", "examine", "repair"),
         *EVERYBODY,
     },
     **{x: PLANS_WORK for x in PLAN_ROLES},
@@ -188,6 +208,8 @@ def is_callable(function: Row, role: str) -> bool:
         return True
     if function["name"].startswith("_") or function["is_ingest"]:
         return False
+    if role == "headgate_runner":
+        return bool(function["is_input"])
     return role == "headgate_planner" or (role == "headgate_reader" and function["volatile"] != "v")
 
 

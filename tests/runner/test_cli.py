@@ -64,6 +64,7 @@ def test_help_names_every_command(run):
     shown = run("--help").out
 
     names = ("up", "down", "dsn", "psql", "migrate", "run", "worker", "explain", "status", "doctor")
+    assert " backup " in shown and " restore " in shown
     assert all(f" {name} " in shown for name in names)
 
 

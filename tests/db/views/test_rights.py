@@ -21,7 +21,12 @@ FUNCTIONS: LiteralString = """
     from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
     where n.nspname in ('headgate', 'equities')
 """
-RUNNERS = {"claim_jobs", "complete_jobs", "extend_leases", "release_jobs", "applied_files", "clock"}
+RUNNERS = {"claim_jobs", "complete_jobs", "extend_leases", "release_jobs", "lose_lease", "clock"}
+RUNNERS |= {"applied_files"}
+HANDLERS_INPUTS: LiteralString = """
+    select distinct split_part(input_function, '.', 2) as name from headgate.operations
+    where input_function is not null
+"""
 PLANNING = {"start_execution", "discover_delta", "check_quota", "enqueue_step", "step_status"}
 WRITES = ("insert", "update", "delete", "truncate", "references", "trigger")
 
@@ -73,7 +78,8 @@ def test_a_role_may_call_its_functions_and_no_others(db: Plan):
     by_name = {x["name"]: x for x in db.sql(FUNCTIONS)}
     plain = {y: {by_name[x]["proname"] for x in allowed[y]} for y in ROLES}
 
-    assert plain["headgate_runner"] == RUNNERS
+    inputs = {x["name"] for x in db.sql(HANDLERS_INPUTS)}
+    assert plain["headgate_runner"] == RUNNERS | inputs
     assert plain["headgate_planner"] >= PLANNING
     assert not plain["headgate_planner"] & (RUNNERS - {"applied_files", "clock"})
     assert {"explain_plan", "get_processing_progress"} <= plain["headgate_reader"]

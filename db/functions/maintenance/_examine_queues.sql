@@ -1,0 +1,103 @@
+-- Messages and chunks that do not agree. Each queue is a table of its own, so it is asked by name.
+
+create or replace function headgate._examine_queues()
+returns table (subject text, verdict text, finding text, advice text, is_fixable boolean)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_queue text;
+    v_orphans bigint;
+    v_lost bigint;
+begin
+    verdict := 'warn';
+    is_fixable := true;
+    for v_queue in select q.queue from headgate._queues() as q order by q.queue loop
+        subject := 'queue ' || v_queue;
+        if to_regclass(format('pgmq.%I', 'q_' || v_queue)) is null then
+            verdict := 'fail';
+            finding := 'it is missing';
+            advice := 'headgate doctor --fix makes it; what waited in it is sent again';
+            return next;
+            verdict := 'warn';
+            continue;
+        end if;
+        v_orphans := cardinality(headgate._orphan_messages(v_queue));
+        if v_orphans > 0 then
+            finding := format('%s messages belong to no chunk', v_orphans);
+            advice := 'a claim archives each when it meets it; headgate doctor --fix does so now';
+            return next;
+        end if;
+        v_lost := cardinality(headgate._lost_messages(v_queue));
+        if v_lost > 0 then
+            finding := format('%s chunks wait for messages that are gone', v_lost);
+            advice := 'a runner that finds nothing else to do sends them again; headgate doctor --fix does so now';
+            return next;
+        end if;
+    end loop;
+end;
+$func$;
+
+create or replace function headgate._queues()
+returns table (queue text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select q.queue
+    from headgate.providers as p
+    cross join lateral (values (p.name || '_high'), (p.name || '_normal'), (p.name || '_low')) as q (queue);
+$func$;
+
+-- Messages that no chunk knows as its own.
+create or replace function headgate._orphan_messages(p_queue text)
+returns bigint[]
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_orphans bigint[];
+begin
+    execute format(
+        'select array(
+            select q.msg_id
+            from pgmq.%I as q
+            where not exists (
+                select
+                from headgate.chunks as c
+                where c.msg_id = q.msg_id
+                    and c.queue = $1
+                    and c.chunk_id::text = q.message ->> ''chunk_id''
+            )
+        )', 'q_' || p_queue
+    ) into v_orphans using p_queue;
+    return v_orphans;
+end;
+$func$;
+
+-- Chunks of running executions whose message is gone; a lease that lasts needs none.
+create or replace function headgate._lost_messages(p_queue text)
+returns bigint[]
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_lost bigint[];
+begin
+    execute format(
+        'select array(
+            select c.chunk_id
+            from headgate.chunks as c
+            join headgate.process_executions as e using (execution_id)
+            where c.queue = $1
+                and e.status = ''running''
+                and (c.state = ''queued'' or c.state = ''leased'' and c.leased_until < clock_timestamp())
+                and not exists (select from pgmq.%I as q where q.msg_id = c.msg_id)
+        )', 'q_' || p_queue
+    ) into v_lost using p_queue;
+    return v_lost;
+end;
+$func$;

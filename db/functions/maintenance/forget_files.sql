@@ -1,0 +1,18 @@
+-- The next migrate applies again what can be applied again. Tables and rows are not touched by that.
+
+create or replace function headgate.forget_files()
+returns table (forgotten integer)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    delete from headgate.schema_files as f where f.path ~ '(^|/)(functions|views|grants)/';
+    get diagnostics forgotten = row_count;
+    return next;
+end;
+$func$;
+
+comment on function headgate.forget_files() is
+    'Make the next migrate apply all functions, views and grants again; returns how many files. Only the owner may.';

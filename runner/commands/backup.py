@@ -1,0 +1,103 @@
+"""`headgate backup` and `headgate restore`: plan, queues and plans' tables, in one file."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from psycopg import sql
+
+from runner.commands import console
+from runner.commands.server import client_connection, client_program
+from runner.database import connect, describe, dsn_of
+from runner.errors import ServerError
+from runner.migrate import migrate
+from runner.migrate_setup import create_database, database_exists, role_exists
+from runner.settings import Settings
+
+ROLES = ("headgate_owner", "headgate_planner", "headgate_runner", "headgate_reader")
+OWNED = re.compile(r" (headgate_\w+)$", re.MULTILINE)
+FORGET = "select * from headgate.forget_files()"
+
+BackupFile = Annotated[Path, typer.Argument(help="The file.", show_default=False)]
+
+
+def backup(file: BackupFile) -> None:
+    """Write the database to a file, as it is at one moment; runners may go on meanwhile."""
+    settings = console.ready_settings()
+    connect(settings, "backup").close()  # what is wrong is said here, with a hint
+    if file.exists():
+        raise ServerError(f"{file} is there already", hint="name another file, or move that one")
+    draft = file.with_name(f"{file.name}.part")
+    try:
+        draft.touch(mode=0o600)
+        dsn, _ = client_connection(settings)
+        _run("pg_dump", settings, "--format=custom", f"--file={draft}", f"--dbname={dsn}")
+        draft.rename(file)
+    except OSError as exc:
+        raise ServerError(f"{file} cannot be written: {exc.strerror}") from exc
+    finally:
+        draft.unlink(missing_ok=True)
+    console.say(f"{describe(dsn_of(settings))} is in {file} ({file.stat().st_size:,} bytes)")
+
+
+def restore(file: BackupFile) -> None:
+    """Make the database anew from a file, with its roles, and bring it to the state of db/."""
+    settings = console.ready_settings()
+    owners = set(OWNED.findall(_run("pg_restore", settings, "--list", str(file))))
+    if database_exists(settings):
+        raise ServerError(
+            f"database {settings.database} is there already: nothing was restored",
+            hint="HEADGATE_DATABASE names another one; or drop that one first",
+        )
+    create_database(settings)
+    try:
+        _make_roles(settings, owners)
+        dsn, _ = client_connection(settings)
+        _run("pg_restore", settings, "--single-transaction", f"--dbname={dsn}", str(file))
+    except BaseException:
+        _drop(settings)
+        raise
+    with connect(settings, "restore") as connection:
+        connection.execute(FORGET)
+    migrate(settings)
+    with connect(settings, "restore") as connection:
+        connection.execute("analyze")
+    console.say(f"{describe(dsn_of(settings))} is restored from {file}")
+    console.say(
+        "calls made after the backup are not in its book: headgate.reconcile_quota, "
+        "or close the provider until its reset"
+    )
+
+
+def _make_roles(settings: Settings, owners: set[str]) -> None:
+    """Make the roles that are missing on this server; `migrate` gives them what is theirs."""
+    with connect(settings, "restore") as connection:
+        for role in sorted(owners | set(ROLES)):
+            if not role_exists(connection, role):
+                statement = sql.SQL("create role {}").format(sql.Identifier(role))
+                connection.execute(statement)
+
+
+def _drop(settings: Settings) -> None:
+    """Leave no half-restored database behind: it was made a moment ago."""
+    statement = sql.SQL("drop database if exists {} with (force)")
+    with connect(settings.with_database("postgres"), "restore") as connection:
+        connection.execute(statement.format(sql.Identifier(settings.database)))
+
+
+def _run(program: str, settings: Settings, *arguments: str) -> str:
+    """Run one of PostgreSQL's programs; return what it prints, or raise its words."""
+    _, environ = client_connection(settings)
+    command = [str(client_program(program, settings)), *arguments]
+    done = subprocess.run(
+        command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    if done.returncode != 0:
+        lines = [x for x in done.stderr.splitlines() if "error:" in x] or [done.stderr.strip()]
+        said = lines[0].partition("error: ")[2] or lines[0]
+        raise ServerError(f"{program} ended with {done.returncode}: {said}")
+    return done.stdout

@@ -1,0 +1,105 @@
+"""A backup taken in the middle of a run, restored: it goes on, and no call is made needlessly twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from runner.database import connect
+from tests.acceptance.books import check_bars, check_settled, jobs
+from tests.acceptance.house import House, end, killed_at_the_end
+from tests.servers import DB
+
+COUNT = 60
+LEASED = (
+    "select coalesce(sum(cardinality(asset_ids)), 0) from headgate.chunks where state = 'leased'"
+)
+
+
+def headgate(house: House, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "runner", *arguments],
+        cwd=DB.parent,
+        env=house.environ() | environ,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_restored_database_goes_on_where_the_backup_was_taken(house: House):
+    if house.settings.dsn is not None:
+        pytest.skip("restores next to the embedded server's database")
+    codes = house.codes(COUNT)
+    house.set_operations(lease="3 seconds")
+    house.standin.set_faults([{"match": {}, "fault": {"kind": "latency", "ms": 100}}])
+    run_id = house.start(tickers=codes, bulk_load_batch_size=5)
+    runner = house.worker(concurrency=8)
+    house.wait_for_requests(30)
+    dump, database = house.folder / "mid-run.dump", house.settings.database + "_restored"
+
+    done = headgate(house, "backup", str(dump))
+    assert done.returncode == 0, done.stderr
+    assert end(runner, signal.SIGKILL) == -signal.SIGKILL
+    made = house.standin.book()["requests"]
+    assert stat.S_IMODE(dump.stat().st_mode) == 0o600
+    again = headgate(house, "backup", str(dump))
+    assert (again.returncode, "is there already" in again.stderr) == (1, True)
+
+    done = headgate(house, "restore", str(dump), HEADGATE_DATABASE=database)
+    assert done.returncode == 0, done.stderr
+    assert "reconcile_quota" in done.stderr + done.stdout
+    restored = House(house.settings.with_database(database), house.standin, house.folder / "r")
+    restored.folder.mkdir()
+    with killed_at_the_end(restored):
+        known = jobs(restored, run_id).get("success", 0)
+        leased = restored.plan.scalar(LEASED)
+        assert 0 < known < 2 * COUNT
+        assert wrong(restored) == set()
+        restored.worker(concurrency=8)
+
+        assert restored.wait_for_end(run_id)["status"] == "succeeded"
+        assert jobs(restored, run_id) == {"success": 2 * COUNT}
+        assert restored.standin.book()["requests"] - made == 2 * COUNT - known
+        check_settled(restored)
+        check_bars(restored, codes)
+        assert leased <= 2 * COUNT - known
+    with connect(house.settings, "test") as connection:
+        connection.execute(f'drop database "{database}" with (force)'.encode())
+
+
+def wrong(house: House) -> set[str]:
+    """Return what the doctor finds in a database that has just been restored."""
+    return {x["subject"] for x in house.plan.call("examine") if x["verdict"] == "fail"}
+
+
+@pytest.mark.parametrize("what", ["nothing", "text"])
+def test_what_is_no_backup_is_refused_and_makes_no_database(house: House, what: str):
+    file = house.folder / "x.dump"
+    if what == "text":
+        file.write_text("select 1")
+    done = headgate(
+        house, "restore", str(file), HEADGATE_DATABASE="headgate_never", HEADGATE_DSN=dsn(house)
+    )
+
+    assert done.returncode == 1
+    assert "pg_restore ended with 1" in done.stderr and "Traceback" not in done.stderr
+    assert house.plan.sql("select 1 from pg_database where datname = 'headgate_never'") == []
+
+
+def test_a_database_that_is_there_is_not_touched(house: House):
+    file = house.folder / "x.dump"
+    assert headgate(house, "backup", str(file)).returncode == 0
+    done = headgate(house, "restore", str(file))
+
+    assert done.returncode == 1
+    assert "is there already: nothing was restored" in done.stderr
+    assert "hint: HEADGATE_DATABASE names another one" in done.stderr
+
+
+def dsn(house: House) -> str:
+    return os.environ.get("HEADGATE_DSN") or house.environ().get("HEADGATE_DSN", "")

@@ -1,0 +1,205 @@
+"""The doctor's eyes: each thing that can be wrong is found, named, and comes with advice."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.db.toy import Toy
+from tests.plan import Plan, Row
+
+ALWAYS = {"rights of the database", "history"}
+"""True of every test's clone: it has no rights of its own, and its clock stands in a month long gone."""
+
+
+def wrong(plan: Plan) -> dict[str, Row]:
+    """Return what is found, by subject."""
+    return {x["subject"]: x for x in plan.call("examine") if x["subject"] not in ALWAYS}
+
+
+@pytest.fixture
+def busy(toy: Toy) -> Toy:
+    """A run in its middle: chunks planned, queued, leased and parked; jobs that ended."""
+    toy.tune(chunk_size=2)
+    toy.add(12)
+    toy.add(2, "B")
+    toy.begin("a")
+    done, again, _ = toy.claim(chunks=3)
+    toy.complete(done)
+    toy.complete(again, "retry", blame="provider")
+    return toy
+
+
+def test_nothing_is_wrong_with_a_run_in_its_middle(busy: Toy):
+    assert {x["state"] for x in busy.chunks()} == {"planned", "queued", "leased", "parked"}
+    assert wrong(busy) == {}
+
+
+def test_nothing_is_wrong_with_a_run_that_has_ended(busy: Toy):
+    busy.later(minutes=1)
+    busy.drain()
+    busy.finish()
+
+    assert wrong(busy) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (
+            "drop function headgate._paid(headgate.chunks)",
+            "function headgate._paid(headgate.chunks) is gone",
+        ),
+        ("create function headgate.door() returns void language sql as ''", "door() is new"),
+        ("alter function headgate.clock() volatile", "headgate.clock() was changed"),
+        ("alter function headgate.clock() reset search_path", "headgate.clock() was changed"),
+        ("grant execute on function headgate.clock() to public", "headgate.clock() was changed"),
+        ("alter table headgate.chunks add column note text", "table headgate.chunks was changed"),
+        ("drop index headgate.chunks_wake_idx", "table headgate.chunks was changed"),
+        (
+            "alter table headgate.quota_windows drop constraint never_above_quota",
+            "quota_windows was changed",
+        ),
+        (
+            "grant select on headgate.settings to headgate_reader",
+            "table headgate.settings was changed",
+        ),
+        ("alter table headgate.chunks disable trigger all", None),
+        ("drop view headgate.v_quota", "view headgate.v_quota is gone"),
+    ],
+)
+def test_what_was_changed_by_hand_is_named(db: Plan, change: str, named: str | None):
+    db.connection.execute(change.encode())
+
+    found = wrong(db)
+    assert ("schema" in found) == (named is not None)
+    if named is not None:
+        assert named in found["schema"]["found"]
+        assert found["schema"]["verdict"] == "fail"
+        assert found["schema"]["is_fixable"]
+
+
+@pytest.mark.parametrize(
+    ("change", "role", "named"),
+    [
+        ("alter role headgate_reader createdb", "reader", "may more than its work needs: createdb"),
+        ("alter role headgate_owner login", "owner", "may log in"),
+        ("alter role headgate_runner nologin", "runner", "may not log in"),
+        (
+            "alter role headgate_reader reset statement_timeout",
+            "reader",
+            "has no statement_timeout",
+        ),
+        ("grant headgate_owner to headgate_planner", "planner", "is a member of headgate_owner"),
+        ("alter role headgate_reader rename to headgate_gone", "reader", "is missing"),
+    ],
+)
+def test_a_role_that_is_not_as_it_should_be_is_named(db: Plan, change: str, role: str, named: str):
+    db.connection.execute(change.encode())
+
+    found = wrong(db)[f"role headgate_{role}"]
+    assert named in found["found"]
+    assert found["verdict"] == "fail"
+
+
+def test_a_missing_queue_and_orphan_and_lost_messages_are_told_apart(busy: Toy):
+    busy.sql("select pgmq.drop_queue('side_low')")
+    busy.sql("select pgmq.send('side_high', '{\"chunk_id\": 0}')")
+    busy.sql("delete from pgmq.q_shop_normal")
+
+    found = wrong(busy)
+    assert found["queue side_low"]["found"] == "it is missing"
+    assert found["queue side_high"]["found"] == "1 messages belong to no chunk"
+    assert "3 chunks wait for messages that are gone" == found["queue shop_normal"]["found"]
+    busy.call("repair")
+    busy.complete(busy.chunks("leased")[0])
+
+
+def test_a_stuck_step_and_its_lost_jobs_are_named(busy: Toy):
+    busy.sql("delete from headgate.chunks where step = 'a'")
+
+    found = wrong(busy)
+    assert (
+        found["step a of r1"]["found"] == "it runs, with nothing in flight; 10 of its jobs are lost"
+    )
+    assert found["state"]["found"].startswith("10 pairs are held by chunks that are gone")
+    assert found["quota of shop"]["verdict"] == "fail"
+    busy.call("repair")
+    busy.sql(
+        "update headgate.quota_windows set spent = 2"
+    )  # what was under way can be known by nobody
+
+
+def test_chunks_that_were_never_sent_are_told(busy: Toy):
+    busy.sql(
+        "update headgate.chunks set state = 'planned', msg_id = null"
+        " where chunk_id = (select max(chunk_id) from headgate.chunks where state = 'queued')"
+    )
+    found = wrong(busy)
+    assert found["step a of r1"]["found"] == "1 of its chunks were never sent"
+    busy.call("repair")
+
+
+def test_an_expired_lease_that_nobody_takes_is_told_after_a_minute(busy: Toy):
+    (leased,) = busy.chunks("leased")
+    busy.expire(leased)
+    assert wrong(busy) == {}
+
+    busy.sql(
+        "update headgate.chunks set leased_until = leased_until - interval '1 minute' where state = 'leased'"
+    )
+    assert (
+        wrong(busy)["queue shop_normal"]["found"] == "1 leases ran out, and nobody takes them over"
+    )
+
+
+@pytest.mark.parametrize(
+    "change", ["reserved = reserved + 1", "spent = spent - 3", "spent = spent + 1"]
+)
+def test_a_window_that_disagrees_with_chunks_and_details_is_told(busy: Toy, change: str):
+    busy.sql("update headgate.asset_processing_details set attempts = 1")
+    busy.connection.execute(f"update headgate.quota_windows set {change}".encode())
+
+    assert wrong(busy)["quota of shop"]["verdict"] == "fail"
+    busy.connection.execute(f"update headgate.quota_windows set {undone(change)}".encode())
+
+
+def undone(change: str) -> str:
+    return change.translate(str.maketrans("+-", "-+"))
+
+
+@pytest.mark.parametrize(("days", "verdict"), [(91, None), (89, "warn"), (-1, "fail")])
+def test_a_calendar_that_ends_within_ninety_days_is_told(toy: Toy, days: int, verdict: str | None):
+    ends_at = toy.now + timedelta(days=days)
+    toy.sql(
+        "insert into headgate.trading_sessions (calendar, session, opens_at, closes_at)"
+        " values ('XNYS', %(ends_at)s::date, %(ends_at)s - interval '6 hours', %(ends_at)s)",
+        ends_at=ends_at,
+    )
+    toy.add(1, calendar="XNYS")
+
+    found = wrong(toy).get("calendar XNYS")
+    assert (found and found["verdict"]) == verdict
+    assert verdict is None or "runner.calendars XNYS" in str(found)
+
+
+def test_a_closed_provider_and_an_execution_nobody_ends_are_told(toy: Toy):
+    toy.provider(closed_until="2099-01-01", reason="their maintenance")
+    toy.start()
+    toy.later(days=2)
+
+    found = wrong(toy)
+    assert "their maintenance" in found["provider shop"]["found"]
+    assert "finalize_execution" in found["execution r1 of plain"]["advice"]
+
+
+def test_what_the_database_s_health_warns_of_is_told(plan: Plan):
+    plan.sql(
+        "insert into headgate.asset_processing_details"
+        " (execution_id, asset_id, operation_id, round, step, status, ended_at)"
+        " values (1, 1, 1, 1, 'a', 'success', '1999-01-01')"
+    )
+    plan.sql("select pg_stat_force_next_flush()")
+
+    assert wrong(plan)["database history_outside_its_months"]["advice"]

@@ -1,0 +1,13 @@
+"""What can be applied again is forgotten; migrations and rows are not."""
+
+from __future__ import annotations
+
+from tests.plan import Plan
+
+
+def test_only_functions_views_and_grants_are_forgotten(db: Plan):
+    forgotten = db.value("forget_files")
+    left = {x["path"].split("/")[-2] for x in db.call("applied_files") if x["path"].count("/")}
+
+    assert forgotten > 80
+    assert left <= {"migrations", "data", "equities", "maintenance", "indicators"}

@@ -1,0 +1,49 @@
+"""`headgate doctor --fix` on a database that was ruined by hand."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from runner.commands import doctor
+from runner.database import connect
+
+RUINS = {
+    "functions, views and rights": [
+        "drop view headgate.v_quota",
+        "drop function headgate._openness(headgate.providers, timestamptz)",
+        "alter function headgate.clock() volatile",
+        "grant select on headgate.settings to headgate_reader",
+    ],
+    "the doctor's own eyes": ["drop function headgate.database_health() cascade"],
+    "queues": ["select pgmq.drop_queue('local_low')", "select pgmq.send('local_high', '{}')"],
+    "pgmq": ["drop schema pgmq cascade"],
+}
+
+
+@pytest.mark.parametrize("ruin", RUINS.values(), ids=RUINS)
+def test_what_was_ruined_is_found_and_mended(headgate, database, ruin):
+    with connect(database, "test") as connection:
+        for statement in ruin:
+            connection.execute(statement)
+    before = json.loads(headgate("doctor", "--json", settings=database).stdout)
+    after = headgate("doctor", "--fix", "--json", settings=database)
+
+    found = {x["verdict"] for x in before if x["is_fixable"]}
+    assert found, before
+    assert after.returncode == 0, after.stdout + after.stderr
+    verdicts = [x["verdict"] for x in json.loads(after.stdout)]
+    assert "done" in verdicts and "fail" not in verdicts
+    assert not any(x["is_fixable"] for x in json.loads(after.stdout))
+
+
+@pytest.mark.parametrize(("ahead", "verdict"), [(0, "ok"), (60, "warn"), (-60, "warn")])
+def test_a_clock_that_differs_from_the_server_s_is_told(database, monkeypatch, ahead, verdict):
+    monkeypatch.setattr("runner.commands.doctor.time.time", lambda now=time.time: now() + ahead)
+    with connect(database, "test") as connection:
+        finding = doctor._clock(connection)
+
+    assert finding.verdict == verdict
+    assert ("behind" if ahead > 0 else "ahead of") in finding.found or not ahead
