@@ -143,6 +143,10 @@ attack: $(DEV) ## Attack every promise for 20 minutes (`make test` does it for t
 bench: $(DEV) ## Measure: ratios against a baseline of the same run
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks $(ARGS)
 
+.PHONY: bench/planner
+bench/planner: $(DEV) ## Measure explain, plan and forecast at up to a million assets
+	@$(BIN)/python -m tests.benchmarks planner $(ARGS)
+
 .PHONY: bench/indicators
 bench/indicators: $(DEV) ## Measure the handlers: indicators end to end, feeding, processes, Dask
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks indicators feeding pools $(ARGS)

@@ -4634,8 +4634,12 @@ begin
         );
         update headgate.chunks as c
         set asset_ids = v_left,
-            calls = case when c.calls > 0 then cardinality(v_left) else 0 end,
-            units = case when c.calls > 0 then c.units / c.calls * cardinality(v_left) else 0 end
+            calls = case when c.sessions is not null then c.calls when c.calls > 0 then cardinality(v_left) else 0 end,
+            units = case
+                when c.sessions is not null then c.units
+                when c.calls > 0 then c.units / c.calls * cardinality(v_left)
+                else 0
+            end
         where c.chunk_id = p_chunk.chunk_id;
     end if;
 
@@ -4651,6 +4655,56 @@ end;
 $$;
 
 ALTER FUNCTION headgate._apply_fates(p_chunk headgate.chunks, p_operation headgate.operations, p_fates headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _ask_one_by_one(headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._ask_one_by_one(p_chunk headgate.chunks, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_operation headgate.operations;
+begin
+    select * into v_operation
+    from headgate.operations as o
+    where o.operation_id = p_chunk.operation_id;
+    perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
+    with piece as (
+        select p_chunk.asset_ids[1 : 1] as asset_ids, headgate._price(p_chunk) + p_chunk.booked as booked, p_chunk.requests + 1 as requests
+        union all
+        select p_chunk.asset_ids[n.first : n.first + v_operation.chunk_size - 1], 0, 0
+        from generate_series(2, cardinality(p_chunk.asset_ids), v_operation.chunk_size) as n (first)
+    ),
+    pieces as (
+        insert into headgate.chunks (
+            execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
+            state, wake_at, park_until, park_reason, attempt, booked, requests, planned_at
+        )
+        select
+            p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, v_operation.provider_id,
+            p_chunk.group_key, p_chunk.priority, p.asset_ids,
+            case when v_operation.path is null then 0 else cardinality(p.asset_ids) end,
+            v_operation.units * cardinality(p.asset_ids), headgate._queue(r.name, v_operation.priority),
+            'parked', p_now, coalesce(p_chunk.park_until, p_now + v_operation.patience),
+            'house: the lease of a call for the group ran out twice', p_chunk.attempt, p.booked, p.requests,
+            p_chunk.planned_at
+        from piece as p
+        join headgate.providers as r on r.provider_id = v_operation.provider_id
+        returning chunk_id, asset_ids
+    )
+    update headgate.asset_processing_state as s
+    set chunk_id = n.chunk_id,
+        bulk_missed_at = p_now
+    from (select p.chunk_id, u.asset_id from pieces as p cross join unnest(p.asset_ids) as u (asset_id)) as n
+    where s.operation_id = p_chunk.operation_id
+        and s.asset_id = n.asset_id;
+    delete from headgate.chunks as c where c.chunk_id = p_chunk.chunk_id;
+end;
+$$;
+
+ALTER FUNCTION headgate._ask_one_by_one(p_chunk headgate.chunks, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _books(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -4924,6 +4978,7 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
             where c.provider_id = p_provider.provider_id
                 and c.state = 'leased'
         ))),
+        'serves_all', case when p_operation.alternative_of_operation_id is not null then true end,
         'probe', p_is_probe,
         'stop_before_seconds', p_stop_before,
         'refused', p_refused,
@@ -5355,6 +5410,7 @@ begin
     select f.field into v_field
     from headgate._template_fields(p_operation) as f (field)
     where f.field !~ '^(asset|param)[.][A-Za-z0-9_]+$'
+        and (f.field <> 'chunk.session' or p_operation.alternative_of_operation_id is null)
         and f.field not in ('state.watermark', 'state.since', 'state.succeeded_at')
         or f.field ~ '^param[.]' and not exists (
             select from headgate.pipeline_parameters as m where m.name = split_part(f.field, '.', 2)
@@ -5371,7 +5427,7 @@ begin
         perform headgate._raise(
             'HG017',
             format('operation %s: its template names the missing field {%s}', p_operation.name, v_field),
-            'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, {state.succeeded_at}, {param.<name>}'
+            'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, {state.succeeded_at}, {param.<name>}; of a call for a group also {chunk.session}'
         );
     end if;
 end;
@@ -6032,9 +6088,13 @@ ALTER FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, p_tally 
 --
 
 CREATE FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean) RETURNS TABLE(class_no integer, cover_no integer, sessions date[], is_covered boolean, cost bigint, other_cost bigint, call_operation_id bigint, call_provider_id bigint, call_units integer)
-    LANGUAGE sql STABLE ROWS 100
+    LANGUAGE plpgsql STABLE ROWS 100
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
+#variable_conflict use_column
+begin
+    return query
     with need as materialized (
         select n.*
         from jsonb_to_recordset(p_needs) as n (
@@ -6057,12 +6117,13 @@ CREATE FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs jsonb,
         -- What assets with this watermark miss; null: more sessions than calls for the group could ever be worth.
         select s.*, headgate._missing_sessions(
             n.call_provider_id, s.calendar, s.missing_from, p_at, p_is_daily,
-            least(n.most_calls, s.most_worth / greatest(1, n.call_units))::integer
+            least(n.most_calls, s.jobs, s.most_worth / greatest(1, n.call_units))::integer
         ) as sessions
         from (
             select
                 operation_id, group_key, calendar, missing_from,
-                sum(sum(s.item_cost)) over (partition by operation_id, group_key) as most_worth
+                sum(sum(s.item_cost)) over (partition by operation_id, group_key) as most_worth,
+                sum(sum(s.jobs)) over (partition by operation_id, group_key) as jobs
             from stale as s
             group by operation_id, group_key, calendar, missing_from
         ) as s
@@ -6122,6 +6183,7 @@ CREATE FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs jsonb,
     join stretch as t using (operation_id, group_key, calendar, missing_from)
     join need as n using (operation_id)
     where b.place = 1;
+end;
 $$;
 
 ALTER FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean) OWNER TO headgate_owner;
@@ -6193,11 +6255,15 @@ ALTER FUNCTION headgate._cure(p_chunk_ids bigint[], p_now timestamp with time zo
 --
 
 CREATE FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(class_no integer, first_nth bigint, last_nth bigint, rank bigint, cover_no integer, cover_position bigint, is_granted boolean, reason text, units_before bigint, units_each bigint, units_left bigint, run_at timestamp with time zone, provider_id bigint, call_operation_id bigint, sessions date[], cost bigint, other_cost bigint)
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
     SET enable_nestloop TO 'off'
     SET jit TO 'off'
     AS $$
+#variable_conflict use_column
+begin
+    return query
     with need as materialized (
         select n.* from headgate._needs(p_pipeline_id, p_params, p_step) as n
     ),
@@ -6420,6 +6486,7 @@ CREATE FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at time
     join ranked as r using (place)
     join judged as j using (place)
     join due as d on d.class_no = s.class_no;
+end;
 $$;
 
 ALTER FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb) OWNER TO headgate_owner;
@@ -6459,7 +6526,7 @@ CREATE FUNCTION headgate._due_pairs(p_operation_ids bigint[], p_at timestamp wit
         from headgate.operations as o
         cross join generate_series(o.priority * 10, o.priority * 10 + 9) as p (priority)
         where o.operation_id = any (p_operation_ids)
-        order by p.priority, o.operation_id
+        order by 2, 1  -- the very expressions of the outer order, so that nothing is sorted again
     ) as k
     cross join lateral (
         select s.operation_id, s.asset_id, s.priority, s.next_due_at, headgate._missing_from(s) as missing_from
@@ -6585,17 +6652,20 @@ begin
         duration_ms, ended_at
     )
     select
-        c.execution_id, u.asset_id, c.operation_id, c.round, c.step, p_status, p_reason, headgate._paid(c), c.requests, 0,
-        headgate._paid(c), 0, p_now
+        c.execution_id, u.asset_id, c.operation_id, c.round, c.step, p_status, p_reason, p.units,
+        case when c.sessions is null or u.nth = 1 then c.requests else 0 end, 0, p.units, 0, p_now
     from unnest(v_chunks) as c
-    cross join unnest(c.asset_ids) as u (asset_id);
+    cross join unnest(c.asset_ids) with ordinality as u (asset_id, nth)
+    cross join lateral (
+        select case when c.sessions is null or u.nth = 1 then headgate._paid(c) else 0 end as units
+    ) as p;
 
     for v_step in
         select
             c.execution_id,
             c.step,
             sum(cardinality(c.asset_ids))::integer as jobs,
-            sum(cardinality(c.asset_ids) * headgate._paid(c))::integer as units
+            sum(case when c.sessions is null then cardinality(c.asset_ids) else 1 end * headgate._paid(c))::integer as units
         from unnest(v_chunks) as c
         group by c.execution_id, c.step
         order by c.execution_id, c.step
@@ -6641,7 +6711,8 @@ begin
             perform headgate._end_chunks(v_chunk_ids, 'deferred', 'quota: no units are left in this window', p_now);
         when 'split' then
             perform headgate._locked_pairs(v_chunks);
-            perform headgate._split_chunk(c) from unnest(v_chunks) as c;
+            perform headgate._split_chunk(c) from unnest(v_chunks) as c where c.sessions is null;
+            perform headgate._ask_one_by_one(c, p_now) from unnest(v_chunks) as c where c.sessions is not null;
         else
             return '{}';  -- somebody has opened its step again meanwhile
     end case;
@@ -7041,7 +7112,7 @@ CREATE FUNCTION headgate._explain_due(p_pipeline_id bigint, p_params jsonb, p_at
         case when p.is_granted then 'run' else 'defer' end,
         headgate._sentence(o, s, p.is_granted, p.reason, p.run_at),
         jsonb_strip_nulls(jsonb_build_object(
-            'due_since', p.due_since,
+            'due_since', s.next_due_at,
             'watermark', headgate._request_time(s.watermark),
             'calendar', case when o.due_rule = 'session' then a.calendar end,
             'expected_sessions', p.sessions,
@@ -7372,6 +7443,7 @@ CREATE FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state h
         when p_field = 'asset.group_key' then p_asset.group_key
         when p_field = 'asset.asset_id' then p_asset.asset_id::pg_catalog.text
         when p_field = 'asset.calendar' then p_asset.calendar
+        when p_field = 'chunk.session' then p_params ->> '?session'
         when p_field = 'state.watermark' then headgate._request_time(p_state.watermark)
         when p_field = 'state.since' then headgate._request_time(headgate._since(p_asset, p_state))
         when p_field = 'state.succeeded_at' then headgate._request_time(p_state.succeeded_at)
@@ -7389,7 +7461,7 @@ ALTER FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state he
 CREATE FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_custom_plan'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
     v_done jsonb;
@@ -7401,7 +7473,7 @@ begin
         select
             row_number() over () as plan_no, c.class_no, min(c.group_key) as group_key, min(c.calendar) as calendar,
             min(c.weight) as weight, min(c.assets) as assets, min(d.priority) as priority,
-            min(d.next_due_at) as due_since, min(d.missing_from) as missing_from, bool_or(d.is_new and n.is_first) as is_new,
+            min(date_trunc('minute', d.next_due_at)) as due_since, min(d.missing_from) as missing_from, bool_or(d.is_new and n.is_first) as is_new,
             array_agg(d.operation_id order by d.operation_id) as operation_ids
         from unnest(p_classes) as c
         cross join unnest(c.needs) as d
@@ -7489,91 +7561,117 @@ ALTER FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_params jsonb, p_at
 --
 
 CREATE FUNCTION headgate._forecast_done(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb) RETURNS headgate.forecast_class[]
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_nestloop TO 'off'
     SET jit TO 'off'
     AS $$
-    with done as materialized (
-        select d.class_no, o.operation_id, d.first, d.last
-        from jsonb_to_recordset(p_done) as d (class_no integer, operation_ids bigint[], first integer, last integer)
-        cross join unnest(d.operation_ids) as o (operation_id)
-        union all
-        select c.class_no, n.operation_id, 1, c.assets
-        from unnest(p_classes) as c
-        cross join unnest(c.needs) as n
-        where n.is_held
-    ),
-    moved as materialized (
-        select m.*
-        from (
-            select o.operation_id, c.calendar
-            from (select distinct c.calendar from unnest(p_classes) as c) as c
-            cross join headgate._needs(p_pipeline_id, p_params) as o
-        ) as k
-        cross join lateral headgate._forecast_rule(
-            p_params, p_at, k.operation_id, k.calendar
-        ) as m
-    ),
-    part as materialized (
-        -- Assets of a class to which the same was done.
-        select
-            c.*, b.first as from_nth,
-            lead(b.first, 1, c.assets + 1) over (partition by c.class_no order by b.first) - b.first as many
-        from unnest(p_classes) as c
-        cross join lateral (
-            select 1 as first
+begin
+    return (
+        with done as materialized (
+            select d.class_no, o.operation_id, d.first, d.last
+            from jsonb_to_recordset(p_done) as d (class_no integer, operation_ids bigint[], first integer, last integer)
+            cross join unnest(d.operation_ids) as o (operation_id)
+            union all
+            select c.class_no, n.operation_id, 1, c.assets
+            from unnest(p_classes) as c
+            cross join unnest(c.needs) as n
+            where n.is_held
+        ),
+        moved as materialized (
+            select m.*
+            from (
+                select o.operation_id, c.calendar
+                from (select distinct c.calendar from unnest(p_classes) as c) as c
+                cross join headgate._needs(p_pipeline_id, p_params) as o
+            ) as k
+            cross join lateral headgate._forecast_rule(
+                p_params, p_at, k.operation_id, k.calendar
+            ) as m
+        ),
+        cut as (
+            -- Where the assets of a class stop being treated alike.
+            select c.class_no, 1 as first from unnest(p_classes) as c
             union
-            select d.first from done as d where d.class_no = c.class_no
+            select d.class_no, d.first from done as d
             union
-            select d.last + 1 from done as d where d.class_no = c.class_no and d.last < c.assets
-        ) as b
-    ),
-    after as (
-        select
-            p.class_no, p.from_nth, p.group_key, p.calendar, p.weight, p.asset_id, p.many,
-            array_agg(row(
-                n.operation_id,
-                n.priority,
-                case
-                    when d.operation_id is not null and o.due_rule = 'function'
-                        then headgate._next_due_at(o, p.asset_id, p.calendar, p_at, p_at)
-                    when d.operation_id is null and f.is_opened and o.due_rule = 'once'
-                        then case when n.is_new then p_at end
-                    when d.operation_id is not null or f.is_opened then m.next_due_at
-                    when f.is_woken then least(n.next_due_at, p_at)
-                    else n.next_due_at
-                end,
-                case when d.operation_id is not null or f.is_opened then m.missing_from else n.missing_from end,
-                n.is_new and d.operation_id is null,
-                false
-            )::headgate.forecast_need order by n.operation_id) as needs
-        from part as p
-        cross join unnest(p.needs) as n
-        join headgate.operations as o using (operation_id)
-        join moved as m on m.operation_id = n.operation_id and m.calendar is not distinct from p.calendar
-        left join done as d
-            on d.class_no = p.class_no and d.operation_id = n.operation_id and p.from_nth between d.first and d.last
-        cross join lateral (
+            select d.class_no, d.last + 1 from done as d join unnest(p_classes) as c using (class_no) where d.last < c.assets
+        ),
+        part as materialized (
             select
-                bool_or(e.operation_id = o.follows_operation_id) as is_opened,
-                bool_or(i.input_operation_id is not null) as is_woken
-            from done as e
-            left join headgate.operation_inputs as i
-                on i.operation_id = n.operation_id and i.input_operation_id = e.operation_id
-            where e.class_no = p.class_no
-                and p.from_nth between e.first and e.last
-        ) as f
-        group by p.class_no, p.from_nth, p.group_key, p.calendar, p.weight, p.asset_id, p.many
-    ),
-    alike as (
-        select a.group_key, a.calendar, a.weight, a.asset_id, a.needs, sum(a.many)::integer as assets
-        from after as a
-        group by a.group_key, a.calendar, a.weight, a.asset_id, a.needs
-    )
-    select coalesce(array_agg(row(
-        n.nth, n.group_key, n.calendar, n.weight, n.asset_id, n.assets, n.needs
-    )::headgate.forecast_class), '{}')
-    from (select row_number() over () as nth, a.* from alike as a) as n;
+                c.*, b.first as from_nth,
+                lead(b.first, 1, c.assets + 1) over (partition by c.class_no order by b.first) - b.first as many
+            from unnest(p_classes) as c
+            join cut as b using (class_no)
+        ),
+        met as materialized (
+            select p.class_no, p.from_nth, d.operation_id
+            from part as p
+            join done as d using (class_no)
+            where p.from_nth between d.first and d.last
+        ),
+        stirred as materialized (
+            -- Followers that open, dependents that wake.
+            select
+                m.class_no, m.from_nth, l.operation_id, bool_or(l.is_follower) as is_opened,
+                bool_or(not l.is_follower) as is_woken
+            from met as m
+            join (
+                select o.operation_id, o.follows_operation_id as leader_id, true as is_follower
+                from headgate.operations as o
+                where o.follows_operation_id is not null
+                union all
+                select i.operation_id, i.input_operation_id, false
+                from headgate.operation_inputs as i
+            ) as l on l.leader_id = m.operation_id
+            group by m.class_no, m.from_nth, l.operation_id
+        ),
+        after as (
+            select
+                p.class_no, p.from_nth, p.group_key, p.calendar, p.weight, p.asset_id, p.many,
+                array_agg(row(
+                    p.operation_id,
+                    p.priority,
+                    case
+                        when d.operation_id is not null and o.due_rule = 'function'
+                            then headgate._next_due_at(o, p.asset_id, p.calendar, p_at, p_at)
+                        when d.operation_id is null and f.is_opened and o.due_rule = 'once'
+                            then case when p.is_new then p_at end
+                        when d.operation_id is not null or f.is_opened then m.next_due_at
+                        when f.is_woken then least(p.next_due_at, p_at)
+                        else p.next_due_at
+                    end,
+                    case when d.operation_id is not null or f.is_opened then m.missing_from else p.missing_from end,
+                    p.is_new and d.operation_id is null,
+                    false
+                )::headgate.forecast_need order by p.operation_id) as needs
+            from (
+                select
+                    p.class_no, p.from_nth, p.group_key, p.calendar, p.weight, p.asset_id, p.many,
+                    coalesce(p.calendar, '') as calendar_key, n.*
+                from part as p
+                cross join unnest(p.needs) as n
+            ) as p
+            join headgate.operations as o using (operation_id)
+            join moved as m on m.operation_id = p.operation_id and coalesce(m.calendar, '') = p.calendar_key
+            left join met as d
+                on d.class_no = p.class_no and d.from_nth = p.from_nth and d.operation_id = p.operation_id
+            left join stirred as f
+                on f.class_no = p.class_no and f.from_nth = p.from_nth and f.operation_id = p.operation_id
+            group by p.class_no, p.from_nth, p.group_key, p.calendar, p.weight, p.asset_id, p.many
+        ),
+        alike as (
+            select a.group_key, a.calendar, a.weight, a.asset_id, a.needs, sum(a.many)::integer as assets
+            from after as a
+            group by a.group_key, a.calendar, a.weight, a.asset_id, a.needs
+        )
+        select coalesce(array_agg(row(
+            n.nth, n.group_key, n.calendar, n.weight, n.asset_id, n.assets, n.needs
+        )::headgate.forecast_class), '{}')
+        from (select row_number() over () as nth, a.* from alike as a) as n
+    );
+end;
 $$;
 
 ALTER FUNCTION headgate._forecast_done(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb) OWNER TO headgate_owner;
@@ -7605,7 +7703,8 @@ CREATE FUNCTION headgate._forecast_rule(p_params jsonb, p_at timestamp with time
                 select max(s.session)
                 from headgate.trading_sessions as s
                 where s.calendar = p_calendar
-                    and s.closes_at <= p_at - headgate._publication_lag(o.provider_id, p_calendar)
+                    and s.session <= (p_at at time zone 'UTC')::date + 1
+                    and s.closes_at <= (select p_at - headgate._publication_lag(o.provider_id, p_calendar))
             )
         end
     from headgate.operations as o
@@ -7681,9 +7780,26 @@ begin
             )
         group by a.asset_id
     ),
-    class as (
+    shape as materialized (
         select a.group_key, a.calendar, a.weight, a.asset_id, a.needs, count(*)::integer as assets
         from alike as a
+        group by a.group_key, a.calendar, a.weight, a.asset_id, a.needs
+    ),
+    class as (
+        -- Thousands of due times are told apart by the hour.
+        select a.group_key, a.calendar, a.weight, a.asset_id, a.needs, sum(a.assets)::integer as assets
+        from (
+            select
+                s.group_key, s.calendar, s.weight, s.asset_id, s.assets,
+                case when (select count(*) from shape) <= 3000 then s.needs else array(
+                    select row(
+                        n.operation_id, n.priority, date_trunc('hour', n.next_due_at + interval '59 minutes 59.999999 seconds'),
+                        n.missing_from, n.is_new, n.is_held
+                    )::headgate.forecast_need
+                    from unnest(s.needs) as n
+                ) end as needs
+            from shape as s
+        ) as a
         group by a.group_key, a.calendar, a.weight, a.asset_id, a.needs
     )
     select coalesce(array_agg(row(
@@ -7896,6 +8012,8 @@ declare
 begin
     if p_operation.ingest_function is null then
         return '{}';
+    elsif p_chunk.sessions is not null then
+        return headgate._ingest_for_all(p_chunk, p_operation, p_outcomes, p_payloads, p_now);
     end if;
     select
         array_agg(u.asset_id order by u.nth),
@@ -7936,6 +8054,64 @@ end;
 $$;
 
 ALTER FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _ingest_for_all(headgate.chunks, headgate.operations, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._ingest_for_all(p_chunk headgate.chunks, p_operation headgate.operations, p_outcomes text[], p_payloads text[], p_now timestamp with time zone) RETURNS headgate.ingest_result[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_function constant text := headgate._checked_name(p_operation.ingest_function);
+    v_context constant jsonb := headgate._context(p_chunk, p_operation, p_now);
+    v_results headgate.ingest_result[] := '{}';
+    v_more headgate.ingest_result[];
+begin
+    if p_outcomes[1] <> 'success' then
+        return '{}';
+    end if;
+    for v_nth in 1 .. cardinality(p_chunk.sessions) loop
+        begin
+            execute format('select array_agg(r) from %s($1, $2, $3) as r', v_function)
+            into v_more
+            using v_context || jsonb_build_object('session', p_chunk.sessions[v_nth]), p_chunk.asset_ids,
+                array[p_payloads[v_nth]];
+        exception
+            when others then
+                if left(sqlstate, 2) in ('08', '40', '53', '55', '57', '58') then
+                    raise;
+                elsif left(sqlstate, 2) not in ('21', '22', '23', '44', '54', 'P0', 'HG') then
+                    return array(
+                        select row(u.asset_id, 'deferred', 0, null, format('%s: %s', v_function, left(sqlerrm, 400)))::headgate.ingest_result
+                        from unnest(p_chunk.asset_ids) as u (asset_id)
+                    );
+                end if;
+                raise warning '%: %', v_function, left(sqlerrm, 200);
+                v_more := '{}';
+        end;
+        v_results := v_results || v_more;
+    end loop;
+
+    return array(
+        select row(
+            r.asset_id,
+            case
+                when bool_or(r.status = 'failed') then 'failed'
+                when bool_or(r.status = 'success') then 'success'
+                else min(r.status)
+            end,
+            sum(r.records), max(r.watermark), min(r.reason)
+        )::headgate.ingest_result
+        from unnest(v_results) as r
+        group by r.asset_id
+        having count(*) >= cardinality(p_chunk.sessions)
+    );
+end;
+$_$;
+
+ALTER FUNCTION headgate._ingest_for_all(p_chunk headgate.chunks, p_operation headgate.operations, p_outcomes text[], p_payloads text[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _ingest_set(text, jsonb, bigint[], integer[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7979,6 +8155,21 @@ end;
 $_$;
 
 ALTER FUNCTION headgate._ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_counts integer[], p_answers anyarray) OWNER TO headgate_owner;
+
+--
+-- Name: _is_asked_alone(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_asked_alone(p_operation_id bigint) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(o.path, o.handler, o.ingest_function) is not null
+    from headgate.operations as o
+    where o.operation_id = p_operation_id;
+$$;
+
+ALTER FUNCTION headgate._is_asked_alone(p_operation_id bigint) OWNER TO headgate_owner;
 
 --
 -- Name: _is_fault(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8101,6 +8292,7 @@ declare
     v_is_open constant boolean := coalesce(headgate._standing(p_chunk) <> 'over', false);
     v_ends_execution constant boolean := coalesce(p_closing ->> 'until' = 'execution', false);
     v_unit constant integer := case when p_chunk.calls > 0 then p_chunk.units / p_chunk.calls else 0 end;
+    v_serves_all constant boolean := p_chunk.sessions is not null;
     v_park_until constant timestamptz := coalesce(p_chunk.park_until, p_now + p_operation.patience);
     v_retry_at constant timestamptz := p_now
         + least(p_operation.backoff_max, p_operation.backoff * power(2, least(20, p_chunk.requests)))
@@ -8114,13 +8306,19 @@ begin
                 when f.fate = 'success' then null
                 when f.fate in ('skipped', 'failed') then left(f.error, 500)
                 when f.fate = 'cancelled' then 'the execution had ended'
+                when f.outcome = 'missing' then 'missing: the answer for the group lacks it'
                 when f.outcome = 'unsent' and v_ends_execution then 'house: ' || coalesce(p_closing ->> 'reason', 'closed')
                 when f.outcome = 'unsent' then coalesce(p_closed_reason, 'not started in time')
                 else case when f.blame = 'item' then 'house' else f.blame end || ': '
                     || left(coalesce(f.error, 'no reason given'), 490)
             end,
             case when f.fate in ('failed', 'deferred', 'park') then left(f.error, 2000) end,
-            p_chunk.booked + case when f.requests = 0 and v_is_current then 0 else v_unit end,
+            case
+                when not v_serves_all
+                    then p_chunk.booked + case when f.requests = 0 and v_is_current then 0 else v_unit end
+                when f.asset_id <> p_chunk.asset_ids[1] then 0
+                else p_chunk.booked + v_unit * case when v_is_current then least(f.requests, p_chunk.calls) else p_chunk.calls end
+            end,
             p_chunk.requests + f.requests,
             f.records,
             f.watermark,
@@ -8132,7 +8330,12 @@ begin
                 else greatest(v_retry_at, p_closed_until)
             end,
             v_park_until,
-            case when f.requests = 0 and v_is_current then v_unit else 0 end
+            case
+                when not v_is_current then 0
+                when not v_serves_all then case when f.requests = 0 then v_unit else 0 end
+                when f.asset_id = p_chunk.asset_ids[1] then v_unit * greatest(0, p_chunk.calls - f.requests)
+                else 0
+            end
         )::headgate.job_fate
         from (
             select
@@ -8146,7 +8349,7 @@ begin
                             when v_ends_execution or coalesce(p_closed_until, p_now) > v_park_until then 'deferred'
                             else 'park'
                         end
-                    when j.outcome = 'deferred' or j.outcome = 'failed' and j.blame <> 'item' then 'deferred'
+                    when j.outcome in ('deferred', 'missing') or j.outcome = 'failed' and j.blame <> 'item' then 'deferred'
                     when j.outcome = 'retry' and j.blame = 'item' and p_chunk.attempt < p_operation.max_attempts then 'park'
                     when j.outcome = 'retry' and j.blame <> 'item' and greatest(v_retry_at, p_closed_until) <= v_park_until
                         then 'park'
@@ -8156,7 +8359,11 @@ begin
             from (
                 select
                     u.asset_id,
-                    case when u.outcome = 'success' and v_is_ingested then coalesce(r.status, 'failed') else u.outcome end
+                    case
+                        when u.outcome = 'success' and v_is_ingested
+                            then coalesce(r.status, case when v_serves_all then 'missing' else 'failed' end)
+                        else u.outcome
+                    end
                         as outcome,
                     case
                         when u.outcome = 'success' and r.status = 'deferred' then 'house'
@@ -8235,15 +8442,15 @@ begin
             runner = p_runner,
             leased_until = clock_timestamp() + o.lease,
             deaths = c.deaths + case when c.state = 'leased' then 1 else 0 end,
-            booked = c.booked + case when c.state = 'leased' then c.units / greatest(1, c.calls) else 0 end,
+            booked = c.booked + case when c.state = 'leased' then headgate._price(c) else 0 end,
             requests = c.requests + case when c.state = 'leased' then least(1, c.calls) else 0 end,
             window_opened_at = case when p_provider.quota is not null and c.units > 0 then v_window.opened_at end
         from headgate.operations as o
         where c.chunk_id = any (p_chunk_ids)
-            and o.operation_id = c.operation_id
+            and o.operation_id = coalesce(c.call_operation_id, c.operation_id)
         returning c.*
     loop
-        select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
+        select * into v_operation from headgate.operations as o where o.operation_id = coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
         select p.name as pipeline, e.run_id, e.params
         into v_run
         from headgate.process_executions as e
@@ -8660,7 +8867,8 @@ CREATE FUNCTION headgate._missing_sessions(p_provider_id bigint, p_calendar text
         where not p_is_daily
             and s.calendar = p_calendar
             and s.session > p_missing_from
-            and s.closes_at <= p_at - headgate._publication_lag(p_provider_id, p_calendar)
+            and s.session <= (p_at at time zone 'UTC')::date + 1
+            and s.closes_at <= (select p_at - headgate._publication_lag(p_provider_id, p_calendar))
         union all
         select d.day::date
         from generate_series(p_missing_from + 1, (p_at at time zone 'UTC')::date, interval '1 day') as d (day)
@@ -8955,7 +9163,11 @@ declare
 begin
     perform pg_advisory_xact_lock(hashtext('headgate.needs'));
     for v_operation in
-        select * from headgate.operations as o where p_universe is null or o.universe = p_universe order by o.operation_id
+        select *
+        from headgate.operations as o
+        where (p_universe is null or o.universe = p_universe)
+            and o.alternative_of_operation_id is null  -- a call that serves another operation is no need of its own
+        order by o.operation_id
     loop
         update headgate.asset_processing_state as s
         set priority = headgate._state_priority(v_operation.priority, a.weight)
@@ -9206,7 +9418,7 @@ ALTER FUNCTION headgate._own_quota(p_pipeline_id bigint, p_params jsonb) OWNER T
 CREATE FUNCTION headgate._paid(p_chunk headgate.chunks) RETURNS integer
     LANGUAGE sql IMMUTABLE
     AS $$
-    select p_chunk.booked + case when p_chunk.state = 'leased' then p_chunk.units / greatest(1, p_chunk.calls) else 0 end;
+    select p_chunk.booked + case when p_chunk.state = 'leased' then headgate._price(p_chunk) else 0 end;
 $$;
 
 ALTER FUNCTION headgate._paid(p_chunk headgate.chunks) OWNER TO headgate_owner;
@@ -9362,16 +9574,19 @@ CREATE FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_fates headgate.jo
     with parked as (
         insert into headgate.chunks (
             execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
-            state, wake_at, park_until, park_reason, attempt, deaths, booked, requests, planned_at
+            state, wake_at, park_until, park_reason, attempt, deaths, booked, requests, planned_at, call_operation_id,
+            sessions
         )
         select
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id, p_chunk.group_key,
             p_chunk.priority, array_agg(f.asset_id order by f.asset_id),
-            least(1, p_chunk.calls) * count(*), p_chunk.units / greatest(1, p_chunk.calls) * count(*), p_chunk.queue,
-            'parked', f.wake_at, min(f.park_until), min(f.reason), f.attempt, 0, f.units, f.requests, p_chunk.planned_at
+            case when p_chunk.sessions is null then least(1, p_chunk.calls) * count(*) else p_chunk.calls end,
+            case when p_chunk.sessions is null then headgate._price(p_chunk) * count(*) else p_chunk.units end, p_chunk.queue,
+            'parked', f.wake_at, min(f.park_until), min(f.reason), f.attempt, 0, max(f.units), max(f.requests),
+            p_chunk.planned_at, p_chunk.call_operation_id, p_chunk.sessions
         from unnest(p_fates) as f
         where f.fate = 'park'
-        group by f.wake_at, f.attempt, f.units, f.requests
+        group by f.wake_at, f.attempt, case when p_chunk.sessions is null then (f.units, f.requests) end
         returning chunk_id, asset_ids
     )
     update headgate.asset_processing_state as s
@@ -9482,7 +9697,10 @@ begin
         select n.* from headgate._needs(p_pipeline_id, p_params, p_step) as n
     ),
     pair as materialized (
-        select c.*, n.bundle, n.is_alone
+        -- Waiting counts in whole minutes: what became due together is alike.
+        select
+            c.operation_id, c.asset_id, c.step, c.group_key, c.calendar, c.priority,
+            date_trunc('minute', c.due_since) as due_since, c.weight, c.missing_from, n.bundle, n.is_alone
         from headgate._candidates(p_pipeline_id, p_params, p_at, p_step, p_execution_id) as c
         join need as n using (operation_id)
     ),
@@ -9657,6 +9875,18 @@ $$;
 ALTER FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_params jsonb, p_step text) OWNER TO headgate_owner;
 
 --
+-- Name: _price(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._price(p_chunk headgate.chunks) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select case when p_chunk.sessions is null then p_chunk.units / greatest(1, p_chunk.calls) else p_chunk.units end;
+$$;
+
+ALTER FUNCTION headgate._price(p_chunk headgate.chunks) OWNER TO headgate_owner;
+
+--
 -- Name: _provider(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -9736,7 +9966,7 @@ begin
     update headgate.chunks as c
     set state = case when v_standing = 'running' then 'queued' else 'planned' end,
         msg_id = case when v_standing = 'running' then c.msg_id end,
-        booked = c.booked + case when p_is_current then 0 else c.units / greatest(1, c.calls) end,
+        booked = c.booked + case when p_is_current then 0 else headgate._price(c) end,
         window_opened_at = case when p_is_current and v_standing <> 'over' then c.window_opened_at end
     where c.chunk_id = p_chunk.chunk_id;
     return v_standing;
@@ -10092,9 +10322,20 @@ CREATE FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate
     AS $$
 declare
     v_missing jsonb;
+    v_first headgate.chunks := p_chunk;
 begin
     if p_operation.path is null then
         return;  -- nothing to call: asset codes and URLs would only travel for nothing
+    end if;
+    if p_chunk.sessions is not null then
+        v_first.asset_ids := p_chunk.asset_ids[1 : 1];
+        select array_agg(r.code), array_agg(r.url order by s.nth), array_agg(null::text)
+        into assets, urls, bodies
+        from unnest(p_chunk.sessions) with ordinality as s (session, nth)
+        cross join lateral headgate._request_urls(
+            v_first, p_operation, p_params || jsonb_build_object('?session', s.session)
+        ) as r;
+        return;
     end if;
 
     select array_agg(r.code order by r.nth), array_agg(r.url order by r.nth), jsonb_object_agg(r.asset_id, r.refusal)
@@ -10831,6 +11072,11 @@ begin
             when j.fate = 'failed' then coalesce(j.error, j.reason)
             else s.last_error
         end,
+        bulk_missed_at = case
+            when j.fate in ('success', 'skipped') then null
+            when p_chunk.sessions is not null and (j.fate = 'failed' or j.reason like 'missing: %') then p_now
+            else s.bulk_missed_at
+        end,
         last_failed_at = case when j.fate = 'failed' then p_now else s.last_failed_at end,
         next_due_at = case
             when j.fate = 'failed' then case when s.consecutive_failures + 1 < 5 then s.next_due_at end
@@ -11428,7 +11674,7 @@ begin
     set state = 'planned',
         msg_id = null,
         deaths = c.deaths + v_is_dead::integer,
-        booked = c.booked + case when v_is_dead then c.units / greatest(1, c.calls) else 0 end,
+        booked = c.booked + case when v_is_dead then headgate._price(c) else 0 end,
         requests = c.requests + case when v_is_dead then least(1, c.calls) else 0 end,
         window_opened_at = case when not v_is_dead then c.window_opened_at end
     where c.chunk_id = p_chunk.chunk_id;
@@ -11869,8 +12115,13 @@ declare
 begin
     return case
         when v_standing <> 'running' then v_standing
-        when p_chunk.state = 'leased' and p_chunk.deaths >= 1 and cardinality(p_chunk.asset_ids) > 1 then 'split'
-        when p_chunk.state = 'leased' and p_chunk.deaths >= 2 then 'deadly'
+        when p_chunk.state = 'leased' and p_chunk.deaths >= 1
+            and case
+                when p_chunk.sessions is null then cardinality(p_chunk.asset_ids) > 1
+                else headgate._is_asked_alone(p_chunk.operation_id)
+            end
+            then 'split'
+        when p_chunk.state = 'leased' and p_chunk.deaths >= case when p_chunk.sessions is null then 2 else 1 end then 'deadly'
         when p_chunk.state = 'leased' and not headgate._can_pay_again(p_chunk, p_now) then 'poor'
         when headgate._unaffordable(array[p_chunk.chunk_id], p_now) <> '{}' then 'poor'
         else 'fit'
@@ -12407,7 +12658,8 @@ begin
     perform headgate._tune_queues();
 
     perform headgate._check_steps();
-    perform headgate._check_operation(o) from headgate.operations as o;
+    perform headgate._check_operation(o)
+    from (select * from headgate.operations order by operation_id) as o;
     perform headgate._open_needs();
     perform headgate._open_months(3);
 end;
@@ -12544,6 +12796,7 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_chunk constant headgate.chunks := headgate._held_chunk(p_runner, p_chunk_id, p_lease_no);
     v_operation headgate.operations;
+    v_call headgate.operations;
     v_provider headgate.providers;
     v_results headgate.ingest_result[];
     v_closing jsonb;
@@ -12556,10 +12809,11 @@ begin
         p_asset_ids, p_outcomes, p_blames, p_payloads, p_closing, p_row_counts, cardinality(p_rows)
     );
     select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
+    select * into v_call from headgate.operations as o where o.operation_id = coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
     select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
 
     v_results := headgate._ingest(
-        v_chunk, v_operation, p_asset_ids, p_outcomes, p_payloads, p_row_counts, p_rows, v_now
+        v_chunk, v_call, p_asset_ids, p_outcomes, p_payloads, p_row_counts, p_rows, v_now
     );
     v_closing := coalesce(
         headgate._live_closing(v_provider, v_chunk, p_closing, v_now), headgate._house_fault(v_results)
@@ -12568,7 +12822,7 @@ begin
         v_provider, v_closing, p_outcomes, p_blames, v_now
     );
     v_fates := headgate._judge(
-        v_chunk, v_operation, p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_durations_ms,
+        v_chunk, v_call, p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_durations_ms,
         v_results, v_closed.closed_until, v_closed.reason, v_closing, v_now
     );
 
@@ -19693,6 +19947,12 @@ REVOKE ALL ON FUNCTION headgate._announce(p_execution_id bigint, p_step text, p_
 REVOKE ALL ON FUNCTION headgate._apply_fates(p_chunk headgate.chunks, p_operation headgate.operations, p_fates headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _ask_one_by_one(p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._ask_one_by_one(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _books(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -20065,10 +20325,22 @@ REVOKE ALL ON FUNCTION headgate._in_flight(p_execution_id bigint, p_step text, O
 REVOKE ALL ON FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _ingest_for_all(p_chunk headgate.chunks, p_operation headgate.operations, p_outcomes text[], p_payloads text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._ingest_for_all(p_chunk headgate.chunks, p_operation headgate.operations, p_outcomes text[], p_payloads text[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_counts integer[], p_answers anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_counts integer[], p_answers anyarray) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _is_asked_alone(p_operation_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_asked_alone(p_operation_id bigint) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_fault(p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -20339,6 +20611,12 @@ REVOKE ALL ON FUNCTION headgate._plan_summary(p_execution headgate.process_execu
 --
 
 REVOKE ALL ON FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_params jsonb, p_step text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _price(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._price(p_chunk headgate.chunks) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _provider(p_provider text); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -44,6 +44,8 @@ class Call:
     timeout_seconds: float
     max_bytes: int
     in_flight: int
+    serves_all: bool
+    """Each call is for all assets of the chunk, one call a session."""
     probe: bool
     """The first call goes alone; the others only if the provider answers it."""
     stop_before_seconds: float | None
@@ -67,6 +69,7 @@ class Call:
             timeout_seconds=float(row.get("timeout_seconds") or 30),
             max_bytes=int(row.get("max_bytes") or 67_108_864),
             in_flight=int(row.get("in_flight") or 1),
+            serves_all=bool(row.get("serves_all")),
             probe=bool(row.get("probe")),
             stop_before_seconds=None if stop_before is None else float(stop_before),
             refused={int(key): text for key, text in (row.get("refused") or {}).items()},

@@ -42,6 +42,18 @@ class Handled(Leased):
     work: asyncio.Task[None] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What came of one call that serves all assets of its chunk."""
+
+    outcome: str
+    blame: str | None
+    error: str | None
+    payload: str | None
+    requests: int
+    duration_ms: int
+
+
 @dataclass(slots=True, eq=False)
 class Held(Leased):
     """A chunk whose calls are made."""
@@ -53,6 +65,8 @@ class Held(Leased):
     open: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     report: Report = field(default_factory=Report)
     oldest_at: float = 0.0
+    shared: dict[int, Shared] = field(default_factory=dict)
+    """What came of calls that serve all assets; reported when all have ended."""
     is_fruitful: bool = False
     """Something was sent, or was found out without sending."""
     is_probing: bool = False
@@ -126,7 +140,12 @@ class Held(Leased):
         requests: int = 0,
         duration_ms: int = 0,
     ) -> None:
-        """Add one asset's row; for a call that serves all assets, a row for each of them."""
+        """Add one asset's row; calls that serve all assets give a row for each, when all are in."""
+        if self.call.serves_all:
+            self.shared[index] = Shared(outcome, blame, error, payload, requests, duration_ms)
+            if len(self.shared) == len(self.urls):
+                self._share(now)
+            return
         if not len(self.report):
             self.oldest_at = now
         asset_ids = self.chunk.asset_ids
@@ -142,3 +161,23 @@ class Held(Leased):
                 duration_ms=duration_ms,
             )
             payload, requests, duration_ms = None, 0, 0
+
+    def _share(self, now: float) -> None:
+        """Give each asset the worst of the calls' outcomes, and the first ones the answers."""
+        calls = [self.shared[index] for index in range(len(self.urls))]
+        bad = [x for x in calls if x.outcome not in ("success", "unsent")]
+        bad += [x for x in calls if x.outcome == "unsent"]
+        worst = bad[0] if bad else calls[0]
+        requests = sum(x.requests for x in calls)
+        self.oldest_at = now
+        for index, asset_id in enumerate(self.chunk.asset_ids):
+            has_answer = not bad and index < len(calls)
+            self.report.add(
+                asset_id,
+                worst.outcome,
+                blame=worst.blame,
+                payload=calls[index].payload if has_answer else None,
+                error=worst.error,
+                requests=requests if index == 0 else 0,
+                duration_ms=sum(x.duration_ms for x in calls) if index == 0 else 0,
+            )

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [queue http ingest delta memory indicators feeding pools] [--json]`.
+"""`python -m tests.benchmarks [queue http ingest delta memory indicators feeding pools planner] [--json]`.
 
 bigtables runs on request only (`make bench/bigtables`).
 """
@@ -22,6 +22,7 @@ from tests.benchmarks import (
     indicators,
     ingest,
     memory,
+    planner,
     pools,
     queue,
 )
@@ -36,6 +37,7 @@ BENCHMARKS: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "indicators": indicators.run,
     "feeding": feeding.run,
     "pools": pools.run,
+    "planner": planner.run,
 }
 ON_REQUEST: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "bigtables": bigtables.run,

@@ -18,6 +18,7 @@ from tests.benchmarks import (
     indicators,
     ingest,
     memory,
+    planner,
     pools,
     queue,
 )
@@ -36,6 +37,7 @@ SMALL: dict[Run, dict[str, Any]] = {
     indicators.run: {"sizes": ((250, 20),)},
     feeding.run: {"lengths": (30,), "assets": 5},
     pools.run: {"assets": 4, "bars": 30, "dask": False},
+    planner.run: {"sizes": (100, 1_000)},
     bigtables.run: {"assets": 20, "years": 2},
 }
 

@@ -60,8 +60,10 @@ RULES: dict[str, LiteralString] = {
     """,
     "calls and units of a chunk are those of its jobs": """
         select c.* from headgate.chunks as c join headgate.operations as o using (operation_id)
-        where c.calls <> case when o.path is null then 0 else cardinality(c.asset_ids) end
-            or c.units <> o.units * cardinality(c.asset_ids)
+        where c.sessions is null and (
+                c.calls <> case when o.path is null then 0 else cardinality(c.asset_ids) end
+                or c.units <> o.units * cardinality(c.asset_ids)
+            )
     """,
     "a step has planned what has ended and what is in flight": """
         select s.execution_id, s.step, s.status, s.planned, s.succeeded, s.failed, s.deferred, s.skipped,

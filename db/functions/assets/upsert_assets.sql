@@ -138,7 +138,11 @@ declare
 begin
     perform pg_advisory_xact_lock(hashtext('headgate.needs'));
     for v_operation in
-        select * from headgate.operations as o where p_universe is null or o.universe = p_universe order by o.operation_id
+        select *
+        from headgate.operations as o
+        where (p_universe is null or o.universe = p_universe)
+            and o.alternative_of_operation_id is null  -- a call that serves another operation is no need of its own
+        order by o.operation_id
     loop
         update headgate.asset_processing_state as s
         set priority = headgate._state_priority(v_operation.priority, a.weight)

@@ -20,7 +20,7 @@ as $func$
         from headgate.operations as o
         cross join generate_series(o.priority * 10, o.priority * 10 + 9) as p (priority)
         where o.operation_id = any (p_operation_ids)
-        order by p.priority, o.operation_id
+        order by 2, 1  -- the very expressions of the outer order, so that nothing is sorted again
     ) as k
     cross join lateral (
         select s.operation_id, s.asset_id, s.priority, s.next_due_at, headgate._missing_from(s) as missing_from

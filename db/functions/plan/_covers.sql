@@ -15,11 +15,15 @@ returns table (
     class_no integer, cover_no integer, sessions date[], is_covered boolean, cost bigint, other_cost bigint,
     call_operation_id bigint, call_provider_id bigint, call_units integer
 )
-language sql
+language plpgsql
 stable
 rows 100
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $func$
+#variable_conflict use_column
+begin
+    return query
     with need as materialized (
         select n.*
         from jsonb_to_recordset(p_needs) as n (
@@ -42,12 +46,13 @@ as $func$
         -- What assets with this watermark miss; null: more sessions than calls for the group could ever be worth.
         select s.*, headgate._missing_sessions(
             n.call_provider_id, s.calendar, s.missing_from, p_at, p_is_daily,
-            least(n.most_calls, s.most_worth / greatest(1, n.call_units))::integer
+            least(n.most_calls, s.jobs, s.most_worth / greatest(1, n.call_units))::integer
         ) as sessions
         from (
             select
                 operation_id, group_key, calendar, missing_from,
-                sum(sum(s.item_cost)) over (partition by operation_id, group_key) as most_worth
+                sum(sum(s.item_cost)) over (partition by operation_id, group_key) as most_worth,
+                sum(sum(s.jobs)) over (partition by operation_id, group_key) as jobs
             from stale as s
             group by operation_id, group_key, calendar, missing_from
         ) as s
@@ -107,6 +112,7 @@ as $func$
     join stretch as t using (operation_id, group_key, calendar, missing_from)
     join need as n using (operation_id)
     where b.place = 1;
+end;
 $func$;
 
 -- Sessions that a calendar has closed and the provider has published since one; null where they are more than p_most.
@@ -130,7 +136,8 @@ as $func$
         where not p_is_daily
             and s.calendar = p_calendar
             and s.session > p_missing_from
-            and s.closes_at <= p_at - headgate._publication_lag(p_provider_id, p_calendar)
+            and s.session <= (p_at at time zone 'UTC')::date + 1
+            and s.closes_at <= (select p_at - headgate._publication_lag(p_provider_id, p_calendar))
         union all
         select d.day::date
         from generate_series(p_missing_from + 1, (p_at at time zone 'UTC')::date, interval '1 day') as d (day)

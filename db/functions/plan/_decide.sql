@@ -16,13 +16,17 @@ returns table (
     is_granted boolean, reason text, units_before bigint, units_each bigint, units_left bigint, run_at timestamptz,
     provider_id bigint, call_operation_id bigint, sessions date[], cost bigint, other_cost bigint
 )
-language sql
+language plpgsql
 stable
 rows 1000
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 set enable_nestloop = off
 set jit = off
 as $func$
+#variable_conflict use_column
+begin
+    return query
     with need as materialized (
         select n.* from headgate._needs(p_pipeline_id, p_params, p_step) as n
     ),
@@ -245,4 +249,5 @@ as $func$
     join ranked as r using (place)
     join judged as j using (place)
     join due as d on d.class_no = s.class_no;
+end;
 $func$;

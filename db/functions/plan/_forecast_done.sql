@@ -9,92 +9,118 @@ create or replace function headgate._forecast_done(
     p_done jsonb
 )
 returns headgate.forecast_class[]
-language sql
+language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_nestloop = off
 set jit = off
 as $func$
-    with done as materialized (
-        select d.class_no, o.operation_id, d.first, d.last
-        from jsonb_to_recordset(p_done) as d (class_no integer, operation_ids bigint[], first integer, last integer)
-        cross join unnest(d.operation_ids) as o (operation_id)
-        union all
-        select c.class_no, n.operation_id, 1, c.assets
-        from unnest(p_classes) as c
-        cross join unnest(c.needs) as n
-        where n.is_held
-    ),
-    moved as materialized (
-        select m.*
-        from (
-            select o.operation_id, c.calendar
-            from (select distinct c.calendar from unnest(p_classes) as c) as c
-            cross join headgate._needs(p_pipeline_id, p_params) as o
-        ) as k
-        cross join lateral headgate._forecast_rule(
-            p_params, p_at, k.operation_id, k.calendar
-        ) as m
-    ),
-    part as materialized (
-        -- Assets of a class to which the same was done.
-        select
-            c.*, b.first as from_nth,
-            lead(b.first, 1, c.assets + 1) over (partition by c.class_no order by b.first) - b.first as many
-        from unnest(p_classes) as c
-        cross join lateral (
-            select 1 as first
+begin
+    return (
+        with done as materialized (
+            select d.class_no, o.operation_id, d.first, d.last
+            from jsonb_to_recordset(p_done) as d (class_no integer, operation_ids bigint[], first integer, last integer)
+            cross join unnest(d.operation_ids) as o (operation_id)
+            union all
+            select c.class_no, n.operation_id, 1, c.assets
+            from unnest(p_classes) as c
+            cross join unnest(c.needs) as n
+            where n.is_held
+        ),
+        moved as materialized (
+            select m.*
+            from (
+                select o.operation_id, c.calendar
+                from (select distinct c.calendar from unnest(p_classes) as c) as c
+                cross join headgate._needs(p_pipeline_id, p_params) as o
+            ) as k
+            cross join lateral headgate._forecast_rule(
+                p_params, p_at, k.operation_id, k.calendar
+            ) as m
+        ),
+        cut as (
+            -- Where the assets of a class stop being treated alike.
+            select c.class_no, 1 as first from unnest(p_classes) as c
             union
-            select d.first from done as d where d.class_no = c.class_no
+            select d.class_no, d.first from done as d
             union
-            select d.last + 1 from done as d where d.class_no = c.class_no and d.last < c.assets
-        ) as b
-    ),
-    after as (
-        select
-            p.class_no, p.from_nth, p.group_key, p.calendar, p.weight, p.asset_id, p.many,
-            array_agg(row(
-                n.operation_id,
-                n.priority,
-                case
-                    when d.operation_id is not null and o.due_rule = 'function'
-                        then headgate._next_due_at(o, p.asset_id, p.calendar, p_at, p_at)
-                    when d.operation_id is null and f.is_opened and o.due_rule = 'once'
-                        then case when n.is_new then p_at end
-                    when d.operation_id is not null or f.is_opened then m.next_due_at
-                    when f.is_woken then least(n.next_due_at, p_at)
-                    else n.next_due_at
-                end,
-                case when d.operation_id is not null or f.is_opened then m.missing_from else n.missing_from end,
-                n.is_new and d.operation_id is null,
-                false
-            )::headgate.forecast_need order by n.operation_id) as needs
-        from part as p
-        cross join unnest(p.needs) as n
-        join headgate.operations as o using (operation_id)
-        join moved as m on m.operation_id = n.operation_id and m.calendar is not distinct from p.calendar
-        left join done as d
-            on d.class_no = p.class_no and d.operation_id = n.operation_id and p.from_nth between d.first and d.last
-        cross join lateral (
+            select d.class_no, d.last + 1 from done as d join unnest(p_classes) as c using (class_no) where d.last < c.assets
+        ),
+        part as materialized (
             select
-                bool_or(e.operation_id = o.follows_operation_id) as is_opened,
-                bool_or(i.input_operation_id is not null) as is_woken
-            from done as e
-            left join headgate.operation_inputs as i
-                on i.operation_id = n.operation_id and i.input_operation_id = e.operation_id
-            where e.class_no = p.class_no
-                and p.from_nth between e.first and e.last
-        ) as f
-        group by p.class_no, p.from_nth, p.group_key, p.calendar, p.weight, p.asset_id, p.many
-    ),
-    alike as (
-        select a.group_key, a.calendar, a.weight, a.asset_id, a.needs, sum(a.many)::integer as assets
-        from after as a
-        group by a.group_key, a.calendar, a.weight, a.asset_id, a.needs
-    )
-    select coalesce(array_agg(row(
-        n.nth, n.group_key, n.calendar, n.weight, n.asset_id, n.assets, n.needs
-    )::headgate.forecast_class), '{}')
-    from (select row_number() over () as nth, a.* from alike as a) as n;
+                c.*, b.first as from_nth,
+                lead(b.first, 1, c.assets + 1) over (partition by c.class_no order by b.first) - b.first as many
+            from unnest(p_classes) as c
+            join cut as b using (class_no)
+        ),
+        met as materialized (
+            select p.class_no, p.from_nth, d.operation_id
+            from part as p
+            join done as d using (class_no)
+            where p.from_nth between d.first and d.last
+        ),
+        stirred as materialized (
+            -- Followers that open, dependents that wake.
+            select
+                m.class_no, m.from_nth, l.operation_id, bool_or(l.is_follower) as is_opened,
+                bool_or(not l.is_follower) as is_woken
+            from met as m
+            join (
+                select o.operation_id, o.follows_operation_id as leader_id, true as is_follower
+                from headgate.operations as o
+                where o.follows_operation_id is not null
+                union all
+                select i.operation_id, i.input_operation_id, false
+                from headgate.operation_inputs as i
+            ) as l on l.leader_id = m.operation_id
+            group by m.class_no, m.from_nth, l.operation_id
+        ),
+        after as (
+            select
+                p.class_no, p.from_nth, p.group_key, p.calendar, p.weight, p.asset_id, p.many,
+                array_agg(row(
+                    p.operation_id,
+                    p.priority,
+                    case
+                        when d.operation_id is not null and o.due_rule = 'function'
+                            then headgate._next_due_at(o, p.asset_id, p.calendar, p_at, p_at)
+                        when d.operation_id is null and f.is_opened and o.due_rule = 'once'
+                            then case when p.is_new then p_at end
+                        when d.operation_id is not null or f.is_opened then m.next_due_at
+                        when f.is_woken then least(p.next_due_at, p_at)
+                        else p.next_due_at
+                    end,
+                    case when d.operation_id is not null or f.is_opened then m.missing_from else p.missing_from end,
+                    p.is_new and d.operation_id is null,
+                    false
+                )::headgate.forecast_need order by p.operation_id) as needs
+            from (
+                select
+                    p.class_no, p.from_nth, p.group_key, p.calendar, p.weight, p.asset_id, p.many,
+                    coalesce(p.calendar, '') as calendar_key, n.*
+                from part as p
+                cross join unnest(p.needs) as n
+            ) as p
+            join headgate.operations as o using (operation_id)
+            join moved as m on m.operation_id = p.operation_id and coalesce(m.calendar, '') = p.calendar_key
+            left join met as d
+                on d.class_no = p.class_no and d.from_nth = p.from_nth and d.operation_id = p.operation_id
+            left join stirred as f
+                on f.class_no = p.class_no and f.from_nth = p.from_nth and f.operation_id = p.operation_id
+            group by p.class_no, p.from_nth, p.group_key, p.calendar, p.weight, p.asset_id, p.many
+        ),
+        alike as (
+            select a.group_key, a.calendar, a.weight, a.asset_id, a.needs, sum(a.many)::integer as assets
+            from after as a
+            group by a.group_key, a.calendar, a.weight, a.asset_id, a.needs
+        )
+        select coalesce(array_agg(row(
+            n.nth, n.group_key, n.calendar, n.weight, n.asset_id, n.assets, n.needs
+        )::headgate.forecast_class), '{}')
+        from (select row_number() over () as nth, a.* from alike as a) as n
+    );
+end;
 $func$;
 
 -- When an operation that succeeded at a moment is due again, and how far its data reach then.
@@ -129,7 +155,8 @@ as $func$
                 select max(s.session)
                 from headgate.trading_sessions as s
                 where s.calendar = p_calendar
-                    and s.closes_at <= p_at - headgate._publication_lag(o.provider_id, p_calendar)
+                    and s.session <= (p_at at time zone 'UTC')::date + 1
+                    and s.closes_at <= (select p_at - headgate._publication_lag(o.provider_id, p_calendar))
             )
         end
     from headgate.operations as o

@@ -46,7 +46,10 @@ begin
         select n.* from headgate._needs(p_pipeline_id, p_params, p_step) as n
     ),
     pair as materialized (
-        select c.*, n.bundle, n.is_alone
+        -- Waiting counts in whole minutes: what became due together is alike.
+        select
+            c.operation_id, c.asset_id, c.step, c.group_key, c.calendar, c.priority,
+            date_trunc('minute', c.due_since) as due_since, c.weight, c.missing_from, n.bundle, n.is_alone
         from headgate._candidates(p_pipeline_id, p_params, p_at, p_step, p_execution_id) as c
         join need as n using (operation_id)
     ),

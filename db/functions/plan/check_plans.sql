@@ -23,7 +23,8 @@ begin
     perform headgate._tune_queues();
 
     perform headgate._check_steps();
-    perform headgate._check_operation(o) from headgate.operations as o;
+    perform headgate._check_operation(o)
+    from (select * from headgate.operations order by operation_id) as o;
     perform headgate._open_needs();
     perform headgate._open_months(3);
 end;
@@ -129,6 +130,7 @@ begin
     select f.field into v_field
     from headgate._template_fields(p_operation) as f (field)
     where f.field !~ '^(asset|param)[.][A-Za-z0-9_]+$'
+        and (f.field <> 'chunk.session' or p_operation.alternative_of_operation_id is null)
         and f.field not in ('state.watermark', 'state.since', 'state.succeeded_at')
         or f.field ~ '^param[.]' and not exists (
             select from headgate.pipeline_parameters as m where m.name = split_part(f.field, '.', 2)
@@ -145,7 +147,7 @@ begin
         perform headgate._raise(
             'HG017',
             format('operation %s: its template names the missing field {%s}', p_operation.name, v_field),
-            'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, {state.succeeded_at}, {param.<name>}'
+            'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, {state.succeeded_at}, {param.<name>}; of a call for a group also {chunk.session}'
         );
     end if;
 end;

@@ -75,7 +75,7 @@ as $func$
         case when p.is_granted then 'run' else 'defer' end,
         headgate._sentence(o, s, p.is_granted, p.reason, p.run_at),
         jsonb_strip_nulls(jsonb_build_object(
-            'due_since', p.due_since,
+            'due_since', s.next_due_at,
             'watermark', headgate._request_time(s.watermark),
             'calendar', case when o.due_rule = 'session' then a.calendar end,
             'expected_sessions', p.sessions,

@@ -117,9 +117,26 @@ begin
             )
         group by a.asset_id
     ),
-    class as (
+    shape as materialized (
         select a.group_key, a.calendar, a.weight, a.asset_id, a.needs, count(*)::integer as assets
         from alike as a
+        group by a.group_key, a.calendar, a.weight, a.asset_id, a.needs
+    ),
+    class as (
+        -- Thousands of due times are told apart by the hour.
+        select a.group_key, a.calendar, a.weight, a.asset_id, a.needs, sum(a.assets)::integer as assets
+        from (
+            select
+                s.group_key, s.calendar, s.weight, s.asset_id, s.assets,
+                case when (select count(*) from shape) <= 3000 then s.needs else array(
+                    select row(
+                        n.operation_id, n.priority, date_trunc('hour', n.next_due_at + interval '59 minutes 59.999999 seconds'),
+                        n.missing_from, n.is_new, n.is_held
+                    )::headgate.forecast_need
+                    from unnest(s.needs) as n
+                ) end as needs
+            from shape as s
+        ) as a
         group by a.group_key, a.calendar, a.weight, a.asset_id, a.needs
     )
     select coalesce(array_agg(row(
@@ -151,7 +168,7 @@ create or replace function headgate._forecast_day(
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
-set plan_cache_mode = force_custom_plan
+set plan_cache_mode = force_generic_plan
 as $func$
 declare
     v_done jsonb;
@@ -163,7 +180,7 @@ begin
         select
             row_number() over () as plan_no, c.class_no, min(c.group_key) as group_key, min(c.calendar) as calendar,
             min(c.weight) as weight, min(c.assets) as assets, min(d.priority) as priority,
-            min(d.next_due_at) as due_since, min(d.missing_from) as missing_from, bool_or(d.is_new and n.is_first) as is_new,
+            min(date_trunc('minute', d.next_due_at)) as due_since, min(d.missing_from) as missing_from, bool_or(d.is_new and n.is_first) as is_new,
             array_agg(d.operation_id order by d.operation_id) as operation_ids
         from unnest(p_classes) as c
         cross join unnest(c.needs) as d

@@ -161,7 +161,8 @@ begin
             perform headgate._end_chunks(v_chunk_ids, 'deferred', 'quota: no units are left in this window', p_now);
         when 'split' then
             perform headgate._locked_pairs(v_chunks);
-            perform headgate._split_chunk(c) from unnest(v_chunks) as c;
+            perform headgate._split_chunk(c) from unnest(v_chunks) as c where c.sessions is null;
+            perform headgate._ask_one_by_one(c, p_now) from unnest(v_chunks) as c where c.sessions is not null;
         else
             return '{}';  -- somebody has opened its step again meanwhile
     end case;
@@ -222,8 +223,13 @@ declare
 begin
     return case
         when v_standing <> 'running' then v_standing
-        when p_chunk.state = 'leased' and p_chunk.deaths >= 1 and cardinality(p_chunk.asset_ids) > 1 then 'split'
-        when p_chunk.state = 'leased' and p_chunk.deaths >= 2 then 'deadly'
+        when p_chunk.state = 'leased' and p_chunk.deaths >= 1
+            and case
+                when p_chunk.sessions is null then cardinality(p_chunk.asset_ids) > 1
+                else headgate._is_asked_alone(p_chunk.operation_id)
+            end
+            then 'split'
+        when p_chunk.state = 'leased' and p_chunk.deaths >= case when p_chunk.sessions is null then 2 else 1 end then 'deadly'
         when p_chunk.state = 'leased' and not headgate._can_pay_again(p_chunk, p_now) then 'poor'
         when headgate._unaffordable(array[p_chunk.chunk_id], p_now) <> '{}' then 'poor'
         else 'fit'
@@ -263,7 +269,7 @@ begin
     set state = 'planned',
         msg_id = null,
         deaths = c.deaths + v_is_dead::integer,
-        booked = c.booked + case when v_is_dead then c.units / greatest(1, c.calls) else 0 end,
+        booked = c.booked + case when v_is_dead then headgate._price(c) else 0 end,
         requests = c.requests + case when v_is_dead then least(1, c.calls) else 0 end,
         window_opened_at = case when not v_is_dead then c.window_opened_at end
     where c.chunk_id = p_chunk.chunk_id;

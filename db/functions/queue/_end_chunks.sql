@@ -52,17 +52,20 @@ begin
         duration_ms, ended_at
     )
     select
-        c.execution_id, u.asset_id, c.operation_id, c.round, c.step, p_status, p_reason, headgate._paid(c), c.requests, 0,
-        headgate._paid(c), 0, p_now
+        c.execution_id, u.asset_id, c.operation_id, c.round, c.step, p_status, p_reason, p.units,
+        case when c.sessions is null or u.nth = 1 then c.requests else 0 end, 0, p.units, 0, p_now
     from unnest(v_chunks) as c
-    cross join unnest(c.asset_ids) as u (asset_id);
+    cross join unnest(c.asset_ids) with ordinality as u (asset_id, nth)
+    cross join lateral (
+        select case when c.sessions is null or u.nth = 1 then headgate._paid(c) else 0 end as units
+    ) as p;
 
     for v_step in
         select
             c.execution_id,
             c.step,
             sum(cardinality(c.asset_ids))::integer as jobs,
-            sum(cardinality(c.asset_ids) * headgate._paid(c))::integer as units
+            sum(case when c.sessions is null then cardinality(c.asset_ids) else 1 end * headgate._paid(c))::integer as units
         from unnest(v_chunks) as c
         group by c.execution_id, c.step
         order by c.execution_id, c.step
@@ -133,11 +136,20 @@ as $func$
         and s.asset_id = h.asset_id;
 $func$;
 
--- What each job of a chunk has cost: the leases before, and the one it is in.
+-- What each job of a chunk (of a call for a whole group, its first job alone) has cost: the leases before, and the one it is in.
 create or replace function headgate._paid(p_chunk headgate.chunks)
 returns integer
 language sql
 immutable
 as $func$
-    select p_chunk.booked + case when p_chunk.state = 'leased' then p_chunk.units / greatest(1, p_chunk.calls) else 0 end;
+    select p_chunk.booked + case when p_chunk.state = 'leased' then headgate._price(p_chunk) else 0 end;
+$func$;
+
+-- What a lease of a chunk costs each of its jobs; of a call for a whole group, its first job. Meant to inline.
+create or replace function headgate._price(p_chunk headgate.chunks)
+returns integer
+language sql
+immutable
+as $func$
+    select case when p_chunk.sessions is null then p_chunk.units / greatest(1, p_chunk.calls) else p_chunk.units end;
 $func$;

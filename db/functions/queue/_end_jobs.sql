@@ -76,6 +76,11 @@ begin
             when j.fate = 'failed' then coalesce(j.error, j.reason)
             else s.last_error
         end,
+        bulk_missed_at = case
+            when j.fate in ('success', 'skipped') then null
+            when p_chunk.sessions is not null and (j.fate = 'failed' or j.reason like 'missing: %') then p_now
+            else s.bulk_missed_at
+        end,
         last_failed_at = case when j.fate = 'failed' then p_now else s.last_failed_at end,
         next_due_at = case
             when j.fate = 'failed' then case when s.consecutive_failures + 1 < 5 then s.next_due_at end

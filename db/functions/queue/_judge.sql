@@ -28,6 +28,7 @@ declare
     v_is_open constant boolean := coalesce(headgate._standing(p_chunk) <> 'over', false);
     v_ends_execution constant boolean := coalesce(p_closing ->> 'until' = 'execution', false);
     v_unit constant integer := case when p_chunk.calls > 0 then p_chunk.units / p_chunk.calls else 0 end;
+    v_serves_all constant boolean := p_chunk.sessions is not null;
     v_park_until constant timestamptz := coalesce(p_chunk.park_until, p_now + p_operation.patience);
     v_retry_at constant timestamptz := p_now
         + least(p_operation.backoff_max, p_operation.backoff * power(2, least(20, p_chunk.requests)))
@@ -41,13 +42,19 @@ begin
                 when f.fate = 'success' then null
                 when f.fate in ('skipped', 'failed') then left(f.error, 500)
                 when f.fate = 'cancelled' then 'the execution had ended'
+                when f.outcome = 'missing' then 'missing: the answer for the group lacks it'
                 when f.outcome = 'unsent' and v_ends_execution then 'house: ' || coalesce(p_closing ->> 'reason', 'closed')
                 when f.outcome = 'unsent' then coalesce(p_closed_reason, 'not started in time')
                 else case when f.blame = 'item' then 'house' else f.blame end || ': '
                     || left(coalesce(f.error, 'no reason given'), 490)
             end,
             case when f.fate in ('failed', 'deferred', 'park') then left(f.error, 2000) end,
-            p_chunk.booked + case when f.requests = 0 and v_is_current then 0 else v_unit end,
+            case
+                when not v_serves_all
+                    then p_chunk.booked + case when f.requests = 0 and v_is_current then 0 else v_unit end
+                when f.asset_id <> p_chunk.asset_ids[1] then 0
+                else p_chunk.booked + v_unit * case when v_is_current then least(f.requests, p_chunk.calls) else p_chunk.calls end
+            end,
             p_chunk.requests + f.requests,
             f.records,
             f.watermark,
@@ -59,7 +66,12 @@ begin
                 else greatest(v_retry_at, p_closed_until)
             end,
             v_park_until,
-            case when f.requests = 0 and v_is_current then v_unit else 0 end
+            case
+                when not v_is_current then 0
+                when not v_serves_all then case when f.requests = 0 then v_unit else 0 end
+                when f.asset_id = p_chunk.asset_ids[1] then v_unit * greatest(0, p_chunk.calls - f.requests)
+                else 0
+            end
         )::headgate.job_fate
         from (
             select
@@ -73,7 +85,7 @@ begin
                             when v_ends_execution or coalesce(p_closed_until, p_now) > v_park_until then 'deferred'
                             else 'park'
                         end
-                    when j.outcome = 'deferred' or j.outcome = 'failed' and j.blame <> 'item' then 'deferred'
+                    when j.outcome in ('deferred', 'missing') or j.outcome = 'failed' and j.blame <> 'item' then 'deferred'
                     when j.outcome = 'retry' and j.blame = 'item' and p_chunk.attempt < p_operation.max_attempts then 'park'
                     when j.outcome = 'retry' and j.blame <> 'item' and greatest(v_retry_at, p_closed_until) <= v_park_until
                         then 'park'
@@ -83,7 +95,11 @@ begin
             from (
                 select
                     u.asset_id,
-                    case when u.outcome = 'success' and v_is_ingested then coalesce(r.status, 'failed') else u.outcome end
+                    case
+                        when u.outcome = 'success' and v_is_ingested
+                            then coalesce(r.status, case when v_serves_all then 'missing' else 'failed' end)
+                        else u.outcome
+                    end
                         as outcome,
                     case
                         when u.outcome = 'success' and r.status = 'deferred' then 'house'
@@ -195,8 +211,12 @@ begin
         );
         update headgate.chunks as c
         set asset_ids = v_left,
-            calls = case when c.calls > 0 then cardinality(v_left) else 0 end,
-            units = case when c.calls > 0 then c.units / c.calls * cardinality(v_left) else 0 end
+            calls = case when c.sessions is not null then c.calls when c.calls > 0 then cardinality(v_left) else 0 end,
+            units = case
+                when c.sessions is not null then c.units
+                when c.calls > 0 then c.units / c.calls * cardinality(v_left)
+                else 0
+            end
         where c.chunk_id = p_chunk.chunk_id;
     end if;
 
@@ -224,16 +244,19 @@ as $func$
     with parked as (
         insert into headgate.chunks (
             execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
-            state, wake_at, park_until, park_reason, attempt, deaths, booked, requests, planned_at
+            state, wake_at, park_until, park_reason, attempt, deaths, booked, requests, planned_at, call_operation_id,
+            sessions
         )
         select
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id, p_chunk.group_key,
             p_chunk.priority, array_agg(f.asset_id order by f.asset_id),
-            least(1, p_chunk.calls) * count(*), p_chunk.units / greatest(1, p_chunk.calls) * count(*), p_chunk.queue,
-            'parked', f.wake_at, min(f.park_until), min(f.reason), f.attempt, 0, f.units, f.requests, p_chunk.planned_at
+            case when p_chunk.sessions is null then least(1, p_chunk.calls) * count(*) else p_chunk.calls end,
+            case when p_chunk.sessions is null then headgate._price(p_chunk) * count(*) else p_chunk.units end, p_chunk.queue,
+            'parked', f.wake_at, min(f.park_until), min(f.reason), f.attempt, 0, max(f.units), max(f.requests),
+            p_chunk.planned_at, p_chunk.call_operation_id, p_chunk.sessions
         from unnest(p_fates) as f
         where f.fate = 'park'
-        group by f.wake_at, f.attempt, f.units, f.requests
+        group by f.wake_at, f.attempt, case when p_chunk.sessions is null then (f.units, f.requests) end
         returning chunk_id, asset_ids
     )
     update headgate.asset_processing_state as s

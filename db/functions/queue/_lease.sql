@@ -27,15 +27,15 @@ begin
             runner = p_runner,
             leased_until = clock_timestamp() + o.lease,
             deaths = c.deaths + case when c.state = 'leased' then 1 else 0 end,
-            booked = c.booked + case when c.state = 'leased' then c.units / greatest(1, c.calls) else 0 end,
+            booked = c.booked + case when c.state = 'leased' then headgate._price(c) else 0 end,
             requests = c.requests + case when c.state = 'leased' then least(1, c.calls) else 0 end,
             window_opened_at = case when p_provider.quota is not null and c.units > 0 then v_window.opened_at end
         from headgate.operations as o
         where c.chunk_id = any (p_chunk_ids)
-            and o.operation_id = c.operation_id
+            and o.operation_id = coalesce(c.call_operation_id, c.operation_id)
         returning c.*
     loop
-        select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
+        select * into v_operation from headgate.operations as o where o.operation_id = coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
         select p.name as pipeline, e.run_id, e.params
         into v_run
         from headgate.process_executions as e

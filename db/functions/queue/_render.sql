@@ -86,6 +86,7 @@ as $func$
         when p_field = 'asset.group_key' then p_asset.group_key
         when p_field = 'asset.asset_id' then p_asset.asset_id::pg_catalog.text
         when p_field = 'asset.calendar' then p_asset.calendar
+        when p_field = 'chunk.session' then p_params ->> '?session'
         when p_field = 'state.watermark' then headgate._request_time(p_state.watermark)
         when p_field = 'state.since' then headgate._request_time(headgate._since(p_asset, p_state))
         when p_field = 'state.succeeded_at' then headgate._request_time(p_state.succeeded_at)

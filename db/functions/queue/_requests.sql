@@ -16,9 +16,20 @@ set plan_cache_mode = force_generic_plan
 as $func$
 declare
     v_missing jsonb;
+    v_first headgate.chunks := p_chunk;
 begin
     if p_operation.path is null then
         return;  -- nothing to call: asset codes and URLs would only travel for nothing
+    end if;
+    if p_chunk.sessions is not null then
+        v_first.asset_ids := p_chunk.asset_ids[1 : 1];
+        select array_agg(r.code), array_agg(r.url order by s.nth), array_agg(null::text)
+        into assets, urls, bodies
+        from unnest(p_chunk.sessions) with ordinality as s (session, nth)
+        cross join lateral headgate._request_urls(
+            v_first, p_operation, p_params || jsonb_build_object('?session', s.session)
+        ) as r;
+        return;
     end if;
 
     select array_agg(r.code order by r.nth), array_agg(r.url order by r.nth), jsonb_object_agg(r.asset_id, r.refusal)
@@ -171,6 +182,7 @@ as $func$
             where c.provider_id = p_provider.provider_id
                 and c.state = 'leased'
         ))),
+        'serves_all', case when p_operation.alternative_of_operation_id is not null then true end,
         'probe', p_is_probe,
         'stop_before_seconds', p_stop_before,
         'refused', p_refused,

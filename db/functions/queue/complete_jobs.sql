@@ -31,6 +31,7 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_chunk constant headgate.chunks := headgate._held_chunk(p_runner, p_chunk_id, p_lease_no);
     v_operation headgate.operations;
+    v_call headgate.operations;
     v_provider headgate.providers;
     v_results headgate.ingest_result[];
     v_closing jsonb;
@@ -43,10 +44,11 @@ begin
         p_asset_ids, p_outcomes, p_blames, p_payloads, p_closing, p_row_counts, cardinality(p_rows)
     );
     select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
+    select * into v_call from headgate.operations as o where o.operation_id = coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
     select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
 
     v_results := headgate._ingest(
-        v_chunk, v_operation, p_asset_ids, p_outcomes, p_payloads, p_row_counts, p_rows, v_now
+        v_chunk, v_call, p_asset_ids, p_outcomes, p_payloads, p_row_counts, p_rows, v_now
     );
     v_closing := coalesce(
         headgate._live_closing(v_provider, v_chunk, p_closing, v_now), headgate._house_fault(v_results)
@@ -55,7 +57,7 @@ begin
         v_provider, v_closing, p_outcomes, p_blames, v_now
     );
     v_fates := headgate._judge(
-        v_chunk, v_operation, p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_durations_ms,
+        v_chunk, v_call, p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_durations_ms,
         v_results, v_closed.closed_until, v_closed.reason, v_closing, v_now
     );
 

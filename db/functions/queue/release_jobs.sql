@@ -89,7 +89,7 @@ begin
     update headgate.chunks as c
     set state = case when v_standing = 'running' then 'queued' else 'planned' end,
         msg_id = case when v_standing = 'running' then c.msg_id end,
-        booked = c.booked + case when p_is_current then 0 else c.units / greatest(1, c.calls) end,
+        booked = c.booked + case when p_is_current then 0 else headgate._price(c) end,
         window_opened_at = case when p_is_current and v_standing <> 'over' then c.window_opened_at end
     where c.chunk_id = p_chunk.chunk_id;
     return v_standing;

@@ -122,6 +122,27 @@ from headgate.operations as h
 where o.name = 'prices_incremental'
     and h.name = 'prices_historical';
 
+-- One call for all listings of an exchange and one session: 100 units, whatever their number. Lisbon's 74 are cheaper one by one.
+insert into headgate.operations as o (
+    name, description, universe, provider_id, units, priority, due_rule, path, query, timeout, ingest_function,
+    alternative_of_operation_id
+)
+select
+    'eod_bulk', 'Daily bars of a whole exchange for one session.', n.universe, n.provider_id, 100, n.priority, n.due_rule,
+    '/eod-bulk-last-day/{asset.group_key}', '{"fmt": "json", "date": "{chunk.session}"}', interval '2 minutes',
+    'equities.ingest_eod_bulk', n.operation_id
+from headgate.operations as n
+where n.name = 'prices_incremental'
+on conflict (name) do update
+set description = excluded.description,
+    units = excluded.units,
+    priority = excluded.priority,
+    path = excluded.path,
+    query = excluded.query,
+    timeout = excluded.timeout,
+    ingest_function = excluded.ingest_function,
+    alternative_of_operation_id = excluded.alternative_of_operation_id;
+
 insert into equities.settings (name, value, description)
 values
     ('most_bars_lost', 0.05, 'A restated history that would lose more than this share of its bars is refused: it has been cut.'),

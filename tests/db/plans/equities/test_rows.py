@@ -137,7 +137,7 @@ def test_the_parameters_have_their_defaults(db: Plan):
 
 def test_a_new_listing_costs_eleven_units_and_an_update_one(db: Plan):
     rows = db.sql(
-        "select o.name, o.units, o.bundle, o.due_rule from headgate.operations as o where o.universe = 'equities'"
+        "select o.name, o.units, o.bundle, o.due_rule from headgate.operations as o where o.universe = 'equities' and o.alternative_of_operation_id is null"
     )
 
     assert {x["name"]: (x["units"], x["bundle"], x["due_rule"]) for x in rows} == {

@@ -1,0 +1,63 @@
+-- The answers of calls for a whole group: the ingest function is called once for each session, with that answer and all assets of
+-- the chunk. An asset has what it needs when every session's answer has it. An answer that cannot be read is nobody's fault: no
+-- asset is said to be in it.
+
+create or replace function headgate._ingest_for_all(
+    p_chunk headgate.chunks,
+    p_operation headgate.operations,
+    p_outcomes text[],
+    p_payloads text[],
+    p_now timestamptz
+)
+returns headgate.ingest_result[]
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_function constant text := headgate._checked_name(p_operation.ingest_function);
+    v_context constant jsonb := headgate._context(p_chunk, p_operation, p_now);
+    v_results headgate.ingest_result[] := '{}';
+    v_more headgate.ingest_result[];
+begin
+    if p_outcomes[1] <> 'success' then
+        return '{}';
+    end if;
+    for v_nth in 1 .. cardinality(p_chunk.sessions) loop
+        begin
+            execute format('select array_agg(r) from %s($1, $2, $3) as r', v_function)
+            into v_more
+            using v_context || jsonb_build_object('session', p_chunk.sessions[v_nth]), p_chunk.asset_ids,
+                array[p_payloads[v_nth]];
+        exception
+            when others then
+                if left(sqlstate, 2) in ('08', '40', '53', '55', '57', '58') then
+                    raise;
+                elsif left(sqlstate, 2) not in ('21', '22', '23', '44', '54', 'P0', 'HG') then
+                    return array(
+                        select row(u.asset_id, 'deferred', 0, null, format('%s: %s', v_function, left(sqlerrm, 400)))::headgate.ingest_result
+                        from unnest(p_chunk.asset_ids) as u (asset_id)
+                    );
+                end if;
+                raise warning '%: %', v_function, left(sqlerrm, 200);
+                v_more := '{}';
+        end;
+        v_results := v_results || v_more;
+    end loop;
+
+    return array(
+        select row(
+            r.asset_id,
+            case
+                when bool_or(r.status = 'failed') then 'failed'
+                when bool_or(r.status = 'success') then 'success'
+                else min(r.status)
+            end,
+            sum(r.records), max(r.watermark), min(r.reason)
+        )::headgate.ingest_result
+        from unnest(v_results) as r
+        group by r.asset_id
+        having count(*) >= cardinality(p_chunk.sessions)
+    );
+end;
+$func$;

@@ -1,0 +1,127 @@
+"""One call for a whole group: when it is chosen, what it costs, and what becomes of each asset."""
+
+from __future__ import annotations
+
+from tests.db.toy import Toy
+from tests.plan import Row
+from tests.planner.world import answer, arrange, loaded, work_off
+
+
+def explained(toy: Toy, **arguments: object) -> list[Row]:
+    """Explain the library's updates."""
+    rows = toy.call("explain_plan", p_pipeline="library", **arguments)
+    return [x for x in rows if x["operation"] == "update"]
+
+
+def test_the_cheaper_of_both_is_chosen_and_the_other_told(toy: Toy):
+    arrange(toy)
+    loaded(toy, 12, "W", "2024-03-01")
+    loaded(toy, 4, "E", "2024-03-01")
+
+    rows = explained(toy)
+    west = [x for x in rows if x["group_key"] == "W"]
+    east = [x for x in rows if x["group_key"] == "E"]
+    assert sorted(x["units"] for x in west) == [0] * 11 + [5]
+    assert [x["units"] for x in east] == [1] * 4
+    assert {x["alternative"] for x in west} == {"one by one: 12 units, 7 more"}
+    assert {x["alternative"] for x in east} == {"update_all: 5 units, 1 more"}
+    assert work_off(toy, "r1") == {"update_all": 1, "update": 4}
+
+
+def test_each_asset_has_its_own_watermark_and_details_and_the_units_are_booked_once(toy: Toy):
+    arrange(toy)
+    books = loaded(toy, 12, "W", "2024-03-01")
+
+    work_off(toy, "r1")
+    assert {str(toy.state(x, "update")["watermark"].date()) for x in books} == {"2024-03-04"}
+    details = toy.details()
+    assert [x["status"] for x in details] == ["success"] * 12
+    assert sorted(x["units"] for x in details) == [0] * 11 + [5]
+    assert toy.units() == (0, 5)
+
+
+def test_several_missed_sessions_are_one_chunk_of_several_calls(toy: Toy):
+    arrange(toy)
+    loaded(toy, 12, "W", "2024-02-29")
+    loaded(toy, 3, "W", "2024-02-26", first=20)
+
+    toy.begin("west", pipeline="library")
+    chunks = toy.claim(chunks=5)
+    called = {x["operation"]: x["urls"] for x in chunks}
+    assert called["update_all"] == ["/all/W?date=2024-03-01", "/all/W?date=2024-03-04"]
+    assert len(called["update"]) == 3
+    assert toy.units() == (0, 13)
+    for chunk in chunks:
+        answer(toy, chunk)
+    assert toy.endings() == {"success": 15}
+
+
+def test_an_asset_that_the_answer_lacks_stays_due_and_is_asked_for_alone(toy: Toy):
+    arrange(toy)
+    books = loaded(toy, 12, "W", "2024-03-01")
+
+    work_off(toy, "r1", lacks=(books[3], books[7]))
+    assert toy.endings() == {"success": 10, "deferred": 2}
+    assert toy.step("west", pipeline="library")["status"] == "succeeded"
+    assert work_off(toy, "r2") == {"update": 2}
+    assert work_off(toy, "r3") == {}
+
+
+def test_a_call_that_fails_is_tried_again_and_what_was_not_sent_is_given_back(toy: Toy):
+    arrange(toy)
+    books = loaded(toy, 12, "W", "2024-02-29")
+    toy.begin("west", pipeline="library")
+    (chunk,) = toy.claim()
+    rows = {
+        "p_requests": [1] + [0] * 11,
+        "p_outcomes": ["retry"] * 12,
+        "p_blames": ["provider"] * 12,
+    }
+    toy.call(
+        "complete_jobs",
+        p_runner="w1",
+        p_chunk_id=chunk["chunk_id"],
+        p_lease_no=chunk["lease_no"],
+        p_asset_ids=chunk["asset_ids"],
+        **rows,
+    )
+
+    assert toy.units() == (0, 5)
+    (parked,) = toy.chunks("parked")
+    assert (parked["calls"], parked["units"], len(parked["asset_ids"])) == (2, 10, 12)
+    toy.later(minutes=6)
+    (chunk,) = toy.claim()
+    answer(toy, chunk)
+    assert toy.units() == (0, 15)
+    assert sum(x["units"] for x in toy.details()) == 15
+    assert {str(toy.state(x, "update")["watermark"].date()) for x in books} == {"2024-03-04"}
+
+
+def test_a_call_whose_lease_dies_twice_goes_on_one_by_one(toy: Toy):
+    arrange(toy)
+    loaded(toy, 12, "W", "2024-03-01")
+    toy.begin("west", pipeline="library")
+    for _ in range(2):
+        (chunk,) = toy.claim()
+        assert chunk["operation"] == "update_all"
+        toy.expire(chunk)
+
+    done = 0
+    while chunks := toy.claim(chunks=5) or toy.claim(chunks=5):
+        for chunk in chunks:
+            assert chunk["operation"] == "update"
+            answer(toy, chunk)
+            done += len(chunk["asset_ids"])
+    assert done == 12
+    assert toy.endings() == {"success": 12}
+    assert toy.units() == (0, 10 + 12)
+    assert sum(x["units"] for x in toy.details()) == 22
+
+
+def test_what_the_window_cannot_pay_for_the_group_is_put_off(toy: Toy):
+    arrange(toy)
+    loaded(toy, 12, "W", "2024-03-01")
+
+    rows = explained(toy, p_quota=4)
+    assert {(x["decision"], x["rank"]) for x in rows} == {("defer", 1)}
+    assert rows[0]["evidence"]["units_short"] == 1
