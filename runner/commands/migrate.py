@@ -60,6 +60,7 @@ def _pairs(given: list[str]) -> dict[str, str]:
     for text in given:
         if not all(text.partition("=")):
             raise InvalidValue(
-                f"not a provider and its address: {text!r}", hint="for example: --base-url provider=https://..."
+                f"not a provider and its address: {text!r}",
+                hint="for example: --base-url provider=https://...",
             )
     return {provider: url for provider, _, url in (x.partition("=") for x in given)}
