@@ -21,6 +21,10 @@ AIRFLOW_DEV := $(AIRFLOW_VENV)/.installed-airflow-dev
 # Each core runs tests on a server of its own; four servers are enough.
 PARALLEL := -n logical --maxprocesses 4 --dist worksteal
 
+# The tests of all of Airflow's processes mostly wait: the others run beside them.
+AIRFLOW_TESTS := tests/airflow/test_stack.py tests/runner/test_airflow.py tests/dags tests/airflow/test_compose_file.py
+BESIDE := -n 2 --dist loadfile --no-loadscope-reorder
+
 # Real data for the acceptance test, where this checkout has it beside it.
 DATA := $(abspath ../shared/data)
 HEADGATE_DATA ?= $(if $(wildcard $(DATA)),$(DATA))
@@ -133,7 +137,7 @@ endif
 
 .PHONY: test/airflow
 test/airflow: $(AIRFLOW_DEV) ## Run the tests that need Airflow: DAGs, operators, and all its processes
-	@$(AIRFLOW_BIN)/pytest tests/dags tests/runner/test_airflow.py tests/airflow $(ARGS)
+	@$(AIRFLOW_BIN)/pytest $(BESIDE) $(AIRFLOW_TESTS) $(ARGS)
 
 .PHONY: attack
 attack: $(DEV) ## Attack every promise for 20 minutes (`make test` does it for two; HEADGATE_ATTACK_SEED repeats a run)

@@ -38,7 +38,10 @@ with DAG(
     start = CallFunction(
         task_id="initialize_execution",
         function="headgate.start_execution",
-        args={"p_params": "{{ params | tojson }}"},
+        args={
+            "p_params": "{{ params | tojson }}",
+            "p_is_ordered": "{{ dag_run.run_type == 'asset_triggered' }}",
+        },
     )
     delta = CallFunction(task_id="discover_delta", function="headgate.discover_delta")
     quota = CallFunction(task_id="check_api_quota", function="headgate.check_quota")

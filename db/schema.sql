@@ -9253,25 +9253,28 @@ $$;
 ALTER FUNCTION headgate._open_round(p_execution headgate.process_executions, p_step headgate.process_steps, p_attempt integer, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _open_steps(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _open_steps(bigint, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._open_steps(p_execution_id bigint, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._open_steps(p_execution_id bigint, p_is_idle boolean, p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     insert into headgate.process_steps (execution_id, step, position, status, started_at, finished_at)
     select
         e.execution_id, s.step, s.position,
-        case when s.function = 'headgate.start_execution' then 'succeeded' else 'pending' end,
-        case when s.function = 'headgate.start_execution' then p_now end,
-        case when s.function = 'headgate.start_execution' then p_now end
+        case when x.has_run then 'succeeded' else 'pending' end,
+        case when x.has_run then p_now end,
+        case when x.has_run then p_now end
     from headgate.process_executions as e
     join headgate.pipeline_steps as s using (pipeline_id)
+    cross join lateral (
+        select s.function is not distinct from 'headgate.start_execution' and not p_is_idle as has_run
+    ) as x
     where e.execution_id = p_execution_id;
 $$;
 
-ALTER FUNCTION headgate._open_steps(p_execution_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._open_steps(p_execution_id bigint, p_is_idle boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _open_window(headgate.providers, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13906,7 +13909,7 @@ COMMENT ON FUNCTION headgate.report_step(p_pipeline text, p_run_id text, p_step 
 -- Name: required_secrets(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.required_secrets(p_pipeline text) RETURNS TABLE(provider text, secret_name text)
+CREATE FUNCTION headgate.required_secrets(p_pipeline text DEFAULT NULL::text) RETURNS TABLE(provider text, secret_name text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -13914,7 +13917,7 @@ CREATE FUNCTION headgate.required_secrets(p_pipeline text) RETURNS TABLE(provide
     from headgate.pipeline_steps as s
     join headgate.operations as o on o.name = any (s.operations)
     join headgate.providers as r using (provider_id)
-    where s.pipeline_id = (headgate._pipeline(p_pipeline)).pipeline_id
+    where (p_pipeline is null or s.pipeline_id = (headgate._pipeline(p_pipeline)).pipeline_id)
         and r.secret_name is not null
     order by r.name;
 $$;
@@ -13925,7 +13928,7 @@ ALTER FUNCTION headgate.required_secrets(p_pipeline text) OWNER TO headgate_owne
 -- Name: FUNCTION required_secrets(p_pipeline text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.required_secrets(p_pipeline text) IS 'Names of the environment variables a pipeline''s runners need; the secrets themselves are nowhere in the database.';
+COMMENT ON FUNCTION headgate.required_secrets(p_pipeline text) IS 'Names of the environment variables a pipeline''s runners need, or any pipeline''s (null); the secrets themselves are nowhere in the database.';
 
 --
 -- Name: reset_asset(bigint, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14144,7 +14147,7 @@ begin
             and s.status not in ('pending', 'running')
         order by s.position
     loop
-        v_planned := headgate._open_round(v_execution, v_step, v_step.attempt + 1, v_now);
+        v_planned := headgate._open_round(v_execution, v_step, v_step.attempt, v_now);  -- attempts are Airflow's to count
         if v_planned > 0 then
             planned := planned + v_planned;
             sent := sent + headgate._send_step(v_execution, v_step.step, v_now);
@@ -14350,10 +14353,10 @@ ALTER FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) O
 COMMENT ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) IS 'Leave a step out: what of it has not started is cancelled and its units return; returns how many jobs.';
 
 --
--- Name: start_execution(text, text, timestamp with time zone, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: start_execution(text, text, timestamp with time zone, jsonb, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_params jsonb DEFAULT '{}'::jsonb, p_driver text DEFAULT 'airflow'::text) RETURNS TABLE(execution_id bigint, status text, is_new boolean)
+CREATE FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_params jsonb DEFAULT '{}'::jsonb, p_driver text DEFAULT 'airflow'::text, p_is_ordered boolean DEFAULT false) RETURNS TABLE(execution_id bigint, status text, is_new boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -14362,6 +14365,7 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
     v_order record;
+    v_is_idle boolean := false;
 begin
     if coalesce(length(p_run_id), 0) not between 1 and 250 then
         perform headgate._raise('HG008', 'a run needs a name of 1 to 250 characters', 'e.g. manual-2026-01-31');
@@ -14379,6 +14383,9 @@ begin
         perform headgate._check_startable(v_pipeline);
         if p_driver = 'airflow' then
             select * into v_order from headgate._take_order(v_pipeline, p_params, v_now);
+            v_is_idle := p_is_ordered
+                and v_order.order_id is null
+                and v_order.params = headgate._resolve_params(v_pipeline, '{}');
         else
             select null::bigint as order_id, headgate._resolve_params(v_pipeline, p_params) as params into v_order;
         end if;
@@ -14388,20 +14395,24 @@ begin
         update headgate.orders as o
         set execution_id = start_execution.execution_id
         where o.order_id = v_order.order_id;
-        perform headgate._open_steps(execution_id, v_now);
+        perform headgate._open_steps(execution_id, v_is_idle, v_now);
+        if v_is_idle then
+            perform headgate._close_execution(execution_id, v_now);
+            status := 'succeeded';
+        end if;
         perform pg_notify('headgate_jobs', '');
     end if;
     return next;
 end;
 $$;
 
-ALTER FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text) IS 'Begin an execution of a pipeline under a run id; again with the same id: nothing new (is_new false).';
+COMMENT ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean) IS 'Begin an execution of a pipeline under a run id; again with the same id: nothing new (is_new false). p_is_ordered: an order woke it, and without one it ends at once.';
 
 --
 -- Name: step_errors(text, text, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20517,10 +20528,10 @@ REVOKE ALL ON FUNCTION headgate._open_needs(p_universe text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._open_round(p_execution headgate.process_executions, p_step headgate.process_steps, p_attempt integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _open_steps(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _open_steps(p_execution_id bigint, p_is_idle boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._open_steps(p_execution_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._open_steps(p_execution_id bigint, p_is_idle boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _open_window(p_provider headgate.providers, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -21412,11 +21423,11 @@ REVOKE ALL ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step
 GRANT ALL ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) TO headgate_planner;
 
 --
--- Name: FUNCTION start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text) TO headgate_planner;
+REVOKE ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean) TO headgate_planner;
 
 --
 -- Name: FUNCTION step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -19,7 +19,7 @@ from airflow.sdk import (
     BaseOperator,
     CronTriggerTimetable,
 )
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.triggers.base import StartTriggerArgs
 
 from runner.airflow_calls import Row, cancel, connect, failure, first_line, select
@@ -61,12 +61,19 @@ class CallFunction(BaseOperator):
         step = {"p_pipeline": run.dag_id, "p_run_id": run.run_id, "p_step": self.task_id}
         rows = self._call(arguments, step)
         self.log.info("%s: %s row(s): %s", self.function, len(rows), rows[:20])
+        self._judge(run.run_id, rows)
+        return rows
+
+    def _judge(self, run_id: str, rows: list[Row]) -> None:
+        """End the task as the execution stands, now that the call is committed."""
         if self.function == "headgate.finalize_execution" and rows[0]["status"] == "failed":
             raise AirflowFailException(
-                f"execution {run.run_id} has failed: {rows[0]['failed']} of {rows[0]['planned']} "
+                f"execution {run_id} has failed: {rows[0]['failed']} of {rows[0]['planned']} "
                 "jobs failed, or a step did; headgate.v_execution_steps says which"
             )
-        return rows
+        if self.function == "headgate.start_execution" and rows[0]["is_new"]:
+            if rows[0]["status"] == "succeeded":
+                raise AirflowSkipException("another run has taken the order: nothing is left to do")
 
     def on_kill(self) -> None:
         """End the query: a task that is killed leaves nothing at work in the database."""
@@ -79,7 +86,7 @@ class CallFunction(BaseOperator):
                 self._connection = connection
                 return self._run(connection, arguments, step)
         except psycopg.Error as exc:
-            raise failure(exc) from exc
+            raise failure(exc) from None  # the log's last line is what to do, not psycopg's
         finally:
             self._connection = None
 

@@ -40,20 +40,20 @@ def connect(conn_id: str) -> Connection[Row]:
     """Open one of Airflow's connections."""
     try:
         connection = BaseHook.get_connection(conn_id)
-    except Exception as exc:
-        raise _unknown(conn_id) from exc
+    except Exception:
+        raise _unknown(conn_id) from None
     try:
         return psycopg.connect(**_parameters(connection))
     except psycopg.Error as exc:
-        raise failure(exc) from exc
+        raise failure(exc) from None
 
 
 async def aconnect(conn_id: str) -> AsyncConnection[Row]:
     """Open one of Airflow's connections for a trigger."""
     try:
         connection = await BaseHook.aget_connection(conn_id)
-    except Exception as exc:
-        raise _unknown(conn_id) from exc
+    except Exception:
+        raise _unknown(conn_id) from None
     return await AsyncConnection.connect(**_parameters(connection), autocommit=True)
 
 
@@ -89,7 +89,7 @@ def failure(exc: psycopg.Error) -> AirflowException:
     if not state and any(x in text for x in REFUSALS):
         return AirflowFailException(f"{text}: correct the connection's login or database")
     if not state or (state[:2] in ("08", "57") and state not in ADVICE):
-        return AirflowException(f"{text}: does the server run? The task tries again")
+        return AirflowException(f"{text}: does the server run? What has retries left tries again")
     message = f"{exc.diag.message_primary or text} ({state})"
     if hint := ADVICE.get(state) or exc.diag.message_hint:
         message += f": {hint}"

@@ -16,14 +16,18 @@ from urllib.parse import quote, urlencode
 
 from psycopg.conninfo import conninfo_to_dict
 
-from runner.database import dsn_of
+from runner.database import connect, dsn_of
+from runner.errors import InvalidValue
 from runner.migrate_setup import create_database, database_exists
 from runner.server import write_private
 from runner.settings import PACKAGE, Settings
 
 DATABASE: Final = "airflow"
 LOGIN: Final = "admin"
+ADMIN_PASSWORD: Final = "HEADGATE_ADMIN_PASSWORD"
+PASSWORDS_FILE: Final = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"
 PLANNER: Final = "headgate_planner"
+SECRETS: Final = "select * from headgate.required_secrets()"
 
 DEFAULTS: Final[Mapping[str, str]] = {
     "AIRFLOW__CORE__DAGS_FOLDER": str(PACKAGE.parent / "dags"),
@@ -32,6 +36,8 @@ DEFAULTS: Final[Mapping[str, str]] = {
     "AIRFLOW__CORE__PARALLELISM": "4",
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
     "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "8",  # an api-server that is started again
+    # A start that was heard, but answered too late, is told again, refused, and fails the task.
+    "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
     # The end of a task is seen at once, and what a dead process left is found within seconds.
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
@@ -94,7 +100,7 @@ class AirflowHome:
             "AIRFLOW__API_AUTH__JWT_SECRET": keys["jwt_secret"],
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.login_file),
+            PASSWORDS_FILE: str(self.login_file),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{LOGIN}:admin",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": _url("psycopg", metadata),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": _url("psycopg_async", metadata),
@@ -102,6 +108,12 @@ class AirflowHome:
         }
         connection = {"AIRFLOW_CONN_HEADGATE": connection_of(self.settings)}
         return {**DEFAULTS, **connection, **os.environ, **ours}
+
+    def environ_without_secrets(self) -> dict[str, str]:
+        """Return it without the providers' secrets: only runners make calls."""
+        with connect(self.settings, "airflow") as connection:
+            secret = {x["secret_name"] for x in connection.execute(SECRETS).fetchall()}
+        return {name: value for name, value in self.environ().items() if name not in secret}
 
     def _make_folder(self) -> None:
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -123,6 +135,15 @@ def connection_of(settings: Settings) -> str:
         known["port"] = int(known["port"])
     connection = {"conn_type": "postgres", "schema": settings.database, "extra": extra}
     return json.dumps(known | connection)
+
+
+def write_login(environ: Mapping[str, str]) -> None:
+    """Write the admin's password to the file that Airflow's settings name."""
+    password, path = environ.get(ADMIN_PASSWORD), environ.get(PASSWORDS_FILE)
+    if not password or not path:
+        missing = PASSWORDS_FILE if password else ADMIN_PASSWORD
+        raise InvalidValue(f"{missing} is not set", hint="see .env.example and docker-compose.yaml")
+    write_private(Path(path), json.dumps({LOGIN: password}) + "\n")
 
 
 def _url(driver: str, dsn: str) -> str:

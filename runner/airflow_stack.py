@@ -32,7 +32,8 @@ START_SECONDS: Final = 300.0
 STOP_SECONDS: Final = 20.0
 LONGEST_PAUSE: Final = 30.0
 STEADY_SECONDS: Final = 60.0
-LATE: Final = ("triggerer", "scheduler")
+LATE: Final = "scheduler"
+API_SERVER: Final = "api-server"
 PARTS: Final = {
     "metadatabase": "database",
     "scheduler": "scheduler",
@@ -60,7 +61,7 @@ class Service:
 def services(home: AirflowHome, runners: int) -> list[Service]:
     """Return what runs, in the order in which it stops."""
     airflow = (sys.executable, "-m", "airflow")
-    environ = home.environ()
+    environ = home.environ_without_secrets()
     commands = {
         "triggerer": (*airflow, "triggerer", "--skip-serve-logs"),
         "scheduler": (*airflow, "scheduler", "--skip-serve-logs"),
@@ -90,11 +91,11 @@ class Stack:
         try:
             # A task that starts before the API answers fails: the scheduler comes after it.
             for service in self._services:
-                if service.name not in LATE:
+                if service.name != LATE:
                     await self._start(service)
             if await self._wait(stop, _without_api):
                 for service in self._services:
-                    if service.name in LATE:
+                    if service.name == LATE:
                         await self._start(service)
             if await self._wait(stop, _unhealthy):
                 on_ready()
@@ -185,16 +186,20 @@ class Stack:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _keep_database(self) -> None:
-        """Start the embedded server again when it is gone."""
+        """Start the embedded server again when it is gone, where everybody knows it to be."""
         server = Server(self._home.settings.home)
+        port = None
         while True:
-            await asyncio.sleep(1)
-            if server.running() is None:
+            running = server.running()
+            if running is not None:
+                port = running.port if running.on_tcp else None
+            else:
                 logger.warning("PostgreSQL does not run; starting it again")
                 try:
-                    await asyncio.to_thread(server.start)
+                    await asyncio.to_thread(server.start, port=port)
                 except HeadgateError as exc:
                     logger.error("%s", exc)
+            await asyncio.sleep(1)
 
     def _failed(self, service: Service) -> HeadgateError:
         log = self._home.logs / f"{service.name}.log"
@@ -216,13 +221,20 @@ async def _first(stop: asyncio.Task[Any], *keepers: asyncio.Task[None]) -> None:
             keeper.result()
 
 
+async def unhealthy_parts(environ: Mapping[str, str]) -> set[str]:
+    """Ask the API that Airflow's settings name for the parts that are not well."""
+    url = environ.get("AIRFLOW__CORE__EXECUTION_API_SERVER_URL", "http://127.0.0.1:8080/execution/")
+    async with httpx.AsyncClient(base_url=url.removesuffix("execution/"), timeout=20) as client:
+        return await _without_api(client) or await _unhealthy(client)
+
+
 async def _without_api(client: httpx.AsyncClient) -> set[str]:
     """Ask what tasks ask; the first answer takes its time."""
     try:
         answer = await client.get("/execution/health")
     except httpx.HTTPError:
-        return {"api-server"}
-    return set() if answer.is_success else {"api-server"}
+        return {API_SERVER}
+    return set() if answer.is_success else {API_SERVER}
 
 
 async def _unhealthy(client: httpx.AsyncClient) -> set[str]:
@@ -230,7 +242,7 @@ async def _unhealthy(client: httpx.AsyncClient) -> set[str]:
         answer = await client.get("/api/v2/monitor/health")
         parts = answer.raise_for_status().json()
     except (httpx.HTTPError, ValueError):
-        return {"api-server"}
+        return {API_SERVER}
     return {
         name for part, name in PARTS.items() if (parts.get(part) or {}).get("status") != "healthy"
     }

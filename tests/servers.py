@@ -55,6 +55,31 @@ def debian_server(version: str) -> Iterator[Settings]:
 
 
 @contextmanager
+def debian_over_tcp(version: str, port: int, password: str) -> Iterator[None]:
+    """Run the distribution's PostgreSQL on 127.0.0.1 alone, where everybody needs a password."""
+    programs = DEBIAN / version / "bin"
+    with scratch_folder() as home:
+        user = _user(home)
+        data, word = home / "postgres", home / "word"
+        word.write_text(password)
+        if user is not None:
+            shutil.chown(word, user)
+        word.chmod(0o600)
+        given = ("-A", "scram-sha-256", "-U", "postgres", f"--pwfile={word}", "-D", data)
+        _run(user, programs / "initdb", *given)
+        options = " ".join(f"-c {name}={value}" for name, value in PARAMETERS.items())
+        options += f" -c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories=''"
+        environ = os.environ | {"PGPASSWORD": password}
+        log = home / "server.log"
+        start = ("start", "-w", "-D", data, "-l", log, "-o", options)
+        _run(user, programs / "pg_ctl", *start, env=environ)
+        try:
+            yield
+        finally:
+            _run(user, programs / "pg_ctl", "stop", "-w", "-m", "immediate", "-D", data)
+
+
+@contextmanager
 def scratch_folder() -> Iterator[Path]:
     """Make a folder with a short path (a socket fits in), named after this process."""
     _remove_orphans()
@@ -94,10 +119,11 @@ def _user(home: Path) -> str | None:
     return "postgres"
 
 
-def _run(user: str | None, *command: object) -> None:
+def _run(user: str | None, *command: object, env: dict[str, str] | None = None) -> None:
     done = subprocess.run(
         [str(x) for x in command],
         user=user,
+        env=env,
         cwd="/tmp",
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,  # not a pipe: the server would keep it open

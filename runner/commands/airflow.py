@@ -16,8 +16,8 @@ import typer
 
 from runner import migrate as migration
 from runner.airflow_leftovers import alone, end_leftovers, read_state
-from runner.airflow_settings import LOGIN, AirflowHome
-from runner.airflow_stack import Stack
+from runner.airflow_settings import ADMIN_PASSWORD, LOGIN, AirflowHome, write_login
+from runner.airflow_stack import API_SERVER, PARTS, Stack, unhealthy_parts
 from runner.commands import console
 from runner.commands.signals import stop_on_signal
 from runner.errors import HeadgateError
@@ -84,10 +84,33 @@ def cli(context: typer.Context) -> None:
     """Run a command of Airflow's own here: `headgate airflow cli dags list`."""
     _require_airflow()
     settings = console.ready_settings()
+    console.open_database(settings, "check").close()
     known = read_state(AirflowHome(settings, PORT).folder).get("url", "")
     port = int(known.rpartition(":")[2] or PORT)
-    environ = AirflowHome(settings, port).environ()
+    environ = AirflowHome(settings, port).environ_without_secrets()
     os.execve(sys.executable, [sys.executable, "-m", "airflow", *context.args], environ)
+
+
+@app.command()
+def prepare() -> None:
+    """Make Airflow's tables and the login of its pages, where its settings say: for containers."""
+    _require_airflow()
+    write_login(os.environ)
+    environ = {name: value for name, value in os.environ.items() if name != ADMIN_PASSWORD}
+    os.execve(sys.executable, [sys.executable, "-m", "airflow", "db", "migrate"], environ)
+
+
+@app.command()
+def healthy(
+    part: Annotated[str, typer.Argument(help="api-server, scheduler, dag-processor, triggerer.")],
+) -> None:
+    """Ask Airflow's API, where its settings say it is, how one of its parts is: for containers."""
+    if part not in (API_SERVER, *PARTS.values()):
+        known = ", ".join((API_SERVER, *PARTS.values()))
+        raise HeadgateError(f"Airflow has no part {part!r}", hint=f"known: {known}")
+    if missing := asyncio.run(unhealthy_parts(os.environ)) & {part, API_SERVER}:
+        raise HeadgateError(f"not healthy: {', '.join(sorted(missing))}", hint="see its log")
+    console.say(f"{part} is healthy")
 
 
 async def _run(home: AirflowHome, runners: int) -> int:
@@ -100,16 +123,14 @@ async def _run(home: AirflowHome, runners: int) -> int:
 
 
 def _prepare(home: AirflowHome) -> None:
-    """Bring both databases to where they must be."""
+    """Bring both databases to where they must be, at the same time."""
     settings = console.ready_settings()
     began = time.monotonic()
-    report = migration.migrate(settings)
-    console.say(f"database {settings.database}: {len(report.files)} files applied")
     home.create_database()
-    log = home.logs / "migrate.log"
     environ = home.environ()
+    log = home.logs / "migrate.log"
     with log.open("wb") as file:
-        done = subprocess.run(
+        process = subprocess.Popen(
             [sys.executable, "-m", "airflow", "db", "migrate"],
             cwd=home.folder,
             env=environ,
@@ -118,7 +139,12 @@ def _prepare(home: AirflowHome) -> None:
             stderr=file,
             start_new_session=True,  # Ctrl-C is ours to answer
         )
-    if done.returncode:
+    try:
+        report = migration.migrate(settings)
+        console.say(f"database {settings.database}: {len(report.files)} files applied")
+    finally:
+        code = process.wait()
+    if code:
         raise HeadgateError("Airflow could not migrate its database", hint=f"its log: {log}")
     console.say(f"Airflow's own database is ready ({time.monotonic() - began:.0f} s)")
 

@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
+import os
 import time
-from typing import Annotated
+from typing import Annotated, LiteralString
 
 import typer
+from psycopg.types.json import Jsonb
 
 from runner import migrate as migration
 from runner.commands import console
+from runner.database import connect
+from runner.errors import InvalidValue
+from runner.migrate_logins import set_logins
+
+SET_PROVIDER: LiteralString = (
+    "select * from headgate.set_provider(p_provider => %s, p_changes => %s)"
+)
 
 
 def migrate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what is pending.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
+    logins: Annotated[
+        bool, typer.Option("--logins", help="Also give roles the passwords of HEADGATE_*_PASSWORD.")
+    ] = False,
+    base_url: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PROVIDER=URL", help="Also say where a provider is; repeatable."),
+    ] = None,
 ) -> None:
     """Apply what is new or changed in db/; creates the database when it is missing."""
     settings = console.ready_settings()
+    addresses = _pairs(base_url or [])
     began = time.monotonic()
     report = migration.migrate(settings, dry_run=dry_run)
+    if not dry_run:
+        for role in set_logins(settings, os.environ) if logins else []:
+            console.say(f"role {role} has its password")
+        for provider, url in addresses.items():
+            with connect(settings, "migrate") as connection:
+                connection.execute(SET_PROVIDER, (provider, Jsonb({"base_url": url})))
+            console.say(f"provider {provider} is at {url}")
     if as_json:
         key = "pending" if dry_run else "applied"
         console.print_json({key: report.files, "gone": report.gone})
@@ -30,3 +54,13 @@ def migrate(
     seconds = f" in {time.monotonic() - began:.1f} s" if report.files and not dry_run else ""
     verb = "pending" if dry_run else "applied"
     console.say(f"database {settings.database}: {what} {verb}{seconds}")
+
+
+def _pairs(given: list[str]) -> dict[str, str]:
+    for text in given:
+        if not all(text.partition("=")):
+            raise InvalidValue(
+                f"not a provider and its address: {text!r}",
+                hint="for example: --base-url provider=https://...",
+            )
+    return {provider: url for provider, _, url in (x.partition("=") for x in given)}

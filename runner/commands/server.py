@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from runner.commands import console
 from runner.database import connect, describe, dsn_of
-from runner.errors import NotMigrated, ServerError, ServerMissing
+from runner.errors import ServerError, ServerMissing
+from runner.migrate_logins import set_password
 from runner.server import Server, binaries
 from runner.settings import Settings
 
@@ -84,21 +84,9 @@ def _dsn(settings: Settings, role: Role | None) -> str:
     if running is None or not running.on_tcp:
         return dsn_of(settings, role=user)
     password = server.password(user)
-    _set_password(settings, user, password)
-    return running.dsn(settings.database, user=user, password=password)
-
-
-def _set_password(settings: Settings, user: str, password: str) -> None:
-    """Give the role its password, as a verifier: the server's log never sees the password."""
     with connect(settings.with_database("postgres"), "dsn") as connection:
-        query = "select 1 from pg_catalog.pg_roles where rolname = %s"
-        if connection.execute(query, (user,)).fetchone() is None:
-            raise NotMigrated(f"there is no role {user} yet")
-        verifier = connection.pgconn.encrypt_password(
-            password.encode(), user.encode(), b"scram-sha-256"
-        )
-        statement = sql.SQL("alter role {} password {}")
-        connection.execute(statement.format(sql.Identifier(user), sql.Literal(verifier.decode())))
+        set_password(connection, user, password)
+    return running.dsn(settings.database, user=user, password=password)
 
 
 def client_program(name: str, settings: Settings) -> Path:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import httpx
 import psutil
@@ -23,6 +23,7 @@ import psycopg
 from runner.database import connect
 from runner.errors import ServerUnreachable
 from runner.migrate import migrate
+from runner.server import Running as Postgres
 from runner.server import Server
 from runner.settings import Settings
 from tests.acceptance.house import wait_until
@@ -32,6 +33,7 @@ from tests.standin import Options, Process, spawn
 
 HEADGATE = (sys.executable, "-m", "runner", "airflow")
 START_SECONDS = 600.0
+AIRFLOWS_OWN = ("::", "Trigger fired event", "trigger completed")
 
 
 def free_port() -> int:
@@ -74,8 +76,16 @@ class Running:
             except (psycopg.OperationalError, ServerUnreachable):
                 time.sleep(0.2)
 
-    def api(self, path: str) -> Any:
-        """Ask Airflow."""
+    def api(self, path: str, given: Any = None) -> Any:
+        """Ask Airflow, or tell it something."""
+        client = self.client
+        answer = client.get(path) if given is None else client.post(path, json=given)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    @property
+    def client(self) -> httpx.Client:
+        """Return a client that has logged in."""
         if self._client is None:
             login = json.loads((self.folder / "login.json").read_text())
             given = {"username": "admin", "password": login["admin"]}
@@ -83,7 +93,15 @@ class Running:
             token = httpx.post(f"{url}/auth/token", json=given, timeout=60).json()["access_token"]
             headers = {"Authorization": f"Bearer {token}"}
             self._client = httpx.Client(base_url=f"{url}/api/v2/", headers=headers, timeout=60)
-        return self._client.get(path).raise_for_status().json()
+        return self._client
+
+    def last_line(self, dag: str, run: str, task: str, attempt: int = 1) -> str:
+        """Return the last line of a task's log, as the page shows it."""
+        log = self.api(f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{attempt}")
+        lines = [x for x in log["content"] if not x["event"].startswith(AIRFLOWS_OWN)]
+        if errors := lines[-1].get("error_detail"):
+            return str(errors[-1]["exc_value"])
+        return str(lines[-1]["event"])
 
     def runs(self, dag: str) -> dict[str, str]:
         """Return the states of a DAG's runs, as Airflow says."""
@@ -139,13 +157,15 @@ class Running:
 @contextmanager
 def running(folder: Path) -> Iterator[Running]:
     """Start everything once; stop it at the end, and prove that nothing is left."""
-    shutil.copytree(DB.parent / "dags", folder / "dags", ignore=shutil.ignore_patterns("__*"))
+    for dags in (DB.parent / "dags", Path(__file__).parent / "dags"):
+        ignore = shutil.ignore_patterns("__*")
+        shutil.copytree(dags, folder / "dags", ignore=ignore, dirs_exist_ok=True)
     with scratch_folder() as home, spawn(Options(quota=None, rate=None)) as standin:
         server = Server(home)
-        server.start(parameters=PARAMETERS)
+        postgres = server.start(port=free_port(), parameters=PARAMETERS)
         settings = Settings(dsn=None, database="headgate", home=home, db=DB)
-        migrate(settings)
-        environ = os.environ | {
+        environ = os.environ | BRISK | bad_connections(postgres)
+        environ |= {
             "HEADGATE_HOME": str(home),
             "HEADGATE_DATABASE": settings.database,
             "EODHD_API_TOKEN": standin.token,
@@ -163,14 +183,6 @@ def running(folder: Path) -> Iterator[Running]:
 def _started(
     settings: Settings, standin: Process, port: int, environ: dict[str, str]
 ) -> Iterator[Running]:
-    with Plan(connect(settings, "test")).connection as connection:
-        changes = {"base_url": standin.api, "quota": 1_105, "buffer": 0}
-        plan = Plan(connection)
-        plan.call("set_provider", p_provider="eodhd", p_changes=changes | UNLIMITED)
-        plan.sql(
-            "with o as (update headgate.operations set lease = '8 seconds' where units > 0"
-            " returning 1) select count(*) from o"
-        )
     with (settings.home / "said.log").open("w") as log:
         process = subprocess.Popen(
             [*HEADGATE, "start", f"--port={port}"],
@@ -182,6 +194,7 @@ def _started(
         )
     stack = Running(settings, standin, process, port, environ)
     try:
+        arrange(settings, standin)  # while Airflow starts
         wait_until(
             lambda: process.poll() is not None or "password:" in stack.said(),
             "a healthy Airflow",
@@ -199,7 +212,51 @@ def _started(
             stack._client.close()
 
 
-UNLIMITED: dict[str, Any] = {"requests_per_minute": None}
+# What was left behind is found, and what is next begun, sooner than on a machine that has other work.
+BRISK = {
+    "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "2",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "3",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "8",
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+    "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "8",
+}
+
+
+def bad_connections(postgres: Postgres) -> dict[str, str]:
+    """Return connections of Airflow's that do not work."""
+    parts: Row = {"conn_type": "postgres", "schema": "headgate", "login": "headgate_planner"}
+    port = postgres.port
+    given: dict[str, Row] = {
+        "WRONG_PASSWORD": {"host": "127.0.0.1", "port": port, "password": "wrong"},
+        "READER": {"host": postgres.socket_dir, "port": port, "login": "headgate_reader"},
+        "NOWHERE": {"host": "/nowhere"},
+    }
+    return {f"AIRFLOW_CONN_{name}": json.dumps(parts | x) for name, x in given.items()}
+
+
+PIPELINES: LiteralString = """
+with p as (
+    insert into headgate.pipelines (name) values ('resting'), ('busy'), ('typed')
+    returning pipeline_id, name
+)
+insert into headgate.pipeline_parameters (pipeline_id, name, type, default_value, effect)
+select p.pipeline_id, 'mode', 'text', '"auto"', 'request' from p where p.name = 'typed'
+"""
+
+
+def arrange(settings: Settings, standin: Process) -> None:
+    """Point the plan at the stand-in, and add a pipeline that is paused and one that runs."""
+    migrate(settings)
+    with connect(settings, "test") as connection:
+        plan = Plan(connection)
+        changes = {"base_url": standin.api, "quota": 1_105, "buffer": 0}
+        changes["requests_per_minute"] = None
+        plan.call("set_provider", p_provider="eodhd", p_changes=changes)
+        connection.execute("update headgate.operations set lease = '8 seconds' where units > 0")
+        connection.execute(PIPELINES)
+        plan.call("pause_pipeline", p_pipeline="resting")
+        plan.call("start_execution", p_pipeline="busy", p_run_id="before")
 
 
 def _title(process: psutil.Process) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from runner.airflow_settings import connection_of
+from runner.airflow_settings import AirflowHome, connection_of
 from runner.server import Server
 from runner.settings import Settings
 from tests.acceptance.house import PIPELINE, House, killed_at_the_end, wait_until
@@ -163,6 +163,29 @@ def test_a_paused_pipeline_and_one_that_runs_already_fail_at_once(connected: obj
     plan.call("pause_pipeline", p_pipeline=PIPELINE)
     with fails("HG013", "paused", "resume_pipeline"):
         call("headgate.start_execution", run="r3")
+
+
+def test_a_run_whose_order_another_one_has_taken_is_skipped(connected: object, plan: Plan):
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    plan.call("trigger_pipeline", p_pipeline=PIPELINE, p_params={"mode": "bulk"})
+    call("headgate.start_execution", run="scheduled")
+    call("headgate.finalize_execution", run="scheduled")
+
+    with pytest.raises(AirflowSkipException, match="another run has taken the order"):
+        call("headgate.start_execution", {"p_is_ordered": "True"}, run="woken")
+    (row,) = call("headgate.finalize_execution", run="woken")
+    assert (row["status"], row["planned"], row["units"]) == ("succeeded", 0, 0)
+
+
+def test_airflow_is_told_none_of_the_providers_secrets(
+    database: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("EODHD_API_TOKEN", "a secret")
+    home = AirflowHome(database, 8080)
+
+    assert "EODHD_API_TOKEN" in home.environ()
+    assert "EODHD_API_TOKEN" not in home.environ_without_secrets()
 
 
 def test_an_unknown_connection_is_named(connected: object):
@@ -317,21 +340,6 @@ def test_a_failed_run_is_settled_and_fails_and_a_cleared_task_runs_what_failed(
 
     assert step(attempt=3) == "TaskSuccessEvent"  # nothing is left to run
     assert house.standin.book()["served_units"] == served + 8 * 11
-
-
-def test_one_dead_ticker_in_a_thousand_leaves_the_run_green(house: House):
-    codes = house.codes(1000)
-    rule = {"match": {"code": codes[7]}, "fault": {"kind": "status", "status": 404}}
-    house.standin.set_faults([rule])
-    house.worker(concurrency=50)
-    begin(house, codes, mode="bulk")
-
-    assert step() == "TaskSuccessEvent"
-    (row,) = call("headgate.finalize_execution")
-
-    assert (row["status"], row["succeeded"], row["failed"]) == ("succeeded", 1998, 2)
-    failed = house.plan.sql("select distinct asset from headgate.v_failed_assets")
-    assert [x["asset"] for x in failed] == [codes[7]]
 
 
 def test_a_step_waits_through_a_lost_connection(house: House):

@@ -18,6 +18,7 @@ DSN_VARIABLE = "STANDIN_DSN"
 class Options:
     """A stand-in's configuration; `quota` and `rate` may be None for no limit."""
 
+    host: str = "127.0.0.1"
     port: int = 0
     port_file: Path | None = None
     bars: Path | None = None
@@ -34,6 +35,8 @@ class Options:
     def arguments(self) -> list[str]:
         """Return the arguments that stand for these options, but for the DSN: it may be secret."""
         given = [
+            "--host",
+            self.host,
             "--port",
             str(self.port),
             "--seed",
@@ -68,7 +71,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m tests.standin", description="A stand-in for the EODHD API."
     )
     add = parser.add_argument
-    add("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    add("--host", default="127.0.0.1", help="address to listen on; in a container 0.0.0.0")
+    add("--port", type=int, default=0, help="port to listen on; 0 takes a free one")
     add("--port-file", type=Path, help="file to write the port to once it answers")
     add("--bars", type=Path, help="folder with eod.csv.gz: real bars instead of synthetic ones")
     add(

@@ -201,7 +201,7 @@ async def serve(options: Options | None = None) -> AsyncIterator[StandIn]:
     if options.dsn:
         chores.append(asyncio.create_task(clocks.follow(standin.clock, options.dsn)))
     try:
-        site = web.TCPSite(runner, "127.0.0.1", options.port)
+        site = web.TCPSite(runner, options.host, options.port)
         await site.start()
         standin.port = runner.addresses[0][1]
         yield standin

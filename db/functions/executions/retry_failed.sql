@@ -30,7 +30,7 @@ begin
             and s.status not in ('pending', 'running')
         order by s.position
     loop
-        v_planned := headgate._open_round(v_execution, v_step, v_step.attempt + 1, v_now);
+        v_planned := headgate._open_round(v_execution, v_step, v_step.attempt, v_now);  -- attempts are Airflow's to count
         if v_planned > 0 then
             planned := planned + v_planned;
             sent := sent + headgate._send_step(v_execution, v_step.step, v_now);

@@ -1,4 +1,4 @@
-create or replace function headgate.required_secrets(p_pipeline text)
+create or replace function headgate.required_secrets(p_pipeline text default null)
 returns table (provider text, secret_name text)
 language sql
 stable
@@ -9,10 +9,10 @@ as $func$
     from headgate.pipeline_steps as s
     join headgate.operations as o on o.name = any (s.operations)
     join headgate.providers as r using (provider_id)
-    where s.pipeline_id = (headgate._pipeline(p_pipeline)).pipeline_id
+    where (p_pipeline is null or s.pipeline_id = (headgate._pipeline(p_pipeline)).pipeline_id)
         and r.secret_name is not null
     order by r.name;
 $func$;
 
 comment on function headgate.required_secrets(text) is
-    'Names of the environment variables a pipeline''s runners need; the secrets themselves are nowhere in the database.';
+    'Names of the environment variables a pipeline''s runners need, or any pipeline''s (null); the secrets themselves are nowhere in the database.';

@@ -132,3 +132,12 @@ def test_what_is_unknown_or_cancelled_is_refused(toy: Toy):
     toy.call("cancel_execution", p_pipeline="plain", p_run_id="r1")
     with toy.unchanged(), toy.refused("HG014", "cancelled"):
         retry(toy)
+
+
+def test_a_task_that_is_cleared_afterwards_opens_a_round_of_its_own(toy: Toy):
+    failed(toy)
+    retry(toy)
+    toy.drain(outcome="failed")
+
+    (row,) = toy.call("enqueue_step", p_pipeline="plain", p_run_id="r1", p_step="a", p_attempt=2)
+    assert (row["status"], row["planned"]) == ("running", 13)

@@ -97,6 +97,29 @@ def test_only_airflow_takes_orders(toy: Toy):
     assert taken(toy) == {order_id: None}
 
 
+def test_a_run_that_an_order_woke_ends_at_once_when_another_run_has_taken_it(toy: Toy):
+    order_id = order(toy, mode="new")
+    toy.start("scheduled", "library")
+    toy.finish("scheduled", "library")
+
+    row = toy.start("woken", "library", p_is_ordered=True)
+
+    assert (row["status"], row["is_new"]) == ("succeeded", True)
+    assert taken(toy) == {order_id: "scheduled"}
+    steps = toy.sql("select status from headgate.v_execution_steps where run_id = 'woken'")
+    assert {x["status"] for x in steps} <= {"skipped", "succeeded"}
+
+
+def test_a_woken_run_with_an_order_or_parameters_of_its_own_runs(toy: Toy):
+    order_id = order(toy, mode="new")
+
+    assert toy.start("r1", "library", p_is_ordered=True)["status"] == "running"
+    assert taken(toy) == {order_id: "r1"}
+    toy.finish("r1", "library")
+    own = toy.start("r2", "library", p_is_ordered=True, p_params={"mode": "known"})
+    assert own["status"] == "running"
+
+
 def test_an_order_of_another_pipeline_is_left_alone(toy: Toy):
     order_id = order(toy)
 

@@ -18,3 +18,7 @@ def test_a_pipeline_without_secrets_needs_none(toy: Toy):
 def test_an_unknown_pipeline_is_refused(toy: Toy):
     with toy.refused("HG001"):
         toy.call("required_secrets", p_pipeline="x")
+
+
+def test_without_a_pipeline_it_names_those_of_all(toy: Toy):
+    assert {x["secret_name"] for x in toy.call("required_secrets")} >= {"SHOP_TOKEN"}

@@ -1,0 +1,146 @@
+"""docker-compose.yaml as processes on this machine: its services' commands, environments and order.
+
+What a container would have of its own (a host's name, a port, a folder) is replaced by what is
+here; everything else is taken as it stands in the file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+FILE = ROOT / "docker-compose.yaml"
+EXAMPLE = ROOT / ".env.example"
+VARIABLE = re.compile(r"\$\{(\w+)(?::([?-])([^}]*))?\}")
+HEALTHY_SECONDS = 300.0
+
+
+def example_names() -> list[str]:
+    """Return the names that .env.example tells of, those that are commented out too."""
+    return re.findall(r"^(?:# )?([A-Z_]+)=", EXAMPLE.read_text(), re.MULTILINE)
+
+
+def text_with(values: Mapping[str, str]) -> str:
+    """Return the file with its variables replaced as compose does it."""
+
+    def value(match: re.Match[str]) -> str:
+        name, kind, default = match.groups()
+        assert values.get(name) or kind == "-", f"{name} is not set"
+        return values.get(name) or default
+
+    return VARIABLE.sub(value, FILE.read_text())
+
+
+def services_of(text: str) -> dict[str, dict[str, Any]]:
+    """Return the services."""
+    import yaml  # comes with Airflow
+
+    services: dict[str, dict[str, Any]] = yaml.safe_load(text)["services"]
+    return services
+
+
+def in_order(services: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the services' names, each after what it depends on."""
+    done: list[str] = []
+    while len(done) < len(services):
+        for name, service in services.items():
+            if name not in done and set(service.get("depends_on", ())) <= set(done):
+                done.append(name)
+    return done
+
+
+@dataclass
+class Composed:
+    """The services that run."""
+
+    services: dict[str, dict[str, Any]]
+    folder: Path
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def up(self) -> None:
+        """Start all in compose's order; PostgreSQL is here already."""
+        for name in in_order(self.services):
+            if name == "postgres":
+                continue
+            for other, wanted in self.services[name].get("depends_on", {}).items():
+                if wanted["condition"] == "service_healthy" and other != "postgres":
+                    self.wait_until_healthy(other)
+            self.start(name)
+        for name in self.processes:
+            self.wait_until_healthy(name)
+
+    def start(self, name: str) -> None:
+        """Start a service; one that runs once must succeed."""
+        service = self.services[name]
+        with self.log(name).open("wb") as log:
+            process = subprocess.Popen(
+                service["command"],
+                cwd=ROOT,
+                env=self.environ(name),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        if service["restart"] == "no":
+            assert process.wait(180) == 0, f"{name}: {self.log(name).read_text()[-2000:]}"
+        else:
+            self.processes[name] = process
+
+    def wait_until_healthy(self, name: str) -> None:
+        """Wait until the service's own check is content."""
+        check = self.services[name].get("healthcheck", {}).get("test")
+        deadline = time.monotonic() + HEALTHY_SECONDS
+        while True:
+            assert self.processes[name].poll() is None, self.log(name).read_text()[-2000:]
+            if check is None:
+                return
+            done = subprocess.run(check[1:], cwd=ROOT, env=self.environ(name), capture_output=True)
+            if done.returncode == 0:
+                return
+            assert time.monotonic() < deadline, f"{name} is not healthy: {done.stderr!r}"
+            time.sleep(1)
+
+    def environ(self, name: str) -> dict[str, str]:
+        """Return what the container would have in its environment, and where programs are here."""
+        home = {"PATH": f"{Path(sys.executable).parent}:{os.defpath}", "HOME": str(self.folder)}
+        given: dict[str, str] = self.services[name].get("environment", {})
+        return home | given
+
+    def log(self, name: str) -> Path:
+        """Return the file of what a service says."""
+        return self.folder / f"{name}.log"
+
+    def down(self) -> None:
+        """Stop all, the last one first."""
+        for process in reversed(self.processes.values()):
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextmanager
+def composed(text: str, replaced: Mapping[str, str], folder: Path) -> Iterator[Composed]:
+    """Run all services, with these parts of the file replaced."""
+    for old, new in replaced.items():
+        assert old in text, f"{old} is not in the file"
+        text = text.replace(old, new)
+    running = Composed(services_of(text), folder)
+    try:
+        running.up()
+        yield running
+    finally:
+        running.down()

@@ -1,0 +1,159 @@
+"""Every command, name, path and role in docker-compose.yaml, .env.example and Dockerfile is ours."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.airflow.compose import (
+    EXAMPLE,
+    FILE,
+    ROOT,
+    VARIABLE,
+    example_names,
+    in_order,
+    services_of,
+    text_with,
+)
+from tests.airflow_home import NEEDS_AIRFLOW
+
+pytestmark = NEEDS_AIRFLOW
+VALUES = {
+    name: str(18000 + n) if name.endswith("_PORT") else f"word{n}"
+    for n, name in enumerate(example_names())
+}
+AIRFLOWS_COMMANDS = ("api-server", "scheduler", "dag-processor", "triggerer")
+ELSEWHERE = {"POSTGRES_PASSWORD", "EODHD_API_TOKEN", "AIRFLOW_HOME", "AIRFLOW_CONN_HEADGATE"}
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, dict[str, Any]]:
+    return services_of(text_with(VALUES))
+
+
+def environments(services: dict[str, dict[str, Any]]) -> list[tuple[str, str, str]]:
+    return [
+        (name, key, str(value))
+        for name, service in services.items()
+        for key, value in service.get("environment", {}).items()
+    ]
+
+
+def test_docker_compose_accepts_it(tmp_path: Path):
+    if shutil.which("docker-compose") is None:
+        pytest.skip("docker-compose is not installed (Debian's package docker-compose)")
+    env_file = tmp_path / "env"
+    env_file.write_text("".join(f"{name}={value}\n" for name, value in VALUES.items()))
+    for profile in ([], ["--profile", "demo"]):
+        done = subprocess.run(
+            ["docker-compose", "-f", FILE, "--env-file", env_file, *profile, "config", "-q"],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_example_names_what_the_file_asks_for_and_holds_no_password():
+    asked = {x[0] for x in VARIABLE.findall(FILE.read_text())}
+    assert set(example_names()) == asked
+    assert re.findall(r"^[A-Z_]+=(.+)$", EXAMPLE.read_text(), re.MULTILINE) == []
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert "/.env" in ignored
+
+
+def test_every_environment_name_is_one_that_somebody_reads(services: dict[str, Any]):
+    from airflow.configuration import conf
+
+    ours = "".join(
+        x.read_text() for x in [*ROOT.glob("runner/**/*.py"), *ROOT.glob("tests/standin/*.py")]
+    )
+    unknown = []
+    for name, key, _ in environments(services):
+        if key.startswith("AIRFLOW__"):
+            section, option = key.removeprefix("AIRFLOW__").lower().split("__", 1)
+            is_known = option in conf.configuration_description[section]["options"]
+        else:
+            is_known = key in ELSEWHERE or f'"{key}"' in ours
+        if not is_known:
+            unknown.append((name, key))
+    assert unknown == []
+
+
+@pytest.mark.filterwarnings("default")  # typer's own, of click
+def test_every_command_and_check_exists(services: dict[str, Any]):
+    import typer
+
+    from runner import cli
+
+    groups: dict[str, Any] = vars(typer.main.get_command(cli.app))["commands"]
+    nested: dict[str, Any] = vars(groups["airflow"])["commands"]
+    for name, service in services.items():
+        for command in (service.get("command"), service.get("healthcheck", {}).get("test", [])[1:]):
+            match command:
+                case ["headgate", "airflow", sub, *_]:
+                    assert sub in nested, name
+                case ["headgate", sub, *_]:
+                    assert sub in groups, name
+                case ["airflow", sub, *_]:
+                    assert sub in AIRFLOWS_COMMANDS, name
+                case ["python", "-m", module, *_]:
+                    assert (ROOT / module.replace(".", "/") / "__main__.py").exists(), name
+                case None | [] | ["pg_isready", *_] | ["python", "-c", _]:
+                    pass
+                case _:
+                    pytest.fail(f"{name}: {command}")
+
+
+def test_only_migrate_is_a_superuser_and_only_runners_have_the_token(services: dict[str, Any]):
+    is_super = {name for name, _, value in environments(services) if "postgres:" in value}
+    assert is_super == {"migrate"}
+    knows = {n for n, key, v in environments(services) if v == VALUES["POSTGRES_PASSWORD"]}
+    assert knows == {"postgres"}
+    assert {n for n, key, _ in environments(services) if key == "EODHD_API_TOKEN"} == {"runner"}
+
+
+def test_only_this_machine_is_published_and_data_are_in_named_volumes(services: dict[str, Any]):
+    import yaml
+
+    ports = [y for x in services.values() for y in x.get("ports", [])]
+    assert ports and [x for x in ports if not str(x).startswith("127.0.0.1:")] == []
+    named = yaml.safe_load(text_with(VALUES))["volumes"]
+    volumes = {y.partition(":")[0] for x in services.values() for y in x.get("volumes", [])}
+    assert volumes == set(named)
+
+
+def test_what_serves_is_checked_and_starts_after_what_it_needs(services: dict[str, Any]):
+    checked = {name for name, x in services.items() if x.get("healthcheck")}
+    assert checked == {"postgres", "standin", *AIRFLOWS_COMMANDS}
+    order = in_order(services)
+    assert order[:3] == ["postgres", "migrate", "airflow-migrate"] or order[:2] == [
+        "postgres",
+        "migrate",
+    ]
+    assert order.index("airflow-migrate") < order.index("api-server") < order.index("scheduler")
+    for service in services.values():
+        for needed, wanted in service.get("depends_on", {}).items():
+            once = services[needed]["restart"] == "no"
+            assert wanted["condition"] == (
+                "service_completed_successfully" if once else "service_healthy"
+            )
+
+
+def test_the_images_are_made_of_what_is_here(services: dict[str, Any]):
+    text = (ROOT / "Dockerfile").read_text()
+    for line in re.findall(r"^COPY (.+)$", text, re.MULTILINE):
+        assert [x for x in line.split()[:-1] if not (ROOT / x).exists()] == []
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    assert set(re.findall(r"'\.\[(\w+)\]'", text)) <= set(extras)
+    targets = {x["build"]["target"] for x in services.values() if "build" in x}
+    assert targets <= set(re.findall(r" AS (\w+)$", text, re.MULTILINE))
+    copied = {x for line in re.findall(r"^COPY (.+)$", text, re.MULTILINE) for x in line.split()}
+    assert {"constraints.txt", "constraints-airflow.txt", "dags", "runner", "db"} <= copied
