@@ -17452,9 +17452,10 @@ CREATE TABLE headgate.quota_shares (
     ceiling_share double precision DEFAULT 1 NOT NULL,
     backfill_operations text[] DEFAULT '{}'::text[] NOT NULL,
     reserve integer DEFAULT 0 NOT NULL,
+    CONSTRAINT ceiling_share_is_a_share CHECK (((ceiling_share >= (0)::double precision) AND (ceiling_share <= (1)::double precision))),
     CONSTRAINT floor_is_below_its_ceiling CHECK ((floor_share <= ceiling_share)),
-    CONSTRAINT reserve_is_not_negative CHECK ((reserve >= 0)),
-    CONSTRAINT share_is_a_share CHECK ((((floor_share >= (0)::double precision) AND (floor_share <= (1)::double precision)) AND ((ceiling_share >= (0)::double precision) AND (ceiling_share <= (1)::double precision))))
+    CONSTRAINT floor_share_is_a_share CHECK (((floor_share >= (0)::double precision) AND (floor_share <= (1)::double precision))),
+    CONSTRAINT reserve_is_not_negative CHECK ((reserve >= 0))
 );
 
 ALTER TABLE headgate.quota_shares OWNER TO headgate_owner;

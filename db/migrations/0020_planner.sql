@@ -50,7 +50,8 @@ create table headgate.quota_shares (
     backfill_operations text[] not null default '{}',
     reserve integer not null default 0,
     constraint quota_shares_pkey primary key (provider_id, pipeline_id),
-    constraint share_is_a_share check (floor_share between 0 and 1 and ceiling_share between 0 and 1),
+    constraint floor_share_is_a_share check (floor_share between 0 and 1),
+    constraint ceiling_share_is_a_share check (ceiling_share between 0 and 1),
     constraint floor_is_below_its_ceiling check (floor_share <= ceiling_share),
     constraint reserve_is_not_negative check (reserve >= 0)
 );

@@ -36,10 +36,10 @@ def test_a_restored_database_goes_on_where_the_backup_was_taken(house: House):
         pytest.skip("restores next to the embedded server's database")
     codes = house.codes(COUNT)
     house.set_operations(lease="3 seconds")
-    house.standin.set_faults([{"match": {}, "fault": {"kind": "latency", "ms": 100}}])
+    house.standin.set_faults([{"match": {}, "fault": {"kind": "latency", "ms": 300}}])
     run_id = house.start(tickers=codes, bulk_load_batch_size=5)
-    runner = house.worker(concurrency=8)
-    house.wait_for_requests(30)
+    runner = house.worker(concurrency=4)
+    house.wait_for_requests(15)
     dump, database = house.folder / "mid-run.dump", house.settings.database + "_restored"
 
     done = headgate(house, "backup", str(dump))
@@ -60,6 +60,7 @@ def test_a_restored_database_goes_on_where_the_backup_was_taken(house: House):
         leased = restored.plan.scalar(LEASED)
         assert 0 < known < 2 * COUNT
         assert wrong(restored) == set()
+        restored.standin.set_faults([])
         restored.worker(concurrency=8)
 
         assert restored.wait_for_end(run_id)["status"] == "succeeded"
