@@ -4120,6 +4120,23 @@ $$;
 ALTER FUNCTION headgate._announce(p_execution_id bigint, p_step text, p_status text) OWNER TO headgate_owner;
 
 --
+-- Name: _answers_of(text[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._answers_of(p_outcomes text[], p_blames text[], OUT faults integer, OUT answers integer, OUT refusals integer) RETURNS record
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.blame = 'provider'),
+        count(*) filter (where u.outcome in ('success', 'skipped') or u.outcome <> 'unsent' and u.blame in ('item', 'quota')),
+        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.blame = 'house')
+    from unnest(p_outcomes, p_blames) as u (outcome, blame);
+$$;
+
+ALTER FUNCTION headgate._answers_of(p_outcomes text[], p_blames text[], OUT faults integer, OUT answers integer, OUT refusals integer) OWNER TO headgate_owner;
+
+--
 -- Name: chunks; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -4768,9 +4785,11 @@ CREATE TABLE headgate.providers (
     breaker_failures integer DEFAULT 10 NOT NULL,
     breaker_cooldown interval DEFAULT '00:01:00'::interval NOT NULL,
     publication_lag interval DEFAULT '00:00:00'::interval NOT NULL,
+    breaker_share numeric DEFAULT 0.5 NOT NULL,
     CONSTRAINT auth_names_its_secret CHECK ((((auth ->> 'in'::text) = 'none'::text) OR (secret_name IS NOT NULL))),
     CONSTRAINT auth_place_is_known CHECK (((auth ->> 'in'::text) = ANY (ARRAY['none'::text, 'query'::text, 'header'::text, 'bearer'::text]))),
     CONSTRAINT base_url_is_http CHECK ((base_url ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'::text)),
+    CONSTRAINT breaker_share_is_a_share CHECK (((breaker_share > (0)::numeric) AND (breaker_share <= (1)::numeric))),
     CONSTRAINT buffer_is_not_negative CHECK ((quota_buffer >= 0)),
     CONSTRAINT limits_are_positive CHECK ((LEAST(requests_per_minute, burst, max_in_flight, breaker_failures) > 0)),
     CONSTRAINT name_fits_a_queue CHECK ((name ~ '^[a-z][a-z0-9_]{0,30}$'::text)),
@@ -4895,6 +4914,12 @@ COMMENT ON COLUMN headgate.providers.breaker_cooldown IS 'How long an open break
 --
 
 COMMENT ON COLUMN headgate.providers.publication_lag IS 'How long after a session''s close its data is there, unless publication_lags says otherwise.';
+
+--
+-- Name: COLUMN providers.breaker_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.breaker_share IS 'Share of faults among a minute''s answers that opens its breaker, too, once they are twice breaker_failures; 1: only if all are.';
 
 --
 -- Name: _budget(headgate.providers, timestamp with time zone, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6082,6 +6107,132 @@ end;
 $$;
 
 ALTER FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: provider_gates; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.provider_gates (
+    provider_id bigint NOT NULL,
+    rate_slots integer[] DEFAULT array_fill(0, ARRAY[60]) NOT NULL,
+    rate_second bigint DEFAULT 0 NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    opened integer DEFAULT 0 NOT NULL,
+    closed_until timestamp with time zone,
+    closed_reason text,
+    probe_chunk_id bigint,
+    refusals integer DEFAULT 0 NOT NULL,
+    counted_since timestamp with time zone,
+    counted_faults integer DEFAULT 0 NOT NULL,
+    counted_answers integer DEFAULT 0 NOT NULL,
+    CONSTRAINT gate_counts_are_not_negative CHECK ((LEAST(failures, opened) >= 0)),
+    CONSTRAINT sixty_slots CHECK ((cardinality(rate_slots) = 60))
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
+
+ALTER TABLE headgate.provider_gates OWNER TO headgate_owner;
+
+--
+-- Name: TABLE provider_gates; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.provider_gates IS 'How a provider''s gate stands: requests granted in the last minute, and its breaker.';
+
+--
+-- Name: COLUMN provider_gates.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.provider_id IS 'The provider.';
+
+--
+-- Name: COLUMN provider_gates.rate_slots; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.rate_slots IS 'Requests granted lately, by slot modulo 60; a slot is a fifty-ninth of a minute, so that sixty cover any.';
+
+--
+-- Name: COLUMN provider_gates.rate_second; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.rate_second IS 'The slot (since 1970) that they were last brought up to.';
+
+--
+-- Name: COLUMN provider_gates.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.failures IS 'Consecutive failures of the provider since its last answer.';
+
+--
+-- Name: COLUMN provider_gates.opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.opened IS 'Times the breaker has opened in a row; doubles the cool-down.';
+
+--
+-- Name: COLUMN provider_gates.closed_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.closed_until IS 'Nothing is asked of the provider before; null: open. Once it has passed after a breaker, one probe goes first.';
+
+--
+-- Name: COLUMN provider_gates.closed_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.closed_reason IS 'Why it is closed.';
+
+--
+-- Name: COLUMN provider_gates.probe_chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.probe_chunk_id IS 'The chunk that probes a half-open breaker.';
+
+--
+-- Name: COLUMN provider_gates.refusals; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.refusals IS 'Consecutive faults of the house in asking it (a refused token) since its last answer; they close nothing but their execution.';
+
+--
+-- Name: COLUMN provider_gates.counted_since; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.counted_since IS 'The fault from which its share is counted, for a minute; null: there was none since the breaker last moved.';
+
+--
+-- Name: COLUMN provider_gates.counted_faults; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.counted_faults IS 'Faults of the provider counted since then.';
+
+--
+-- Name: COLUMN provider_gates.counted_answers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.counted_answers IS 'Its answers counted since then.';
+
+--
+-- Name: _counted(headgate.provider_gates, integer, integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._counted(p_gate headgate.provider_gates, p_faults integer, p_answers integer, p_now timestamp with time zone) RETURNS headgate.provider_gates
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if p_gate.counted_since is null or p_gate.counted_since < p_now - interval '1 minute' then
+        p_gate.counted_since := case when p_faults > 0 then p_now end;
+        p_gate.counted_faults := 0;
+        p_gate.counted_answers := 0;
+    end if;
+    if p_gate.counted_since is not null then
+        p_gate.counted_faults := p_gate.counted_faults + p_faults;
+        p_gate.counted_answers := p_gate.counted_answers + p_answers;
+    end if;
+    return p_gate;
+end;
+$$;
+
+ALTER FUNCTION headgate._counted(p_gate headgate.provider_gates, p_faults integer, p_answers integer, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _covers(headgate.plan_class[], jsonb, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8184,80 +8335,6 @@ $$;
 ALTER FUNCTION headgate._is_fault(p_reason text) OWNER TO headgate_owner;
 
 --
--- Name: provider_gates; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.provider_gates (
-    provider_id bigint NOT NULL,
-    rate_slots integer[] DEFAULT array_fill(0, ARRAY[60]) NOT NULL,
-    rate_second bigint DEFAULT 0 NOT NULL,
-    failures integer DEFAULT 0 NOT NULL,
-    opened integer DEFAULT 0 NOT NULL,
-    closed_until timestamp with time zone,
-    closed_reason text,
-    probe_chunk_id bigint,
-    CONSTRAINT gate_counts_are_not_negative CHECK ((LEAST(failures, opened) >= 0)),
-    CONSTRAINT sixty_slots CHECK ((cardinality(rate_slots) = 60))
-)
-WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
-
-ALTER TABLE headgate.provider_gates OWNER TO headgate_owner;
-
---
--- Name: TABLE provider_gates; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.provider_gates IS 'How a provider''s gate stands: requests granted in the last minute, and its breaker.';
-
---
--- Name: COLUMN provider_gates.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.provider_id IS 'The provider.';
-
---
--- Name: COLUMN provider_gates.rate_slots; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.rate_slots IS 'Requests granted lately, by slot modulo 60; a slot is a fifty-ninth of a minute, so that sixty cover any.';
-
---
--- Name: COLUMN provider_gates.rate_second; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.rate_second IS 'The slot (since 1970) that they were last brought up to.';
-
---
--- Name: COLUMN provider_gates.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.failures IS 'Consecutive failures of the provider since its last answer.';
-
---
--- Name: COLUMN provider_gates.opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.opened IS 'Times the breaker has opened in a row; doubles the cool-down.';
-
---
--- Name: COLUMN provider_gates.closed_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.closed_until IS 'Nothing is asked of the provider before; null: open. Once it has passed after a breaker, one probe goes first.';
-
---
--- Name: COLUMN provider_gates.closed_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.closed_reason IS 'Why it is closed.';
-
---
--- Name: COLUMN provider_gates.probe_chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.probe_chunk_id IS 'The chunk that probes a half-open breaker.';
-
---
 -- Name: _is_probe_out(headgate.provider_gates); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -9071,36 +9148,40 @@ CREATE FUNCTION headgate._note_answers(p_provider headgate.providers, p_chunk he
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+    v_report constant record := headgate._answers_of(p_outcomes, p_blames);
     v_gate headgate.provider_gates;
-    v_faults integer := 0;
-    v_answers integer := 0;
     v_trips boolean;
 begin
     if p_chunk.calls = 0 then
         return;  -- nobody was asked
     end if;
-    select
-        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.blame = 'provider'),
-        count(*) filter (where u.outcome in ('success', 'skipped') or u.outcome <> 'unsent' and u.blame in ('item', 'quota'))
-    into v_faults, v_answers
-    from unnest(p_outcomes, p_blames) as u (outcome, blame);
-
     select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id;
-    if v_faults > 0 or p_closing is not null
-        or v_answers > 0 and (v_gate.failures > 0 or v_gate.opened > 0 or v_gate.probe_chunk_id is not null)
+    if v_report.faults > 0 or v_report.refusals > 0 or p_closing is not null
+        or v_report.answers > 0 and (
+            v_gate.failures > 0 or v_gate.refusals > 0 or v_gate.opened > 0 or v_gate.probe_chunk_id is not null
+            or v_gate.counted_since >= p_now - interval '1 minute'
+        )
     then
         select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id for update;
         v_trips := headgate._trips_breaker(p_provider, v_gate, p_outcomes, p_blames, p_now);
+        v_gate := headgate._counted(v_gate, v_report.faults, v_report.answers, p_now);
+        if v_trips or v_gate.opened > 0 then
+            v_gate.counted_since := null;  -- a breaker that opens or closes begins anew
+        end if;
         update headgate.provider_gates as g
-        set failures = case when v_answers > 0 or v_trips then 0 else g.failures + v_faults end,
-            opened = case when v_answers > 0 then 0 when v_trips then least(10, g.opened + 1) else g.opened end,
+        set failures = case when v_report.answers > 0 or v_trips then 0 else g.failures + v_report.faults end,
+            refusals = case when v_report.answers > 0 then 0 else g.refusals + v_report.refusals end,
+            opened = case when v_trips then least(10, g.opened + 1) when v_report.answers > 0 then 0 else g.opened end,
+            counted_since = v_gate.counted_since,
+            counted_faults = v_gate.counted_faults,
+            counted_answers = v_gate.counted_answers,
             probe_chunk_id = case when g.probe_chunk_id = p_chunk.chunk_id then null else g.probe_chunk_id end,
-            closed_until = case
-                when p_closed_until is null or p_closing ->> 'until' = 'reset' and p_provider.quota is not null
-                    then g.closed_until
-                else greatest(g.closed_until, p_closed_until)
-            end,
-            closed_reason = coalesce(p_reason, g.closed_reason)
+            closed_until = greatest(
+                g.closed_until,
+                case when p_provider.quota is null or p_closing ->> 'until' is distinct from 'reset' then p_closed_until end,
+                case when v_trips then p_now + p_provider.breaker_cooldown * power(2, least(10, g.opened)) end
+            ),
+            closed_reason = coalesce(p_reason, case when v_trips then 'provider: the breaker is open' end, g.closed_reason)
         where g.provider_id = p_provider.provider_id;
     end if;
     if p_closing ->> 'until' = 'reset' then
@@ -11024,7 +11105,11 @@ begin
     set closed_until = p_closed_until,
         closed_reason = case when p_closed_until is not null then p_reason end,
         failures = 0,
+        refusals = 0,
         opened = 0,
+        counted_since = null,
+        counted_faults = 0,
+        counted_answers = 0,
         probe_chunk_id = null
     where g.provider_id = p_provider_id;
     if p_closed_until is null then
@@ -11917,16 +12002,16 @@ CREATE FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate he
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select count(*) filter (where r.is_answer) = 0
-        and count(*) filter (where r.is_fault) > 0
+    select r.faults > 0
         and coalesce(p_gate.closed_until <= p_now, true)
-        and (p_gate.opened > 0 or p_gate.failures + count(*) filter (where r.is_fault) >= p_provider.breaker_failures)
-    from (
-        select
-            u.outcome not in ('success', 'skipped', 'unsent') and u.blame = 'provider' as is_fault,
-            u.outcome in ('success', 'skipped') or u.outcome <> 'unsent' and u.blame in ('item', 'quota') as is_answer
-        from unnest(p_outcomes, p_blames) as u (outcome, blame)
-    ) as r;
+        and (
+            r.answers = 0 and (p_gate.opened > 0 or p_gate.failures + r.faults >= p_provider.breaker_failures)
+            or p_gate.opened = 0
+            and c.counted_faults + c.counted_answers >= 2 * p_provider.breaker_failures
+            and c.counted_faults >= p_provider.breaker_share * (c.counted_faults + c.counted_answers)
+        )
+    from headgate._answers_of(p_outcomes, p_blames) as r
+    cross join lateral headgate._counted(p_gate, r.faults, r.answers, p_now) as c;
 $$;
 
 ALTER FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone) OWNER TO headgate_owner;
@@ -14246,7 +14331,7 @@ declare
     v_old constant headgate.providers := headgate._provider(p_provider);
     v_known constant text[] := array[
         'base_url', 'quota', 'buffer', 'requests_per_minute', 'burst', 'max_in_flight', 'breaker_failures',
-        'breaker_cooldown', 'publication_lag', 'secret_name', 'closed_until', 'reason'
+        'breaker_share', 'breaker_cooldown', 'publication_lag', 'secret_name', 'closed_until', 'reason'
     ];
     v_unknown text;
     v_closed_until timestamptz;
@@ -14275,6 +14360,7 @@ begin
             burst = case when p_changes ? 'burst' then (p_changes ->> 'burst')::integer else p.burst end,
             max_in_flight = coalesce((p_changes ->> 'max_in_flight')::integer, p.max_in_flight),
             breaker_failures = coalesce((p_changes ->> 'breaker_failures')::integer, p.breaker_failures),
+            breaker_share = coalesce((p_changes ->> 'breaker_share')::numeric, p.breaker_share),
             breaker_cooldown = coalesce((p_changes ->> 'breaker_cooldown')::interval, p.breaker_cooldown),
             publication_lag = coalesce((p_changes ->> 'publication_lag')::interval, p.publication_lag),
             secret_name = coalesce(p_changes ->> 'secret_name', p.secret_name)
@@ -18368,7 +18454,8 @@ CREATE VIEW headgate.v_provider_health AS
                FROM unnest(g.rate_slots) WITH ORDINALITY s(calls, nth)
               WHERE (((g.rate_second - ((g.rate_second - (s.nth - 1)) % (60)::bigint)))::numeric > (floor(((EXTRACT(epoch FROM t.now) * (59)::numeric) / (60)::numeric)) - (60)::numeric))), (0)::bigint))))::integer
             ELSE NULL::integer
-        END AS rate_tokens
+        END AS rate_tokens,
+    COALESCE(g.refusals, 0) AS refusals
    FROM ((headgate.providers p
      LEFT JOIN headgate.provider_gates g USING (provider_id))
      CROSS JOIN ( SELECT headgate.clock() AS now
@@ -18399,7 +18486,7 @@ COMMENT ON COLUMN headgate.v_provider_health.state IS 'closed: calls flow; open:
 -- Name: COLUMN v_provider_health.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_provider_health.failures IS 'Its consecutive failures.';
+COMMENT ON COLUMN headgate.v_provider_health.failures IS 'Its consecutive failures, which open its breaker.';
 
 --
 -- Name: COLUMN v_provider_health.closed_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -18412,6 +18499,12 @@ COMMENT ON COLUMN headgate.v_provider_health.closed_until IS 'Nothing is, or was
 --
 
 COMMENT ON COLUMN headgate.v_provider_health.rate_tokens IS 'Requests that its limit per minute still allows; null: no limit.';
+
+--
+-- Name: COLUMN v_provider_health.refusals; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_provider_health.refusals IS 'Consecutive faults of our own in asking it (401, 403, no token): they end their execution''s work with it and close nothing else.';
 
 --
 -- Name: v_queue_depth; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -19953,6 +20046,12 @@ REVOKE ALL ON FUNCTION headgate._advance(p_now timestamp with time zone) FROM PU
 REVOKE ALL ON FUNCTION headgate._announce(p_execution_id bigint, p_step text, p_status text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _answers_of(p_outcomes text[], p_blames text[], OUT faults integer, OUT answers integer, OUT refusals integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._answers_of(p_outcomes text[], p_blames text[], OUT faults integer, OUT answers integer, OUT refusals integer) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _apply_fates(p_chunk headgate.chunks, p_operation headgate.operations, p_fates headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -20113,6 +20212,12 @@ REVOKE ALL ON FUNCTION headgate._context(p_chunk headgate.chunks, p_operation he
 --
 
 REVOKE ALL ON FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _counted(p_gate headgate.provider_gates, p_faults integer, p_answers integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._counted(p_gate headgate.provider_gates, p_faults integer, p_answers integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _covers(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -19,7 +19,8 @@ select
             from unnest(g.rate_slots) with ordinality as s (calls, nth)
             where g.rate_second - (g.rate_second - (s.nth - 1)) % 60 > floor(extract(epoch from t.now) * 59 / 60) - 60
         ), 0))::integer
-    end as rate_tokens
+    end as rate_tokens,
+    coalesce(g.refusals, 0) as refusals
 from headgate.providers as p
 left join headgate.provider_gates as g using (provider_id)
 cross join (select headgate.clock() as now offset 0) as t
@@ -29,8 +30,10 @@ comment on view headgate.v_provider_health is 'How each provider''s gate stands.
 comment on column headgate.v_provider_health.provider is 'The provider.';
 comment on column headgate.v_provider_health.state is
     'closed: calls flow; open: nothing is asked of it until closed_until; half_open: one probe goes first.';
-comment on column headgate.v_provider_health.failures is 'Its consecutive failures.';
+comment on column headgate.v_provider_health.failures is 'Its consecutive failures, which open its breaker.';
 comment on column headgate.v_provider_health.closed_until is
     'Nothing is, or was, asked of it before; null: calls flow.';
 comment on column headgate.v_provider_health.rate_tokens is
     'Requests that its limit per minute still allows; null: no limit.';
+comment on column headgate.v_provider_health.refusals is
+    'Consecutive faults of our own in asking it (401, 403, no token): they end their execution''s work with it and close nothing else.';

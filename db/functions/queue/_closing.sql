@@ -1,4 +1,5 @@
--- Closing a provider: by its own word (402, 429), or by the breaker after too many failures in a row. For everybody, and visible.
+-- Closing a provider: by its own word (402, 429), or by the breaker after too many failures in a row, or too large a share of
+-- them. For everybody, and visible.
 
 create or replace function headgate._closing(
     p_provider headgate.providers,
@@ -48,8 +49,8 @@ begin
 end;
 $func$;
 
--- Enough failures of the provider in a row, this report's included; a failed probe counts at once. While it is closed, what
--- was under way may fail as it likes.
+-- Enough failures of the provider in a row, or too large a share of a minute's answers, this report's included; a failed probe
+-- counts at once. While it is closed, what was under way may fail as it likes.
 -- A fault of the house (a refused token) says nothing about the provider: with it mended, the next run goes on at once.
 create or replace function headgate._trips_breaker(
     p_provider headgate.providers,
@@ -63,16 +64,62 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $func$
-    select count(*) filter (where r.is_answer) = 0
-        and count(*) filter (where r.is_fault) > 0
+    select r.faults > 0
         and coalesce(p_gate.closed_until <= p_now, true)
-        and (p_gate.opened > 0 or p_gate.failures + count(*) filter (where r.is_fault) >= p_provider.breaker_failures)
-    from (
-        select
-            u.outcome not in ('success', 'skipped', 'unsent') and u.blame = 'provider' as is_fault,
-            u.outcome in ('success', 'skipped') or u.outcome <> 'unsent' and u.blame in ('item', 'quota') as is_answer
-        from unnest(p_outcomes, p_blames) as u (outcome, blame)
-    ) as r;
+        and (
+            r.answers = 0 and (p_gate.opened > 0 or p_gate.failures + r.faults >= p_provider.breaker_failures)
+            or p_gate.opened = 0
+            and c.counted_faults + c.counted_answers >= 2 * p_provider.breaker_failures
+            and c.counted_faults >= p_provider.breaker_share * (c.counted_faults + c.counted_answers)
+        )
+    from headgate._answers_of(p_outcomes, p_blames) as r
+    cross join lateral headgate._counted(p_gate, r.faults, r.answers, p_now) as c;
+$func$;
+
+-- What a report says of the provider: its faults, its answers (a 404 is one), and refusals, which are the house's fault.
+create or replace function headgate._answers_of(
+    p_outcomes text[],
+    p_blames text[],
+    out faults integer,
+    out answers integer,
+    out refusals integer
+)
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select
+        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.blame = 'provider'),
+        count(*) filter (where u.outcome in ('success', 'skipped') or u.outcome <> 'unsent' and u.blame in ('item', 'quota')),
+        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.blame = 'house')
+    from unnest(p_outcomes, p_blames) as u (outcome, blame);
+$func$;
+
+-- The gate with a report added to its share, which is counted for a minute from the first fault on. Without a fault in the last
+-- minute nothing is counted, so that answers alone never need the gate.
+create or replace function headgate._counted(
+    p_gate headgate.provider_gates,
+    p_faults integer,
+    p_answers integer,
+    p_now timestamptz
+)
+returns headgate.provider_gates
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    if p_gate.counted_since is null or p_gate.counted_since < p_now - interval '1 minute' then
+        p_gate.counted_since := case when p_faults > 0 then p_now end;
+        p_gate.counted_faults := 0;
+        p_gate.counted_answers := 0;
+    end if;
+    if p_gate.counted_since is not null then
+        p_gate.counted_faults := p_gate.counted_faults + p_faults;
+        p_gate.counted_answers := p_gate.counted_answers + p_answers;
+    end if;
+    return p_gate;
+end;
 $func$;
 
 -- Keep the gate's book: an answer closes the breaker, failures add up, a closing lasts until its time.
@@ -92,36 +139,40 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
+    v_report constant record := headgate._answers_of(p_outcomes, p_blames);
     v_gate headgate.provider_gates;
-    v_faults integer := 0;
-    v_answers integer := 0;
     v_trips boolean;
 begin
     if p_chunk.calls = 0 then
         return;  -- nobody was asked
     end if;
-    select
-        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.blame = 'provider'),
-        count(*) filter (where u.outcome in ('success', 'skipped') or u.outcome <> 'unsent' and u.blame in ('item', 'quota'))
-    into v_faults, v_answers
-    from unnest(p_outcomes, p_blames) as u (outcome, blame);
-
     select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id;
-    if v_faults > 0 or p_closing is not null
-        or v_answers > 0 and (v_gate.failures > 0 or v_gate.opened > 0 or v_gate.probe_chunk_id is not null)
+    if v_report.faults > 0 or v_report.refusals > 0 or p_closing is not null
+        or v_report.answers > 0 and (
+            v_gate.failures > 0 or v_gate.refusals > 0 or v_gate.opened > 0 or v_gate.probe_chunk_id is not null
+            or v_gate.counted_since >= p_now - interval '1 minute'
+        )
     then
         select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id for update;
         v_trips := headgate._trips_breaker(p_provider, v_gate, p_outcomes, p_blames, p_now);
+        v_gate := headgate._counted(v_gate, v_report.faults, v_report.answers, p_now);
+        if v_trips or v_gate.opened > 0 then
+            v_gate.counted_since := null;  -- a breaker that opens or closes begins anew
+        end if;
         update headgate.provider_gates as g
-        set failures = case when v_answers > 0 or v_trips then 0 else g.failures + v_faults end,
-            opened = case when v_answers > 0 then 0 when v_trips then least(10, g.opened + 1) else g.opened end,
+        set failures = case when v_report.answers > 0 or v_trips then 0 else g.failures + v_report.faults end,
+            refusals = case when v_report.answers > 0 then 0 else g.refusals + v_report.refusals end,
+            opened = case when v_trips then least(10, g.opened + 1) when v_report.answers > 0 then 0 else g.opened end,
+            counted_since = v_gate.counted_since,
+            counted_faults = v_gate.counted_faults,
+            counted_answers = v_gate.counted_answers,
             probe_chunk_id = case when g.probe_chunk_id = p_chunk.chunk_id then null else g.probe_chunk_id end,
-            closed_until = case
-                when p_closed_until is null or p_closing ->> 'until' = 'reset' and p_provider.quota is not null
-                    then g.closed_until
-                else greatest(g.closed_until, p_closed_until)
-            end,
-            closed_reason = coalesce(p_reason, g.closed_reason)
+            closed_until = greatest(
+                g.closed_until,
+                case when p_provider.quota is null or p_closing ->> 'until' is distinct from 'reset' then p_closed_until end,
+                case when v_trips then p_now + p_provider.breaker_cooldown * power(2, least(10, g.opened)) end
+            ),
+            closed_reason = coalesce(p_reason, case when v_trips then 'provider: the breaker is open' end, g.closed_reason)
         where g.provider_id = p_provider.provider_id;
     end if;
     if p_closing ->> 'until' = 'reset' then

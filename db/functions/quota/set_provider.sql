@@ -14,7 +14,7 @@ declare
     v_old constant headgate.providers := headgate._provider(p_provider);
     v_known constant text[] := array[
         'base_url', 'quota', 'buffer', 'requests_per_minute', 'burst', 'max_in_flight', 'breaker_failures',
-        'breaker_cooldown', 'publication_lag', 'secret_name', 'closed_until', 'reason'
+        'breaker_share', 'breaker_cooldown', 'publication_lag', 'secret_name', 'closed_until', 'reason'
     ];
     v_unknown text;
     v_closed_until timestamptz;
@@ -43,6 +43,7 @@ begin
             burst = case when p_changes ? 'burst' then (p_changes ->> 'burst')::integer else p.burst end,
             max_in_flight = coalesce((p_changes ->> 'max_in_flight')::integer, p.max_in_flight),
             breaker_failures = coalesce((p_changes ->> 'breaker_failures')::integer, p.breaker_failures),
+            breaker_share = coalesce((p_changes ->> 'breaker_share')::numeric, p.breaker_share),
             breaker_cooldown = coalesce((p_changes ->> 'breaker_cooldown')::interval, p.breaker_cooldown),
             publication_lag = coalesce((p_changes ->> 'publication_lag')::interval, p.publication_lag),
             secret_name = coalesce(p_changes ->> 'secret_name', p.secret_name)
@@ -111,7 +112,11 @@ begin
     set closed_until = p_closed_until,
         closed_reason = case when p_closed_until is not null then p_reason end,
         failures = 0,
+        refusals = 0,
         opened = 0,
+        counted_since = null,
+        counted_faults = 0,
+        counted_answers = 0,
         probe_chunk_id = null
     where g.provider_id = p_provider_id;
     if p_closed_until is null then

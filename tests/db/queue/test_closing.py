@@ -67,6 +67,7 @@ class TestBreaker:
         ("outcome", "blame"), [("success", "item"), ("failed", "item"), ("retry", "quota")]
     )
     def test_any_answer_between_starts_the_count_anew(self, shop: Toy, outcome: str, blame: str):
+        shop.provider(breaker_share=1)
         first, second, third = shop.claim(chunks=3)
         fail(shop, first, 9)
         shop.complete(second, outcome, blame=blame)
@@ -175,6 +176,23 @@ class TestBreaker:
         waiting.join()
         assert [len(got["w1"]), len(got["w2"])] == [1, 0]
 
+    def test_failures_that_two_runners_report_at_once_open_it_for_the_whole_time(self, toys: Toys):
+        one, two = toys.another(autocommit=False), toys.another()
+        toys.one.add(40)
+        toys.one.begin()
+        (first,), (second,) = toys.one.claim("w1"), toys.one.claim("w2")
+
+        one.complete(first, "retry", first["asset_ids"][:5], runner="w1", blame="provider")
+        half = second["asset_ids"][:5]
+        waiting = threading.Thread(
+            target=lambda: two.complete(second, "retry", half, runner="w2", blame="provider")
+        )
+        waiting.start()
+        waiting.join(0.3)
+        one.connection.commit()
+        waiting.join()
+        assert (toys.one.gate()["opened"], closed_for(toys.one)) == (1, 60)
+
     def test_a_provider_that_stays_away_is_deferred_beyond_patience_and_costs_no_more(
         self, toy: Toy
     ):
@@ -192,6 +210,132 @@ class TestBreaker:
         assert toy.units()[1] <= 16, "ten, then a few probes"
         assert toy.step()["status"] == "failed"
         assert {x["reason"].partition(":")[0] for x in toy.details()} == {"provider"}
+
+
+class TestErrorShare:
+    """Failures that never come ten in a row, but are half of a minute's answers."""
+
+    @pytest.fixture
+    def many(self, toy: Toy) -> Toy:
+        """Single jobs; eight answers are enough to judge by."""
+        toy.provider(breaker_failures=4)
+        toy.tune(chunk_size=1, patience="1 hour")
+        toy.add(60)
+        toy.begin()
+        return toy
+
+    def report(self, toy: Toy, faults: int, answers: int) -> None:
+        for _ in range(faults):
+            fail(toy, toy.claim()[0])
+        for _ in range(answers):
+            toy.complete(toy.claim()[0])
+
+    def test_half_of_eight_answers_open_it(self, many: Toy):
+        self.report(many, 1, 1)
+        self.report(many, 1, 1)
+        self.report(many, 1, 2)
+        assert (closed_for(many), many.gate()["counted_faults"]) == (0, 3)
+        self.report(many, 1, 0)
+
+        assert (closed_for(many), many.gate()["opened"]) == (60, 1)
+        assert many.claim() == []
+
+    def test_fewer_answers_are_too_few_to_judge_by(self, many: Toy):
+        self.report(many, 3, 1)
+        self.report(many, 3, 0)
+
+        assert closed_for(many) == 0
+
+    def test_a_smaller_share_does_not(self, many: Toy):
+        for _ in range(10):
+            self.report(many, 1, 2)
+
+        assert closed_for(many) == 0
+
+    def test_how_large_a_share_is_a_setting(self, many: Toy):
+        many.provider(breaker_share=0.25)
+        self.report(many, 1, 6)
+        assert closed_for(many) == 0
+        self.report(many, 1, 0)
+
+        assert closed_for(many) == 60
+
+    def test_what_is_older_than_a_minute_does_not_count(self, many: Toy):
+        for _ in range(10):
+            self.report(many, 1, 1)
+            many.later(seconds=31)
+
+        assert closed_for(many) == 0
+
+    @pytest.mark.parametrize("seconds", [0, 61])
+    def test_one_report_is_enough_whatever_was_counted_before(self, shop: Toy, seconds: int):
+        first, second, third = shop.claim(chunks=3)
+        fail(shop, first, 1)
+        shop.complete(second)
+        shop.later(seconds=seconds)
+        shop.provider(breaker_failures=5)
+        shop.call(
+            "complete_jobs",
+            p_runner="w1",
+            p_chunk_id=third["chunk_id"],
+            p_lease_no=third["lease_no"],
+            p_asset_ids=third["asset_ids"],
+            p_outcomes=["retry"] * 6 + ["skipped"] * 4,
+            p_blames=["provider"] * 6 + ["item"] * 4,
+        )
+
+        assert closed_for(shop) == (0 if seconds == 0 else 60)
+
+    def test_a_probe_that_is_answered_begins_anew(self, many: Toy):
+        self.report(many, 4, 0)
+        many.later(seconds=60)
+        self.report(many, 0, 1)
+
+        gate = many.gate()
+        assert (gate["opened"], gate["counted_since"]) == (0, None)
+        self.report(many, 3, 3)
+        assert closed_for(many) <= 0
+
+    def test_answers_alone_leave_the_gate_alone(self, many: Toy):
+        many.provider(requests_per_minute=None)
+        before = many.sql("select xmin, ctid from headgate.provider_gates")
+        many.drain()
+
+        assert many.sql("select xmin, ctid from headgate.provider_gates") == before
+
+
+class TestRefusals:
+    """401 and 403: the token is wrong, and the provider is well."""
+
+    @pytest.fixture(autouse=True)
+    def _refused(self, shop: Toy) -> None:
+        """A chunk's ten calls are refused."""
+        closing = {"until": "execution", "reason": "401"}
+        shop.complete(shop.claim()[0], "deferred", blame="house", closing=closing)
+
+    def health(self, toy: Toy) -> Row:
+        (health,) = toy.sql(
+            "select state, failures, refusals from headgate.v_provider_health"
+            " where provider = 'shop'"
+        )
+        return health
+
+    def test_they_are_counted_and_close_their_execution_alone(self, shop: Toy):
+        assert self.health(shop) == {"state": "closed", "failures": 0, "refusals": 10}
+        assert shop.claim() == []
+        assert shop.endings() == {"deferred": 60}
+
+    def test_with_a_new_token_the_next_run_goes_on_and_an_answer_clears_them(self, shop: Toy):
+        shop.finish()
+        shop.begin(run="r2")
+        shop.complete(shop.claim()[0])
+
+        assert self.health(shop) == {"state": "closed", "failures": 0, "refusals": 0}
+
+    def test_opening_by_hand_forgets_them(self, shop: Toy):
+        shop.provider(closed_until=None)
+
+        assert self.health(shop)["refusals"] == 0
 
 
 class TestClosed:

@@ -26,6 +26,7 @@ def provider(toy: Toy) -> dict[str, Any]:
         ("burst", 5, "burst"),
         ("max_in_flight", 2, "max_in_flight"),
         ("breaker_failures", 4, "breaker_failures"),
+        ("breaker_share", 0.25, "breaker_share"),
         ("secret_name", "OTHER_TOKEN", "secret_name"),
     ],
 )
@@ -52,7 +53,7 @@ def test_counts_what_was_given(toy: Toy):
     "changes",
     [
         {"quota": -1}, {"quota": "many"}, {"quota": 1.5}, {"quota": 10**12}, {"buffer": -1},
-        {"requests_per_minute": 0}, {"burst": 0}, {"max_in_flight": 0}, {"breaker_failures": 0},
+        {"requests_per_minute": 0}, {"burst": 0}, {"max_in_flight": 0}, {"breaker_failures": 0}, {"breaker_share": 0}, {"breaker_share": 1.1}, {"breaker_share": "NaN"},
         {"base_url": "shop"}, {"base_url": "ftp://shop"}, {"base_url": "http://user:pass@shop"},
         {"base_url": "http://shop/?a=b"}, {"secret_name": "not a name"}, {"breaker_cooldown": "soon"},
         {"publication_lag": "later"}, {"publication_lag": "-1 hour"}, {"breaker_cooldown": "0"}, {"closed_until": "tomorrow noon"}, {"closed_until": 5},
