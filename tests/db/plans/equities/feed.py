@@ -58,7 +58,7 @@ def ingest_prices(plan: Plan, answers: dict[str, Any], now: str = NOW) -> dict[s
 def prices(plan: Plan, code: str = "AAPL.US") -> dict[str, tuple[float, ...]]:
     """Return the believed bars of a listing by date."""
     rows = plan.sql(
-        "select p.*, p.date::text as date from equities.prices as p where asset_id = %(asset)s",
+        "select p.*, p.date::text as date from equities.prices as p where asset_id = %(asset)s order by p.date",
         asset=asset_id(plan, code),
     )
     return {x["date"]: tuple(x[y] for y in COLUMNS) for x in rows}
