@@ -28,8 +28,6 @@ LONGEST_WAIT: Final = 30.0
 MOST_FRUITLESS: Final = 3
 MOST_FAILURES: Final = 5
 MOST_AT_ONCE: Final = 100
-VERDICT_SECONDS: Final = 0.05
-"""How much work without calls is claimed at once: short chunks share the cost of a claim."""
 MISSING: Final = ("42883", "42P01", "3F000")
 
 
@@ -55,7 +53,6 @@ class Feeder:
         self._workshop = workshop
         self._target = 2 * concurrency
         self._chunk_calls = float(concurrency)
-        self._verdict_seconds = VERDICT_SECONDS
         self._room = asyncio.Event()
         self._without_secret: set[str] = set()
         self._fruitless = 0
@@ -93,9 +90,7 @@ class Feeder:
         if chunk.handler is not None:
             return self._workshop.room(gate)
         if chunk.urls is None:
-            if gate.verdicts > self._lanes.size:
-                return 0
-            return max(1, min(MOST_CHUNKS, int(VERDICT_SECONDS / self._verdict_seconds)))
+            return int(gate.verdicts <= self._lanes.size)
         return self._wanted(
             min(self._target - self._flight.load, self._target_of(gate) - gate.load)
         )
@@ -112,10 +107,6 @@ class Feeder:
         for chunk in claim.chunks:
             self._flight.gate(chunk.provider).reopen(chunk, claim.at)
             self._take(chunk, claim.at)
-
-    def learn_pace(self, seconds: float) -> None:
-        """Note how long a chunk without calls took to hand in."""
-        self._verdict_seconds += 0.3 * (max(0.001, seconds) - self._verdict_seconds)
 
     def chunk_ended(self, *, was_fruitless: bool, has_next: bool) -> None:
         """Look for more: its end may have let something else begin."""

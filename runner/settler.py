@@ -49,9 +49,6 @@ class Feed(Protocol):
     def take(self, claim: Claim) -> None:
         """Put claimed chunks to work."""
 
-    def learn_pace(self, seconds: float) -> None:
-        """Note how long a chunk without calls took to hand in."""
-
     def chunk_ended(self, *, was_fruitless: bool, has_next: bool) -> None:
         """Note that a chunk has ended; fruitless: without a request and a result."""
 
@@ -181,11 +178,9 @@ class Settler:
         """Complete a slice; None when the chunk is lost."""
         gate = self.flight.gate(chunk.provider)
         closing: Closing | None = None
-        started = 0.0
 
         def complete(queue: Queue) -> Awaitable[Claim]:
-            nonlocal closing, started
-            started = self._loop.time()
+            nonlocal closing
             closing = gate.closing_for(chunk, self._loop.time())
             wanted = self.feed.wanted_after(chunk) if is_last and closing is None else 0
             return queue.complete(chunk, report, closing=closing, claim=wanted)
@@ -198,8 +193,6 @@ class Settler:
         except (psycopg.Error, HeadgateError) as exc:
             logger.error("chunk %s could not be handed in: %s", chunk.chunk_id, _told(exc))
             return None
-        if isinstance(report, Verdict):
-            self.feed.learn_pace(self._loop.time() - started)
         if closing is not None:
             gate.told(chunk, self._loop.time())
         self._count(report)
