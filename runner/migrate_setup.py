@@ -67,10 +67,15 @@ def require_version(connection: Connection[Any]) -> None:
         raise ServerTooOld(f"the server is PostgreSQL {version}; Headgate needs {OLDEST} or newer")
 
 
+def has_pgmq(connection: Connection[Any]) -> bool:
+    """Tell whether pgmq is installed, however it was."""
+    found = "select 1 from pg_catalog.pg_namespace where nspname = 'pgmq'"
+    return connection.execute(found).fetchone() is not None
+
+
 def install_pgmq(connection: Connection[Any]) -> None:
     """Install pgmq where its schema is missing: the server's extension, else the package's SQL."""
-    found = "select 1 from pg_catalog.pg_namespace where nspname = 'pgmq'"
-    if connection.execute(found).fetchone() is not None:
+    if has_pgmq(connection):
         return
     offered = "select 1 from pg_catalog.pg_available_extensions where name = 'pgmq'"
     if connection.execute(offered).fetchone() is not None:

@@ -19,7 +19,7 @@ from runner.database import connect, describe, dsn_of, from_psycopg
 from runner.errors import HeadgateError, MigrateError
 from runner.migrate import migrate, require_migrated
 from runner.migrate_files import OWNER
-from runner.migrate_setup import OLDEST, grant_pgmq, install_pgmq, role_exists
+from runner.migrate_setup import OLDEST, grant_pgmq, has_pgmq, install_pgmq, role_exists
 from runner.settings import Settings
 
 NEWEST = 18
@@ -29,7 +29,6 @@ SKEW_SECONDS = 5.0
 APPLIED_AGAIN = ("schema", "role ", "rights ", "roles")
 """Subjects that are put right by applying functions, views and grants again."""
 
-PGMQ = "select 1 from pg_catalog.pg_namespace as n where n.nspname = 'pgmq'"
 NOW = "select extract(epoch from pg_catalog.clock_timestamp())::float8 as now"
 EXAMINE = "select * from headgate.examine()"
 REPAIR = "select * from headgate.repair()"
@@ -170,7 +169,7 @@ def _skew(connection: Connection[DictRow]) -> tuple[float, float]:
 
 
 def _pgmq(connection: Connection[DictRow]) -> Finding:
-    if connection.execute(PGMQ).fetchone() is None:
+    if not has_pgmq(connection):
         advice = "run: headgate migrate; later: headgate doctor --fix"
         return Finding("pgmq", "fail", "not installed", advice, is_fixable=_is_ours(connection))
     return Finding("pgmq", "ok", "installed")
