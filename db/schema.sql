@@ -4674,6 +4674,211 @@ $$;
 ALTER FUNCTION headgate._apply_fates(p_chunk headgate.chunks, p_operation headgate.operations, p_fates headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: operation_gates; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.operation_gates (
+    operation_id bigint NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    opened integer DEFAULT 0 NOT NULL,
+    closed_until timestamp with time zone,
+    closed_reason text,
+    probe_chunk_id bigint,
+    counted_since timestamp with time zone,
+    counted_faults integer DEFAULT 0 NOT NULL,
+    counted_answers integer DEFAULT 0 NOT NULL,
+    CONSTRAINT gate_counts_are_not_negative CHECK ((LEAST(failures, opened, counted_faults, counted_answers) >= 0))
+)
+WITH (fillfactor='50');
+
+ALTER TABLE headgate.operation_gates OWNER TO headgate_owner;
+
+--
+-- Name: TABLE operation_gates; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.operation_gates IS 'How the breaker of a call operation stands, by the thresholds of its provider; no row: it never had a fault.';
+
+--
+-- Name: COLUMN operation_gates.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operation_gates.operation_id IS 'The operation whose calls are counted.';
+
+--
+-- Name: COLUMN operation_gates.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operation_gates.failures IS 'Consecutive failures of its calls since their last answer.';
+
+--
+-- Name: COLUMN operation_gates.opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operation_gates.opened IS 'Times its breaker has opened in a row; doubles the cool-down.';
+
+--
+-- Name: COLUMN operation_gates.closed_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operation_gates.closed_until IS 'It is not called before; null: open. Once it has passed after a breaker, one probe goes first.';
+
+--
+-- Name: COLUMN operation_gates.closed_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operation_gates.closed_reason IS 'Why it is closed.';
+
+--
+-- Name: COLUMN operation_gates.probe_chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operation_gates.probe_chunk_id IS 'The chunk that probes its half-open breaker.';
+
+--
+-- Name: COLUMN operation_gates.counted_since; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operation_gates.counted_since IS 'The fault from which its share is counted, for a minute; null: there was none since the breaker last moved.';
+
+--
+-- Name: COLUMN operation_gates.counted_faults; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operation_gates.counted_faults IS 'Faults counted since then.';
+
+--
+-- Name: COLUMN operation_gates.counted_answers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operation_gates.counted_answers IS 'Answers counted since then.';
+
+--
+-- Name: provider_gates; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.provider_gates (
+    provider_id bigint NOT NULL,
+    rate_slots integer[] DEFAULT array_fill(0, ARRAY[60]) NOT NULL,
+    rate_second bigint DEFAULT 0 NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    opened integer DEFAULT 0 NOT NULL,
+    closed_until timestamp with time zone,
+    closed_reason text,
+    probe_chunk_id bigint,
+    refusals integer DEFAULT 0 NOT NULL,
+    counted_since timestamp with time zone,
+    counted_faults integer DEFAULT 0 NOT NULL,
+    counted_answers integer DEFAULT 0 NOT NULL,
+    CONSTRAINT gate_counts_are_not_negative CHECK ((LEAST(failures, opened) >= 0)),
+    CONSTRAINT sixty_slots CHECK ((cardinality(rate_slots) = 60))
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
+
+ALTER TABLE headgate.provider_gates OWNER TO headgate_owner;
+
+--
+-- Name: TABLE provider_gates; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.provider_gates IS 'How a provider''s gate stands: requests granted in the last minute, and its breaker.';
+
+--
+-- Name: COLUMN provider_gates.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.provider_id IS 'The provider.';
+
+--
+-- Name: COLUMN provider_gates.rate_slots; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.rate_slots IS 'Requests granted lately, by slot modulo 60; a slot is a fifty-ninth of a minute, so that sixty cover any.';
+
+--
+-- Name: COLUMN provider_gates.rate_second; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.rate_second IS 'The slot (since 1970) that they were last brought up to.';
+
+--
+-- Name: COLUMN provider_gates.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.failures IS 'Consecutive failures of the provider since its last answer.';
+
+--
+-- Name: COLUMN provider_gates.opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.opened IS 'Times the breaker has opened in a row; doubles the cool-down.';
+
+--
+-- Name: COLUMN provider_gates.closed_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.closed_until IS 'Nothing is asked of the provider before; null: open. Once it has passed after a breaker, one probe goes first. Null while opened: only one operation has failed, and another one probes.';
+
+--
+-- Name: COLUMN provider_gates.closed_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.closed_reason IS 'Why it is closed.';
+
+--
+-- Name: COLUMN provider_gates.probe_chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.probe_chunk_id IS 'The chunk that probes a half-open breaker.';
+
+--
+-- Name: COLUMN provider_gates.refusals; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.refusals IS 'Consecutive faults of the house in asking it (a refused token) since its last answer; they close nothing but their execution.';
+
+--
+-- Name: COLUMN provider_gates.counted_since; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.counted_since IS 'The fault from which its share is counted, for a minute; null: there was none since the breaker last moved.';
+
+--
+-- Name: COLUMN provider_gates.counted_faults; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.counted_faults IS 'Faults of the provider counted since then.';
+
+--
+-- Name: COLUMN provider_gates.counted_answers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.counted_answers IS 'Its answers counted since then.';
+
+--
+-- Name: _as_gate(headgate.operation_gates); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._as_gate(p_own headgate.operation_gates) RETURNS headgate.provider_gates
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_gate headgate.provider_gates;
+begin
+    v_gate.failures := coalesce(p_own.failures, 0);
+    v_gate.opened := coalesce(p_own.opened, 0);
+    v_gate.closed_until := p_own.closed_until;
+    v_gate.counted_since := p_own.counted_since;
+    v_gate.counted_faults := coalesce(p_own.counted_faults, 0);
+    v_gate.counted_answers := coalesce(p_own.counted_answers, 0);
+    return v_gate;
+end;
+$$;
+
+ALTER FUNCTION headgate._as_gate(p_own headgate.operation_gates) OWNER TO headgate_owner;
+
+--
 -- Name: _ask_one_by_one(headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -4761,6 +4966,21 @@ CREATE FUNCTION headgate._books(p_now timestamp with time zone) RETURNS TABLE(pr
 $$;
 
 ALTER FUNCTION headgate._books(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _breaker_reason(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._breaker_reason(p_operation_id bigint) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select format('provider: the breaker of %s is open', o.name)
+    from headgate.operations as o
+    where o.operation_id = p_operation_id;
+$$;
+
+ALTER FUNCTION headgate._breaker_reason(p_operation_id bigint) OWNER TO headgate_owner;
 
 --
 -- Name: providers; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -5984,65 +6204,88 @@ $$;
 ALTER FUNCTION headgate._close_step(p_step headgate.process_steps, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _closed_providers(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _closed_calls(bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._closed_providers(p_now timestamp with time zone) RETURNS TABLE(provider_id bigint, closed_until timestamp with time zone, reason text)
+CREATE FUNCTION headgate._closed_calls(p_chunk_ids bigint[], p_now timestamp with time zone) RETURNS TABLE(operation_id bigint, closed_until timestamp with time zone, reason text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select p.provider_id, k.closed_until, k.reason
-    from headgate.providers as p
-    cross join lateral headgate._closing(p, null, '{}', '{}', p_now) as k
-    where k.closed_until > p_now;
+    select
+        a.operation_id,
+        case when k.closed_until > p_now then k.closed_until else p_now + interval '5 seconds' end,
+        coalesce(k.reason, headgate._breaker_reason(a.operation_id))
+    from (
+        select distinct c.provider_id, coalesce(c.call_operation_id, c.operation_id) as operation_id
+        from headgate.chunks as c
+        where c.chunk_id = any (p_chunk_ids)
+    ) as a
+    join headgate.providers as p using (provider_id)
+    cross join lateral headgate._closing(p, a.operation_id, null, '{}', '{}', p_now) as k
+    where k.closed_until > p_now
+        or headgate._is_shut(a.operation_id, p_now);
 $$;
 
-ALTER FUNCTION headgate._closed_providers(p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._closed_calls(p_chunk_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _closing(headgate.providers, jsonb, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _closing(headgate.providers, bigint, jsonb, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._closing(p_provider headgate.providers, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT closed_until timestamp with time zone, OUT reason text) RETURNS record
+CREATE FUNCTION headgate._closing(p_provider headgate.providers, p_operation_id bigint, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT closed_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_gate headgate.provider_gates;
+    v_own headgate.operation_gates;
+    v_trips record;
     v_window_closed_until timestamptz;
 begin
     select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id;
+    select * into v_own from headgate.operation_gates as k where k.operation_id = p_operation_id;
     select case when w.closed_until > p_now then w.closed_until end
     into v_window_closed_until
     from headgate._window_at(p_provider, p_now) as b
     join headgate.quota_windows as w on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
 
     if v_gate.closed_until > p_now then
-        closed_until := v_gate.closed_until;
-        reason := case when v_gate.closed_reason ~ '^(quota|provider): ' then '' else 'provider: ' end
+        provider_until := v_gate.closed_until;
+        provider_reason := case when v_gate.closed_reason ~ '^(quota|provider): ' then '' else 'provider: ' end
             || coalesce(v_gate.closed_reason, 'closed');
     end if;
-    if p_blames @> array['provider']
-        and headgate._trips_breaker(p_provider, v_gate, p_outcomes, p_blames, p_now)
-    then
-        closed_until := greatest(
-            closed_until, p_now + p_provider.breaker_cooldown * power(2, least(10, v_gate.opened))
-        );
-        reason := 'provider: the breaker is open';
+    if v_own.closed_until > p_now then
+        closed_until := v_own.closed_until;
+        reason := v_own.closed_reason;
+    end if;
+    if p_blames @> array['provider'] then
+        v_trips := headgate._tripped(p_provider, p_operation_id, v_gate, v_own, p_outcomes, p_blames, p_now);
+        if v_trips.of_provider then
+            provider_until := greatest(provider_until, headgate._cooled_at(p_provider, v_gate, p_now));
+            provider_reason := 'provider: the breaker is open';
+        end if;
+        if v_trips.of_operation then
+            closed_until := headgate._cooled_at(p_provider, headgate._as_gate(v_own), p_now);
+            reason := headgate._breaker_reason(p_operation_id);
+        end if;
     end if;
     if p_closing ->> 'until' in ('retry_after', 'for') then
-        closed_until := greatest(
-            closed_until, p_now + make_interval(secs => greatest(0, least(86400, coalesce((p_closing ->> 'seconds')::numeric, 60))))
+        provider_until := greatest(
+            provider_until, p_now + make_interval(secs => greatest(0, least(86400, coalesce((p_closing ->> 'seconds')::numeric, 60))))
         );
-        reason := 'quota: ' || coalesce(p_closing ->> 'reason', 'the provider asks to wait');
+        provider_reason := 'quota: ' || coalesce(p_closing ->> 'reason', 'the provider asks to wait');
     elsif p_closing ->> 'until' = 'reset' or v_window_closed_until is not null then
-        closed_until := greatest(closed_until, v_window_closed_until, (select w.closes_at from headgate._window_at(p_provider, p_now) as w));
-        reason := 'quota: ' || coalesce(p_closing ->> 'reason', 'the provider''s quota is used up');
+        provider_until := greatest(
+            provider_until, v_window_closed_until, (select w.closes_at from headgate._window_at(p_provider, p_now) as w)
+        );
+        provider_reason := 'quota: ' || coalesce(p_closing ->> 'reason', 'the provider''s quota is used up');
     end if;
+    closed_until := greatest(closed_until, provider_until);
+    reason := coalesce(provider_reason, reason);
 end;
 $$;
 
-ALTER FUNCTION headgate._closing(p_provider headgate.providers, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT closed_until timestamp with time zone, OUT reason text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._closing(p_provider headgate.providers, p_operation_id bigint, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT closed_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text) OWNER TO headgate_owner;
 
 --
 -- Name: _context(headgate.chunks, headgate.operations, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6062,6 +6305,19 @@ CREATE FUNCTION headgate._context(p_chunk headgate.chunks, p_operation headgate.
 $$;
 
 ALTER FUNCTION headgate._context(p_chunk headgate.chunks, p_operation headgate.operations, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _cooled_at(headgate.providers, headgate.provider_gates, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._cooled_at(p_provider headgate.providers, p_gate headgate.provider_gates, p_now timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select p_now + p_provider.breaker_cooldown * power(2, least(10, headgate._times_cooled(p_gate)));
+$$;
+
+ALTER FUNCTION headgate._cooled_at(p_provider headgate.providers, p_gate headgate.provider_gates, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _count_jobs(bigint, text, headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6107,108 +6363,6 @@ end;
 $$;
 
 ALTER FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: provider_gates; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.provider_gates (
-    provider_id bigint NOT NULL,
-    rate_slots integer[] DEFAULT array_fill(0, ARRAY[60]) NOT NULL,
-    rate_second bigint DEFAULT 0 NOT NULL,
-    failures integer DEFAULT 0 NOT NULL,
-    opened integer DEFAULT 0 NOT NULL,
-    closed_until timestamp with time zone,
-    closed_reason text,
-    probe_chunk_id bigint,
-    refusals integer DEFAULT 0 NOT NULL,
-    counted_since timestamp with time zone,
-    counted_faults integer DEFAULT 0 NOT NULL,
-    counted_answers integer DEFAULT 0 NOT NULL,
-    CONSTRAINT gate_counts_are_not_negative CHECK ((LEAST(failures, opened) >= 0)),
-    CONSTRAINT sixty_slots CHECK ((cardinality(rate_slots) = 60))
-)
-WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
-
-ALTER TABLE headgate.provider_gates OWNER TO headgate_owner;
-
---
--- Name: TABLE provider_gates; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.provider_gates IS 'How a provider''s gate stands: requests granted in the last minute, and its breaker.';
-
---
--- Name: COLUMN provider_gates.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.provider_id IS 'The provider.';
-
---
--- Name: COLUMN provider_gates.rate_slots; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.rate_slots IS 'Requests granted lately, by slot modulo 60; a slot is a fifty-ninth of a minute, so that sixty cover any.';
-
---
--- Name: COLUMN provider_gates.rate_second; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.rate_second IS 'The slot (since 1970) that they were last brought up to.';
-
---
--- Name: COLUMN provider_gates.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.failures IS 'Consecutive failures of the provider since its last answer.';
-
---
--- Name: COLUMN provider_gates.opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.opened IS 'Times the breaker has opened in a row; doubles the cool-down.';
-
---
--- Name: COLUMN provider_gates.closed_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.closed_until IS 'Nothing is asked of the provider before; null: open. Once it has passed after a breaker, one probe goes first.';
-
---
--- Name: COLUMN provider_gates.closed_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.closed_reason IS 'Why it is closed.';
-
---
--- Name: COLUMN provider_gates.probe_chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.probe_chunk_id IS 'The chunk that probes a half-open breaker.';
-
---
--- Name: COLUMN provider_gates.refusals; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.refusals IS 'Consecutive faults of the house in asking it (a refused token) since its last answer; they close nothing but their execution.';
-
---
--- Name: COLUMN provider_gates.counted_since; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.counted_since IS 'The fault from which its share is counted, for a minute; null: there was none since the breaker last moved.';
-
---
--- Name: COLUMN provider_gates.counted_faults; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.counted_faults IS 'Faults of the provider counted since then.';
-
---
--- Name: COLUMN provider_gates.counted_answers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.counted_answers IS 'Its answers counted since then.';
 
 --
 -- Name: _counted(headgate.provider_gates, integer, integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6360,7 +6514,7 @@ begin
         select k.reason, array_agg(c.chunk_id) as chunk_ids
         from headgate.chunks as c
         join headgate.operations as o using (operation_id)
-        join headgate._closed_providers(p_now) as k on k.provider_id = c.provider_id
+        join headgate._closed_calls(p_chunk_ids, p_now) as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
         where c.chunk_id = any (p_chunk_ids)
             and k.closed_until > coalesce(c.park_until, p_now + o.patience)
         group by k.reason
@@ -6374,10 +6528,10 @@ begin
     with waiting as (
         update headgate.chunks as c
         set wake_at = k.closed_until
-        from headgate._closed_providers(p_now) as k
+        from headgate._closed_calls(p_chunk_ids, p_now) as k
         where c.chunk_id = any (p_chunk_ids)
             and c.state = 'parked'
-            and k.provider_id = c.provider_id
+            and k.operation_id = coalesce(c.call_operation_id, c.operation_id)
         returning c.chunk_id
     )
     select coalesce(array_agg(w.chunk_id), '{}') into v_waiting from waiting as w;
@@ -6503,16 +6657,25 @@ begin
             from entry as e
         ) as e
     ),
+    shut as materialized (
+        select k.operation_id, k.closed_until from headgate.operation_gates as k where k.closed_until > p_at
+    ),
     charge as materialized (
-        select r.place, p.provider_id, sum(p.units)::bigint as units, max(p.patience) as patience
+        select
+            r.place, p.provider_id, sum(p.units)::bigint as units, max(p.patience) as patience,
+            max(k.closed_until) as shut_until
         from ranked as r
         join part as p using (class_no)
+        left join shut as k using (operation_id)
         group by r.place, p.provider_id
         union all
-        select r.place, v.call_provider_id, min(v.call_units * cardinality(v.sessions))::bigint, min(n.patience)
+        select
+            r.place, v.call_provider_id, min(v.call_units * cardinality(v.sessions))::bigint, min(n.patience),
+            max(k.closed_until)
         from ranked as r
         join cover as v using (cover_no)
         join need as n using (call_operation_id)
+        left join shut as k on k.operation_id = v.call_operation_id
         where v.is_covered
             and r.class_no is null
         group by r.place, v.call_provider_id
@@ -6536,7 +6699,8 @@ begin
     ),
     weighed as materialized (
         select
-            r.place, g.provider_id, g.units, r.many, b.closes_at, b.closed_until, b.units_left, b.is_shared,
+            r.place, g.provider_id, g.units, r.many, b.closes_at, greatest(b.closed_until, g.shut_until) as closed_until,
+            b.units_left, b.is_shared,
             k.last_due_at,
             coalesce(sum(g.units * r.many) over (
                 partition by g.provider_id order by r.place rows between unbounded preceding and 1 preceding
@@ -6545,7 +6709,8 @@ begin
                 when r.is_backfill then greatest(0, b.units_left - b.reserve - coalesce(k.units, 0))
                 else b.units_left
             end as units_here,
-            coalesce(b.closed_until > p_at + g.patience, false) as is_closed
+            coalesce(b.closed_until > p_at + g.patience, false) as is_closed,
+            coalesce(g.shut_until > p_at + g.patience, false) as is_broken
         from ranked as r
         join charge as g using (place)
         join budget as b using (provider_id)
@@ -6555,7 +6720,8 @@ begin
         select distinct on (w.place)
             w.*,
             min(w.granted) over (partition by w.place) as most,
-            bool_or(w.is_closed) over (partition by w.place) as is_shut,
+            bool_or(w.is_closed or w.is_broken) over (partition by w.place) as is_shut,
+            bool_or(w.is_closed) over (partition by w.place) as is_away,
             max(w.closed_until) over (partition by w.place) as shut_until
         from (
             select
@@ -6575,7 +6741,7 @@ begin
         join judged as j using (place)
         cross join lateral (
             values
-                (1::bigint, j.most, case when j.is_shut then 'closed' end),
+                (1::bigint, j.most, case when j.is_away then 'closed' when j.is_shut then 'breaker' end),
                 (j.most + 1, r.many::bigint, case
                     when j.units_here = j.units_left or j.units_before + j.units * r.many > j.units_left
                         then case when j.is_shared then 'share' else 'quota' end
@@ -6625,7 +6791,7 @@ begin
         case
             when s.reason in ('quota', 'share') then j.closes_at
             when s.reason = 'reserve' then coalesce(j.last_due_at, j.closes_at)
-            when s.reason = 'closed' then j.shut_until
+            when s.reason in ('closed', 'breaker') then j.shut_until
             else greatest(p_at, j.shut_until)
         end,
         j.provider_id,
@@ -6864,6 +7030,8 @@ begin
             perform headgate._locked_pairs(v_chunks);
             perform headgate._split_chunk(c) from unnest(v_chunks) as c where c.sessions is null;
             perform headgate._ask_one_by_one(c, p_now) from unnest(v_chunks) as c where c.sessions is not null;
+        when 'shut' then
+            perform headgate._park_shut(v_chunks, p_now);
         else
             return '{}';  -- somebody has opened its step again meanwhile
     end case;
@@ -7241,7 +7409,8 @@ CREATE FUNCTION headgate._expired_leases() RETURNS TABLE(chunk_id bigint)
     where c.state = 'leased'
         and c.leased_until < clock_timestamp() - interval '1 minute'
         and e.status = 'running'
-        and o.is_open;
+        and o.is_open
+        and not headgate._is_shut(coalesce(c.call_operation_id, c.operation_id), headgate.clock());
 $$;
 
 ALTER FUNCTION headgate._expired_leases() OWNER TO headgate_owner;
@@ -7272,6 +7441,7 @@ CREATE FUNCTION headgate._explain_due(p_pipeline_id bigint, p_params jsonb, p_at
             'last_success', s.succeeded_at,
             'provider', r.name,
             'served_by', case when p.cover_no is not null then k.name end,
+            'breaker_open_until', headgate._request_time(h.closed_until),
             'units_left', p.units_left,
             'units_ranked_before', p.units_before,
             'units_short', case
@@ -7296,6 +7466,9 @@ CREATE FUNCTION headgate._explain_due(p_pipeline_id bigint, p_params jsonb, p_at
     join headgate.asset_processing_state as s
         on s.operation_id = p.operation_id and s.asset_id = p.asset_id
     left join headgate.operations as k on k.operation_id = p.call_operation_id
+    left join headgate.operation_gates as h
+        on h.closed_until > p_at
+        and h.operation_id = case when p.cover_no is not null then p.call_operation_id else p.operation_id end
     where p_assets is null
         or p.asset_id = any (p_assets);
 $$;
@@ -8078,7 +8251,15 @@ CREATE FUNCTION headgate._health(p_now timestamp with time zone) RETURNS TABLE(s
         format('%s is closed until %s: %s', p.name, g.closed_until at time zone 'UTC', g.closed_reason),
         coalesce(g.closed_until > p_now + interval '1 hour', false)
     from headgate.providers as p
-    join headgate.provider_gates as g using (provider_id);
+    join headgate.provider_gates as g using (provider_id)
+    union all
+    select
+        'error',
+        'operation ' || o.name,
+        format('%s is closed until %s: %s', o.name, k.closed_until at time zone 'UTC', k.closed_reason),
+        coalesce(k.closed_until > p_now + interval '1 hour', false)
+    from headgate.operation_gates as k
+    join headgate.operations as o using (operation_id);
 $$;
 
 ALTER FUNCTION headgate._health(p_now timestamp with time zone) OWNER TO headgate_owner;
@@ -8335,23 +8516,56 @@ $$;
 ALTER FUNCTION headgate._is_fault(p_reason text) OWNER TO headgate_owner;
 
 --
--- Name: _is_probe_out(headgate.provider_gates); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _is_leased(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._is_probe_out(p_gate headgate.provider_gates) RETURNS boolean
+CREATE FUNCTION headgate._is_leased(p_chunk_id bigint) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select p_gate.opened > 0 and exists (
+    select exists (
         select
         from headgate.chunks as c
-        where c.chunk_id = p_gate.probe_chunk_id
+        where c.chunk_id = p_chunk_id
             and c.state = 'leased'
             and c.leased_until > clock_timestamp()
     );
 $$;
 
-ALTER FUNCTION headgate._is_probe_out(p_gate headgate.provider_gates) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._is_leased(p_chunk_id bigint) OWNER TO headgate_owner;
+
+--
+-- Name: _is_shut(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_shut(p_operation_id bigint, p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    select exists (
+        select
+        from headgate.operation_gates as k
+        where k.operation_id = p_operation_id
+            and (k.closed_until > p_now or k.opened > 0 and headgate._is_leased(k.probe_chunk_id))
+    );
+$$;
+
+ALTER FUNCTION headgate._is_shut(p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _is_watched(headgate.provider_gates, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select p_gate.failures > 0
+        or p_gate.opened > 0
+        or p_probe_chunk_id is not null
+        or coalesce(p_gate.counted_since >= p_now - interval '1 minute', false);
+$$;
+
+ALTER FUNCTION headgate._is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _judge(headgate.chunks, headgate.operations, bigint[], text[], text[], text[], integer[], integer[], headgate.ingest_result[], timestamp with time zone, text, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8543,7 +8757,8 @@ begin
             v_run.pipeline, v_run.run_id, v_chunk.step, p_provider.name, v_operation.name,
             case
                 when v_operation.path is not null then headgate._call(
-                    v_operation, p_provider, v_requests.refused, p_is_probe,
+                    v_operation, p_provider, v_requests.refused,
+                    p_is_probe or exists (select from headgate.operation_gates as k where k.probe_chunk_id = v_chunk.chunk_id),
                     headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now)
                 )
                 when v_operation.handler is not null then headgate._handling(v_chunk, v_operation, p_now)
@@ -8606,6 +8821,27 @@ CREATE FUNCTION headgate._live_closing(p_provider headgate.providers, p_chunk he
 $$;
 
 ALTER FUNCTION headgate._live_closing(p_provider headgate.providers, p_chunk headgate.chunks, p_closing jsonb, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _lock_half_open(headgate.chunks[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._lock_half_open(p_chunks headgate.chunks[], p_now timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(jsonb_object_agg(h.operation_id, not headgate._is_shut(h.operation_id, p_now)), '{}')
+    from (
+        select k.operation_id
+        from headgate.operation_gates as k
+        where k.opened > 0
+            and k.operation_id in (select coalesce(u.call_operation_id, u.operation_id) from unnest(p_chunks) as u)
+        order by k.operation_id
+        for update
+    ) as h;
+$$;
+
+ALTER FUNCTION headgate._lock_half_open(p_chunks headgate.chunks[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _locked_pairs(headgate.chunks[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9140,49 +9376,47 @@ $$;
 ALTER FUNCTION headgate._no_chunk(p_wake_at timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _note_answers(headgate.providers, headgate.chunks, text[], text[], jsonb, timestamp with time zone, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _note_answers(headgate.providers, bigint, headgate.chunks, text[], text[], jsonb, timestamp with time zone, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._note_answers(p_provider headgate.providers, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_closed_until timestamp with time zone, p_reason text, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_closed_until timestamp with time zone, p_reason text, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_report constant record := headgate._answers_of(p_outcomes, p_blames);
     v_gate headgate.provider_gates;
-    v_trips boolean;
+    v_own headgate.operation_gates;
+    v_trips record;
 begin
     if p_chunk.calls = 0 then
         return;  -- nobody was asked
     end if;
     select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id;
+    select * into v_own from headgate.operation_gates as k where k.operation_id = p_operation_id;
     if v_report.faults > 0 or v_report.refusals > 0 or p_closing is not null
         or v_report.answers > 0 and (
-            v_gate.failures > 0 or v_gate.refusals > 0 or v_gate.opened > 0 or v_gate.probe_chunk_id is not null
-            or v_gate.counted_since >= p_now - interval '1 minute'
+            v_gate.refusals > 0
+            or headgate._is_watched(v_gate, v_gate.probe_chunk_id, p_now)
+            or v_own.operation_id is not null and headgate._is_watched(headgate._as_gate(v_own), v_own.probe_chunk_id, p_now)
         )
     then
         select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id for update;
-        v_trips := headgate._trips_breaker(p_provider, v_gate, p_outcomes, p_blames, p_now);
-        v_gate := headgate._counted(v_gate, v_report.faults, v_report.answers, p_now);
-        if v_trips or v_gate.opened > 0 then
-            v_gate.counted_since := null;  -- a breaker that opens or closes begins anew
+        if v_report.faults > 0 then
+            insert into headgate.operation_gates (operation_id) values (p_operation_id) on conflict do nothing;
         end if;
-        update headgate.provider_gates as g
-        set failures = case when v_report.answers > 0 or v_trips then 0 else g.failures + v_report.faults end,
-            refusals = case when v_report.answers > 0 then 0 else g.refusals + v_report.refusals end,
-            opened = case when v_trips then least(10, g.opened + 1) when v_report.answers > 0 then 0 else g.opened end,
-            counted_since = v_gate.counted_since,
-            counted_faults = v_gate.counted_faults,
-            counted_answers = v_gate.counted_answers,
-            probe_chunk_id = case when g.probe_chunk_id = p_chunk.chunk_id then null else g.probe_chunk_id end,
-            closed_until = greatest(
-                g.closed_until,
-                case when p_provider.quota is null or p_closing ->> 'until' is distinct from 'reset' then p_closed_until end,
-                case when v_trips then p_now + p_provider.breaker_cooldown * power(2, least(10, g.opened)) end
-            ),
-            closed_reason = coalesce(p_reason, case when v_trips then 'provider: the breaker is open' end, g.closed_reason)
-        where g.provider_id = p_provider.provider_id;
+        select * into v_own from headgate.operation_gates as k where k.operation_id = p_operation_id for update;
+        v_trips := headgate._tripped(p_provider, p_operation_id, v_gate, v_own, p_outcomes, p_blames, p_now);
+        perform headgate._note_provider(
+            p_provider, v_gate, p_chunk.chunk_id,
+            case when v_own.closed_until > p_now then 0 else v_report.faults end, v_report.answers, v_report.refusals,
+            v_trips.of_provider, v_trips.is_suspected,
+            case when p_provider.quota is null or p_closing ->> 'until' is distinct from 'reset' then p_closed_until end,
+            p_reason, p_now
+        );
+        perform headgate._note_operation(
+            p_provider, v_own, p_chunk.chunk_id, v_report.faults, v_report.answers, v_trips.of_operation, p_now
+        );
     end if;
     if p_closing ->> 'until' = 'reset' then
         update headgate.quota_windows as w
@@ -9194,7 +9428,75 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._note_answers(p_provider headgate.providers, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_closed_until timestamp with time zone, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_closed_until timestamp with time zone, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _note_operation(headgate.providers, headgate.operation_gates, bigint, integer, integer, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._note_operation(p_provider headgate.providers, p_own headgate.operation_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_gate headgate.provider_gates := headgate._counted(headgate._as_gate(p_own), p_faults, p_answers, p_now);
+begin
+    if p_trips or v_gate.opened > 0 then
+        v_gate.counted_since := null;
+    end if;
+    update headgate.operation_gates as k
+    set failures = case when p_answers > 0 or p_trips then 0 else k.failures + p_faults end,
+        opened = case when p_trips then least(10, k.opened + 1) when p_answers > 0 then 0 else k.opened end,
+        counted_since = v_gate.counted_since,
+        counted_faults = v_gate.counted_faults,
+        counted_answers = v_gate.counted_answers,
+        probe_chunk_id = case when k.probe_chunk_id = p_chunk_id then null else k.probe_chunk_id end,
+        closed_until = case when p_trips then headgate._cooled_at(p_provider, headgate._as_gate(k), p_now) else k.closed_until end,
+        closed_reason = case when p_trips then headgate._breaker_reason(k.operation_id) else k.closed_reason end
+    where k.operation_id = p_own.operation_id;
+end;
+$$;
+
+ALTER FUNCTION headgate._note_operation(p_provider headgate.providers, p_own headgate.operation_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _note_provider(headgate.providers, headgate.provider_gates, bigint, integer, integer, integer, boolean, boolean, timestamp with time zone, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_refusals integer, p_trips boolean, p_is_suspected boolean, p_closed_until timestamp with time zone, p_reason text, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_gate headgate.provider_gates := headgate._counted(p_gate, p_faults, p_answers, p_now);
+begin
+    if p_trips or p_is_suspected or v_gate.opened > 0 then
+        v_gate.counted_since := null;  -- a breaker that opens or closes begins anew
+    end if;
+    update headgate.provider_gates as g
+    set failures = case when p_answers > 0 or p_trips or p_is_suspected then 0 else g.failures + p_faults end,
+        refusals = case when p_answers > 0 then 0 else g.refusals + p_refusals end,
+        opened = case
+            when p_trips then least(10, headgate._times_cooled(g) + 1)
+            when p_is_suspected then greatest(1, g.opened)
+            when p_answers > 0 then 0
+            else g.opened
+        end,
+        counted_since = v_gate.counted_since,
+        counted_faults = v_gate.counted_faults,
+        counted_answers = v_gate.counted_answers,
+        probe_chunk_id = case when g.probe_chunk_id = p_chunk_id then null else g.probe_chunk_id end,
+        closed_until = greatest(
+            case when not p_is_suspected then g.closed_until end,
+            p_closed_until,
+            case when p_trips then headgate._cooled_at(p_provider, g, p_now) end
+        ),
+        closed_reason = coalesce(p_reason, case when p_trips then 'provider: the breaker is open' end, g.closed_reason)
+    where g.provider_id = p_gate.provider_id;
+end;
+$$;
+
+ALTER FUNCTION headgate._note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_refusals integer, p_trips boolean, p_is_suspected boolean, p_closed_until timestamp with time zone, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _open_months(integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9392,7 +9694,7 @@ CREATE FUNCTION headgate._openness(p_provider headgate.providers, p_now timestam
         coalesce(g.closed_until <= p_now, true)
         and coalesce(w.closed_until <= p_now, true)
         and (p_provider.quota is null or p_now < b.closes_at - p_provider.reset_guard)
-        and not coalesce(headgate._is_probe_out(g), false),
+        and not coalesce(g.opened > 0 and headgate._is_leased(g.probe_chunk_id), false),
         coalesce(g.opened > 0, false)
     from headgate._window_at(p_provider, p_now) as b
     left join headgate.provider_gates as g on g.provider_id = p_provider.provider_id
@@ -9427,6 +9729,36 @@ end;
 $$;
 
 ALTER FUNCTION headgate._operation(p_operation text) OWNER TO headgate_owner;
+
+--
+-- Name: _operation_of(headgate.providers, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._operation_of(p_provider headgate.providers, p_operation text) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_operation_id bigint;
+begin
+    select o.operation_id into v_operation_id
+    from headgate.operations as o
+    where o.provider_id = p_provider.provider_id
+        and o.name = p_operation
+        and o.path is not null;
+    if not found and p_operation is not null then
+        perform headgate._raise(
+            'HG004', format('provider %s is not called by an operation %s', p_provider.name, quote_literal(p_operation)),
+            'its operations: ' || headgate._names(array(
+                select o.name from headgate.operations as o where o.provider_id = p_provider.provider_id and o.path is not null
+            ))
+        );
+    end if;
+    return v_operation_id;
+end;
+$$;
+
+ALTER FUNCTION headgate._operation_of(p_provider headgate.providers, p_operation text) OWNER TO headgate_owner;
 
 --
 -- Name: _orphan_holds(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9683,6 +10015,52 @@ $$;
 ALTER FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_fates headgate.job_fate[]) OWNER TO headgate_owner;
 
 --
+-- Name: _park_shut(headgate.chunks[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._park_shut(p_chunks headgate.chunks[], p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_chunks constant headgate.chunks[] := p_chunks || array(
+        select c
+        from headgate.chunks as c
+        where c.state = 'queued'
+            and c.provider_id = (p_chunks[1]).provider_id
+            and coalesce(c.call_operation_id, c.operation_id) in (
+                select coalesce(u.call_operation_id, u.operation_id) from unnest(p_chunks) as u
+            )
+            and c.chunk_id not in (select u.chunk_id from unnest(p_chunks) as u)
+        order by c.chunk_id
+        limit 200
+        for update skip locked
+    );
+    v_chunk_ids constant bigint[] := array(select u.chunk_id from unnest(v_chunks) as u);
+begin
+    perform pgmq.delete(u.queue, u.msg_id) from unnest(v_chunks) as u;
+    update headgate.chunks as c
+    set state = 'parked',
+        msg_id = null,
+        wake_at = k.closed_until,
+        park_until = coalesce(c.park_until, p_now + o.patience),
+        park_reason = k.reason,
+        deaths = c.deaths + (c.state = 'leased')::integer,
+        booked = c.booked + case when c.state = 'leased' then headgate._price(c) else 0 end,
+        requests = c.requests + case when c.state = 'leased' then least(1, c.calls) else 0 end,
+        window_opened_at = null
+    from headgate._closed_calls(v_chunk_ids, p_now) as k
+    cross join headgate.operations as o
+    where c.chunk_id = any (v_chunk_ids)
+        and k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+        and o.operation_id = c.operation_id;
+    perform headgate._return_units(v_chunks);
+end;
+$$;
+
+ALTER FUNCTION headgate._park_shut(p_chunks headgate.chunks[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _pass_gate(headgate.providers, headgate.chunks[], boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -9695,17 +10073,28 @@ declare
     v_granted bigint[] := '{}';
     v_calls integer := 0;
     v_tokens integer;
+    v_half_open jsonb;
+    v_operation_id bigint;
 begin
     if p_provider.requests_per_minute is not null or p_is_probe then
         v_tokens := headgate._tokens_left(p_provider, p_is_probe, p_now);
     end if;
+    if exists (select from headgate.operation_gates as k where k.opened > 0) then
+        v_half_open := headgate._lock_half_open(p_chunks, p_now);
+    end if;
 
     foreach v_chunk in array p_chunks loop
-        if v_tokens is null or v_calls + v_chunk.calls <= v_tokens then
-            if headgate._spend_lease(p_provider, v_chunk, p_now) then
-                v_granted := v_granted || v_chunk.chunk_id;
-                v_calls := v_calls + v_chunk.calls;
-            end if;
+        v_operation_id := coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
+        continue when v_calls + v_chunk.calls > v_tokens
+            or (v_half_open -> v_operation_id::text)::boolean is false  -- its probe is out
+            or not headgate._spend_lease(p_provider, v_chunk, p_now);
+        v_granted := v_granted || v_chunk.chunk_id;
+        v_calls := v_calls + v_chunk.calls;
+        if v_half_open ? v_operation_id::text then
+            v_half_open := v_half_open || jsonb_build_object(v_operation_id, false);
+            update headgate.operation_gates as k
+            set probe_chunk_id = v_chunk.chunk_id
+            where k.operation_id = v_operation_id;
         end if;
     end loop;
 
@@ -11049,6 +11438,7 @@ CREATE FUNCTION headgate._sentence(p_operation headgate.operations, p_state head
             when p_refusal = 'share' then '; its pipeline''s share of the window ends before its rank: earliest ' || (p_run_at at time zone 'UTC')
             when p_refusal = 'reserve' then '; a backfill, which leaves units for what is due later: earliest ' || (p_run_at at time zone 'UTC')
             when p_refusal = 'max_assets' then '; the run''s ceiling of assets is reached'
+            when p_refusal = 'breaker' then '; its breaker is open until ' || (p_run_at at time zone 'UTC')
             when p_refusal = 'closed' then '; its provider is closed until ' || (p_run_at at time zone 'UTC')
             else ''
         end;
@@ -11093,26 +11483,53 @@ $$;
 ALTER FUNCTION headgate._session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _set_gate(bigint, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _set_gate(bigint, bigint, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._set_gate(p_provider_id bigint, p_closed_until timestamp with time zone, p_reason text) RETURNS void
+CREATE FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_closed_until timestamp with time zone, p_reason text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    update headgate.provider_gates as g
-    set closed_until = p_closed_until,
-        closed_reason = case when p_closed_until is not null then p_reason end,
-        failures = 0,
-        refusals = 0,
-        opened = 0,
-        counted_since = null,
-        counted_faults = 0,
-        counted_answers = 0,
-        probe_chunk_id = null
-    where g.provider_id = p_provider_id;
     if p_closed_until is null then
+        perform headgate._wake_parked(p_provider_id, p_operation_id);
+    end if;
+    if p_operation_id is null then
+        update headgate.provider_gates as g
+        set closed_until = p_closed_until,
+            closed_reason = case when p_closed_until is not null then p_reason end,
+            failures = 0,
+            refusals = 0,
+            opened = 0,
+            counted_since = null,
+            counted_faults = 0,
+            counted_answers = 0,
+            probe_chunk_id = null
+        where g.provider_id = p_provider_id;
+        delete from headgate.operation_gates as k
+        where k.operation_id in (
+            select l.operation_id
+            from headgate.operation_gates as l
+            join headgate.operations as o using (operation_id)
+            where o.provider_id = p_provider_id
+                and p_closed_until is null
+            order by l.operation_id
+            for update of l
+        );
+    else
+        insert into headgate.operation_gates as k (operation_id, closed_until, closed_reason)
+        values (p_operation_id, p_closed_until, case when p_closed_until is not null then 'provider: ' || p_reason end)
+        on conflict (operation_id) do update
+        set closed_until = excluded.closed_until,
+            closed_reason = excluded.closed_reason,
+            failures = 0,
+            opened = 0,
+            counted_since = null,
+            counted_faults = 0,
+            counted_answers = 0,
+            probe_chunk_id = null;
+    end if;
+    if p_closed_until is null and p_operation_id is null then
         update headgate.quota_windows as w
         set closed_until = null
         where w.provider_id = p_provider_id
@@ -11122,7 +11539,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._set_gate(p_provider_id bigint, p_closed_until timestamp with time zone, p_reason text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_closed_until timestamp with time zone, p_reason text) OWNER TO headgate_owner;
 
 --
 -- Name: _settle_state(headgate.chunks, headgate.operations, headgate.job_fate[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11599,13 +12016,14 @@ begin
         from headgate.chunks as c
         join headgate.process_executions as e using (execution_id)
         left join headgate.provider_gates as g using (provider_id)
+        left join headgate.operation_gates as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
         left join headgate.quota_windows as w
             on w.provider_id = c.provider_id and w.closed_until > v_now and v_now between w.opened_at and w.closes_at
         where e.status = 'running'
             and (
                 c.state = 'parked' and c.wake_at <= v_now
-                or c.state in ('queued', 'parked') and greatest(g.closed_until, w.closed_until) > v_now
-                    and greatest(g.closed_until, w.closed_until) > coalesce(c.park_until, v_now + (
+                or c.state in ('queued', 'parked') and greatest(g.closed_until, k.closed_until, w.closed_until) > v_now
+                    and greatest(g.closed_until, k.closed_until, w.closed_until) > coalesce(c.park_until, v_now + (
                         select o.patience from headgate.operations as o where o.operation_id = c.operation_id
                     ))
             )
@@ -11842,6 +12260,19 @@ $$;
 ALTER FUNCTION headgate._template_fields(p_operation headgate.operations) OWNER TO headgate_owner;
 
 --
+-- Name: _times_cooled(headgate.provider_gates); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._times_cooled(p_gate headgate.provider_gates) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case when p_gate.closed_until is null then 0 else p_gate.opened end;
+$$;
+
+ALTER FUNCTION headgate._times_cooled(p_gate headgate.provider_gates) OWNER TO headgate_owner;
+
+--
 -- Name: _tokens_left(headgate.providers, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11856,7 +12287,7 @@ declare
     v_this_second integer;
 begin
     select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id for update;
-    if v_gate.closed_until > p_now or (v_gate.opened > 0) <> p_is_probe or headgate._is_probe_out(v_gate) then
+    if v_gate.closed_until > p_now or (v_gate.opened > 0) <> p_is_probe or v_gate.opened > 0 and headgate._is_leased(v_gate.probe_chunk_id) then
         return 0;
     elsif p_provider.requests_per_minute is null then
         return null;
@@ -11993,6 +12424,38 @@ CREATE FUNCTION headgate._transaction_measures() RETURNS TABLE(measure text, val
 $$;
 
 ALTER FUNCTION headgate._transaction_measures() OWNER TO headgate_owner;
+
+--
+-- Name: _tripped(headgate.providers, bigint, headgate.provider_gates, headgate.operation_gates, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._tripped(p_provider headgate.providers, p_operation_id bigint, p_gate headgate.provider_gates, p_own headgate.operation_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    of_operation := headgate._trips_breaker(p_provider, headgate._as_gate(p_own), p_outcomes, p_blames, p_now);
+    of_provider := coalesce(p_own.closed_until <= p_now, true)
+        and headgate._trips_breaker(p_provider, p_gate, p_outcomes, p_blames, p_now);
+    is_suspected := of_provider
+        and of_operation
+        and p_gate.failures <= coalesce(p_own.failures, 0)
+        and exists (
+            select
+            from headgate.chunks as c
+            left join headgate.operation_gates as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+            where c.provider_id = p_provider.provider_id
+                and c.state in ('queued', 'leased')
+                and c.calls > 0
+                and coalesce(c.call_operation_id, c.operation_id) <> p_operation_id
+                and coalesce(k.opened, 0) = 0
+                and coalesce(k.closed_until <= p_now, true)
+        );
+    of_provider := of_provider and not is_suspected;
+end;
+$$;
+
+ALTER FUNCTION headgate._tripped(p_provider headgate.providers, p_operation_id bigint, p_gate headgate.provider_gates, p_own headgate.operation_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _trips_breaker(headgate.providers, headgate.provider_gates, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12212,6 +12675,7 @@ begin
         when p_chunk.state = 'leased' and p_chunk.deaths >= case when p_chunk.sessions is null then 2 else 1 end then 'deadly'
         when p_chunk.state = 'leased' and not headgate._can_pay_again(p_chunk, p_now) then 'poor'
         when headgate._unaffordable(array[p_chunk.chunk_id], p_now) <> '{}' then 'poor'
+        when headgate._is_shut(coalesce(p_chunk.call_operation_id, p_chunk.operation_id), p_now) then 'shut'
         else 'fit'
     end;
 end;
@@ -12278,6 +12742,31 @@ end;
 $$;
 
 ALTER FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _wake_parked(bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._wake_parked(p_provider_id bigint, p_operation_id bigint) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    update headgate.chunks as c
+    set wake_at = headgate.clock()
+    where c.chunk_id = any (array(
+        select d.chunk_id
+        from headgate.chunks as d
+        where d.provider_id = p_provider_id
+            and (p_operation_id is null or coalesce(d.call_operation_id, d.operation_id) = p_operation_id)
+            and d.state = 'parked'
+            and d.wake_at > headgate.clock()
+            and d.park_reason like 'provider: %'
+        order by d.chunk_id
+        for update skip locked
+    ));
+$$;
+
+ALTER FUNCTION headgate._wake_parked(p_provider_id bigint, p_operation_id bigint) OWNER TO headgate_owner;
 
 --
 -- Name: _what_if_params(headgate.pipelines, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12907,7 +13396,7 @@ begin
         headgate._live_closing(v_provider, v_chunk, p_closing, v_now), headgate._house_fault(v_results)
     );
     select * into v_closed from headgate._closing(
-        v_provider, v_closing, p_outcomes, p_blames, v_now
+        v_provider, v_call.operation_id, v_closing, p_outcomes, p_blames, v_now
     );
     v_fates := headgate._judge(
         v_chunk, v_call, p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_durations_ms,
@@ -12922,7 +13411,10 @@ begin
     if v_closing ->> 'until' = 'execution' then
         v_unstarted := headgate._end_unstarted(v_chunk, 'house: ' || coalesce(v_closing ->> 'reason', 'closed'), v_now);
     end if;
-    perform headgate._note_answers(v_provider, v_chunk, p_outcomes, p_blames, v_closing, v_closed.closed_until, v_closed.reason, v_now);
+    perform headgate._note_answers(
+        v_provider, v_call.operation_id, v_chunk, p_outcomes, p_blames, v_closing, v_closed.provider_until, v_closed.provider_reason,
+        v_now
+    );
     perform headgate._return_units(v_unstarted);
     perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
 
@@ -13084,7 +13576,14 @@ CREATE FUNCTION headgate.examine() RETURNS TABLE(subject text, verdict text, fou
         format('wait, or open it: set_provider(''%s'', ''{"closed_until": null}'')', p.name), false
     from headgate.providers as p
     join headgate.provider_gates as g using (provider_id)
-    where g.closed_until > headgate.clock();
+    where g.closed_until > headgate.clock()
+    union all
+    select 'operation ' || o.name, 'warn', format('closed until %s: %s', k.closed_until, k.closed_reason),
+        format('wait, or open it: set_provider(''%s'', ''{"operation": "%s", "closed_until": null}'')', p.name, o.name), false
+    from headgate.operation_gates as k
+    join headgate.operations as o using (operation_id)
+    join headgate.providers as p using (provider_id)
+    where k.closed_until > headgate.clock();
 $$;
 
 ALTER FUNCTION headgate.examine() OWNER TO headgate_owner;
@@ -14331,8 +14830,9 @@ declare
     v_old constant headgate.providers := headgate._provider(p_provider);
     v_known constant text[] := array[
         'base_url', 'quota', 'buffer', 'requests_per_minute', 'burst', 'max_in_flight', 'breaker_failures',
-        'breaker_share', 'breaker_cooldown', 'publication_lag', 'secret_name', 'closed_until', 'reason'
+        'breaker_share', 'breaker_cooldown', 'publication_lag', 'secret_name', 'closed_until', 'reason', 'operation'
     ];
+    v_operation_id constant bigint := headgate._operation_of(v_old, p_changes ->> 'operation');
     v_unknown text;
     v_closed_until timestamptz;
 begin
@@ -14346,6 +14846,18 @@ begin
         );
     end if;
 
+    if p_changes ? 'operation'
+        and (
+            v_operation_id is null
+            or not p_changes ? 'closed_until'
+            or p_changes - array['operation', 'closed_until', 'reason'] <> '{}'
+        )
+    then
+        perform headgate._raise(
+            'HG008', 'an operation of a provider can be closed and opened, nothing else',
+            'e.g. {"operation": "fundamentals_bulk", "closed_until": null}; the provider''s own settings in a call of their own'
+        );
+    end if;
     perform headgate._guard_secret(p_provider, p_changes);
 
     begin
@@ -14375,7 +14887,7 @@ begin
 
     if p_changes ? 'closed_until' then
         perform headgate._set_gate(
-            v_old.provider_id, v_closed_until, coalesce(p_changes ->> 'reason', 'closed by hand')
+            v_old.provider_id, v_operation_id, v_closed_until, coalesce(p_changes ->> 'reason', 'closed by hand')
         );
     end if;
     if p_changes ?| array['quota', 'buffer'] then
@@ -14396,7 +14908,7 @@ ALTER FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) OWNER TO 
 -- Name: FUNCTION set_provider(p_provider text, p_changes jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) IS 'Change a provider''s settings, or close it until a time and open it again (closed_until: null); returns how many were given.';
+COMMENT ON FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) IS 'Change a provider''s settings, or close it or its operation until a time and open it (closed_until: null); returns how many were given.';
 
 --
 -- Name: skip_step(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18164,6 +18676,7 @@ CREATE VIEW headgate.v_deferrals AS
         CASE d.reason
             WHEN 'quota'::text THEN 'the window''s units end before its rank'::text
             WHEN 'max_assets'::text THEN 'the run''s own ceiling of assets is reached'::text
+            WHEN 'breaker'::text THEN 'the operation''s breaker is open for longer than its patience'::text
             WHEN 'closed'::text THEN 'the provider is closed for longer than its patience'::text
             ELSE d.reason
         END AS meaning,
@@ -18212,7 +18725,7 @@ COMMENT ON COLUMN headgate.v_deferrals.group_key IS 'The group.';
 -- Name: COLUMN v_deferrals.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_deferrals.reason IS 'quota, max_assets or closed.';
+COMMENT ON COLUMN headgate.v_deferrals.reason IS 'quota, share, reserve, max_assets, breaker or closed.';
 
 --
 -- Name: COLUMN v_deferrals.meaning; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -18340,6 +18853,79 @@ COMMENT ON COLUMN headgate.v_execution_steps.started_at IS 'When it was enqueued
 COMMENT ON COLUMN headgate.v_execution_steps.finished_at IS 'When it ended.';
 
 --
+-- Name: v_operation_health; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_operation_health AS
+ SELECT o.name AS operation,
+    p.name AS provider,
+        CASE
+            WHEN (k.closed_until > t.now) THEN 'open'::text
+            WHEN (k.opened > 0) THEN 'half_open'::text
+            ELSE 'closed'::text
+        END AS state,
+    COALESCE(k.failures, 0) AS failures,
+        CASE
+            WHEN ((k.closed_until > t.now) OR (k.opened > 0)) THEN k.closed_until
+            ELSE NULL::timestamp with time zone
+        END AS closed_until,
+        CASE
+            WHEN ((k.closed_until > t.now) OR (k.opened > 0)) THEN k.closed_reason
+            ELSE NULL::text
+        END AS reason
+   FROM (((headgate.operations o
+     JOIN headgate.providers p USING (provider_id))
+     LEFT JOIN headgate.operation_gates k USING (operation_id))
+     CROSS JOIN ( SELECT headgate.clock() AS now
+         OFFSET 0) t)
+  WHERE (o.path IS NOT NULL)
+  ORDER BY p.name, o.name;
+
+ALTER VIEW headgate.v_operation_health OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_operation_health; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_operation_health IS 'How the breaker of each operation that makes calls stands; its provider''s comes on top.';
+
+--
+-- Name: COLUMN v_operation_health.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operation_health.operation IS 'The operation.';
+
+--
+-- Name: COLUMN v_operation_health.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operation_health.provider IS 'Whom it asks.';
+
+--
+-- Name: COLUMN v_operation_health.state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operation_health.state IS 'closed: calls flow; open: it is not called until closed_until; half_open: one probe goes first.';
+
+--
+-- Name: COLUMN v_operation_health.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operation_health.failures IS 'Consecutive failures of its calls, which open its breaker.';
+
+--
+-- Name: COLUMN v_operation_health.closed_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operation_health.closed_until IS 'It is not, or was not, called before; null: calls flow.';
+
+--
+-- Name: COLUMN v_operation_health.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operation_health.reason IS 'Why it is closed.';
+
+--
 -- Name: v_operator_actions; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
@@ -18455,7 +19041,12 @@ CREATE VIEW headgate.v_provider_health AS
               WHERE (((g.rate_second - ((g.rate_second - (s.nth - 1)) % (60)::bigint)))::numeric > (floor(((EXTRACT(epoch FROM t.now) * (59)::numeric) / (60)::numeric)) - (60)::numeric))), (0)::bigint))))::integer
             ELSE NULL::integer
         END AS rate_tokens,
-    COALESCE(g.refusals, 0) AS refusals
+    COALESCE(g.refusals, 0) AS refusals,
+    ARRAY( SELECT o.name
+           FROM (headgate.operation_gates k
+             JOIN headgate.operations o USING (operation_id))
+          WHERE ((o.provider_id = p.provider_id) AND ((k.closed_until > t.now) OR (k.opened > 0)))
+          ORDER BY o.name) AS shut_operations
    FROM ((headgate.providers p
      LEFT JOIN headgate.provider_gates g USING (provider_id))
      CROSS JOIN ( SELECT headgate.clock() AS now
@@ -18505,6 +19096,12 @@ COMMENT ON COLUMN headgate.v_provider_health.rate_tokens IS 'Requests that its l
 --
 
 COMMENT ON COLUMN headgate.v_provider_health.refusals IS 'Consecutive faults of our own in asking it (401, 403, no token): they end their execution''s work with it and close nothing else.';
+
+--
+-- Name: COLUMN v_provider_health.shut_operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_provider_health.shut_operations IS 'Its operations whose own breaker is open or half open: v_operation_health says more. The others go on.';
 
 --
 -- Name: v_queue_depth; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -19044,6 +19641,13 @@ ALTER TABLE ONLY headgate.chunks
     ADD CONSTRAINT chunks_pkey PRIMARY KEY (chunk_id);
 
 --
+-- Name: operation_gates operation_gates_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.operation_gates
+    ADD CONSTRAINT operation_gates_pkey PRIMARY KEY (operation_id);
+
+--
 -- Name: operation_inputs operation_inputs_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -19451,6 +20055,13 @@ ALTER TABLE ONLY headgate.chunks
 
 ALTER TABLE ONLY headgate.chunks
     ADD CONSTRAINT chunks_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id);
+
+--
+-- Name: operation_gates operation_gates_operation_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.operation_gates
+    ADD CONSTRAINT operation_gates_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES headgate.operations(operation_id);
 
 --
 -- Name: operation_inputs operation_inputs_input_operation_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -20058,6 +20669,12 @@ REVOKE ALL ON FUNCTION headgate._answers_of(p_outcomes text[], p_blames text[], 
 REVOKE ALL ON FUNCTION headgate._apply_fates(p_chunk headgate.chunks, p_operation headgate.operations, p_fates headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _as_gate(p_own headgate.operation_gates); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._as_gate(p_own headgate.operation_gates) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _ask_one_by_one(p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -20068,6 +20685,12 @@ REVOKE ALL ON FUNCTION headgate._ask_one_by_one(p_chunk headgate.chunks, p_now t
 --
 
 REVOKE ALL ON FUNCTION headgate._books(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _breaker_reason(p_operation_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._breaker_reason(p_operation_id bigint) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT closed_until timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -20190,22 +20813,28 @@ REVOKE ALL ON FUNCTION headgate._close_execution(p_execution_id bigint, p_now ti
 REVOKE ALL ON FUNCTION headgate._close_step(p_step headgate.process_steps, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _closed_providers(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _closed_calls(p_chunk_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._closed_providers(p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._closed_calls(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _closing(p_provider headgate.providers, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT closed_until timestamp with time zone, OUT reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _closing(p_provider headgate.providers, p_operation_id bigint, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT closed_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._closing(p_provider headgate.providers, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT closed_until timestamp with time zone, OUT reason text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._closing(p_provider headgate.providers, p_operation_id bigint, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT closed_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _context(p_chunk headgate.chunks, p_operation headgate.operations, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._context(p_chunk headgate.chunks, p_operation headgate.operations, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _cooled_at(p_provider headgate.providers, p_gate headgate.provider_gates, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._cooled_at(p_provider headgate.providers, p_gate headgate.provider_gates, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _count_jobs(p_execution_id bigint, p_step text, p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -20466,10 +21095,22 @@ REVOKE ALL ON FUNCTION headgate._is_asked_alone(p_operation_id bigint) FROM PUBL
 REVOKE ALL ON FUNCTION headgate._is_fault(p_reason text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _is_probe_out(p_gate headgate.provider_gates); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _is_leased(p_chunk_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._is_probe_out(p_gate headgate.provider_gates) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._is_leased(p_chunk_id bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _is_shut(p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_shut(p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_closed_until timestamp with time zone, p_closed_reason text, p_closing jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -20506,6 +21147,12 @@ REVOKE ALL ON FUNCTION headgate._let_go(p_chunks headgate.chunks[]) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._live_closing(p_provider headgate.providers, p_chunk headgate.chunks, p_closing jsonb, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _lock_half_open(p_chunks headgate.chunks[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._lock_half_open(p_chunks headgate.chunks[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _locked_pairs(p_chunks headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -20610,10 +21257,22 @@ REVOKE ALL ON FUNCTION headgate._next_wake(p_queues text[], p_avoid text[], p_no
 REVOKE ALL ON FUNCTION headgate._no_chunk(p_wake_at timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _note_answers(p_provider headgate.providers, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_closed_until timestamp with time zone, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_closed_until timestamp with time zone, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._note_answers(p_provider headgate.providers, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_closed_until timestamp with time zone, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_closed_until timestamp with time zone, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _note_operation(p_provider headgate.providers, p_own headgate.operation_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._note_operation(p_provider headgate.providers, p_own headgate.operation_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_refusals integer, p_trips boolean, p_is_suspected boolean, p_closed_until timestamp with time zone, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_refusals integer, p_trips boolean, p_is_suspected boolean, p_closed_until timestamp with time zone, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _open_months(p_months integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -20658,6 +21317,12 @@ REVOKE ALL ON FUNCTION headgate._openness(p_provider headgate.providers, p_now t
 REVOKE ALL ON FUNCTION headgate._operation(p_operation text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _operation_of(p_provider headgate.providers, p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._operation_of(p_provider headgate.providers, p_operation text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _orphan_holds(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -20692,6 +21357,12 @@ REVOKE ALL ON FUNCTION headgate._param_value(p_parameter headgate.pipeline_param
 --
 
 REVOKE ALL ON FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_fates headgate.job_fate[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _park_shut(p_chunks headgate.chunks[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._park_shut(p_chunks headgate.chunks[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _pass_gate(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -20952,10 +21623,10 @@ REVOKE ALL ON FUNCTION headgate._sentence(p_operation headgate.operations, p_sta
 REVOKE ALL ON FUNCTION headgate._session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _set_gate(p_provider_id bigint, p_closed_until timestamp with time zone, p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _set_gate(p_provider_id bigint, p_operation_id bigint, p_closed_until timestamp with time zone, p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._set_gate(p_provider_id bigint, p_closed_until timestamp with time zone, p_reason text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_closed_until timestamp with time zone, p_reason text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -21084,6 +21755,12 @@ REVOKE ALL ON FUNCTION headgate._tally_of(p_status text, p_reason text, p_jobs i
 REVOKE ALL ON FUNCTION headgate._template_fields(p_operation headgate.operations) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _times_cooled(p_gate headgate.provider_gates); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._times_cooled(p_gate headgate.provider_gates) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _tokens_left(p_provider headgate.providers, p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -21100,6 +21777,12 @@ REVOKE ALL ON FUNCTION headgate._totals(p_execution_id bigint, OUT planned integ
 --
 
 REVOKE ALL ON FUNCTION headgate._transaction_measures() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _tripped(p_provider headgate.providers, p_operation_id bigint, p_gate headgate.provider_gates, p_own headgate.operation_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._tripped(p_provider headgate.providers, p_operation_id bigint, p_gate headgate.provider_gates, p_own headgate.operation_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -21154,6 +21837,12 @@ REVOKE ALL ON FUNCTION headgate._verdict(p_chunk headgate.chunks, p_now timestam
 --
 
 REVOKE ALL ON FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _wake_parked(p_provider_id bigint, p_operation_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._wake_parked(p_provider_id bigint, p_operation_id bigint) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _what_if_params(p_pipeline headgate.pipelines, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -21813,6 +22502,15 @@ GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_maintenance;
+
+--
+-- Name: TABLE v_operation_health; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_operator_actions; Type: ACL; Schema: headgate; Owner: headgate_owner

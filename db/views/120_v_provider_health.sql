@@ -20,7 +20,15 @@ select
             where g.rate_second - (g.rate_second - (s.nth - 1)) % 60 > floor(extract(epoch from t.now) * 59 / 60) - 60
         ), 0))::integer
     end as rate_tokens,
-    coalesce(g.refusals, 0) as refusals
+    coalesce(g.refusals, 0) as refusals,
+    array(
+        select o.name
+        from headgate.operation_gates as k
+        join headgate.operations as o using (operation_id)
+        where o.provider_id = p.provider_id
+            and (k.closed_until > t.now or k.opened > 0)
+        order by o.name
+    ) as shut_operations
 from headgate.providers as p
 left join headgate.provider_gates as g using (provider_id)
 cross join (select headgate.clock() as now offset 0) as t
@@ -37,3 +45,5 @@ comment on column headgate.v_provider_health.rate_tokens is
     'Requests that its limit per minute still allows; null: no limit.';
 comment on column headgate.v_provider_health.refusals is
     'Consecutive faults of our own in asking it (401, 403, no token): they end their execution''s work with it and close nothing else.';
+comment on column headgate.v_provider_health.shut_operations is
+    'Its operations whose own breaker is open or half open: v_operation_health says more. The others go on.';

@@ -12,6 +12,7 @@ select
     case d.reason
         when 'quota' then 'the window''s units end before its rank'
         when 'max_assets' then 'the run''s own ceiling of assets is reached'
+        when 'breaker' then 'the operation''s breaker is open for longer than its patience'
         when 'closed' then 'the provider is closed for longer than its patience'
         else d.reason
     end as meaning,
@@ -30,7 +31,7 @@ comment on column headgate.v_deferrals.pipeline is 'The pipeline.';
 comment on column headgate.v_deferrals.run_id is 'The execution that could not take it.';
 comment on column headgate.v_deferrals.operation is 'The operation.';
 comment on column headgate.v_deferrals.group_key is 'The group.';
-comment on column headgate.v_deferrals.reason is 'quota, max_assets or closed.';
+comment on column headgate.v_deferrals.reason is 'quota, share, reserve, max_assets, breaker or closed.';
 comment on column headgate.v_deferrals.meaning is 'The reason in words.';
 comment on column headgate.v_deferrals.assets is 'How many assets.';
 comment on column headgate.v_deferrals.units is 'Units they would have cost.';

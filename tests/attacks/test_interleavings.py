@@ -100,6 +100,10 @@ class World:
             "pause_pipeline": lambda t: t.call("pause_pipeline", p_pipeline="plain"),
             "resume_pipeline": lambda t: t.call("resume_pipeline", p_pipeline="plain"),
             "set_provider": lambda t: t.provider(quota=900_000),
+            "set_provider (open)": lambda t: t.provider(closed_until=None),
+            "set_provider (operation)": lambda t: t.provider(
+                operation="look", closed_until=str(t.now)
+            ),
             "reconcile_quota": lambda t: t.call(
                 "reconcile_quota", p_provider="shop", p_reported=5, p_reported_on=t.now.date()
             ),
@@ -168,6 +172,7 @@ ORDER: dict[str, LiteralString] = {
     "state": "headgate.asset_processing_state",
     "step": "headgate.process_steps",
     "gate": "headgate.provider_gates",
+    "own gate": "headgate.operation_gates",
     "window": "headgate.quota_windows",
 }
 

@@ -115,7 +115,8 @@ as $func$
     where c.state = 'leased'
         and c.leased_until < clock_timestamp() - interval '1 minute'
         and e.status = 'running'
-        and o.is_open;
+        and o.is_open
+        and not headgate._is_shut(coalesce(c.call_operation_id, c.operation_id), headgate.clock());
 $func$;
 
 -- Pairs that say they are in a chunk which does not exist, or does not have them.

@@ -28,7 +28,14 @@ as $func$
         format('wait, or open it: set_provider(''%s'', ''{"closed_until": null}'')', p.name), false
     from headgate.providers as p
     join headgate.provider_gates as g using (provider_id)
-    where g.closed_until > headgate.clock();
+    where g.closed_until > headgate.clock()
+    union all
+    select 'operation ' || o.name, 'warn', format('closed until %s: %s', k.closed_until, k.closed_reason),
+        format('wait, or open it: set_provider(''%s'', ''{"operation": "%s", "closed_until": null}'')', p.name, o.name), false
+    from headgate.operation_gates as k
+    join headgate.operations as o using (operation_id)
+    join headgate.providers as p using (provider_id)
+    where k.closed_until > headgate.clock();
 $func$;
 
 comment on function headgate.examine() is

@@ -115,16 +115,25 @@ begin
             from entry as e
         ) as e
     ),
+    shut as materialized (
+        select k.operation_id, k.closed_until from headgate.operation_gates as k where k.closed_until > p_at
+    ),
     charge as materialized (
-        select r.place, p.provider_id, sum(p.units)::bigint as units, max(p.patience) as patience
+        select
+            r.place, p.provider_id, sum(p.units)::bigint as units, max(p.patience) as patience,
+            max(k.closed_until) as shut_until
         from ranked as r
         join part as p using (class_no)
+        left join shut as k using (operation_id)
         group by r.place, p.provider_id
         union all
-        select r.place, v.call_provider_id, min(v.call_units * cardinality(v.sessions))::bigint, min(n.patience)
+        select
+            r.place, v.call_provider_id, min(v.call_units * cardinality(v.sessions))::bigint, min(n.patience),
+            max(k.closed_until)
         from ranked as r
         join cover as v using (cover_no)
         join need as n using (call_operation_id)
+        left join shut as k on k.operation_id = v.call_operation_id
         where v.is_covered
             and r.class_no is null
         group by r.place, v.call_provider_id
@@ -148,7 +157,8 @@ begin
     ),
     weighed as materialized (
         select
-            r.place, g.provider_id, g.units, r.many, b.closes_at, b.closed_until, b.units_left, b.is_shared,
+            r.place, g.provider_id, g.units, r.many, b.closes_at, greatest(b.closed_until, g.shut_until) as closed_until,
+            b.units_left, b.is_shared,
             k.last_due_at,
             coalesce(sum(g.units * r.many) over (
                 partition by g.provider_id order by r.place rows between unbounded preceding and 1 preceding
@@ -157,7 +167,8 @@ begin
                 when r.is_backfill then greatest(0, b.units_left - b.reserve - coalesce(k.units, 0))
                 else b.units_left
             end as units_here,
-            coalesce(b.closed_until > p_at + g.patience, false) as is_closed
+            coalesce(b.closed_until > p_at + g.patience, false) as is_closed,
+            coalesce(g.shut_until > p_at + g.patience, false) as is_broken
         from ranked as r
         join charge as g using (place)
         join budget as b using (provider_id)
@@ -167,7 +178,8 @@ begin
         select distinct on (w.place)
             w.*,
             min(w.granted) over (partition by w.place) as most,
-            bool_or(w.is_closed) over (partition by w.place) as is_shut,
+            bool_or(w.is_closed or w.is_broken) over (partition by w.place) as is_shut,
+            bool_or(w.is_closed) over (partition by w.place) as is_away,
             max(w.closed_until) over (partition by w.place) as shut_until
         from (
             select
@@ -187,7 +199,7 @@ begin
         join judged as j using (place)
         cross join lateral (
             values
-                (1::bigint, j.most, case when j.is_shut then 'closed' end),
+                (1::bigint, j.most, case when j.is_away then 'closed' when j.is_shut then 'breaker' end),
                 (j.most + 1, r.many::bigint, case
                     when j.units_here = j.units_left or j.units_before + j.units * r.many > j.units_left
                         then case when j.is_shared then 'share' else 'quota' end
@@ -237,7 +249,7 @@ begin
         case
             when s.reason in ('quota', 'share') then j.closes_at
             when s.reason = 'reserve' then coalesce(j.last_due_at, j.closes_at)
-            when s.reason = 'closed' then j.shut_until
+            when s.reason in ('closed', 'breaker') then j.shut_until
             else greatest(p_at, j.shut_until)
         end,
         j.provider_id,

@@ -84,6 +84,7 @@ as $func$
             'last_success', s.succeeded_at,
             'provider', r.name,
             'served_by', case when p.cover_no is not null then k.name end,
+            'breaker_open_until', headgate._request_time(h.closed_until),
             'units_left', p.units_left,
             'units_ranked_before', p.units_before,
             'units_short', case
@@ -108,6 +109,9 @@ as $func$
     join headgate.asset_processing_state as s
         on s.operation_id = p.operation_id and s.asset_id = p.asset_id
     left join headgate.operations as k on k.operation_id = p.call_operation_id
+    left join headgate.operation_gates as h
+        on h.closed_until > p_at
+        and h.operation_id = case when p.cover_no is not null then p.call_operation_id else p.operation_id end
     where p_assets is null
         or p.asset_id = any (p_assets);
 $func$;
@@ -202,6 +206,7 @@ as $func$
             when p_refusal = 'share' then '; its pipeline''s share of the window ends before its rank: earliest ' || (p_run_at at time zone 'UTC')
             when p_refusal = 'reserve' then '; a backfill, which leaves units for what is due later: earliest ' || (p_run_at at time zone 'UTC')
             when p_refusal = 'max_assets' then '; the run''s ceiling of assets is reached'
+            when p_refusal = 'breaker' then '; its breaker is open until ' || (p_run_at at time zone 'UTC')
             when p_refusal = 'closed' then '; its provider is closed until ' || (p_run_at at time zone 'UTC')
             else ''
         end;

@@ -64,27 +64,12 @@ as $func$
         coalesce(g.closed_until <= p_now, true)
         and coalesce(w.closed_until <= p_now, true)
         and (p_provider.quota is null or p_now < b.closes_at - p_provider.reset_guard)
-        and not coalesce(headgate._is_probe_out(g), false),
+        and not coalesce(g.opened > 0 and headgate._is_leased(g.probe_chunk_id), false),
         coalesce(g.opened > 0, false)
     from headgate._window_at(p_provider, p_now) as b
     left join headgate.provider_gates as g on g.provider_id = p_provider.provider_id
     left join headgate.quota_windows as w
         on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
-$func$;
-
-create or replace function headgate._is_probe_out(p_gate headgate.provider_gates)
-returns boolean
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $func$
-    select p_gate.opened > 0 and exists (
-        select
-        from headgate.chunks as c
-        where c.chunk_id = p_gate.probe_chunk_id
-            and c.state = 'leased'
-            and c.leased_until > clock_timestamp()
-    );
 $func$;
 
 -- Messages become chunks that are locked: fit to be leased, or not.
@@ -163,6 +148,8 @@ begin
             perform headgate._locked_pairs(v_chunks);
             perform headgate._split_chunk(c) from unnest(v_chunks) as c where c.sessions is null;
             perform headgate._ask_one_by_one(c, p_now) from unnest(v_chunks) as c where c.sessions is not null;
+        when 'shut' then
+            perform headgate._park_shut(v_chunks, p_now);
         else
             return '{}';  -- somebody has opened its step again meanwhile
     end case;
@@ -208,7 +195,7 @@ begin
 end;
 $func$;
 
--- What is to become of a chunk that nobody holds: fit to be leased, or over, paused, deadly, to be split, too poor.
+-- What is to become of a chunk that nobody holds: fit to be leased, or over, paused, deadly, to be split, too poor, shut out.
 create or replace function headgate._verdict(
     p_chunk headgate.chunks,
     p_now timestamptz
@@ -232,6 +219,7 @@ begin
         when p_chunk.state = 'leased' and p_chunk.deaths >= case when p_chunk.sessions is null then 2 else 1 end then 'deadly'
         when p_chunk.state = 'leased' and not headgate._can_pay_again(p_chunk, p_now) then 'poor'
         when headgate._unaffordable(array[p_chunk.chunk_id], p_now) <> '{}' then 'poor'
+        when headgate._is_shut(coalesce(p_chunk.call_operation_id, p_chunk.operation_id), p_now) then 'shut'
         else 'fit'
     end;
 end;
@@ -301,42 +289,4 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
     select pgmq.set_vt(p_queue, p_msg_id, clock_timestamp());
-$func$;
-
--- Two leases of it have died: one of its jobs may be deadly, so each goes on alone. Their calls may have been made. They are
--- parked for no time at all, so that the sweep reserves their units; nothing here waits for the window.
-create or replace function headgate._split_chunk(p_chunk headgate.chunks)
-returns void
-language plpgsql
-volatile
-set search_path = pg_catalog, pg_temp
-as $func$
-declare
-    v_unit constant integer := p_chunk.units / greatest(1, p_chunk.calls);
-begin
-    perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
-    with singles as (
-        insert into headgate.chunks (
-            execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
-            state, wake_at, park_until, park_reason, attempt, deaths, booked, requests, planned_at
-        )
-        select
-            p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
-            p_chunk.group_key, p_chunk.priority, array[u.asset_id], least(1, p_chunk.calls), v_unit, p_chunk.queue,
-            'parked', headgate.clock(), coalesce(p_chunk.park_until, headgate.clock() + o.patience),
-            coalesce('house: twice: ' || p_chunk.lost_reason, 'house: its lease ran out twice'), p_chunk.attempt, p_chunk.deaths + 1, p_chunk.booked + v_unit,
-            p_chunk.requests + least(1, p_chunk.calls), p_chunk.planned_at
-        from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
-        cross join headgate.operations as o
-        where o.operation_id = p_chunk.operation_id
-        order by u.nth
-        returning chunk_id, asset_ids
-    )
-    update headgate.asset_processing_state as s
-    set chunk_id = n.chunk_id
-    from singles as n
-    where s.operation_id = p_chunk.operation_id
-        and s.asset_id = n.asset_ids[1];
-    delete from headgate.chunks as c where c.chunk_id = p_chunk.chunk_id;
-end;
 $func$;

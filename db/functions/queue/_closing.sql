@@ -1,14 +1,17 @@
--- Closing a provider: by its own word (402, 429), or by the breaker after too many failures in a row, or too large a share of
--- them. For everybody, and visible.
+-- Closing a provider, or one of its operations: by its own word (402, 429), or by a breaker after too many failures in a row, or
+-- too large a share of them. For everybody, and visible. A report that is still to be noted is judged as it will be.
 
 create or replace function headgate._closing(
     p_provider headgate.providers,
+    p_operation_id bigint,
     p_closing jsonb,
     p_outcomes text[],
     p_blames text[],
     p_now timestamptz,
     out closed_until timestamptz,
-    out reason text
+    out reason text,
+    out provider_until timestamptz,
+    out provider_reason text
 )
 language plpgsql
 stable
@@ -16,37 +19,146 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_gate headgate.provider_gates;
+    v_own headgate.operation_gates;
+    v_trips record;
     v_window_closed_until timestamptz;
 begin
     select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id;
+    select * into v_own from headgate.operation_gates as k where k.operation_id = p_operation_id;
     select case when w.closed_until > p_now then w.closed_until end
     into v_window_closed_until
     from headgate._window_at(p_provider, p_now) as b
     join headgate.quota_windows as w on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
 
     if v_gate.closed_until > p_now then
-        closed_until := v_gate.closed_until;
-        reason := case when v_gate.closed_reason ~ '^(quota|provider): ' then '' else 'provider: ' end
+        provider_until := v_gate.closed_until;
+        provider_reason := case when v_gate.closed_reason ~ '^(quota|provider): ' then '' else 'provider: ' end
             || coalesce(v_gate.closed_reason, 'closed');
     end if;
-    if p_blames @> array['provider']
-        and headgate._trips_breaker(p_provider, v_gate, p_outcomes, p_blames, p_now)
-    then
-        closed_until := greatest(
-            closed_until, p_now + p_provider.breaker_cooldown * power(2, least(10, v_gate.opened))
-        );
-        reason := 'provider: the breaker is open';
+    if v_own.closed_until > p_now then
+        closed_until := v_own.closed_until;
+        reason := v_own.closed_reason;
+    end if;
+    if p_blames @> array['provider'] then
+        v_trips := headgate._tripped(p_provider, p_operation_id, v_gate, v_own, p_outcomes, p_blames, p_now);
+        if v_trips.of_provider then
+            provider_until := greatest(provider_until, headgate._cooled_at(p_provider, v_gate, p_now));
+            provider_reason := 'provider: the breaker is open';
+        end if;
+        if v_trips.of_operation then
+            closed_until := headgate._cooled_at(p_provider, headgate._as_gate(v_own), p_now);
+            reason := headgate._breaker_reason(p_operation_id);
+        end if;
     end if;
     if p_closing ->> 'until' in ('retry_after', 'for') then
-        closed_until := greatest(
-            closed_until, p_now + make_interval(secs => greatest(0, least(86400, coalesce((p_closing ->> 'seconds')::numeric, 60))))
+        provider_until := greatest(
+            provider_until, p_now + make_interval(secs => greatest(0, least(86400, coalesce((p_closing ->> 'seconds')::numeric, 60))))
         );
-        reason := 'quota: ' || coalesce(p_closing ->> 'reason', 'the provider asks to wait');
+        provider_reason := 'quota: ' || coalesce(p_closing ->> 'reason', 'the provider asks to wait');
     elsif p_closing ->> 'until' = 'reset' or v_window_closed_until is not null then
-        closed_until := greatest(closed_until, v_window_closed_until, (select w.closes_at from headgate._window_at(p_provider, p_now) as w));
-        reason := 'quota: ' || coalesce(p_closing ->> 'reason', 'the provider''s quota is used up');
+        provider_until := greatest(
+            provider_until, v_window_closed_until, (select w.closes_at from headgate._window_at(p_provider, p_now) as w)
+        );
+        provider_reason := 'quota: ' || coalesce(p_closing ->> 'reason', 'the provider''s quota is used up');
     end if;
+    closed_until := greatest(closed_until, provider_until);
+    reason := coalesce(provider_reason, reason);
 end;
+$func$;
+
+-- Which breakers a report opens. Faults that are all of one operation close that operation alone as long as there is another one
+-- to ask: its next chunk is the provider's probe. What fails while its operation is closed was under way, and says nothing new.
+create or replace function headgate._tripped(
+    p_provider headgate.providers,
+    p_operation_id bigint,
+    p_gate headgate.provider_gates,
+    p_own headgate.operation_gates,
+    p_outcomes text[],
+    p_blames text[],
+    p_now timestamptz,
+    out of_provider boolean,
+    out of_operation boolean,
+    out is_suspected boolean
+)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    of_operation := headgate._trips_breaker(p_provider, headgate._as_gate(p_own), p_outcomes, p_blames, p_now);
+    of_provider := coalesce(p_own.closed_until <= p_now, true)
+        and headgate._trips_breaker(p_provider, p_gate, p_outcomes, p_blames, p_now);
+    is_suspected := of_provider
+        and of_operation
+        and p_gate.failures <= coalesce(p_own.failures, 0)
+        and exists (
+            select
+            from headgate.chunks as c
+            left join headgate.operation_gates as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+            where c.provider_id = p_provider.provider_id
+                and c.state in ('queued', 'leased')
+                and c.calls > 0
+                and coalesce(c.call_operation_id, c.operation_id) <> p_operation_id
+                and coalesce(k.opened, 0) = 0
+                and coalesce(k.closed_until <= p_now, true)
+        );
+    of_provider := of_provider and not is_suspected;
+end;
+$func$;
+
+-- An operation's breaker as its provider's: they are judged alike.
+create or replace function headgate._as_gate(p_own headgate.operation_gates)
+returns headgate.provider_gates
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_gate headgate.provider_gates;
+begin
+    v_gate.failures := coalesce(p_own.failures, 0);
+    v_gate.opened := coalesce(p_own.opened, 0);
+    v_gate.closed_until := p_own.closed_until;
+    v_gate.counted_since := p_own.counted_since;
+    v_gate.counted_faults := coalesce(p_own.counted_faults, 0);
+    v_gate.counted_answers := coalesce(p_own.counted_answers, 0);
+    return v_gate;
+end;
+$func$;
+
+-- Until when a breaker that opens now stays open: twice as long each time in a row.
+create or replace function headgate._cooled_at(
+    p_provider headgate.providers,
+    p_gate headgate.provider_gates,
+    p_now timestamptz
+)
+returns timestamptz
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select p_now + p_provider.breaker_cooldown * power(2, least(10, headgate._times_cooled(p_gate)));
+$func$;
+
+-- A provider that was only suspected has not been closed yet.
+create or replace function headgate._times_cooled(p_gate headgate.provider_gates)
+returns integer
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select case when p_gate.closed_until is null then 0 else p_gate.opened end;
+$func$;
+
+create or replace function headgate._breaker_reason(p_operation_id bigint)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select format('provider: the breaker of %s is open', o.name)
+    from headgate.operations as o
+    where o.operation_id = p_operation_id;
 $func$;
 
 -- Enough failures of the provider in a row, or too large a share of a minute's answers, this report's included; a failed probe
@@ -119,69 +231,6 @@ begin
         p_gate.counted_answers := p_gate.counted_answers + p_answers;
     end if;
     return p_gate;
-end;
-$func$;
-
--- Keep the gate's book: an answer closes the breaker, failures add up, a closing lasts until its time.
-create or replace function headgate._note_answers(
-    p_provider headgate.providers,
-    p_chunk headgate.chunks,
-    p_outcomes text[],
-    p_blames text[],
-    p_closing jsonb,
-    p_closed_until timestamptz,
-    p_reason text,
-    p_now timestamptz
-)
-returns void
-language plpgsql
-volatile
-set search_path = pg_catalog, pg_temp
-as $func$
-declare
-    v_report constant record := headgate._answers_of(p_outcomes, p_blames);
-    v_gate headgate.provider_gates;
-    v_trips boolean;
-begin
-    if p_chunk.calls = 0 then
-        return;  -- nobody was asked
-    end if;
-    select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id;
-    if v_report.faults > 0 or v_report.refusals > 0 or p_closing is not null
-        or v_report.answers > 0 and (
-            v_gate.failures > 0 or v_gate.refusals > 0 or v_gate.opened > 0 or v_gate.probe_chunk_id is not null
-            or v_gate.counted_since >= p_now - interval '1 minute'
-        )
-    then
-        select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id for update;
-        v_trips := headgate._trips_breaker(p_provider, v_gate, p_outcomes, p_blames, p_now);
-        v_gate := headgate._counted(v_gate, v_report.faults, v_report.answers, p_now);
-        if v_trips or v_gate.opened > 0 then
-            v_gate.counted_since := null;  -- a breaker that opens or closes begins anew
-        end if;
-        update headgate.provider_gates as g
-        set failures = case when v_report.answers > 0 or v_trips then 0 else g.failures + v_report.faults end,
-            refusals = case when v_report.answers > 0 then 0 else g.refusals + v_report.refusals end,
-            opened = case when v_trips then least(10, g.opened + 1) when v_report.answers > 0 then 0 else g.opened end,
-            counted_since = v_gate.counted_since,
-            counted_faults = v_gate.counted_faults,
-            counted_answers = v_gate.counted_answers,
-            probe_chunk_id = case when g.probe_chunk_id = p_chunk.chunk_id then null else g.probe_chunk_id end,
-            closed_until = greatest(
-                g.closed_until,
-                case when p_provider.quota is null or p_closing ->> 'until' is distinct from 'reset' then p_closed_until end,
-                case when v_trips then p_now + p_provider.breaker_cooldown * power(2, least(10, g.opened)) end
-            ),
-            closed_reason = coalesce(p_reason, case when v_trips then 'provider: the breaker is open' end, g.closed_reason)
-        where g.provider_id = p_provider.provider_id;
-    end if;
-    if p_closing ->> 'until' = 'reset' then
-        update headgate.quota_windows as w
-        set closed_until = w.closes_at
-        from headgate._window_at(p_provider, p_now) as b
-        where w.provider_id = p_provider.provider_id
-            and w.opened_at = b.opened_at;
-    end if;
 end;
 $func$;
 

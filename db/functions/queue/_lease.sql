@@ -51,7 +51,8 @@ begin
             v_run.pipeline, v_run.run_id, v_chunk.step, p_provider.name, v_operation.name,
             case
                 when v_operation.path is not null then headgate._call(
-                    v_operation, p_provider, v_requests.refused, p_is_probe,
+                    v_operation, p_provider, v_requests.refused,
+                    p_is_probe or exists (select from headgate.operation_gates as k where k.probe_chunk_id = v_chunk.chunk_id),
                     headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now)
                 )
                 when v_operation.handler is not null then headgate._handling(v_chunk, v_operation, p_now)

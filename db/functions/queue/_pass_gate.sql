@@ -1,4 +1,5 @@
--- The gate: request tokens of the last sixty seconds and the window's units, locked in this order, once per claim.
+-- The gate: request tokens of the last sixty seconds, breakers that are half open, and the window's units, locked in this order,
+-- once per claim.
 
 create or replace function headgate._pass_gate(
     p_provider headgate.providers,
@@ -16,17 +17,28 @@ declare
     v_granted bigint[] := '{}';
     v_calls integer := 0;
     v_tokens integer;
+    v_half_open jsonb;
+    v_operation_id bigint;
 begin
     if p_provider.requests_per_minute is not null or p_is_probe then
         v_tokens := headgate._tokens_left(p_provider, p_is_probe, p_now);
     end if;
+    if exists (select from headgate.operation_gates as k where k.opened > 0) then
+        v_half_open := headgate._lock_half_open(p_chunks, p_now);
+    end if;
 
     foreach v_chunk in array p_chunks loop
-        if v_tokens is null or v_calls + v_chunk.calls <= v_tokens then
-            if headgate._spend_lease(p_provider, v_chunk, p_now) then
-                v_granted := v_granted || v_chunk.chunk_id;
-                v_calls := v_calls + v_chunk.calls;
-            end if;
+        v_operation_id := coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
+        continue when v_calls + v_chunk.calls > v_tokens
+            or (v_half_open -> v_operation_id::text)::boolean is false  -- its probe is out
+            or not headgate._spend_lease(p_provider, v_chunk, p_now);
+        v_granted := v_granted || v_chunk.chunk_id;
+        v_calls := v_calls + v_chunk.calls;
+        if v_half_open ? v_operation_id::text then
+            v_half_open := v_half_open || jsonb_build_object(v_operation_id, false);
+            update headgate.operation_gates as k
+            set probe_chunk_id = v_chunk.chunk_id
+            where k.operation_id = v_operation_id;
         end if;
     end loop;
 
@@ -38,6 +50,27 @@ begin
     end if;
     return v_granted;
 end;
+$func$;
+
+-- Lock the breakers that are half open among these chunks' operations: for each, whether a probe may go now.
+create or replace function headgate._lock_half_open(
+    p_chunks headgate.chunks[],
+    p_now timestamptz
+)
+returns jsonb
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    select coalesce(jsonb_object_agg(h.operation_id, not headgate._is_shut(h.operation_id, p_now)), '{}')
+    from (
+        select k.operation_id
+        from headgate.operation_gates as k
+        where k.opened > 0
+            and k.operation_id in (select coalesce(u.call_operation_id, u.operation_id) from unnest(p_chunks) as u)
+        order by k.operation_id
+        for update
+    ) as h;
 $func$;
 
 -- Lock the gate, bring its slots up to now, and count what sixty seconds still allow. 0 when it has closed meanwhile, or
@@ -59,7 +92,7 @@ declare
     v_this_second integer;
 begin
     select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id for update;
-    if v_gate.closed_until > p_now or (v_gate.opened > 0) <> p_is_probe or headgate._is_probe_out(v_gate) then
+    if v_gate.closed_until > p_now or (v_gate.opened > 0) <> p_is_probe or v_gate.opened > 0 and headgate._is_leased(v_gate.probe_chunk_id) then
         return 0;
     elsif p_provider.requests_per_minute is null then
         return null;

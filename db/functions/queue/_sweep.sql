@@ -20,13 +20,14 @@ begin
         from headgate.chunks as c
         join headgate.process_executions as e using (execution_id)
         left join headgate.provider_gates as g using (provider_id)
+        left join headgate.operation_gates as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
         left join headgate.quota_windows as w
             on w.provider_id = c.provider_id and w.closed_until > v_now and v_now between w.opened_at and w.closes_at
         where e.status = 'running'
             and (
                 c.state = 'parked' and c.wake_at <= v_now
-                or c.state in ('queued', 'parked') and greatest(g.closed_until, w.closed_until) > v_now
-                    and greatest(g.closed_until, w.closed_until) > coalesce(c.park_until, v_now + (
+                or c.state in ('queued', 'parked') and greatest(g.closed_until, k.closed_until, w.closed_until) > v_now
+                    and greatest(g.closed_until, k.closed_until, w.closed_until) > coalesce(c.park_until, v_now + (
                         select o.patience from headgate.operations as o where o.operation_id = c.operation_id
                     ))
             )
@@ -78,7 +79,7 @@ begin
         select k.reason, array_agg(c.chunk_id) as chunk_ids
         from headgate.chunks as c
         join headgate.operations as o using (operation_id)
-        join headgate._closed_providers(p_now) as k on k.provider_id = c.provider_id
+        join headgate._closed_calls(p_chunk_ids, p_now) as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
         where c.chunk_id = any (p_chunk_ids)
             and k.closed_until > coalesce(c.park_until, p_now + o.patience)
         group by k.reason
@@ -92,10 +93,10 @@ begin
     with waiting as (
         update headgate.chunks as c
         set wake_at = k.closed_until
-        from headgate._closed_providers(p_now) as k
+        from headgate._closed_calls(p_chunk_ids, p_now) as k
         where c.chunk_id = any (p_chunk_ids)
             and c.state = 'parked'
-            and k.provider_id = c.provider_id
+            and k.operation_id = coalesce(c.call_operation_id, c.operation_id)
         returning c.chunk_id
     )
     select coalesce(array_agg(w.chunk_id), '{}') into v_waiting from waiting as w;
@@ -115,19 +116,6 @@ begin
     end if;
     return cardinality(p_chunk_ids);
 end;
-$func$;
-
--- The providers that are closed now, until when, and why.
-create or replace function headgate._closed_providers(p_now timestamptz)
-returns table (provider_id bigint, closed_until timestamptz, reason text)
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $func$
-    select p.provider_id, k.closed_until, k.reason
-    from headgate.providers as p
-    cross join lateral headgate._closing(p, null, '{}', '{}', p_now) as k
-    where k.closed_until > p_now;
 $func$;
 
 -- A message that is gone although its chunk waits for it (a restored or purged queue) is sent again.

@@ -54,7 +54,7 @@ begin
         headgate._live_closing(v_provider, v_chunk, p_closing, v_now), headgate._house_fault(v_results)
     );
     select * into v_closed from headgate._closing(
-        v_provider, v_closing, p_outcomes, p_blames, v_now
+        v_provider, v_call.operation_id, v_closing, p_outcomes, p_blames, v_now
     );
     v_fates := headgate._judge(
         v_chunk, v_call, p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_durations_ms,
@@ -69,7 +69,10 @@ begin
     if v_closing ->> 'until' = 'execution' then
         v_unstarted := headgate._end_unstarted(v_chunk, 'house: ' || coalesce(v_closing ->> 'reason', 'closed'), v_now);
     end if;
-    perform headgate._note_answers(v_provider, v_chunk, p_outcomes, p_blames, v_closing, v_closed.closed_until, v_closed.reason, v_now);
+    perform headgate._note_answers(
+        v_provider, v_call.operation_id, v_chunk, p_outcomes, p_blames, v_closing, v_closed.provider_until, v_closed.provider_reason,
+        v_now
+    );
     perform headgate._return_units(v_unstarted);
     perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
 

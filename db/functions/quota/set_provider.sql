@@ -1,4 +1,4 @@
--- The operator's hand on a provider: its limits, its address, and opening or closing it.
+-- The operator's hand on a provider: its limits, its address, and opening or closing it, or one of its operations.
 
 create or replace function headgate.set_provider(
     p_provider text,
@@ -14,8 +14,9 @@ declare
     v_old constant headgate.providers := headgate._provider(p_provider);
     v_known constant text[] := array[
         'base_url', 'quota', 'buffer', 'requests_per_minute', 'burst', 'max_in_flight', 'breaker_failures',
-        'breaker_share', 'breaker_cooldown', 'publication_lag', 'secret_name', 'closed_until', 'reason'
+        'breaker_share', 'breaker_cooldown', 'publication_lag', 'secret_name', 'closed_until', 'reason', 'operation'
     ];
+    v_operation_id constant bigint := headgate._operation_of(v_old, p_changes ->> 'operation');
     v_unknown text;
     v_closed_until timestamptz;
 begin
@@ -29,6 +30,18 @@ begin
         );
     end if;
 
+    if p_changes ? 'operation'
+        and (
+            v_operation_id is null
+            or not p_changes ? 'closed_until'
+            or p_changes - array['operation', 'closed_until', 'reason'] <> '{}'
+        )
+    then
+        perform headgate._raise(
+            'HG008', 'an operation of a provider can be closed and opened, nothing else',
+            'e.g. {"operation": "fundamentals_bulk", "closed_until": null}; the provider''s own settings in a call of their own'
+        );
+    end if;
     perform headgate._guard_secret(p_provider, p_changes);
 
     begin
@@ -58,7 +71,7 @@ begin
 
     if p_changes ? 'closed_until' then
         perform headgate._set_gate(
-            v_old.provider_id, v_closed_until, coalesce(p_changes ->> 'reason', 'closed by hand')
+            v_old.provider_id, v_operation_id, v_closed_until, coalesce(p_changes ->> 'reason', 'closed by hand')
         );
     end if;
     if p_changes ?| array['quota', 'buffer'] then
@@ -74,7 +87,7 @@ end;
 $func$;
 
 comment on function headgate.set_provider(text, jsonb) is
-    'Change a provider''s settings, or close it until a time and open it again (closed_until: null); returns how many were given.';
+    'Change a provider''s settings, or close it or its operation until a time and open it (closed_until: null); returns how many were given.';
 
 -- Where a secret is sent, and which, is the owner's to say: whoever may only plan could have it sent to a host of his own.
 create or replace function headgate._guard_secret(
@@ -96,9 +109,41 @@ begin
 end;
 $func$;
 
--- Close the gate until a time, or open it and forget the breaker and the provider's own closing (null).
+-- The operation that is meant, which must be one of the provider's; null when none is.
+create or replace function headgate._operation_of(
+    p_provider headgate.providers,
+    p_operation text
+)
+returns bigint
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_operation_id bigint;
+begin
+    select o.operation_id into v_operation_id
+    from headgate.operations as o
+    where o.provider_id = p_provider.provider_id
+        and o.name = p_operation
+        and o.path is not null;
+    if not found and p_operation is not null then
+        perform headgate._raise(
+            'HG004', format('provider %s is not called by an operation %s', p_provider.name, quote_literal(p_operation)),
+            'its operations: ' || headgate._names(array(
+                select o.name from headgate.operations as o where o.provider_id = p_provider.provider_id and o.path is not null
+            ))
+        );
+    end if;
+    return v_operation_id;
+end;
+$func$;
+
+-- Close a gate until a time, or open it (null), and forget its breaker; with the provider, the breakers of its operations and the
+-- provider's own closing. What waited for it goes on.
 create or replace function headgate._set_gate(
     p_provider_id bigint,
+    p_operation_id bigint,
     p_closed_until timestamptz,
     p_reason text
 )
@@ -108,18 +153,45 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    update headgate.provider_gates as g
-    set closed_until = p_closed_until,
-        closed_reason = case when p_closed_until is not null then p_reason end,
-        failures = 0,
-        refusals = 0,
-        opened = 0,
-        counted_since = null,
-        counted_faults = 0,
-        counted_answers = 0,
-        probe_chunk_id = null
-    where g.provider_id = p_provider_id;
     if p_closed_until is null then
+        perform headgate._wake_parked(p_provider_id, p_operation_id);
+    end if;
+    if p_operation_id is null then
+        update headgate.provider_gates as g
+        set closed_until = p_closed_until,
+            closed_reason = case when p_closed_until is not null then p_reason end,
+            failures = 0,
+            refusals = 0,
+            opened = 0,
+            counted_since = null,
+            counted_faults = 0,
+            counted_answers = 0,
+            probe_chunk_id = null
+        where g.provider_id = p_provider_id;
+        delete from headgate.operation_gates as k
+        where k.operation_id in (
+            select l.operation_id
+            from headgate.operation_gates as l
+            join headgate.operations as o using (operation_id)
+            where o.provider_id = p_provider_id
+                and p_closed_until is null
+            order by l.operation_id
+            for update of l
+        );
+    else
+        insert into headgate.operation_gates as k (operation_id, closed_until, closed_reason)
+        values (p_operation_id, p_closed_until, case when p_closed_until is not null then 'provider: ' || p_reason end)
+        on conflict (operation_id) do update
+        set closed_until = excluded.closed_until,
+            closed_reason = excluded.closed_reason,
+            failures = 0,
+            opened = 0,
+            counted_since = null,
+            counted_faults = 0,
+            counted_answers = 0,
+            probe_chunk_id = null;
+    end if;
+    if p_closed_until is null and p_operation_id is null then
         update headgate.quota_windows as w
         set closed_until = null
         where w.provider_id = p_provider_id
@@ -127,6 +199,31 @@ begin
     end if;
     perform pg_notify('headgate_jobs', '');
 end;
+$func$;
+
+-- Chunks that were parked for the fault of what is open now need not wait any longer.
+create or replace function headgate._wake_parked(
+    p_provider_id bigint,
+    p_operation_id bigint
+)
+returns void
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    update headgate.chunks as c
+    set wake_at = headgate.clock()
+    where c.chunk_id = any (array(
+        select d.chunk_id
+        from headgate.chunks as d
+        where d.provider_id = p_provider_id
+            and (p_operation_id is null or coalesce(d.call_operation_id, d.operation_id) = p_operation_id)
+            and d.state = 'parked'
+            and d.wake_at > headgate.clock()
+            and d.park_reason like 'provider: %'
+        order by d.chunk_id
+        for update skip locked
+    ));
 $func$;
 
 -- Only the operator's word changes an open window: never below what is already booked.

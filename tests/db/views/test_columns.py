@@ -24,7 +24,10 @@ COLUMNS = {
         "provider opened_at closes_at usable reserved spent used_elsewhere remaining closed_until"
     ),
     "headgate.v_queue_depth": "queue ready leased parked oldest_at",
-    "headgate.v_provider_health": "provider state failures closed_until rate_tokens refusals",
+    "headgate.v_provider_health": (
+        "provider state failures closed_until rate_tokens refusals shut_operations"
+    ),
+    "headgate.v_operation_health": "operation provider state failures closed_until reason",
     "headgate.v_data_freshness": "operation group_key assets fresh stale never oldest_watermark",
     "headgate.v_execution_steps": (
         "pipeline run_id step status planned succeeded failed deferred skipped started_at"

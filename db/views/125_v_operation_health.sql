@@ -1,0 +1,31 @@
+-- How the breaker of each operation that makes calls stands, beside its provider's.
+
+drop view if exists headgate.v_operation_health cascade;
+
+create view headgate.v_operation_health as
+select
+    o.name as operation,
+    p.name as provider,
+    case
+        when k.closed_until > t.now then 'open'
+        when k.opened > 0 then 'half_open'
+        else 'closed'
+    end as state,
+    coalesce(k.failures, 0) as failures,
+    case when k.closed_until > t.now or k.opened > 0 then k.closed_until end as closed_until,
+    case when k.closed_until > t.now or k.opened > 0 then k.closed_reason end as reason
+from headgate.operations as o
+join headgate.providers as p using (provider_id)
+left join headgate.operation_gates as k using (operation_id)
+cross join (select headgate.clock() as now offset 0) as t
+where o.path is not null
+order by p.name, o.name;
+
+comment on view headgate.v_operation_health is 'How the breaker of each operation that makes calls stands; its provider''s comes on top.';
+comment on column headgate.v_operation_health.operation is 'The operation.';
+comment on column headgate.v_operation_health.provider is 'Whom it asks.';
+comment on column headgate.v_operation_health.state is
+    'closed: calls flow; open: it is not called until closed_until; half_open: one probe goes first.';
+comment on column headgate.v_operation_health.failures is 'Consecutive failures of its calls, which open its breaker.';
+comment on column headgate.v_operation_health.closed_until is 'It is not, or was not, called before; null: calls flow.';
+comment on column headgate.v_operation_health.reason is 'Why it is closed.';
