@@ -114,7 +114,10 @@ def _is_connection_failure(exc: psycopg.Error) -> bool:
 def _unreachable(exc: psycopg.Error, dsn: str | None) -> ServerUnreachable:
     said = exc.diag.message_primary or _reason(str(exc))
     if dsn is None:
-        return ServerUnreachable(f"the connection to PostgreSQL is gone: {said}")
+        return ServerUnreachable(
+            f"the connection to PostgreSQL is gone: {said}",
+            hint="once the server is there, run it again: nothing is done twice",
+        )
     return ServerUnreachable(f"cannot connect to {describe(dsn)}: {said}", hint=_connect_hint(said))
 
 

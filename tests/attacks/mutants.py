@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any, Final
 
@@ -62,6 +63,6 @@ def _change(draw: st.DrawFn, document: Any, how: str) -> None:
     elif how == "gone":
         del place[key]
     elif isinstance(place, list):
-        place.append(inner)
+        place.append(copy.deepcopy(inner))
     else:
-        place[f"{key} "] = inner
+        place[f"{key} "] = copy.deepcopy(inner)

@@ -92,9 +92,11 @@ def test_a_connection_that_breaks_is_told_as_such(database):
     with connect(database, "test") as connection:
         with connect(database, "test") as other:
             other.execute("select pg_terminate_backend(%s)", (connection.info.backend_pid,))
-        with pytest.raises(ServerUnreachable, match="the connection to PostgreSQL is gone"):
+        with pytest.raises(ServerUnreachable, match="the connection to PostgreSQL is gone") as gone:
             with mapped_errors():
                 connection.execute("select 1")
+
+    assert gone.value.hint == "once the server is there, run it again: nothing is done twice"
 
 
 def test_a_role_counts_only_on_the_embedded_server(tmp_path, database):

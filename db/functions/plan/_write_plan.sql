@@ -16,9 +16,11 @@ declare
     v_planned integer;
 begin
     perform headgate._enter_planning(p_execution, p_step, v_now);
-    if not p_is_round then
-        perform headgate._check_open(e) from headgate.process_executions as e where e.execution_id = p_execution.execution_id;
-    end if;
+    -- As it is now that nobody else can stop it: a round may run it again, but not once it is cancelled.
+    perform headgate._check_open(e)
+    from headgate.process_executions as e
+    where e.execution_id = p_execution.execution_id
+        and (not p_is_round or e.status = 'cancelled');
     for v_try in 1 .. 5 loop
         begin
             v_planned := headgate._write_chunks(p_execution, p_step, p_is_round, v_now);

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
+import psycopg
+import pytest
+
+from tests.db.conftest import Toys
 from tests.db.toy import Toy
 
 
@@ -141,3 +146,30 @@ def test_a_task_that_is_cleared_afterwards_opens_a_round_of_its_own(toy: Toy):
 
     (row,) = toy.call("enqueue_step", p_pipeline="plain", p_run_id="r1", p_step="a", p_attempt=2)
     assert (row["status"], row["planned"]) == ("running", 13)
+
+
+@pytest.mark.parametrize("how", ["retry_failed", "enqueue_step"])
+def test_who_waits_for_a_cancellation_opens_no_round(toys: Toys, how: str):
+    """The execution was running when it was looked up, and is cancelled by the time it may plan."""
+    one, two = toys.another(autocommit=False), toys.another()
+    failed(toys.one, 4)
+    one.call("cancel_execution", p_pipeline="plain", p_run_id="r1")
+    refused: list[str | None] = []
+
+    def again() -> None:
+        try:
+            if how == "retry_failed":
+                retry(two)
+            else:
+                two.enqueue(p_attempt=2)
+        except psycopg.Error as exc:
+            refused.append(exc.sqlstate)
+
+    waiting = threading.Thread(target=again)
+    waiting.start()
+    waiting.join(0.3)
+    assert waiting.is_alive(), "it waits for the cancellation"
+    one.connection.commit()
+    waiting.join()
+    assert refused == ["HG014"]
+    assert toys.one.chunks() == []
