@@ -5186,7 +5186,10 @@ CREATE FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at tim
         b.opened_at,
         b.closes_at,
         b.closed_until,
-        greatest(0, least(b.units_left - coalesce((p_used ->> p.provider_id::text)::bigint, 0), h.units_left)),
+        case  -- no quota and no share: no end
+            when coalesce(b.units_left, h.units_left) is not null
+                then greatest(0, least(b.units_left - coalesce((p_used ->> p.provider_id::text)::bigint, 0), h.units_left))
+        end,
         coalesce(h.units_left < b.units_left, false),
         coalesce((p_params #>> '{?,reserve}')::integer, q.reserve, 0)
     from headgate.providers as p
@@ -6419,10 +6422,11 @@ begin
             and c.jobs > 0
     ),
     stretch as materialized (
-        -- What assets with this watermark miss; null: more sessions than calls for the group could ever be worth.
+        -- What assets with this watermark miss; null: more sessions than calls for the group could ever be worth (of a few it is
+        -- told how much dearer they would be).
         select s.*, headgate._missing_sessions(
             n.call_provider_id, s.calendar, s.missing_from, p_at, p_is_daily,
-            least(n.most_calls, s.jobs, s.most_worth / greatest(1, n.call_units))::integer
+            least(n.most_calls, greatest(5, least(s.jobs, s.most_worth / greatest(1, n.call_units))))::integer
         ) as sessions
         from (
             select
@@ -6807,6 +6811,140 @@ end;
 $$;
 
 ALTER FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: asset_processing_state; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.asset_processing_state (
+    operation_id bigint NOT NULL,
+    asset_id bigint NOT NULL,
+    priority smallint NOT NULL,
+    next_due_at timestamp with time zone,
+    watermark timestamp with time zone,
+    chunk_id bigint,
+    succeeded_at timestamp with time zone,
+    attempts integer DEFAULT 0 NOT NULL,
+    consecutive_failures integer DEFAULT 0 NOT NULL,
+    last_error text,
+    last_failed_at timestamp with time zone,
+    reprocess_requested_at timestamp with time zone,
+    input_changed_at timestamp with time zone,
+    bulk_missed_at timestamp with time zone,
+    CONSTRAINT attempts_are_not_negative CHECK ((LEAST(attempts, consecutive_failures) >= 0))
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='10000', autovacuum_analyze_scale_factor='0.05');
+
+ALTER TABLE headgate.asset_processing_state OWNER TO headgate_owner;
+
+--
+-- Name: TABLE asset_processing_state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.asset_processing_state IS 'One need of one asset: how far it is, when it is due, who holds it.';
+
+--
+-- Name: COLUMN asset_processing_state.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.operation_id IS 'The need.';
+
+--
+-- Name: COLUMN asset_processing_state.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.asset_id IS 'The asset.';
+
+--
+-- Name: COLUMN asset_processing_state.priority; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.priority IS 'Ten times the operation''s priority plus the asset''s weight class; small goes first.';
+
+--
+-- Name: COLUMN asset_processing_state.next_due_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.next_due_at IS 'When it is, or became, due; null: not due, or left out after too many failures.';
+
+--
+-- Name: COLUMN asset_processing_state.watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.watermark IS 'How far its data reaches; midnight UTC for a date.';
+
+--
+-- Name: COLUMN asset_processing_state.chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.chunk_id IS 'The chunk that holds it; null: free.';
+
+--
+-- Name: COLUMN asset_processing_state.succeeded_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.succeeded_at IS 'Its last success.';
+
+--
+-- Name: COLUMN asset_processing_state.attempts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.attempts IS 'Attempts since the last success.';
+
+--
+-- Name: COLUMN asset_processing_state.consecutive_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.consecutive_failures IS 'Failures by its own fault since the last success; at 5 it leaves the delta until it is reset.';
+
+--
+-- Name: COLUMN asset_processing_state.last_error; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.last_error IS 'What went wrong last; null after a success.';
+
+--
+-- Name: COLUMN asset_processing_state.last_failed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.last_failed_at IS 'When it last failed by its own fault.';
+
+--
+-- Name: COLUMN asset_processing_state.reprocess_requested_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.reprocess_requested_at IS 'Somebody asked for it again; a job planned earlier does not clear it.';
+
+--
+-- Name: COLUMN asset_processing_state.input_changed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.input_changed_at IS 'An input changed; a job planned earlier does not clear it.';
+
+--
+-- Name: COLUMN asset_processing_state.bulk_missed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.bulk_missed_at IS 'A call for the whole group answered without this asset, or not at all: until its next success it is asked for alone.';
+
+--
+-- Name: _due_because(headgate.operations, headgate.asset_processing_state); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._due_because(p_operation headgate.operations, p_state headgate.asset_processing_state) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select case
+        when p_state.reprocess_requested_at > coalesce(p_state.succeeded_at, '-infinity') then 'asked for again'
+        when p_state.succeeded_at is null and p_operation.follows_operation_id is null then 'never done'
+        when p_operation.due_rule = 'session' then 'a session has closed since'
+        when p_operation.due_rule = 'every' then 'older than ' || p_operation.due_every
+        when p_operation.due_rule = 'after' then 'its inputs have changed'
+        else 'due by its rule'
+    end;
+$$;
+
+ALTER FUNCTION headgate._due_because(p_operation headgate.operations, p_state headgate.asset_processing_state) OWNER TO headgate_owner;
 
 --
 -- Name: _due_daily(bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7425,6 +7563,23 @@ CREATE FUNCTION headgate._explain_due(p_pipeline_id bigint, p_params jsonb, p_at
     SET enable_nestloop TO 'off'
     SET jit TO 'off'
     AS $$
+    with plan as materialized (
+        select p.* from headgate._plan(p_pipeline_id, p_params, p_at, p_quota) as p
+    ),
+    last_out as materialized (
+        -- What should be there by now: the last session of each calendar that the provider has published.
+        select k.operation_id, k.calendar, headgate._missing_sessions(
+            k.provider_id, k.calendar, (p_at at time zone 'UTC')::date - 30, p_at, false, 100
+        ) as sessions
+        from (
+            select distinct o.operation_id, o.provider_id, a.calendar
+            from plan as p
+            join headgate.operations as o using (operation_id)
+            join headgate.assets as a using (asset_id)
+            where o.due_rule = 'session'
+                and (p_assets is null or p.asset_id = any (p_assets))
+        ) as k
+    )
     select
         a.code,
         p.group_key,
@@ -7435,6 +7590,7 @@ CREATE FUNCTION headgate._explain_due(p_pipeline_id bigint, p_params jsonb, p_at
             'due_since', s.next_due_at,
             'watermark', headgate._request_time(s.watermark),
             'calendar', case when o.due_rule = 'session' then a.calendar end,
+            'expected_session', l.sessions[cardinality(l.sessions)],
             'expected_sessions', p.sessions,
             'failures', nullif(s.consecutive_failures, 0),
             'last_error', s.last_error,
@@ -7459,7 +7615,7 @@ CREATE FUNCTION headgate._explain_due(p_pipeline_id bigint, p_params jsonb, p_at
             when k.name is not null
                 then format('%s: %s units, %s more', k.name, p.other_cost, p.other_cost - p.cost)
         end
-    from headgate._plan(p_pipeline_id, p_params, p_at, p_quota) as p
+    from plan as p
     join headgate.operations as o using (operation_id)
     join headgate.providers as r on r.provider_id = p.provider_id
     join headgate.assets as a using (asset_id)
@@ -7469,6 +7625,7 @@ CREATE FUNCTION headgate._explain_due(p_pipeline_id bigint, p_params jsonb, p_at
     left join headgate.operation_gates as h
         on h.closed_until > p_at
         and h.operation_id = case when p.cover_no is not null then p.call_operation_id else p.operation_id end
+    left join last_out as l on l.operation_id = p.operation_id and l.calendar = a.calendar
     where p_assets is null
         or p.asset_id = any (p_assets);
 $$;
@@ -7488,18 +7645,13 @@ CREATE FUNCTION headgate._explain_skips(p_pipeline_id bigint, p_params jsonb, p_
         a.group_key,
         o.name,
         'skip',
-        case
-            when not a.is_active then 'the asset is not active'
-            when c.chunk_id is not null
-                then format('held by execution %s (chunk %s, %s)', e.run_id, c.chunk_id, c.state)
-            when s.consecutive_failures >= 5
+        case headgate._skipped_because(a.is_active, s, o, p_at)
+            when 'held by a run' then format('held by execution %s (chunk %s, %s)', e.run_id, c.chunk_id, c.state)
+            when 'left out after failures'
                 then format('left out after %s failures in a row: %s', s.consecutive_failures, s.last_error)
-            when s.next_due_at > p_at then format('not due before %s', s.next_due_at at time zone 'UTC')
-            when s.next_due_at is null and o.follows_operation_id is not null and s.succeeded_at is null
-                then format('opens when %s has succeeded', f.name)
-            when s.next_due_at is null and o.due_rule = 'after' then 'its inputs have not changed since'
-            when s.next_due_at is null then 'done'
-            else 'outside the run''s parameters'
+            when 'not due yet' then format('not due before %s', s.next_due_at at time zone 'UTC')
+            when 'opens later' then format('opens when %s has succeeded', f.name)
+            else headgate._skipped_because(a.is_active, s, o, p_at)
         end,
         jsonb_strip_nulls(jsonb_build_object(
             'due_since', s.next_due_at,
@@ -7564,121 +7716,6 @@ CREATE FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) RETUR
 $$;
 
 ALTER FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) OWNER TO headgate_owner;
-
---
--- Name: asset_processing_state; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.asset_processing_state (
-    operation_id bigint NOT NULL,
-    asset_id bigint NOT NULL,
-    priority smallint NOT NULL,
-    next_due_at timestamp with time zone,
-    watermark timestamp with time zone,
-    chunk_id bigint,
-    succeeded_at timestamp with time zone,
-    attempts integer DEFAULT 0 NOT NULL,
-    consecutive_failures integer DEFAULT 0 NOT NULL,
-    last_error text,
-    last_failed_at timestamp with time zone,
-    reprocess_requested_at timestamp with time zone,
-    input_changed_at timestamp with time zone,
-    bulk_missed_at timestamp with time zone,
-    CONSTRAINT attempts_are_not_negative CHECK ((LEAST(attempts, consecutive_failures) >= 0))
-)
-WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='10000', autovacuum_analyze_scale_factor='0.05');
-
-ALTER TABLE headgate.asset_processing_state OWNER TO headgate_owner;
-
---
--- Name: TABLE asset_processing_state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.asset_processing_state IS 'One need of one asset: how far it is, when it is due, who holds it.';
-
---
--- Name: COLUMN asset_processing_state.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.operation_id IS 'The need.';
-
---
--- Name: COLUMN asset_processing_state.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.asset_id IS 'The asset.';
-
---
--- Name: COLUMN asset_processing_state.priority; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.priority IS 'Ten times the operation''s priority plus the asset''s weight class; small goes first.';
-
---
--- Name: COLUMN asset_processing_state.next_due_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.next_due_at IS 'When it is, or became, due; null: not due, or left out after too many failures.';
-
---
--- Name: COLUMN asset_processing_state.watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.watermark IS 'How far its data reaches; midnight UTC for a date.';
-
---
--- Name: COLUMN asset_processing_state.chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.chunk_id IS 'The chunk that holds it; null: free.';
-
---
--- Name: COLUMN asset_processing_state.succeeded_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.succeeded_at IS 'Its last success.';
-
---
--- Name: COLUMN asset_processing_state.attempts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.attempts IS 'Attempts since the last success.';
-
---
--- Name: COLUMN asset_processing_state.consecutive_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.consecutive_failures IS 'Failures by its own fault since the last success; at 5 it leaves the delta until it is reset.';
-
---
--- Name: COLUMN asset_processing_state.last_error; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.last_error IS 'What went wrong last; null after a success.';
-
---
--- Name: COLUMN asset_processing_state.last_failed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.last_failed_at IS 'When it last failed by its own fault.';
-
---
--- Name: COLUMN asset_processing_state.reprocess_requested_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.reprocess_requested_at IS 'Somebody asked for it again; a job planned earlier does not clear it.';
-
---
--- Name: COLUMN asset_processing_state.input_changed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.input_changed_at IS 'An input changed; a job planned earlier does not clear it.';
-
---
--- Name: COLUMN asset_processing_state.bulk_missed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.asset_processing_state.bulk_missed_at IS 'A call for the whole group answered without this asset, or not at all: until its next success it is asked for alone.';
 
 --
 -- Name: assets; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -8535,6 +8572,38 @@ $$;
 ALTER FUNCTION headgate._is_leased(p_chunk_id bigint) OWNER TO headgate_owner;
 
 --
+-- Name: _is_selected(headgate.process_executions, bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_selected(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        exists (
+            select
+            from headgate._planned_operations(p_execution.pipeline_id, p_execution.params) as n
+            where n.operation_id = p_operation_id
+        )
+        -- By name: a code of then may not be known any more.
+        and coalesce((
+            select bool_or(i.item in (a.code, split_part(a.code, '.', 1)))
+            from headgate.pipeline_parameters as m
+            cross join jsonb_array_elements_text(nullif(p_execution.params -> m.name, 'null')) as i (item)
+            where m.pipeline_id = p_execution.pipeline_id
+                and m.effect = 'assets'
+        ), true)
+        and coalesce((
+            select bool_or(a.group_key = any (g.items) or coalesce(a.attributes ->> g.attribute = any (g.items), false))
+            from headgate._selected_groups(p_execution.pipeline_id, p_execution.params) as g
+        ), true)
+    from headgate.assets as a
+    where a.asset_id = p_asset_id;
+$$;
+
+ALTER FUNCTION headgate._is_selected(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint) OWNER TO headgate_owner;
+
+--
 -- Name: _is_shut(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8709,6 +8778,29 @@ end;
 $$;
 
 ALTER FUNCTION headgate._judge_health(p_severity text, p_subject text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _last_session_out(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._last_session_out(p_operation_id bigint, p_asset_id bigint, p_at timestamp with time zone) RETURNS TABLE(session date, published_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select s.session, s.closes_at + l.lag
+    from headgate.operations as o
+    join headgate.assets as a on a.asset_id = p_asset_id
+    cross join lateral (select headgate._publication_lag(o.provider_id, a.calendar) as lag) as l
+    join headgate.trading_sessions as s on s.calendar = a.calendar
+    where o.operation_id = p_operation_id
+        and o.due_rule = 'session'
+        and s.session between (p_at at time zone 'UTC')::date - 30 and (p_at at time zone 'UTC')::date + 1
+        and s.closes_at + l.lag <= p_at
+    order by s.session desc
+    limit 1;
+$$;
+
+ALTER FUNCTION headgate._last_session_out(p_operation_id bigint, p_asset_id bigint, p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _lease(text, headgate.providers, bigint[], boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9761,6 +9853,25 @@ $$;
 ALTER FUNCTION headgate._operation_of(p_provider headgate.providers, p_operation text) OWNER TO headgate_owner;
 
 --
+-- Name: _operations_of(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._operations_of(p_asset_id bigint) RETURNS TABLE(pipeline_id bigint, operation_id bigint, steps text[])
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select g.pipeline_id, o.operation_id, array_agg(g.step)
+    from headgate.assets as a
+    join headgate.operations as o using (universe)
+    join headgate.pipeline_steps as g
+        on o.name = any (g.operations) and (g.group_keys is null or a.group_key = any (g.group_keys))
+    where a.asset_id = p_asset_id
+    group by g.pipeline_id, o.operation_id;
+$$;
+
+ALTER FUNCTION headgate._operations_of(p_asset_id bigint) OWNER TO headgate_owner;
+
+--
 -- Name: _orphan_holds(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10577,6 +10688,25 @@ CREATE FUNCTION headgate._refusal(p_field text, p_code text) RETURNS text
 $$;
 
 ALTER FUNCTION headgate._refusal(p_field text, p_code text) OWNER TO headgate_owner;
+
+--
+-- Name: _refused_because(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._refused_because(p_reason text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select case
+        when p_reason = 'quota' then 'the units left end before its rank'
+        when p_reason = 'share' then 'its pipeline''s share of the window ends before its rank'
+        when p_reason = 'reserve' then 'a backfill, which leaves units for what is due later'
+        when p_reason = 'max_assets' then 'the run''s ceiling of assets is reached'
+        when p_reason = 'breaker' then 'its breaker is open'
+        when p_reason = 'closed' then 'its provider is closed'
+    end;
+$$;
+
+ALTER FUNCTION headgate._refused_because(p_reason text) OWNER TO headgate_owner;
 
 --
 -- Name: _render(text, headgate.assets, headgate.asset_processing_state, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11423,24 +11553,17 @@ ALTER FUNCTION headgate._send_step(p_execution headgate.process_executions, p_st
 CREATE FUNCTION headgate._sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_refusal text, p_run_at timestamp with time zone) RETURNS text
     LANGUAGE sql STABLE
     AS $$
-    select case
-            when p_state.reprocess_requested_at > coalesce(p_state.succeeded_at, '-infinity') then 'asked for again'
-            when p_state.succeeded_at is null and p_operation.follows_operation_id is null then 'never done'
-            when p_operation.due_rule = 'session' then 'a session has closed since ' || coalesce(
-                headgate._request_time(p_state.watermark), 'the beginning'
-            )
-            when p_operation.due_rule = 'every' then 'older than ' || p_operation.due_every
-            when p_operation.due_rule = 'after' then 'its inputs have changed'
-            else 'due by its rule'
+    select headgate._due_because(p_operation, p_state)
+        || case
+            when headgate._due_because(p_operation, p_state) = 'a session has closed since'
+                then ' ' || coalesce(headgate._request_time(p_state.watermark), 'the beginning')
+            else ''
         end
         || case
-            when p_refusal = 'quota' then '; the units left end before its rank: earliest ' || (p_run_at at time zone 'UTC')
-            when p_refusal = 'share' then '; its pipeline''s share of the window ends before its rank: earliest ' || (p_run_at at time zone 'UTC')
-            when p_refusal = 'reserve' then '; a backfill, which leaves units for what is due later: earliest ' || (p_run_at at time zone 'UTC')
-            when p_refusal = 'max_assets' then '; the run''s ceiling of assets is reached'
-            when p_refusal = 'breaker' then '; its breaker is open until ' || (p_run_at at time zone 'UTC')
-            when p_refusal = 'closed' then '; its provider is closed until ' || (p_run_at at time zone 'UTC')
-            else ''
+            when p_is_granted then ''
+            when p_refusal = 'max_assets' then '; ' || headgate._refused_because(p_refusal)
+            else '; ' || headgate._refused_because(p_refusal)
+                || case when p_refusal in ('closed', 'breaker') then ' until ' else ': earliest ' end || (p_run_at at time zone 'UTC')
         end;
 $$;
 
@@ -11675,6 +11798,28 @@ CREATE FUNCTION headgate._since(p_asset headgate.assets, p_state headgate.asset_
 $$;
 
 ALTER FUNCTION headgate._since(p_asset headgate.assets, p_state headgate.asset_processing_state) OWNER TO headgate_owner;
+
+--
+-- Name: _skipped_because(boolean, headgate.asset_processing_state, headgate.operations, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._skipped_because(p_is_active boolean, p_state headgate.asset_processing_state, p_operation headgate.operations, p_at timestamp with time zone) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select case
+        when not p_is_active then 'the asset is not active'
+        when p_state.chunk_id is not null then 'held by a run'
+        when p_state.consecutive_failures >= 5 then 'left out after failures'
+        when p_state.next_due_at > p_at then 'not due yet'
+        when p_state.next_due_at is not null then 'outside the run''s parameters'
+        when p_operation.follows_operation_id is not null and p_state.succeeded_at is null then 'opens later'
+        when p_operation.due_rule = 'after' and p_state.succeeded_at is null then 'its inputs have not changed yet'
+        when p_operation.due_rule = 'after' then 'its inputs have not changed since'
+        else 'done'
+    end;
+$$;
+
+ALTER FUNCTION headgate._skipped_because(p_is_active boolean, p_state headgate.asset_processing_state, p_operation headgate.operations, p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _spend_lease(headgate.providers, headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12543,6 +12688,38 @@ $$;
 ALTER FUNCTION headgate._unaffordable(p_chunk_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _universe_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._universe_of(p_code text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_universes constant text[] := array(
+        select distinct a.universe
+        from headgate.assets as a
+        where p_code in (a.code, split_part(a.code, '.', 1))
+    );
+begin
+    if cardinality(v_universes) = 0 then
+        perform headgate._raise(
+            'HG009', format('unknown asset: %s', coalesce(quote_literal(p_code), 'null')),
+            'codes look like AAPL.US; headgate.v_assets lists them'
+        );
+    elsif cardinality(v_universes) > 1 then
+        perform headgate._raise(
+            'HG010', format('%s is in several universes', quote_literal(p_code)), 'say which: ' || headgate._names(v_universes)
+        );
+    end if;
+
+    return v_universes[1];
+end;
+$$;
+
+ALTER FUNCTION headgate._universe_of(p_code text) OWNER TO headgate_owner;
+
+--
 -- Name: _universes(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12823,6 +13000,136 @@ end;
 $_$;
 
 ALTER FUNCTION headgate._what_if_params(p_pipeline headgate.pipelines, p_params jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _why_not(headgate.process_executions, bigint, bigint, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._why_not(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint, p_steps text[], OUT reason text, OUT evidence jsonb) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_at constant timestamptz := p_execution.started_at;
+    v_last record;
+begin
+    if v_at is null then
+        reason := 'no run of its pipeline is kept that started on this day';
+        evidence := '{}';
+        return;
+    end if;
+
+    select
+        max(d.ended_at) filter (where d.status in ('success', 'skipped')) as done_at,
+        max(d.ended_at) filter (where d.status = 'failed') as failed_at,
+        (array_agg(d.status order by d.ended_at desc))[1:5] as outcomes,
+        (array_agg(d.error order by d.ended_at desc) filter (where d.status = 'failed'))[1] as error
+    into v_last
+    from headgate.asset_processing_details as d
+    where d.asset_id = p_asset_id
+        and d.operation_id = p_operation_id
+        and d.ended_at < v_at;
+    reason := coalesce(
+        headgate._why_not_asked(p_execution, p_operation_id, p_asset_id, p_steps),
+        headgate._why_not_free(p_execution, p_operation_id, p_asset_id),
+        case
+            when v_last.outcomes = array_fill('failed'::text, array[5])
+                then 'left out after 5 failures in a row: ' || coalesce(v_last.error, 'no error was told')
+        end,
+        headgate._why_not_due(p_operation_id, p_asset_id, v_at, v_last.done_at)
+    );
+    evidence := jsonb_strip_nulls(jsonb_build_object(
+        'last_done', v_last.done_at, 'last_failed', v_last.failed_at,
+        'last_session_out', (select l.session from headgate._last_session_out(p_operation_id, p_asset_id, v_at) as l),
+        'params', (
+            select jsonb_object_agg(m.name, p_execution.params -> m.name)
+            from headgate.pipeline_parameters as m
+            where m.pipeline_id = p_execution.pipeline_id
+                and reason = 'outside the run''s parameters'
+                and p_execution.params -> m.name <> m.default_value
+        )
+    ));
+end;
+$$;
+
+ALTER FUNCTION headgate._why_not(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint, p_steps text[], OUT reason text, OUT evidence jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _why_not_asked(headgate.process_executions, bigint, bigint, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._why_not_asked(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint, p_steps text[]) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(
+        (
+            select 'the run did not come to it: ' || string_agg(format('step %s was %s', t.step, t.status), ', ' order by t.position)
+            from headgate.process_steps as t
+            where t.execution_id = p_execution.execution_id
+                and t.step = any (p_steps)
+            having count(t.planned_at) = 0
+        ),
+        case when not headgate._is_selected(p_execution, p_operation_id, p_asset_id) then 'outside the run''s parameters' end
+    );
+$$;
+
+ALTER FUNCTION headgate._why_not_asked(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint, p_steps text[]) OWNER TO headgate_owner;
+
+--
+-- Name: _why_not_due(bigint, bigint, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._why_not_due(p_operation_id bigint, p_asset_id bigint, p_at timestamp with time zone, p_done_at timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when p_done_at is null and f.name is not null then format('not open before %s had succeeded', f.name)
+        when p_done_at is null then 'not due: nothing is kept of it before this run'
+        when o.due_rule = 'session' and l.session is null then 'not due: no session was out'
+        when o.due_rule = 'session' and l.published_at <= p_done_at then format(
+            'not due: %s, the last session that was out, had been asked for by %s', l.session, p_done_at at time zone 'UTC'
+        )
+        when o.due_rule = 'session' then format('not due: %s was out, but a later time had been set for it', l.session)
+        when o.due_rule = 'every' then format('not due: done on %s, and due every %s', p_done_at at time zone 'UTC', o.due_every)
+        when o.due_rule = 'after' then format('not due: its inputs had not changed since %s', p_done_at at time zone 'UTC')
+        else format('not due: done on %s', p_done_at at time zone 'UTC')
+    end
+    from headgate.operations as o
+    left join headgate.operations as f on f.operation_id = o.follows_operation_id
+    left join headgate._last_session_out(p_operation_id, p_asset_id, p_at) as l on true
+    where o.operation_id = p_operation_id;
+$$;
+
+ALTER FUNCTION headgate._why_not_due(p_operation_id bigint, p_asset_id bigint, p_at timestamp with time zone, p_done_at timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _why_not_free(headgate.process_executions, bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._why_not_free(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(
+        (
+            select format('in the hands of run %s', e.run_id)
+            from headgate.v_decisions as d
+            join headgate.operations as o on o.name = d.operation and o.operation_id = p_operation_id
+            join headgate.process_executions as e on e.run_id = d.run_id and e.execution_id <> p_execution.execution_id
+            join headgate.pipelines as p on p.pipeline_id = e.pipeline_id and p.name = d.pipeline
+            where d.asset_id = p_asset_id
+                and d.decision = 'run'
+                and d.started_at <= p_execution.started_at
+                and (d.decided_at >= p_execution.started_at or d.outcome is null)
+            limit 1
+        ),
+        (select 'the asset is not active' from headgate.assets as a where a.asset_id = p_asset_id and not a.is_active)
+    );
+$$;
+
+ALTER FUNCTION headgate._why_not_free(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint) OWNER TO headgate_owner;
 
 --
 -- Name: _window_at(headgate.providers, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13660,6 +13967,47 @@ ALTER FUNCTION headgate.explain_plan(p_pipeline text, p_at timestamp with time z
 COMMENT ON FUNCTION headgate.explain_plan(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]) IS 'What a run would do and why, pair by pair, at another time, quota or parameters if given; changes nothing.';
 
 --
+-- Name: explain_quota(text, timestamp with time zone, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.explain_quota(p_pipeline text, p_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_quota integer DEFAULT NULL::integer, p_params jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(provider text, usable bigint, units_left bigint, opened_at timestamp with time zone, closes_at timestamp with time zone, closed_until timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_at constant timestamptz := coalesce(p_at, headgate.clock());
+    v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
+    v_params constant jsonb := headgate._what_if_params(v_pipeline, p_params);
+begin
+    perform headgate._check_quota_value(p_quota);
+    return query
+    select
+        p.name,
+        least(p_quota, headgate._own_quota(v_pipeline.pipeline_id, v_params), p.quota - p.quota_buffer)::bigint,
+        b.units_left,
+        b.opened_at,
+        b.closes_at,
+        b.closed_until
+    from headgate._budgets(v_pipeline.pipeline_id, v_params, v_at, p_quota) as b
+    join headgate.providers as p using (provider_id)
+    where p.provider_id in (
+        select n.provider_id from headgate._needs(v_pipeline.pipeline_id, v_params) as n
+        union all
+        select n.call_provider_id from headgate._needs(v_pipeline.pipeline_id, v_params) as n
+    )
+    order by p.name;
+end;
+$$;
+
+ALTER FUNCTION headgate.explain_quota(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION explain_quota(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.explain_quota(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) IS 'What a run of the pipeline could spend with each of its providers, and until when: usable units of the window, and those left.';
+
+--
 -- Name: explain_summary(text, timestamp with time zone, integer, jsonb, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13698,6 +14046,77 @@ ALTER FUNCTION headgate.explain_summary(p_pipeline text, p_at timestamp with tim
 --
 
 COMMENT ON FUNCTION headgate.explain_summary(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]) IS 'explain_plan in totals: how many pairs and units would run, per group, operation and decision.';
+
+--
+-- Name: explain_totals(text, timestamp with time zone, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_quota integer DEFAULT NULL::integer, p_params jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(group_key text, operation text, decision text, reason text, provider text, count bigint, units bigint, run_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_nestloop TO 'off'
+    SET jit TO 'off'
+    AS $$
+declare
+    v_at constant timestamptz := coalesce(p_at, headgate.clock());
+    v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
+    v_params constant jsonb := headgate._what_if_params(v_pipeline, p_params);
+begin
+    perform headgate._check_quota_value(p_quota);
+    return query
+    with plan as materialized (
+        select p.operation_id, p.asset_id, p.provider_id, p.is_granted, p.reason, p.units, p.run_at
+        from headgate._plan(v_pipeline.pipeline_id, v_params, v_at, p_quota) as p
+    ),
+    covered as materialized (
+        -- The pipeline's operations, each with the groups that some step of it takes.
+        select o.operation_id, bool_or(g.group_keys is null) as is_whole, array_agg(u.group_key) as group_keys
+        from headgate.pipeline_steps as g
+        join headgate.operations as o on o.name = any (g.operations)
+        left join unnest(g.group_keys) as u (group_key) on true
+        where g.pipeline_id = v_pipeline.pipeline_id
+        group by o.operation_id
+    ),
+    judged as (
+        select
+            a.group_key,
+            s.operation_id,
+            coalesce(p.provider_id, o.provider_id) as provider_id,
+            case when p.is_granted then 'run' when p.asset_id is not null then 'defer' else 'skip' end as decision,
+            case
+                when p.is_granted then headgate._due_because(o, s)
+                when p.asset_id is not null then headgate._refused_because(p.reason)
+                else headgate._skipped_because(a.is_active, s, o, v_at)
+            end as reason,
+            p.units,
+            p.run_at
+        from headgate.asset_processing_state as s
+        join covered as c using (operation_id)
+        join headgate.operations as o using (operation_id)
+        join headgate.assets as a using (asset_id)
+        left join plan as p on p.operation_id = s.operation_id and p.asset_id = s.asset_id
+        where c.is_whole
+            or a.group_key = any (c.group_keys)
+    )
+    select
+        j.group_key, o.name, j.decision, j.reason, r.name, count(*), coalesce(sum(j.units), 0)::bigint,
+        min(j.run_at) filter (where j.decision = 'defer')
+    from judged as j
+    join headgate.operations as o using (operation_id)
+    join headgate.providers as r on r.provider_id = j.provider_id
+    group by j.group_key, o.operation_id, o.name, j.decision, j.reason, r.name
+    order by array_position(array['run', 'defer', 'skip'], j.decision), j.group_key, o.operation_id, j.reason;
+end;
+$$;
+
+ALTER FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) IS 'The plan counted, with what is not due: pairs and units per group, operation, decision and reason; the earliest time for what waits.';
 
 --
 -- Name: extend_leases(text, bigint[], integer[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13794,33 +14213,34 @@ CREATE FUNCTION headgate.find_asset(p_universe text, p_code text) RETURNS bigint
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+    v_universe constant text := coalesce(p_universe, headgate._universe_of(p_code));
     v_asset_ids bigint[];
     v_codes text[];
 begin
     select array_agg(a.asset_id), array_agg(a.code)
     into v_asset_ids, v_codes
     from headgate.assets as a
-    where a.universe = p_universe
+    where a.universe = v_universe
         and a.code = p_code;
 
     if v_asset_ids is null then
         select array_agg(a.asset_id), array_agg(a.code)
         into v_asset_ids, v_codes
         from headgate.assets as a
-        where a.universe = p_universe
+        where a.universe = v_universe
             and split_part(a.code, '.', 1) = p_code;
     end if;
 
     if v_asset_ids is null then
         perform headgate._raise(
             'HG009',
-            format('unknown asset in universe %s: %s', p_universe, coalesce(quote_literal(p_code), 'null')),
+            format('unknown asset in universe %s: %s', v_universe, coalesce(quote_literal(p_code), 'null')),
             'codes look like AAPL.US; headgate.v_assets lists them'
         );
     elsif cardinality(v_asset_ids) > 1 then
         perform headgate._raise(
             'HG010',
-            format('%s is ambiguous in universe %s', quote_literal(p_code), p_universe),
+            format('%s is ambiguous in universe %s', quote_literal(p_code), v_universe),
             'say which: ' || headgate._names(v_codes)
         );
     end if;
@@ -13835,7 +14255,7 @@ ALTER FUNCTION headgate.find_asset(p_universe text, p_code text) OWNER TO headga
 -- Name: FUNCTION find_asset(p_universe text, p_code text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.find_asset(p_universe text, p_code text) IS 'The asset a code, or an unambiguous bare symbol, means in a universe.';
+COMMENT ON FUNCTION headgate.find_asset(p_universe text, p_code text) IS 'The asset a code, or an unambiguous bare symbol, means in a universe; null: in the only one that has it.';
 
 --
 -- Name: forecast(text, integer, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15170,6 +15590,51 @@ ALTER FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) OWNER TO 
 --
 
 COMMENT ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) IS 'Add or change assets of a universe: an array of {code, group_key, calendar, attributes, weight, is_active}; returns counts.';
+
+--
+-- Name: why(text, date, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.why(p_asset text, p_on date, p_universe text DEFAULT NULL::text) RETURNS TABLE(operation text, pipeline text, run_id text, decision text, outcome text, reason text, units integer, evidence jsonb, decided_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_asset_id constant bigint := headgate.find_asset(p_universe, p_asset);
+    v_from constant timestamptz := p_on::timestamp at time zone 'UTC';
+    v_until constant timestamptz := v_from + interval '24 hours';
+begin
+    return query
+    with decided as materialized (
+        select d.*
+        from headgate.v_decisions as d
+        where d.asset_id = v_asset_id
+            and d.decided_at >= v_from
+            and coalesce(d.started_at, d.decided_at) < v_until
+            and (d.decided_at < v_until or d.started_at >= v_from)
+    )
+    select d.operation, d.pipeline, d.run_id, d.decision, d.outcome, d.reason, d.units, d.evidence, d.decided_at
+    from decided as d
+    union all
+    select o.name, p.name, e.run_id, 'skip', null, k.reason, 0, k.evidence, coalesce(e.started_at, v_from)
+    from headgate._operations_of(v_asset_id) as n
+    join headgate.operations as o using (operation_id)
+    join headgate.pipelines as p using (pipeline_id)
+    left join headgate.process_executions as e
+        on e.pipeline_id = n.pipeline_id and e.started_at >= v_from and e.started_at < v_until
+    cross join lateral headgate._why_not(e, n.operation_id, v_asset_id, n.steps) as k
+    where not exists (select from decided as d where d.operation = o.name and (d.run_id = e.run_id or e.run_id is null))
+    order by 9, 1;
+end;
+$$;
+
+ALTER FUNCTION headgate.why(p_asset text, p_on date, p_universe text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION why(p_asset text, p_on date, p_universe text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.why(p_asset text, p_on date, p_universe text) IS 'What became of an asset on a day (UTC), operation by operation: what was decided in each run and its outcome, or what kept it out.';
 
 --
 -- Name: bar_revisions; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
@@ -18677,6 +19142,8 @@ CREATE VIEW headgate.v_deferrals AS
     d.reason,
         CASE d.reason
             WHEN 'quota'::text THEN 'the window''s units end before its rank'::text
+            WHEN 'share'::text THEN 'its pipeline''s share of the window ends before its rank'::text
+            WHEN 'reserve'::text THEN 'a backfill, which leaves units for what is due later'::text
             WHEN 'max_assets'::text THEN 'the run''s own ceiling of assets is reached'::text
             WHEN 'breaker'::text THEN 'the operation''s breaker is open for longer than its patience'::text
             WHEN 'closed'::text THEN 'the provider is closed for longer than its patience'::text
@@ -18685,6 +19152,8 @@ CREATE VIEW headgate.v_deferrals AS
     cardinality(d.asset_ids) AS assets,
     d.units,
     d.asset_ids,
+    d.evidence,
+    e.started_at,
     d.deferred_at
    FROM (((headgate.planner_deferrals d
      JOIN headgate.process_executions e USING (execution_id))
@@ -18754,10 +19223,169 @@ COMMENT ON COLUMN headgate.v_deferrals.units IS 'Units they would have cost.';
 COMMENT ON COLUMN headgate.v_deferrals.asset_ids IS 'Which assets.';
 
 --
+-- Name: COLUMN v_deferrals.evidence; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_deferrals.evidence IS 'What it rested on: units left, units ranked before, the earliest time to run.';
+
+--
+-- Name: COLUMN v_deferrals.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_deferrals.started_at IS 'When the execution started.';
+
+--
 -- Name: COLUMN v_deferrals.deferred_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
 COMMENT ON COLUMN headgate.v_deferrals.deferred_at IS 'When it was decided.';
+
+--
+-- Name: v_decisions; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_decisions AS
+ SELECT d.asset_id,
+    a.code AS asset,
+    o.name AS operation,
+    p.name AS pipeline,
+    e.run_id,
+    e.started_at,
+    d.decided_at,
+    d.decision,
+    d.outcome,
+    d.reason,
+    d.units,
+    d.evidence
+   FROM ((((( SELECT t.execution_id,
+            t.asset_id,
+            t.operation_id,
+            t.ended_at AS decided_at,
+            'run'::text AS decision,
+            t.status AS outcome,
+            COALESCE(t.error, t.reason) AS reason,
+            t.units,
+            jsonb_strip_nulls(jsonb_build_object('attempts', t.attempts, 'records', t.records, 'round', NULLIF(t.round, 1))) AS evidence
+           FROM headgate.asset_processing_details t
+        UNION ALL
+         SELECT c.execution_id,
+            u.asset_id,
+            c.operation_id,
+            c.planned_at AS decided_at,
+            'run'::text AS decision,
+            NULL::text AS outcome,
+                CASE
+                    WHEN (c.state = 'parked'::text) THEN format('waits until %s: %s'::text, (c.wake_at AT TIME ZONE 'UTC'::text), c.park_reason)
+                    ELSE c.state
+                END AS reason,
+                CASE
+                    WHEN (c.sessions IS NULL) THEN (c.units / cardinality(c.asset_ids))
+                    WHEN (u.nth = 1) THEN c.units
+                    ELSE 0
+                END AS units,
+            jsonb_strip_nulls(jsonb_build_object('chunk_id', c.chunk_id, 'runner', c.runner, 'leased_until', c.leased_until)) AS evidence
+           FROM (headgate.chunks c
+             CROSS JOIN LATERAL unnest(c.asset_ids) WITH ORDINALITY u(asset_id, nth))) d
+     JOIN headgate.assets a USING (asset_id))
+     JOIN headgate.operations o USING (operation_id))
+     LEFT JOIN headgate.process_executions e USING (execution_id))
+     LEFT JOIN headgate.pipelines p USING (pipeline_id))
+UNION ALL
+ SELECT u.asset_id,
+    a.code AS asset,
+    f.operation,
+    f.pipeline,
+    f.run_id,
+    f.started_at,
+    f.deferred_at AS decided_at,
+    'defer'::text AS decision,
+    NULL::text AS outcome,
+    f.meaning AS reason,
+    0 AS units,
+    f.evidence
+   FROM ((headgate.v_deferrals f
+     CROSS JOIN LATERAL unnest(f.asset_ids) u(asset_id))
+     JOIN headgate.assets a USING (asset_id));
+
+ALTER VIEW headgate.v_decisions OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_decisions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_decisions IS 'What was decided about each asset and what came of it: one row for a job that has ended, is under way, or had to wait.';
+
+--
+-- Name: COLUMN v_decisions.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_decisions.asset_id IS 'The asset.';
+
+--
+-- Name: COLUMN v_decisions.asset; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_decisions.asset IS 'Its code.';
+
+--
+-- Name: COLUMN v_decisions.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_decisions.operation IS 'The operation.';
+
+--
+-- Name: COLUMN v_decisions.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_decisions.pipeline IS 'The pipeline; null: the run is older than what is kept.';
+
+--
+-- Name: COLUMN v_decisions.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_decisions.run_id IS 'The run; null: it is older than what is kept.';
+
+--
+-- Name: COLUMN v_decisions.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_decisions.started_at IS 'When the run started.';
+
+--
+-- Name: COLUMN v_decisions.decided_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_decisions.decided_at IS 'When the job ended, or was put off; while it is under way: when it was planned.';
+
+--
+-- Name: COLUMN v_decisions.decision; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_decisions.decision IS 'run or defer.';
+
+--
+-- Name: COLUMN v_decisions.outcome; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_decisions.outcome IS 'Of what was run: success, failed, deferred, skipped or cancelled; null: it is under way.';
+
+--
+-- Name: COLUMN v_decisions.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_decisions.reason IS 'Why it had to wait, or why it did not succeed.';
+
+--
+-- Name: COLUMN v_decisions.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_decisions.units IS 'Units booked.';
+
+--
+-- Name: COLUMN v_decisions.evidence; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_decisions.evidence IS 'What the decision rested on, or what it took.';
 
 --
 -- Name: v_execution_steps; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -20869,6 +21497,12 @@ REVOKE ALL ON FUNCTION headgate._cure(p_chunk_ids bigint[], p_now timestamp with
 REVOKE ALL ON FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _due_because(p_operation headgate.operations, p_state headgate.asset_processing_state); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._due_because(p_operation headgate.operations, p_state headgate.asset_processing_state) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _due_daily(p_operation_ids bigint[], p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -21103,6 +21737,12 @@ REVOKE ALL ON FUNCTION headgate._is_fault(p_reason text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._is_leased(p_chunk_id bigint) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _is_selected(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_selected(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _is_shut(p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -21125,6 +21765,12 @@ REVOKE ALL ON FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation head
 --
 
 REVOKE ALL ON FUNCTION headgate._judge_health(p_severity text, p_subject text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _last_session_out(p_operation_id bigint, p_asset_id bigint, p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._last_session_out(p_operation_id bigint, p_asset_id bigint, p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -21325,6 +21971,12 @@ REVOKE ALL ON FUNCTION headgate._operation(p_operation text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._operation_of(p_provider headgate.providers, p_operation text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _operations_of(p_asset_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._operations_of(p_asset_id bigint) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _orphan_holds(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -21473,6 +22125,12 @@ REVOKE ALL ON FUNCTION headgate._refit_window(p_provider text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._refusal(p_field text, p_code text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _refused_because(p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._refused_because(p_reason text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _render(p_template text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -21649,6 +22307,12 @@ REVOKE ALL ON FUNCTION headgate._share_left(p_provider_id bigint, p_pipeline_id 
 REVOKE ALL ON FUNCTION headgate._since(p_asset headgate.assets, p_state headgate.asset_processing_state) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _skipped_because(p_is_active boolean, p_state headgate.asset_processing_state, p_operation headgate.operations, p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._skipped_because(p_is_active boolean, p_state headgate.asset_processing_state, p_operation headgate.operations, p_at timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _spend_lease(p_provider headgate.providers, p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -21805,6 +22469,12 @@ REVOKE ALL ON FUNCTION headgate._tune_queues() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._unaffordable(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _universe_of(p_code text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._universe_of(p_code text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _universes(p_pipeline_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -21851,6 +22521,30 @@ REVOKE ALL ON FUNCTION headgate._wake_parked(p_provider_id bigint, p_operation_i
 --
 
 REVOKE ALL ON FUNCTION headgate._what_if_params(p_pipeline headgate.pipelines, p_params jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _why_not(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint, p_steps text[], OUT reason text, OUT evidence jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._why_not(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint, p_steps text[], OUT reason text, OUT evidence jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _why_not_asked(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint, p_steps text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._why_not_asked(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint, p_steps text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _why_not_due(p_operation_id bigint, p_asset_id bigint, p_at timestamp with time zone, p_done_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._why_not_due(p_operation_id bigint, p_asset_id bigint, p_at timestamp with time zone, p_done_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _why_not_free(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._why_not_free(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _window_at(p_provider headgate.providers, p_at timestamp with time zone, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -21999,12 +22693,28 @@ GRANT ALL ON FUNCTION headgate.explain_plan(p_pipeline text, p_at timestamp with
 GRANT ALL ON FUNCTION headgate.explain_plan(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]) TO headgate_reader;
 
 --
+-- Name: FUNCTION explain_quota(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.explain_quota(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.explain_quota(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.explain_quota(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) TO headgate_reader;
+
+--
 -- Name: FUNCTION explain_summary(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate.explain_summary(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.explain_summary(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]) TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.explain_summary(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]) TO headgate_reader;
+
+--
+-- Name: FUNCTION explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) TO headgate_reader;
 
 --
 -- Name: FUNCTION extend_leases(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -22257,6 +22967,14 @@ GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO
 GRANT ALL ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) TO headgate_plan_maintenance;
 
 --
+-- Name: FUNCTION why(p_asset text, p_on date, p_universe text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.why(p_asset text, p_on date, p_universe text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.why(p_asset text, p_on date, p_universe text) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.why(p_asset text, p_on date, p_universe text) TO headgate_reader;
+
+--
 -- Name: TABLE bar_revisions; Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -22495,6 +23213,15 @@ GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_deferrals TO headgate_plan_maintenance;
+
+--
+-- Name: TABLE v_decisions; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_decisions TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_decisions TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_decisions TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_execution_steps; Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import subprocess
 import threading
@@ -145,13 +146,18 @@ def test_explains_and_runs_as_the_page_says(blog, cli):
     explained = cli(settings, "explain", "blog")
     cli(settings, "run", "blog")
 
-    assert squeezed(explained) == squeezed(block("group_key  operation").text)
+    assert timeless(explained) == timeless(block("as if it ran at").text)
     assert len(service.asked) == 200
     with connect(settings, "test") as connection:
         activity = connection.execute(block("v_today_processing_activity").text).fetchall()
         words = connection.execute("select distinct words from blog.word_counts").fetchall()
     assert as_lines(activity) == squeezed(block("v_today_processing_activity", after=True).text)
     assert [x["words"] for x in words] == [5 + 5 * 2]
+
+
+def timeless(text: str) -> list[str]:
+    """Return the lines of a text, whatever the times in it are."""
+    return squeezed(re.sub(r"\d{4}-\d\d-\d\d [\d:]{8}[+-]\d\d:\d\d", "TIME", text))
 
 
 def test_some_posts_are_asked_for_with_fewer_comments_and_once_a_day(blog, cli):

@@ -24,13 +24,17 @@ begin
             ('headgate_planner', array[
                 'start_execution', 'discover_delta', 'check_quota', 'enqueue_step', 'step_status', 'execution_status',
                 'finalize_execution', 'run_pipeline', 'cancel_execution', 'retry_failed', 'skip_step', 'pause_pipeline',
-                'resume_pipeline', 'explain_plan', 'explain_summary', 'forecast', 'upsert_assets', 'set_asset_active', 'set_provider',
+                'resume_pipeline', 'explain_plan', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast', 'why', 'upsert_assets',
+                'set_asset_active', 'set_provider',
                 'reset_asset', 'find_asset', 'retain', 'reconcile_quota', 'required_secrets', 'applied_files', 'clock', 'trigger_pipeline',
                 'announce_order', 'report_step', 'step_errors', 'maintain_history', 'maintain_statistics', 'check_health',
                 'database_health', 'examine', 'repair'
             ]),
             ('headgate_runner', array['claim_jobs', 'complete_jobs', 'extend_leases', 'release_jobs', 'lose_lease', 'applied_files', 'clock']),
-            ('headgate_reader', array['explain_plan', 'explain_summary', 'forecast', 'find_asset', 'database_health', 'applied_files', 'clock'])
+            ('headgate_reader', array[
+                'explain_plan', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast', 'why', 'find_asset', 'database_health',
+                'applied_files', 'clock'
+            ])
         ) as g (role, functions)
     loop
         foreach v_name in array v_grant.functions loop

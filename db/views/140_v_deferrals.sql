@@ -11,6 +11,8 @@ select
     d.reason,
     case d.reason
         when 'quota' then 'the window''s units end before its rank'
+        when 'share' then 'its pipeline''s share of the window ends before its rank'
+        when 'reserve' then 'a backfill, which leaves units for what is due later'
         when 'max_assets' then 'the run''s own ceiling of assets is reached'
         when 'breaker' then 'the operation''s breaker is open for longer than its patience'
         when 'closed' then 'the provider is closed for longer than its patience'
@@ -19,6 +21,8 @@ select
     cardinality(d.asset_ids) as assets,
     d.units,
     d.asset_ids,
+    d.evidence,
+    e.started_at,
     d.deferred_at
 from headgate.planner_deferrals as d
 join headgate.process_executions as e using (execution_id)
@@ -36,4 +40,6 @@ comment on column headgate.v_deferrals.meaning is 'The reason in words.';
 comment on column headgate.v_deferrals.assets is 'How many assets.';
 comment on column headgate.v_deferrals.units is 'Units they would have cost.';
 comment on column headgate.v_deferrals.asset_ids is 'Which assets.';
+comment on column headgate.v_deferrals.evidence is 'What it rested on: units left, units ranked before, the earliest time to run.';
+comment on column headgate.v_deferrals.started_at is 'When the execution started.';
 comment on column headgate.v_deferrals.deferred_at is 'When it was decided.';

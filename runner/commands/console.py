@@ -69,6 +69,13 @@ def print_table(rows: Iterable[Mapping[str, Any]], *columns: str) -> None:
     OUT.print(table)
 
 
+def print_lines(facts: Mapping[str, Any]) -> None:
+    """Print facts one below the other, indented."""
+    width = max(map(len, facts), default=0)
+    for name, value in facts.items():
+        print(f"    {name.replace('_', ' '):{width}}  {as_text(value)}")
+
+
 def as_text(value: Any) -> str:
     """Return a value as a person reads it."""
     match value:
@@ -82,6 +89,8 @@ def as_text(value: Any) -> str:
             return str(timedelta(seconds=round(value.total_seconds())))
         case datetime():
             return value.isoformat(sep=" ", timespec="seconds")
+        case list():
+            return ", ".join(map(as_text, value))
         case dict():
             return ", ".join(f"{k}={as_text(v)}" for k, v in value.items() if v is not None)
         case _:

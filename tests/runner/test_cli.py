@@ -18,7 +18,7 @@ import pytest
 from runner import cli
 from runner.database import connect, dsn_of
 from runner.settings import Settings
-from tests.runner.small_plan import write_plan
+from tests.runner.small_plan import start, write_plan
 from tests.servers import DB
 
 Run = Callable[..., SimpleNamespace]
@@ -222,7 +222,8 @@ def test_a_parameter_without_a_value_is_wrong_usage(run, database):
 def test_explain_tells_totals_pairs_and_one_asset(run, database, plan):
     write_plan(plan, assets=3)
 
-    totals = json.loads(run("explain", "small_shop", "--json", settings=database).out)["summary"]
+    found = json.loads(run("explain", "small_shop", "--json", settings=database).out)
+    totals = found["summary"]
     pairs = run("explain", "small_shop", "--rows", "2", "--json", settings=database)
     one = run("explain", "small_shop", "--asset", "T1", "--json", settings=database)
 
@@ -230,6 +231,79 @@ def test_explain_tells_totals_pairs_and_one_asset(run, database, plan):
     assert len(json.loads(pairs.out)["plan"]) == 2
     assert [x["asset"] for x in json.loads(one.out)["plan"]] == ["T1"]
     assert "look_shop" in run("explain", "small_shop", settings=database).out
+    assert found["totals"] == [
+        {"decision": "run", "jobs": 3, "units": 0},
+        {"decision": "defer", "jobs": 0, "units": 0},
+        {"decision": "skip", "jobs": 0, "units": 0},
+    ]
+    assert found["reasons"] == [
+        {"decision": "run", "reason": "never done", "jobs": 3, "units": 0, "earliest": None}
+    ]
+
+
+def test_explain_tells_what_the_quota_carries_and_when_the_rest_can_run(run, database, plan):
+    write_plan(
+        plan,
+        assets=5,
+        base_url="http://shop.test",
+        provider_columns={"quota": 6},
+        operation_columns={"units": 2},
+    )
+
+    found = json.loads(run("explain", "small_shop", "--json", settings=database).out)
+    shown = run("explain", "small_shop", settings=database).out
+
+    (quota,) = found["quota"]
+    assert (quota["usable"], quota["left"], quota["after_the_run"]) == (6, 6, 0)
+    assert [(x["decision"], x["jobs"], x["units"]) for x in found["totals"]] == [
+        ("run", 3, 6),
+        ("defer", 2, 4),
+        ("skip", 0, 0),
+    ]
+    (waits,) = [x for x in found["reasons"] if x["decision"] == "defer"]
+    assert (waits["reason"], waits["earliest"]) == (
+        "the units left end before its rank",
+        quota["until"],
+    )
+    assert shown.index("decision") < shown.index("after_the_run") < shown.index("group_key")
+    fewer = run("explain", "small_shop", "--quota", "2", "--rows", "9", "--json", settings=database)
+    assert [x["decision"] for x in json.loads(fewer.out)["plan"]] == ["run"] + ["defer"] * 4
+
+
+def test_explain_tells_an_asset_s_full_story(run, database, plan):
+    write_plan(
+        plan,
+        assets=2,
+        base_url="http://shop.test",
+        provider_columns={"quota": 1},
+        operation_columns={"units": 1},
+    )
+    start(plan)
+    plan.call("claim_jobs", p_runner="w1", p_max_chunks=1)  # starts the step
+    (chunk,) = plan.call("claim_jobs", p_runner="w1", p_max_chunks=1)
+    plan.call(
+        "complete_jobs",
+        p_runner="w1",
+        p_chunk_id=chunk["chunk_id"],
+        p_lease_no=chunk["lease_no"],
+        p_asset_ids=chunk["asset_ids"],
+        p_outcomes=["failed"],
+        p_errors=["it is broken"],
+    )
+
+    done = run("explain", "small_shop", "--asset", "T0", settings=database).out
+    waits = run("explain", "small_shop", "--asset", "T1", "--json", settings=database).out
+    both = run("explain", "small_shop", "--asset", "T0", "--asset", "T1", settings=database).out
+
+    assert "T0: group=G" in done
+    assert "look_shop: defer, never done; the units left end before its rank" in done
+    assert "last error" in done
+    assert "it is broken" in done.partition("last decisions:")[2]
+    (story,) = json.loads(waits)["assets"]
+    assert story["asset"]["code"] == "T1"
+    assert [x["decision"] for x in story["decisions"]] == ["defer"]
+    assert story["plan"][0]["evidence"]["units_short"] == 2
+    assert both.count("last decisions:") == 2
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -1,4 +1,5 @@
--- People type AAPL.US, or just AAPL; a bare symbol that fits several codes is an error that lists them.
+-- People type AAPL.US, or just AAPL; a bare symbol that fits several codes is an error that lists them. Without a universe, the
+-- only one that has such a code is meant.
 
 create or replace function headgate.find_asset(
     p_universe text,
@@ -11,33 +12,34 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
+    v_universe constant text := coalesce(p_universe, headgate._universe_of(p_code));
     v_asset_ids bigint[];
     v_codes text[];
 begin
     select array_agg(a.asset_id), array_agg(a.code)
     into v_asset_ids, v_codes
     from headgate.assets as a
-    where a.universe = p_universe
+    where a.universe = v_universe
         and a.code = p_code;
 
     if v_asset_ids is null then
         select array_agg(a.asset_id), array_agg(a.code)
         into v_asset_ids, v_codes
         from headgate.assets as a
-        where a.universe = p_universe
+        where a.universe = v_universe
             and split_part(a.code, '.', 1) = p_code;
     end if;
 
     if v_asset_ids is null then
         perform headgate._raise(
             'HG009',
-            format('unknown asset in universe %s: %s', p_universe, coalesce(quote_literal(p_code), 'null')),
+            format('unknown asset in universe %s: %s', v_universe, coalesce(quote_literal(p_code), 'null')),
             'codes look like AAPL.US; headgate.v_assets lists them'
         );
     elsif cardinality(v_asset_ids) > 1 then
         perform headgate._raise(
             'HG010',
-            format('%s is ambiguous in universe %s', quote_literal(p_code), p_universe),
+            format('%s is ambiguous in universe %s', quote_literal(p_code), v_universe),
             'say which: ' || headgate._names(v_codes)
         );
     end if;
@@ -47,4 +49,32 @@ end;
 $func$;
 
 comment on function headgate.find_asset(text, text) is
-    'The asset a code, or an unambiguous bare symbol, means in a universe.';
+    'The asset a code, or an unambiguous bare symbol, means in a universe; null: in the only one that has it.';
+
+create or replace function headgate._universe_of(p_code text)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_universes constant text[] := array(
+        select distinct a.universe
+        from headgate.assets as a
+        where p_code in (a.code, split_part(a.code, '.', 1))
+    );
+begin
+    if cardinality(v_universes) = 0 then
+        perform headgate._raise(
+            'HG009', format('unknown asset: %s', coalesce(quote_literal(p_code), 'null')),
+            'codes look like AAPL.US; headgate.v_assets lists them'
+        );
+    elsif cardinality(v_universes) > 1 then
+        perform headgate._raise(
+            'HG010', format('%s is in several universes', quote_literal(p_code)), 'say which: ' || headgate._names(v_universes)
+        );
+    end if;
+
+    return v_universes[1];
+end;
+$func$;

@@ -43,10 +43,11 @@ begin
             and c.jobs > 0
     ),
     stretch as materialized (
-        -- What assets with this watermark miss; null: more sessions than calls for the group could ever be worth.
+        -- What assets with this watermark miss; null: more sessions than calls for the group could ever be worth (of a few it is
+        -- told how much dearer they would be).
         select s.*, headgate._missing_sessions(
             n.call_provider_id, s.calendar, s.missing_from, p_at, p_is_daily,
-            least(n.most_calls, s.jobs, s.most_worth / greatest(1, n.call_units))::integer
+            least(n.most_calls, greatest(5, least(s.jobs, s.most_worth / greatest(1, n.call_units))))::integer
         ) as sessions
         from (
             select

@@ -75,7 +75,10 @@ as $func$
         b.opened_at,
         b.closes_at,
         b.closed_until,
-        greatest(0, least(b.units_left - coalesce((p_used ->> p.provider_id::text)::bigint, 0), h.units_left)),
+        case  -- no quota and no share: no end
+            when coalesce(b.units_left, h.units_left) is not null
+                then greatest(0, least(b.units_left - coalesce((p_used ->> p.provider_id::text)::bigint, 0), h.units_left))
+        end,
         coalesce(h.units_left < b.units_left, false),
         coalesce((p_params #>> '{?,reserve}')::integer, q.reserve, 0)
     from headgate.providers as p

@@ -68,6 +68,23 @@ set search_path = pg_catalog, pg_temp
 set enable_nestloop = off
 set jit = off
 as $func$
+    with plan as materialized (
+        select p.* from headgate._plan(p_pipeline_id, p_params, p_at, p_quota) as p
+    ),
+    last_out as materialized (
+        -- What should be there by now: the last session of each calendar that the provider has published.
+        select k.operation_id, k.calendar, headgate._missing_sessions(
+            k.provider_id, k.calendar, (p_at at time zone 'UTC')::date - 30, p_at, false, 100
+        ) as sessions
+        from (
+            select distinct o.operation_id, o.provider_id, a.calendar
+            from plan as p
+            join headgate.operations as o using (operation_id)
+            join headgate.assets as a using (asset_id)
+            where o.due_rule = 'session'
+                and (p_assets is null or p.asset_id = any (p_assets))
+        ) as k
+    )
     select
         a.code,
         p.group_key,
@@ -78,6 +95,7 @@ as $func$
             'due_since', s.next_due_at,
             'watermark', headgate._request_time(s.watermark),
             'calendar', case when o.due_rule = 'session' then a.calendar end,
+            'expected_session', l.sessions[cardinality(l.sessions)],
             'expected_sessions', p.sessions,
             'failures', nullif(s.consecutive_failures, 0),
             'last_error', s.last_error,
@@ -102,7 +120,7 @@ as $func$
             when k.name is not null
                 then format('%s: %s units, %s more', k.name, p.other_cost, p.other_cost - p.cost)
         end
-    from headgate._plan(p_pipeline_id, p_params, p_at, p_quota) as p
+    from plan as p
     join headgate.operations as o using (operation_id)
     join headgate.providers as r on r.provider_id = p.provider_id
     join headgate.assets as a using (asset_id)
@@ -112,6 +130,7 @@ as $func$
     left join headgate.operation_gates as h
         on h.closed_until > p_at
         and h.operation_id = case when p.cover_no is not null then p.call_operation_id else p.operation_id end
+    left join last_out as l on l.operation_id = p.operation_id and l.calendar = a.calendar
     where p_assets is null
         or p.asset_id = any (p_assets);
 $func$;
@@ -136,18 +155,13 @@ as $func$
         a.group_key,
         o.name,
         'skip',
-        case
-            when not a.is_active then 'the asset is not active'
-            when c.chunk_id is not null
-                then format('held by execution %s (chunk %s, %s)', e.run_id, c.chunk_id, c.state)
-            when s.consecutive_failures >= 5
+        case headgate._skipped_because(a.is_active, s, o, p_at)
+            when 'held by a run' then format('held by execution %s (chunk %s, %s)', e.run_id, c.chunk_id, c.state)
+            when 'left out after failures'
                 then format('left out after %s failures in a row: %s', s.consecutive_failures, s.last_error)
-            when s.next_due_at > p_at then format('not due before %s', s.next_due_at at time zone 'UTC')
-            when s.next_due_at is null and o.follows_operation_id is not null and s.succeeded_at is null
-                then format('opens when %s has succeeded', f.name)
-            when s.next_due_at is null and o.due_rule = 'after' then 'its inputs have not changed since'
-            when s.next_due_at is null then 'done'
-            else 'outside the run''s parameters'
+            when 'not due yet' then format('not due before %s', s.next_due_at at time zone 'UTC')
+            when 'opens later' then format('opens when %s has succeeded', f.name)
+            else headgate._skipped_because(a.is_active, s, o, p_at)
         end,
         jsonb_strip_nulls(jsonb_build_object(
             'due_since', s.next_due_at,
@@ -179,7 +193,66 @@ as $func$
         );
 $func$;
 
--- Why a due pair is due, and why it has to wait if it has. Meant to inline (no pinned path): it is asked once per pair.
+-- What keeps a pair out of the plan, in a few words. Meant to inline (no pinned path): it is asked once per pair.
+create or replace function headgate._skipped_because(
+    p_is_active boolean,
+    p_state headgate.asset_processing_state,
+    p_operation headgate.operations,
+    p_at timestamptz
+)
+returns text
+language sql
+immutable
+as $func$
+    select case
+        when not p_is_active then 'the asset is not active'
+        when p_state.chunk_id is not null then 'held by a run'
+        when p_state.consecutive_failures >= 5 then 'left out after failures'
+        when p_state.next_due_at > p_at then 'not due yet'
+        when p_state.next_due_at is not null then 'outside the run''s parameters'
+        when p_operation.follows_operation_id is not null and p_state.succeeded_at is null then 'opens later'
+        when p_operation.due_rule = 'after' and p_state.succeeded_at is null then 'its inputs have not changed yet'
+        when p_operation.due_rule = 'after' then 'its inputs have not changed since'
+        else 'done'
+    end;
+$func$;
+
+-- Why a pair is due. Meant to inline (no pinned path).
+create or replace function headgate._due_because(
+    p_operation headgate.operations,
+    p_state headgate.asset_processing_state
+)
+returns text
+language sql
+immutable
+as $func$
+    select case
+        when p_state.reprocess_requested_at > coalesce(p_state.succeeded_at, '-infinity') then 'asked for again'
+        when p_state.succeeded_at is null and p_operation.follows_operation_id is null then 'never done'
+        when p_operation.due_rule = 'session' then 'a session has closed since'
+        when p_operation.due_rule = 'every' then 'older than ' || p_operation.due_every
+        when p_operation.due_rule = 'after' then 'its inputs have changed'
+        else 'due by its rule'
+    end;
+$func$;
+
+-- Why a due pair has to wait. Meant to inline (no pinned path).
+create or replace function headgate._refused_because(p_reason text)
+returns text
+language sql
+immutable
+as $func$
+    select case
+        when p_reason = 'quota' then 'the units left end before its rank'
+        when p_reason = 'share' then 'its pipeline''s share of the window ends before its rank'
+        when p_reason = 'reserve' then 'a backfill, which leaves units for what is due later'
+        when p_reason = 'max_assets' then 'the run''s ceiling of assets is reached'
+        when p_reason = 'breaker' then 'its breaker is open'
+        when p_reason = 'closed' then 'its provider is closed'
+    end;
+$func$;
+
+-- Both in a sentence. Meant to inline (no pinned path): it is asked once per pair.
 create or replace function headgate._sentence(
     p_operation headgate.operations,
     p_state headgate.asset_processing_state,
@@ -191,23 +264,16 @@ returns text
 language sql
 stable
 as $func$
-    select case
-            when p_state.reprocess_requested_at > coalesce(p_state.succeeded_at, '-infinity') then 'asked for again'
-            when p_state.succeeded_at is null and p_operation.follows_operation_id is null then 'never done'
-            when p_operation.due_rule = 'session' then 'a session has closed since ' || coalesce(
-                headgate._request_time(p_state.watermark), 'the beginning'
-            )
-            when p_operation.due_rule = 'every' then 'older than ' || p_operation.due_every
-            when p_operation.due_rule = 'after' then 'its inputs have changed'
-            else 'due by its rule'
+    select headgate._due_because(p_operation, p_state)
+        || case
+            when headgate._due_because(p_operation, p_state) = 'a session has closed since'
+                then ' ' || coalesce(headgate._request_time(p_state.watermark), 'the beginning')
+            else ''
         end
         || case
-            when p_refusal = 'quota' then '; the units left end before its rank: earliest ' || (p_run_at at time zone 'UTC')
-            when p_refusal = 'share' then '; its pipeline''s share of the window ends before its rank: earliest ' || (p_run_at at time zone 'UTC')
-            when p_refusal = 'reserve' then '; a backfill, which leaves units for what is due later: earliest ' || (p_run_at at time zone 'UTC')
-            when p_refusal = 'max_assets' then '; the run''s ceiling of assets is reached'
-            when p_refusal = 'breaker' then '; its breaker is open until ' || (p_run_at at time zone 'UTC')
-            when p_refusal = 'closed' then '; its provider is closed until ' || (p_run_at at time zone 'UTC')
-            else ''
+            when p_is_granted then ''
+            when p_refusal = 'max_assets' then '; ' || headgate._refused_because(p_refusal)
+            else '; ' || headgate._refused_because(p_refusal)
+                || case when p_refusal in ('closed', 'breaker') then ' until ' else ': earliest ' end || (p_run_at at time zone 'UTC')
         end;
 $func$;

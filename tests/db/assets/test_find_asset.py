@@ -50,3 +50,15 @@ def test_another_universe_is_not_searched(town: Toy):
 
     with town.refused("HG009"):
         find(town, "EURUSD")
+
+
+def test_without_a_universe_the_only_one_that_has_the_code_is_searched(town: Toy):
+    town.upsert([{"code": "EURUSD", "group_key": "FX"}], universe="others")
+    found = town.value("find_asset", p_universe=None, p_code="EURUSD")
+
+    assert found == town.value("find_asset", p_universe="others", p_code="EURUSD")
+    town.upsert([{"code": "VOD.LSE", "group_key": "FX"}], universe="others")
+    with town.refused("HG010", "'VOD.LSE' is in several universes", "others, things"):
+        town.value("find_asset", p_universe=None, p_code="VOD.LSE")
+    with town.refused("HG009", "unknown asset: 'NOBODY'"):
+        town.value("find_asset", p_universe=None, p_code="NOBODY")

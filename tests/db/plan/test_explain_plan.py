@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.db.toy import Toy
+from tests.planner.world import arrange, loaded
 
 
 def explain(toy: Toy, pipeline: str = "library", **arguments: Any) -> list[dict[str, Any]]:
@@ -141,6 +142,13 @@ def test_another_quota_is_asked_about(toy: Toy):
     assert [x["decision"] for x in explain(toy, "plain", p_quota=0)] == ["defer"] * 3
 
 
+def test_a_provider_without_a_quota_sets_no_end(toy: Toy):
+    toy.tune("peek", units=3)
+    toy.add(4, "A", "others")
+
+    assert [(x["decision"], x["units"]) for x in explain(toy, "aside")] == [("run", 3)] * 4
+
+
 def test_a_ceiling_is_said(toy: Toy):
     toy.add(1, "W", "books")
 
@@ -170,6 +178,14 @@ def test_why_a_pair_is_due_is_said(toy: Toy):
     assert said["W0", "update"] == "a session has closed since 2024-03-04"
     assert said["W0", "sum"] == "never done"
     assert said["W6", "open"] == "never done"
+
+
+def test_the_session_that_should_be_there_is_told(toy: Toy):
+    arrange(toy, holidays=("2024-03-04",))
+    loaded(toy, 2, "W", "2024-02-29")
+
+    assert [x["evidence"]["expected_session"] for x in explain(toy)] == ["2024-03-01"] * 2
+    assert {x["alternative"] for x in explain(toy)} == {"update_all: 5 units, 3 more"}
 
 
 class TestSkips:
@@ -216,6 +232,16 @@ class TestSkips:
         toy.drain(says={"records": 0})
 
         assert self.skip(toy, book, "open") == "done"
+        assert self.skip(toy, book, "sum") == "its inputs have not changed yet"
+
+    def test_nothing_new(self, toy: Toy):
+        (book,) = toy.add(1, "W", "books")
+        toy.begin("west", pipeline="library")
+        toy.drain()
+        toy.finish(pipeline="library")
+        toy.begin("sum", run="r2", pipeline="library")
+        toy.drain()
+
         assert self.skip(toy, book, "sum") == "its inputs have not changed since"
 
     def test_opens_later(self, toy: Toy):

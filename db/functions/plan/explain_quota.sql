@@ -1,0 +1,41 @@
+-- What a run could spend: the same budgets that the plan is cut by.
+
+create or replace function headgate.explain_quota(
+    p_pipeline text,
+    p_at timestamptz default null,
+    p_quota integer default null,
+    p_params jsonb default '{}'
+)
+returns table (provider text, usable bigint, units_left bigint, opened_at timestamptz, closes_at timestamptz, closed_until timestamptz)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_at constant timestamptz := coalesce(p_at, headgate.clock());
+    v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
+    v_params constant jsonb := headgate._what_if_params(v_pipeline, p_params);
+begin
+    perform headgate._check_quota_value(p_quota);
+    return query
+    select
+        p.name,
+        least(p_quota, headgate._own_quota(v_pipeline.pipeline_id, v_params), p.quota - p.quota_buffer)::bigint,
+        b.units_left,
+        b.opened_at,
+        b.closes_at,
+        b.closed_until
+    from headgate._budgets(v_pipeline.pipeline_id, v_params, v_at, p_quota) as b
+    join headgate.providers as p using (provider_id)
+    where p.provider_id in (
+        select n.provider_id from headgate._needs(v_pipeline.pipeline_id, v_params) as n
+        union all
+        select n.call_provider_id from headgate._needs(v_pipeline.pipeline_id, v_params) as n
+    )
+    order by p.name;
+end;
+$func$;
+
+comment on function headgate.explain_quota(text, timestamptz, integer, jsonb) is
+    'What a run of the pipeline could spend with each of its providers, and until when: usable units of the window, and those left.';
