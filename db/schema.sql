@@ -5933,47 +5933,33 @@ $$;
 ALTER FUNCTION headgate._checked_name(p_function text) OWNER TO headgate_owner;
 
 --
--- Name: _claim(text, headgate.providers, text[], integer, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _claim(text, headgate.providers, text[], integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_may_end boolean, p_now timestamp with time zone) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_is_probe boolean;
-    v_taken record;
+    v_reach record;
     v_ended bigint[];
-    v_granted bigint[];
 begin
-    select o.is_probe into v_is_probe from headgate._openness(p_provider, p_now) as o where o.is_open;
-    if not found then
+    select * into v_reach from headgate._reach(p_provider, p_queues, p_max_chunks, p_now);
+    if v_reach.unfit = '{}' then
+        return query select * from headgate._grant(p_runner, p_provider, v_reach.fit, v_reach.unfit, v_reach.is_probe, p_now);
         return;
     end if;
 
-    select * into v_taken from headgate._take_messages(
-        p_provider, p_queues, case when v_is_probe then 1 else p_max_chunks end, p_now
-    );
-    if p_may_end and v_taken.unfit <> '{}' then
-        v_ended := headgate._end_unfit(v_taken.unfit, p_now);
-        perform headgate._put_back(c.queue, c.msg_id)
-        from unnest(v_taken.fit || v_taken.unfit) as c
-        where c.chunk_id <> all (v_ended);
-        return query select * from headgate._no_chunk(p_now, p_now);
-        return;
-    end if;
-    perform headgate._put_back(c.queue, c.msg_id) from unnest(v_taken.unfit) as c;
-    if v_taken.fit = '{}' then
-        return;
-    end if;
-
-    v_granted := headgate._pass_gate(p_provider, v_taken.fit, v_is_probe, p_now);
-    perform headgate._put_back(c.queue, c.msg_id) from unnest(v_taken.fit) as c where c.chunk_id <> all (v_granted);
-    return query select * from headgate._lease(p_runner, p_provider, v_granted, v_is_probe, p_now);
+    -- Either leases are given or what nobody may lease any more is ended, so that each locks what it needs in order.
+    v_ended := headgate._end_unfit(v_reach.unfit, p_now);
+    perform headgate._put_back(c.queue, c.msg_id)
+    from unnest(v_reach.fit || v_reach.unfit) as c
+    where c.chunk_id <> all (v_ended);
+    return query select * from headgate._no_chunk(p_now, p_now);
 end;
 $$;
 
-ALTER FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_may_end boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _close_execution(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8174,6 +8160,28 @@ end;
 $$;
 
 ALTER FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, OUT classes headgate.forecast_class[]) OWNER TO headgate_owner;
+
+--
+-- Name: _grant(text, headgate.providers, headgate.chunks[], headgate.chunks[], boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._grant(p_runner text, p_provider headgate.providers, p_fit headgate.chunks[], p_unfit headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone) RETURNS SETOF headgate.claimed_chunk
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_granted constant bigint[] := case
+        when p_fit = '{}' then '{}' else headgate._pass_gate(p_provider, p_fit, p_is_probe, p_now)
+    end;
+begin
+    perform headgate._put_back(c.queue, c.msg_id) from unnest(p_fit || p_unfit) as c where c.chunk_id <> all (v_granted);
+    if v_granted <> '{}' then
+        return query select * from headgate._lease(p_runner, p_provider, v_granted, p_is_probe, p_now);
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._grant(p_runner text, p_provider headgate.providers, p_fit headgate.chunks[], p_unfit headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _guard_secret(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10603,6 +10611,28 @@ $$;
 ALTER FUNCTION headgate._raise(p_code text, p_message text, p_hint text) OWNER TO headgate_owner;
 
 --
+-- Name: _reach(headgate.providers, text[], integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._reach(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone, OUT is_probe boolean, OUT fit headgate.chunks[], OUT unfit headgate.chunks[]) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    select o.is_probe into is_probe from headgate._openness(p_provider, p_now) as o where o.is_open;
+    if found then
+        select t.fit, t.unfit into fit, unfit
+        from headgate._take_messages(p_provider, p_queues, case when is_probe then 1 else p_max_chunks end, p_now) as t;
+    else
+        fit := '{}';
+        unfit := '{}';
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._reach(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone, OUT is_probe boolean, OUT fit headgate.chunks[], OUT unfit headgate.chunks[]) OWNER TO headgate_owner;
+
+--
 -- Name: _ready_steps(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12251,8 +12281,14 @@ declare
 begin
     fit := '{}';
     unfit := '{}';
-    foreach v_queue in array array[p_provider.name || '_high', p_provider.name || '_normal', p_provider.name || '_low'] loop
-        continue when p_queues is not null and v_queue <> all (p_queues);
+    for v_queue in
+        select q.queue
+        from unnest(array['_high', '_normal', '_low']) with ordinality as u (urgency, nth)
+        cross join lateral (select p_provider.name || u.urgency as queue) as q
+        where (p_queues is null or q.queue = any (p_queues))
+            and exists (select from headgate.chunks as c where c.queue = q.queue and c.msg_id is not null)
+        order by u.nth
+    loop
         exit when cardinality(fit) + cardinality(unfit) >= p_max_chunks;
         for v_message in
             select m.msg_id, m.message
@@ -13621,7 +13657,7 @@ begin
         select p.* from headgate.providers as p where p.name <> all (p_avoid) order by random()
     loop
         exit when p_max_chunks <= 0;
-        return query select * from headgate._claim(p_runner, v_provider, p_queues, p_max_chunks, true, v_now);
+        return query select * from headgate._claim(p_runner, v_provider, p_queues, p_max_chunks, v_now);
         if found then
             return;
         end if;
@@ -13690,12 +13726,19 @@ declare
     v_fates headgate.job_fate[];
     v_tally headgate.job_tally;
     v_unstarted headgate.chunks[] := '{}';
+    v_is_probe boolean;
+    v_fit headgate.chunks[];
+    v_unfit headgate.chunks[];
 begin
     perform headgate._check_report(
         p_asset_ids, p_outcomes, p_blames, p_payloads, p_closing, p_row_counts, cardinality(p_rows)
     );
     select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
-    select * into v_call from headgate.operations as o where o.operation_id = coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
+    if v_chunk.call_operation_id is null then
+        v_call := v_operation;
+    else
+        select * into v_call from headgate.operations as o where o.operation_id = v_chunk.call_operation_id;
+    end if;
     select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
 
     v_results := headgate._ingest(
@@ -13713,6 +13756,18 @@ begin
     );
 
     v_tally := headgate._tally(v_fates);
+    -- Who holds the gate or the window already asks again in a transaction of its own.
+    if p_claim > 0
+        and v_provider.name <> all (p_avoid)
+        and v_tally.refund = 0
+        and v_closing is null
+        and not coalesce('provider' = any (p_blames), false)
+    then
+        select r.is_probe, r.fit, r.unfit
+        into v_is_probe, v_fit, v_unfit
+        from headgate._reach(v_provider, p_queues, p_claim, v_now) as r;
+    end if;
+
     perform headgate._apply_fates(v_chunk, v_operation, v_fates, v_tally, v_now);
     if v_tally.parked > 0 then
         perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);
@@ -13727,15 +13782,8 @@ begin
     perform headgate._return_units(v_unstarted);
     perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
 
-    -- Who holds the gate or the window already asks again in a transaction of its own. We hold a step: of what the claim meets,
-    -- nothing is ended.
-    if p_claim > 0
-        and v_provider.name <> all (p_avoid)
-        and v_tally.refund = 0
-        and v_closing is null
-        and not coalesce('provider' = any (p_blames), false)
-    then
-        return query select * from headgate._claim(p_runner, v_provider, p_queues, p_claim, false, v_now);
+    if v_fit is not null then  -- we hold a step: nothing that was met is ended
+        return query select * from headgate._grant(p_runner, v_provider, v_fit, v_unfit, v_is_probe, v_now);
     end if;
 end;
 $$;
@@ -20597,6 +20645,18 @@ CREATE INDEX chunks_execution_idx ON headgate.chunks USING btree (execution_id, 
 COMMENT ON INDEX headgate.chunks_execution_idx IS 'Counts and ends what is in flight of a step.';
 
 --
+-- Name: chunks_queue_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX chunks_queue_idx ON headgate.chunks USING btree (queue) WHERE (msg_id IS NOT NULL);
+
+--
+-- Name: INDEX chunks_queue_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.chunks_queue_idx IS 'Which queues hold messages.';
+
+--
 -- Name: chunks_wake_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
 --
 
@@ -21425,10 +21485,10 @@ REVOKE ALL ON FUNCTION headgate._check_unpaused(p_pipeline headgate.pipelines) F
 REVOKE ALL ON FUNCTION headgate._checked_name(p_function text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_may_end boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_may_end boolean, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _close_execution(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -21651,6 +21711,12 @@ REVOKE ALL ON FUNCTION headgate._forecast_rule(p_params jsonb, p_at timestamp wi
 --
 
 REVOKE ALL ON FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, OUT classes headgate.forecast_class[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _grant(p_runner text, p_provider headgate.providers, p_fit headgate.chunks[], p_unfit headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._grant(p_runner text, p_provider headgate.providers, p_fit headgate.chunks[], p_unfit headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _guard_secret(p_provider text, p_changes jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -22101,6 +22167,12 @@ REVOKE ALL ON FUNCTION headgate._queues() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._raise(p_code text, p_message text, p_hint text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _reach(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone, OUT is_probe boolean, OUT fit headgate.chunks[], OUT unfit headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._reach(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone, OUT is_probe boolean, OUT fit headgate.chunks[], OUT unfit headgate.chunks[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _ready_steps(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -1,13 +1,12 @@
--- Claims of one provider: messages are read most urgent first, their chunks locked if nobody else has them, and, last, the gate
--- and the quota window move once for all that are granted. It starts from messages, so it skips and never waits. A claim either
--- gives leases or ends what nobody may lease any more, so that each locks what it needs in order.
+-- Claims of one provider, in two halves. Reach: messages are read most urgent first, their chunks locked if nobody else has them;
+-- it starts from messages, so it skips and never waits. Grant: the gate and the quota window move once for all, and leases are
+-- given. A completion reaches before it holds its step, so that others wait for the step no longer than they must.
 
 create or replace function headgate._claim(
     p_runner text,
     p_provider headgate.providers,
     p_queues text[],
     p_max_chunks integer,
-    p_may_end boolean,
     p_now timestamptz
 )
 returns setof headgate.claimed_chunk
@@ -16,35 +15,73 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_is_probe boolean;
-    v_taken record;
+    v_reach record;
     v_ended bigint[];
-    v_granted bigint[];
 begin
-    select o.is_probe into v_is_probe from headgate._openness(p_provider, p_now) as o where o.is_open;
-    if not found then
+    select * into v_reach from headgate._reach(p_provider, p_queues, p_max_chunks, p_now);
+    if v_reach.unfit = '{}' then
+        return query select * from headgate._grant(p_runner, p_provider, v_reach.fit, v_reach.unfit, v_reach.is_probe, p_now);
         return;
     end if;
 
-    select * into v_taken from headgate._take_messages(
-        p_provider, p_queues, case when v_is_probe then 1 else p_max_chunks end, p_now
-    );
-    if p_may_end and v_taken.unfit <> '{}' then
-        v_ended := headgate._end_unfit(v_taken.unfit, p_now);
-        perform headgate._put_back(c.queue, c.msg_id)
-        from unnest(v_taken.fit || v_taken.unfit) as c
-        where c.chunk_id <> all (v_ended);
-        return query select * from headgate._no_chunk(p_now, p_now);
-        return;
-    end if;
-    perform headgate._put_back(c.queue, c.msg_id) from unnest(v_taken.unfit) as c;
-    if v_taken.fit = '{}' then
-        return;
-    end if;
+    -- Either leases are given or what nobody may lease any more is ended, so that each locks what it needs in order.
+    v_ended := headgate._end_unfit(v_reach.unfit, p_now);
+    perform headgate._put_back(c.queue, c.msg_id)
+    from unnest(v_reach.fit || v_reach.unfit) as c
+    where c.chunk_id <> all (v_ended);
+    return query select * from headgate._no_chunk(p_now, p_now);
+end;
+$func$;
 
-    v_granted := headgate._pass_gate(p_provider, v_taken.fit, v_is_probe, p_now);
-    perform headgate._put_back(c.queue, c.msg_id) from unnest(v_taken.fit) as c where c.chunk_id <> all (v_granted);
-    return query select * from headgate._lease(p_runner, p_provider, v_granted, v_is_probe, p_now);
+-- Chunks within reach, locked: fit to be leased, or not.
+create or replace function headgate._reach(
+    p_provider headgate.providers,
+    p_queues text[],
+    p_max_chunks integer,
+    p_now timestamptz,
+    out is_probe boolean,
+    out fit headgate.chunks[],
+    out unfit headgate.chunks[]
+)
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    select o.is_probe into is_probe from headgate._openness(p_provider, p_now) as o where o.is_open;
+    if found then
+        select t.fit, t.unfit into fit, unfit
+        from headgate._take_messages(p_provider, p_queues, case when is_probe then 1 else p_max_chunks end, p_now) as t;
+    else
+        fit := '{}';
+        unfit := '{}';
+    end if;
+end;
+$func$;
+
+-- Leases for what is fit and passes the gate; the others are put back.
+create or replace function headgate._grant(
+    p_runner text,
+    p_provider headgate.providers,
+    p_fit headgate.chunks[],
+    p_unfit headgate.chunks[],
+    p_is_probe boolean,
+    p_now timestamptz
+)
+returns setof headgate.claimed_chunk
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_granted constant bigint[] := case
+        when p_fit = '{}' then '{}' else headgate._pass_gate(p_provider, p_fit, p_is_probe, p_now)
+    end;
+begin
+    perform headgate._put_back(c.queue, c.msg_id) from unnest(p_fit || p_unfit) as c where c.chunk_id <> all (v_granted);
+    if v_granted <> '{}' then
+        return query select * from headgate._lease(p_runner, p_provider, v_granted, p_is_probe, p_now);
+    end if;
 end;
 $func$;
 
@@ -93,8 +130,14 @@ declare
 begin
     fit := '{}';
     unfit := '{}';
-    foreach v_queue in array array[p_provider.name || '_high', p_provider.name || '_normal', p_provider.name || '_low'] loop
-        continue when p_queues is not null and v_queue <> all (p_queues);
+    for v_queue in
+        select q.queue
+        from unnest(array['_high', '_normal', '_low']) with ordinality as u (urgency, nth)
+        cross join lateral (select p_provider.name || u.urgency as queue) as q
+        where (p_queues is null or q.queue = any (p_queues))
+            and exists (select from headgate.chunks as c where c.queue = q.queue and c.msg_id is not null)
+        order by u.nth
+    loop
         exit when cardinality(fit) + cardinality(unfit) >= p_max_chunks;
         for v_message in
             select m.msg_id, m.message

@@ -31,7 +31,7 @@ begin
         select p.* from headgate.providers as p where p.name <> all (p_avoid) order by random()
     loop
         exit when p_max_chunks <= 0;
-        return query select * from headgate._claim(p_runner, v_provider, p_queues, p_max_chunks, true, v_now);
+        return query select * from headgate._claim(p_runner, v_provider, p_queues, p_max_chunks, v_now);
         if found then
             return;
         end if;

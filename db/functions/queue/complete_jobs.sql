@@ -39,12 +39,19 @@ declare
     v_fates headgate.job_fate[];
     v_tally headgate.job_tally;
     v_unstarted headgate.chunks[] := '{}';
+    v_is_probe boolean;
+    v_fit headgate.chunks[];
+    v_unfit headgate.chunks[];
 begin
     perform headgate._check_report(
         p_asset_ids, p_outcomes, p_blames, p_payloads, p_closing, p_row_counts, cardinality(p_rows)
     );
     select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
-    select * into v_call from headgate.operations as o where o.operation_id = coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
+    if v_chunk.call_operation_id is null then
+        v_call := v_operation;
+    else
+        select * into v_call from headgate.operations as o where o.operation_id = v_chunk.call_operation_id;
+    end if;
     select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
 
     v_results := headgate._ingest(
@@ -62,6 +69,18 @@ begin
     );
 
     v_tally := headgate._tally(v_fates);
+    -- Who holds the gate or the window already asks again in a transaction of its own.
+    if p_claim > 0
+        and v_provider.name <> all (p_avoid)
+        and v_tally.refund = 0
+        and v_closing is null
+        and not coalesce('provider' = any (p_blames), false)
+    then
+        select r.is_probe, r.fit, r.unfit
+        into v_is_probe, v_fit, v_unfit
+        from headgate._reach(v_provider, p_queues, p_claim, v_now) as r;
+    end if;
+
     perform headgate._apply_fates(v_chunk, v_operation, v_fates, v_tally, v_now);
     if v_tally.parked > 0 then
         perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);
@@ -76,15 +95,8 @@ begin
     perform headgate._return_units(v_unstarted);
     perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
 
-    -- Who holds the gate or the window already asks again in a transaction of its own. We hold a step: of what the claim meets,
-    -- nothing is ended.
-    if p_claim > 0
-        and v_provider.name <> all (p_avoid)
-        and v_tally.refund = 0
-        and v_closing is null
-        and not coalesce('provider' = any (p_blames), false)
-    then
-        return query select * from headgate._claim(p_runner, v_provider, p_queues, p_claim, false, v_now);
+    if v_fit is not null then  -- we hold a step: nothing that was met is ended
+        return query select * from headgate._grant(p_runner, v_provider, v_fit, v_unfit, v_is_probe, v_now);
     end if;
 end;
 $func$;

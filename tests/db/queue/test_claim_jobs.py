@@ -348,6 +348,7 @@ class TestMessages:
 
         assert len(toy.claim(chunks=5) + toy.claim(chunks=5)) == 1
         assert toy.units() == (0, 3)
+        toy.call("repair")  # nobody reads a queue in which no chunk travels
 
     def test_a_lost_message_is_sent_again(self, toy: Toy):
         toy.add(13)
