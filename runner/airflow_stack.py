@@ -54,8 +54,8 @@ class Service:
     command: Sequence[str]
     environ: Mapping[str, str]
     process: asyncio.subprocess.Process | None = None
-    groups: set[int] = field(default_factory=set)
-    """Every process it has had, by number: leaders of their groups."""
+    groups: dict[int, str | None] = field(default_factory=dict)
+    """Every process it has had, leaders of their groups: its number and when it began."""
 
 
 def services(home: AirflowHome, runners: int) -> list[Service]:
@@ -126,13 +126,11 @@ class Stack:
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is ours to answer
             )
-        service.groups.add(service.process.pid)
-        groups = sorted(set().union(*(x.groups for x in self._services)))
+        service.groups[service.process.pid] = birth(service.process.pid)
         state = {
-            "pid": os.getpid(),
             "url": self._home.url,
             "services": {x.name: x.process.pid for x in self._services if x.process},
-            "groups": {pid: birth(pid) for pid in groups if birth(pid)},
+            "groups": {pid: at for x in self._services for pid, at in x.groups.items()},
         }
         draft = self._state_file().with_suffix(".new")
         draft.write_text(json.dumps(state, indent=4) + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -15,7 +16,7 @@ from typing import Annotated
 import typer
 
 from runner import migrate as migration
-from runner.airflow_leftovers import alone, end_leftovers, read_state
+from runner.airflow_leftovers import alone, end_leftovers, holder, read_state
 from runner.airflow_settings import ADMIN_PASSWORD, LOGIN, AirflowHome, write_login
 from runner.airflow_stack import API_SERVER, PARTS, Stack, unhealthy_parts
 from runner.commands import console
@@ -59,21 +60,21 @@ def start(
 def stop() -> None:
     """Stop what `headgate airflow start` runs."""
     folder = AirflowHome(Settings.from_env(), PORT).folder
-    pid = read_state(folder).get("pid")
     deadline = time.monotonic() + STOP_SECONDS
-    has_asked = False
+    told = None
     while time.monotonic() < deadline:
         with alone(folder) as is_ours:
             if is_ours:
                 left = end_leftovers(folder)
-                console.say("Airflow has stopped" if has_asked or left else "Airflow did not run")
+                console.say("Airflow has stopped" if told or left else "Airflow did not run")
                 return
-        pid = read_state(folder).get("pid", pid)
-        if pid and not has_asked:
-            os.kill(pid, signal.SIGTERM)
-            has_asked = True
+        pid = holder(folder)
+        if pid and pid != told:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+            told = pid
         time.sleep(0.2)
-    raise HeadgateError(f"process {pid} did not stop", hint=f"the logs: {folder / 'logs'}")
+    raise HeadgateError(f"process {told} did not stop", hint=f"the logs: {folder / 'logs'}")
 
 
 @app.command(

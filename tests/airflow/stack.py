@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import Any
 
 import httpx
 import psutil
@@ -22,17 +23,13 @@ import psycopg
 
 from runner.database import connect
 from runner.errors import ServerUnreachable
-from runner.migrate import migrate
-from runner.server import Running as Postgres
-from runner.server import Server
 from runner.settings import Settings
 from tests.acceptance.house import wait_until
 from tests.plan import Plan, Row
-from tests.servers import DB, PARAMETERS, scratch_folder
-from tests.standin import Options, Process, spawn
 
 HEADGATE = (sys.executable, "-m", "runner", "airflow")
 START_SECONDS = 600.0
+INSTANCE = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 AIRFLOWS_OWN = ("::", "Trigger fired event", "trigger completed")
 
 
@@ -44,12 +41,11 @@ def free_port() -> int:
         return port
 
 
-@dataclass
-class Running:
-    """The stack that runs, seen through its two windows: Airflow's API and the plan."""
+@dataclass(kw_only=True)
+class Airflow:
+    """What `headgate airflow start` runs, seen through two windows: Airflow's API and the plan."""
 
     settings: Settings
-    standin: Process
     process: subprocess.Popen[str]
     port: int
     environ: dict[str, str]
@@ -95,6 +91,12 @@ class Running:
             self._client = httpx.Client(base_url=f"{url}/api/v2/", headers=headers, timeout=60)
         return self._client
 
+    def when(self, dag: str, run: str, task: str, event: str) -> datetime:
+        """Return when the first attempt's log says so."""
+        log = self.api(f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/1")
+        (line,) = (x for x in log["content"] if x["event"].startswith(event))
+        return datetime.fromisoformat(line["timestamp"])
+
     def last_line(self, dag: str, run: str, task: str, attempt: int = 1) -> str:
         """Return the last line of a task's log, as the page shows it."""
         log = self.api(f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{attempt}")
@@ -106,6 +108,12 @@ class Running:
     def runs(self, dag: str) -> dict[str, str]:
         """Return the states of a DAG's runs, as Airflow says."""
         return {x["dag_run_id"]: x["state"] for x in self.api(f"dags/{dag}/dagRuns")["dag_runs"]}
+
+    def seconds(self, dag: str, run: str) -> float:
+        """Return how long a run took, as Airflow says."""
+        found = self.api(f"dags/{dag}/dagRuns/{run}")
+        started, ended = (datetime.fromisoformat(found[x]) for x in ("start_date", "end_date"))
+        return (ended - started).total_seconds()
 
     def tasks(self, dag: str, run: str) -> dict[str, Row]:
         """Return the tasks of a run, as Airflow says."""
@@ -144,124 +152,74 @@ class Running:
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: self.pid(service) != pid, f"another {service}")
 
-    def busy_workers(self) -> list[str]:
-        """Return what Airflow's worker processes are at."""
-        children = psutil.Process(self.pid("scheduler")).children(recursive=True)
-        return [x for x in map(_title, children) if x and "<idle>" not in x]
+    def tasks_at_work(self) -> set[str]:
+        """Return the task instances that Airflow's worker processes are at, by their titles."""
+        found: set[str] = set()
+        for process in psutil.Process(self.pid("scheduler")).children(recursive=True):
+            with suppress(psutil.Error):
+                found |= set(INSTANCE.findall(" ".join(process.cmdline())))
+        return found
 
     def said(self) -> str:
         """Return what the command has said so far."""
-        return (self.settings.home / "said.log").read_text()
+        return said_file(self.settings).read_text()
+
+    def wait_until_healthy(self) -> None:
+        """Wait until the command has said that it is."""
+        wait_until(
+            lambda: self.process.poll() is not None or "password:" in self.said(),
+            "a healthy Airflow",
+            START_SECONDS,
+        )
+        assert self.process.poll() is None, self.said()
+
+    def close(self) -> None:
+        """Close what looks through the windows."""
+        if self._plan is not None:
+            self._plan.connection.close()
+        if self._client is not None:
+            self._client.close()
 
 
-@contextmanager
-def running(folder: Path) -> Iterator[Running]:
-    """Start everything once; stop it at the end, and prove that nothing is left."""
-    for dags in (DB.parent / "dags", Path(__file__).parent / "dags"):
-        ignore = shutil.ignore_patterns("__*")
-        shutil.copytree(dags, folder / "dags", ignore=ignore, dirs_exist_ok=True)
-    with scratch_folder() as home, spawn(Options(quota=None, rate=None)) as standin:
-        server = Server(home)
-        postgres = server.start(port=free_port(), parameters=PARAMETERS)
-        settings = Settings(dsn=None, database="headgate", home=home, db=DB)
-        environ = os.environ | BRISK | bad_connections(postgres)
-        environ |= {
-            "HEADGATE_HOME": str(home),
-            "HEADGATE_DATABASE": settings.database,
-            "EODHD_API_TOKEN": standin.token,
-            "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags"),
-        }
-        port = free_port()
-        try:
-            with _started(settings, standin, port, environ) as stack:
-                yield stack
-        finally:
-            server.stop()
-
-
-@contextmanager
-def _started(
-    settings: Settings, standin: Process, port: int, environ: dict[str, str]
-) -> Iterator[Running]:
-    with (settings.home / "said.log").open("w") as log:
-        process = subprocess.Popen(
-            [*HEADGATE, "start", f"--port={port}"],
+def start(
+    settings: Settings, environ: dict[str, str], port: int, *options: str
+) -> subprocess.Popen[str]:
+    """Run the command; what it says is in a file."""
+    with said_file(settings).open("w") as log:
+        return subprocess.Popen(
+            [*HEADGATE, "start", f"--port={port}", *options],
             env=environ,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             text=True,
         )
-    stack = Running(settings, standin, process, port, environ)
+
+
+def said_file(settings: Settings) -> Path:
+    """Return the file of what the command says."""
+    return settings.home / "said.log"
+
+
+@contextmanager
+def stopped_at_the_end(airflow: Airflow) -> Iterator[Airflow]:
+    """Stop it at the end, however it runs by then."""
     try:
-        arrange(settings, standin)  # while Airflow starts
-        wait_until(
-            lambda: process.poll() is not None or "password:" in stack.said(),
-            "a healthy Airflow",
-            START_SECONDS,
-        )
-        assert process.poll() is None, stack.said()
-        yield stack
+        yield airflow
     finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait(120)
-        if stack._plan is not None:
-            stack._plan.connection.close()
-        if stack._client is not None:
-            stack._client.close()
+        if airflow.process.poll() is None:
+            airflow.process.terminate()
+            airflow.process.wait(120)
+        stop = [*HEADGATE, "stop"]
+        subprocess.run(stop, env=airflow.environ, stderr=subprocess.DEVNULL, timeout=120)
+        airflow.close()
 
 
-# What was left behind is found, and what is next begun, sooner than on a machine that has other work.
-BRISK = {
-    "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "2",
-    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "3",
-    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "8",
-    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
-    "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
-    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "8",
-}
-
-
-def bad_connections(postgres: Postgres) -> dict[str, str]:
-    """Return connections of Airflow's that do not work."""
-    parts: Row = {"conn_type": "postgres", "schema": "headgate", "login": "headgate_planner"}
-    port = postgres.port
-    given: dict[str, Row] = {
-        "WRONG_PASSWORD": {"host": "127.0.0.1", "port": port, "password": "wrong"},
-        "READER": {"host": postgres.socket_dir, "port": port, "login": "headgate_reader"},
-        "NOWHERE": {"host": "/nowhere"},
+def environ_of(settings: Settings, dags: Path, **more: str) -> dict[str, str]:
+    """Return the command's environment: this home, this database, these DAGs."""
+    names = {
+        "HEADGATE_HOME": str(settings.home),
+        "HEADGATE_DATABASE": settings.database,
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
     }
-    return {f"AIRFLOW_CONN_{name}": json.dumps(parts | x) for name, x in given.items()}
-
-
-PIPELINES: LiteralString = """
-with p as (
-    insert into headgate.pipelines (name) values ('resting'), ('busy'), ('typed')
-    returning pipeline_id, name
-)
-insert into headgate.pipeline_parameters (pipeline_id, name, type, default_value, effect)
-select p.pipeline_id, 'mode', 'text', '"auto"', 'request' from p where p.name = 'typed'
-"""
-
-
-def arrange(settings: Settings, standin: Process) -> None:
-    """Point the plan at the stand-in, and add a pipeline that is paused and one that runs."""
-    migrate(settings)
-    with connect(settings, "test") as connection:
-        plan = Plan(connection)
-        changes = {"base_url": standin.api, "quota": 1_105, "buffer": 0}
-        changes["requests_per_minute"] = None
-        plan.call("set_provider", p_provider="eodhd", p_changes=changes)
-        connection.execute("update headgate.operations set lease = '8 seconds' where units > 0")
-        connection.execute(PIPELINES)
-        plan.call("pause_pipeline", p_pipeline="resting")
-        plan.call("start_execution", p_pipeline="busy", p_run_id="before")
-
-
-def _title(process: psutil.Process) -> str:
-    try:
-        title = " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
-    return title if "LocalExecutor" in title or "supervis" in title else ""
+    return os.environ | names | more

@@ -19,18 +19,22 @@ import psutil
 import pytest
 
 from tests.acceptance.house import PIPELINE, wait_until
-from tests.airflow.stack import HEADGATE, Running, running
+from tests.airflow.scene import Scene, running
+from tests.airflow.stack import HEADGATE, start
 from tests.airflow_home import NEEDS_AIRFLOW
 
 pytestmark = NEEDS_AIRFLOW
 
 STEP = "process_us_markets"
-PATIENCE = 120.0  # of a machine that has much else to do
+FUNCTIONS = ("initialize_execution", "discover_delta", "check_api_quota")
+PATIENCE = 300.0  # of a machine that has much else to do
+BUSY = 1.5
+"""Processes that wait for a core, per core: from here on a machine is too busy to time others."""
 SAME = {"success": "succeeded", "skipped": "skipped", "failed": "failed"}
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     with pytest.MonkeyPatch.context() as patch:
         for name in [x for x in os.environ if x.startswith("AIRFLOW")]:
             patch.delenv(name)
@@ -40,7 +44,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="module")
-def codes(stack: Running) -> list[str]:
+def codes(stack: Scene) -> list[str]:
     """Return US listings that nothing has been loaded of."""
     rows = stack.rows(
         "select a.code from headgate.assets as a"
@@ -58,7 +62,7 @@ def dead(codes: list[str]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def orders(stack: Running, codes: list[str], dead: list[str]) -> list[int]:
+def orders(stack: Scene, codes: list[str], dead: list[str]) -> list[int]:
     """Give five orders at once: a thousand listings, 300, 40, and two with one each."""
     stack.standin.set_faults([unknown(dead)])
     changes = {"quota": 1_000_000, "buffer": 0}
@@ -72,7 +76,7 @@ def orders(stack: Running, codes: list[str], dead: list[str]) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def mistakes(stack: Running) -> str:
+def mistakes(stack: Scene) -> str:
     """Run the DAG of mistakes; return its run."""
     run: str = stack.api("dags/bad_input/dagRuns", {"logical_date": None})["dag_run_id"]
     return run
@@ -83,7 +87,7 @@ def unknown(codes: list[str]) -> dict[str, Any]:
     return {"match": {"code": pattern}, "fault": {"kind": "status", "status": 404}}
 
 
-def run_of(stack: Running, order: int) -> str | None:
+def run_of(stack: Scene, order: int) -> str | None:
     rows = stack.rows(
         "select e.run_id from headgate.orders as o join headgate.process_executions as e"
         " using (execution_id) where o.order_id = %(order)s",
@@ -92,7 +96,7 @@ def run_of(stack: Running, order: int) -> str | None:
     return rows[0]["run_id"] if rows else None
 
 
-def wait_for_step(stack: Running, order: int) -> str:
+def wait_for_step(stack: Scene, order: int) -> str:
     """Wait until the order's run has its large step under way; return the run's name."""
 
     def is_running() -> bool:
@@ -105,11 +109,11 @@ def wait_for_step(stack: Running, order: int) -> str:
     return run
 
 
-def wait_for_run(stack: Running, dag: str, run: str, seconds: float = PATIENCE) -> None:
+def wait_for_run(stack: Scene, dag: str, run: str, seconds: float = PATIENCE) -> None:
     wait_until(lambda: stack.runs(dag).get(run) in ("success", "failed"), f"{dag} {run}", seconds)
 
 
-def assert_both_windows_agree(stack: Running, dag: str, run: str) -> dict[str, Any]:
+def assert_both_windows_agree(stack: Scene, dag: str, run: str) -> dict[str, Any]:
     """Compare Airflow's states with the plan's; return the plan's row of the run."""
     execution = stack.execution(dag, run)
     assert SAME[stack.runs(dag)[run]] == execution["status"]
@@ -121,26 +125,26 @@ def assert_both_windows_agree(stack: Running, dag: str, run: str) -> dict[str, A
     return execution
 
 
-def waits(stack: Running) -> list[float]:
-    """Return what each wait for a step has added: from its last job's end to its task's, in s."""
+def waits(stack: Scene, run: str) -> list[tuple[float, float]]:
+    """Return what each step's wait has added, in s: until our event, and until its task's end."""
+    rows = stack.rows(
+        "select step, finished_at from headgate.v_execution_steps"
+        " where pipeline = %(dag)s and run_id = %(run)s and planned > 0",
+        dag=PIPELINE,
+        run=run,
+    )
+    tasks = stack.tasks(PIPELINE, run)
     found = []
-    for run in stack.runs(PIPELINE):
-        rows = stack.rows(
-            "select step, finished_at from headgate.v_execution_steps"
-            " where pipeline = %(dag)s and run_id = %(run)s and planned > 0",
-            dag=PIPELINE,
-            run=run,
-        )
-        tasks = stack.tasks(PIPELINE, run)
-        for row in rows:
-            if row["step"].startswith("process_") and row["finished_at"]:
-                if ended := tasks[row["step"]]["end_date"]:
-                    at = datetime.fromisoformat(ended)
-                    found.append((at - row["finished_at"]).total_seconds())
-    return sorted(found)
+    for row in rows:
+        if row["step"].startswith("process_"):
+            fired = stack.when(PIPELINE, run, row["step"], "Trigger fired event")
+            ended = datetime.fromisoformat(tasks[row["step"]]["end_date"])
+            last = row["finished_at"]
+            found.append(((fired - last).total_seconds(), (ended - last).total_seconds()))
+    return found
 
 
-def first_run(stack: Running, dag: str, kind: str) -> str | None:
+def first_run(stack: Scene, dag: str, kind: str) -> str | None:
     return next((x for x in stack.runs(dag) if x.startswith(kind)), None)
 
 
@@ -154,7 +158,7 @@ def first_run(stack: Running, dag: str, kind: str) -> str | None:
     ],
 )
 def test_scheduled_runs_and_the_one_by_asset_end_green_in_both_windows(
-    stack: Running, dag: str, kind: str
+    stack: Scene, dag: str, kind: str
 ):
     wait_until(lambda: first_run(stack, dag, kind), f"a run of {dag}", PATIENCE)
     run = first_run(stack, dag, kind)
@@ -169,17 +173,25 @@ def test_scheduled_runs_and_the_one_by_asset_end_green_in_both_windows(
 
 
 def test_a_step_of_2000_jobs_holds_no_worker_and_one_dead_ticker_of_1000_fails_alone(
-    stack: Running, orders: list[int], dead: list[str]
+    stack: Scene, orders: list[int], dead: list[str]
 ):
-    run = wait_for_step(stack, orders[0])
-    states, busy = set(), []
-    while stack.steps(PIPELINE, run)[STEP] == "running":
-        states.add(stack.tasks(PIPELINE, run)[STEP]["state"])
-        busy.append([x for x in stack.busy_workers() if PIPELINE in x])
-        time.sleep(0.5)
+    at_work, states = set(), set()
 
-    assert "running" not in states and states & {"deferred"}, states
-    assert len(busy) > 3 and [x for x in busy[1:] if x] == []
+    def has_ended() -> bool:
+        at_work.update(stack.tasks_at_work())
+        run = run_of(stack, orders[0])
+        if run is None:
+            return False
+        states.add(stack.tasks(PIPELINE, run)[STEP]["state"])
+        return stack.steps(PIPELINE, run)[STEP] == "succeeded"
+
+    wait_until(has_ended, "the step", PATIENCE)
+    run = run_of(stack, orders[0])
+    assert run is not None
+    assert "running" not in states and "deferred" in states, states
+    tasks = stack.tasks(PIPELINE, run)
+    assert at_work & {x["id"] for name, x in tasks.items() if name in FUNCTIONS}  # we do see them
+    assert at_work & {x["id"] for name, x in tasks.items() if name not in FUNCTIONS} == set()
     wait_for_run(stack, PIPELINE, run)
     execution = assert_both_windows_agree(stack, PIPELINE, run)
     counts = (execution["status"], execution["succeeded"], execution["failed"])
@@ -203,7 +215,7 @@ def test_a_step_of_2000_jobs_holds_no_worker_and_one_dead_ticker_of_1000_fails_a
     ],
 )
 def test_the_last_line_of_the_log_says_what_is_wrong_and_what_to_do(
-    stack: Running, mistakes: str, task: str, words: tuple[str, ...]
+    stack: Scene, mistakes: str, task: str, words: tuple[str, ...]
 ):
     wait_for_run(stack, "bad_input", mistakes)
 
@@ -212,7 +224,7 @@ def test_the_last_line_of_the_log_says_what_is_wrong_and_what_to_do(
     assert [x for x in words if x not in line] == [], line
 
 
-def test_airflow_refuses_a_parameter_of_the_wrong_type(stack: Running):
+def test_airflow_refuses_a_parameter_of_the_wrong_type(stack: Scene):
     given = {"logical_date": None, "conf": {"mode": 5}}
     answer = stack.client.post(f"dags/{PIPELINE}/dagRuns", json=given)
 
@@ -220,19 +232,20 @@ def test_airflow_refuses_a_parameter_of_the_wrong_type(stack: Running):
 
 
 def test_whatever_is_killed_in_mid_run_the_run_ends_green_with_exact_counts(
-    stack: Running, orders: list[int], dead: list[str]
+    stack: Scene, orders: list[int], dead: list[str]
 ):
     slow = {"match": {}, "fault": {"kind": "latency", "ms": 2000}}
     stack.standin.set_faults([unknown(dead), slow])
     run = wait_for_step(stack, orders[1])
     server = psutil.Process(json_pid(stack))
     stack.kill("runner-1")
+    at_risk = leased_units(stack)
     stack.kill("triggerer")
     stack.kill("scheduler")
     assert stack.execution(PIPELINE, run)["status"] == "running"
     server.kill()
     wait_until(lambda: not server.is_running(), "the server's death")
-    stack.rows("select 1 as alive")
+    stack.at_risk = at_risk + leased_units(stack)
     stack.standin.set_faults([unknown(dead)])
 
     wait_for_run(stack, PIPELINE, run)
@@ -254,12 +267,22 @@ def test_whatever_is_killed_in_mid_run_the_run_ends_green_with_exact_counts(
     assert row == {"jobs": 600, "pairs": 600}
 
 
-def json_pid(stack: Running) -> int:
+def leased_units(stack: Scene) -> int:
+    """Return what the calls cost whose answers may never come."""
+    (row,) = stack.rows(
+        "select coalesce(sum(c.units), 0)::int as units from headgate.chunks as c"
+        " where c.state = 'leased'"
+    )
+    units: int = row["units"]
+    return units
+
+
+def json_pid(stack: Scene) -> int:
     lines = (stack.settings.home / "postgres" / "postmaster.pid").read_text().splitlines()
     return int(lines[0])
 
 
-def test_five_orders_at_once_end_as_five_executions(stack: Running, orders: list[int]):
+def test_five_orders_at_once_end_as_five_executions(stack: Scene, orders: list[int]):
     wait_until(lambda: run_of(stack, orders[4]), "the last order's run", PATIENCE)
     runs = [run_of(stack, x) for x in orders]
     assert len(set(runs)) == 5
@@ -274,7 +297,7 @@ def test_five_orders_at_once_end_as_five_executions(stack: Running, orders: list
 
 
 def test_clearing_a_failed_task_runs_what_failed_and_spends_for_that_alone(
-    stack: Running, orders: list[int]
+    stack: Scene, orders: list[int]
 ):
     run = run_of(stack, orders[2])
     assert run is not None
@@ -296,24 +319,28 @@ def test_clearing_a_failed_task_runs_what_failed_and_spends_for_that_alone(
     assert now["spent"] == spent["spent"] + 12 * 11
 
 
-def test_the_wait_for_a_step_adds_less_than_a_second(stack: Running, orders: list[int]):
-    found = waits(stack)
+def test_the_wait_for_a_step_adds_less_than_a_second(stack: Scene, orders: list[int]):
+    whole = [x for x in stack.runs(PIPELINE) if x not in {run_of(stack, y) for y in orders[1:3]}]
+    found = [y for x in whole for y in waits(stack, x)]  # without those killed and cleared
+    ours, all_of_it = (statistics.median(x) for x in zip(*found, strict=True))
+    factor = 1 if os.getloadavg()[0] < BUSY * len(os.sched_getaffinity(0)) else 4
 
-    print(f"waits of {len(found)} steps, in s: {[round(x, 2) for x in found]}")
-    assert len(found) >= 6 and statistics.median(found) < 1
+    print(f"waits of {len(found)} steps, in s: {[(round(x, 2), round(y, 2)) for x, y in found]}")
+    assert len(found) >= 6
+    assert ours < 0.25 * factor and all_of_it < 1 * factor
 
 
-def test_units_agree_with_what_was_served(stack: Running, dead: list[str]):
+def test_units_agree_with_what_was_served(stack: Scene, dead: list[str]):
     spent = sum(
         x["spent"] for x in stack.rows("select spent from headgate.v_quota where spent > 0")
     )
     served = stack.standin.book()["served_units"]
-    lost_with_the_runner = 50 * 11
     answered_for_nothing = len(dead) * 11
-    assert served <= spent <= served + lost_with_the_runner + answered_for_nothing
+    print(f"units: {served} served, {spent} spent, {stack.at_risk} with those killed")
+    assert served <= spent <= served + stack.at_risk + answered_for_nothing
 
 
-def test_a_second_start_and_a_taken_port_are_refused_with_advice(stack: Running, tmp_path: Path):
+def test_a_second_start_and_a_taken_port_are_refused_with_advice(stack: Scene, tmp_path: Path):
     second = subprocess.run(
         [*HEADGATE, "start"], env=stack.environ, capture_output=True, text=True, timeout=60
     )
@@ -332,23 +359,57 @@ def test_a_second_start_and_a_taken_port_are_refused_with_advice(stack: Running,
     assert f"port {stack.port} cannot be had" in taken.stderr and "--port" in taken.stderr
 
 
-def test_the_login_and_the_keys_are_nobodys_else(stack: Running):
+def test_the_login_and_the_keys_are_nobodys_else(stack: Scene):
     for name in ("login.json", "keys.json"):
         assert (stack.folder / name).stat().st_mode & 0o777 == 0o600
     assert stack.folder.stat().st_mode & 0o077 == 0
 
 
-def test_it_all_stops_and_nothing_is_left(stack: Running):
+def everything_of(stack: Scene) -> list[psutil.Process]:
     state = json.loads((stack.folder / "stack.json").read_text())
-    pids = [psutil.Process(x) for x in state["services"].values()]
-    everything = [y for x in pids for y in (x, *x.children(recursive=True))]
+    leaders = [psutil.Process(x) for x in state["services"].values()]
+    return [y for x in leaders for y in (x, *x.children(recursive=True))]
+
+
+def left_of(processes: list[psutil.Process]) -> list[psutil.Process]:
+    return [x for x in processes if x.is_running() and x.status() != psutil.STATUS_ZOMBIE]
+
+
+def ask_to_stop(stack: Scene) -> str:
     began = time.monotonic()
     done = subprocess.run(
-        [*HEADGATE, "stop"], env=stack.environ, capture_output=True, text=True, timeout=120
+        [*HEADGATE, "stop"], env=stack.environ, capture_output=True, text=True, timeout=300
     )
     print(f"stopped in {time.monotonic() - began:.1f} s")
+    assert done.returncode == 0, done.stderr
+    return done.stderr
 
-    assert done.returncode == 0 and "has stopped" in done.stderr
+
+def test_it_all_stops_and_nothing_is_left(stack: Scene):
+    everything = everything_of(stack)
+
+    assert "has stopped" in ask_to_stop(stack)
     assert stack.process.wait(5) == 0
-    assert [x for x in everything if x.is_running() and x.status() != "zombie"] == []
+    print(stack.said())
+    assert left_of(everything) == []
     assert not (stack.folder / "stack.json").exists()
+    assert "did not run" in ask_to_stop(stack)
+
+
+def test_what_a_killed_start_leaves_behind_is_ended(stack: Scene):
+    stack.process = start(stack.settings, stack.environ, stack.port)
+    services = {"api-server", "triggerer", "dag-processor", "runner-1", "runner-2"}
+
+    def is_up() -> bool:
+        assert stack.process.poll() is None, stack.said()
+        file = stack.folder / "stack.json"
+        return file.exists() and services <= set(json.loads(file.read_text())["services"])
+
+    wait_until(is_up, "its processes", PATIENCE)
+    everything = everything_of(stack)
+    stack.process.kill()
+    stack.process.wait()
+    assert left_of(everything) == everything
+
+    assert "has stopped" in ask_to_stop(stack)
+    assert left_of(everything) == []

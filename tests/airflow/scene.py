@@ -1,0 +1,100 @@
+"""What test_stack.py looks at: all of Airflow on a server and a stand-in of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import LiteralString
+
+from runner.database import connect
+from runner.migrate import migrate
+from runner.server import Running as Postgres
+from runner.server import Server
+from runner.settings import Settings
+from tests.airflow.stack import Airflow, environ_of, free_port, start, stopped_at_the_end
+from tests.plan import Plan, Row
+from tests.servers import DB, PARAMETERS, scratch_folder
+from tests.standin import Options, Process, spawn
+
+DAGS = (DB.parent / "dags", Path(__file__).parent / "dags")
+
+
+@dataclass(kw_only=True)
+class Scene(Airflow):
+    """Airflow, and who plays the provider."""
+
+    standin: Process
+    at_risk: int = 0
+    """Units of calls that were under way when something was killed."""
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Scene]:
+    """Start everything once; stop it at the end."""
+    for dags in DAGS:
+        shutil.copytree(dags, folder, ignore=shutil.ignore_patterns("__*"), dirs_exist_ok=True)
+    with scratch_folder() as home, spawn(Options(quota=None, rate=None)) as standin:
+        server = Server(home)
+        postgres = server.start(port=free_port(), parameters=PARAMETERS)
+        settings = Settings(dsn=None, database="headgate", home=home, db=DB)
+        more = BRISK | bad_connections(postgres) | {"EODHD_API_TOKEN": standin.token}
+        environ, port = environ_of(settings, folder, **more), free_port()
+        try:
+            process = start(settings, environ, port)
+            scene = Scene(
+                settings=settings, process=process, port=port, environ=environ, standin=standin
+            )
+            with stopped_at_the_end(scene):
+                arrange(settings, standin)  # while Airflow starts
+                scene.wait_until_healthy()
+                yield scene
+        finally:
+            server.stop()
+
+
+# What was left behind is found, and what is next begun, sooner than on a machine that has other work.
+BRISK = {
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+    "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "8",
+}
+
+
+def bad_connections(postgres: Postgres) -> dict[str, str]:
+    """Return connections of Airflow's that do not work."""
+    parts: Row = {"conn_type": "postgres", "schema": "headgate", "login": "headgate_planner"}
+    port = postgres.port
+    given: dict[str, Row] = {
+        "WRONG_PASSWORD": {"host": "127.0.0.1", "port": port, "password": "wrong"},
+        "READER": {"host": postgres.socket_dir, "port": port, "login": "headgate_reader"},
+        "NOWHERE": {"host": "/nowhere"},
+    }
+    return {f"AIRFLOW_CONN_{name}": json.dumps(parts | x) for name, x in given.items()}
+
+
+PIPELINES: LiteralString = """
+with p as (
+    insert into headgate.pipelines (name) values ('resting'), ('busy'), ('typed')
+    returning pipeline_id, name
+)
+insert into headgate.pipeline_parameters (pipeline_id, name, type, default_value, effect)
+select p.pipeline_id, 'mode', 'text', '"auto"', 'request' from p where p.name = 'typed'
+"""
+
+
+def arrange(settings: Settings, standin: Process) -> None:
+    """Point the plan at the stand-in, and add a pipeline that is paused and one that runs."""
+    migrate(settings)
+    with connect(settings, "test") as connection:
+        plan = Plan(connection)
+        changes = {"base_url": standin.api, "quota": 1_105, "buffer": 0}
+        changes["requests_per_minute"] = None
+        plan.call("set_provider", p_provider="eodhd", p_changes=changes)
+        connection.execute("update headgate.operations set lease = '8 seconds' where units > 0")
+        connection.execute(PIPELINES)
+        plan.call("pause_pipeline", p_pipeline="resting")
+        plan.call("start_execution", p_pipeline="busy", p_run_id="before")
