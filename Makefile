@@ -23,6 +23,8 @@ PARALLEL := -n logical --maxprocesses 4 --dist worksteal
 
 # The tests of all of Airflow's processes mostly wait: the others run beside them.
 AIRFLOW_TESTS := tests/airflow/test_stack.py tests/runner/test_airflow.py tests/dags tests/airflow/test_compose_file.py
+AIRFLOW_LONG_TESTS := tests/airflow/test_compose_stack.py
+WITHOUT_AIRFLOW := $(addprefix --ignore=,$(AIRFLOW_TESTS) $(AIRFLOW_LONG_TESTS))
 BESIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 # Real data for the acceptance test, where this checkout has it beside it.
@@ -115,7 +117,8 @@ format: $(DEV) ## Format the Python code
 test: $(DEV) ## Run all tests (ARGS='-k quota': only some)
 	@failed=0; \
 	$(if $(ARGS),,$(MAKE) --no-print-directory test/15 || failed=1;) \
-	HEADGATE_DATA='$(HEADGATE_DATA)' $(BIN)/pytest $(PARALLEL) $(ARGS) || failed=1; \
+	HEADGATE_DATA='$(HEADGATE_DATA)' $(BIN)/pytest $(PARALLEL) $(or $(ARGS),$(WITHOUT_AIRFLOW)) || failed=1; \
+	$(if $(ARGS),,$(MAKE) --no-print-directory test/airflow || failed=1;) \
 	exit $$failed
 
 .PHONY: test/db
@@ -138,6 +141,10 @@ endif
 .PHONY: test/airflow
 test/airflow: $(AIRFLOW_DEV) ## Run the tests that need Airflow: DAGs, operators, and all its processes
 	@$(AIRFLOW_BIN)/pytest $(BESIDE) $(AIRFLOW_TESTS) $(ARGS)
+
+.PHONY: test/airflow-long
+test/airflow-long: $(AIRFLOW_DEV) ## Run docker-compose.yaml as processes, and look at the pages (PostgreSQL 15, chromium)
+	@$(AIRFLOW_BIN)/pytest $(AIRFLOW_LONG_TESTS) $(ARGS)
 
 .PHONY: attack
 attack: $(DEV) ## Attack every promise for 20 minutes (`make test` does it for two; HEADGATE_ATTACK_SEED repeats a run)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ FILE = ROOT / "docker-compose.yaml"
 EXAMPLE = ROOT / ".env.example"
 VARIABLE = re.compile(r"\$\{(\w+)(?::([?-])([^}]*))?\}")
 HEALTHY_SECONDS = 300.0
+STOP_SECONDS = 60.0
 
 
 def example_names() -> list[str]:
@@ -64,6 +66,8 @@ class Composed:
 
     services: dict[str, dict[str, Any]]
     folder: Path
+    scale: Mapping[str, int]
+    """As `--scale` says: one of each, where it says nothing."""
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def up(self) -> None:
@@ -75,15 +79,21 @@ class Composed:
                 if wanted["condition"] == "service_healthy" and other != "postgres":
                     self.wait_until_healthy(other)
             self.start(name)
-        for name in self.processes:
-            self.wait_until_healthy(name)
+        for name in self.services:
+            if name in self.running():
+                self.wait_until_healthy(name)
 
     def start(self, name: str) -> None:
-        """Start a service; one that runs once must succeed."""
-        service = self.services[name]
-        with self.log(name).open("wb") as log:
+        """Start a service's processes; one that runs once must succeed."""
+        for number in range(self.scale.get(name, 1)):
+            process = self._process(name, f"{name}-{number + 1}")
+            if self.services[name]["restart"] == "no":
+                assert process.wait(180) == 0, self.said(f"{name}-{number + 1}")
+
+    def _process(self, name: str, full_name: str) -> subprocess.Popen[bytes]:
+        with self.log(full_name).open("wb") as log:
             process = subprocess.Popen(
-                service["command"],
+                self.services[name]["command"],
                 cwd=ROOT,
                 env=self.environ(name),
                 stdin=subprocess.DEVNULL,
@@ -91,17 +101,17 @@ class Composed:
                 stderr=log,
                 start_new_session=True,
             )
-        if service["restart"] == "no":
-            assert process.wait(180) == 0, f"{name}: {self.log(name).read_text()[-2000:]}"
-        else:
-            self.processes[name] = process
+        if self.services[name]["restart"] != "no":
+            self.processes[full_name] = process
+        return process
 
     def wait_until_healthy(self, name: str) -> None:
         """Wait until the service's own check is content."""
         check = self.services[name].get("healthcheck", {}).get("test")
         deadline = time.monotonic() + HEALTHY_SECONDS
         while True:
-            assert self.processes[name].poll() is None, self.log(name).read_text()[-2000:]
+            for full_name in self.running()[name]:
+                assert self.processes[full_name].poll() is None, self.said(full_name)
             if check is None:
                 return
             done = subprocess.run(check[1:], cwd=ROOT, env=self.environ(name), capture_output=True)
@@ -116,29 +126,45 @@ class Composed:
         given: dict[str, str] = self.services[name].get("environment", {})
         return home | given
 
-    def log(self, name: str) -> Path:
-        """Return the file of what a service says."""
-        return self.folder / f"{name}.log"
+    def running(self) -> dict[str, list[str]]:
+        """Return the processes' names by service."""
+        found: dict[str, list[str]] = {}
+        for full_name in self.processes:
+            found.setdefault(full_name.rpartition("-")[0], []).append(full_name)
+        return found
 
-    def down(self) -> None:
-        """Stop all, the last one first."""
-        for process in reversed(self.processes.values()):
+    def log(self, full_name: str) -> Path:
+        """Return the file of what a process says."""
+        return self.folder / f"{full_name}.log"
+
+    def said(self, full_name: str) -> str:
+        """Return what a process has said last."""
+        return f"{full_name}: {self.log(full_name).read_text()[-2000:]}"
+
+    def down(self) -> list[str]:
+        """Stop all, the last one first; return those that had to be killed."""
+        killed = []
+        for full_name, process in reversed(self.processes.items()):
             process.terminate()
-        for process in self.processes.values():
             try:
-                process.wait(30)
+                process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
-                process.kill()
+                killed.append(full_name)
+                os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+        self.processes.clear()
+        return killed
 
 
 @contextmanager
-def composed(text: str, replaced: Mapping[str, str], folder: Path) -> Iterator[Composed]:
+def composed(
+    text: str, replaced: Mapping[str, str], folder: Path, scale: Mapping[str, int]
+) -> Iterator[Composed]:
     """Run all services, with these parts of the file replaced."""
     for old, new in replaced.items():
         assert old in text, f"{old} is not in the file"
         text = text.replace(old, new)
-    running = Composed(services_of(text), folder)
+    running = Composed(services_of(text), folder, scale)
     try:
         running.up()
         yield running

@@ -45,18 +45,26 @@ def environments(services: dict[str, dict[str, Any]]) -> list[tuple[str, str, st
     ]
 
 
-def test_docker_compose_accepts_it(tmp_path: Path):
+def test_docker_compose_accepts_it_and_reads_the_same_commands(tmp_path: Path):
+    import yaml
+
     if shutil.which("docker-compose") is None:
         pytest.skip("docker-compose is not installed (Debian's package docker-compose)")
     env_file = tmp_path / "env"
     env_file.write_text("".join(f"{name}={value}\n" for name, value in VALUES.items()))
     for profile in ([], ["--profile", "demo"]):
         done = subprocess.run(
-            ["docker-compose", "-f", FILE, "--env-file", env_file, *profile, "config", "-q"],
+            ["docker-compose", "-f", FILE, "--env-file", env_file, *profile, "config"],
             capture_output=True,
             text=True,
         )
         assert done.returncode == 0, done.stderr
+        theirs = yaml.safe_load(done.stdout)["services"]
+        ours = services_of(text_with(VALUES))
+        assert set(ours) - set(theirs) <= (set() if profile else {"standin"})
+        for name, service in theirs.items():
+            for part in ("command", "environment"):
+                assert service.get(part) == ours[name].get(part), name
 
 
 def test_the_example_names_what_the_file_asks_for_and_holds_no_password():
