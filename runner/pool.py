@@ -22,6 +22,7 @@ from runner.pool_process import LENGTH
 logger = logging.getLogger(__name__)
 
 IDLE_SECONDS: Final = 30.0
+KEEPER_SECONDS: Final = 5.0
 KEPT_OUTPUT: Final = 2000
 ONE_THREAD: Final = {
     "OMP_NUM_THREADS": "1",
@@ -145,9 +146,13 @@ class Process:
         return done
 
     async def kill(self) -> None:
-        """Kill the process and whatever it has started."""
+        """Kill the process and whatever it has started: its keeper does, or else we do."""
         self.is_ready = False
         self.stop_timer()
+        with contextlib.suppress(ProcessLookupError, TimeoutError):
+            self._process.terminate()
+            async with asyncio.timeout(KEEPER_SECONDS):
+                await self._process.wait()
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         await self._process.wait()

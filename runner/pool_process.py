@@ -8,22 +8,20 @@ allowed gets a MemoryError, and its process ends; so does one that leaves proces
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pickle
 import resource
-import signal
 import struct
-import sys
 from typing import BinaryIO, Final
 
+from runner.pool_keeper import go_on_kept
+
 LENGTH: Final = struct.Struct(">Q")
-DIE_WITH_PARENT: Final = 1
 
 
 def main() -> None:
     """Work until there is no more input."""
-    _die_with_parent()
+    go_on_kept()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     tasks = os.fdopen(os.dup(0), "rb")
@@ -92,12 +90,6 @@ def _has_children() -> bool:
             return False
         if pid == 0:
             return True
-
-
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker, which ends us
 
 
 if __name__ == "__main__":

@@ -130,6 +130,28 @@ def leaves_a_process(chunk: Chunk) -> Result:
     return mean(chunk)
 
 
+def start_a_session() -> None:
+    """What it starts has a session of its own, and no parent any more."""
+    subprocess.run("setsid sleep 9877 & exit", shell=True, check=True)
+
+
+def leaves_a_session(chunk: Chunk) -> Result:
+    start_a_session()
+    return mean(chunk)
+
+
+def leaves_a_session_and_hangs(chunk: Chunk) -> Result:
+    start_a_session()
+    time.sleep(1000)
+    return mean(chunk)
+
+
+def leaves_a_session_and_crashes(chunk: Chunk) -> Result:
+    start_a_session()
+    ctypes.string_at(0)
+    return mean(chunk)
+
+
 def slow_mean(chunk: Chunk) -> Result:
     time.sleep(0.5)
     return mean(chunk)

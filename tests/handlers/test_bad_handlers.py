@@ -5,12 +5,24 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
+import sys
 
 import pytest
 
+from tests.acceptance.house import wait_until
 from tests.handlers.compute_plan import ends, start, status, write_plan
+from tests.servers import DB
 
 SUCCESS = {("success", None)}
+RUN_ONE = """
+import asyncio
+from runner.pool import Pool
+from runner.pool_messages import Input, Task
+
+handler = "tests.handlers.samples:leaves_a_session_and_hangs"
+task = Task(handler, "compute", {"now": "2026-06-15T12:00:00+00:00"}, [1], ["P0"], [None], Input(), None, 60, 2**30)
+asyncio.run(Pool(1).run(task))
+"""
 
 
 async def work_off(plan, run, handler, **operation):
@@ -80,7 +92,12 @@ async def test_an_asset_without_a_row_fails(plan, run):
 )
 async def test_what_dies_is_tried_again_then_split(plan, run, handler, message):
     guilty, others = await work_off(
-        plan, run, handler, assets=4, timeout="1 second", max_memory=512 * 2**20
+        plan,
+        run,
+        handler,
+        assets=4,
+        timeout="1 second" if handler == "hangs" else "1 minute",
+        max_memory=512 * 2**20,
     )
 
     ((outcome, reason),) = guilty
@@ -118,6 +135,36 @@ async def test_what_a_handler_starts_does_not_outlive_it(plan, run, caplog, hand
         assert "its process is replaced: it left processes behind" in caplog.text
         sleeping = subprocess.run(["pgrep", "-f", "^sleep 9876$"], capture_output=True)
         assert sleeping.returncode == 1
+
+
+def sleepers() -> list[str]:
+    return subprocess.run(
+        ["pgrep", "-f", "^sleep 9877$"], capture_output=True, text=True
+    ).stdout.split()
+
+
+@pytest.mark.parametrize("then", ["", "_and_hangs", "_and_crashes"])
+async def test_what_leaves_its_session_does_not_outlive_it_either(plan, run, then):
+    timeout = "2 seconds" if then == "_and_hangs" else "1 minute"
+    write_plan(
+        plan, f"tests.handlers.samples:leaves_a_session{then}", max_attempts=1, timeout=timeout
+    )
+    start(plan)
+
+    await run()
+
+    (outcome,) = {x[0] for found in ends(plan).values() for x in found}
+    assert outcome == ("deferred" if then else "success")
+    wait_until(lambda: not sleepers(), "the end of what was left")
+
+
+def test_nothing_outlives_a_runner_that_is_killed():
+    runner = subprocess.Popen([sys.executable, "-c", RUN_ONE], cwd=DB.parent)
+    wait_until(lambda: len(sleepers()) == 1, "what the handler starts")
+    runner.kill()
+    runner.wait()
+
+    wait_until(lambda: not sleepers(), "the end of what was left")
 
 
 async def test_input_that_cannot_be_read_names_its_asset(plan, run):
