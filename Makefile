@@ -132,8 +132,8 @@ test/planner: $(DEV) ## Run the tests of the planner alone: property-based, and 
 .PHONY: test/15
 test/15: $(DEV) ## Run the tests of the SQL on Debian's PostgreSQL 15, where that is installed
 ifneq ($(wildcard /usr/lib/postgresql/15/bin/initdb),)
-	@echo 'tests/db on PostgreSQL 15:'
-	@HEADGATE_TEST_POSTGRES=15 $(BIN)/pytest $(PARALLEL) -q tests/db $(ARGS)
+	@echo 'tests/db and the backup on PostgreSQL 15:'
+	@HEADGATE_TEST_POSTGRES=15 $(BIN)/pytest $(PARALLEL) -q tests/db tests/acceptance/test_backup.py $(ARGS)
 else
 	@echo 'PostgreSQL 15 is not installed here (/usr/lib/postgresql/15): tests/db run on 18 only'
 endif

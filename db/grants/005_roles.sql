@@ -61,3 +61,16 @@ exception
     when internal_error then null;  -- another migration of this server was faster
 end;
 $database$;
+
+-- Compiling a statement takes seconds where running it takes milliseconds: none of ours is worth it.
+do $jit$
+begin
+    if current_setting('jit')::boolean then
+        execute format('alter database %I set jit = off', current_database());
+    end if;
+exception
+    when insufficient_privilege then
+        raise warning 'statements may be compiled here, which takes seconds'
+            using hint = format('the owner of the database says: alter database %I set jit = off', current_database());
+end;
+$jit$;

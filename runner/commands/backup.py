@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 from psycopg import sql
 
+from runner.clients import client_connection, fitting_client
 from runner.commands import console
-from runner.commands.server import client_connection, client_program
 from runner.database import connect, describe, dsn_of
 from runner.errors import ServerError
 from runner.migrate import migrate
@@ -28,14 +28,15 @@ BackupFile = Annotated[Path, typer.Argument(help="The file.", show_default=False
 def backup(file: BackupFile) -> None:
     """Write the database to a file, as it is at one moment; runners may go on meanwhile."""
     settings = console.ready_settings()
-    connect(settings, "backup").close()  # what is wrong is said here, with a hint
+    with connect(settings, "backup") as connection:  # what is wrong is said here, with a hint
+        program = fitting_client("pg_dump", connection.info.server_version // 10_000)
     if file.exists():
         raise ServerError(f"{file} is there already", hint="name another file, or move that one")
     draft = file.with_name(f"{file.name}.part")
     try:
         draft.touch(mode=0o600)
         dsn, _ = client_connection(settings)
-        _run("pg_dump", settings, "--format=custom", f"--file={draft}", f"--dbname={dsn}")
+        _run(program, settings, "--format=custom", f"--file={draft}", f"--dbname={dsn}")
         draft.rename(file)
     except OSError as exc:
         raise ServerError(f"{file} cannot be written: {exc.strerror}") from exc
@@ -47,7 +48,9 @@ def backup(file: BackupFile) -> None:
 def restore(file: BackupFile) -> None:
     """Make the database anew from a file, with its roles, and bring it to the state of db/."""
     settings = console.ready_settings()
-    owners = set(OWNED.findall(_run("pg_restore", settings, "--list", str(file))))
+    with connect(settings.with_database("postgres"), "restore") as connection:
+        program = fitting_client("pg_restore", connection.info.server_version // 10_000)
+    owners = set(OWNED.findall(_run(program, settings, "--list", str(file))))
     if database_exists(settings):
         raise ServerError(
             f"database {settings.database} is there already: nothing was restored",
@@ -57,7 +60,7 @@ def restore(file: BackupFile) -> None:
     try:
         _make_roles(settings, owners)
         dsn, _ = client_connection(settings)
-        _run("pg_restore", settings, "--single-transaction", f"--dbname={dsn}", str(file))
+        _run(program, settings, "--single-transaction", f"--dbname={dsn}", str(file))
     except BaseException:
         _drop(settings)
         raise
@@ -89,15 +92,18 @@ def _drop(settings: Settings) -> None:
         connection.execute(statement.format(sql.Identifier(settings.database)))
 
 
-def _run(program: str, settings: Settings, *arguments: str) -> str:
+def _run(program: Path, settings: Settings, *arguments: str) -> str:
     """Run one of PostgreSQL's programs; return what it prints, or raise its words."""
     _, environ = client_connection(settings)
-    command = [str(client_program(program, settings)), *arguments]
     done = subprocess.run(
-        command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        [str(program), *arguments],
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
     )
     if done.returncode != 0:
         lines = [x for x in done.stderr.splitlines() if "error:" in x] or [done.stderr.strip()]
         said = lines[0].partition("error: ")[2] or lines[0]
-        raise ServerError(f"{program} ended with {done.returncode}: {said}")
+        raise ServerError(f"{program.name} ended with {done.returncode}: {said}")
     return done.stdout

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import shutil
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from runner.clients import any_client, client_connection
 from runner.commands import console
-from runner.database import connect, describe, dsn_of
-from runner.errors import ServerError, ServerMissing
+from runner.database import connect, dsn_of
+from runner.errors import ServerError
 from runner.migrate_logins import set_password
-from runner.server import Server, binaries
+from runner.server import Server
 from runner.settings import Settings
 
 
@@ -67,7 +66,7 @@ def psql(
     settings = console.ready_settings()
     connect(settings, "psql").close()  # what is wrong is said here, with a hint
     dsn, environ = client_connection(settings)
-    program = str(client_program("psql", settings))
+    program = str(any_client("psql", settings))
     os.execve(program, ["psql", dsn, *(arguments or [])], environ)
 
 
@@ -87,29 +86,3 @@ def _dsn(settings: Settings, role: Role | None) -> str:
     with connect(settings.with_database("postgres"), "dsn") as connection:
         set_password(connection, user, password)
     return running.dsn(settings.database, user=user, password=password)
-
-
-def client_program(name: str, settings: Settings) -> Path:
-    """Return the embedded server's psql, pg_dump or pg_restore, or the system's."""
-    try:
-        return binaries() / name
-    except ServerMissing as exc:
-        found = shutil.which(name)
-        if found is None:
-            where = describe(dsn_of(settings))
-            raise ServerError(
-                f"there is no {name} to open {where} with", hint="install a PostgreSQL client"
-            ) from exc
-        return Path(found)
-
-
-def client_connection(settings: Settings) -> tuple[str, dict[str, str]]:
-    """Return a connection string without its password, and the environment that holds it.
-
-    An argument would show in the list of processes.
-    """
-    parts = conninfo_to_dict(dsn_of(settings))
-    environ = dict(os.environ)
-    if password := parts.pop("password", None):
-        environ["PGPASSWORD"] = str(password)
-    return make_conninfo("", **parts), environ

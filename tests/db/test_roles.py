@@ -157,6 +157,12 @@ def test_it_makes_no_temporary_tables(template: Settings, role: str):
             connection.execute("create temporary table mine (x integer)")
 
 
+def test_no_statement_is_compiled(template: Settings):
+    """Where the server can, compiling a completion takes seconds; running it takes milliseconds."""
+    with connect(template, "test") as connection:
+        assert connection.execute("show jit").fetchone() == {"jit": "off"}
+
+
 def test_only_the_owner_says_where_a_secret_is_sent(db: Plan):
     for change in ({"base_url": "https://thief.test"}, {"secret_name": "PATH"}):
         with (
