@@ -91,7 +91,7 @@ def blocks(file: Path, dates: list[str]) -> Iterator[pandas.DataFrame]:
         raise InvalidValue(f"there is no file {file}")
     try:
         if file.suffix == ".parquet":
-            yield pandas.read_parquet(file)
+            yield from _parquet_blocks(file)
             return
         with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
             header = pandas.read_csv(stream, nrows=0).columns
@@ -99,8 +99,21 @@ def blocks(file: Path, dates: list[str]) -> Iterator[pandas.DataFrame]:
             parsed = [x for x in dates if x in header]
             reader: Any = pandas.read_csv(stream, chunksize=BLOCK_ROWS, parse_dates=parsed)
             yield from reader
-    except (OSError, ImportError, ValueError, pandas.errors.ParserError) as exc:
+    except (OSError, ValueError, pandas.errors.ParserError) as exc:
         raise HeadgateError(f"{file} cannot be read: {' '.join(str(exc).split())[:300]}") from exc
+
+
+def _parquet_blocks(file: Path) -> Iterator[pandas.DataFrame]:
+    try:
+        from pyarrow import parquet  # larger than all the rest, and only these files need it
+    except ImportError as exc:
+        raise HeadgateError(
+            f"{file} cannot be read: pyarrow is not installed",
+            hint="pip install 'headgate[parquet]', or write it as CSV",
+        ) from exc
+    with parquet.ParquetFile(file) as opened:
+        for batch in opened.iter_batches(BLOCK_ROWS):
+            yield batch.to_pandas(date_as_object=False)
 
 
 def copy_block(

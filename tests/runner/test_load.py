@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from pyarrow import csv, parquet
 
-from runner.errors import InvalidValue
+from runner.errors import HeadgateError, InvalidValue
 from runner.load import load
 
 
@@ -47,6 +49,26 @@ def test_rows_are_in_and_the_history_is_no_longer_due(db, tmp_path):
         {"operation": "prices_historical", "watermark": "2026-01-06", "is_met": True},
         {"operation": "prices_incremental", "watermark": "2026-01-06", "is_met": False},
     ]
+
+
+def test_a_parquet_file_is_read_block_by_block(db, tmp_path, monkeypatch):
+    monkeypatch.setattr("runner.load.BLOCK_ROWS", 2)
+    file = tmp_path / "bars.parquet"
+    lines = [HEADER, *[GOOD.format(day=x) for x in (2, 5, 6)]]
+    parquet.write_table(csv.read_csv(BytesIO("\n".join(lines).encode())), file)
+
+    done = load(db.connection, file, "equities.prices", "prices_historical")
+
+    assert (done.rows, done.assets) == (3, 1)
+    assert bars(db)[2] == {"date": "2026-01-06", "close": 11.0, "volume": 1000}
+
+
+def test_a_file_that_is_no_parquet_is_told(db, tmp_path):
+    file = tmp_path / "bars.parquet"
+    file.write_text("code,date")
+
+    with pytest.raises(HeadgateError, match=r"bars\.parquet cannot be read: .*[Pp]arquet"):
+        load(db.connection, file, "equities.prices", "prices_historical")
 
 
 @pytest.mark.parametrize(
