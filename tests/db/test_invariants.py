@@ -504,11 +504,12 @@ class House:
         self.now = toys.one.now
         self.sessions = [toys.another() for _ in range(5)]
         self.surprises: list[str] = []
+        self.has_success = False
         self.ends = time.monotonic() + self.SECONDS
 
     def goes_on(self) -> bool:
-        """Tell whether there is time left."""
-        return time.monotonic() < self.ends
+        """Tell whether there is time left; a busy machine takes longer to its first success."""
+        return time.monotonic() < self.ends + (0 if self.has_success else 30)
 
     def attempt(self, what: Callable[..., Any], *given: Any, **named: Any) -> Any:
         """Do one thing; whatever is not an answer of ours is a surprise."""
@@ -540,7 +541,9 @@ class House:
         blame = dice.choice(["item", "provider", "quota"])
         half = chunk["asset_ids"][:2] if dice.random() < 0.2 else None
         says = {"watermark": "2024-03-01"}
-        return toy.complete(chunk, outcome, half, blame=blame, says=says, runner=name, p_claim=1)
+        told = toy.complete(chunk, outcome, half, blame=blame, says=says, runner=name, p_claim=1)
+        self.has_success |= outcome == "success"
+        return told
 
     def planner(self) -> None:
         """Start, plan, send and end runs of both pipelines."""
