@@ -21,6 +21,7 @@ from runner.database import connect, mapped_errors
 from runner.errors import MigrationFailed, NotMigrated
 from runner.migrate_data import load_data
 from runner.migrate_files import OWNER, File, pending_files, read_folder
+from runner.migrate_functions import names_of, replace_functions
 from runner.migrate_ledger import applied_files, gone_files, record, told_files
 from runner.migrate_setup import (
     create_database,
@@ -32,7 +33,7 @@ from runner.migrate_setup import (
     require_version,
     role_exists,
 )
-from runner.migrate_sql import statements
+from runner.migrate_sql import Statement, statements
 from runner.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ logger = logging.getLogger(__name__)
 MOST_NAMED = 20
 
 HINTS = {
-    "42P13": "a migration must drop the old function first: its return type or arguments changed",
+    "2BP01": "a migration must drop what uses it first",
     "42501": "connect as a superuser, or as a role that may create roles and schemas",
     "55P03": "somebody holds a lock on the table; try again, or raise HEADGATE_LOCK_TIMEOUT",
     "40P01": "it met the work of others; run it again",
@@ -67,7 +68,7 @@ def migrate(settings: Settings, *, dry_run: bool = False) -> Report:
         applied = applied_files(connection)
         pending = pending_files(files, applied)
         if pending and not dry_run:
-            _Run(connection, settings).apply(pending)
+            _Run(connection, settings, names_of(files)).apply(pending)
         gone = gone_files(connection, files, applied, forget=not dry_run)
         for path in gone:
             logger.warning("%s/%s was applied and is gone", settings.db.name, path)
@@ -87,8 +88,11 @@ def require_migrated(connection: Connection[Any], settings: Settings) -> None:
 class _Run:
     """One run. Its files share a transaction, but for those that must not."""
 
-    def __init__(self, connection: Connection[DictRow], settings: Settings) -> None:
+    def __init__(
+        self, connection: Connection[DictRow], settings: Settings, definers: dict[str, list[str]]
+    ) -> None:
         self._connection = connection
+        self._definers = definers
         self._folder = settings.db.name
         self._lock_timeout = settings.lock_timeout
         self._prepared: set[str] = set()
@@ -129,12 +133,18 @@ class _Run:
         logger.log(self._level, "applied %s/%s", self._folder, file.path)
 
     def _execute(self, file: File) -> None:
-        for statement in statements(file.text):
+        def execute(statement: Statement) -> None:
             try:
                 self._connection.execute(statement.text.encode())
             except psycopg.Error as exc:
                 line = statement.line_of(int(exc.diag.statement_position or 1))
                 raise self._failure(f"{file.path}:{line}", exc) from exc
+
+        if file.kind == "function":
+            replace_functions(self._connection, file, self._definers, execute)
+        else:
+            for statement in statements(file.text):
+                execute(statement)
 
     def _load(self, file: File) -> None:
         try:

@@ -245,18 +245,55 @@ def test_an_error_without_a_position_names_the_line_of_its_statement(folder):
     assert "Failing row contains (0)" in str(error.value)
 
 
-def test_a_changed_return_type_asks_for_a_migration(folder):
+def test_a_function_with_other_arguments_or_another_result_replaces_the_old_one(folder):
+    old = "create or replace function headgate.a(x int) returns int return x;"
+    folder.write("functions/a.sql", old)
+    folder.write("functions/b.sql", "create or replace function headgate.b() returns int return 1;")
+    folder.migrate()
+    folder.write(
+        "functions/a.sql",
+        "create or replace function headgate.a(x int, y int) returns int return x + y;\n"
+        "create or replace function headgate.a(x text) returns text return x;\n",
+    )
+    folder.migrate()
+    functions = "select p.oid::regprocedure::text from pg_proc as p where pronamespace = 'headgate'::regnamespace order by 1"
+    assert folder.sql(functions) == [
+        ("headgate.a(integer,integer)",),
+        ("headgate.a(text)",),
+        ("headgate.b()",),
+    ]
+
+    folder.write("functions/a.sql", old.replace("returns int", "returns text"))
+    folder.migrate()
+    assert folder.sql("select headgate.a(1)") == [("1",)]
+
+
+def test_a_name_that_two_files_define_keeps_its_overloads(folder):
+    folder.write("functions/a.sql", "create or replace function headgate.a() returns int return 1;")
+    other = "create or replace function headgate.a(x int) returns int return {};"
+    folder.write("functions/b.sql", other.format("x"))
+    folder.migrate()
+    folder.write("functions/b.sql", other.format("2 * x"))
+    folder.migrate()
+
+    assert folder.sql("select headgate.a() as one, headgate.a(3) as two") == [(1, 6)]
+
+
+def test_a_function_that_a_table_uses_is_not_dropped(folder):
     folder.write("functions/a.sql", "create or replace function headgate.a() returns int return 1;")
     folder.migrate()
     folder.write(
-        "functions/a.sql", "create or replace function headgate.a() returns text return '1';"
+        "migrations/0003_pears.sql", "create table headgate.pears (n int default headgate.a());"
+    )
+    folder.migrate()
+    folder.write(
+        "functions/a.sql", "create or replace function headgate.a() returns text return 1;"
     )
 
-    with pytest.raises(MigrationFailed) as error:
+    with pytest.raises(MigrationFailed, match=r"functions/a\.sql:1: cannot drop function") as error:
         folder.migrate()
-    assert error.value.hint == (
-        "a migration must drop the old function first: its return type or arguments changed"
-    )
+    assert error.value.hint == "a migration must drop what uses it first"
+    assert folder.sql("select headgate.a()") == [(1,)]
 
 
 def test_a_file_that_commits_is_refused(folder):
