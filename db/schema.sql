@@ -13756,8 +13756,10 @@ begin
     );
 
     v_tally := headgate._tally(v_fates);
-    -- Who holds the gate or the window already asks again in a transaction of its own.
+    -- Who holds the gate or the window already asks again in a transaction of its own; so does whose lease has run out: the first
+    -- chunk it would reach is this one.
     if p_claim > 0
+        and v_chunk.leased_until > clock_timestamp()
         and v_provider.name <> all (p_avoid)
         and v_tally.refund = 0
         and v_closing is null
@@ -13766,6 +13768,7 @@ begin
         select r.is_probe, r.fit, r.unfit
         into v_is_probe, v_fit, v_unfit
         from headgate._reach(v_provider, p_queues, p_claim, v_now) as r;
+        v_fit := array(select c from unnest(v_fit) as c where c.chunk_id <> p_chunk_id);
     end if;
 
     perform headgate._apply_fates(v_chunk, v_operation, v_fates, v_tally, v_now);

@@ -550,3 +550,17 @@ def test_a_refused_token_leaves_the_next_execution_alone(toy: Toy):
     assert {toy.state(x)["consecutive_failures"] for x in assets} == {0}
     toy.begin(run="r9")
     assert toy.drain() == 3
+
+
+@pytest.mark.parametrize("slices", [1, 2])
+def test_a_late_completion_does_not_claim_the_chunk_it_completes(toy: Toy, slices: int):
+    """Its lease has run out and nobody else has taken it: its message is the next to be read."""
+    toy.add(10)
+    toy.begin()
+    (chunk,) = toy.claim()
+    toy.expire(chunk)
+
+    some = chunk["asset_ids"][: 10 // slices]
+    assert toy.complete(chunk, assets=some, p_claim=1) == []
+    assert toy.units() == (0, 10)
+    assert [len(x["asset_ids"]) for x in toy.chunks()] == ([] if slices == 1 else [5])
