@@ -166,6 +166,10 @@ bench/indicators: $(DEV) ## Measure the handlers: indicators end to end, feeding
 bench/bigtables: $(DEV) ## Measure 20 million bars: load, daily update, queries (some minutes, 3 GB)
 	@$(BIN)/python -m tests.benchmarks bigtables $(ARGS)
 
+.PHONY: bench/airflow
+bench/airflow: $(AIRFLOW_DEV) ## Measure 500 jobs: a mapped task each, RunStep with one runner, a loop in one task
+	@$(AIRFLOW_BIN)/python -m tests.benchmarks airflow $(ARGS)
+
 .PHONY: clean
 clean: ## Stop what runs, remove the environments and caches; the data stay
 	@if [ -x $(AIRFLOW_BIN)/headgate ]; then $(AIRFLOW_BIN)/headgate airflow stop; fi

@@ -16,11 +16,12 @@ from runner.server import Running as Postgres
 from runner.server import Server
 from runner.settings import Settings
 from tests.airflow.stack import Airflow, environ_of, free_port, start, stopped_at_the_end
+from tests.benchmarks import airflow
 from tests.plan import Plan, Row
 from tests.servers import DB, PARAMETERS, scratch_folder
 from tests.standin import Options, Process, spawn
 
-DAGS = (DB.parent / "dags", Path(__file__).parent / "dags")
+DAGS = (DB.parent / "dags", Path(__file__).parent / "dags", airflow.DAGS)
 
 
 @dataclass(kw_only=True)

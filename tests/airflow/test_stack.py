@@ -9,28 +9,40 @@ import json
 import os
 import statistics
 import subprocess
-import time
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from tests.acceptance.house import PIPELINE, wait_until
+from tests.airflow.looks import (
+    PATIENCE,
+    STEP,
+    ask_to_stop,
+    assert_both_windows_agree,
+    everything_of,
+    first_run,
+    leased_units,
+    left_of,
+    postgres_pid,
+    run_of,
+    unknown,
+    wait_for_run,
+    wait_for_step,
+    waits,
+)
 from tests.airflow.scene import Scene, running
 from tests.airflow.stack import HEADGATE, start
 from tests.airflow_home import NEEDS_AIRFLOW
+from tests.benchmarks import airflow
+from tests.benchmarks.provider import provider
 
 pytestmark = NEEDS_AIRFLOW
 
-STEP = "process_us_markets"
 FUNCTIONS = ("initialize_execution", "discover_delta", "check_api_quota")
-PATIENCE = 300.0  # of a machine that has much else to do
 BUSY = 1.5
 """Processes that wait for a core, per core: from here on a machine is too busy to time others."""
-SAME = {"success": "succeeded", "skipped": "skipped", "failed": "failed"}
 
 
 @pytest.fixture(scope="module")
@@ -80,72 +92,6 @@ def mistakes(stack: Scene) -> str:
     """Run the DAG of mistakes; return its run."""
     run: str = stack.api("dags/bad_input/dagRuns", {"logical_date": None})["dag_run_id"]
     return run
-
-
-def unknown(codes: list[str]) -> dict[str, Any]:
-    pattern = "|".join(x.replace(".", "\\.") for x in codes)
-    return {"match": {"code": pattern}, "fault": {"kind": "status", "status": 404}}
-
-
-def run_of(stack: Scene, order: int) -> str | None:
-    rows = stack.rows(
-        "select e.run_id from headgate.orders as o join headgate.process_executions as e"
-        " using (execution_id) where o.order_id = %(order)s",
-        order=order,
-    )
-    return rows[0]["run_id"] if rows else None
-
-
-def wait_for_step(stack: Scene, order: int) -> str:
-    """Wait until the order's run has its large step under way; return the run's name."""
-
-    def is_running() -> bool:
-        run = run_of(stack, order)
-        return run is not None and stack.steps(PIPELINE, run).get(STEP) == "running"
-
-    wait_until(is_running, "the step", PATIENCE)
-    run = run_of(stack, order)
-    assert run is not None
-    return run
-
-
-def wait_for_run(stack: Scene, dag: str, run: str, seconds: float = PATIENCE) -> None:
-    wait_until(lambda: stack.runs(dag).get(run) in ("success", "failed"), f"{dag} {run}", seconds)
-
-
-def assert_both_windows_agree(stack: Scene, dag: str, run: str) -> dict[str, Any]:
-    """Compare Airflow's states with the plan's; return the plan's row of the run."""
-    execution = stack.execution(dag, run)
-    assert SAME[stack.runs(dag)[run]] == execution["status"]
-    tasks = {name: SAME[x["state"]] for name, x in stack.tasks(dag, run).items()}
-    if execution["status"] == "failed":  # it has settled the run, and says that it has failed
-        assert tasks["finalize_execution"] == "failed"
-        tasks["finalize_execution"] = "succeeded"
-    assert tasks == stack.steps(dag, run)
-    return execution
-
-
-def waits(stack: Scene, run: str) -> list[tuple[float, float]]:
-    """Return what each step's wait has added, in s: until our event, and until its task's end."""
-    rows = stack.rows(
-        "select step, finished_at from headgate.v_execution_steps"
-        " where pipeline = %(dag)s and run_id = %(run)s and planned > 0",
-        dag=PIPELINE,
-        run=run,
-    )
-    tasks = stack.tasks(PIPELINE, run)
-    found = []
-    for row in rows:
-        if row["step"].startswith("process_"):
-            fired = stack.when(PIPELINE, run, row["step"], "Trigger fired event")
-            ended = datetime.fromisoformat(tasks[row["step"]]["end_date"])
-            last = row["finished_at"]
-            found.append(((fired - last).total_seconds(), (ended - last).total_seconds()))
-    return found
-
-
-def first_run(stack: Scene, dag: str, kind: str) -> str | None:
-    return next((x for x in stack.runs(dag) if x.startswith(kind)), None)
 
 
 @pytest.mark.usefixtures("mistakes")  # which run along
@@ -221,6 +167,7 @@ def test_the_last_line_of_the_log_says_what_is_wrong_and_what_to_do(
 
     assert stack.tasks("bad_input", mistakes)[task]["state"] == "failed"
     line = stack.last_line("bad_input", mistakes, task)
+    print(f"{task}: {line}")
     assert [x for x in words if x not in line] == [], line
 
 
@@ -237,7 +184,7 @@ def test_whatever_is_killed_in_mid_run_the_run_ends_green_with_exact_counts(
     slow = {"match": {}, "fault": {"kind": "latency", "ms": 2000}}
     stack.standin.set_faults([unknown(dead), slow])
     run = wait_for_step(stack, orders[1])
-    server = psutil.Process(json_pid(stack))
+    server = psutil.Process(postgres_pid(stack))
     stack.kill("runner-1")
     at_risk = leased_units(stack)
     stack.kill("triggerer")
@@ -265,21 +212,6 @@ def test_whatever_is_killed_in_mid_run_the_run_ends_green_with_exact_counts(
         run=run,
     )
     assert row == {"jobs": 600, "pairs": 600}
-
-
-def leased_units(stack: Scene) -> int:
-    """Return what the calls cost whose answers may never come."""
-    (row,) = stack.rows(
-        "select coalesce(sum(c.units), 0)::int as units from headgate.chunks as c"
-        " where c.state = 'leased'"
-    )
-    units: int = row["units"]
-    return units
-
-
-def json_pid(stack: Scene) -> int:
-    lines = (stack.settings.home / "postgres" / "postmaster.pid").read_text().splitlines()
-    return int(lines[0])
 
 
 def test_five_orders_at_once_end_as_five_executions(stack: Scene, orders: list[int]):
@@ -340,6 +272,13 @@ def test_units_agree_with_what_was_served(stack: Scene, dead: list[str]):
     assert served <= spent <= served + stack.at_risk + answered_for_nothing
 
 
+def test_the_benchmark_of_the_three_ways_can_be_run(stack: Scene):
+    with provider() as base_url:
+        figures = list(airflow.measure(stack, base_url, jobs=2, settle=0))
+
+    assert [x.value > 0 for x in figures[:3]] == [True] * 3, figures
+
+
 def test_a_second_start_and_a_taken_port_are_refused_with_advice(stack: Scene, tmp_path: Path):
     second = subprocess.run(
         [*HEADGATE, "start"], env=stack.environ, capture_output=True, text=True, timeout=60
@@ -363,26 +302,6 @@ def test_the_login_and_the_keys_are_nobodys_else(stack: Scene):
     for name in ("login.json", "keys.json"):
         assert (stack.folder / name).stat().st_mode & 0o777 == 0o600
     assert stack.folder.stat().st_mode & 0o077 == 0
-
-
-def everything_of(stack: Scene) -> list[psutil.Process]:
-    state = json.loads((stack.folder / "stack.json").read_text())
-    leaders = [psutil.Process(x) for x in state["services"].values()]
-    return [y for x in leaders for y in (x, *x.children(recursive=True))]
-
-
-def left_of(processes: list[psutil.Process]) -> list[psutil.Process]:
-    return [x for x in processes if x.is_running() and x.status() != psutil.STATUS_ZOMBIE]
-
-
-def ask_to_stop(stack: Scene) -> str:
-    began = time.monotonic()
-    done = subprocess.run(
-        [*HEADGATE, "stop"], env=stack.environ, capture_output=True, text=True, timeout=300
-    )
-    print(f"stopped in {time.monotonic() - began:.1f} s")
-    assert done.returncode == 0, done.stderr
-    return done.stderr
 
 
 def test_it_all_stops_and_nothing_is_left(stack: Scene):

@@ -1,6 +1,7 @@
 """`python -m tests.benchmarks [queue http ingest delta memory indicators feeding pools planner] [--json]`.
 
-bigtables runs on request only (`make bench/bigtables`).
+bigtables runs on request only (`make bench/bigtables`), airflow in an environment of its own
+(`make bench/airflow`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final
 from runner.database import connect
 from runner.settings import Settings
 from tests.benchmarks import (
+    airflow,
     bigtables,
     delta,
     feeding,
@@ -42,6 +44,7 @@ BENCHMARKS: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
 ON_REQUEST: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "bigtables": bigtables.run,
 }
+WITH_AIRFLOW: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {"airflow": airflow.run}
 
 
 def main() -> int:
@@ -50,7 +53,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--json", action="store_true", help="print the figures as JSON alone")
     options = parser.parse_args()
-    known = BENCHMARKS | ON_REQUEST
+    known = BENCHMARKS | ON_REQUEST | WITH_AIRFLOW
     if unknown := set(options.names) - set(known):
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}")
 

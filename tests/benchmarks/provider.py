@@ -1,4 +1,4 @@
-"""A provider in a process of its own, which answers any GET at once with 1.5 kB of JSON."""
+"""A provider in a process of its own, which answers any GET with 1.5 kB of JSON, at once or later."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ ANSWER: Final = json.dumps(
 
 
 @contextmanager
-def provider() -> Iterator[str]:
+def provider(delay: float = 0) -> Iterator[str]:
     """Run it, and yield its base URL; it ends with us, also when we are killed."""
     process = subprocess.Popen(
-        [sys.executable, "-m", __name__],
+        [sys.executable, "-m", __name__, str(delay)],
         cwd=DB.parent,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -38,10 +38,12 @@ def provider() -> Iterator[str]:
             process.terminate()
 
 
-async def serve() -> None:
-    """Answer until standard input ends."""
+async def serve(delay: float) -> None:
+    """Answer after that many seconds, until standard input ends."""
 
     async def answer(_: web.Request) -> web.Response:
+        if delay:
+            await asyncio.sleep(delay)
         return web.Response(body=ANSWER, content_type="application/json")
 
     ended = asyncio.Event()
@@ -57,4 +59,4 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve())
+    asyncio.run(serve(float(sys.argv[1])))

@@ -1,0 +1,128 @@
+"""What test_stack.py looks at, in Airflow's window and in the plan's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from datetime import datetime
+from typing import Any
+
+import psutil
+
+from tests.acceptance.house import PIPELINE, wait_until
+from tests.airflow.scene import Scene
+from tests.airflow.stack import HEADGATE
+
+STEP = "process_us_markets"
+PATIENCE = 300.0  # of a machine that has much else to do
+SAME = {"success": "succeeded", "skipped": "skipped", "failed": "failed"}
+
+
+def unknown(codes: list[str]) -> dict[str, Any]:
+    """Return the fault of a provider that does not know these listings."""
+    pattern = "|".join(x.replace(".", "\\.") for x in codes)
+    return {"match": {"code": pattern}, "fault": {"kind": "status", "status": 404}}
+
+
+def run_of(stack: Scene, order: int) -> str | None:
+    """Return the run that has taken an order, if one has."""
+    rows = stack.rows(
+        "select e.run_id from headgate.orders as o join headgate.process_executions as e"
+        " using (execution_id) where o.order_id = %(order)s",
+        order=order,
+    )
+    return rows[0]["run_id"] if rows else None
+
+
+def wait_for_step(stack: Scene, order: int) -> str:
+    """Wait until the order's run has its large step under way; return the run's name."""
+
+    def is_running() -> bool:
+        run = run_of(stack, order)
+        return run is not None and stack.steps(PIPELINE, run).get(STEP) == "running"
+
+    wait_until(is_running, "the step", PATIENCE)
+    run = run_of(stack, order)
+    assert run is not None
+    return run
+
+
+def wait_for_run(stack: Scene, dag: str, run: str, seconds: float = PATIENCE) -> None:
+    """Wait until Airflow says that a run has ended."""
+    wait_until(lambda: stack.runs(dag).get(run) in ("success", "failed"), f"{dag} {run}", seconds)
+
+
+def assert_both_windows_agree(stack: Scene, dag: str, run: str) -> dict[str, Any]:
+    """Compare Airflow's states with the plan's; return the plan's row of the run."""
+    execution = stack.execution(dag, run)
+    assert SAME[stack.runs(dag)[run]] == execution["status"]
+    tasks = {name: SAME[x["state"]] for name, x in stack.tasks(dag, run).items()}
+    if execution["status"] == "failed":  # it has settled the run, and says that it has failed
+        assert tasks["finalize_execution"] == "failed"
+        tasks["finalize_execution"] = "succeeded"
+    assert tasks == stack.steps(dag, run)
+    return execution
+
+
+def waits(stack: Scene, run: str) -> list[tuple[float, float]]:
+    """Return what each step's wait has added, in s: until our event, and until its task's end."""
+    rows = stack.rows(
+        "select step, finished_at from headgate.v_execution_steps"
+        " where pipeline = %(dag)s and run_id = %(run)s and planned > 0",
+        dag=PIPELINE,
+        run=run,
+    )
+    tasks = stack.tasks(PIPELINE, run)
+    found = []
+    for row in rows:
+        if row["step"].startswith("process_"):
+            fired = stack.when(PIPELINE, run, row["step"], "Trigger fired event")
+            ended = datetime.fromisoformat(tasks[row["step"]]["end_date"])
+            last = row["finished_at"]
+            found.append(((fired - last).total_seconds(), (ended - last).total_seconds()))
+    return found
+
+
+def first_run(stack: Scene, dag: str, kind: str) -> str | None:
+    """Return a run of this kind, if there is one."""
+    return next((x for x in stack.runs(dag) if x.startswith(kind)), None)
+
+
+def leased_units(stack: Scene) -> int:
+    """Return what the calls cost whose answers may never come."""
+    (row,) = stack.rows(
+        "select coalesce(sum(c.units), 0)::int as units from headgate.chunks as c"
+        " where c.state = 'leased'"
+    )
+    units: int = row["units"]
+    return units
+
+
+def postgres_pid(stack: Scene) -> int:
+    """Return PostgreSQL's own process."""
+    lines = (stack.settings.home / "postgres" / "postmaster.pid").read_text().splitlines()
+    return int(lines[0])
+
+
+def everything_of(stack: Scene) -> list[psutil.Process]:
+    """Return all processes of the stack."""
+    state = json.loads((stack.folder / "stack.json").read_text())
+    leaders = [psutil.Process(x) for x in state["services"].values()]
+    return [y for x in leaders for y in (x, *x.children(recursive=True))]
+
+
+def left_of(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Return those that live."""
+    return [x for x in processes if x.is_running() and x.status() != psutil.STATUS_ZOMBIE]
+
+
+def ask_to_stop(stack: Scene) -> str:
+    """Stop the stack by the command; return what it says."""
+    began = time.monotonic()
+    done = subprocess.run(
+        [*HEADGATE, "stop"], env=stack.environ, capture_output=True, text=True, timeout=300
+    )
+    print(f"stopped in {time.monotonic() - began:.1f} s")
+    assert done.returncode == 0, done.stderr
+    return done.stderr

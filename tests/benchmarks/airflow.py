@@ -1,0 +1,113 @@
+"""Benchmark, Airflow: the same 500 jobs as mapped tasks, as one step, and as a loop in one task.
+
+All of Airflow runs as `make airflow` runs it, with one runner. The provider answers after 100 ms,
+which is quick for one on the internet. A run's time is Airflow's own, from its start to its end.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from runner.database import connect
+from runner.settings import Settings
+from tests.acceptance.house import wait_until
+from tests.airflow.stack import Airflow, environ_of, free_port, start, stopped_at_the_end
+from tests.benchmarks import house
+from tests.benchmarks.jobs import write_calls
+from tests.benchmarks.measure import Figure
+from tests.benchmarks.provider import provider
+from tests.plan import Plan
+
+DAGS: Final = Path(__file__).parent / "dags"
+MAPPED, LOOP, STEP = "bench_mapped", "bench_loop", "bench_step"
+SECONDS: Final = 3600.0
+DELAY: Final = 0.1
+CHUNK: Final = 50
+WRITTEN: Final = (
+    "select tup_inserted + tup_updated + tup_deleted as rows"
+    " from pg_stat_database where datname = 'airflow'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one way cost."""
+
+    wall: float
+    cpu: float
+    rows: int
+
+    def __str__(self) -> str:
+        return f"{self.wall:.1f} s, {self.cpu:.1f} s of CPU, {self.rows:,} rows"
+
+
+def run(server: Settings, *, jobs: int = 500) -> Iterator[Figure]:
+    """Start everything, and measure."""
+    with house.own_database(server, "airflow") as settings, provider(DELAY) as base_url:
+        environ, port = environ_of(settings, DAGS), free_port()
+        process = start(settings, environ, port, "--runners=1")
+        airflow = Airflow(settings=settings, process=process, port=port, environ=environ)
+        with stopped_at_the_end(airflow):
+            airflow.wait_until_healthy()
+            yield from measure(airflow, base_url, jobs)
+
+
+def measure(airflow: Airflow, base_url: str, jobs: int, settle: float = 2) -> Iterator[Figure]:
+    """Run the three ways on what runs already; between them, what was written gets counted."""
+    with connect(airflow.settings, "bench") as connection:
+        plan = Plan(connection)
+        write_calls(plan, STEP, base_url)
+        house.add_assets(plan, STEP, jobs)
+        house.make_due(plan, STEP, CHUNK)
+        plan.sql("create table public.answers (code text, bars int)")
+        plan.sql("grant insert on public.answers to headgate_planner")
+        given = {"jobs": jobs, "base_url": base_url}
+        loop = _cost(airflow, plan, LOOP, given, settle)
+        step = _cost(airflow, plan, STEP, {}, settle)
+        mapped = _cost(airflow, plan, MAPPED, given, settle)
+        assert plan.scalar("select count(*) from public.answers") == 2 * jobs
+        done = plan.scalar(
+            "select succeeded from headgate.v_recent_executions where pipeline = %(name)s",
+            name=STEP,
+        )
+        assert done == jobs, f"{done} of {jobs} jobs succeeded"
+    said = f"step {step}; mapped {mapped}; loop {loop}"
+    named = f"airflow: {jobs} jobs, RunStep against"
+    yield Figure(f"{named} mapped tasks", mapped.wall / step.wall, at_least=20, detail=said)
+    yield Figure(f"{named} a loop in one task", loop.wall / step.wall, at_least=5)
+    yield Figure(f"{named} mapped tasks, CPU", mapped.cpu / step.cpu)
+    yield Figure(f"{named} mapped tasks, metadata rows", mapped.rows / max(1, step.rows))
+
+
+def _cost(airflow: Airflow, plan: Plan, dag: str, conf: dict[str, object], settle: float) -> Cost:
+    """Run a DAG; return what it took in all of Airflow's processes, the runner and Postgres."""
+    wait_until(lambda: airflow.client.get(f"dags/{dag}").is_success, dag, 120)
+    time.sleep(settle)
+    rows, cpu = plan.scalar(WRITTEN), _cpu(airflow)
+    run = airflow.api(f"dags/{dag}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
+    wait_until(lambda: airflow.runs(dag).get(run) in ("success", "failed"), dag, SECONDS)
+    used = _cpu(airflow) - cpu
+    assert airflow.runs(dag)[run] == "success", f"{dag} has failed: {airflow.tasks(dag, run)}"
+    time.sleep(settle)
+    return Cost(airflow.seconds(dag, run), used, plan.scalar(WRITTEN) - rows)
+
+
+def _cpu(airflow: Airflow) -> float:
+    """Return the CPU time so far of all processes, with those of theirs that have ended."""
+    pid_file = airflow.settings.home / "postgres" / "postmaster.pid"
+    postgres = int(pid_file.read_text().split("\n", 1)[0])
+    total = 0.0
+    for root in (psutil.Process(airflow.process.pid), psutil.Process(postgres)):
+        for process in (root, *root.children(recursive=True)):
+            try:
+                times = process.cpu_times()
+            except psutil.NoSuchProcess:
+                continue  # its parent has its time
+            total += times.user + times.system + times.children_user + times.children_system
+    return total
