@@ -129,62 +129,60 @@ $func$;
 comment on function equities._missing_sessions(bigint[], date, timestamptz) is
     'Sessions between a listing''s bars that have no bar, quarantined bar or known gap.';
 
--- Listings that were asked for and have no bar for the last session that is out.
+-- Listings that were asked for and have no bar for the last session that is out. Those of a calendar that fell silent on the same
+-- day are alike: when they are asked for again is worked out once for all of them.
 create or replace function equities._note_silence(
     p_asset_ids bigint[],
     p_now timestamptz
 )
 returns void
-language sql
+language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $func$
-    with calendars as materialized (
-        select c.calendar, t.session, headgate.published_at('eodhd', c.calendar, t.session) as published_at
-        from (
-            select distinct a.calendar from headgate.v_assets as a where a.asset_id = any (p_asset_ids) and a.calendar is not null
-        ) as c
-        join headgate.v_trading_sessions as t
-            on t.calendar = c.calendar and t.session between (p_now - interval '60 days')::date and (p_now + interval '30 days')::date
-    ),
-    last_sessions as materialized (
-        select c.calendar, max(c.session) as session from calendars as c where c.published_at <= p_now group by c.calendar
-    ),
-    behind as materialized (
-        -- Few are: one look for each of the others.
-        select a.asset_id, a.calendar
-        from headgate.v_assets as a
-        join last_sessions as l using (calendar)
-        where a.asset_id = any (p_asset_ids)
-            and not exists (select from equities.prices as t where t.asset_id = a.asset_id and t.date = l.session)
-    ),
-    silent as (
-        select a.asset_id, a.calendar, count(*) as sessions
-        from behind as a
-        cross join lateral (
-            select max(t.date) as date
-            from equities.prices as t
-            where t.asset_id = a.asset_id and t.date > (p_now - interval '60 days')::date
-        ) as b
-        join calendars as c
-            on c.calendar = a.calendar and c.published_at <= p_now and c.session > coalesce(b.date, '-infinity')
-        group by a.asset_id, a.calendar
-    )
-    select headgate.ask_again('prices_incremental', array_agg(n.asset_id), array_agg(n.published_at))
+declare
+    v_since constant date := (p_now - interval '60 days')::date;
+    v_most constant integer := equities._setting('most_silent_sessions')::integer;
+begin
+    perform headgate.ask_again('prices_incremental', array_agg(n.asset_id), array_agg(n.published_at))
     from (
-        select s.asset_id, c.published_at
+        with last_bar as materialized (
+            select a.asset_id, a.calendar, b.date
+            from headgate.v_assets as a
+            cross join lateral (
+                select max(t.date) as date from equities.prices as t where t.asset_id = a.asset_id and t.date > v_since
+            ) as b
+            where a.asset_id = any (p_asset_ids)
+                and a.calendar is not null
+        ),
+        sessions as materialized (
+            select c.calendar, t.session, headgate.published_at('eodhd', c.calendar, t.session) as published_at
+            from (select distinct l.calendar from last_bar as l) as c
+            join headgate.v_trading_sessions as t
+                on t.calendar = c.calendar and t.session between v_since and (p_now + interval '30 days')::date
+        ),
+        silent as materialized (
+            select l.calendar, l.date, count(*) as sessions
+            from (select distinct k.calendar, k.date from last_bar as k) as l
+            join sessions as s
+                on s.calendar = l.calendar and s.published_at <= p_now and s.session > coalesce(l.date, '-infinity')
+            group by l.calendar, l.date
+        )
+        select l.asset_id, again.published_at
         from silent as s
         cross join lateral (
-            select c.published_at
-            from calendars as c
-            where c.calendar = s.calendar and c.published_at > p_now
-            order by c.published_at
-            offset least(s.sessions, equities._setting('most_silent_sessions')::integer) - 1
+            select t.published_at
+            from sessions as t
+            where t.calendar = s.calendar and t.published_at > p_now
+            order by t.published_at
+            offset least(s.sessions, v_most) - 1
             limit 1
-        ) as c
-        order by s.asset_id
+        ) as again
+        join last_bar as l on l.calendar = s.calendar and l.date is not distinct from s.date
+        order by l.asset_id
     ) as n
     having count(*) > 0;
+end;
 $func$;
 
 comment on function equities._note_silence(bigint[], timestamptz) is
