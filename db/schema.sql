@@ -881,6 +881,12 @@ CREATE FUNCTION equities._list_changes(p_group_key text, p_payload text) RETURNS
     )
     select jsonb_build_object(
         'known', (select count(*) from ours as o where o.is_active),
+        'lost', (
+            select count(*)
+            from gone as g
+            where not exists (select from best as b where b.asset_id = g.asset_id)
+                and not exists (select from equities.missing_symbols as m where m.asset_id = g.asset_id)
+        ),
         'gone', (select coalesce(jsonb_agg(g.asset_id order by g.asset_id), '[]') from gone as g),
         'renamed', (
             select coalesce(jsonb_agg(distinct jsonb_build_object('asset_id', b.asset_id, 'code', b.code, 'name', b.name, 'isin', b.isin)), '[]')
@@ -1290,55 +1296,52 @@ COMMENT ON FUNCTION equities._note_names(p_group_key text, p_payload text) IS 'K
 --
 
 CREATE FUNCTION equities._note_silence(p_asset_ids bigint[], p_now timestamp with time zone) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    with calendars as materialized (
-        select c.calendar, t.session, headgate.published_at('eodhd', c.calendar, t.session) as published_at
-        from (
-            select distinct a.calendar from headgate.v_assets as a where a.asset_id = any (p_asset_ids) and a.calendar is not null
-        ) as c
-        join headgate.v_trading_sessions as t
-            on t.calendar = c.calendar and t.session between (p_now - interval '60 days')::date and (p_now + interval '30 days')::date
-    ),
-    last_sessions as materialized (
-        select c.calendar, max(c.session) as session from calendars as c where c.published_at <= p_now group by c.calendar
-    ),
-    behind as materialized (
-        -- Few are: one look for each of the others.
-        select a.asset_id, a.calendar
-        from headgate.v_assets as a
-        join last_sessions as l using (calendar)
-        where a.asset_id = any (p_asset_ids)
-            and not exists (select from equities.prices as t where t.asset_id = a.asset_id and t.date = l.session)
-    ),
-    silent as (
-        select a.asset_id, a.calendar, count(*) as sessions
-        from behind as a
-        cross join lateral (
-            select max(t.date) as date
-            from equities.prices as t
-            where t.asset_id = a.asset_id and t.date > (p_now - interval '60 days')::date
-        ) as b
-        join calendars as c
-            on c.calendar = a.calendar and c.published_at <= p_now and c.session > coalesce(b.date, '-infinity')
-        group by a.asset_id, a.calendar
-    )
-    select headgate.ask_again('prices_incremental', array_agg(n.asset_id), array_agg(n.published_at))
+declare
+    v_since constant date := (p_now - interval '60 days')::date;
+    v_most constant integer := equities._setting('most_silent_sessions')::integer;
+begin
+    perform headgate.ask_again('prices_incremental', array_agg(n.asset_id), array_agg(n.published_at))
     from (
-        select s.asset_id, c.published_at
+        with last_bar as materialized (
+            select a.asset_id, a.calendar, b.date
+            from headgate.v_assets as a
+            cross join lateral (
+                select max(t.date) as date from equities.prices as t where t.asset_id = a.asset_id and t.date > v_since
+            ) as b
+            where a.asset_id = any (p_asset_ids)
+                and a.calendar is not null
+        ),
+        sessions as materialized (
+            select c.calendar, t.session, headgate.published_at('eodhd', c.calendar, t.session) as published_at
+            from (select distinct l.calendar from last_bar as l) as c
+            join headgate.v_trading_sessions as t
+                on t.calendar = c.calendar and t.session between v_since and (p_now + interval '30 days')::date
+        ),
+        silent as materialized (
+            select l.calendar, l.date, count(*) as sessions
+            from (select distinct k.calendar, k.date from last_bar as k) as l
+            join sessions as s
+                on s.calendar = l.calendar and s.published_at <= p_now and s.session > coalesce(l.date, '-infinity')
+            group by l.calendar, l.date
+        )
+        select l.asset_id, again.published_at
         from silent as s
         cross join lateral (
-            select c.published_at
-            from calendars as c
-            where c.calendar = s.calendar and c.published_at > p_now
-            order by c.published_at
-            offset least(s.sessions, equities._setting('most_silent_sessions')::integer) - 1
+            select t.published_at
+            from sessions as t
+            where t.calendar = s.calendar and t.published_at > p_now
+            order by t.published_at
+            offset least(s.sessions, v_most) - 1
             limit 1
-        ) as c
-        order by s.asset_id
+        ) as again
+        join last_bar as l on l.calendar = s.calendar and l.date is not distinct from s.date
+        order by l.asset_id
     ) as n
     having count(*) > 0;
+end;
 $$;
 
 ALTER FUNCTION equities._note_silence(p_asset_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_plan_equities;
@@ -2497,11 +2500,12 @@ begin
     v_row := row(
         p_group_key, p_now, v_symbols, (v_changes ->> 'known')::integer, jsonb_array_length(v_changes -> 'gone'), 0, 0, 0, 0, false
     );
-    v_row.is_refused := v_row.vanished > v_most * v_row.known or coalesce(v_symbols < (1 - v_most) * v_last, false);
+    v_row.is_refused := (v_changes ->> 'lost')::integer > v_most * v_row.known or coalesce(v_symbols < (1 - v_most) * v_last, false);
 
     if v_row.is_refused then
         perform headgate.raise_alert('error', v_subject, format(
-            'the list of %s has %s symbols (before: %s) and lacks %s of our %s listings: refused, nothing was changed; it is asked for again tomorrow',
+            'the list of %s has %s symbols (before: %s) and lacks %s of our %s listings: refused, nothing was changed; it is asked '
+            'for again tomorrow; if it is right, raise most_listings_gone in equities.settings until it has been taken',
             p_group_key, v_symbols, coalesce(v_last::text, 'unknown'), v_row.vanished, v_row.known
         ));
     else

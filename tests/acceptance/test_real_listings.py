@@ -1,59 +1,97 @@
-"""Two years of real lists of NASDAQ, month by month: additions, removals, renames."""
+"""A year and a half of real lists of NASDAQ, week by week: additions, removals, renames."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
+from datetime import date, timedelta
 from typing import Any
 
 from tests.acceptance.real import needs, rows
 from tests.plan import Plan
+from tests.standin.market import listings
 
 EVENTS, CHANGES = "listing_history/listing_events.csv.gz", "listing_history/symbol_changes.csv.gz"
-STEADY = 500
+Events = dict[str, list[dict[str, str]]]
 pytestmark = needs(EVENTS, CHANGES)
 
 
 def test_renames_keep_their_asset_and_delisted_ones_stay(db: Plan):
-    by_month, names, lists = read()
-    months = sorted(by_month)
+    by_week, names, lists = read()
+    weeks = sorted(by_week)
     ids = make_listings(db, names)
-    # A month's list, of hardly any but those that came or went: far more may be gone from it.
-    db.sql("update equities.settings set value = 0.5 where name = 'most_listings_gone'")
-    for month in months:
-        names = lists[month]
-        take(db, month, names)
+    for week in weeks:
+        take(db, week, lists[week])
 
-    assert db.scalar("select count(*) from equities.symbol_lists where not is_refused") == len(
-        months
-    )
+    refused = "select count(*) from equities.symbol_lists where is_refused"
+    assert db.scalar(refused) == 0, "no week has taken 2 % of the listings away"
     check_renames(db, ids)
-    check_delisted(db, by_month, ids, lists[months[-1]])
+    check_delisted(db, by_week, ids, lists[weeks[-1]])
 
 
-def read() -> tuple[dict[str, list[dict[str, str]]], dict[str, str], dict[str, dict[str, str]]]:
-    """Return events by month, the names by symbol before them, and the list of each month."""
-    by_month: dict[str, list[dict[str, str]]] = defaultdict(list)
+def test_a_month_at_once_may_take_more_than_two_percent_away_and_is_refused(db: Plan):
+    by_month, names, lists = read(weekly=False)
+    months = sorted(by_month)
+    make_listings(db, names)
+    for month in months[:3]:
+        take(db, month, lists[month])
+
+    first, second, third = db.sql("select * from equities.symbol_lists order by taken_at")
+    gone = 1 - len(lists[months[1]].keys() & lists[months[0]].keys()) / len(lists[months[0]])
+    assert 0.02 < gone < 0.03, "95 removals in November 2024"
+    assert [x["is_refused"] for x in (first, second, third)] == [False, True, True]
+    db.sql("update equities.settings set value = 0.06 where name = 'most_listings_gone'")
+    take(db, "2025-01-02", lists[months[2]])
+    (last,) = db.sql("select * from equities.symbol_lists order by taken_at desc limit 1")
+    assert (last["is_refused"], last["renamed"] >= 5) == (False, True)
+
+
+def read(*, weekly: bool = True) -> tuple[Events, dict[str, str], dict[str, dict[str, str]]]:
+    """Return events by list, the names by symbol before them, and each list.
+
+    The files hold what changed from month to month. The list had as many other symbols as make NASDAQ's
+    as it is shipped. What a month removed and added is spread over its weeks; renames come with its last.
+    """
+    months: Events = defaultdict(list)
     for row in rows(EVENTS):
         if row["listing"] == "nasdaq":
-            by_month[row["snapshot_date"]].append(row)
-    names = {f"STEADY{x}": f"Steady Company {x}" for x in range(STEADY)}
+            months[row["snapshot_date"]].append(row)
+    names: dict[str, str] = {}
     seen = set()
-    for month in sorted(by_month):
-        for row in by_month[month]:
+    for month in sorted(months):
+        for row in months[month]:
             if row["symbol"] not in seen and row["event"] != "added":
                 names[row["symbol"]] = row["old_value"] or row["name"]
             seen.add(row["symbol"])
+    shipped = sum(x.exchange == "NASDAQ" for x in listings().values())
+    grown = sum({"added": 1, "removed": -1}.get(x["event"], 0) for y in months.values() for x in y)
+    for number in range(shipped - grown - len(names)):
+        names[f"STEADY{number}"] = f"Steady Company {number}"
+    by_list = _by_week(months) if weekly else months
     lists: dict[str, dict[str, str]] = {}
     now = dict(names)
-    for month in sorted(by_month):
-        for row in by_month[month]:
+    for day in sorted(by_list):
+        for row in by_list[day]:
             if row["event"] == "removed":
                 now.pop(row["symbol"], None)
             else:
                 now[row["symbol"]] = row["name"]
-        lists[month] = dict(now)
-    return by_month, names, lists
+        lists[day] = dict(now)
+    return by_list, names, lists
+
+
+def _by_week(months: Events) -> Events:
+    """Spread each month's events over its weekly lists; what belongs to a rename stays together."""
+    renamed = {x for row in rows(CHANGES) for x in (row["old_symbol"], row["new_symbol"])}
+    weeks: Events = defaultdict(list)
+    for month, events in months.items():
+        end, begin = date.fromisoformat(month), date.fromisoformat(events[0]["previous_snapshot"])
+        days = [end - timedelta(days=7 * x) for x in range((end - begin).days // 7 or 1)]
+        for number, row in enumerate(events):
+            is_whole = row["symbol"] in renamed or row["event"] not in ("removed", "added")
+            weeks[(end if is_whole else days[number % len(days)]).isoformat()].append(row)
+        weeks[month] = weeks[month]
+    return weeks
 
 
 def make_listings(db: Plan, names: dict[str, str]) -> dict[str, int]:
@@ -101,22 +139,22 @@ def check_renames(db: Plan, ids: dict[str, int]) -> None:
 
 def check_delisted(
     db: Plan,
-    by_month: dict[str, list[dict[str, str]]],
+    by_week: Events,
     ids: dict[str, int],
     last: dict[str, str],
 ) -> None:
     """What was removed is found under its code as of the day before, and not after."""
-    months = sorted(by_month)
+    weeks = sorted(by_week)
     renamed = {x["old_symbol"] for x in rows(CHANGES)}
-    month = months[5]
     gone = {
         x["symbol"]
-        for x in by_month[month]
+        for week in weeks[20:24]
+        for x in by_week[week]
         if x["event"] == "removed" and x["symbol"] in ids and x["symbol"] not in renamed
-        if not any(y["symbol"] == x["symbol"] for z in months[6:] for y in by_month[z])
+        if not any(y["symbol"] == x["symbol"] for z in weeks if z > week for y in by_week[z])
     }
-    before = {x["ticker"] for x in db.call("equities.listings_as_of", p_date=months[4])}
-    after = {x["ticker"] for x in db.call("equities.listings_as_of", p_date=month)}
+    before = {x["ticker"] for x in db.call("equities.listings_as_of", p_date=weeks[19])}
+    after = {x["ticker"] for x in db.call("equities.listings_as_of", p_date=weeks[23])}
     assert len(gone) > 10
     assert {f"{x}.NQ" for x in gone} <= before
     assert not {f"{x}.NQ" for x in gone} & after

@@ -71,11 +71,12 @@ begin
     v_row := row(
         p_group_key, p_now, v_symbols, (v_changes ->> 'known')::integer, jsonb_array_length(v_changes -> 'gone'), 0, 0, 0, 0, false
     );
-    v_row.is_refused := v_row.vanished > v_most * v_row.known or coalesce(v_symbols < (1 - v_most) * v_last, false);
+    v_row.is_refused := (v_changes ->> 'lost')::integer > v_most * v_row.known or coalesce(v_symbols < (1 - v_most) * v_last, false);
 
     if v_row.is_refused then
         perform headgate.raise_alert('error', v_subject, format(
-            'the list of %s has %s symbols (before: %s) and lacks %s of our %s listings: refused, nothing was changed; it is asked for again tomorrow',
+            'the list of %s has %s symbols (before: %s) and lacks %s of our %s listings: refused, nothing was changed; it is asked '
+            'for again tomorrow; if it is right, raise most_listings_gone in equities.settings until it has been taken',
             p_group_key, v_symbols, coalesce(v_last::text, 'unknown'), v_row.vanished, v_row.known
         ));
     else
@@ -100,7 +101,8 @@ $func$;
 comment on function equities._take_list(text, text, timestamptz) is
     'Compare one list with our listings and carry out what has changed, unless it cannot be believed.';
 
--- {known, gone: [asset_id], renamed: [{asset_id, code, name, isin}], back: [asset_id], reused: [{asset_id, code, name, ...}]}.
+-- Lost are those that the last list had: a rename loses none, and what was missing already is not lost twice.
+-- {known, lost, gone: [asset_id], renamed: [{asset_id, code, name, isin}], back: [asset_id], reused: [{asset_id, code, name, ...}]}.
 create or replace function equities._list_changes(
     p_group_key text,
     p_payload text
@@ -165,6 +167,12 @@ as $func$
     )
     select jsonb_build_object(
         'known', (select count(*) from ours as o where o.is_active),
+        'lost', (
+            select count(*)
+            from gone as g
+            where not exists (select from best as b where b.asset_id = g.asset_id)
+                and not exists (select from equities.missing_symbols as m where m.asset_id = g.asset_id)
+        ),
         'gone', (select coalesce(jsonb_agg(g.asset_id order by g.asset_id), '[]') from gone as g),
         'renamed', (
             select coalesce(jsonb_agg(distinct jsonb_build_object('asset_id', b.asset_id, 'code', b.code, 'name', b.name, 'isin', b.isin)), '[]')

@@ -140,6 +140,15 @@ def test_a_list_that_has_shrunk_is_refused_with_one_alert(db: Plan, listed: list
     assert db.sql(alerts) == []
 
 
+def test_renames_and_what_was_missing_before_are_no_shrinking(db: Plan, listed: list[Row]):
+    first, second, *_ = [x["Code"] for x in listed if x["Isin"]]
+    take(db, without(listed, first))
+    row = take(db, changed(without(listed, first), second, Code="RENAMED"), DAYS[1])
+
+    assert (row["vanished"], row["is_refused"]) == (2, False), "2 of 74 are more than 2 %"
+    assert (row["delisted"], row["renamed"]) == (1, 1)
+
+
 def test_two_listings_cannot_have_one_code_on_one_day(db: Plan):
     with pytest.raises(psycopg.errors.ExclusionViolation):
         db.sql(
