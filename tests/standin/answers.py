@@ -174,7 +174,7 @@ class Api:
         return code
 
     def _listed(self, exchange: str) -> list[market.Listing]:
-        listings = market.listings().values()
+        listings = self._source.listings()
         rows = [row for row in listings if exchange in (row.group_key, row.exchange)]
         if not rows:
             raise Refused(404, "Exchange Not Found.")

@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import random
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from math import exp
@@ -41,6 +42,10 @@ class Source(Protocol):
 
     def knows(self, code: str) -> bool:
         """Tell whether there is such a ticker."""
+        ...
+
+    def listings(self) -> Iterable[market.Listing]:
+        """Return what the exchanges list."""
         ...
 
     def rows(self, code: str, start: str | None, end: str | None, now: float) -> list[str]:
@@ -82,6 +87,10 @@ class Synthetic:
             or code in market.PAIRS
             or (self._any_ticker and market.split_code(code) is not None)
         )
+
+    def listings(self) -> Iterable[market.Listing]:
+        """Return the shipped listings."""
+        return market.listings().values()
 
     def rows(self, code: str, start: str | None, end: str | None, now: float) -> list[str]:
         """Return the bars of the range, two years by default."""
@@ -125,6 +134,10 @@ class FromFolder:
     def knows(self, code: str) -> bool:
         """Tell whether the file has the symbol."""
         return code in self._lines
+
+    def listings(self) -> Iterable[market.Listing]:
+        """Return the shipped listings."""
+        return market.listings().values()
 
     def rows(self, code: str, start: str | None, end: str | None, now: float) -> list[str]:
         """Return the file's rows of the range, cut at the last session that is out."""

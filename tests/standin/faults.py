@@ -159,6 +159,11 @@ def _nul(fault: Mapping[str, Any], body: bytes) -> bytes:
     return body.replace(b'":"', b'":"' + (b"\0" if fault.get("raw") else b"\\u0000"), 1)
 
 
+def _missing(fault: Mapping[str, Any], body: bytes) -> bytes:
+    """Leave the rows of some symbols out of an exchange's answer."""
+    return json.dumps([x for x in json.loads(body) if x["code"] not in fault["codes"]]).encode()
+
+
 def _bad_bars(fault: Mapping[str, Any], body: bytes) -> bytes:
     """Spoil every nth row (default: each third), by the named defects in turn (default: all)."""
     rows = json.loads(body)
@@ -195,6 +200,7 @@ _SPOILERS: dict[str, Callable[[Mapping[str, Any], bytes], bytes]] = {
     "warning": _warning,
     "huge": _huge,
     "nul": _nul,
+    "missing": _missing,
     "bad_bars": _bad_bars,
 }
 KINDS = REFUSALS | DELIVERIES | set(_SPOILERS)

@@ -22,6 +22,7 @@ class Options:
     port: int = 0
     port_file: Path | None = None
     bars: Path | None = None
+    replay: Path | None = None
     any_ticker: bool = False
     quota: int | None = 100_000
     rate: int | None = 1_000
@@ -48,6 +49,7 @@ class Options:
         for name, value in (
             ("--port-file", self.port_file),
             ("--bars", self.bars),
+            ("--replay", self.replay),
             ("--book", self.book),
         ):
             given += [name, str(value)] if value is not None else []
@@ -75,6 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--port", type=int, default=0, help="port to listen on; 0 takes a free one")
     add("--port-file", type=Path, help="file to write the port to once it answers")
     add("--bars", type=Path, help="folder with eod.csv.gz: real bars instead of synthetic ones")
+    add(
+        "--replay", type=Path, help="folder with us_eod_bitemporal: real bars, as known on each day"
+    )
     add(
         "--any-ticker",
         action="store_true",

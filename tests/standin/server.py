@@ -20,6 +20,7 @@ from tests.standin.book import Book, Rate
 from tests.standin.clock import Clock
 from tests.standin.faults import REFUSALS, Faults, error_body, spoil
 from tests.standin.options import Options
+from tests.standin.replay import Replay
 
 SAVE_EVERY_SECONDS = 0.5
 
@@ -34,10 +35,7 @@ class StandIn:
         self.rate = Rate(options.rate)
         self.faults = Faults(options.faults, options.seed)
         self.port = options.port
-        source: Source = (
-            FromFolder(options.bars) if options.bars else Synthetic(any_ticker=options.any_ticker)
-        )
-        self._answers = Api(source, self.clock)
+        self._answers = Api(_source(options), self.clock)
         market.calendars_by_group()  # read now, not in the first request
 
     @property
@@ -186,6 +184,15 @@ class StandIn:
             "quota": self.book.quota,
             "rate": self.rate.per_minute,
         } | self.book.as_json()
+
+
+def _source(options: Options) -> Source:
+    """Return where the bars come from."""
+    if options.replay:
+        return Replay(options.replay)
+    if options.bars:
+        return FromFolder(options.bars)
+    return Synthetic(any_ticker=options.any_ticker)
 
 
 @contextlib.asynccontextmanager

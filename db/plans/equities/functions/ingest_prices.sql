@@ -8,7 +8,8 @@
 -- for everything as long as there is no watermark. A cut history (a field `warning`) fails, and so does an answer that is no
 -- array of bars. The watermark is the last date received, believed or not, but never one in the future.
 --
--- Where the overlap shows that the past was restated, nothing is written and the whole history is asked for.
+-- Where the overlap shows that the past was restated, nothing is written and the whole history is asked for, unless that is under
+-- way already: an action is told by the lists as well. Should that answer still be the old one, the next overlap shows it.
 
 create or replace function equities.ingest_prices(
     p_context jsonb,
@@ -34,7 +35,18 @@ declare
         where r.status = 'success'
             and coalesce(r.watermark < date_trunc('day', v_now, 'UTC') - interval '1 day', true)
     );
-    v_restated constant bigint[] := array(select r.asset_id from unnest(v_results) as r where r.status = 'skipped');
+    v_restated constant bigint[] := array(
+        select r.asset_id
+        from unnest(v_results) as r
+        where r.status = 'skipped'
+            and not exists (
+                select
+                from headgate.v_asset_states as s
+                where s.asset_id = r.asset_id
+                    and s.operation = 'prices_historical'
+                    and s.is_held
+            )
+    );
 begin
     if v_restated <> '{}' then
         perform headgate.ask_again(

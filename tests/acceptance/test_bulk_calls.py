@@ -1,0 +1,191 @@
+"""One call for a whole exchange, from the plan over HTTP to each listing's own bar, and what follows from splits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.acceptance.books import check_bars, check_settled, jobs
+from tests.acceptance.house import House, killed_at_the_end
+from tests.plan import Row
+from tests.standin.bars import Synthetic
+
+GROUP = "exchanges=MC"
+BEFORE = datetime(
+    2025, 12, 10, 21, 30, tzinfo=UTC
+)  # a Wednesday: Madrid's data are out since 19:35
+SPLIT = "YMPI.MC"  # on the next day, four for one
+SESSION = "2025-12-11"
+UNWANTED = 5
+BULK_JOBS = """
+select a.asset_id, a.code, d.status, d.units, d.records
+from headgate.asset_processing_details as d
+join headgate.process_executions as e using (execution_id)
+join headgate.operations as o using (operation_id)
+join headgate.assets as a using (asset_id)
+where e.run_id = %(run_id)s and o.name = 'prices_incremental'
+order by d.units desc, a.code
+"""
+STATES = """
+select a.asset as code, a.watermark, a.next_due_at
+from headgate.v_asset_states as a
+where a.operation = 'prices_incremental' and a.asset = any (%(codes)s)
+"""
+WAITING = """
+select asset as code, operation from headgate.v_assets_needing_processing
+where group_key = 'MC' and operation in ('prices_incremental', 'prices_historical') order by 1, 2
+"""
+
+
+@pytest.fixture
+def madrid(database, standin, tmp_path) -> Iterator[House]:
+    with killed_at_the_end(House(database, standin, tmp_path, BEFORE)) as house:
+        changes = {"base_url": standin.api, "quota": 100_000, "buffer": 0}
+        house.set_provider(**changes, requests_per_minute=None)
+        house.shorten_histories()
+        house.plan.sql(
+            "update headgate.asset_processing_state set next_due_at = '2025-12-01' "
+            "where next_due_at is not null"
+        )
+        yield house
+
+
+def test_an_exchange_is_one_call_and_each_listing_has_its_own_bar_watermark_and_outcome(madrid):
+    codes = madrid.codes(1_000, "MC")
+    run(madrid, "mode=bulk")
+    assert madrid.standin.book()["requests"] == 2 * len(codes)
+    madrid.standin.reset()
+
+    madrid.set_clock(BEFORE + timedelta(days=1))
+    unwanted = [x for x in codes if not actions(x)][:UNWANTED]
+    missing = [x for x in codes if not actions(x)][UNWANTED : UNWANTED + 3]
+    retire(madrid, unwanted)
+    symbols = [x.removesuffix(".MC") for x in missing]
+    madrid.standin.set_faults(
+        [{"match": {"path": "bulk"}, "fault": {"kind": "missing", "codes": symbols}}]
+    )
+    first = run(madrid)
+
+    wanted = [x for x in codes if x not in unwanted]
+    acted = {x for x in wanted if actions(x)}
+    assert SPLIT in acted
+    assert asked(madrid) == {"eod-bulk-last-day": 3}, "splits, dividends and bars"
+    check_outcomes(madrid, first, wanted, missing, acted)
+    check_watermarks(madrid, wanted, missing, acted)
+    check_dropped(madrid, unwanted)
+
+    madrid.standin.set_faults([])
+    madrid.standin.reset()
+    still = madrid.plan.sql(WAITING)
+    assert {x["code"] for x in still if x["operation"] == "prices_historical"} == acted
+    assert {x["code"] for x in still} >= {*missing, *acted}
+    run(madrid)
+    one_by_one = madrid.standin.book()["by_code"]
+    assert {x: y["requests"] for x, y in one_by_one.items() if x in missing} == dict.fromkeys(
+        missing, 1
+    )
+    check_reloads(madrid, acted)
+    check_bars_of(madrid, wanted)
+
+    madrid.standin.reset()
+    run(madrid)
+    assert madrid.standin.book()["requests"] == 0, "each action has reloaded its history once"
+
+
+def run(house: House, *params: str) -> str:
+    """Run the pipeline on Madrid's listings; return its run id."""
+    code, said = house.run(GROUP, *params, timeout=120)
+    assert code == 0, said
+    check_settled(house)
+    run_id = house.last_run()["run_id"]
+    assert "failed" not in jobs(house, run_id), said
+    return str(run_id)
+
+
+def actions(code: str) -> list[object]:
+    """Return the splits and dividends of a listing on the day."""
+    return list(Synthetic().actions(code, SESSION, SESSION))
+
+
+def retire(house: House, codes: list[str]) -> None:
+    """Stop following some listings: the provider still has them."""
+    house.plan.sql(
+        "select x.* from headgate.assets as a "
+        "cross join lateral headgate.set_asset_active(a.asset_id, false) as x "
+        "where a.universe = 'equities' and a.code = any (%(codes)s)",
+        codes=codes,
+    )
+
+
+def asked(house: House) -> dict[str, int]:
+    """Count the requests of each endpoint."""
+    return {x: y["requests"] for x, y in house.standin.book()["by_endpoint"].items()}
+
+
+def check_outcomes(
+    house: House, run_id: str, wanted: list[str], missing: list[str], acted: set[str]
+) -> None:
+    """Each listing has a row of its own; the call's units stand on the first alone."""
+    rows = house.plan.sql(BULK_JOBS, run_id=run_id)
+    assert sorted(x["code"] for x in rows) == sorted(wanted)
+    assert [x["units"] for x in rows] == [100] + [0] * (len(rows) - 1)
+    by_status: dict[str, set[str]] = {}
+    for row in rows:
+        by_status.setdefault(row["status"], set()).add(row["code"])
+    assert by_status["success"] >= {*wanted} - {*missing} - acted
+    assert {*missing} <= by_status["deferred"] <= {*missing} | acted
+    assert all(x["records"] == 1 for x in rows if x["status"] == "success")
+
+
+def check_watermarks(house: House, wanted: list[str], missing: list[str], acted: set[str]) -> None:
+    """What was in the answer has the session; what was not has the one before, and is due."""
+    for state in house.plan.sql(STATES, codes=[x for x in wanted if x not in acted]):
+        is_missing = state["code"] in missing
+        day = BEFORE.date().isoformat() if is_missing else SESSION
+        assert state["watermark"].astimezone(UTC).date().isoformat() == day, state
+        assert (state["next_due_at"] <= house.at) == is_missing, state
+
+
+def check_dropped(house: House, unwanted: list[str]) -> None:
+    """Bars of listings that nobody follows are dropped."""
+    stored = house.plan.scalar(
+        "select count(*) from equities.prices as p join headgate.assets as a using (asset_id) "
+        "where p.date = %(day)s and a.code = any (%(codes)s)",
+        day=SESSION,
+        codes=unwanted,
+    )
+    assert stored == 0
+
+
+def check_reloads(house: House, acted: set[str]) -> None:
+    """Each listing with an action has had its whole history loaded anew, once."""
+    rows: list[Row] = house.plan.sql(
+        "select a.code, c.applied_at is not null as is_applied "
+        "from equities.corporate_actions as c join headgate.assets as a using (asset_id)"
+    )
+    assert {x["code"] for x in rows} == acted
+    assert all(x["is_applied"] for x in rows)
+    asked_for = house.standin.book()["by_code"]
+    loads = house.plan.sql(
+        "select a.code, count(*) from headgate.asset_processing_details as d "
+        "join headgate.operations as o using (operation_id) "
+        "join headgate.assets as a using (asset_id) "
+        "where o.name = 'prices_historical' and d.status = 'success' and a.group_key = 'MC' "
+        "and a.code = any (%(codes)s) group by a.code",
+        codes=[*acted],
+    )
+    assert {x["code"]: x["count"] for x in loads} == dict.fromkeys(acted, 2)
+    assert acted <= asked_for.keys()
+
+
+def check_bars_of(house: House, wanted: list[str]) -> None:
+    """The bars are the stand-in's as of now, adjusted for the day's actions; the books agree."""
+    with house.plan.connection.transaction(force_rollback=True):
+        house.plan.sql(
+            "delete from equities.prices as p using headgate.assets as a "
+            "where a.asset_id = p.asset_id and a.code <> all (%(codes)s)",
+            codes=wanted,
+        )
+        check_bars(house, wanted)

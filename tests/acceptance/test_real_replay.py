@@ -1,0 +1,152 @@
+"""Real bars, corrections, splits and dividends over HTTP, evening after evening: the last word is what stays."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.acceptance.books import check_books, check_settled
+from tests.acceptance.house import House, killed_at_the_end
+from tests.acceptance.real import FOLDER, needs, rows
+from tests.acceptance.test_real_corrections import Provider
+from tests.standin import Options, spawn
+from tests.standin.replay import ACTIONS, BARS
+
+pytestmark = needs(BARS, ACTIONS)
+
+START, FIRST, LAST = "2015-03-20", "2015-06-15", "2015-07-01"
+SYMBOLS = ("FREE", "IDXX", "INFY", "PRSN", "TRS", "TVIX", "ZGNX")  # they split in these weeks
+EVENING = 23
+STALE = """
+select count(*) from headgate.v_assets_needing_processing
+where operation = 'prices_historical' and group_key = 'US' and asset ~ '^[A-Z]+[.]US$'
+"""
+
+
+@pytest.fixture
+def house(database, tmp_path) -> Iterator[House]:
+    options = Options(replay=FOLDER, quota=None, rate=None)
+    with (
+        spawn(options) as standin,
+        killed_at_the_end(House(database, standin, tmp_path, at(FIRST, EVENING - 1))) as house,
+    ):
+        house.set_provider(base_url=standin.api, requests_per_minute=None)
+        yield house
+
+
+def test_what_stays_is_the_last_word_and_each_correction_and_split_is_on_record(house):
+    provider = read(house)
+    sessions = [x for x in provider.sessions if FIRST <= x <= LAST]
+    for day in sessions:
+        evening(house, day)
+
+    check_prices(house, provider, sessions[-1])
+    check_revisions(house, provider, sessions)
+    check_splits(house, provider, sessions)
+    check_books(house)
+
+
+def read(house: House) -> Provider:
+    """Follow the symbols that split in these weeks, and no others; they are due on the first evening."""
+    bars: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for row in rows(BARS):
+        if row["symbol"] in SYMBOLS and row["date"] <= LAST:
+            bars[row["symbol"]].append(row)
+    actions: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for row in rows(ACTIONS):
+        if row["symbol"] in SYMBOLS:
+            actions[row["symbol"]].append(row)
+    plan = house.plan
+    plan.sql("update headgate.assets set is_active = false where universe = 'equities'")
+    listed = [{"code": f"{x}.US", "group_key": "US", "calendar": "XNYS"} for x in sorted(bars)]
+    plan.call("upsert_assets", p_universe="equities", p_assets=json.dumps(listed))
+    plan.sql(
+        "select x.* from headgate.assets as a "
+        "cross join lateral headgate.set_asset_active(a.asset_id, true) as x "
+        "cross join lateral headgate.reset_asset(a.asset_id, array['prices_historical']) as r "
+        "where a.universe = 'equities' and a.code = any (%(codes)s)",
+        codes=[x["code"] for x in listed],
+    )
+    ids = {
+        x: plan.value("find_asset", p_universe="equities", p_code=f"{x}.US") for x in sorted(bars)
+    }
+    sessions = plan.sql(
+        "select session::text as day from headgate.trading_sessions "
+        "where calendar = 'XNYS' and session between %(a)s and %(b)s order by 1",
+        a=START,
+        b=LAST,
+    )
+    assert len(ids) == len(SYMBOLS)
+    return Provider(bars, actions, [x["day"] for x in sessions], ids)
+
+
+def at(day: str, hour: int) -> datetime:
+    """Return an hour of a day."""
+    return datetime.fromisoformat(f"{day}T{hour}:00").replace(tzinfo=UTC)
+
+
+def evening(house: House, day: str) -> None:
+    """Run the pipeline on an evening, and again for histories that it found to be restated."""
+    house.set_clock(at(day, EVENING))
+    while True:
+        code, said = house.run("exchanges=US")
+        assert code == 0, said
+        check_settled(house)
+        if not house.plan.scalar(STALE):
+            return
+
+
+def check_prices(house: House, provider: Provider, day: str) -> None:
+    """Each bar is the file's last word by then, adjusted for all that had happened by then."""
+    for symbol, asset in provider.ids.items():
+        stored = house.plan.sql("select * from equities.prices where asset_id = %(x)s", x=asset)
+        apart = house.plan.sql(
+            "select date from equities.prices_quarantine where asset_id = %(x)s", x=asset
+        )
+        said = {x["date"]: x for x in provider.answer(symbol, day, START)}
+        assert {str(x["date"]) for x in [*stored, *apart]} == said.keys(), symbol
+        for row in stored:
+            last = said[str(row["date"])]
+            assert all(row[x] == last[x] for x in ("open", "high", "low", "close", "volume"))
+            assert abs(row["adjusted_close"] / last["adjusted_close"] - 1) < 1e-6, (symbol, row)
+
+
+def check_revisions(house: House, provider: Provider, days: list[str]) -> None:
+    """What was published and then corrected is on record as it was published first."""
+    expected = {
+        (provider.ids[x], row["date"], float(row["close"]), int(row["volume"]))
+        for x in provider.ids
+        for row in provider.bars[x]
+        if (row["close_2"] or row["volume_2"])
+        and days[0] < row["seen_again"] <= days[-1]
+        and row["first_seen"] < row["seen_again"]
+        and int(row["volume"]) > 0
+        and int(row["volume_2"] or 1) > 0
+    }
+    found = house.plan.sql("select asset_id, date::text, close, volume from equities.bar_revisions")
+    assert len(expected) > 3
+    assert {tuple(x.values()) for x in found} == expected
+
+
+def check_splits(house: House, provider: Provider, days: list[str]) -> None:
+    """Each split or dividend has reloaded its history on its evening, once, and nothing else has."""
+    reloads = house.plan.sql(
+        "select asset_id, (reloaded_at at time zone 'UTC')::date as day from equities.history_reloads"
+    )
+    assert len({tuple(x.values()) for x in reloads}) == len(reloads), "twice on one day"
+    for symbol, asset in provider.ids.items():
+        mine = [x["day"] for x in reloads if x["asset_id"] == asset]
+        causes = [
+            datetime.fromisoformat(x["first_seen"]).date()
+            for x in provider.actions[symbol]
+            if days[0] < max(x["ex_date"], x["first_seen"]) <= days[-1]
+        ]
+        assert len(mine) == len(set(causes)), (symbol, mine, causes)
+        for cause in causes:
+            assert cause in mine, (symbol, mine, causes)
+    unapplied = "select count(*) from equities.corporate_actions where applied_at is null"
+    assert house.plan.scalar(unapplied) == 0
