@@ -49,7 +49,8 @@ begin
 end;
 $func$;
 
--- Every due pair and what the plan makes of it. All are ranked, whoever is asked about.
+-- Every due pair and what the plan makes of it. All are ranked, whoever is asked about. A few pairs look up their assets and states
+-- one by one, as the plan does; many are joined with all of them.
 create or replace function headgate._explain_due(
     p_pipeline_id bigint,
     p_params jsonb,
@@ -61,13 +62,26 @@ returns table (
     asset text, group_key text, operation text, decision text, reason text, evidence jsonb, units integer, rank bigint,
     run_at timestamptz, alternative text
 )
-language sql
+language plpgsql
 stable
 rows 10000
 set search_path = pg_catalog, pg_temp
-set enable_nestloop = off
+set plan_cache_mode = force_custom_plan
+set enable_hashjoin = on
+set enable_mergejoin = on
+set enable_nestloop = on
 set jit = off
 as $func$
+begin
+    perform
+        set_config('enable_nestloop', case when n.are_few then 'on' else 'off' end, true),
+        set_config('enable_hashjoin', case when n.are_few then 'off' else 'on' end, true),
+        set_config('enable_mergejoin', case when n.are_few then 'off' else 'on' end, true)
+    from (
+        select count(*) <= 5000 as are_few
+        from headgate._due_pairs(array(select o.operation_id from headgate._planned_operations(p_pipeline_id, p_params) as o), p_at, 5001)
+    ) as n;
+    return query
     with plan as materialized (
         select p.* from headgate._plan(p_pipeline_id, p_params, p_at, p_quota) as p
     ),
@@ -133,6 +147,7 @@ as $func$
     left join last_out as l on l.operation_id = p.operation_id and l.calendar = a.calendar
     where p_assets is null
         or p.asset_id = any (p_assets);
+end;
 $func$;
 
 -- Pairs of the asked assets that are not in the plan, each with what keeps it out.
