@@ -3678,7 +3678,18 @@ declare
         where r.status = 'success'
             and coalesce(r.watermark < date_trunc('day', v_now, 'UTC') - interval '1 day', true)
     );
-    v_restated constant bigint[] := array(select r.asset_id from unnest(v_results) as r where r.status = 'skipped');
+    v_restated constant bigint[] := array(
+        select r.asset_id
+        from unnest(v_results) as r
+        where r.status = 'skipped'
+            and not exists (
+                select
+                from headgate.v_asset_states as s
+                where s.asset_id = r.asset_id
+                    and s.operation = 'prices_historical'
+                    and s.is_held
+            )
+    );
 begin
     if v_restated <> '{}' then
         perform headgate.ask_again(
@@ -7548,11 +7559,24 @@ ALTER FUNCTION headgate._expired_leases() OWNER TO headgate_owner;
 --
 
 CREATE FUNCTION headgate._explain_due(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_assets bigint[]) RETURNS TABLE(asset text, group_key text, operation text, decision text, reason text, evidence jsonb, units integer, rank bigint, run_at timestamp with time zone, alternative text)
-    LANGUAGE sql STABLE ROWS 10000
+    LANGUAGE plpgsql STABLE ROWS 10000
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_nestloop TO 'off'
+    SET plan_cache_mode TO 'force_custom_plan'
+    SET enable_hashjoin TO 'on'
+    SET enable_mergejoin TO 'on'
+    SET enable_nestloop TO 'on'
     SET jit TO 'off'
     AS $$
+begin
+    perform
+        set_config('enable_nestloop', case when n.are_few then 'on' else 'off' end, true),
+        set_config('enable_hashjoin', case when n.are_few then 'off' else 'on' end, true),
+        set_config('enable_mergejoin', case when n.are_few then 'off' else 'on' end, true)
+    from (
+        select count(*) <= 5000 as are_few
+        from headgate._due_pairs(array(select o.operation_id from headgate._planned_operations(p_pipeline_id, p_params) as o), p_at, 5001)
+    ) as n;
+    return query
     with plan as materialized (
         select p.* from headgate._plan(p_pipeline_id, p_params, p_at, p_quota) as p
     ),
@@ -7618,6 +7642,7 @@ CREATE FUNCTION headgate._explain_due(p_pipeline_id bigint, p_params jsonb, p_at
     left join last_out as l on l.operation_id = p.operation_id and l.calendar = a.calendar
     where p_assets is null
         or p.asset_id = any (p_assets);
+end;
 $$;
 
 ALTER FUNCTION headgate._explain_due(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_assets bigint[]) OWNER TO headgate_owner;
