@@ -9734,6 +9734,13 @@ begin
         return 0;
     end if;
 
+    -- Its pairs before the step: a completion takes them in this order, too.
+    perform headgate._enter_planning(p_execution, p_step.step, p_now);
+    perform
+    from headgate.asset_processing_state as s
+    join headgate._failed_pairs(p_execution.execution_id, p_step.step) as f using (operation_id, asset_id)
+    order by s.operation_id, s.asset_id
+    for update of s;
     update headgate.process_steps as s
     set round = s.round + 1,
         attempt = greatest(s.attempt, p_attempt)

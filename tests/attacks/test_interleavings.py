@@ -73,6 +73,17 @@ class World:
         one.complete(parked, "retry", blame="provider")
         one.expire(dead)
 
+    def fail(self) -> None:
+        """Let all that is under way fail: the steps have ended, and may open another round."""
+        one = self.one
+        one.later(minutes=1)
+        one.enqueue("b")
+        for lease in self.leases:
+            one.complete(lease, "failed")
+        while claimed := one.claim("w1", 9):
+            for chunk in claimed:
+                one.complete(chunk, "failed")
+
     @property
     def actions(self) -> dict[str, Callable[[Toy], Any]]:
         """Return what may be done at this moment, by the name of the function."""
@@ -88,6 +99,7 @@ class World:
             "discover_delta": lambda t: t.call("discover_delta", **RUN),
             "check_quota": lambda t: t.call("check_quota", **RUN),
             "enqueue_step": lambda t: t.call("enqueue_step", **RUN, p_step="b"),
+            "enqueue_step (round)": lambda t: t.enqueue("a", p_attempt=2),
             "claim_jobs": lambda t: t.ask("w2", 2),
             "complete_jobs": lambda t: t.complete(first, p_claim=1),
             "complete_jobs (retry)": lambda t: t.complete(second, "retry", blame="provider"),
@@ -189,26 +201,24 @@ ORDER: dict[str, LiteralString] = {
 def test_who_waits_for_a_row_holds_no_row_of_a_later_kind(world: World, kind: str):
     holder, caller, witness = (world.toys.another(autocommit=False) for _ in range(3))
     later = list(ORDER)[list(ORDER).index(kind) + 1 :]
-    world.renew()
     waiting: list[str] = []
-    for name in world.actions:
-        world.renew()
-        for session in (holder, caller):
-            session.at(world.one.now)
-            session.connection.commit()
-        does = world.actions[name]
-        holder.connection.execute(f"select 1 from {ORDER[kind]} for update".encode())
-        with _thread(partial(_answer, caller, does)) as answers:
-            if _waits(world.one, caller, answers):
-                waiting.append(name)
-                held = [x for x in later if _is_held(witness, ORDER[x])]
-                assert held == [], f"{name} waits for a {kind} and holds {held}"
-            holder.connection.rollback()
-        caller.connection.rollback()
-        assert _is_fine(answers), f"{name}: {answers}"
+    for prepare in (world.renew, world.fail):
+        prepare()
+        for name, does in world.actions.items():  # each is rolled back: the world stays as it is
+            for session in (holder, caller):
+                session.at(world.one.now)  # this opens its transaction
+            holder.connection.execute(f"select 1 from {ORDER[kind]} for update".encode())
+            with _thread(partial(_answer, caller, does)) as answers:
+                if _waits(world.one, caller, answers):
+                    waiting.append(name)
+                    held = [x for x in later if _is_held(witness, ORDER[x])]
+                    assert held == [], f"{name} waits for a {kind} and holds {held}"
+                holder.connection.rollback()
+            caller.connection.rollback()
+            assert _is_fine(answers), f"{name}: {answers}"
     assert "claim_jobs" not in waiting or kind not in ("chunk", "step"), "claims skip, never wait"
     tell(
-        f"order of locks: for a {kind} waited {len(waiting)} of {len(world.actions)}, each in order"
+        f"order of locks: for a {kind} waited {len(waiting)} of {2 * len(world.actions)}, each in order"
     )
 
 
