@@ -10317,6 +10317,8 @@ CREATE FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timest
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
     SET enable_nestloop TO 'off'
+    SET enable_hashjoin TO 'on'
+    SET enable_mergejoin TO 'on'
     SET jit TO 'off'
     AS $$
 begin

@@ -38,6 +38,8 @@ rows 10000
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan
 set enable_nestloop = off
+set enable_hashjoin = on  -- explain may have turned them off for its own joins
+set enable_mergejoin = on
 set jit = off
 as $func$
 begin
