@@ -143,7 +143,7 @@ begin
         perform headgate._raise(
             'HG008',
             format('parameter %s: %s is no valid value', p_parameter.name, left(p_value::text, 100)),
-            case p_parameter.type
+            'give ' || case p_parameter.type
                 when 'integer' then 'a whole number from 0 to 999999999'
                 when 'list' then 'a list of texts, or texts between commas'
                 else case when p_parameter.allowed is null then 'a text' else 'one of: ' || headgate._names(p_parameter.allowed) end

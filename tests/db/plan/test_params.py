@@ -66,7 +66,7 @@ def test_values_are_read_as_people_and_programs_write_them(
         ("groups", [1], "a list of texts"),
         ("groups", [["W"]], "a list of texts"),
         ("assets", [None], "a list of texts"),
-        ("lang", 3, "a text"),
+        ("lang", 3, "give a text"),
     ],
 )
 def test_a_wrong_value_is_refused_with_what_is_right(toy: Toy, name: str, given: Any, hint: str):
