@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from datetime import datetime
@@ -65,23 +66,20 @@ def assert_both_windows_agree(stack: Scene, dag: str, run: str) -> dict[str, Any
     return execution
 
 
-def waits(stack: Scene, run: str) -> list[tuple[float, float]]:
-    """Return what each step's wait has added, in s: until our event, and until its task's end."""
-    rows = stack.rows(
-        "select step, finished_at from headgate.v_execution_steps"
-        " where pipeline = %(dag)s and run_id = %(run)s and planned > 0",
-        dag=PIPELINE,
-        run=run,
-    )
-    tasks = stack.tasks(PIPELINE, run)
-    found = []
-    for row in rows:
-        if row["step"].startswith("process_"):
-            fired = stack.when(PIPELINE, run, row["step"], "Trigger fired event")
-            ended = datetime.fromisoformat(tasks[row["step"]]["end_date"])
-            last = row["finished_at"]
-            found.append(((fired - last).total_seconds(), (ended - last).total_seconds()))
-    return found
+def wait_of(stack: Scene, run: str) -> tuple[float, float]:
+    """Return what the wait for a run's last step has added, in s: to our event, to its task's end.
+
+    It is counted from the moment a runner was told that the last jobs' results are committed.
+    """
+    log = "".join(x.read_text() for x in (stack.folder / "logs").glob("runner-*.log"))
+    ends = re.findall(rf"^(\S+ \S+) INFO chunk \d+ has ended: \w+ of {re.escape(run)}$", log, re.M)
+    last = max(datetime.strptime(x, "%Y-%m-%d %H:%M:%S,%f").astimezone() for x in ends)
+    fired, ended = [], []
+    for step, task in stack.tasks(PIPELINE, run).items():
+        if task["operator_name"] == "RunStep":
+            fired.append(stack.when(PIPELINE, run, step, "Trigger fired event"))
+            ended.append(datetime.fromisoformat(task["end_date"]))
+    return (max(fired) - last).total_seconds(), (max(ended) - last).total_seconds()
 
 
 def first_run(stack: Scene, dag: str, kind: str) -> str | None:
