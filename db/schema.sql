@@ -10193,20 +10193,22 @@ declare
     );
     v_chunk_ids constant bigint[] := array(select u.chunk_id from unnest(v_chunks) as u);
 begin
-    perform pgmq.delete(u.queue, u.msg_id) from unnest(v_chunks) as u;
+    perform pgmq.set_vt(u.queue, u.msg_id, clock_timestamp() + (k.closed_until - p_now))
+    from unnest(v_chunks) as u
+    join headgate._closed_calls(v_chunk_ids, p_now) as k on k.operation_id = coalesce(u.call_operation_id, u.operation_id)
+    where u.state = 'leased';
+    perform pgmq.delete(u.queue, u.msg_id) from unnest(v_chunks) as u where u.state = 'queued';
     update headgate.chunks as c
     set state = 'parked',
         msg_id = null,
         wake_at = k.closed_until,
         park_until = coalesce(c.park_until, p_now + o.patience),
         park_reason = k.reason,
-        deaths = c.deaths + (c.state = 'leased')::integer,
-        booked = c.booked + case when c.state = 'leased' then headgate._price(c) else 0 end,
-        requests = c.requests + case when c.state = 'leased' then least(1, c.calls) else 0 end,
         window_opened_at = null
     from headgate._closed_calls(v_chunk_ids, p_now) as k
     cross join headgate.operations as o
     where c.chunk_id = any (v_chunk_ids)
+        and c.state = 'queued'
         and k.operation_id = coalesce(c.call_operation_id, c.operation_id)
         and o.operation_id = c.operation_id;
     perform headgate._return_units(v_chunks);
@@ -12391,18 +12393,13 @@ CREATE FUNCTION headgate._take_out(p_chunk headgate.chunks) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_is_dead constant boolean := p_chunk.state = 'leased';
 begin
+    if p_chunk.state = 'leased' then
+        perform pgmq.set_vt(p_chunk.queue, p_chunk.msg_id, clock_timestamp() + interval '5 seconds');
+        return;
+    end if;
     perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
-    update headgate.chunks as c
-    set state = 'planned',
-        msg_id = null,
-        deaths = c.deaths + v_is_dead::integer,
-        booked = c.booked + case when v_is_dead then headgate._price(c) else 0 end,
-        requests = c.requests + case when v_is_dead then least(1, c.calls) else 0 end,
-        window_opened_at = case when not v_is_dead then c.window_opened_at end
-    where c.chunk_id = p_chunk.chunk_id;
+    update headgate.chunks as c set state = 'planned', msg_id = null where c.chunk_id = p_chunk.chunk_id;
 end;
 $$;
 

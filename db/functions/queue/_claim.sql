@@ -285,25 +285,21 @@ as $func$
         and s.step = p_chunk.step;
 $func$;
 
--- Back to its place in the plan until the pipeline is resumed; a lease that ran out was paid for.
+-- Back to its place in the plan until the pipeline is resumed. A lease that ran out stays one, and is looked at again in a moment:
+-- who cancels the execution leaves leases alone, so none may turn into something else behind his back.
 create or replace function headgate._take_out(p_chunk headgate.chunks)
 returns void
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $func$
-declare
-    v_is_dead constant boolean := p_chunk.state = 'leased';
 begin
+    if p_chunk.state = 'leased' then
+        perform pgmq.set_vt(p_chunk.queue, p_chunk.msg_id, clock_timestamp() + interval '5 seconds');
+        return;
+    end if;
     perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
-    update headgate.chunks as c
-    set state = 'planned',
-        msg_id = null,
-        deaths = c.deaths + v_is_dead::integer,
-        booked = c.booked + case when v_is_dead then headgate._price(c) else 0 end,
-        requests = c.requests + case when v_is_dead then least(1, c.calls) else 0 end,
-        window_opened_at = case when not v_is_dead then c.window_opened_at end
-    where c.chunk_id = p_chunk.chunk_id;
+    update headgate.chunks as c set state = 'planned', msg_id = null where c.chunk_id = p_chunk.chunk_id;
 end;
 $func$;
 

@@ -1,7 +1,7 @@
 -- Operations that may not be called although their provider may: what that means for their chunks.
 
 -- Chunks of operations that are closed wait outside the queue, with those of the same operations behind them, and stand in
--- nobody's way. Nothing is reserved while they wait; a lease that ran out was paid for.
+-- nobody's way; nothing is reserved while they wait. A lease that ran out stays one, as in _take_out.
 create or replace function headgate._park_shut(
     p_chunks headgate.chunks[],
     p_now timestamptz
@@ -27,20 +27,22 @@ declare
     );
     v_chunk_ids constant bigint[] := array(select u.chunk_id from unnest(v_chunks) as u);
 begin
-    perform pgmq.delete(u.queue, u.msg_id) from unnest(v_chunks) as u;
+    perform pgmq.set_vt(u.queue, u.msg_id, clock_timestamp() + (k.closed_until - p_now))
+    from unnest(v_chunks) as u
+    join headgate._closed_calls(v_chunk_ids, p_now) as k on k.operation_id = coalesce(u.call_operation_id, u.operation_id)
+    where u.state = 'leased';
+    perform pgmq.delete(u.queue, u.msg_id) from unnest(v_chunks) as u where u.state = 'queued';
     update headgate.chunks as c
     set state = 'parked',
         msg_id = null,
         wake_at = k.closed_until,
         park_until = coalesce(c.park_until, p_now + o.patience),
         park_reason = k.reason,
-        deaths = c.deaths + (c.state = 'leased')::integer,
-        booked = c.booked + case when c.state = 'leased' then headgate._price(c) else 0 end,
-        requests = c.requests + case when c.state = 'leased' then least(1, c.calls) else 0 end,
         window_opened_at = null
     from headgate._closed_calls(v_chunk_ids, p_now) as k
     cross join headgate.operations as o
     where c.chunk_id = any (v_chunk_ids)
+        and c.state = 'queued'
         and k.operation_id = coalesce(c.call_operation_id, c.operation_id)
         and o.operation_id = c.operation_id;
     perform headgate._return_units(v_chunks);

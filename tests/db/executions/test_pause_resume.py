@@ -88,7 +88,9 @@ def test_a_lease_that_runs_out_during_the_pause_waits_for_its_end(toy: Toy):
 
     assert toy.claim("w2") == []
     assert toy.units() == (0, 3)
+    assert toy.chunks()[0]["state"] == "leased", "who cancels it relies on that"
     resume(toy)
+    toy.expire(chunk)  # its message is looked at again every five seconds
     (again,) = toy.claim("w2")
     assert again["lease_no"] > chunk["lease_no"]
     assert toy.units() == (0, 6)

@@ -213,6 +213,20 @@ def test_what_waits_for_it_stands_in_nobody_s_way_and_reserves_nothing(library: 
     assert library.units()[0] == 0
 
 
+def test_a_lease_that_ran_out_stays_one_until_the_operation_may_be_called(library: Toy):
+    dead = claim_of(library, "open")
+    break_down(library)
+    library.expire(dead)
+    assert drained(library) == {"history"}
+
+    states = {x["chunk_id"]: x["state"] for x in library.chunks()}
+    assert states.pop(dead["chunk_id"]) == "leased"
+    assert set(states.values()) == {"parked"}
+    library.later(seconds=61)
+    library.expire(dead)
+    assert drained(library) == {"open"}
+
+
 def test_beyond_patience_what_waits_ends_deferred(library: Toy):
     library.tune("open", patience="30 seconds")
     break_down(library)
