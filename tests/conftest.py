@@ -74,6 +74,9 @@ def clone(server: Settings) -> Iterator[Callable[[Settings | None], Settings]]:
         )
         with connect(server, "test") as connection:
             connection.execute(statement)
+            if source:  # a clone does not take along what migrate has set for its database
+                jit_off = sql.SQL("alter database {} set jit = off")
+                connection.execute(jit_off.format(sql.Identifier(settings.database)))
         made.append(settings)
         return settings
 
