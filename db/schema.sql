@@ -8365,6 +8365,38 @@ $$;
 ALTER FUNCTION headgate._held_chunk(p_runner text, p_chunk_id bigint, p_lease_no integer) OWNER TO headgate_owner;
 
 --
+-- Name: _hold_execution(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._hold_execution(p_execution_id bigint) RETURNS headgate.chunks[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_chunks headgate.chunks[] := '{}';
+    v_more headgate.chunks[];
+begin
+    loop  -- a completion that we wait for may park jobs in new chunks
+        v_more := array(
+            select c
+            from headgate.chunks as c
+            where c.execution_id = p_execution_id
+                and c.chunk_id <> all (array(select u.chunk_id from unnest(v_chunks) as u))
+            order by c.chunk_id
+            for update
+        );
+        exit when v_more = '{}';
+        v_chunks := v_chunks || v_more;
+    end loop;
+    perform headgate._locked_pairs(v_chunks);
+    perform from headgate.process_executions as e where e.execution_id = p_execution_id for update;
+    return v_chunks;
+end;
+$$;
+
+ALTER FUNCTION headgate._hold_execution(p_execution_id bigint) OWNER TO headgate_owner;
+
+--
 -- Name: _house_fault(headgate.ingest_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14261,17 +14293,14 @@ CREATE FUNCTION headgate.finalize_execution(p_pipeline text, p_run_id text) RETU
 declare
     v_now constant timestamptz := headgate.clock();
     v_execution headgate.process_executions;
-    v_chunk_ids bigint[];
+    v_chunks headgate.chunks[];
 begin
     v_execution := headgate._stopped_execution(p_pipeline, p_run_id);
     if v_execution.status in ('running', 'paused') then
-        loop
-            v_chunk_ids := array(
-                select c.chunk_id from headgate.chunks as c where c.execution_id = v_execution.execution_id
-            );
-            exit when v_chunk_ids = '{}';
-            perform headgate._end_chunks(v_chunk_ids, 'deferred', 'the execution was finalized', v_now);
-        end loop;
+        v_chunks := headgate._hold_execution(v_execution.execution_id);
+        perform headgate._end_chunks(
+            array(select c.chunk_id from unnest(v_chunks) as c), 'deferred', 'the execution was finalized', v_now
+        );
         perform headgate._close_execution(v_execution.execution_id, v_now);
     end if;
 
@@ -21791,6 +21820,12 @@ REVOKE ALL ON FUNCTION headgate._health(p_now timestamp with time zone) FROM PUB
 --
 
 REVOKE ALL ON FUNCTION headgate._held_chunk(p_runner text, p_chunk_id bigint, p_lease_no integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _hold_execution(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._hold_execution(p_execution_id bigint) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _house_fault(p_results headgate.ingest_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
