@@ -13793,9 +13793,6 @@ declare
     v_fates headgate.job_fate[];
     v_tally headgate.job_tally;
     v_unstarted headgate.chunks[] := '{}';
-    v_is_probe boolean;
-    v_fit headgate.chunks[];
-    v_unfit headgate.chunks[];
 begin
     perform headgate._check_report(
         p_asset_ids, p_outcomes, p_blames, p_payloads, p_closing, p_row_counts, cardinality(p_rows)
@@ -13823,21 +13820,6 @@ begin
     );
 
     v_tally := headgate._tally(v_fates);
-    -- Who holds the gate or the window already asks again in a transaction of its own; so does whose lease has run out: the first
-    -- chunk it would reach is this one.
-    if p_claim > 0
-        and v_chunk.leased_until > clock_timestamp()
-        and v_provider.name <> all (p_avoid)
-        and v_tally.refund = 0
-        and v_closing is null
-        and not coalesce('provider' = any (p_blames), false)
-    then
-        select r.is_probe, r.fit, r.unfit
-        into v_is_probe, v_fit, v_unfit
-        from headgate._reach(v_provider, p_queues, p_claim, v_now) as r;
-        v_fit := array(select c from unnest(v_fit) as c where c.chunk_id <> p_chunk_id);
-    end if;
-
     perform headgate._apply_fates(v_chunk, v_operation, v_fates, v_tally, v_now);
     if v_tally.parked > 0 then
         perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);
@@ -13852,8 +13834,20 @@ begin
     perform headgate._return_units(v_unstarted);
     perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
 
-    if v_fit is not null then  -- we hold a step: nothing that was met is ended
-        return query select * from headgate._grant(p_runner, v_provider, v_fit, v_unfit, v_is_probe, v_now);
+    -- Who holds the gate or the window already asks again in a transaction of its own; so does whose lease has run out: the first
+    -- chunk it would reach is this one. We hold a step: nothing unfit is ended. Nor is anything reached before the step is held:
+    -- who ends this execution's chunks may wait for their messages.
+    if p_claim > 0
+        and v_chunk.leased_until > clock_timestamp()
+        and v_provider.name <> all (p_avoid)
+        and v_tally.refund = 0
+        and v_closing is null
+        and not coalesce('provider' = any (p_blames), false)
+    then
+        return query
+        select g.*
+        from headgate._reach(v_provider, p_queues, p_claim, v_now) as r
+        cross join lateral headgate._grant(p_runner, v_provider, r.fit, r.unfit, r.is_probe, v_now) as g;
     end if;
 end;
 $$;
@@ -15139,29 +15133,27 @@ CREATE FUNCTION headgate.resume_pipeline(p_pipeline text) RETURNS TABLE(resumed_
 declare
     v_now constant timestamptz := headgate.clock();
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
+    v_chunk_ids bigint[];
 begin
     update headgate.pipelines as p set is_paused = false where p.pipeline_id = v_pipeline.pipeline_id;
+    v_chunk_ids := array(  -- before their executions: who ends one of those holds its chunks first, too
+        select c.chunk_id
+        from headgate.chunks as c
+        join headgate.process_executions as e using (execution_id)
+        join headgate.process_steps as s using (execution_id, step)
+        where e.pipeline_id = v_pipeline.pipeline_id
+            and e.status in ('running', 'paused')
+            and s.status = 'running'
+            and c.state = 'planned'
+        order by c.chunk_id
+        for update of c
+    );
     update headgate.process_executions as e
     set status = 'running'
     where e.pipeline_id = v_pipeline.pipeline_id
         and e.status = 'paused';
     get diagnostics resumed_executions = row_count;
-
-    sent_chunks := headgate._send_chunks(
-        array(
-            select c.chunk_id
-            from headgate.chunks as c
-            join headgate.process_executions as e using (execution_id)
-            join headgate.process_steps as s using (execution_id, step)
-            where e.pipeline_id = v_pipeline.pipeline_id
-                and e.status = 'running'
-                and s.status = 'running'
-                and c.state = 'planned'
-            order by c.chunk_id
-            for update of c
-        ),
-        v_now
-    );
+    sent_chunks := headgate._send_chunks(v_chunk_ids, v_now);
     perform pg_notify('headgate_jobs', '');
     perform headgate._record_action(
         'resume_pipeline', jsonb_build_object('pipeline', p_pipeline),

@@ -8,29 +8,27 @@ as $func$
 declare
     v_now constant timestamptz := headgate.clock();
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
+    v_chunk_ids bigint[];
 begin
     update headgate.pipelines as p set is_paused = false where p.pipeline_id = v_pipeline.pipeline_id;
+    v_chunk_ids := array(  -- before their executions: who ends one of those holds its chunks first, too
+        select c.chunk_id
+        from headgate.chunks as c
+        join headgate.process_executions as e using (execution_id)
+        join headgate.process_steps as s using (execution_id, step)
+        where e.pipeline_id = v_pipeline.pipeline_id
+            and e.status in ('running', 'paused')
+            and s.status = 'running'
+            and c.state = 'planned'
+        order by c.chunk_id
+        for update of c
+    );
     update headgate.process_executions as e
     set status = 'running'
     where e.pipeline_id = v_pipeline.pipeline_id
         and e.status = 'paused';
     get diagnostics resumed_executions = row_count;
-
-    sent_chunks := headgate._send_chunks(
-        array(
-            select c.chunk_id
-            from headgate.chunks as c
-            join headgate.process_executions as e using (execution_id)
-            join headgate.process_steps as s using (execution_id, step)
-            where e.pipeline_id = v_pipeline.pipeline_id
-                and e.status = 'running'
-                and s.status = 'running'
-                and c.state = 'planned'
-            order by c.chunk_id
-            for update of c
-        ),
-        v_now
-    );
+    sent_chunks := headgate._send_chunks(v_chunk_ids, v_now);
     perform pg_notify('headgate_jobs', '');
     perform headgate._record_action(
         'resume_pipeline', jsonb_build_object('pipeline', p_pipeline),

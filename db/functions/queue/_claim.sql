@@ -1,6 +1,6 @@
 -- Claims of one provider, in two halves. Reach: messages are read most urgent first, their chunks locked if nobody else has them;
 -- it starts from messages, so it skips and never waits. Grant: the gate and the quota window move once for all, and leases are
--- given. A completion reaches before it holds its step, so that others wait for the step no longer than they must.
+-- given.
 
 create or replace function headgate._claim(
     p_runner text,

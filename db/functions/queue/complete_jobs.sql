@@ -39,9 +39,6 @@ declare
     v_fates headgate.job_fate[];
     v_tally headgate.job_tally;
     v_unstarted headgate.chunks[] := '{}';
-    v_is_probe boolean;
-    v_fit headgate.chunks[];
-    v_unfit headgate.chunks[];
 begin
     perform headgate._check_report(
         p_asset_ids, p_outcomes, p_blames, p_payloads, p_closing, p_row_counts, cardinality(p_rows)
@@ -69,21 +66,6 @@ begin
     );
 
     v_tally := headgate._tally(v_fates);
-    -- Who holds the gate or the window already asks again in a transaction of its own; so does whose lease has run out: the first
-    -- chunk it would reach is this one.
-    if p_claim > 0
-        and v_chunk.leased_until > clock_timestamp()
-        and v_provider.name <> all (p_avoid)
-        and v_tally.refund = 0
-        and v_closing is null
-        and not coalesce('provider' = any (p_blames), false)
-    then
-        select r.is_probe, r.fit, r.unfit
-        into v_is_probe, v_fit, v_unfit
-        from headgate._reach(v_provider, p_queues, p_claim, v_now) as r;
-        v_fit := array(select c from unnest(v_fit) as c where c.chunk_id <> p_chunk_id);
-    end if;
-
     perform headgate._apply_fates(v_chunk, v_operation, v_fates, v_tally, v_now);
     if v_tally.parked > 0 then
         perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);
@@ -98,8 +80,20 @@ begin
     perform headgate._return_units(v_unstarted);
     perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
 
-    if v_fit is not null then  -- we hold a step: nothing that was met is ended
-        return query select * from headgate._grant(p_runner, v_provider, v_fit, v_unfit, v_is_probe, v_now);
+    -- Who holds the gate or the window already asks again in a transaction of its own; so does whose lease has run out: the first
+    -- chunk it would reach is this one. We hold a step: nothing unfit is ended. Nor is anything reached before the step is held:
+    -- who ends this execution's chunks may wait for their messages.
+    if p_claim > 0
+        and v_chunk.leased_until > clock_timestamp()
+        and v_provider.name <> all (p_avoid)
+        and v_tally.refund = 0
+        and v_closing is null
+        and not coalesce('provider' = any (p_blames), false)
+    then
+        return query
+        select g.*
+        from headgate._reach(v_provider, p_queues, p_claim, v_now) as r
+        cross join lateral headgate._grant(p_runner, v_provider, r.fit, r.unfit, r.is_probe, v_now) as g;
     end if;
 end;
 $func$;
