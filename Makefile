@@ -18,8 +18,8 @@ AIRFLOW_BIN := $(AIRFLOW_VENV)/bin
 AIRFLOW_DEMO := $(AIRFLOW_VENV)/.installed-airflow-demo
 AIRFLOW_DEV := $(AIRFLOW_VENV)/.installed-airflow-dev
 
-# Each core runs tests on a server of its own; four servers are enough.
-PARALLEL := -n logical --maxprocesses 4 --dist worksteal
+# Tests wait half of their time, so there are more of them at once than cores, each on a server of its own.
+PARALLEL := -n 3 --dist worksteal
 
 # The tests of all of Airflow's processes mostly wait: the others run beside them.
 AIRFLOW_TESTS := tests/airflow/test_stack.py tests/runner/test_airflow.py tests/dags tests/airflow/test_compose_file.py
