@@ -9545,7 +9545,7 @@ CREATE FUNCTION headgate._note_answers(p_provider headgate.providers, p_operatio
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_report constant record := headgate._answers_of(p_outcomes, p_blames);
+    v_report record;
     v_gate headgate.provider_gates;
     v_own headgate.operation_gates;
     v_trips record;
@@ -9553,6 +9553,7 @@ begin
     if p_chunk.calls = 0 then
         return;  -- nobody was asked
     end if;
+    v_report := headgate._answers_of(p_outcomes, p_blames);
     select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id;
     select * into v_own from headgate.operation_gates as k where k.operation_id = p_operation_id;
     if v_report.faults > 0 or v_report.refusals > 0 or p_closing is not null
@@ -14103,9 +14104,9 @@ begin
     from headgate._budgets(v_pipeline.pipeline_id, v_params, v_at, p_quota) as b
     join headgate.providers as p using (provider_id)
     where p.provider_id in (
-        select n.provider_id from headgate._needs(v_pipeline.pipeline_id, v_params) as n
-        union all
-        select n.call_provider_id from headgate._needs(v_pipeline.pipeline_id, v_params) as n
+        select u.provider_id
+        from headgate._needs(v_pipeline.pipeline_id, v_params) as n
+        cross join lateral (values (n.provider_id), (n.call_provider_id)) as u (provider_id)
     )
     order by p.name;
 end;

@@ -24,7 +24,8 @@ KNOWN: Final = """
     select p.oid::regprocedure::text as function, p.xmin::text as version
     from pg_catalog.pg_proc as p
     join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
-    where n.nspname || '.' || p.proname = any(%s)
+    join unnest(%s::text[], %s::text[]) as w (schema, name)
+        on w.schema = n.nspname and w.name = p.proname
 """
 
 
@@ -65,7 +66,8 @@ def replace_functions(
 
 
 def _known(connection: Connection[Any], names: list[str]) -> dict[str, str]:
-    rows = connection.execute(KNOWN, (names,)).fetchall()
+    schemas, functions = [x.split(".")[0] for x in names], [x.split(".")[1] for x in names]
+    rows = connection.execute(KNOWN, (schemas, functions)).fetchall()
     return {x["function"]: x["version"] for x in rows}
 
 

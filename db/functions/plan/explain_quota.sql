@@ -29,9 +29,9 @@ begin
     from headgate._budgets(v_pipeline.pipeline_id, v_params, v_at, p_quota) as b
     join headgate.providers as p using (provider_id)
     where p.provider_id in (
-        select n.provider_id from headgate._needs(v_pipeline.pipeline_id, v_params) as n
-        union all
-        select n.call_provider_id from headgate._needs(v_pipeline.pipeline_id, v_params) as n
+        select u.provider_id
+        from headgate._needs(v_pipeline.pipeline_id, v_params) as n
+        cross join lateral (values (n.provider_id), (n.call_provider_id)) as u (provider_id)
     )
     order by p.name;
 end;

@@ -16,7 +16,7 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_report constant record := headgate._answers_of(p_outcomes, p_blames);
+    v_report record;
     v_gate headgate.provider_gates;
     v_own headgate.operation_gates;
     v_trips record;
@@ -24,6 +24,7 @@ begin
     if p_chunk.calls = 0 then
         return;  -- nobody was asked
     end if;
+    v_report := headgate._answers_of(p_outcomes, p_blames);
     select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id;
     select * into v_own from headgate.operation_gates as k where k.operation_id = p_operation_id;
     if v_report.faults > 0 or v_report.refusals > 0 or p_closing is not null
