@@ -12,7 +12,7 @@ import pytest
 from tests.acceptance.books import check_books, check_settled
 from tests.acceptance.house import House, killed_at_the_end
 from tests.acceptance.real import FOLDER, needs, rows
-from tests.acceptance.test_real_corrections import Provider
+from tests.acceptance.test_real_corrections import Provider, check_prices, check_revisions
 from tests.standin import Options, spawn
 from tests.standin.replay import ACTIONS, BARS
 
@@ -44,8 +44,8 @@ def test_what_stays_is_the_last_word_and_each_correction_and_split_is_on_record(
     for day in sessions:
         evening(house, day)
 
-    check_prices(house, provider, sessions[-1])
-    check_revisions(house, provider, sessions)
+    check_prices(house.plan, provider, sessions[-1], START)
+    check_revisions(house.plan, provider, sessions, more_than=3)
     check_splits(house, provider, sessions)
     check_books(house)
 
@@ -98,38 +98,6 @@ def evening(house: House, day: str) -> None:
         check_settled(house)
         if not house.plan.scalar(STALE):
             return
-
-
-def check_prices(house: House, provider: Provider, day: str) -> None:
-    """Each bar is the file's last word by then, adjusted for all that had happened by then."""
-    for symbol, asset in provider.ids.items():
-        stored = house.plan.sql("select * from equities.prices where asset_id = %(x)s", x=asset)
-        apart = house.plan.sql(
-            "select date from equities.prices_quarantine where asset_id = %(x)s", x=asset
-        )
-        said = {x["date"]: x for x in provider.answer(symbol, day, START)}
-        assert {str(x["date"]) for x in [*stored, *apart]} == said.keys(), symbol
-        for row in stored:
-            last = said[str(row["date"])]
-            assert all(row[x] == last[x] for x in ("open", "high", "low", "close", "volume"))
-            assert abs(row["adjusted_close"] / last["adjusted_close"] - 1) < 1e-6, (symbol, row)
-
-
-def check_revisions(house: House, provider: Provider, days: list[str]) -> None:
-    """What was published and then corrected is on record as it was published first."""
-    expected = {
-        (provider.ids[x], row["date"], float(row["close"]), int(row["volume"]))
-        for x in provider.ids
-        for row in provider.bars[x]
-        if (row["close_2"] or row["volume_2"])
-        and days[0] < row["seen_again"] <= days[-1]
-        and row["first_seen"] < row["seen_again"]
-        and int(row["volume"]) > 0
-        and int(row["volume_2"] or 1) > 0
-    }
-    found = house.plan.sql("select asset_id, date::text, close, volume from equities.bar_revisions")
-    assert len(expected) > 3
-    assert {tuple(x.values()) for x in found} == expected
 
 
 def check_splits(house: House, provider: Provider, days: list[str]) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from itertools import product
 from typing import Any, LiteralString
@@ -16,7 +14,7 @@ import pytest
 
 from tests.attacks.form import SEED, dice, either, tell
 from tests.db.conftest import Toys
-from tests.db.test_invariants import at_once
+from tests.db.test_invariants import at_once, meanwhile
 from tests.db.toy import Toy
 from tests.plan import Row
 
@@ -153,7 +151,7 @@ def test_each_pair_in_each_order_ends_with_an_answer(world: World):
         first.at(world.one.now)  # this opens its transaction
         second.at(world.one.now)
         _answer(first, actions[a])
-        with _thread(partial(_answer, second, actions[b])) as answers:
+        with meanwhile(partial(_answer, second, actions[b]), wait=0) as answers:
             waited[_waits(world.one, second, answers)] += 1
             first.connection.commit()
         assert _is_fine(answers), f"{b} during {a}: {answers}"
@@ -208,7 +206,7 @@ def test_who_waits_for_a_row_holds_no_row_of_a_later_kind(world: World, kind: st
             for session in (holder, caller):
                 session.at(world.one.now)  # this opens its transaction
             holder.connection.execute(f"select 1 from {ORDER[kind]} for update".encode())
-            with _thread(partial(_answer, caller, does)) as answers:
+            with meanwhile(partial(_answer, caller, does), wait=0) as answers:
                 if _waits(world.one, caller, answers):
                     waiting.append(name)
                     held = [x for x in later if _is_held(witness, ORDER[x])]
@@ -235,17 +233,6 @@ def _is_fine(answers: list[Any]) -> bool:
     return bool(answers) and not any(
         isinstance(x, psycopg.Error) and not (x.sqlstate or "").startswith("HG") for x in answers
     )
-
-
-@contextmanager
-def _thread(what: Callable[[], Any]) -> Iterator[list[Any]]:
-    """Do something meanwhile; it must have ended by the end."""
-    answers: list[Any] = []
-    thread = threading.Thread(target=lambda: answers.append(what()))
-    thread.start()
-    yield answers
-    thread.join(20)
-    assert not thread.is_alive(), "it waits for ever"
 
 
 def _waits(looking: Toy, caller: Toy, answers: list[Any]) -> bool:

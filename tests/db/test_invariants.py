@@ -23,8 +23,8 @@ RETRYABLE = ("40001", "40P01")
 
 
 @contextmanager
-def meanwhile(what: Callable[[], Any], wait: float = 0.25) -> Iterator[list[Any]]:
-    """Run something in a thread that is expected to wait for us; join it at the end."""
+def meanwhile(what: Callable[[], Any], wait: float = 0.25, most: float = 20) -> Iterator[list[Any]]:
+    """Run something in a thread that is expected to wait for us; join it at the end, in time."""
     results: list[Any] = []
 
     def run() -> None:
@@ -37,7 +37,7 @@ def meanwhile(what: Callable[[], Any], wait: float = 0.25) -> Iterator[list[Any]
     thread.start()
     thread.join(wait)
     yield results
-    thread.join(20)
+    thread.join(most)
     assert not thread.is_alive(), "it waits for ever"
 
 

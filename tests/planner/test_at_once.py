@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from itertools import permutations
 from typing import Any
@@ -15,7 +13,7 @@ import pytest
 
 from tests.attacks.form import dice, either
 from tests.db.conftest import Toys
-from tests.db.test_invariants import at_once
+from tests.db.test_invariants import at_once, meanwhile
 from tests.db.toy import Toy
 from tests.planner.world import answer, arrange, loaded
 
@@ -85,9 +83,9 @@ def test_who_comes_later_waits_and_plans_what_is_left(
         library.one.start("r1", name)
 
     plan(sessions[0], order[0])  # its transaction stays open, with the planner's lock
-    with _thread(partial(_answer, sessions[1], plan, order[1])) as second:
+    with meanwhile(partial(_answer, sessions[1], plan, order[1]), wait=0, most=30) as second:
         _until_it_waits(library.one, sessions[1])
-        with _thread(partial(_answer, sessions[2], plan, order[2])) as third:
+        with meanwhile(partial(_answer, sessions[2], plan, order[2]), wait=0, most=30) as third:
             _until_it_waits(library.one, sessions[2])
             getattr(sessions[0].connection, ending)()
 
@@ -183,17 +181,6 @@ def _answer(toy: Toy, does: Callable[[Toy, str], Any], name: str) -> Any:
         return found
     except psycopg.Error as exc:
         return exc
-
-
-@contextmanager
-def _thread(what: Callable[[], Any]) -> Iterator[list[Any]]:
-    """Do something meanwhile; it has ended in time."""
-    answers: list[Any] = []
-    thread = threading.Thread(target=lambda: answers.append(what()))
-    thread.start()
-    yield answers
-    thread.join(30)
-    assert not thread.is_alive(), "it waits for ever"
 
 
 def _until_it_waits(looking: Toy, caller: Toy) -> None:
