@@ -28,6 +28,10 @@ class Shop:
         """Return the paths asked for, in order."""
         return [request.path for request in self.asked]
 
+    def together(self, count: int, handler: Handler) -> Handler:
+        """Answer once so many calls have been open at the same moment."""
+        return when(lambda: self.most_open >= count, handler)
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Remember the request and answer it."""
         self.asked.append(request)
@@ -88,6 +92,22 @@ def slow(seconds: float, handler: Handler | None = None) -> Handler:
         return await (handler or json_of("{}"))(request)
 
     return wait
+
+
+def when(condition: Callable[[], object], handler: Handler | None = None) -> Handler:
+    """Answer as soon as something is true, however long that takes."""
+
+    async def wait(request: web.Request) -> web.StreamResponse:
+        while not condition():
+            await asyncio.sleep(0.01)
+        return await (handler or json_of("{}"))(request)
+
+    return wait
+
+
+def never() -> Handler:
+    """Keep the caller waiting for ever."""
+    return when(lambda: False)
 
 
 async def cut(request: web.Request) -> web.StreamResponse:

@@ -9,15 +9,17 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from runner import leases, worker
+from runner import feeder, leases, settler, worker
 from runner.database import dsn_of
 from runner.errors import NotMigrated, ServerUnreachable
 from runner.queue import Queue
 from runner.settings import Settings
 from runner.worker import work
-from tests.runner.shop import cut, json_of, open_shop, slow, text_of
+from tests.runner.shop import cut, json_of, never, open_shop, slow, text_of, when
 from tests.runner.small_plan import OK, RULES, start, status, write_plan
 
+PATIENCE = 60
+"""Seconds after which a test gives up: no machine is as slow, and none waits so long for nothing."""
 BUSY = {
     "status": "429",
     "outcome": "retry",
@@ -47,7 +49,9 @@ async def shop():
 def run(database, plan):
     """Work until an execution has ended."""
 
-    async def work_off(run_id: str = "r1", provider: str = "shop", seconds: float = 20, **more):
+    async def work_off(
+        run_id: str = "r1", provider: str = "shop", seconds: float = PATIENCE, **more
+    ):
         async def has_ended() -> bool:
             return bool(status(plan, run_id, provider=provider)["status"] != "running")
 
@@ -58,21 +62,21 @@ def run(database, plan):
 
 
 @asynccontextmanager
-async def working(settings: Settings, **more):
+async def working(settings: Settings, stop: asyncio.Event | None = None, **more):
     """Run a worker beside the test; it is told to stop at the end."""
-    stop = asyncio.Event()
+    stop = stop or asyncio.Event()
     task = asyncio.create_task(work(settings, stop=stop, **more))
     try:
         yield task
         stop.set()
-        await asyncio.wait_for(task, 20)
+        await asyncio.wait_for(task, PATIENCE)
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
 
 
-async def until(condition, seconds: float = 10) -> None:
+async def until(condition, seconds: float = PATIENCE) -> None:
     """Wait until something is true."""
     async with asyncio.timeout(seconds):
         while not condition():
@@ -85,6 +89,26 @@ def details(plan) -> dict[str, int]:
         "select status, count(*) as jobs from headgate.asset_processing_details group by status"
     )
     return {row["status"]: row["jobs"] for row in rows}
+
+
+def answers_wait_for_slices(plan, shop, size: int):
+    """Answer call after call, but none of a slice before all earlier slices are in the database."""
+    handler = shop.answer
+
+    async def wait(request):
+        earlier = (len(shop.asked) - 1) // size * size
+        return await when(lambda: details(plan).get("success", 0) >= earlier, handler)(request)
+
+    return wait
+
+
+def slices(plan) -> list[int]:
+    """Return how many jobs each completion has ended, in order."""
+    rows = plan.sql(
+        "select count(*) as jobs from headgate.asset_processing_details"
+        " group by ended_at order by ended_at"
+    )
+    return [row["jobs"] for row in rows]
 
 
 async def test_an_execution_is_worked_off(plan, shop, run):
@@ -111,7 +135,7 @@ async def test_work_without_calls_is_drained_too(plan, run):
 
 @pytest.mark.parametrize(("concurrency", "in_flight", "most"), [(7, 50, 7), (50, 4, 4)])
 async def test_no_more_calls_are_open_than_allowed(plan, shop, run, concurrency, in_flight, most):
-    shop.answer = slow(0.02)
+    shop.answer = shop.together(most, slow(0.05))
     write_plan(
         plan,
         base_url=shop.url,
@@ -127,7 +151,7 @@ async def test_no_more_calls_are_open_than_allowed(plan, shop, run, concurrency,
 
 
 async def test_chunks_overlap_so_that_calls_never_wait_for_a_completion(plan, shop, run):
-    shop.answer = slow(0.05)
+    shop.answer = shop.together(20, json_of("{}"))
     write_plan(plan, base_url=shop.url, assets=80, operation_columns={"chunk_size": 4})
     start(plan)
 
@@ -138,34 +162,36 @@ async def test_chunks_overlap_so_that_calls_never_wait_for_a_completion(plan, sh
 
 async def test_a_long_chunk_is_handed_in_in_slices(plan, shop, run, monkeypatch):
     monkeypatch.setattr(leases, "SLICE_JOBS", 10)
+    monkeypatch.setattr(settler, "SLICE_SECONDS", 3600)
+    shop.answer = answers_wait_for_slices(plan, shop, 10)
     write_plan(plan, base_url=shop.url, assets=45)
     start(plan)
 
     await run(concurrency=5)
 
-    slices = "select count(distinct ended_at) from headgate.asset_processing_details"
-    assert 4 <= plan.scalar(slices) <= 6
+    assert slices(plan) == [10, 10, 10, 10, 5]
 
 
 async def test_large_answers_are_handed_in_early(plan, shop, run, monkeypatch):
     monkeypatch.setattr(leases, "SLICE_CHARACTERS", 10_000)
+    monkeypatch.setattr(settler, "SLICE_SECONDS", 3600)
     shop.answer = json_of('["' + "x" * 4000 + '"]')
-    write_plan(plan, base_url=shop.url, assets=30)
+    shop.answer = answers_wait_for_slices(plan, shop, 3)
+    write_plan(plan, base_url=shop.url, assets=15)
     start(plan)
 
     await run(concurrency=3)
 
-    slices = "select count(distinct ended_at) from headgate.asset_processing_details"
-    assert plan.scalar(slices) >= 4
+    assert slices(plan) == [3, 3, 3, 3, 3]
 
 
 async def test_results_do_not_wait_for_a_slow_call_of_their_chunk(plan, shop, database):
-    shop.special["/api/things/T0"] = slow(2.2)
+    shop.special["/api/things/T0"] = when(lambda: details(plan) == {"success": 4})
     write_plan(plan, base_url=shop.url, assets=5)
     start(plan)
 
     async with working(database):
-        await until(lambda: details(plan) == {"success": 4}, 2)
+        await until(lambda: details(plan) == {"success": 5})
 
 
 async def test_what_becomes_of_a_job_is_decided_by_its_answer(plan, shop, run):
@@ -200,17 +226,20 @@ async def test_a_template_without_its_field_fails_only_its_item(plan, shop, run)
     assert "isin" in error
 
 
-async def test_an_idle_runner_is_woken_by_what_is_sent(plan, shop, database):
+async def test_an_idle_runner_is_woken_by_what_is_sent(plan, shop, database, monkeypatch):
+    listening = (
+        "select count(*) from pg_stat_activity where datname = %(name)s"
+        " and application_name = 'headgate worker, listening' and state = 'idle'"
+    )
+    monkeypatch.setattr(feeder, "LONGEST_WAIT", 3600)
     write_plan(plan, base_url=shop.url, assets=3)
 
     async with working(database):
+        await until(lambda: plan.scalar(listening, name=database.database))
         await asyncio.sleep(0.5)
         plan.call("start_execution", p_pipeline="small_shop", p_run_id="r1")
-        started = time.monotonic()
         plan.call("enqueue_step", p_pipeline="small_shop", p_run_id="r1", p_step="all")
-        await until(lambda: len(shop.asked) == 3, 5)
-
-    assert time.monotonic() - started < 1
+        await until(lambda: len(shop.asked) == 3)
 
 
 async def test_an_idle_runner_asks_next_to_nothing(plan, database, monkeypatch):
@@ -231,8 +260,17 @@ async def test_an_idle_runner_asks_next_to_nothing(plan, database, monkeypatch):
 
 
 async def test_a_lease_is_kept_while_its_calls_last(plan, shop, run):
-    shop.answer = slow(2)
-    write_plan(plan, base_url=shop.url, assets=2, operation_columns={"lease": "1 second"})
+    first_end: list[object] = []
+
+    def has_outlasted_its_lease():
+        if not first_end:
+            first_end.append(plan.scalar("select leased_until from headgate.chunks"))
+        return plan.scalar(
+            "select clock_timestamp() > %(end)s + interval '1 second'", end=first_end[0]
+        )
+
+    shop.answer = when(has_outlasted_its_lease)
+    write_plan(plan, base_url=shop.url, assets=2, operation_columns={"lease": "3 seconds"})
     start(plan)
 
     totals = await run()
@@ -242,33 +280,34 @@ async def test_a_lease_is_kept_while_its_calls_last(plan, shop, run):
 
 
 async def test_no_call_starts_when_its_time_has_passed(plan, shop, run):
-    shop.answer = slow(0.7)
+    shop.special["/api/things/T0"] = slow(2.1)
     write_plan(
         plan,
         base_url=shop.url,
         assets=3,
         provider_columns={"max_in_flight": 1},
-        operation_columns={"lease": "1 second"},
+        operation_columns={"lease": "2 seconds"},
     )
     start(plan)
 
     totals = await run()
 
     assert totals.jobs["success"] == 3
-    assert totals.jobs["unsent"] >= 1
+    assert totals.jobs["unsent"] >= 2
     assert len(shop.asked) == 3
 
 
 async def test_a_superseded_runner_writes_nothing(plan, shop, database, caplog):
-    shop.answer = slow(1.5)
-    write_plan(plan, base_url=shop.url, assets=3, operation_columns={"lease": "1 second"})
+    shop.answer = never()
+    write_plan(plan, base_url=shop.url, assets=3, operation_columns={"lease": "3 seconds"})
     start(plan)
 
     async with working(database):
         await until(lambda: len(shop.asked) == 3)
         plan.sql("update headgate.chunks set lease_no = lease_no + 1, runner = 'somebody else'")
-        await until(lambda: "lost the lease" in caplog.text, 5)
-        await until(lambda: shop.open == 0, 1)
+        plan.sql("select pgmq.set_vt(queue, msg_id, 3600) from headgate.chunks")
+        await until(lambda: "lost the lease" in caplog.text)
+        await until(lambda: shop.open == 0)
 
     assert plan.scalar("select count(*) from public.answers") == 0
     assert details(plan) == {}
@@ -374,7 +413,7 @@ async def test_a_probe_goes_alone(plan, shop, database):
 
 
 async def test_after_an_answered_probe_the_others_follow(plan, shop, run):
-    shop.answer = slow(0.1)
+    shop.answer = when(lambda: len(shop.asked) == 1 or shop.most_open == 9)
     write_plan(plan, base_url=shop.url, assets=10)
     start(plan)
     plan.sql("update headgate.provider_gates set opened = 1, failures = 10")
@@ -430,11 +469,12 @@ async def test_only_the_queues_asked_for_are_read(plan, shop, database):
 
 
 async def test_stop_lets_open_calls_end_and_gives_back_the_rest(plan, shop, database):
-    shop.answer = slow(0.5)
+    stop = asyncio.Event()
+    shop.answer = when(stop.is_set, slow(0.3))
     write_plan(plan, base_url=shop.url, assets=100, provider_columns={"max_in_flight": 5})
     start(plan)
 
-    async with working(database) as task:
+    async with working(database, stop) as task:
         await until(lambda: shop.open == 5)
     totals = task.result()
 
@@ -449,7 +489,7 @@ async def test_stop_lets_open_calls_end_and_gives_back_the_rest(plan, shop, data
 
 async def test_a_call_that_outlasts_the_end_is_cut_and_counts(plan, shop, database, monkeypatch):
     monkeypatch.setattr(worker, "DRAIN_SECONDS", 0.3)
-    shop.answer = slow(30)
+    shop.answer = never()
     write_plan(
         plan,
         base_url=shop.url,
@@ -461,8 +501,6 @@ async def test_a_call_that_outlasts_the_end_is_cut_and_counts(plan, shop, databa
 
     async with working(database):
         await until(lambda: shop.open == 2)
-        started = time.monotonic()
-    assert time.monotonic() - started < 3
 
     assert plan.row("execution_status", p_pipeline="small_shop", p_run_id="r1")["parked"] == 2
     (window,) = plan.sql("select reserved, spent from headgate.quota_windows")
@@ -470,7 +508,7 @@ async def test_a_call_that_outlasts_the_end_is_cut_and_counts(plan, shop, databa
 
 
 async def test_a_cancelled_runner_gives_back_what_it_holds(plan, shop, database):
-    shop.answer = slow(0.3)
+    shop.answer = when(lambda: task.cancelling(), slow(0.3))
     write_plan(plan, base_url=shop.url, assets=50, provider_columns={"max_in_flight": 5})
     start(plan)
 
@@ -500,8 +538,8 @@ async def test_a_lost_database_is_waited_for(plan, shop, run, database, caplog):
     start(plan)
 
     async def disturb():
-        for _ in range(3):
-            await asyncio.sleep(0.15)
+        for ended in (5, 20, 35):
+            await until(lambda ended=ended: details(plan).get("success", 0) >= ended)
             plan.sql(kill, name=database.database)
 
     disturbing = asyncio.create_task(disturb())
@@ -573,19 +611,19 @@ async def test_a_database_that_is_not_there_is_told_at_once(server):
     )
 
     with pytest.raises(ServerUnreachable, match="no_such_database"):
-        await asyncio.wait_for(work(settings), 5)
+        await asyncio.wait_for(work(settings), PATIENCE)
 
 
 async def test_a_database_without_our_functions_is_told_at_once(clone):
     with pytest.raises(NotMigrated):
-        await asyncio.wait_for(work(clone(None)), 5)
+        await asyncio.wait_for(work(clone(None)), PATIENCE)
 
 
 async def test_the_end_may_be_an_event(plan, database):
     ended = asyncio.Event()
     asyncio.get_running_loop().call_later(0.2, ended.set)
 
-    totals = await asyncio.wait_for(work(database, until=ended), 5)
+    totals = await asyncio.wait_for(work(database, until=ended), PATIENCE)
 
     assert totals.chunks == 0
 
