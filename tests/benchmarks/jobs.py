@@ -21,11 +21,13 @@ def write_calls(plan: Plan, name: str, base_url: str, **operation: Any) -> None:
 
 
 def send(plan: Plan, ends: Connection[Any], name: str, size: int, jobs: int) -> float:
-    """Let a worker that waits do all jobs of a pipeline, in chunks of a size; return the seconds.
-
-    Planning and sending are in the time; making the jobs due is not.
-    """
+    """Make all jobs of a pipeline due in chunks of a size, and let a worker do them; return its seconds."""
     house.make_due(plan, name, size)
+    return send_due(plan, ends, name, jobs)
+
+
+def send_due(plan: Plan, ends: Connection[Any], name: str, jobs: int) -> float:
+    """Let a worker that waits do what is due in a pipeline; return the seconds, planning among them."""
     run_id = house.start(plan, name)
     started = time.perf_counter()
     plan.call("enqueue_step", p_pipeline=name, p_run_id=run_id, p_step="work")
