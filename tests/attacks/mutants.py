@@ -59,7 +59,7 @@ def _change(draw: st.DrawFn, document: Any, how: str) -> None:
             break
         place = inner
     if how == "value":
-        place[key] = draw(st.sampled_from(HOSTILE))
+        place[key] = copy.deepcopy(draw(st.sampled_from(HOSTILE)))
     elif how == "gone":
         del place[key]
     elif isinstance(place, list):
