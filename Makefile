@@ -21,6 +21,9 @@ AIRFLOW_DEV := $(AIRFLOW_VENV)/.installed-airflow-dev
 # Tests wait half of their time, so there are more of them at once than cores, each on a server of its own.
 PARALLEL := -n 3 --dist worksteal
 
+# Attacks whose figures are rates and sizes: nothing else runs beside them.
+ATTACKS_ALONE := tests/attacks/test_endurance.py
+
 # The tests of all of Airflow's processes mostly wait: the others run beside them.
 AIRFLOW_TESTS := tests/airflow/test_stack.py tests/runner/test_airflow.py tests/dags tests/airflow/test_compose_file.py
 AIRFLOW_LONG_TESTS := tests/airflow/test_compose_stack.py
@@ -148,7 +151,10 @@ test/airflow-long: $(AIRFLOW_DEV) ## Run docker-compose.yaml as processes, and l
 
 .PHONY: attack
 attack: $(DEV) ## Attack every promise for 20 minutes (`make test` does it for two; HEADGATE_ATTACK_SEED repeats a run)
-	@HEADGATE_ATTACK=long $(BIN)/pytest tests/attacks $(ARGS)
+	@export HEADGATE_ATTACK=long HEADGATE_ATTACK_SEED=$${HEADGATE_ATTACK_SEED:-$$RANDOM}; failed=0; \
+	$(BIN)/pytest $(or $(ARGS),-n 2 --dist loadfile tests/attacks --ignore=$(ATTACKS_ALONE)) || failed=1; \
+	$(if $(ARGS),,$(BIN)/pytest $(ATTACKS_ALONE) || failed=1;) \
+	exit $$failed
 
 .PHONY: bench
 bench: $(DEV) ## Measure: ratios against a baseline of the same run

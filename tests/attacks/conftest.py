@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.acceptance.conftest import _standin, standin
@@ -9,6 +11,18 @@ from tests.attacks.form import FIGURES, IS_LONG, SEED
 from tests.db.conftest import _warm, toy, toy_template, toys
 
 __all__ = ["_standin", "_warm", "standin", "toy", "toy_template", "toys"]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Send the figures of a worker process to the one that prints."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["attacks"] = FIGURES
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the figures of a worker process that has ended."""
+    FIGURES.extend(getattr(node, "workeroutput", {}).get("attacks", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

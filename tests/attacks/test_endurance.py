@@ -149,7 +149,8 @@ def test_readers_that_stay_do_not_halve_the_rate(arena: Arena):
             started = time.monotonic()
             while names:
                 busy.append(drain())
-                time.sleep(max(0, started + len(busy) * READ_SECONDS / READ_DRAINS - time.monotonic()))
+                next_one = started + len(busy) * READ_SECONDS / READ_DRAINS
+                time.sleep(max(0, next_one - time.monotonic()))
     share = statistics.median(busy) / statistics.median(quiet)
     tell(
         f"readers: {statistics.median(quiet):,.0f} jobs/s in quiet, {statistics.median(busy):,.0f} with four REPEATABLE"
