@@ -132,7 +132,7 @@ def headgate() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the command line in a process of its own: `headgate("status", settings=database)`."""
 
     def run(
-        *arguments: str, settings: Settings | None = None, timeout: float = 60, **environ: str
+        *arguments: str, settings: Settings | None = None, timeout: float = 180, **environ: str
     ) -> subprocess.CompletedProcess[str]:
         known = (
             {"HEADGATE_DSN": dsn_of(settings), "HEADGATE_DB": str(settings.db)} if settings else {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import logging
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -349,12 +348,10 @@ def test_does_not_wait_long_for_a_table_that_somebody_holds(folder):
     impatient = replace(folder.settings, lock_timeout="50ms")
     with connect(folder.settings, "test", autocommit=False) as holder:
         holder.execute("lock table headgate.apples")
-        began = time.monotonic()
         with pytest.raises(MigrationFailed, match="lock timeout") as error:
             migrate(impatient)
         holder.rollback()
 
-    assert time.monotonic() - began < 5
     assert "HEADGATE_LOCK_TIMEOUT" in (error.value.hint or "")
 
 

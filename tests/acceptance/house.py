@@ -28,7 +28,7 @@ from tests.standin import Process
 
 PIPELINE = "data_collection_equities"
 TOKEN = "EODHD_API_TOKEN"
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 HISTORY_DAYS = 60
 
 
@@ -141,7 +141,9 @@ class House:
         """Return what a process has said so far."""
         return (self.folder / f"{self.processes.index(process)}.log").read_text()
 
-    def run(self, *params: str, timeout: float = 60, **environ: str) -> tuple[int, str]:
+    def run(
+        self, *params: str, timeout: float = PATIENCE_SECONDS, **environ: str
+    ) -> tuple[int, str]:
         """Carry `headgate run` through: its exit code, and what it said."""
         given = [f"--param={param}" for param in params]
         process = self.spawn("run", PIPELINE, *given, **environ)
@@ -216,7 +218,9 @@ def wait_until(
         time.sleep(0.05)
 
 
-def end(process: subprocess.Popen[str], number: signal.Signals, seconds: float = 20) -> int:
+def end(
+    process: subprocess.Popen[str], number: signal.Signals, seconds: float = PATIENCE_SECONDS
+) -> int:
     """Send a process a signal, and return its exit code."""
     process.send_signal(number)
     return process.wait(seconds)

@@ -33,10 +33,10 @@ def headgate(house: House, *arguments: str, **environ: str) -> subprocess.Comple
 def test_a_restored_database_goes_on_where_the_backup_was_taken(house: House):
     codes = house.codes(COUNT)
     house.set_operations(lease="3 seconds")
-    house.standin.set_faults([{"match": {}, "fault": {"kind": "latency", "ms": 300}}])
+    house.standin.set_faults([{"match": {"after": 15}, "fault": {"kind": "latency", "ms": 2000}}])
     run_id = house.start(tickers=codes, bulk_load_batch_size=5)
     runner = house.worker(concurrency=4)
-    house.wait_for_requests(15)
+    house.wait(lambda: jobs(house, run_id).get("success"), "a first success")
     dump, database = house.folder / "mid-run.dump", house.settings.database + "_restored"
 
     done = headgate(house, "backup", str(dump))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 
 import psutil
 import pytest
@@ -26,19 +25,21 @@ select
     (select md5(string_agg(t::text, ',' order by t::text)) from equities.fundamentals as t) as companies
 """
 BUSY = "select count(distinct runner) from headgate.chunks where state = 'leased'"
-SLOW = {"match": {}, "fault": {"kind": "latency", "ms": 100}}
+# The first calls are answered at once, the others slowly: whatever happens then, it is in the middle.
+MOST_ARE_SLOW = {"match": {"after": 20}, "fault": {"kind": "latency", "ms": 1000}}
 
 
 def test_runners_killed_in_mid_chunk_leave_exact_tables(house):
     codes = house.codes(100)
     house.set_operations(lease="2 seconds")
-    house.standin.set_faults([SLOW])
+    house.standin.set_faults([MOST_ARE_SLOW])
     run_id = house.start(tickers=codes, bulk_load_batch_size=20)
     runners = [house.worker(concurrency=4), house.worker(concurrency=4)]
     house.wait(lambda: house.plan.scalar(BUSY) == 2, "two runners with a lease each")
     for runner in runners:
         assert end(runner, signal.SIGKILL) == -signal.SIGKILL
     assert house.plan.scalar(BUSY) == 2
+    house.standin.set_faults([])
     for _ in runners:
         house.worker()
 
@@ -53,7 +54,7 @@ def test_runners_killed_in_mid_chunk_leave_exact_tables(house):
 
 def test_sigterm_ends_what_is_under_way_and_gives_back_the_rest(house):
     codes = house.codes(60)
-    house.standin.set_faults([SLOW])
+    house.standin.set_faults([MOST_ARE_SLOW])
     run_id = house.start(tickers=codes)
     runner = house.worker(concurrency=4)
     house.wait_for_requests(20)
@@ -65,6 +66,7 @@ def test_sigterm_ends_what_is_under_way_and_gives_back_the_rest(house):
     states = house.plan.sql("select distinct state from headgate.chunks")
     assert states == [{"state": "queued"}]
 
+    house.standin.set_faults([])
     house.worker()
     assert house.wait_for_end(run_id)["status"] == "succeeded"
     assert house.standin.book()["requests"] == 120
@@ -76,11 +78,12 @@ def test_sigterm_ends_what_is_under_way_and_gives_back_the_rest(house):
 def test_a_runner_that_was_superseded_writes_nothing(house):
     codes = house.codes(40)
     house.set_operations(lease="2 seconds")
-    house.standin.set_faults([SLOW])
+    house.standin.set_faults([MOST_ARE_SLOW])
     run_id = house.start(tickers=codes)
     sleeper = house.worker(concurrency=4)
-    house.wait_for_requests(10)
+    house.wait_for_requests(22)
     sleeper.send_signal(signal.SIGSTOP)
+    house.standin.set_faults([])
     house.worker(concurrency=8)
     assert house.wait_for_end(run_id)["status"] == "succeeded"
     before = house.plan.sql(EVERYTHING)
@@ -99,7 +102,7 @@ def test_runners_wait_for_a_server_that_was_stopped_and_finish(house):
     if house.settings.dsn is not None:
         pytest.skip("stops the server, which only the embedded one may be")
     codes = house.codes(60)
-    house.standin.set_faults([SLOW])
+    house.standin.set_faults([MOST_ARE_SLOW])
     run_id = house.start(tickers=codes)
     runner = house.worker(concurrency=4)
     house.wait_for_requests(20)
@@ -109,12 +112,12 @@ def test_runners_wait_for_a_server_that_was_stopped_and_finish(house):
     assert running is not None
     os.kill(running.pid, signal.SIGQUIT)  # what pg_ctl -m immediate sends
     wait_until(lambda: not psutil.pid_exists(running.pid), "the end of the server")
-    time.sleep(0.5)
+    house.wait(lambda: "waiting for it" in house.said(runner), "word that the server is gone")
     server.start(parameters=PARAMETERS)
+    house.standin.set_faults([])
 
     assert house.wait_for_end(run_id)["status"] == "succeeded"
     assert runner.poll() is None
-    assert "waiting for it" in house.said(runner)
     assert jobs(house, run_id) == {"success": 120}
     check_settled(house)
     check_books(house)
@@ -123,7 +126,7 @@ def test_runners_wait_for_a_server_that_was_stopped_and_finish(house):
 
 def test_ctrl_c_leaves_a_run_that_the_same_command_goes_on_with(house):
     codes = house.codes(60)
-    house.standin.set_faults([SLOW])
+    house.standin.set_faults([MOST_ARE_SLOW])
     first = house.spawn(
         "run", "data_collection_equities", f"--param={as_param(codes)}", "--concurrency=4"
     )
@@ -134,6 +137,7 @@ def test_ctrl_c_leaves_a_run_that_the_same_command_goes_on_with(house):
     assert run["status"] == "running"
     assert f"{run['run_id']} is not done" in house.said(first)
 
+    house.standin.set_faults([])
     code, said = house.run()
     assert (code, house.last_run()["run_id"]) == (0, run["run_id"])
     assert f"going on with {run['run_id']}" in said

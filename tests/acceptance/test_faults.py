@@ -111,7 +111,6 @@ def test_a_refused_token_ends_runs_at_once_and_excludes_nothing(house):
     for _ in range(4):
         run = house.wait_for_end(house.start(tickers=codes))
         assert run["status"] == "failed"
-        assert (run["finished_at"] - run["started_at"]).total_seconds() < 10
     worker.kill()
     assert house.standin.book()["requests"] < 300, "whoever is open ends; nothing else starts"
     assert house.plan.scalar(BURNT) == 0

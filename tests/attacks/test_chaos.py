@@ -117,7 +117,7 @@ class Battle:
 
     def patiently(self, what: Callable[[Plan], T]) -> T:
         """Ask the server something; when it is gone, wait for it, and start it if need be."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while True:
             try:
                 return what(self.house.plan)
@@ -209,7 +209,7 @@ class Battle:
         def is_over() -> bool:
             return not self.patiently(lambda plan: plan.scalar(OPEN))
 
-        wait_until(is_over, "the end of the last run", 90)
+        wait_until(is_over, "the end of the last run", 300)
         assert self.patiently(lambda plan: plan.scalar(LEFT)) == 0
         for runner in self.runners:
             assert runner.poll() is None, self.house.said(runner)

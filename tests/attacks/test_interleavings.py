@@ -238,7 +238,7 @@ def _is_fine(answers: list[Any]) -> bool:
 def _waits(looking: Toy, caller: Toy, answers: list[Any]) -> bool:
     """Tell whether the caller waits for a lock, or has got its answer."""
     pid = caller.connection.info.backend_pid
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not answers:
         if looking.scalar(WAITS, pid=pid):
             return True

@@ -23,7 +23,9 @@ RETRYABLE = ("40001", "40P01")
 
 
 @contextmanager
-def meanwhile(what: Callable[[], Any], wait: float = 0.25, most: float = 20) -> Iterator[list[Any]]:
+def meanwhile(
+    what: Callable[[], Any], wait: float = 0.25, most: float = 120
+) -> Iterator[list[Any]]:
     """Run something in a thread that is expected to wait for us; join it at the end, in time."""
     results: list[Any] = []
 
@@ -57,7 +59,7 @@ def at_once(*jobs: Callable[[], Any]) -> list[Any]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(90)
+        thread.join(180)
         assert not thread.is_alive(), "it waits for ever"
     return results
 

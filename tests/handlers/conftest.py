@@ -22,7 +22,7 @@ def plan(core_plan):
 def run(core_database, plan):
     """Work until an execution has ended."""
 
-    async def work_off(run_id: str = "r1", seconds: float = 30, **more):
+    async def work_off(run_id: str = "r1", seconds: float = 180, **more):
         async def has_ended() -> bool:
             return bool(status(plan, run_id)["status"] != "running")
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from runner.handlers import Chunk, Result
 
+NAP = os.environ.get("HEADGATE_TEST_NAP", "9877")
 KEPT: list[bytearray] = []
 
 
@@ -126,13 +127,13 @@ def forks(chunk: Chunk) -> Result:
 
 
 def leaves_a_process(chunk: Chunk) -> Result:
-    subprocess.Popen(["sleep", "9876"])
+    subprocess.Popen(["sleep", NAP])
     return mean(chunk)
 
 
 def start_a_session() -> None:
     """What it starts has a session of its own, and no parent any more."""
-    subprocess.run("setsid sleep 9877 & exit", shell=True, check=True)
+    subprocess.run(f"setsid sleep {NAP} & exit", shell=True, check=True)
 
 
 def leaves_a_session(chunk: Chunk) -> Result:

@@ -44,7 +44,7 @@ async def test_the_guilty_asset_alone_fails(plan, run):
     await run()
 
     found = ends(plan)
-    assert found.pop("P3") == {("failed", "ValueError: no mean of this (raises, line 45)")}
+    assert found.pop("P3") == {("failed", "ValueError: no mean of this (raises, line 46)")}
     assert set(map(frozenset, found.values())) == {frozenset({("success", None)})}
     assert plan.scalar("select count(*) from public.means") == 9
 

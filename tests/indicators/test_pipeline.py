@@ -44,7 +44,7 @@ def headgate(settings: Settings, *arguments: str, cwd: Path = DB.parent) -> str:
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

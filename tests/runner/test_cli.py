@@ -404,7 +404,7 @@ def start_worker(database: Settings) -> Iterator[Callable[..., subprocess.Popen[
 def test_a_worker_ends_in_good_order(start_worker, number, code):
     process = start_worker()
     process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
 
     assert process.returncode == code, err
     assert "Traceback" not in out + err
@@ -412,7 +412,7 @@ def test_a_worker_ends_in_good_order(start_worker, number, code):
 
 def test_a_worker_ends_when_its_parent_is_gone(start_worker):
     process = start_worker("--until-input-ends")
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
 
     assert process.returncode == 0
 

@@ -19,7 +19,7 @@ from urllib.request import Request, urlopen
 from tests.standin.options import DSN_VARIABLE, Options
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def spawn(options: Options | None = None) -> Iterator[Process]:
         finally:
             child.terminate()
             try:
-                child.communicate(timeout=10)
+                child.communicate(timeout=60)
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.communicate()

@@ -176,5 +176,5 @@ def test_who_listens_is_told_of_an_order_and_of_the_one_behind_it(toys: Toys):
     order(toys.one)
     toys.one.start("r1", "library")
 
-    told = listener.connection.notifies(timeout=5, stop_after=3)
+    told = listener.connection.notifies(timeout=60, stop_after=3)
     assert [x.payload for x in told] == ["library"] * 3

@@ -348,7 +348,7 @@ def test_two_chunks_may_bring_the_same_bars_at_once(database: Settings):
                 pass
         one.commit()
 
-        assert late.result(timeout=10)["AAPL.US"]["records"] == 2
+        assert late.result(timeout=60)["AAPL.US"]["records"] == 2
         assert [x[-1] for x in prices(Plan(other)).values()] == [1000, 5, 1000]
 
 
