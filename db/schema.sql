@@ -20585,6 +20585,18 @@ CREATE INDEX listings_asset_idx ON equities.listings USING btree (asset_id);
 COMMENT ON INDEX equities.listings_asset_idx IS 'Finds the dates of one listing.';
 
 --
+-- Name: prices_date_idx; Type: INDEX; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE INDEX prices_date_idx ON ONLY equities.prices USING btree (date);
+
+--
+-- Name: INDEX prices_date_idx; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON INDEX equities.prices_date_idx IS 'Finds the bars of one day.';
+
+--
 -- Name: screener_market_cap_idx; Type: INDEX; Schema: equities; Owner: headgate_plan_equities
 --
 
