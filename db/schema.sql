@@ -566,6 +566,38 @@ ALTER FUNCTION equities._clean_bar(p_bar jsonb) OWNER TO headgate_plan_equities;
 COMMENT ON FUNCTION equities._clean_bar(p_bar jsonb) IS 'A bar whose cells can all be read.';
 
 --
+-- Name: _companies_of_page(bigint[], text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._companies_of_page(p_asset_ids bigint[], p_payload text) RETURNS TABLE(asset_id bigint, payload text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    -- The page is an object whose keys are numbers.
+    with wanted as materialized (
+        select a.asset_id, a.code, a.group_key from headgate.v_assets as a where a.asset_id = any (p_asset_ids)
+    ),
+    answered as materialized (
+        select (e.company #>> '{General,Code}') || '.' || g.group_key as code, e.company::text as payload
+        from json_each(p_payload::json) as e (place, company)
+        cross join (select distinct w.group_key from wanted as w) as g
+        where json_typeof(e.company) = 'object'
+    )
+    select distinct on (w.asset_id) w.asset_id, b.payload
+    from wanted as w
+    join answered as b using (code)
+    order by w.asset_id;
+$$;
+
+ALTER FUNCTION equities._companies_of_page(p_asset_ids bigint[], p_payload text) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _companies_of_page(p_asset_ids bigint[], p_payload text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._companies_of_page(p_asset_ids bigint[], p_payload text) IS 'What a page of fundamentals holds of some listings, each as the object a call of its own would bring.';
+
+--
 -- Name: _delist(bigint[], text, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -3072,6 +3104,38 @@ ALTER FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[
 COMMENT ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of fundamentals_bulk: keeps an answer when it differs from the listing''s last one.';
 
 --
+-- Name: ingest_fundamentals_page(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_asset_ids bigint[];
+    v_payloads text[];
+begin
+    select array_agg(c.asset_id order by c.asset_id), array_agg(c.payload order by c.asset_id)
+    into v_asset_ids, v_payloads
+    from equities._companies_of_page(p_asset_ids, p_payloads[1]) as c;
+
+    return query
+    select r.* from equities.ingest_fundamentals(p_context, v_asset_ids, v_payloads) as r where v_asset_ids is not null;
+exception
+    when data_exception or statement_too_complex then  -- no JSON, or no object: no listing is to blame, and all stay due
+        raise warning 'the page of fundamentals for % is no object of companies: %', p_context ->> 'group_key', left(sqlerrm, 200);
+end;
+$$;
+
+ALTER FUNCTION equities.ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of fundamentals_page: one answer for many listings becomes fundamentals of each.';
+
+--
 -- Name: ingest_fx_rates(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -4375,7 +4439,7 @@ COMMENT ON COLUMN headgate.chunks.call_operation_id IS 'The call that serves the
 -- Name: COLUMN chunks.sessions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.sessions IS 'The sessions that the group is asked for, one call each.';
+COMMENT ON COLUMN headgate.chunks.sessions IS 'Of a call for the group: the session of each call; a page, which is for none, has one null. Null: a call for each asset.';
 
 --
 -- Name: operations; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -4415,6 +4479,10 @@ CREATE TABLE headgate.operations (
     alternative_of_operation_id bigint,
     weight_power double precision DEFAULT 1 NOT NULL,
     staleness_per_day double precision DEFAULT 1 NOT NULL,
+    page_size integer,
+    units_per_asset integer DEFAULT 0 NOT NULL,
+    feature text,
+    CONSTRAINT a_page_serves_another_operation CHECK (((page_size IS NULL) OR ((page_size > 0) AND (alternative_of_operation_id IS NOT NULL)))),
     CONSTRAINT an_alternative_is_called CHECK (((alternative_of_operation_id IS NULL) OR (path IS NOT NULL))),
     CONSTRAINT an_alternative_serves_another_operation CHECK ((alternative_of_operation_id <> operation_id)),
     CONSTRAINT called_or_handled CHECK (((path IS NULL) OR (handler IS NULL))),
@@ -4432,7 +4500,8 @@ CREATE TABLE headgate.operations (
     CONSTRAINT priority_in_range CHECK (((priority >= 1) AND (priority <= 9))),
     CONSTRAINT query_is_an_object CHECK ((jsonb_typeof(query) = 'object'::text)),
     CONSTRAINT ranking_is_not_negative CHECK (((weight_power >= (0)::double precision) AND (staleness_per_day >= (0)::double precision))),
-    CONSTRAINT units_are_not_negative CHECK ((units >= 0))
+    CONSTRAINT units_are_not_negative CHECK ((units >= 0)),
+    CONSTRAINT units_per_asset_are_of_a_page CHECK (((units_per_asset = 0) OR ((units_per_asset > 0) AND (page_size IS NOT NULL))))
 );
 
 ALTER TABLE headgate.operations OWNER TO headgate_owner;
@@ -4640,6 +4709,24 @@ COMMENT ON COLUMN headgate.operations.weight_power IS 'How much an asset''s weig
 --
 
 COMMENT ON COLUMN headgate.operations.staleness_per_day IS 'How much waiting counts in the ranking: value = weight ^ weight_power x (1 + staleness_per_day x days overdue) / units.';
+
+--
+-- Name: COLUMN operations.page_size; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.page_size IS 'Of a call that names the assets it serves ({chunk.codes}): how many at most; null: a call serves one asset, or a whole group for a session.';
+
+--
+-- Name: COLUMN operations.units_per_asset; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.units_per_asset IS 'What the provider charges for each asset that a page names, besides units for the page.';
+
+--
+-- Name: COLUMN operations.feature; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.feature IS 'Planned only where the provider''s account has this feature (providers.features); null: every account may call it.';
 
 --
 -- Name: _apply_fates(headgate.chunks, headgate.operations, headgate.job_fate[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -5021,6 +5108,7 @@ CREATE TABLE headgate.providers (
     breaker_cooldown interval DEFAULT '00:01:00'::interval NOT NULL,
     publication_lag interval DEFAULT '00:00:00'::interval NOT NULL,
     breaker_share numeric DEFAULT 0.5 NOT NULL,
+    features text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT auth_names_its_secret CHECK ((((auth ->> 'in'::text) = 'none'::text) OR (secret_name IS NOT NULL))),
     CONSTRAINT auth_place_is_known CHECK (((auth ->> 'in'::text) = ANY (ARRAY['none'::text, 'query'::text, 'header'::text, 'bearer'::text]))),
     CONSTRAINT base_url_is_http CHECK ((base_url ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'::text)),
@@ -5155,6 +5243,12 @@ COMMENT ON COLUMN headgate.providers.publication_lag IS 'How long after a sessio
 --
 
 COMMENT ON COLUMN headgate.providers.breaker_share IS 'Share of faults among a minute''s answers that opens its breaker, too, once they are twice breaker_failures; 1: only if all are.';
+
+--
+-- Name: COLUMN providers.features; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.features IS 'What the account has that not every account has; operations name what they need. headgate.set_provider changes it.';
 
 --
 -- Name: _budget(headgate.providers, timestamp with time zone, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -5670,10 +5764,20 @@ begin
         );
     end if;
 
+    if p_operation.page_size is not null and not exists (
+        select from headgate._template_fields(p_operation) as f (field) where f.field = 'chunk.codes'
+    ) then
+        perform headgate._raise(
+            'HG020', format('operation %s is a page, but does not name its assets', p_operation.name),
+            'put {chunk.codes} into its path or query, or leave page_size empty'
+        );
+    end if;
+
     select f.field into v_field
     from headgate._template_fields(p_operation) as f (field)
     where f.field !~ '^(asset|param)[.][A-Za-z0-9_]+$'
-        and (f.field <> 'chunk.session' or p_operation.alternative_of_operation_id is null)
+        and (f.field <> 'chunk.session' or p_operation.alternative_of_operation_id is null or p_operation.page_size is not null)
+        and (f.field <> 'chunk.codes' or p_operation.page_size is null)
         and f.field not in ('state.watermark', 'state.since', 'state.succeeded_at')
         or f.field ~ '^param[.]' and not exists (
             select from headgate.pipeline_parameters as m where m.name = split_part(f.field, '.', 2)
@@ -5690,7 +5794,7 @@ begin
         perform headgate._raise(
             'HG017',
             format('operation %s: its template names the missing field {%s}', p_operation.name, v_field),
-            'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, {state.succeeded_at}, {param.<name>}; of a call for a group also {chunk.session}'
+            'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, {state.succeeded_at}, {param.<name>}; of a call for a group also {chunk.session}, of a page {chunk.codes}'
         );
     end if;
 end;
@@ -6396,7 +6500,7 @@ ALTER FUNCTION headgate._counted(p_gate headgate.provider_gates, p_faults intege
 -- Name: _covers(headgate.plan_class[], jsonb, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean) RETURNS TABLE(class_no integer, cover_no integer, sessions date[], is_covered boolean, cost bigint, other_cost bigint, call_operation_id bigint, call_provider_id bigint, call_units integer)
+CREATE FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean) RETURNS TABLE(class_no integer, operation_id bigint, cover_no integer, sessions date[], is_covered boolean, first_nth bigint, last_nth bigint, "position" bigint, cost bigint, other_cost bigint, call_operation_id bigint, call_provider_id bigint, call_units integer, call_units_per_asset integer)
     LANGUAGE plpgsql STABLE ROWS 100
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -6408,18 +6512,22 @@ begin
         select n.*
         from jsonb_to_recordset(p_needs) as n (
             operation_id bigint, provider_id bigint, units integer, call_operation_id bigint, call_provider_id bigint,
-            call_units integer, most_calls integer, is_callable boolean
+            call_units integer, most_calls integer, page_size integer, is_callable boolean
         )
         where n.call_operation_id is not null
+            and n.page_size is null
     ),
     stale as materialized (
         select
             c.class_no, c.operation_ids[1] as operation_id, c.group_key, c.calendar, c.missing_from, c.jobs,
             c.jobs::bigint * case when n.is_callable then n.units else 1000000000 end as item_cost,
-            n.call_units
-        from unnest(p_classes) as c
+            n.call_units,
+            c.nth
+        from unnest(p_classes) with ordinality as c (
+            class_no, operation_ids, group_key, calendar, priority, due_since, weight, jobs, missing_from, nth
+        )
         join need as n on c.operation_ids = array[n.operation_id]
-        where c.missing_from is not null
+        where c.missing_from > '-infinity'
             and c.jobs > 0
     ),
     stretch as materialized (
@@ -6480,14 +6588,22 @@ begin
     )
     select
         s.class_no,
+        operation_id,
         dense_rank() over (order by operation_id, group_key)::integer,
         b.sessions,
         b.cost < b.item_cost and coalesce(t.sessions <@ b.sessions, false),
+        1::bigint,
+        s.jobs::bigint,
+        coalesce(sum(s.jobs) over (
+            partition by operation_id, group_key, b.cost < b.item_cost and coalesce(t.sessions <@ b.sessions, false)
+            order by s.nth rows between unbounded preceding and 1 preceding
+        ), 0)::bigint,
         least(b.cost, b.item_cost)::bigint,
         case when b.cost < b.item_cost then b.item_cost else coalesce(b.whole_cost, b.cost) end::bigint,
         n.call_operation_id,
         n.call_provider_id,
-        n.call_units
+        n.call_units,
+        0
     from best as b
     join stale as s using (operation_id, group_key)
     join stretch as t using (operation_id, group_key, calendar, missing_from)
@@ -6564,7 +6680,7 @@ ALTER FUNCTION headgate._cure(p_chunk_ids bigint[], p_now timestamp with time zo
 -- Name: _decide(bigint, jsonb, timestamp with time zone, integer, text, headgate.plan_class[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(class_no integer, first_nth bigint, last_nth bigint, rank bigint, cover_no integer, cover_position bigint, is_granted boolean, reason text, units_before bigint, units_each bigint, units_left bigint, run_at timestamp with time zone, provider_id bigint, call_operation_id bigint, sessions date[], cost bigint, other_cost bigint)
+CREATE FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(class_no integer, first_nth bigint, last_nth bigint, rank bigint, cover_no integer, cover_position bigint, is_granted boolean, reason text, units_before bigint, units_each bigint, units_left bigint, run_at timestamp with time zone, provider_id bigint, covered_operation_id bigint, call_operation_id bigint, sessions date[], call_units bigint, cost bigint, other_cost bigint)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -6617,44 +6733,64 @@ begin
             where c.due_since <= p_at
         ) as c
     ),
-    cover as materialized (
-        select v.*
-        from headgate._covers(
+    asked as materialized (
+        select
             (
                 select array_agg(row(
                     d.class_no, d.operation_ids, d.group_key, d.calendar, d.priority, d.due_since, d.weight, d.allowed,
                     d.missing_from
-                )::headgate.plan_class)
+                )::headgate.plan_class order by d.nth)
                 from due as d
-            ),
-            (select jsonb_agg(to_jsonb(n)) from need as n),
-            p_at,
-            coalesce(p_params #>> '{?,calendar}' = 'daily', false)
+            ) as classes,
+            (select jsonb_agg(to_jsonb(n)) from need as n) as needs
+    ),
+    cover as materialized (
+        -- Which assets of a class calls for the group serve, and which not; each call, or set of calls, has its number.
+        select
+            v.class_no, v.operation_id,
+            case when v.is_covered then dense_rank() over (order by v.is_covered desc, v.is_page, v.cover_no)::integer end as cover_no,
+            v.sessions, v.is_covered, v.first_nth, v.last_nth, v."position", v.cost, v.other_cost, v.call_operation_id,
+            v.call_provider_id, v.call_units::bigint * cardinality(v.sessions) as base, v.call_units_per_asset as units
+        from (
+            select false as is_page, c.*
+            from asked as a
+            cross join lateral headgate._covers(
+                a.classes, a.needs, p_at, coalesce(p_params #>> '{?,calendar}' = 'daily', false)
+            ) as c
+            union all
+            select true, g.* from asked as a cross join lateral headgate._pages(a.classes, a.needs) as g
         ) as v
+    ),
+    served as materialized (
+        -- Of each class, what is left to be asked for one by one comes after what is covered.
+        select v.class_no, max(v.last_nth) as covered
+        from cover as v
+        where v.is_covered
+        group by v.class_no
     ),
     entry as materialized (
         -- What is granted one by one: an asset's bundle, or a group's cover, of which there is one.
         select
-            d.class_no, null::integer as cover_no, d.nth, v.class_no is not null and v.is_covered as is_rest,
-            d.is_backfill, d.priority, d.value, d.bundle, d.group_key,
-            case when coalesce(v.is_covered, false) then 0 else d.allowed end as many,
-            case when coalesce(v.is_covered, false) then d.jobs - d.allowed else d.jobs end as ranks
+            d.class_no, null::integer as cover_no, d.nth, coalesce(v.covered, 0) as skipped, d.is_backfill, d.priority, d.value,
+            d.bundle, d.group_key, d.allowed - coalesce(v.covered, 0) as many, d.jobs - coalesce(v.covered, 0) as ranks
         from due as d
-        left join cover as v using (class_no)
+        left join served as v using (class_no)
         union all
         select
-            null, v.cover_no, min(d.nth), false, bool_and(d.is_backfill), min(d.priority),
-            sum(d.value * d.units * d.allowed) / greatest(1, max(v.call_units) * cardinality(v.sessions)),
-            min(d.bundle), min(d.group_key), 1, 1
+            null, v.cover_no, min(d.nth), 0, bool_and(d.is_backfill), min(d.priority),
+            sum(d.value * d.units * (v.last_nth - v.first_nth + 1))
+                / greatest(1, max(v.base) + sum((d.units - n.units + v.units) * (v.last_nth - v.first_nth + 1))),
+            min(d.bundle), min(d.group_key), sum(v.last_nth - v.first_nth + 1)::bigint, 1
         from due as d
         join cover as v using (class_no)
+        join need as n on n.operation_id = v.operation_id
         where v.is_covered
-        group by v.cover_no, v.sessions
+        group by v.cover_no
     ),
     ranked as materialized (
         select
             e.*,
-            1 + coalesce(sum(e.ranks) over (order by e.place rows between unbounded preceding and 1 preceding), 0) as rank
+            1 + coalesce(sum(e.ranks) over (order by e.place rows between unbounded preceding and 1 preceding), 0)::bigint as rank
         from (
             select e.*, row_number() over (
                 order by e.is_backfill, e.priority, e.value desc, e.bundle, e.group_key, e.nth, e.cover_no nulls last
@@ -6666,24 +6802,27 @@ begin
         select k.operation_id, k.closed_until from headgate.operation_gates as k where k.closed_until > p_at
     ),
     charge as materialized (
+        -- What each asset costs, and what the call does that serves them all.
         select
-            r.place, p.provider_id, sum(p.units)::bigint as units, max(p.patience) as patience,
+            c.place, c.provider_id, max(c.base) as base, sum(c.units)::bigint as units, max(c.patience) as patience,
             max(k.closed_until) as shut_until
-        from ranked as r
-        join part as p using (class_no)
+        from (
+            select r.place, p.provider_id, 0::bigint as base, p.units, p.patience, p.operation_id
+            from ranked as r
+            join part as p using (class_no)
+            union all
+            select distinct r.place, v.call_provider_id, v.base, v.units, n.patience, v.call_operation_id
+            from ranked as r
+            join cover as v using (cover_no)
+            join need as n on n.operation_id = v.operation_id
+            union all
+            select distinct r.place, p.provider_id, 0::bigint, p.units, p.patience, p.operation_id
+            from ranked as r
+            join cover as v using (cover_no)
+            join part as p on p.class_no = v.class_no and p.operation_id <> v.operation_id
+        ) as c
         left join shut as k using (operation_id)
-        group by r.place, p.provider_id
-        union all
-        select
-            r.place, v.call_provider_id, min(v.call_units * cardinality(v.sessions))::bigint, min(n.patience),
-            max(k.closed_until)
-        from ranked as r
-        join cover as v using (cover_no)
-        join need as n using (call_operation_id)
-        left join shut as k on k.operation_id = v.call_operation_id
-        where v.is_covered
-            and r.class_no is null
-        group by r.place, v.call_provider_id
+        group by c.place, c.provider_id
     ),
     kept as materialized (
         -- Units that will be wanted later in this window by what goes before the backfill, at their cheapest.
@@ -6691,7 +6830,12 @@ begin
         from (
             select
                 p.provider_id, max(c.due_since) as last_due_at,
-                least(sum(c.jobs::bigint * p.units), min(p.call_units)) as units
+                least(
+                    sum(c.jobs::bigint * p.units),
+                    case when min(p.page_size) is null then min(p.call_units) else headgate._pages_cost(
+                        sum(c.jobs), min(p.page_size), min(p.call_units), min(p.call_units_per_asset)
+                    ) end
+                ) as units
             from class as c
             join part as p using (class_no)
             join budget as b using (provider_id)
@@ -6704,10 +6848,10 @@ begin
     ),
     weighed as materialized (
         select
-            r.place, g.provider_id, g.units, r.many, b.closes_at, greatest(b.closed_until, g.shut_until) as closed_until,
+            r.place, g.provider_id, g.base, g.units, r.many, b.closes_at, greatest(b.closed_until, g.shut_until) as closed_until,
             b.units_left, b.is_shared,
             k.last_due_at,
-            coalesce(sum(g.units * r.many) over (
+            coalesce(sum(g.base + g.units * r.many) over (
                 partition by g.provider_id order by r.place rows between unbounded preceding and 1 preceding
             ), 0)::bigint as units_before,
             case
@@ -6732,12 +6876,13 @@ begin
             select
                 w.*,
                 case
-                    when w.units = 0 or w.units_here is null then w.many
-                    else greatest(0, least(w.many, (w.units_here - w.units_before) / w.units))
+                    when w.base + w.units = 0 or w.units_here is null then w.many
+                    when w.units = 0 then case when w.units_before + w.base <= w.units_here then w.many else 0 end
+                    else greatest(0, least(w.many, (w.units_here - w.units_before - w.base) / w.units))
                 end as granted
             from weighed as w
         ) as w
-        order by w.place, w.granted - w.many, w.units desc, w.provider_id
+        order by w.place, w.granted - w.many, w.base + w.units desc, w.provider_id
     ),
     slice as (
         -- Of each class or cover: what is granted, what the units do not reach, what the run's ceiling keeps out.
@@ -6748,7 +6893,7 @@ begin
             values
                 (1::bigint, j.most, case when j.is_away then 'closed' when j.is_shut then 'breaker' end),
                 (j.most + 1, r.many::bigint, case
-                    when j.units_here = j.units_left or j.units_before + j.units * r.many > j.units_left
+                    when j.units_here = j.units_left or j.units_before + j.base + j.units * r.many > j.units_left
                         then case when j.is_shared then 'share' else 'quota' end
                     else 'reserve'
                 end),
@@ -6757,41 +6902,44 @@ begin
         where s.first_nth <= s.last_nth
     ),
     spread as (
-        -- A cover is for all its classes; what their ceilings keep out follows behind.
+        -- A cover is for assets of several classes; what their ceilings keep out follows behind.
         select
-            s.place, s.reason, d.class_no, 1::bigint as first_nth, d.allowed::bigint as last_nth, v.cover_no,
-            coalesce(sum(d.allowed) over (
-                partition by v.cover_no order by d.nth rows between unbounded preceding and 1 preceding
-            ), 0)::bigint as cover_position,
-            v.call_operation_id, v.sessions, v.cost, v.other_cost
+            s.place, s.reason, v.class_no,
+            v.first_nth + greatest(s.first_nth - v."position", 1) - 1 as first_nth,
+            v.first_nth + least(s.last_nth - v."position", v.last_nth - v.first_nth + 1) - 1 as last_nth,
+            0::bigint as skipped, v.cover_no,
+            greatest(s.first_nth - 1, v."position") - (s.first_nth - 1) as cover_position,
+            s.first_nth as slice_nth,
+            v.operation_id as covered_operation_id, v.call_operation_id, v.sessions,
+            v.base + v.units * (s.last_nth - s.first_nth + 1) as call_units,
+            v.cost, v.other_cost
         from slice as s
         join ranked as r using (place)
         join cover as v using (cover_no)
-        join due as d on d.class_no = v.class_no
-        where v.is_covered
-            and d.allowed > 0
+        where s.first_nth <= v."position" + v.last_nth - v.first_nth + 1
+            and s.last_nth > v."position"
         union all
         select
-            s.place, s.reason, r.class_no,
-            s.first_nth + case when r.is_rest then d.allowed else 0 end,
-            s.last_nth + case when r.is_rest then d.allowed else 0 end,
-            null, null, v.call_operation_id, null, v.cost, v.other_cost
+            s.place, s.reason, r.class_no, s.first_nth + r.skipped, s.last_nth + r.skipped, r.skipped, null, null, s.first_nth,
+            null, v.call_operation_id, null, null, v.cost, v.other_cost
         from slice as s
         join ranked as r using (place)
-        join due as d using (class_no)
-        left join cover as v using (class_no)
+        left join (
+            select distinct on (c.class_no) c.* from cover as c order by c.class_no, c.is_covered
+        ) as v using (class_no)
+        where r.class_no is not null
     )
     select
         s.class_no,
         s.first_nth,
         s.last_nth,
-        r.rank + case when s.cover_no is not null then 0 else s.first_nth - 1 - case when r.is_rest then d.allowed else 0 end end,
+        r.rank + case when s.cover_no is not null then 0 else s.slice_nth - 1 end,
         s.cover_no,
         s.cover_position,
         s.reason is null,
         s.reason,
-        j.units_before + case when s.cover_no is null and not r.is_rest then (s.first_nth - 1) * j.units else 0 end,
-        j.units,
+        j.units_before + case when s.slice_nth > 1 then j.base + j.units * (s.slice_nth - 1) else 0 end,
+        j.units + case when s.slice_nth = 1 then j.base else 0 end,
         j.units_here,
         case
             when s.reason in ('quota', 'share') then j.closes_at
@@ -6800,14 +6948,15 @@ begin
             else greatest(p_at, j.shut_until)
         end,
         j.provider_id,
+        s.covered_operation_id,
         s.call_operation_id,
         s.sessions,
+        s.call_units,
         s.cost,
         s.other_cost
     from spread as s
     join ranked as r using (place)
-    join judged as j using (place)
-    join due as d on d.class_no = s.class_no;
+    join judged as j using (place);
 end;
 $$;
 
@@ -7605,7 +7754,7 @@ begin
             'watermark', headgate._request_time(s.watermark),
             'calendar', case when o.due_rule = 'session' then a.calendar end,
             'expected_session', l.sessions[cardinality(l.sessions)],
-            'expected_sessions', p.sessions,
+            'expected_sessions', case when p.sessions[1] is not null then to_jsonb(p.sessions) end,
             'failures', nullif(s.consecutive_failures, 0),
             'last_error', s.last_error,
             'last_success', s.succeeded_at,
@@ -7820,6 +7969,7 @@ CREATE FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state h
         when p_field = 'asset.asset_id' then p_asset.asset_id::pg_catalog.text
         when p_field = 'asset.calendar' then p_asset.calendar
         when p_field = 'chunk.session' then p_params ->> '?session'
+        when p_field = 'chunk.codes' then p_params ->> '?codes'
         when p_field = 'state.watermark' then headgate._request_time(p_state.watermark)
         when p_field = 'state.since' then headgate._request_time(headgate._since(p_asset, p_state))
         when p_field = 'state.succeeded_at' then headgate._request_time(p_state.succeeded_at)
@@ -7897,14 +8047,14 @@ begin
         cross join unnest(d.operation_ids) as o (operation_id)
         join need as n using (operation_id)
         where d.is_granted
-            and d.cover_no is null
+            and d.covered_operation_id is distinct from n.operation_id
         group by n.provider_id
         union all
-        select d.provider_id, d.units_each
+        select n.call_provider_id, d.call_units
         from decision as d
+        join need as n on n.operation_id = d.covered_operation_id
         where d.is_granted
             and d.cover_position = 0
-            and d.cover_no is not null
     ),
     paid as (
         select c.provider_id, sum(c.units) as units from cost as c group by c.provider_id
@@ -7956,9 +8106,9 @@ begin
             where n.is_held
         ),
         moved as materialized (
-            select m.*
+            select m.operation_id, m.calendar, m.next_due_at, case when k.is_paged then '-infinity' else m.missing_from end as missing_from
             from (
-                select o.operation_id, c.calendar
+                select o.operation_id, c.calendar, o.page_size is not null as is_paged
                 from (select distinct c.calendar from unnest(p_classes) as c) as c
                 cross join headgate._needs(p_pipeline_id, p_params) as o
             ) as k
@@ -8139,7 +8289,10 @@ begin
                         then date_trunc('day', p_at, 'UTC')
                     else s.next_due_at
                 end,
-                case when n.call_operation_id is not null then headgate._missing_from(s) end,
+                case
+                    when n.page_size is null and n.call_operation_id is not null then headgate._missing_from(s)
+                    when n.page_size is not null and headgate._missing_from(s) is not null then '-infinity'
+                end,
                 s.succeeded_at is null,
                 s.chunk_id is not null
             )::headgate.forecast_need order by s.operation_id) as needs
@@ -8849,6 +9002,38 @@ $$;
 ALTER FUNCTION headgate._judge_health(p_severity text, p_subject text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _known_features(headgate.providers, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._known_features(p_provider headgate.providers, p_features jsonb) RETURNS text[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_known constant text[] := array(
+        select distinct o.feature
+        from headgate.operations as o
+        where o.provider_id = p_provider.provider_id
+            and o.feature is not null
+        order by o.feature
+    );
+begin
+    if jsonb_typeof(p_features) <> 'array' or not to_jsonb(v_known) @> p_features then
+        perform headgate._raise(
+            'HG008', format('provider %s: these are no features its operations know: %s', p_provider.name, left(p_features::text, 100)),
+            case
+                when v_known = '{}' then 'no operation asks for a feature of the account'
+                else 'a list of: ' || headgate._names(v_known)
+            end
+        );
+    end if;
+    return array(select distinct f.feature from jsonb_array_elements_text(p_features) as f (feature) order by 1);
+end;
+$$;
+
+ALTER FUNCTION headgate._known_features(p_provider headgate.providers, p_features jsonb) OWNER TO headgate_owner;
+
+--
 -- Name: _last_session_out(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -9320,7 +9505,7 @@ CREATE FUNCTION headgate._missing_from(p_state headgate.asset_processing_state) 
     select case
         when p_state.bulk_missed_at is null
             and coalesce(p_state.reprocess_requested_at <= p_state.succeeded_at, p_state.reprocess_requested_at is null)
-            then (p_state.watermark at time zone 'UTC')::pg_catalog.date
+            then coalesce((p_state.watermark at time zone 'UTC')::pg_catalog.date, '-infinity')
     end;
 $$;
 
@@ -9402,7 +9587,7 @@ ALTER FUNCTION headgate._names(p_names text[]) OWNER TO headgate_owner;
 -- Name: _needs(bigint, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step text DEFAULT NULL::text) RETURNS TABLE(operation_id bigint, provider_id bigint, units integer, bundle integer, is_alone boolean, max_assets integer, chunk_size integer, patience interval, due_rule text, weight_power double precision, staleness_per_day double precision, is_backfill boolean, call_operation_id bigint, call_provider_id bigint, call_units integer, most_calls integer, is_callable boolean, is_first boolean)
+CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step text DEFAULT NULL::text) RETURNS TABLE(operation_id bigint, provider_id bigint, units integer, bundle integer, is_alone boolean, max_assets integer, chunk_size integer, patience interval, due_rule text, weight_power double precision, staleness_per_day double precision, is_backfill boolean, call_operation_id bigint, call_provider_id bigint, call_units integer, most_calls integer, page_size integer, call_units_per_asset integer, is_callable boolean, is_first boolean)
     LANGUAGE sql STABLE ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -9424,6 +9609,8 @@ CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step tex
         b.provider_id,
         b.units,
         b.most_calls,
+        b.page_size,
+        b.units_per_asset,
         o.path is not null or o.handler is not null or o.ingest_function is not null,
         o.follows_operation_id is null and o.due_rule <> 'after'
     from headgate._planned_operations(p_pipeline_id, p_params, p_step) as lever
@@ -9431,12 +9618,15 @@ CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step tex
     left join headgate.quota_shares as q
         on q.provider_id = o.provider_id and q.pipeline_id = p_pipeline_id
     left join lateral (
-        -- A call for the group, unless the question is what would be without.
-        select a.operation_id, a.provider_id, a.units, greatest(1, least(1000, p.requests_per_minute / 4)) as most_calls
+        -- A call for the group that the account may make, unless the question is what would be without.
+        select
+            a.operation_id, a.provider_id, a.units, greatest(1, least(1000, p.requests_per_minute / 4)) as most_calls,
+            a.page_size, a.units_per_asset
         from headgate.operations as a
         join headgate.providers as p using (provider_id)
         where a.alternative_of_operation_id = o.operation_id
-            and o.due_rule = 'session'
+            and (o.due_rule = 'session' or a.page_size is not null)
+            and (a.feature is null or a.feature = any (p.features))
             and coalesce(p_params #>> '{?,alternatives}', 'true') = 'true'
         order by a.units, a.operation_id
         limit 1
@@ -10016,6 +10206,116 @@ $$;
 ALTER FUNCTION headgate._own_quota(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _pages(headgate.plan_class[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._pages(p_classes headgate.plan_class[], p_needs jsonb) RETURNS TABLE(class_no integer, operation_id bigint, cover_no integer, sessions date[], is_covered boolean, first_nth bigint, last_nth bigint, "position" bigint, cost bigint, other_cost bigint, call_operation_id bigint, call_provider_id bigint, call_units integer, call_units_per_asset integer)
+    LANGUAGE sql STABLE ROWS 100
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with need as materialized (
+        select n.*, case when n.is_callable then n.units else 1000000000 end::bigint as item_units
+        from jsonb_to_recordset(p_needs) as n (
+            operation_id bigint, units integer, call_operation_id bigint, call_provider_id bigint, call_units integer,
+            page_size integer, call_units_per_asset integer, is_callable boolean
+        )
+        where n.page_size is not null
+            and n.call_operation_id is not null
+    ),
+    lined_up as materialized (
+        -- Of operations granted together one is served by pages.
+        select
+            c.class_no, c.jobs, n.*,
+            sum(c.jobs) over line - c.jobs as before,
+            sum(c.jobs) over (partition by n.operation_id, c.group_key, c.operation_ids) as together,
+            dense_rank() over (order by n.operation_id, c.group_key, c.operation_ids) as line_no
+        from unnest(p_classes) with ordinality as c (
+            class_no, operation_ids, group_key, calendar, priority, due_since, weight, jobs, missing_from, nth
+        )
+        join lateral (
+            select n.* from need as n where n.operation_id = any (c.operation_ids) order by n.operation_id limit 1
+        ) as n on true
+        where c.missing_from is not null
+            and c.jobs > 0
+        window line as (partition by n.operation_id, c.group_key, c.operation_ids order by c.nth)
+    ),
+    cut as materialized (
+        -- A full page when it is cheaper than its assets one by one, and the last one when it is.
+        select
+            l.*,
+            case
+                when l.call_units + l.call_units_per_asset::bigint * l.page_size < l.item_units * l.page_size
+                    then l.together / l.page_size * l.page_size
+                else 0
+            end
+            + case
+                when l.call_units + l.call_units_per_asset * (l.together % l.page_size) < l.item_units * (l.together % l.page_size)
+                    then l.together % l.page_size
+                else 0
+            end as paged
+        from lined_up as l
+    ),
+    priced as materialized (
+        select
+            c.*,
+            headgate._pages_cost(c.paged, c.page_size, c.call_units, c.call_units_per_asset)
+                + c.item_units * (c.together - c.paged) as cost,
+            c.item_units * c.together as item_cost,
+            headgate._pages_cost(c.together, c.page_size, c.call_units, c.call_units_per_asset) as whole_cost
+        from cut as c
+    ),
+    part as (
+        select
+            c.*,
+            p.page,
+            greatest(c.before, p.page * c.page_size) as first,
+            least(c.before + c.jobs, c.paged, (p.page + 1) * c.page_size) as last
+        from priced as c
+        cross join lateral generate_series(
+            c.before / c.page_size, (least(c.before + c.jobs, c.paged) - 1) / c.page_size
+        ) as p (page)
+        where c.before < c.paged
+    )
+    select
+        p.class_no,
+        p.operation_id,
+        dense_rank() over (order by p.line_no, p.page)::integer,
+        array[null::date],
+        true,
+        (p.first - p.before + 1)::bigint,
+        (p.last - p.before)::bigint,
+        (p.first - p.page * p.page_size)::bigint,
+        p.cost::bigint,
+        p.item_cost::bigint,
+        p.call_operation_id,
+        p.call_provider_id,
+        p.call_units,
+        p.call_units_per_asset
+    from part as p
+    union all
+    select
+        c.class_no, c.operation_id, null, null, false, null, null, null, c.cost::bigint,
+        c.whole_cost::bigint, c.call_operation_id, c.call_provider_id, c.call_units, c.call_units_per_asset
+    from priced as c
+    where c.before + c.jobs > c.paged;
+$$;
+
+ALTER FUNCTION headgate._pages(p_classes headgate.plan_class[], p_needs jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _pages_cost(numeric, integer, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._pages_cost(p_assets numeric, p_page_size integer, p_units integer, p_units_per_asset integer) RETURNS numeric
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select ceil(p_assets / p_page_size) * p_units + p_assets * p_units_per_asset;
+$$;
+
+ALTER FUNCTION headgate._pages_cost(p_assets numeric, p_page_size integer, p_units integer, p_units_per_asset integer) OWNER TO headgate_owner;
+
+--
 -- Name: _paid(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10365,7 +10665,11 @@ begin
         -- Waiting counts in whole minutes: what became due together is alike.
         select
             c.operation_id, c.asset_id, c.step, c.group_key, c.calendar, c.priority,
-            date_trunc('minute', c.due_since) as due_since, c.weight, c.missing_from, n.bundle, n.is_alone
+            date_trunc('minute', c.due_since) as due_since, c.weight, n.bundle, n.is_alone,
+            case  -- of what pages serve, how much is missing makes no difference
+                when n.page_size is null and n.call_operation_id is not null then c.missing_from
+                when n.page_size is not null and c.missing_from is not null then '-infinity'
+            end as missing_from
         from headgate._candidates(p_pipeline_id, p_params, p_at, p_step, p_execution_id) as c
         join need as n using (operation_id)
     ),
@@ -10374,7 +10678,7 @@ begin
         select
             p.asset_id, p.bundle, array_agg(p.operation_id order by p.operation_id) as operation_ids,
             min(p.group_key) as group_key, min(p.calendar) as calendar, min(p.priority) as priority,
-            min(p.due_since) as due_since, max(p.weight) as weight
+            min(p.due_since) as due_since, max(p.weight) as weight, min(p.missing_from) as missing_from
         from pair as p
         where not p.is_alone
         group by p.asset_id, p.bundle
@@ -10384,17 +10688,16 @@ begin
         from (
             select
                 array[p.operation_id] as operation_ids, p.group_key, p.calendar, p.priority, p.due_since, p.weight,
-                case when n.call_operation_id is not null then p.missing_from end as missing_from,
-                array_agg(p.asset_id) as asset_ids
+                p.missing_from, array_agg(p.asset_id) as asset_ids
             from pair as p
-            join need as n using (operation_id)
             where p.is_alone
-            group by p.operation_id, p.group_key, p.calendar, p.priority, p.due_since, p.weight, 7
+            group by p.operation_id, p.group_key, p.calendar, p.priority, p.due_since, p.weight, p.missing_from
             union all
             select
-                b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, null, array_agg(b.asset_id)
+                b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, b.missing_from,
+                array_agg(b.asset_id)
             from bundled as b
-            group by b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, b.bundle
+            group by b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, b.missing_from, b.bundle
         ) as c
     ),
     slice as materialized (
@@ -10420,11 +10723,11 @@ begin
         a.asset_id,
         t.step,
         s.group_key,
-        coalesce(case when s.cover_no is not null then n.call_provider_id end, n.provider_id),
+        case when c.is_covered then n.call_provider_id else n.provider_id end,
         n.chunk_size,
         case
-            when s.cover_no is null then n.units
-            when s.cover_position + a.nth = 1 then s.units_each::integer
+            when not c.is_covered then n.units
+            when s.cover_position + a.nth - s.first_nth = 0 then s.call_units::integer
             else 0
         end,
         s.due_since,
@@ -10434,9 +10737,9 @@ begin
         s.units_each,
         s.units_left,
         s.run_at,
-        s.cover_no,
-        s.cover_position + a.nth,
-        s.call_operation_id,
+        case when c.is_covered then s.cover_no end,
+        s.cover_position + a.nth - s.first_nth + 1,
+        case when n.call_operation_id = s.call_operation_id then s.call_operation_id end,
         s.sessions,
         s.cost,
         s.other_cost
@@ -10449,6 +10752,7 @@ begin
     ) as a
     cross join unnest(s.operation_ids) as o (operation_id)
     join need as n using (operation_id)
+    cross join lateral (select s.covered_operation_id is not distinct from n.operation_id as is_covered) as c
     join step_of as t using (operation_id, group_key);
 end;
 $$;
@@ -11029,17 +11333,25 @@ CREATE FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate
 declare
     v_missing jsonb;
     v_first headgate.chunks := p_chunk;
+    v_codes text;
 begin
     if p_operation.path is null then
         return;  -- nothing to call: asset codes and URLs would only travel for nothing
     end if;
     if p_chunk.sessions is not null then
         v_first.asset_ids := p_chunk.asset_ids[1 : 1];
+        v_codes := array_to_string(array(
+            select a.code
+            from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
+            join headgate.assets as a on a.asset_id = u.asset_id
+            where p_operation.page_size is not null
+            order by u.nth
+        ), ',');
         select array_agg(r.code), array_agg(r.url order by s.nth), array_agg(null::text)
         into assets, urls, bodies
         from unnest(p_chunk.sessions) with ordinality as s (session, nth)
         cross join lateral headgate._request_urls(
-            v_first, p_operation, p_params || jsonb_build_object('?session', s.session)
+            v_first, p_operation, p_params || jsonb_build_object('?session', s.session, '?codes', v_codes)
         ) as r;
         return;
     end if;
@@ -15360,7 +15672,7 @@ declare
     v_old constant headgate.providers := headgate._provider(p_provider);
     v_known constant text[] := array[
         'base_url', 'quota', 'buffer', 'requests_per_minute', 'burst', 'max_in_flight', 'breaker_failures',
-        'breaker_share', 'breaker_cooldown', 'publication_lag', 'secret_name', 'closed_until', 'reason', 'operation'
+        'breaker_share', 'breaker_cooldown', 'publication_lag', 'secret_name', 'features', 'closed_until', 'reason', 'operation'
     ];
     v_operation_id constant bigint := headgate._operation_of(v_old, p_changes ->> 'operation');
     v_unknown text;
@@ -15405,7 +15717,11 @@ begin
             breaker_share = coalesce((p_changes ->> 'breaker_share')::numeric, p.breaker_share),
             breaker_cooldown = coalesce((p_changes ->> 'breaker_cooldown')::interval, p.breaker_cooldown),
             publication_lag = coalesce((p_changes ->> 'publication_lag')::interval, p.publication_lag),
-            secret_name = coalesce(p_changes ->> 'secret_name', p.secret_name)
+            secret_name = coalesce(p_changes ->> 'secret_name', p.secret_name),
+            features = case
+                when p_changes ? 'features' then headgate._known_features(p, p_changes -> 'features')
+                else p.features
+            end
         where p.provider_id = v_old.provider_id;
         v_closed_until := p_changes ->> 'closed_until';
     exception
@@ -21016,6 +21332,12 @@ REVOKE ALL ON FUNCTION equities._clean_answer(p_payload text, OUT payload text, 
 REVOKE ALL ON FUNCTION equities._clean_bar(p_bar jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _companies_of_page(p_asset_ids bigint[], p_payload text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._companies_of_page(p_asset_ids bigint[], p_payload text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _delist(p_gone bigint[], p_group_key text, p_today date); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -21294,6 +21616,13 @@ GRANT ALL ON FUNCTION equities.ingest_eod_bulk(p_context jsonb, p_asset_ids bigi
 
 REVOKE ALL ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+
+--
+-- Name: FUNCTION ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
 
 --
 -- Name: FUNCTION ingest_fx_rates(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -21911,6 +22240,12 @@ REVOKE ALL ON FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation head
 REVOKE ALL ON FUNCTION headgate._judge_health(p_severity text, p_subject text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _known_features(p_provider headgate.providers, p_features jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._known_features(p_provider headgate.providers, p_features jsonb) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _last_session_out(p_operation_id bigint, p_asset_id bigint, p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -22137,6 +22472,18 @@ REVOKE ALL ON FUNCTION headgate._orphan_messages(p_queue text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._own_quota(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _pages(p_classes headgate.plan_class[], p_needs jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._pages(p_classes headgate.plan_class[], p_needs jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _pages_cost(p_assets numeric, p_page_size integer, p_units integer, p_units_per_asset integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._pages_cost(p_assets numeric, p_page_size integer, p_units integer, p_units_per_asset integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _paid(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner

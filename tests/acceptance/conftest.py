@@ -14,7 +14,7 @@ from tests.standin import Options, Process, spawn
 
 @pytest.fixture(scope="session")
 def _standin() -> Iterator[Process]:
-    with spawn(Options(quota=None, rate=None)) as standin:
+    with spawn(Options(quota=None, rate=None, extended=True)) as standin:
         yield standin
 
 

@@ -45,7 +45,10 @@ RULES: dict[str, LiteralString] = {
     "a job's units are those of its operation, once a delivery": """
         select d.* from headgate.asset_processing_details as d
         join headgate.operations as o using (operation_id)
-        where d.units <> d.api_calls_used or o.units > 0 and d.units % o.units <> 0
+        where d.units <> d.api_calls_used or o.units > 0 and d.units % o.units <> 0 and not exists (
+            select from headgate.operations as p
+            where p.alternative_of_operation_id = o.operation_id and p.page_size is not null
+        )
     """,
     "chunks hold the pairs that say so, and only those": """
         select h.operation_id, h.asset_id, h.chunk_id, s.chunk_id as says

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.db.toy import Toy
 from tests.plan import Row
-from tests.planner.world import arrange, loaded, work_off
+from tests.planner.world import arrange, loaded, paged, work_off
 
 HOLIDAY = "2024-03-07"
 LOOSE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -22,12 +22,13 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "west": draw(st.integers(0, 9)),
         "east": draw(st.integers(0, 5)),
-        "new": draw(st.integers(0, 6)),
+        "new": draw(st.integers(0, 9)),
         "weight": draw(st.sampled_from([1, 3, 50])),
         "quota": draw(st.integers(0, 60)),
         "call_units": draw(st.integers(1, 8)),
         "hour": draw(st.sampled_from([3, 12, 22])),
         "max_new": draw(st.sampled_from([None, 0, 2])),
+        "page": draw(st.sampled_from([None, (12, 1, 4), (8, 0, 3), (25, 2, 5)])),
     }
 
 
@@ -39,6 +40,9 @@ def build(toy: Toy, world: dict[str, Any]) -> dict[str, int]:
     loaded(toy, world["east"], "E", "2024-02-29")
     toy.add(world["new"], "F", "books", calendar="X", weight=world["weight"])
     toy.provider(quota=world["quota"])
+    if world["page"]:
+        units, each, size = world["page"]
+        paged(toy, units=units, each=each, size=size)
     return {} if world["max_new"] is None else {"max_new": world["max_new"]}
 
 
@@ -50,7 +54,7 @@ def spent(toy: Toy) -> int:
     return int(window[0]["spent"]) if window else 0
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=LOOSE)
+@settings(max_examples=25, deadline=None, suppress_health_check=LOOSE)
 @given(world=worlds())
 def test_five_days_are_run_as_they_were_forecast(toy: Toy, world: dict[str, Any]):
     toy.sql("savepoint example")

@@ -30,6 +30,16 @@ select 'update_all', o.universe, o.provider_id, %(units)s, o.priority, o.due_rul
 from headgate.operations as o
 where o.name = 'update'
 """
+PAGE = """
+insert into headgate.operations (
+    name, universe, provider_id, units, units_per_asset, page_size, feature, priority, due_rule, path, query,
+    ingest_function, alternative_of_operation_id
+)
+select 'open_page', o.universe, o.provider_id, %(units)s, %(each)s, %(size)s, 'pages', o.priority, o.due_rule,
+    '/page/{asset.group_key}', '{"of": "{chunk.codes}"}', 'toy.keep_listed', o.operation_id
+from headgate.operations as o
+where o.name = 'open'
+"""
 SESSIONS = """
 insert into headgate.trading_sessions (calendar, session, opens_at, closes_at)
 select %(calendar)s, d.day::date, (d.day + time '14:30') at time zone 'UTC',
@@ -56,6 +66,12 @@ def arrange(toy: Toy, *, call_units: int = CALL_UNITS, holidays: tuple[str, ...]
     toy.sql(SESSIONS, calendar="X", holidays=list(holidays))
     toy.sql(KEEP_LISTED)
     toy.sql(BULK, units=call_units)
+
+
+def paged(toy: Toy, *, units: int = 12, each: int = 1, size: int = 4) -> None:
+    """Add pages of several openings, which the account has."""
+    toy.sql(PAGE, units=units, each=each, size=size)
+    toy.provider(features=["pages"])
 
 
 def loaded(toy: Toy, count: int, group: str, watermark: str, first: int = 0) -> list[int]:

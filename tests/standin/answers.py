@@ -13,10 +13,11 @@ from urllib.parse import unquote
 
 from tests.standin import bars, market
 from tests.standin.clock import Clock
-from tests.standin.fundamentals import fundamentals, select
+from tests.standin.fundamentals import fundamentals, select, shortened
 
 Query = Mapping[str, str]
 EOD_COLUMNS = ("date", "open", "high", "low", "close", "adjusted_close", "volume")
+PAGE = 500
 TYPES = {
     "common_stock": "Common Stock",
     "preferred_stock": "Preferred Stock",
@@ -47,12 +48,14 @@ class Refused(Exception):
 class Api:
     """The endpoints that serve data; the account's own is the server's."""
 
-    def __init__(self, source: bars.Source, clock: Clock) -> None:
+    def __init__(self, source: bars.Source, clock: Clock, *, extended: bool = False) -> None:
         self._source = source
         self._clock = clock
+        self._extended = extended
         self._endpoints = {
             "eod": self.eod,
             "fundamentals": self.fundamentals,
+            "bulk-fundamentals": self.bulk_fundamentals,
             "splits": self.splits,
             "div": self.dividends,
             "eod-bulk-last-day": self.bulk,
@@ -94,6 +97,23 @@ class Api:
             found = select(found, query["filter"])
         return Answer(10, code, json.dumps(found).encode())
 
+    def bulk_fundamentals(self, subject: str, query: Query) -> Answer:
+        """A page of an exchange's stocks: 100 units, and one more for each symbol asked for by name."""
+        if not self._extended:
+            raise Refused(403, "Only the Extended Fundamentals plan has this.")
+        listed = self._listed(subject)
+        named = _names(query, listed[0].group_key)
+        stocks = [row for row in listed if row.type not in ("ETF", "FUND")]
+        if named:
+            stocks = [row for row in stocks if row.code in named]
+        offset, limit = int(query.get("offset", 0)), min(PAGE, int(query.get("limit", PAGE)))
+        today = self._clock.now().date()
+        page = {
+            str(place): shortened(fundamentals(row.code, today))
+            for place, row in enumerate(stocks[offset : offset + limit])
+        }
+        return Answer(100 + len(named), subject, json.dumps(page).encode())
+
     def splits(self, subject: str, query: Query) -> Answer:
         """Splits of one ticker: 1 unit."""
         code = self._code(subject)
@@ -126,10 +146,9 @@ class Api:
         calendar = market.calendars_by_group()[group]
         last = calendar.last(now)
         day = _day(query, "date") or (calendar.dates[last] if last >= 0 else "")
-        named = [name.strip() for name in query.get("symbols", "").split(",") if name.strip()]
+        named = _names(query, group)
         if named:
-            wanted = {name if "." in name else f"{name}.{group}" for name in named}
-            listed = [row for row in listed if row.code in wanted]
+            listed = [row for row in listed if row.code in named]
         kind = query.get("type", "eod")
         if kind in ("splits", "dividends"):
             rows = self._bulk_actions(listed, day, kind)
@@ -211,6 +230,12 @@ class Api:
                     paid = {"dividend": action.value, "unadjustedValue": action.value}
                     found.append(about | paid | {"currency": row.currency} | unknown)
         return found
+
+
+def _names(query: Query, group: str) -> list[str]:
+    """Return the codes of the symbols that are asked for by name."""
+    named = [name.strip() for name in query.get("symbols", "").split(",") if name.strip()]
+    return [name if "." in name else f"{name}.{group}" for name in named]
 
 
 def _split(action: bars.Action) -> str:

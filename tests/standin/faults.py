@@ -160,8 +160,12 @@ def _nul(fault: Mapping[str, Any], body: bytes) -> bytes:
 
 
 def _missing(fault: Mapping[str, Any], body: bytes) -> bytes:
-    """Leave the rows of some symbols out of an exchange's answer."""
-    return json.dumps([x for x in json.loads(body) if x["code"] not in fault["codes"]]).encode()
+    """Leave some symbols out of an answer of many: rows of a day, or a page of companies."""
+    found = json.loads(body)
+    if isinstance(found, dict):
+        kept = [x for x in found.values() if x["General"]["Code"] not in fault["codes"]]
+        return json.dumps(dict(enumerate(kept))).encode()
+    return json.dumps([x for x in found if x["code"] not in fault["codes"]]).encode()
 
 
 def _bad_bars(fault: Mapping[str, Any], body: bytes) -> bytes:

@@ -14,6 +14,7 @@ from typing import Any
 from tests.standin import market
 
 QUARTERS = 8
+PAGED = 4
 FILED_AFTER = timedelta(days=39)
 
 
@@ -47,6 +48,18 @@ def fundamentals(code: str, today: date) -> dict[str, Any]:
         "Earnings": _earnings(code, filed),
         "Financials": _financials(code, listing.currency or "USD", filed, scale),
     }
+
+
+def shortened(whole: dict[str, Any]) -> dict[str, Any]:
+    """Return fundamentals as a page of many companies has them: the last four quarters and years."""
+    cut: dict[str, Any] = {}
+    for sheet, content in whole["Financials"].items():
+        newest = {
+            kind: dict(sorted(content[kind].items(), reverse=True)[:PAGED])
+            for kind in ("quarterly", "yearly")
+        }
+        cut[sheet] = content | newest
+    return whole | {"Financials": cut}
 
 
 def select(whole: dict[str, Any], filters: str) -> Any:

@@ -24,6 +24,7 @@ class Options:
     bars: Path | None = None
     replay: Path | None = None
     any_ticker: bool = False
+    extended: bool = False
     quota: int | None = 100_000
     rate: int | None = 1_000
     tokens: tuple[str, ...] = (TOKEN,)
@@ -54,6 +55,7 @@ class Options:
         ):
             given += [name, str(value)] if value is not None else []
         given += ["--any-ticker"] if self.any_ticker else []
+        given += ["--extended"] if self.extended else []
         given += ["--until-eof"] if self.until_eof else []
         for token in self.tokens:
             given += ["--token", token]
@@ -85,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="know every ticker of the ten exchanges, not only the shipped listings",
     )
+    add("--extended", action="store_true", help="the accounts have bulk-fundamentals")
     add("--quota", type=_limit, default=100_000, help='units a token may spend in a day, or "none"')
     add("--rate", type=_limit, default=1_000, help='requests a minute, or "none"')
     add("--token", action="append", help=f'a token to accept (may be repeated; default "{TOKEN}")')

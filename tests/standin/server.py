@@ -35,7 +35,7 @@ class StandIn:
         self.rate = Rate(options.rate)
         self.faults = Faults(options.faults, options.seed)
         self.port = options.port
-        self._answers = Api(_source(options), self.clock)
+        self._answers = Api(_source(options), self.clock, extended=options.extended)
         market.calendars_by_group()  # read now, not in the first request
 
     @property

@@ -50,14 +50,38 @@ async def running(**options):
         ("eod-bulk-last-day/LS", {}, 100),
         ("eod-bulk-last-day/LS", {"type": "dividends"}, 100),
         ("eod-bulk-last-day/US", {"symbols": "AAPL,MSFT.US"}, 102),
+        ("bulk-fundamentals/LS", {}, 100),
+        ("bulk-fundamentals/US", {"symbols": "AAPL.US,MSFT.US"}, 102),
     ],
 )
 async def test_each_endpoint_has_its_price(path, query, units):
-    async with running() as (standin, get):
+    async with running(extended=True) as (standin, get):
         answer, _ = await get(path, **query)
 
     assert answer.status == 200
     assert standin.report()["served_units"] == units
+
+
+async def test_a_page_of_fundamentals_holds_stocks_by_number_and_what_is_newest():
+    async with running(extended=True) as (_, get):
+        _, page = await get("bulk-fundamentals/LS", offset=10, limit=5)
+        _, beyond = await get("bulk-fundamentals/LS", offset=500)
+        _, named = await get("bulk-fundamentals/US", symbols="AAPL.US,SPY.US,NOSUCH.US")
+        _, alone = await get("fundamentals/AAPL.US")
+
+    assert (list(page), beyond) == (["0", "1", "2", "3", "4"], {})
+    assert [x["General"]["Code"] for x in named.values()] == ["AAPL"], "no fund, nothing unknown"
+    of_page = named["0"]["Financials"]["Balance_Sheet"]["quarterly"]
+    assert of_page.items() < alone["Financials"]["Balance_Sheet"]["quarterly"].items()
+    assert (len(of_page), max(of_page)) == (4, max(alone["Earnings"]["History"]))
+
+
+async def test_most_accounts_have_no_pages_of_fundamentals():
+    async with running() as (standin, get):
+        answer, _ = await get("bulk-fundamentals/LS")
+
+    assert answer.status == 403
+    assert standin.report()["served_units"] == 0
 
 
 async def test_who_shows_no_token_or_a_wrong_one_gets_plain_text():

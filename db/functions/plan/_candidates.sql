@@ -36,8 +36,8 @@ as $func$
     limit p_limit;
 $func$;
 
--- The session after which bars are missing, where a call for the whole group may bring them: not for what has none yet, was
--- asked for again, or was not in such a call's answer. Meant to inline (no pinned path): it is asked once per pair.
+-- The session after which data are missing (-infinity: there are none), where a call for the group may bring them: not for what
+-- was asked for again, or was not in such a call's answer. Meant to inline (no pinned path): it is asked once per pair.
 create or replace function headgate._missing_from(p_state headgate.asset_processing_state)
 returns date
 language sql
@@ -46,7 +46,7 @@ as $func$
     select case
         when p_state.bulk_missed_at is null
             and coalesce(p_state.reprocess_requested_at <= p_state.succeeded_at, p_state.reprocess_requested_at is null)
-            then (p_state.watermark at time zone 'UTC')::pg_catalog.date
+            then coalesce((p_state.watermark at time zone 'UTC')::pg_catalog.date, '-infinity')
     end;
 $func$;
 

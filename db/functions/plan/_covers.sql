@@ -12,8 +12,9 @@ create or replace function headgate._covers(
     p_is_daily boolean
 )
 returns table (
-    class_no integer, cover_no integer, sessions date[], is_covered boolean, cost bigint, other_cost bigint,
-    call_operation_id bigint, call_provider_id bigint, call_units integer
+    class_no integer, operation_id bigint, cover_no integer, sessions date[], is_covered boolean, first_nth bigint,
+    last_nth bigint, "position" bigint, cost bigint, other_cost bigint, call_operation_id bigint, call_provider_id bigint,
+    call_units integer, call_units_per_asset integer
 )
 language plpgsql
 stable
@@ -28,18 +29,22 @@ begin
         select n.*
         from jsonb_to_recordset(p_needs) as n (
             operation_id bigint, provider_id bigint, units integer, call_operation_id bigint, call_provider_id bigint,
-            call_units integer, most_calls integer, is_callable boolean
+            call_units integer, most_calls integer, page_size integer, is_callable boolean
         )
         where n.call_operation_id is not null
+            and n.page_size is null
     ),
     stale as materialized (
         select
             c.class_no, c.operation_ids[1] as operation_id, c.group_key, c.calendar, c.missing_from, c.jobs,
             c.jobs::bigint * case when n.is_callable then n.units else 1000000000 end as item_cost,
-            n.call_units
-        from unnest(p_classes) as c
+            n.call_units,
+            c.nth
+        from unnest(p_classes) with ordinality as c (
+            class_no, operation_ids, group_key, calendar, priority, due_since, weight, jobs, missing_from, nth
+        )
         join need as n on c.operation_ids = array[n.operation_id]
-        where c.missing_from is not null
+        where c.missing_from > '-infinity'
             and c.jobs > 0
     ),
     stretch as materialized (
@@ -100,14 +105,22 @@ begin
     )
     select
         s.class_no,
+        operation_id,
         dense_rank() over (order by operation_id, group_key)::integer,
         b.sessions,
         b.cost < b.item_cost and coalesce(t.sessions <@ b.sessions, false),
+        1::bigint,
+        s.jobs::bigint,
+        coalesce(sum(s.jobs) over (
+            partition by operation_id, group_key, b.cost < b.item_cost and coalesce(t.sessions <@ b.sessions, false)
+            order by s.nth rows between unbounded preceding and 1 preceding
+        ), 0)::bigint,
         least(b.cost, b.item_cost)::bigint,
         case when b.cost < b.item_cost then b.item_cost else coalesce(b.whole_cost, b.cost) end::bigint,
         n.call_operation_id,
         n.call_provider_id,
-        n.call_units
+        n.call_units,
+        0
     from best as b
     join stale as s using (operation_id, group_key)
     join stretch as t using (operation_id, group_key, calendar, missing_from)

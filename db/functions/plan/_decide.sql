@@ -14,7 +14,8 @@ create or replace function headgate._decide(
 returns table (
     class_no integer, first_nth bigint, last_nth bigint, rank bigint, cover_no integer, cover_position bigint,
     is_granted boolean, reason text, units_before bigint, units_each bigint, units_left bigint, run_at timestamptz,
-    provider_id bigint, call_operation_id bigint, sessions date[], cost bigint, other_cost bigint
+    provider_id bigint, covered_operation_id bigint, call_operation_id bigint, sessions date[], call_units bigint, cost bigint,
+    other_cost bigint
 )
 language plpgsql
 stable
@@ -70,44 +71,64 @@ begin
             where c.due_since <= p_at
         ) as c
     ),
-    cover as materialized (
-        select v.*
-        from headgate._covers(
+    asked as materialized (
+        select
             (
                 select array_agg(row(
                     d.class_no, d.operation_ids, d.group_key, d.calendar, d.priority, d.due_since, d.weight, d.allowed,
                     d.missing_from
-                )::headgate.plan_class)
+                )::headgate.plan_class order by d.nth)
                 from due as d
-            ),
-            (select jsonb_agg(to_jsonb(n)) from need as n),
-            p_at,
-            coalesce(p_params #>> '{?,calendar}' = 'daily', false)
+            ) as classes,
+            (select jsonb_agg(to_jsonb(n)) from need as n) as needs
+    ),
+    cover as materialized (
+        -- Which assets of a class calls for the group serve, and which not; each call, or set of calls, has its number.
+        select
+            v.class_no, v.operation_id,
+            case when v.is_covered then dense_rank() over (order by v.is_covered desc, v.is_page, v.cover_no)::integer end as cover_no,
+            v.sessions, v.is_covered, v.first_nth, v.last_nth, v."position", v.cost, v.other_cost, v.call_operation_id,
+            v.call_provider_id, v.call_units::bigint * cardinality(v.sessions) as base, v.call_units_per_asset as units
+        from (
+            select false as is_page, c.*
+            from asked as a
+            cross join lateral headgate._covers(
+                a.classes, a.needs, p_at, coalesce(p_params #>> '{?,calendar}' = 'daily', false)
+            ) as c
+            union all
+            select true, g.* from asked as a cross join lateral headgate._pages(a.classes, a.needs) as g
         ) as v
+    ),
+    served as materialized (
+        -- Of each class, what is left to be asked for one by one comes after what is covered.
+        select v.class_no, max(v.last_nth) as covered
+        from cover as v
+        where v.is_covered
+        group by v.class_no
     ),
     entry as materialized (
         -- What is granted one by one: an asset's bundle, or a group's cover, of which there is one.
         select
-            d.class_no, null::integer as cover_no, d.nth, v.class_no is not null and v.is_covered as is_rest,
-            d.is_backfill, d.priority, d.value, d.bundle, d.group_key,
-            case when coalesce(v.is_covered, false) then 0 else d.allowed end as many,
-            case when coalesce(v.is_covered, false) then d.jobs - d.allowed else d.jobs end as ranks
+            d.class_no, null::integer as cover_no, d.nth, coalesce(v.covered, 0) as skipped, d.is_backfill, d.priority, d.value,
+            d.bundle, d.group_key, d.allowed - coalesce(v.covered, 0) as many, d.jobs - coalesce(v.covered, 0) as ranks
         from due as d
-        left join cover as v using (class_no)
+        left join served as v using (class_no)
         union all
         select
-            null, v.cover_no, min(d.nth), false, bool_and(d.is_backfill), min(d.priority),
-            sum(d.value * d.units * d.allowed) / greatest(1, max(v.call_units) * cardinality(v.sessions)),
-            min(d.bundle), min(d.group_key), 1, 1
+            null, v.cover_no, min(d.nth), 0, bool_and(d.is_backfill), min(d.priority),
+            sum(d.value * d.units * (v.last_nth - v.first_nth + 1))
+                / greatest(1, max(v.base) + sum((d.units - n.units + v.units) * (v.last_nth - v.first_nth + 1))),
+            min(d.bundle), min(d.group_key), sum(v.last_nth - v.first_nth + 1)::bigint, 1
         from due as d
         join cover as v using (class_no)
+        join need as n on n.operation_id = v.operation_id
         where v.is_covered
-        group by v.cover_no, v.sessions
+        group by v.cover_no
     ),
     ranked as materialized (
         select
             e.*,
-            1 + coalesce(sum(e.ranks) over (order by e.place rows between unbounded preceding and 1 preceding), 0) as rank
+            1 + coalesce(sum(e.ranks) over (order by e.place rows between unbounded preceding and 1 preceding), 0)::bigint as rank
         from (
             select e.*, row_number() over (
                 order by e.is_backfill, e.priority, e.value desc, e.bundle, e.group_key, e.nth, e.cover_no nulls last
@@ -119,24 +140,27 @@ begin
         select k.operation_id, k.closed_until from headgate.operation_gates as k where k.closed_until > p_at
     ),
     charge as materialized (
+        -- What each asset costs, and what the call does that serves them all.
         select
-            r.place, p.provider_id, sum(p.units)::bigint as units, max(p.patience) as patience,
+            c.place, c.provider_id, max(c.base) as base, sum(c.units)::bigint as units, max(c.patience) as patience,
             max(k.closed_until) as shut_until
-        from ranked as r
-        join part as p using (class_no)
+        from (
+            select r.place, p.provider_id, 0::bigint as base, p.units, p.patience, p.operation_id
+            from ranked as r
+            join part as p using (class_no)
+            union all
+            select distinct r.place, v.call_provider_id, v.base, v.units, n.patience, v.call_operation_id
+            from ranked as r
+            join cover as v using (cover_no)
+            join need as n on n.operation_id = v.operation_id
+            union all
+            select distinct r.place, p.provider_id, 0::bigint, p.units, p.patience, p.operation_id
+            from ranked as r
+            join cover as v using (cover_no)
+            join part as p on p.class_no = v.class_no and p.operation_id <> v.operation_id
+        ) as c
         left join shut as k using (operation_id)
-        group by r.place, p.provider_id
-        union all
-        select
-            r.place, v.call_provider_id, min(v.call_units * cardinality(v.sessions))::bigint, min(n.patience),
-            max(k.closed_until)
-        from ranked as r
-        join cover as v using (cover_no)
-        join need as n using (call_operation_id)
-        left join shut as k on k.operation_id = v.call_operation_id
-        where v.is_covered
-            and r.class_no is null
-        group by r.place, v.call_provider_id
+        group by c.place, c.provider_id
     ),
     kept as materialized (
         -- Units that will be wanted later in this window by what goes before the backfill, at their cheapest.
@@ -144,7 +168,12 @@ begin
         from (
             select
                 p.provider_id, max(c.due_since) as last_due_at,
-                least(sum(c.jobs::bigint * p.units), min(p.call_units)) as units
+                least(
+                    sum(c.jobs::bigint * p.units),
+                    case when min(p.page_size) is null then min(p.call_units) else headgate._pages_cost(
+                        sum(c.jobs), min(p.page_size), min(p.call_units), min(p.call_units_per_asset)
+                    ) end
+                ) as units
             from class as c
             join part as p using (class_no)
             join budget as b using (provider_id)
@@ -157,10 +186,10 @@ begin
     ),
     weighed as materialized (
         select
-            r.place, g.provider_id, g.units, r.many, b.closes_at, greatest(b.closed_until, g.shut_until) as closed_until,
+            r.place, g.provider_id, g.base, g.units, r.many, b.closes_at, greatest(b.closed_until, g.shut_until) as closed_until,
             b.units_left, b.is_shared,
             k.last_due_at,
-            coalesce(sum(g.units * r.many) over (
+            coalesce(sum(g.base + g.units * r.many) over (
                 partition by g.provider_id order by r.place rows between unbounded preceding and 1 preceding
             ), 0)::bigint as units_before,
             case
@@ -185,12 +214,13 @@ begin
             select
                 w.*,
                 case
-                    when w.units = 0 or w.units_here is null then w.many
-                    else greatest(0, least(w.many, (w.units_here - w.units_before) / w.units))
+                    when w.base + w.units = 0 or w.units_here is null then w.many
+                    when w.units = 0 then case when w.units_before + w.base <= w.units_here then w.many else 0 end
+                    else greatest(0, least(w.many, (w.units_here - w.units_before - w.base) / w.units))
                 end as granted
             from weighed as w
         ) as w
-        order by w.place, w.granted - w.many, w.units desc, w.provider_id
+        order by w.place, w.granted - w.many, w.base + w.units desc, w.provider_id
     ),
     slice as (
         -- Of each class or cover: what is granted, what the units do not reach, what the run's ceiling keeps out.
@@ -201,7 +231,7 @@ begin
             values
                 (1::bigint, j.most, case when j.is_away then 'closed' when j.is_shut then 'breaker' end),
                 (j.most + 1, r.many::bigint, case
-                    when j.units_here = j.units_left or j.units_before + j.units * r.many > j.units_left
+                    when j.units_here = j.units_left or j.units_before + j.base + j.units * r.many > j.units_left
                         then case when j.is_shared then 'share' else 'quota' end
                     else 'reserve'
                 end),
@@ -210,41 +240,44 @@ begin
         where s.first_nth <= s.last_nth
     ),
     spread as (
-        -- A cover is for all its classes; what their ceilings keep out follows behind.
+        -- A cover is for assets of several classes; what their ceilings keep out follows behind.
         select
-            s.place, s.reason, d.class_no, 1::bigint as first_nth, d.allowed::bigint as last_nth, v.cover_no,
-            coalesce(sum(d.allowed) over (
-                partition by v.cover_no order by d.nth rows between unbounded preceding and 1 preceding
-            ), 0)::bigint as cover_position,
-            v.call_operation_id, v.sessions, v.cost, v.other_cost
+            s.place, s.reason, v.class_no,
+            v.first_nth + greatest(s.first_nth - v."position", 1) - 1 as first_nth,
+            v.first_nth + least(s.last_nth - v."position", v.last_nth - v.first_nth + 1) - 1 as last_nth,
+            0::bigint as skipped, v.cover_no,
+            greatest(s.first_nth - 1, v."position") - (s.first_nth - 1) as cover_position,
+            s.first_nth as slice_nth,
+            v.operation_id as covered_operation_id, v.call_operation_id, v.sessions,
+            v.base + v.units * (s.last_nth - s.first_nth + 1) as call_units,
+            v.cost, v.other_cost
         from slice as s
         join ranked as r using (place)
         join cover as v using (cover_no)
-        join due as d on d.class_no = v.class_no
-        where v.is_covered
-            and d.allowed > 0
+        where s.first_nth <= v."position" + v.last_nth - v.first_nth + 1
+            and s.last_nth > v."position"
         union all
         select
-            s.place, s.reason, r.class_no,
-            s.first_nth + case when r.is_rest then d.allowed else 0 end,
-            s.last_nth + case when r.is_rest then d.allowed else 0 end,
-            null, null, v.call_operation_id, null, v.cost, v.other_cost
+            s.place, s.reason, r.class_no, s.first_nth + r.skipped, s.last_nth + r.skipped, r.skipped, null, null, s.first_nth,
+            null, v.call_operation_id, null, null, v.cost, v.other_cost
         from slice as s
         join ranked as r using (place)
-        join due as d using (class_no)
-        left join cover as v using (class_no)
+        left join (
+            select distinct on (c.class_no) c.* from cover as c order by c.class_no, c.is_covered
+        ) as v using (class_no)
+        where r.class_no is not null
     )
     select
         s.class_no,
         s.first_nth,
         s.last_nth,
-        r.rank + case when s.cover_no is not null then 0 else s.first_nth - 1 - case when r.is_rest then d.allowed else 0 end end,
+        r.rank + case when s.cover_no is not null then 0 else s.slice_nth - 1 end,
         s.cover_no,
         s.cover_position,
         s.reason is null,
         s.reason,
-        j.units_before + case when s.cover_no is null and not r.is_rest then (s.first_nth - 1) * j.units else 0 end,
-        j.units,
+        j.units_before + case when s.slice_nth > 1 then j.base + j.units * (s.slice_nth - 1) else 0 end,
+        j.units + case when s.slice_nth = 1 then j.base else 0 end,
         j.units_here,
         case
             when s.reason in ('quota', 'share') then j.closes_at
@@ -253,13 +286,14 @@ begin
             else greatest(p_at, j.shut_until)
         end,
         j.provider_id,
+        s.covered_operation_id,
         s.call_operation_id,
         s.sessions,
+        s.call_units,
         s.cost,
         s.other_cost
     from spread as s
     join ranked as r using (place)
-    join judged as j using (place)
-    join due as d on d.class_no = s.class_no;
+    join judged as j using (place);
 end;
 $func$;

@@ -29,9 +29,9 @@ begin
             where n.is_held
         ),
         moved as materialized (
-            select m.*
+            select m.operation_id, m.calendar, m.next_due_at, case when k.is_paged then '-infinity' else m.missing_from end as missing_from
             from (
-                select o.operation_id, c.calendar
+                select o.operation_id, c.calendar, o.page_size is not null as is_paged
                 from (select distinct c.calendar from unnest(p_classes) as c) as c
                 cross join headgate._needs(p_pipeline_id, p_params) as o
             ) as k

@@ -9,7 +9,8 @@ returns table (
     operation_id bigint, provider_id bigint, units integer, bundle integer, is_alone boolean, max_assets integer,
     chunk_size integer, patience interval, due_rule text, weight_power double precision,
     staleness_per_day double precision, is_backfill boolean, call_operation_id bigint, call_provider_id bigint,
-    call_units integer, most_calls integer, is_callable boolean, is_first boolean
+    call_units integer, most_calls integer, page_size integer, call_units_per_asset integer, is_callable boolean,
+    is_first boolean
 )
 language sql
 stable
@@ -34,6 +35,8 @@ as $func$
         b.provider_id,
         b.units,
         b.most_calls,
+        b.page_size,
+        b.units_per_asset,
         o.path is not null or o.handler is not null or o.ingest_function is not null,
         o.follows_operation_id is null and o.due_rule <> 'after'
     from headgate._planned_operations(p_pipeline_id, p_params, p_step) as lever
@@ -41,12 +44,15 @@ as $func$
     left join headgate.quota_shares as q
         on q.provider_id = o.provider_id and q.pipeline_id = p_pipeline_id
     left join lateral (
-        -- A call for the group, unless the question is what would be without.
-        select a.operation_id, a.provider_id, a.units, greatest(1, least(1000, p.requests_per_minute / 4)) as most_calls
+        -- A call for the group that the account may make, unless the question is what would be without.
+        select
+            a.operation_id, a.provider_id, a.units, greatest(1, least(1000, p.requests_per_minute / 4)) as most_calls,
+            a.page_size, a.units_per_asset
         from headgate.operations as a
         join headgate.providers as p using (provider_id)
         where a.alternative_of_operation_id = o.operation_id
-            and o.due_rule = 'session'
+            and (o.due_rule = 'session' or a.page_size is not null)
+            and (a.feature is null or a.feature = any (p.features))
             and coalesce(p_params #>> '{?,alternatives}', 'true') = 'true'
         order by a.units, a.operation_id
         limit 1

@@ -51,7 +51,11 @@ begin
         -- Waiting counts in whole minutes: what became due together is alike.
         select
             c.operation_id, c.asset_id, c.step, c.group_key, c.calendar, c.priority,
-            date_trunc('minute', c.due_since) as due_since, c.weight, c.missing_from, n.bundle, n.is_alone
+            date_trunc('minute', c.due_since) as due_since, c.weight, n.bundle, n.is_alone,
+            case  -- of what pages serve, how much is missing makes no difference
+                when n.page_size is null and n.call_operation_id is not null then c.missing_from
+                when n.page_size is not null and c.missing_from is not null then '-infinity'
+            end as missing_from
         from headgate._candidates(p_pipeline_id, p_params, p_at, p_step, p_execution_id) as c
         join need as n using (operation_id)
     ),
@@ -60,7 +64,7 @@ begin
         select
             p.asset_id, p.bundle, array_agg(p.operation_id order by p.operation_id) as operation_ids,
             min(p.group_key) as group_key, min(p.calendar) as calendar, min(p.priority) as priority,
-            min(p.due_since) as due_since, max(p.weight) as weight
+            min(p.due_since) as due_since, max(p.weight) as weight, min(p.missing_from) as missing_from
         from pair as p
         where not p.is_alone
         group by p.asset_id, p.bundle
@@ -70,17 +74,16 @@ begin
         from (
             select
                 array[p.operation_id] as operation_ids, p.group_key, p.calendar, p.priority, p.due_since, p.weight,
-                case when n.call_operation_id is not null then p.missing_from end as missing_from,
-                array_agg(p.asset_id) as asset_ids
+                p.missing_from, array_agg(p.asset_id) as asset_ids
             from pair as p
-            join need as n using (operation_id)
             where p.is_alone
-            group by p.operation_id, p.group_key, p.calendar, p.priority, p.due_since, p.weight, 7
+            group by p.operation_id, p.group_key, p.calendar, p.priority, p.due_since, p.weight, p.missing_from
             union all
             select
-                b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, null, array_agg(b.asset_id)
+                b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, b.missing_from,
+                array_agg(b.asset_id)
             from bundled as b
-            group by b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, b.bundle
+            group by b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, b.missing_from, b.bundle
         ) as c
     ),
     slice as materialized (
@@ -106,11 +109,11 @@ begin
         a.asset_id,
         t.step,
         s.group_key,
-        coalesce(case when s.cover_no is not null then n.call_provider_id end, n.provider_id),
+        case when c.is_covered then n.call_provider_id else n.provider_id end,
         n.chunk_size,
         case
-            when s.cover_no is null then n.units
-            when s.cover_position + a.nth = 1 then s.units_each::integer
+            when not c.is_covered then n.units
+            when s.cover_position + a.nth - s.first_nth = 0 then s.call_units::integer
             else 0
         end,
         s.due_since,
@@ -120,9 +123,9 @@ begin
         s.units_each,
         s.units_left,
         s.run_at,
-        s.cover_no,
-        s.cover_position + a.nth,
-        s.call_operation_id,
+        case when c.is_covered then s.cover_no end,
+        s.cover_position + a.nth - s.first_nth + 1,
+        case when n.call_operation_id = s.call_operation_id then s.call_operation_id end,
         s.sessions,
         s.cost,
         s.other_cost
@@ -135,6 +138,7 @@ begin
     ) as a
     cross join unnest(s.operation_ids) as o (operation_id)
     join need as n using (operation_id)
+    cross join lateral (select s.covered_operation_id is not distinct from n.operation_id as is_covered) as c
     join step_of as t using (operation_id, group_key);
 end;
 $func$;

@@ -127,10 +127,20 @@ begin
         );
     end if;
 
+    if p_operation.page_size is not null and not exists (
+        select from headgate._template_fields(p_operation) as f (field) where f.field = 'chunk.codes'
+    ) then
+        perform headgate._raise(
+            'HG020', format('operation %s is a page, but does not name its assets', p_operation.name),
+            'put {chunk.codes} into its path or query, or leave page_size empty'
+        );
+    end if;
+
     select f.field into v_field
     from headgate._template_fields(p_operation) as f (field)
     where f.field !~ '^(asset|param)[.][A-Za-z0-9_]+$'
-        and (f.field <> 'chunk.session' or p_operation.alternative_of_operation_id is null)
+        and (f.field <> 'chunk.session' or p_operation.alternative_of_operation_id is null or p_operation.page_size is not null)
+        and (f.field <> 'chunk.codes' or p_operation.page_size is null)
         and f.field not in ('state.watermark', 'state.since', 'state.succeeded_at')
         or f.field ~ '^param[.]' and not exists (
             select from headgate.pipeline_parameters as m where m.name = split_part(f.field, '.', 2)
@@ -147,7 +157,7 @@ begin
         perform headgate._raise(
             'HG017',
             format('operation %s: its template names the missing field {%s}', p_operation.name, v_field),
-            'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, {state.succeeded_at}, {param.<name>}; of a call for a group also {chunk.session}'
+            'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, {state.succeeded_at}, {param.<name>}; of a call for a group also {chunk.session}, of a page {chunk.codes}'
         );
     end if;
 end;

@@ -110,7 +110,7 @@ begin
             'watermark', headgate._request_time(s.watermark),
             'calendar', case when o.due_rule = 'session' then a.calendar end,
             'expected_session', l.sessions[cardinality(l.sessions)],
-            'expected_sessions', p.sessions,
+            'expected_sessions', case when p.sessions[1] is not null then to_jsonb(p.sessions) end,
             'failures', nullif(s.consecutive_failures, 0),
             'last_error', s.last_error,
             'last_success', s.succeeded_at,

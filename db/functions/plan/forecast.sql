@@ -100,7 +100,10 @@ begin
                         then date_trunc('day', p_at, 'UTC')
                     else s.next_due_at
                 end,
-                case when n.call_operation_id is not null then headgate._missing_from(s) end,
+                case
+                    when n.page_size is null and n.call_operation_id is not null then headgate._missing_from(s)
+                    when n.page_size is not null and headgate._missing_from(s) is not null then '-infinity'
+                end,
                 s.succeeded_at is null,
                 s.chunk_id is not null
             )::headgate.forecast_need order by s.operation_id) as needs
@@ -228,14 +231,14 @@ begin
         cross join unnest(d.operation_ids) as o (operation_id)
         join need as n using (operation_id)
         where d.is_granted
-            and d.cover_no is null
+            and d.covered_operation_id is distinct from n.operation_id
         group by n.provider_id
         union all
-        select d.provider_id, d.units_each
+        select n.call_provider_id, d.call_units
         from decision as d
+        join need as n on n.operation_id = d.covered_operation_id
         where d.is_granted
             and d.cover_position = 0
-            and d.cover_no is not null
     ),
     paid as (
         select c.provider_id, sum(c.units) as units from cost as c group by c.provider_id

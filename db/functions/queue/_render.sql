@@ -1,4 +1,4 @@
--- Request templates: {asset.code}, {state.watermark}, {state.since}, {param.x}. Values are always URL-encoded where they enter a URL,
+-- Request templates: {asset.code}, {state.watermark}, {state.since}, {chunk.codes}, {param.x}. Values are always URL-encoded where they enter a URL,
 -- so that no key, however hostile, can leave its place in it.
 
 create or replace function headgate._url_encode(p_text text)
@@ -87,6 +87,7 @@ as $func$
         when p_field = 'asset.asset_id' then p_asset.asset_id::pg_catalog.text
         when p_field = 'asset.calendar' then p_asset.calendar
         when p_field = 'chunk.session' then p_params ->> '?session'
+        when p_field = 'chunk.codes' then p_params ->> '?codes'
         when p_field = 'state.watermark' then headgate._request_time(p_state.watermark)
         when p_field = 'state.since' then headgate._request_time(headgate._since(p_asset, p_state))
         when p_field = 'state.succeeded_at' then headgate._request_time(p_state.succeeded_at)

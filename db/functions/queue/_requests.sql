@@ -17,17 +17,25 @@ as $func$
 declare
     v_missing jsonb;
     v_first headgate.chunks := p_chunk;
+    v_codes text;
 begin
     if p_operation.path is null then
         return;  -- nothing to call: asset codes and URLs would only travel for nothing
     end if;
     if p_chunk.sessions is not null then
         v_first.asset_ids := p_chunk.asset_ids[1 : 1];
+        v_codes := array_to_string(array(
+            select a.code
+            from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
+            join headgate.assets as a on a.asset_id = u.asset_id
+            where p_operation.page_size is not null
+            order by u.nth
+        ), ',');
         select array_agg(r.code), array_agg(r.url order by s.nth), array_agg(null::text)
         into assets, urls, bodies
         from unnest(p_chunk.sessions) with ordinality as s (session, nth)
         cross join lateral headgate._request_urls(
-            v_first, p_operation, p_params || jsonb_build_object('?session', s.session)
+            v_first, p_operation, p_params || jsonb_build_object('?session', s.session, '?codes', v_codes)
         ) as r;
         return;
     end if;

@@ -14,7 +14,7 @@ declare
     v_old constant headgate.providers := headgate._provider(p_provider);
     v_known constant text[] := array[
         'base_url', 'quota', 'buffer', 'requests_per_minute', 'burst', 'max_in_flight', 'breaker_failures',
-        'breaker_share', 'breaker_cooldown', 'publication_lag', 'secret_name', 'closed_until', 'reason', 'operation'
+        'breaker_share', 'breaker_cooldown', 'publication_lag', 'secret_name', 'features', 'closed_until', 'reason', 'operation'
     ];
     v_operation_id constant bigint := headgate._operation_of(v_old, p_changes ->> 'operation');
     v_unknown text;
@@ -59,7 +59,11 @@ begin
             breaker_share = coalesce((p_changes ->> 'breaker_share')::numeric, p.breaker_share),
             breaker_cooldown = coalesce((p_changes ->> 'breaker_cooldown')::interval, p.breaker_cooldown),
             publication_lag = coalesce((p_changes ->> 'publication_lag')::interval, p.publication_lag),
-            secret_name = coalesce(p_changes ->> 'secret_name', p.secret_name)
+            secret_name = coalesce(p_changes ->> 'secret_name', p.secret_name),
+            features = case
+                when p_changes ? 'features' then headgate._known_features(p, p_changes -> 'features')
+                else p.features
+            end
         where p.provider_id = v_old.provider_id;
         v_closed_until := p_changes ->> 'closed_until';
     exception
@@ -88,6 +92,38 @@ $func$;
 
 comment on function headgate.set_provider(text, jsonb) is
     'Change a provider''s settings, or close it or its operation until a time and open it (closed_until: null); returns how many were given.';
+
+-- What the account has, of what some operation of the provider asks for.
+create or replace function headgate._known_features(
+    p_provider headgate.providers,
+    p_features jsonb
+)
+returns text[]
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_known constant text[] := array(
+        select distinct o.feature
+        from headgate.operations as o
+        where o.provider_id = p_provider.provider_id
+            and o.feature is not null
+        order by o.feature
+    );
+begin
+    if jsonb_typeof(p_features) <> 'array' or not to_jsonb(v_known) @> p_features then
+        perform headgate._raise(
+            'HG008', format('provider %s: these are no features its operations know: %s', p_provider.name, left(p_features::text, 100)),
+            case
+                when v_known = '{}' then 'no operation asks for a feature of the account'
+                else 'a list of: ' || headgate._names(v_known)
+            end
+        );
+    end if;
+    return array(select distinct f.feature from jsonb_array_elements_text(p_features) as f (feature) order by 1);
+end;
+$func$;
 
 -- Where a secret is sent, and which, is the owner's to say: whoever may only plan could have it sent to a host of his own.
 create or replace function headgate._guard_secret(

@@ -143,6 +143,32 @@ set description = excluded.description,
     ingest_function = excluded.ingest_function,
     alternative_of_operation_id = excluded.alternative_of_operation_id;
 
+-- Fundamentals of up to 500 listings by one call: 100 units, and one for each. Only some accounts have it; it knows stocks alone, and
+-- their last four quarters and years.
+insert into headgate.operations as o (
+    name, description, universe, provider_id, units, units_per_asset, page_size, feature, priority, due_rule, path, query,
+    timeout, ingest_function, alternative_of_operation_id
+)
+select
+    'fundamentals_page', 'What is known of up to 500 companies of an exchange, by one call.', n.universe, n.provider_id, 100, 1,
+    500, 'bulk_fundamentals', n.priority, n.due_rule, '/bulk-fundamentals/{asset.group_key}',
+    '{"fmt": "json", "version": "1.2", "symbols": "{chunk.codes}"}', interval '5 minutes',
+    'equities.ingest_fundamentals_page', n.operation_id
+from headgate.operations as n
+where n.name = 'fundamentals_bulk'
+on conflict (name) do update
+set description = excluded.description,
+    units = excluded.units,
+    units_per_asset = excluded.units_per_asset,
+    page_size = excluded.page_size,
+    feature = excluded.feature,
+    priority = excluded.priority,
+    path = excluded.path,
+    query = excluded.query,
+    timeout = excluded.timeout,
+    ingest_function = excluded.ingest_function,
+    alternative_of_operation_id = excluded.alternative_of_operation_id;
+
 insert into equities.settings (name, value, description)
 values
     ('most_bars_lost', 0.05, 'A restated history that would lose more than this share of its bars is refused: it has been cut.'),
