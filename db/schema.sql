@@ -4763,11 +4763,11 @@ begin
     end if;
 
     if p_tally.parked = 0 then
-        perform headgate._end_jobs(p_chunk, p_operation, p_fates, p_tally, p_now);
+        perform headgate._end_jobs(p_chunk, array[p_chunk.chunk_id], p_operation, p_fates, p_tally, p_now);
     else
         perform headgate._park_jobs(p_chunk, p_fates);
         perform headgate._end_jobs(
-            p_chunk, p_operation, array(select f from unnest(p_fates) as f where f.fate <> 'park'), p_tally, p_now
+            p_chunk, array[p_chunk.chunk_id], p_operation, array(select f from unnest(p_fates) as f where f.fate <> 'park'), p_tally, p_now
         );
     end if;
 end;
@@ -4979,6 +4979,43 @@ end;
 $$;
 
 ALTER FUNCTION headgate._as_gate(p_own headgate.operation_gates) OWNER TO headgate_owner;
+
+--
+-- Name: _as_one(headgate.chunks[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._as_one(p_chunks headgate.chunks[]) RETURNS headgate.chunks
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_chunk headgate.chunks := p_chunks[1];
+begin
+    if exists (
+        select
+        from unnest(p_chunks) as c
+        where c.calls > 0
+            or (c.execution_id, c.step, c.round, c.operation_id, c.queue, c.planned_at, c.booked, c.requests, c.call_operation_id)
+            is distinct from (
+                v_chunk.execution_id, v_chunk.step, v_chunk.round, v_chunk.operation_id, v_chunk.queue, v_chunk.planned_at,
+                v_chunk.booked, v_chunk.requests, null
+            )
+    ) then
+        perform headgate._raise(
+            'HG008', 'these chunks cannot be handed in together',
+            'hand each in alone: they are not of one plan of one step, or have calls; nothing was changed'
+        );
+    end if;
+
+    select array_agg(u.asset_id order by u.asset_id), min(c.leased_until)
+    into v_chunk.asset_ids, v_chunk.leased_until
+    from unnest(p_chunks) as c
+    cross join unnest(c.asset_ids) as u (asset_id);
+    return v_chunk;
+end;
+$$;
+
+ALTER FUNCTION headgate._as_one(p_chunks headgate.chunks[]) OWNER TO headgate_owner;
 
 --
 -- Name: _ask_one_by_one(headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7168,10 +7205,10 @@ $$;
 ALTER FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _end_jobs(headgate.chunks, headgate.operations, headgate.job_fate[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _end_jobs(headgate.chunks, bigint[], headgate.operations, headgate.job_fate[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -7181,7 +7218,7 @@ begin
         return;
     end if;
 
-    perform headgate._settle_state(p_chunk, p_operation, p_jobs, p_now);
+    perform headgate._settle_state(p_chunk, p_chunk_ids, p_operation, p_jobs, p_now);
     if p_tally.succeeded > 0 then
         perform headgate._wake_dependents(p_operation, p_jobs, p_now);
     end if;
@@ -7199,7 +7236,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _end_late_parked(headgate.chunks, bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8518,6 +8555,44 @@ $$;
 ALTER FUNCTION headgate._held_chunk(p_runner text, p_chunk_id bigint, p_lease_no integer) OWNER TO headgate_owner;
 
 --
+-- Name: _held_chunks(text, bigint[], integer[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._held_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) RETURNS headgate.chunks[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+declare
+    v_chunks constant headgate.chunks[] := array(
+        select c
+        from headgate.chunks as c
+        where c.chunk_id = any (p_chunk_ids)
+            and c.lease_no = p_lease_nos[array_position(p_chunk_ids, c.chunk_id)]
+            and c.state = 'leased'
+            and c.runner = p_runner
+        order by c.chunk_id
+        for update
+    );
+begin
+    if v_chunks = '{}' or cardinality(v_chunks) <> cardinality(p_chunk_ids) then
+        perform headgate._raise(
+            'HG012',
+            format(
+                'leases of %s of %s chunks are not held by %s any more',
+                cardinality(p_chunk_ids) - cardinality(v_chunks), cardinality(p_chunk_ids), p_runner
+            ),
+            'hand each in alone: of these, nothing was changed'
+        );
+    end if;
+
+    return v_chunks;
+end;
+$$;
+
+ALTER FUNCTION headgate._held_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) OWNER TO headgate_owner;
+
+--
 -- Name: _hold_execution(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8773,6 +8848,19 @@ CREATE FUNCTION headgate._is_fault(p_reason text) RETURNS boolean
 $$;
 
 ALTER FUNCTION headgate._is_fault(p_reason text) OWNER TO headgate_owner;
+
+--
+-- Name: _is_idle(headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_idle(p_operation headgate.operations) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select p_operation.path is null and p_operation.handler is null and p_operation.ingest_function is null;
+$$;
+
+ALTER FUNCTION headgate._is_idle(p_operation headgate.operations) OWNER TO headgate_owner;
 
 --
 -- Name: _is_leased(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9068,6 +9156,7 @@ declare
     v_chunk headgate.chunks;
     v_operation headgate.operations;
     v_window record;
+    v_execution_id bigint;
     v_run record;
     v_requests record;
 begin
@@ -9087,12 +9176,19 @@ begin
             and o.operation_id = coalesce(c.call_operation_id, c.operation_id)
         returning c.*
     loop
-        select * into v_operation from headgate.operations as o where o.operation_id = coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
-        select p.name as pipeline, e.run_id, e.params
-        into v_run
-        from headgate.process_executions as e
-        join headgate.pipelines as p using (pipeline_id)
-        where e.execution_id = v_chunk.execution_id;
+        if coalesce(v_chunk.call_operation_id, v_chunk.operation_id) is distinct from v_operation.operation_id then
+            select * into v_operation
+            from headgate.operations as o
+            where o.operation_id = coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
+        end if;
+        if v_chunk.execution_id is distinct from v_execution_id then
+            select p.name as pipeline, e.run_id, e.params
+            into v_run
+            from headgate.process_executions as e
+            join headgate.pipelines as p using (pipeline_id)
+            where e.execution_id = v_chunk.execution_id;
+            v_execution_id := v_chunk.execution_id;
+        end if;
         select * into v_requests from headgate._requests(v_chunk, v_operation, v_run.params);
         if v_operation.lease <> interval '300 seconds' then
             perform pgmq.set_vt(v_chunk.queue, v_chunk.msg_id, v_chunk.leased_until);
@@ -9108,6 +9204,7 @@ begin
                     headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now)
                 )
                 when v_operation.handler is not null then headgate._handling(v_chunk, v_operation, p_now)
+                when not headgate._is_idle(v_operation) then '{}'
             end,
             v_operation.handler, v_chunk.asset_ids, v_requests.assets, v_requests.urls, v_requests.bodies,
             v_chunk.attempt, null
@@ -12080,10 +12177,10 @@ $$;
 ALTER FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_closed_until timestamp with time zone, p_reason text) OWNER TO headgate_owner;
 
 --
--- Name: _settle_state(headgate.chunks, headgate.operations, headgate.job_fate[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _settle_state(headgate.chunks, bigint[], headgate.operations, headgate.job_fate[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -12140,11 +12237,11 @@ begin
     where s.operation_id = p_chunk.operation_id
         and s.asset_id = any (p_chunk.asset_ids)
         and s.asset_id = j.asset_id
-        and s.chunk_id = p_chunk.chunk_id;
+        and s.chunk_id = any (p_chunk_ids);
 end;
 $$;
 
-ALTER FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _share_left(bigint, bigint, timestamp with time zone, integer, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12615,10 +12712,10 @@ $$;
 ALTER FUNCTION headgate._sweep(p_limit integer) OWNER TO headgate_owner;
 
 --
--- Name: _take_chunk(text, bigint, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _take_chunk(text, bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._take_chunk(p_queue text, p_msg_id bigint, p_message jsonb, p_now timestamp with time zone) RETURNS headgate.chunks
+CREATE FUNCTION headgate._take_chunk(p_queue text, p_msg_id bigint, p_message jsonb) RETURNS headgate.chunks
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -12648,7 +12745,53 @@ begin
 end;
 $_$;
 
-ALTER FUNCTION headgate._take_chunk(p_queue text, p_msg_id bigint, p_message jsonb, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._take_chunk(p_queue text, p_msg_id bigint, p_message jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _take_chunks(text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._take_chunks(p_queue text, p_max_chunks integer) RETURNS headgate.chunks[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $_$
+declare
+    v_msg_ids bigint[];
+    v_messages jsonb[];
+    v_chunks headgate.chunks[];
+    v_chunk headgate.chunks;
+begin
+    select array_agg(m.msg_id), array_agg(m.message)
+    into v_msg_ids, v_messages
+    from pgmq.read(p_queue, 300, p_max_chunks) as m;
+    v_chunks := array(
+        select c
+        from headgate.chunks as c
+        where c.chunk_id = any (array(
+                select (m ->> 'chunk_id')::bigint from unnest(v_messages) as m where m ->> 'chunk_id' ~ '^[0-9]{1,18}$'
+            ))
+            and c.queue = p_queue
+            and c.msg_id = any (v_msg_ids)
+            and c.state = 'queued'
+        order by c.msg_id
+        for update skip locked
+    );
+    if cardinality(v_chunks) < cardinality(v_msg_ids) then
+        for v_nth in 1 .. cardinality(v_msg_ids) loop
+            continue when exists (select from unnest(v_chunks) as c where c.msg_id = v_msg_ids[v_nth]);
+            v_chunk := headgate._take_chunk(p_queue, v_msg_ids[v_nth], v_messages[v_nth]);
+            if v_chunk.chunk_id is not null then
+                v_chunks := v_chunks || v_chunk;
+            end if;
+        end loop;
+    end if;
+
+    return v_chunks;
+end;
+$_$;
+
+ALTER FUNCTION headgate._take_chunks(p_queue text, p_max_chunks integer) OWNER TO headgate_owner;
 
 --
 -- Name: _take_messages(headgate.providers, text[], integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12660,8 +12803,8 @@ CREATE FUNCTION headgate._take_messages(p_provider headgate.providers, p_queues 
     AS $$
 declare
     v_queue text;
-    v_message record;
     v_chunk headgate.chunks;
+    v_judged headgate.chunks;
     v_verdict text;
 begin
     fit := '{}';
@@ -12675,13 +12818,19 @@ begin
         order by u.nth
     loop
         exit when cardinality(fit) + cardinality(unfit) >= p_max_chunks;
-        for v_message in
-            select m.msg_id, m.message
-            from pgmq.read(v_queue, 300, p_max_chunks - cardinality(fit) - cardinality(unfit)) as m
+        v_verdict := null;
+        foreach v_chunk in array
+            headgate._take_chunks(v_queue, p_max_chunks - cardinality(fit) - cardinality(unfit))
         loop
-            v_chunk := headgate._take_chunk(v_queue, v_message.msg_id, v_message.message, p_now);
-            continue when v_chunk.chunk_id is null;
-            v_verdict := headgate._verdict(v_chunk, p_now);
+            if v_verdict is null
+                or v_chunk.state <> 'queued'
+                or v_chunk.units > 0
+                or (v_chunk.execution_id, v_chunk.step, v_chunk.operation_id, v_chunk.call_operation_id, v_judged.state, v_judged.units)
+                is distinct from (v_judged.execution_id, v_judged.step, v_judged.operation_id, v_judged.call_operation_id, 'queued', 0)
+            then
+                v_verdict := headgate._verdict(v_chunk, p_now);
+                v_judged := v_chunk;
+            end if;
             case v_verdict
                 when 'fit' then fit := fit || v_chunk;
                 when 'paused' then perform headgate._take_out(v_chunk);
@@ -14084,6 +14233,59 @@ ALTER FUNCTION headgate.clock() OWNER TO headgate_owner;
 --
 
 COMMENT ON FUNCTION headgate.clock() IS 'The time by which plans are made; read once per function. Leases use real time instead.';
+
+--
+-- Name: complete_chunks(text, bigint[], integer[], integer, text[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_avoid text[] DEFAULT '{}'::text[]) RETURNS SETOF headgate.claimed_chunk
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_chunks constant headgate.chunks[] := headgate._held_chunks(p_runner, p_chunk_ids, p_lease_nos);
+    v_chunk constant headgate.chunks := headgate._as_one(v_chunks);
+    v_operation headgate.operations;
+    v_provider headgate.providers;
+    v_fates headgate.job_fate[];
+    v_tally headgate.job_tally;
+begin
+    select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
+    select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
+    if not headgate._is_idle(v_operation) then
+        perform headgate._raise(
+            'HG008', format('%s has more to do than to be handed in', v_operation.name),
+            'report each of its chunks by complete_jobs; nothing was changed'
+        );
+    end if;
+
+    v_fates := headgate._judge(
+        v_chunk, v_operation, v_chunk.asset_ids, array_fill('success'::text, array[cardinality(v_chunk.asset_ids)]), null, null,
+        null, null, '{}', null, null, null, v_now
+    );
+    v_tally := headgate._tally(v_fates);
+    perform pgmq.delete(v_chunk.queue, array(select c.msg_id from unnest(v_chunks) as c));
+    delete from headgate.chunks as c where c.chunk_id = any (p_chunk_ids);
+    perform headgate._end_jobs(v_chunk, p_chunk_ids, v_operation, v_fates, v_tally, v_now);
+
+    -- As complete_jobs does: nothing is reached before the step is held.
+    if p_claim > 0 and v_chunk.leased_until > clock_timestamp() and v_provider.name <> all (p_avoid) then
+        return query
+        select g.*
+        from headgate._reach(v_provider, p_queues, p_claim, v_now) as r
+        cross join lateral headgate._grant(p_runner, v_provider, r.fit, r.unfit, r.is_probe, v_now) as g;
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate.complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]) IS 'Hand in whole chunks for which nothing was to be asked or computed, and claim p_claim next chunks in the same transaction.';
 
 --
 -- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], text[], integer[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21766,6 +21968,12 @@ REVOKE ALL ON FUNCTION headgate._apply_fates(p_chunk headgate.chunks, p_operatio
 REVOKE ALL ON FUNCTION headgate._as_gate(p_own headgate.operation_gates) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _as_one(p_chunks headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._as_one(p_chunks headgate.chunks[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _ask_one_by_one(p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -21982,10 +22190,10 @@ REVOKE ALL ON FUNCTION headgate._due_pairs(p_operation_ids bigint[], p_at timest
 REVOKE ALL ON FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _end_jobs(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _end_late_parked(p_chunk headgate.chunks, p_asset_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -22156,6 +22364,12 @@ REVOKE ALL ON FUNCTION headgate._health(p_now timestamp with time zone) FROM PUB
 REVOKE ALL ON FUNCTION headgate._held_chunk(p_runner text, p_chunk_id bigint, p_lease_no integer) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _held_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._held_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _hold_execution(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -22202,6 +22416,12 @@ REVOKE ALL ON FUNCTION headgate._is_asked_alone(p_operation_id bigint) FROM PUBL
 --
 
 REVOKE ALL ON FUNCTION headgate._is_fault(p_reason text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _is_idle(p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_idle(p_operation headgate.operations) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_leased(p_chunk_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -22786,10 +23006,10 @@ REVOKE ALL ON FUNCTION headgate._session_due_at(p_provider_id bigint, p_calendar
 REVOKE ALL ON FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_closed_until timestamp with time zone, p_reason text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _settle_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _share_left(p_provider_id bigint, p_pipeline_id bigint, p_opened_at timestamp with time zone, p_usable integer, p_used bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -22876,10 +23096,16 @@ REVOKE ALL ON FUNCTION headgate._stuck_steps() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._sweep(p_limit integer) FROM PUBLIC;
 
 --
--- Name: FUNCTION _take_chunk(p_queue text, p_msg_id bigint, p_message jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _take_chunk(p_queue text, p_msg_id bigint, p_message jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._take_chunk(p_queue text, p_msg_id bigint, p_message jsonb, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._take_chunk(p_queue text, p_msg_id bigint, p_message jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _take_chunks(p_queue text, p_max_chunks integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._take_chunks(p_queue text, p_max_chunks integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _take_messages(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone, OUT fit headgate.chunks[], OUT unfit headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -23135,6 +23361,13 @@ GRANT ALL ON FUNCTION headgate.clock() TO headgate_runner;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_reader;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_maintenance;
+
+--
+-- Name: FUNCTION complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]) TO headgate_runner;
 
 --
 -- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_row_counts integer[], p_rows anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -128,12 +128,18 @@ class Chunk:
     provider: str
     operation: str
     call: dict[str, Any] | None
+    """How its calls are made, or its handler is run; None: there is nothing to do."""
     handler: str | None
     asset_ids: list[int]
     urls: list[str | None] | None
     """One for each asset, or a single one that serves them all; None: there is nothing to call."""
     bodies: list[str | None] | None
     attempt: int
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether nothing is to be done with it but to hand it in."""
+        return self.call is None
 
     @property
     def execution(self) -> tuple[str, str]:

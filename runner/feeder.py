@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
@@ -15,7 +16,7 @@ from runner.chunks import Call, Chunk, Claim, Verdict
 from runner.database import from_psycopg
 from runner.errors import NotMigrated, SecretMissing, WrongPlan
 from runner.flight import Flight
-from runner.gates import Gate
+from runner.gates import MOST_CHUNKS, Gate
 from runner.lanes import Lanes
 from runner.leases import Held
 from runner.settler import Settler
@@ -23,7 +24,6 @@ from runner.workshop import Workshop
 
 logger = logging.getLogger(__name__)
 
-MOST_CHUNKS: Final = 20
 LONGEST_WAIT: Final = 30.0
 MOST_FRUITLESS: Final = 3
 MOST_FAILURES: Final = 5
@@ -83,14 +83,14 @@ class Feeder:
         self._room.set()
 
     def wanted_after(self, chunk: Chunk) -> int:
-        """Return how many chunks to claim together with this one's completion."""
+        """Return how many chunks to claim together with the completion of one like this."""
         gate = self._flight.gate(chunk.provider)
         if self.is_stopping or self._fruitless or gate.provider in self._without_secret:
             return 0
         if chunk.handler is not None:
             return self._workshop.room(gate)
         if chunk.urls is None:
-            return int(gate.verdicts <= self._lanes.size)
+            return gate.at_once if gate.verdicts <= self._lanes.size else 0
         return self._wanted(
             min(self._target - self._flight.load, self._target_of(gate) - gate.load)
         )
@@ -104,9 +104,16 @@ class Feeder:
 
     def take(self, claim: Claim) -> None:
         """Put claimed chunks to work."""
+        idle: defaultdict[tuple[str, ...], list[Chunk]] = defaultdict(list)
         for chunk in claim.chunks:
             self._flight.gate(chunk.provider).reopen(chunk, claim.at)
-            self._take(chunk, claim.at)
+            if chunk.is_idle and not self.is_stopping:
+                idle[*chunk.execution, chunk.step, chunk.operation].append(chunk)
+            else:
+                self._take(chunk, claim.at)
+        for chunks in idle.values():
+            self._learn_size(self._target / self._lanes.size)
+            self._settler.end_idle(chunks)
 
     def chunk_ended(self, *, was_fruitless: bool, has_next: bool) -> None:
         """Look for more: its end may have let something else begin."""

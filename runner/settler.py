@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Coroutine, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import psycopg
@@ -19,25 +17,11 @@ from runner.lanes import Lanes
 from runner.leases import SLICE_SECONDS, Handled, Held, Leased
 from runner.queue import Queue
 from runner.rules import Closing
+from runner.totals import Totals
 
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS: Final = 0.25
-
-
-@dataclass(slots=True)
-class Totals:
-    """What a runner has done since it started."""
-
-    chunks: int = 0
-    """Chunks handed in to their last job."""
-    lost: int = 0
-    """Chunks that somebody else took over, or that could not be handed in."""
-    released: int = 0
-    """Jobs given back without having been started."""
-    requests: int = 0
-    jobs: Counter[str] = field(default_factory=Counter)
-    """Jobs reported, by outcome."""
 
 
 class Feed(Protocol):
@@ -82,6 +66,11 @@ class Settler:
         """End a chunk that needs no call, all its jobs alike."""
         self.flight.gate(chunk.provider).verdicts += 1
         self._spawn(self._end(chunk, verdict))
+
+    def end_idle(self, chunks: Sequence[Chunk]) -> None:
+        """End chunks of one step with which nothing is to be done."""
+        self.flight.gate(chunks[0].provider).verdicts += 1
+        self._spawn(self._end_idle(chunks))
 
     def give_back(self, chunks: Sequence[Chunk]) -> None:
         """Release chunks of which nothing more will be started."""
@@ -172,6 +161,32 @@ class Settler:
             self.totals.lost += 1
         self._ended(chunk, claim, was_fruitless=False)
 
+    async def _end_idle(self, chunks: Sequence[Chunk]) -> None:
+        """Hand chunks in together, as many as take little time; each alone where they cannot."""
+        gate = self.flight.gate(chunks[0].provider)
+        began = 0.0
+
+        def complete(queue: Queue) -> Awaitable[Claim]:
+            nonlocal began
+            began = self._loop.time()
+            return queue.complete_idle(chunks, claim=self.feed.wanted_after(chunks[0]))
+
+        try:
+            claim = await self._lanes.run(complete)
+        except (psycopg.Error, HeadgateError) as exc:
+            logger.info("%s chunks are handed in one by one: %s", len(chunks), _told(exc))
+            gate.at_once = 1
+            gate.verdicts -= 1
+            for chunk in chunks:
+                self.end(chunk, Verdict(chunk.asset_ids, "success"))
+            return
+        gate.fit(len(chunks), self._loop.time() - began)
+        gate.verdicts -= 1
+        self.totals.jobs["success"] += sum(len(chunk.asset_ids) for chunk in chunks)
+        for chunk in chunks[1:]:
+            self._note_end(chunk)
+        self._ended(chunks[0], claim, was_fruitless=False)
+
     async def _hand_in(
         self, chunk: Chunk, report: Report | Verdict, *, is_last: bool
     ) -> Claim | None:
@@ -195,29 +210,25 @@ class Settler:
             return None
         if closing is not None:
             gate.told(chunk, self._loop.time())
-        self._count(report)
+        self.totals.count(report)
         return claim
-
-    def _count(self, report: Report | Verdict) -> None:
-        if isinstance(report, Verdict):
-            self.totals.jobs[report.outcome] += len(report)
-        else:
-            self.totals.jobs.update(report.outcomes)
-            self.totals.requests += sum(report.requests)
 
     def _ended(self, chunk: Chunk, claim: Claim | None, *, was_fruitless: bool) -> None:
         if claim is not None:
-            self.totals.chunks += 1
-            logger.info(
-                "chunk %s has ended: %s of %s",
-                chunk.chunk_id,
-                chunk.operation,
-                chunk.run_id,
-                extra={"chunk_id": chunk.chunk_id, "jobs": len(chunk.asset_ids)},
-            )
+            self._note_end(chunk)
             self.feed.take(claim)
         self.feed.chunk_ended(
             was_fruitless=was_fruitless, has_next=bool(claim is not None and claim.chunks)
+        )
+
+    def _note_end(self, chunk: Chunk) -> None:
+        self.totals.chunks += 1
+        logger.info(
+            "chunk %s has ended: %s of %s",
+            chunk.chunk_id,
+            chunk.operation,
+            chunk.run_id,
+            extra={"chunk_id": chunk.chunk_id, "jobs": len(chunk.asset_ids)},
         )
 
     def _lose(self, held: Leased) -> None:

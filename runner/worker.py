@@ -26,7 +26,8 @@ from runner.listener import listen
 from runner.pool import Pool
 from runner.queue import Queue
 from runner.settings import Settings
-from runner.settler import Settler, Totals
+from runner.settler import Settler
+from runner.totals import Totals
 from runner.workshop import Power, Workshop
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from itertools import product
+from itertools import cycle, product
 from typing import Any, LiteralString
 
 import psycopg
@@ -19,6 +19,8 @@ from tests.db.toy import Toy
 from tests.plan import Row
 
 RUN = {"p_pipeline": "plain", "p_run_id": "r1"}
+CALLED: Row = {"path": "/look/{asset.code}", "ingest_function": "toy.keep", "units": 1}
+IDLE: Row = {"path": None, "ingest_function": None, "units": 0}
 ROUNDS = either(300, 10_000)
 OPEN = """
 select e.run_id, p.name
@@ -37,7 +39,10 @@ WAITS = "select cardinality(pg_blocking_pids(%(pid)s)) > 0 as waits"
 
 
 class World:
-    """The plain pipeline in full flight, set up anew for each case: planned, queued, leased, parked."""
+    """The plain pipeline in full flight, set up anew for each case: planned, queued, leased, parked.
+
+    Every other time its operation has nothing to call.
+    """
 
     def __init__(self, toys: Toys) -> None:
         self.toys = toys
@@ -46,6 +51,7 @@ class World:
         self.one.tune(chunk_size=2, due_every="1 second")
         self.one.provider(quota=1_000_000, requests_per_minute=100_000)
         self.leases: list[Row] = []
+        self.kinds = cycle((CALLED, IDLE))
 
     def renew(self) -> None:
         """End what was, and begin another run."""
@@ -62,6 +68,7 @@ class World:
             one.call("set_asset_active", p_asset_id=row["asset_id"], p_is_active=True)
         for table in FORGOTTEN:  # a truncation would have every session plan everything anew
             one.sql(f"delete from headgate.{table}")
+        one.tune(**next(self.kinds))
         one.later(minutes=5)
         one.start()
         one.check()
@@ -100,6 +107,9 @@ class World:
             "enqueue_step (round)": lambda t: t.enqueue("a", p_attempt=2),
             "claim_jobs": lambda t: t.ask("w2", 2),
             "complete_jobs": lambda t: t.complete(first, p_claim=1),
+            "complete_chunks": lambda t: t.call(
+                "complete_chunks", p_runner="w1", **tokens, p_claim=2
+            ),
             "complete_jobs (retry)": lambda t: t.complete(second, "retry", blame="provider"),
             "complete_jobs (402)": lambda t: t.complete(
                 second, "deferred", blame="quota", closing={"until": "reset"}
@@ -200,7 +210,7 @@ def test_who_waits_for_a_row_holds_no_row_of_a_later_kind(world: World, kind: st
     holder, caller, witness = (world.toys.another(autocommit=False) for _ in range(3))
     later = list(ORDER)[list(ORDER).index(kind) + 1 :]
     waiting: list[str] = []
-    for prepare in (world.renew, world.fail):
+    for prepare in 2 * (world.renew, world.fail):
         prepare()
         for name, does in world.actions.items():  # each is rolled back: the world stays as it is
             for session in (holder, caller):
@@ -216,7 +226,7 @@ def test_who_waits_for_a_row_holds_no_row_of_a_later_kind(world: World, kind: st
             assert _is_fine(answers), f"{name}: {answers}"
     assert "claim_jobs" not in waiting or kind not in ("chunk", "step"), "claims skip, never wait"
     tell(
-        f"order of locks: for a {kind} waited {len(waiting)} of {2 * len(world.actions)}, each in order"
+        f"order of locks: for a {kind} waited {len(waiting)} of {4 * len(world.actions)}, each in order"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from contextlib import asynccontextmanager, suppress
 
@@ -124,13 +125,37 @@ async def test_an_execution_is_worked_off(plan, shop, run):
 
 
 async def test_work_without_calls_is_drained_too(plan, run):
-    write_plan(plan, assets=1000, operation_columns={"chunk_size": 100})
+    write_plan(plan, assets=1000, operation_columns={"chunk_size": 10})
     start(plan)
 
     totals = await run()
 
-    assert totals.jobs == {"success": 1000}
+    assert (totals.chunks, totals.requests, totals.jobs) == (100, 0, {"success": 1000})
     assert details(plan) == {"success": 1000}
+    commits = plan.scalar("select count(distinct ended_at) from headgate.asset_processing_details")
+    assert commits < 50, "chunks with which nothing is to be done are handed in together"
+
+
+async def test_one_lost_lease_stops_none_of_those_handed_in_with_it(plan, database, caplog):
+    write_plan(plan, assets=100, operation_columns={"chunk_size": 2})
+    plan.sql(
+        "create function public.usurp() returns trigger language plpgsql as $f$"
+        " begin if new.state = 'leased' and (select a.asset_id from headgate.assets as a"
+        " where a.code = 'T51') = any (new.asset_ids) then new.runner := 'somebody else'; end if;"
+        " return new; end $f$;"
+        " create trigger usurp before update on headgate.chunks"
+        " for each row execute function public.usurp()"
+    )
+    start(plan)
+
+    with caplog.at_level(logging.INFO):
+        async with working(database):
+            await until(lambda: details(plan) == {"success": 98})
+
+    assert re.search(r"\d+ chunks are handed in one by one: leases of 1 of \d+", caplog.text)
+    assert "dropped: lease 1 of chunk" in caplog.text
+    (left,) = plan.sql("select state, runner, cardinality(asset_ids) as jobs from headgate.chunks")
+    assert left == {"state": "leased", "runner": "somebody else", "jobs": 2}
 
 
 @pytest.mark.parametrize(("concurrency", "in_flight", "most"), [(7, 50, 7), (50, 4, 4)])

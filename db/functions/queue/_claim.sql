@@ -109,7 +109,8 @@ as $func$
         on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
 $func$;
 
--- Messages become chunks that are locked: fit to be leased, or not.
+-- Messages become chunks that are locked: fit to be leased, or not. What becomes of them is asked when all are locked; chunks of
+-- one step that wait alike and cost nothing are judged once.
 create or replace function headgate._take_messages(
     p_provider headgate.providers,
     p_queues text[],
@@ -124,8 +125,8 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_queue text;
-    v_message record;
     v_chunk headgate.chunks;
+    v_judged headgate.chunks;
     v_verdict text;
 begin
     fit := '{}';
@@ -139,13 +140,19 @@ begin
         order by u.nth
     loop
         exit when cardinality(fit) + cardinality(unfit) >= p_max_chunks;
-        for v_message in
-            select m.msg_id, m.message
-            from pgmq.read(v_queue, 300, p_max_chunks - cardinality(fit) - cardinality(unfit)) as m
+        v_verdict := null;
+        foreach v_chunk in array
+            headgate._take_chunks(v_queue, p_max_chunks - cardinality(fit) - cardinality(unfit))
         loop
-            v_chunk := headgate._take_chunk(v_queue, v_message.msg_id, v_message.message, p_now);
-            continue when v_chunk.chunk_id is null;
-            v_verdict := headgate._verdict(v_chunk, p_now);
+            if v_verdict is null
+                or v_chunk.state <> 'queued'
+                or v_chunk.units > 0
+                or (v_chunk.execution_id, v_chunk.step, v_chunk.operation_id, v_chunk.call_operation_id, v_judged.state, v_judged.units)
+                is distinct from (v_judged.execution_id, v_judged.step, v_judged.operation_id, v_judged.call_operation_id, 'queued', 0)
+            then
+                v_verdict := headgate._verdict(v_chunk, p_now);
+                v_judged := v_chunk;
+            end if;
             case v_verdict
                 when 'fit' then fit := fit || v_chunk;
                 when 'paused' then perform headgate._take_out(v_chunk);
@@ -153,6 +160,52 @@ begin
             end case;
         end loop;
     end loop;
+end;
+$func$;
+
+-- The chunks that the next messages of a queue stand for, locked, when they are nobody's.
+create or replace function headgate._take_chunks(
+    p_queue text,
+    p_max_chunks integer
+)
+returns headgate.chunks[]
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $func$
+declare
+    v_msg_ids bigint[];
+    v_messages jsonb[];
+    v_chunks headgate.chunks[];
+    v_chunk headgate.chunks;
+begin
+    select array_agg(m.msg_id), array_agg(m.message)
+    into v_msg_ids, v_messages
+    from pgmq.read(p_queue, 300, p_max_chunks) as m;
+    v_chunks := array(
+        select c
+        from headgate.chunks as c
+        where c.chunk_id = any (array(
+                select (m ->> 'chunk_id')::bigint from unnest(v_messages) as m where m ->> 'chunk_id' ~ '^[0-9]{1,18}$'
+            ))
+            and c.queue = p_queue
+            and c.msg_id = any (v_msg_ids)
+            and c.state = 'queued'
+        order by c.msg_id
+        for update skip locked
+    );
+    if cardinality(v_chunks) < cardinality(v_msg_ids) then
+        for v_nth in 1 .. cardinality(v_msg_ids) loop
+            continue when exists (select from unnest(v_chunks) as c where c.msg_id = v_msg_ids[v_nth]);
+            v_chunk := headgate._take_chunk(p_queue, v_msg_ids[v_nth], v_messages[v_nth]);
+            if v_chunk.chunk_id is not null then
+                v_chunks := v_chunks || v_chunk;
+            end if;
+        end loop;
+    end if;
+
+    return v_chunks;
 end;
 $func$;
 
@@ -204,8 +257,7 @@ $func$;
 create or replace function headgate._take_chunk(
     p_queue text,
     p_msg_id bigint,
-    p_message jsonb,
-    p_now timestamptz
+    p_message jsonb
 )
 returns headgate.chunks
 language plpgsql

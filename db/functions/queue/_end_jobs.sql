@@ -1,7 +1,9 @@
--- The end of jobs, whoever ends them: state, details, what follows from a success, and the step's counters, in lock order.
+-- The end of jobs, whoever ends them: state, details, what follows from a success, and the step's counters, in lock order. Where
+-- several chunks end as one, p_chunk_ids are those that hold the jobs.
 
 create or replace function headgate._end_jobs(
     p_chunk headgate.chunks,
+    p_chunk_ids bigint[],
     p_operation headgate.operations,
     p_jobs headgate.job_fate[],
     p_tally headgate.job_tally,
@@ -18,7 +20,7 @@ begin
         return;
     end if;
 
-    perform headgate._settle_state(p_chunk, p_operation, p_jobs, p_now);
+    perform headgate._settle_state(p_chunk, p_chunk_ids, p_operation, p_jobs, p_now);
     if p_tally.succeeded > 0 then
         perform headgate._wake_dependents(p_operation, p_jobs, p_now);
     end if;
@@ -39,6 +41,7 @@ $func$;
 -- A success or a skip clears what was due, unless somebody has asked for it again since it was planned.
 create or replace function headgate._settle_state(
     p_chunk headgate.chunks,
+    p_chunk_ids bigint[],
     p_operation headgate.operations,
     p_jobs headgate.job_fate[],
     p_now timestamptz
@@ -101,7 +104,7 @@ begin
     where s.operation_id = p_chunk.operation_id
         and s.asset_id = any (p_chunk.asset_ids)
         and s.asset_id = j.asset_id
-        and s.chunk_id = p_chunk.chunk_id;
+        and s.chunk_id = any (p_chunk_ids);
 end;
 $func$;
 

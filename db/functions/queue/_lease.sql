@@ -16,6 +16,7 @@ declare
     v_chunk headgate.chunks;
     v_operation headgate.operations;
     v_window record;
+    v_execution_id bigint;
     v_run record;
     v_requests record;
 begin
@@ -35,12 +36,19 @@ begin
             and o.operation_id = coalesce(c.call_operation_id, c.operation_id)
         returning c.*
     loop
-        select * into v_operation from headgate.operations as o where o.operation_id = coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
-        select p.name as pipeline, e.run_id, e.params
-        into v_run
-        from headgate.process_executions as e
-        join headgate.pipelines as p using (pipeline_id)
-        where e.execution_id = v_chunk.execution_id;
+        if coalesce(v_chunk.call_operation_id, v_chunk.operation_id) is distinct from v_operation.operation_id then
+            select * into v_operation
+            from headgate.operations as o
+            where o.operation_id = coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
+        end if;
+        if v_chunk.execution_id is distinct from v_execution_id then
+            select p.name as pipeline, e.run_id, e.params
+            into v_run
+            from headgate.process_executions as e
+            join headgate.pipelines as p using (pipeline_id)
+            where e.execution_id = v_chunk.execution_id;
+            v_execution_id := v_chunk.execution_id;
+        end if;
         select * into v_requests from headgate._requests(v_chunk, v_operation, v_run.params);
         if v_operation.lease <> interval '300 seconds' then
             perform pgmq.set_vt(v_chunk.queue, v_chunk.msg_id, v_chunk.leased_until);
@@ -56,6 +64,7 @@ begin
                     headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now)
                 )
                 when v_operation.handler is not null then headgate._handling(v_chunk, v_operation, p_now)
+                when not headgate._is_idle(v_operation) then '{}'
             end,
             v_operation.handler, v_chunk.asset_ids, v_requests.assets, v_requests.urls, v_requests.bodies,
             v_chunk.attempt, null

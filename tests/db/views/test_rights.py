@@ -21,7 +21,17 @@ FUNCTIONS: LiteralString = """
     from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
     where n.nspname in ('headgate', 'equities')
 """
-RUNNERS = {"claim_jobs", "complete_jobs", "extend_leases", "release_jobs", "lose_lease", "clock"}
+RUNNERS = {
+    *(
+        "claim_jobs",
+        "complete_jobs",
+        "complete_chunks",
+        "extend_leases",
+        "release_jobs",
+        "lose_lease",
+    ),
+    "clock",
+}
 RUNNERS |= {"applied_files"}
 HANDLERS_INPUTS: LiteralString = """
     select distinct split_part(input_function, '.', 2) as name from headgate.operations
