@@ -317,7 +317,10 @@ CREATE FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p
         left join stored as t using (asset_id, date)
         left join anchors as a on a.asset_id = b.asset_id
         cross join lateral (
-            select equities._unit_fault(b.asset_id, b.close, b.date, coalesce(t.close, a.close), coalesce(t.date, a.date)) as fault
+            select case
+                when equities._is_other_unit(b.close, coalesce(t.close, a.close))
+                    then equities._unit_fault(b.asset_id, b.close, b.date, coalesce(t.close, a.close), coalesce(t.date, a.date))
+            end as fault
         ) as u
         where t.asset_id is null
             or not b.is_sound
@@ -714,6 +717,25 @@ ALTER FUNCTION equities._is_odd(p_payload text) OWNER TO headgate_plan_equities;
 --
 
 COMMENT ON FUNCTION equities._is_odd(p_payload text) IS 'True: the answer cannot be read as it is, or holds a date twice.';
+
+--
+-- Name: _is_other_unit(double precision, double precision); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._is_other_unit(p_close double precision, p_close_before double precision) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select p_close not between p_close_before / 80 and p_close_before * 80
+        and p_close between p_close_before / 125 and p_close_before * 125;
+$$;
+
+ALTER FUNCTION equities._is_other_unit(p_close double precision, p_close_before double precision) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _is_other_unit(p_close double precision, p_close_before double precision); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._is_other_unit(p_close double precision, p_close_before double precision) IS 'True where a price is about a hundred times, or a hundredth of, the one before.';
 
 --
 -- Name: _is_readjusted(double precision, double precision, double precision, double precision); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -2627,10 +2649,9 @@ COMMENT ON FUNCTION equities._told_actions(p_asset_ids bigint[], p_payloads text
 
 CREATE FUNCTION equities._unit_fault(p_asset_id bigint, p_close double precision, p_date date, p_close_before double precision, p_date_before date) RETURNS text
     LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select case
-        when p_close between p_close_before / 80 and p_close_before * 80 or p_close_before is null or p_close is null then null
-        when p_close not between p_close_before / 125 and p_close_before * 125 then null
         when exists (
             select
             from equities.corporate_actions as c
@@ -2649,7 +2670,7 @@ ALTER FUNCTION equities._unit_fault(p_asset_id bigint, p_close double precision,
 -- Name: FUNCTION _unit_fault(p_asset_id bigint, p_close double precision, p_date date, p_close_before double precision, p_date_before date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._unit_fault(p_asset_id bigint, p_close double precision, p_date date, p_close_before double precision, p_date_before date) IS 'What is wrong with a price that is a hundred times, or a hundredth of, the one before: pence against pounds.';
+COMMENT ON FUNCTION equities._unit_fault(p_asset_id bigint, p_close double precision, p_date date, p_close_before double precision, p_date_before date) IS 'What is wrong with a price of another unit than the one before, where no split explains it: pence against pounds.';
 
 --
 -- Name: _wanted_pairs(); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -7119,7 +7140,7 @@ COMMENT ON COLUMN headgate.asset_processing_state.bulk_missed_at IS 'A call for 
 --
 
 CREATE FUNCTION headgate._due_because(p_operation headgate.operations, p_state headgate.asset_processing_state) RETURNS text
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE sql STABLE
     AS $$
     select case
         when p_state.reprocess_requested_at > coalesce(p_state.succeeded_at, '-infinity') then 'asked for again'
@@ -8919,6 +8940,7 @@ ALTER FUNCTION headgate._is_selected(p_execution headgate.process_executions, p_
 
 CREATE FUNCTION headgate._is_shut(p_operation_id bigint, p_now timestamp with time zone) RETURNS boolean
     LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select exists (
         select
@@ -21562,6 +21584,12 @@ REVOKE ALL ON FUNCTION equities._held_groups() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION equities._is_odd(p_payload text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _is_other_unit(p_close double precision, p_close_before double precision); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._is_other_unit(p_close double precision, p_close_before double precision) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_readjusted(p_close double precision, p_adjusted_close double precision, p_new_close double precision, p_new_adjusted_close double precision); Type: ACL; Schema: equities; Owner: headgate_plan_equities

@@ -239,7 +239,7 @@ create or replace function headgate._due_because(
 )
 returns text
 language sql
-immutable
+stable
 as $func$
     select case
         when p_state.reprocess_requested_at > coalesce(p_state.succeeded_at, '-infinity') then 'asked for again'

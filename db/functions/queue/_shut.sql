@@ -113,7 +113,7 @@ as $func$
         or headgate._is_shut(a.operation_id, p_now);
 $func$;
 
--- May an operation not be called now, although its provider may? Its breaker is open, or its probe is out. Meant to inline.
+-- May an operation not be called now, although its provider may? Its breaker is open, or its probe is out.
 create or replace function headgate._is_shut(
     p_operation_id bigint,
     p_now timestamptz
@@ -121,6 +121,7 @@ create or replace function headgate._is_shut(
 returns boolean
 language sql
 stable
+set search_path = pg_catalog, pg_temp
 as $func$
     select exists (
         select

@@ -88,7 +88,10 @@ as $func$
         left join stored as t using (asset_id, date)
         left join anchors as a on a.asset_id = b.asset_id
         cross join lateral (
-            select equities._unit_fault(b.asset_id, b.close, b.date, coalesce(t.close, a.close), coalesce(t.date, a.date)) as fault
+            select case
+                when equities._is_other_unit(b.close, coalesce(t.close, a.close))
+                    then equities._unit_fault(b.asset_id, b.close, b.date, coalesce(t.close, a.close), coalesce(t.date, a.date))
+            end as fault
         ) as u
         where t.asset_id is null
             or not b.is_sound
@@ -157,7 +160,22 @@ $func$;
 comment on function equities._bar_changes(bigint[], text[], timestamptz, boolean) is
     'What the bars of many answers change, and what is to be said of each answer; raises when one cannot be read.';
 
--- A hundredfold price without a split is another unit: pence for pounds, or the other way round. Meant to inline.
+-- Asked of every bar, so the question is split: a cheap no, and a look at the splits for the rest. Meant to inline (no pinned path).
+create or replace function equities._is_other_unit(
+    p_close double precision,
+    p_close_before double precision
+)
+returns boolean
+language sql
+immutable
+as $func$
+    select p_close not between p_close_before / 80 and p_close_before * 80
+        and p_close between p_close_before / 125 and p_close_before * 125;
+$func$;
+
+comment on function equities._is_other_unit(double precision, double precision) is
+    'True where a price is about a hundred times, or a hundredth of, the one before.';
+
 create or replace function equities._unit_fault(
     p_asset_id bigint,
     p_close double precision,
@@ -168,10 +186,9 @@ create or replace function equities._unit_fault(
 returns text
 language sql
 stable
+set search_path = pg_catalog, pg_temp
 as $func$
     select case
-        when p_close between p_close_before / 80 and p_close_before * 80 or p_close_before is null or p_close is null then null
-        when p_close not between p_close_before / 125 and p_close_before * 125 then null
         when exists (
             select
             from equities.corporate_actions as c
@@ -185,7 +202,7 @@ as $func$
 $func$;
 
 comment on function equities._unit_fault(bigint, double precision, date, double precision, date) is
-    'What is wrong with a price that is a hundred times, or a hundredth of, the one before: pence against pounds.';
+    'What is wrong with a price of another unit than the one before, where no split explains it: pence against pounds.';
 
 -- Both ratios are of rounded prices, so small ones differ a little without meaning it. Meant to inline (no pinned path).
 create or replace function equities._is_readjusted(
