@@ -39,6 +39,44 @@ def test_what_was_ruined_is_found_and_mended(headgate, database, ruin):
     assert not any(x["is_fixable"] for x in json.loads(after.stdout))
 
 
+HUNDRED_THOUSAND_TRANSACTIONS = """
+do $$
+begin
+    create temp table done (n integer) on commit drop;
+    for i in 1..100001 loop
+        begin
+            insert into done values (i);
+        exception
+            when division_by_zero then null;  -- the block is a transaction with a number of its own
+        end;
+    end loop;
+end;
+$$
+"""
+
+
+def test_a_snapshot_that_pins_the_horizon_is_told_until_it_is_gone(headgate, database):
+    with (
+        connect(database, "somebody's notebook", autocommit=False) as forgotten,
+        connect(database, "test") as connection,
+    ):
+        forgotten.execute("set transaction isolation level repeatable read")
+        forgotten.execute("select 1")
+        connection.execute(HUNDRED_THOUSAND_TRANSACTIONS)
+        during = told(headgate("doctor", "--json", settings=database).stdout)
+        forgotten.rollback()
+        after = told(headgate("doctor", "--json", settings=database).stdout)
+
+    assert during["database oldest_xmin_transactions"]["verdict"] == "warn"
+    assert "pg_stat_activity" in during["database oldest_xmin_transactions"]["advice"]
+    assert "database oldest_xmin_transactions" not in after
+
+
+def told(printed: str) -> dict[str, dict[str, str]]:
+    """Return what a doctor says, by what it looked at."""
+    return {x["check"]: x for x in json.loads(printed)}
+
+
 @pytest.mark.parametrize(("ahead", "verdict"), [(0, "ok"), (60, "warn"), (-60, "warn")])
 def test_a_clock_that_differs_from_the_server_s_is_told(database, monkeypatch, ahead, verdict):
     monkeypatch.setattr("runner.commands.doctor.time.time", lambda now=time.time: now() + ahead)
