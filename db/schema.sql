@@ -5143,6 +5143,38 @@ $$;
 ALTER FUNCTION headgate._breaker_reason(p_operation_id bigint) OWNER TO headgate_owner;
 
 --
+-- Name: _broken_calls(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._broken_calls(p_at timestamp with time zone) RETURNS TABLE(operation_id bigint, call_operation_id bigint, because text)
+    LANGUAGE sql STABLE ROWS 1
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        o.operation_id,
+        a.operation_id,
+        format(
+            'one by one, because %s %s until %s',
+            a.name, case when k.closed_until > p_at then 'is closed' else 'failed' end, k.closed_until at time zone 'UTC'
+        )
+    from headgate.operation_gates as k
+    join headgate.operations as a using (operation_id)
+    join headgate.operations as o on o.operation_id = a.alternative_of_operation_id
+    join headgate.providers as p on p.provider_id = a.provider_id
+    join headgate.provider_gates as g on g.provider_id = a.provider_id
+    where coalesce(o.path, o.handler, o.ingest_function) is not null
+        and (
+            k.closed_until > p_at + o.patience
+            or k.opened > 0
+            and g.opened = 0
+            and k.closed_until > p_at - interval '1 day'
+            and p.breaker_cooldown * power(2, least(10, k.opened)) > o.patience
+        );
+$$;
+
+ALTER FUNCTION headgate._broken_calls(p_at timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: providers; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6749,7 +6781,7 @@ CREATE FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at time
 begin
     return query
     with need as materialized (
-        select n.* from headgate._needs(p_pipeline_id, p_params, p_step) as n
+        select n.* from headgate._needs(p_pipeline_id, p_params, p_step, p_at) as n
     ),
     budget as materialized (
         select b.* from headgate._budgets(p_pipeline_id, p_params, p_at, p_quota, p_used) as b
@@ -7430,9 +7462,10 @@ begin
         select p.*
         from headgate.providers as p
         where p.provider_id in (
-            select o.provider_id
+            select c.provider_id
             from headgate.pipeline_steps as s
             join headgate.operations as o on o.name = any (s.operations)
+            join headgate.operations as c on o.operation_id in (c.operation_id, c.alternative_of_operation_id)
             where s.pipeline_id = p_execution.pipeline_id
                 and (p_step is null or s.step = p_step)
         )
@@ -7806,7 +7839,7 @@ begin
         p.group_key,
         o.name,
         case when p.is_granted then 'run' else 'defer' end,
-        headgate._sentence(o, s, p.is_granted, p.reason, p.run_at),
+        headgate._sentence(o, s, p.is_granted, p.reason, w.meaning, p.run_at) || coalesce('; ' || b.because, ''),
         jsonb_strip_nulls(jsonb_build_object(
             'due_since', s.next_due_at,
             'watermark', headgate._request_time(s.watermark),
@@ -7846,6 +7879,12 @@ begin
     left join headgate.operation_gates as h
         on h.closed_until > p_at
         and h.operation_id = case when p.cover_no is not null then p.call_operation_id else p.operation_id end
+    left join headgate.v_refusals as w on w.reason = p.reason
+    left join headgate._broken_calls(p_at) as b
+        on b.operation_id = p.operation_id
+        and p.cover_no is null
+        and headgate._missing_from(s) is not null
+        and exists (select from headgate._needs(p_pipeline_id, p_params) as n where n.call_operation_id = b.call_operation_id)
     left join last_out as l on l.operation_id = p.operation_id and l.calendar = a.calendar
     where p_assets is null
         or p.asset_id = any (p_assets);
@@ -8051,7 +8090,7 @@ declare
     v_done jsonb;
 begin
     with need as materialized (
-        select n.* from headgate._needs(p_pipeline_id, p_params) as n
+        select n.* from headgate._needs(p_pipeline_id, p_params, null, p_at) as n
     ),
     bundle as materialized (
         select
@@ -9703,10 +9742,10 @@ $$;
 ALTER FUNCTION headgate._names(p_names text[]) OWNER TO headgate_owner;
 
 --
--- Name: _needs(bigint, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _needs(bigint, jsonb, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step text DEFAULT NULL::text) RETURNS TABLE(operation_id bigint, provider_id bigint, units integer, bundle integer, is_alone boolean, max_assets integer, chunk_size integer, patience interval, due_rule text, weight_power double precision, staleness_per_day double precision, is_backfill boolean, call_operation_id bigint, call_provider_id bigint, call_units integer, most_calls integer, page_size integer, call_units_per_asset integer, is_callable boolean, is_first boolean)
+CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step text DEFAULT NULL::text, p_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(operation_id bigint, provider_id bigint, units integer, bundle integer, is_alone boolean, max_assets integer, chunk_size integer, patience interval, due_rule text, weight_power double precision, staleness_per_day double precision, is_backfill boolean, call_operation_id bigint, call_provider_id bigint, call_units integer, most_calls integer, page_size integer, call_units_per_asset integer, is_callable boolean, is_first boolean)
     LANGUAGE sql STABLE ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -9737,7 +9776,8 @@ CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step tex
     left join headgate.quota_shares as q
         on q.provider_id = o.provider_id and q.pipeline_id = p_pipeline_id
     left join lateral (
-        -- A call for the group that the account may make, unless the question is what would be without.
+        -- A call for the group that the account may make and that is not broken at the moment (null: whenever), unless the question is
+        -- what would be without.
         select
             a.operation_id, a.provider_id, a.units, greatest(1, least(1000, p.requests_per_minute / 4)) as most_calls,
             a.page_size, a.units_per_asset
@@ -9746,13 +9786,14 @@ CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step tex
         where a.alternative_of_operation_id = o.operation_id
             and (o.due_rule = 'session' or a.page_size is not null)
             and (a.feature is null or a.feature = any (p.features))
+            and not exists (select from headgate._broken_calls(p_at) as k where k.call_operation_id = a.operation_id)
             and coalesce(p_params #>> '{?,alternatives}', 'true') = 'true'
         order by a.units, a.operation_id
         limit 1
     ) as b on true;
 $$;
 
-ALTER FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step text, p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _next_due_at(headgate.operations, bigint, text, timestamp with time zone, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10778,7 +10819,7 @@ CREATE FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timest
 begin
     return query
     with need as materialized (
-        select n.* from headgate._needs(p_pipeline_id, p_params, p_step) as n
+        select n.* from headgate._needs(p_pipeline_id, p_params, p_step, p_at) as n
     ),
     pair as materialized (
         -- Waiting counts in whole minutes: what became due together is alike.
@@ -11214,25 +11255,6 @@ CREATE FUNCTION headgate._refusal(p_field text, p_code text) RETURNS text
 $$;
 
 ALTER FUNCTION headgate._refusal(p_field text, p_code text) OWNER TO headgate_owner;
-
---
--- Name: _refused_because(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._refused_because(p_reason text) RETURNS text
-    LANGUAGE sql IMMUTABLE
-    AS $$
-    select case
-        when p_reason = 'quota' then 'the units left end before its rank'
-        when p_reason = 'share' then 'its pipeline''s share of the window ends before its rank'
-        when p_reason = 'reserve' then 'a backfill, which leaves units for what is due later'
-        when p_reason = 'max_assets' then 'the run''s ceiling of assets is reached'
-        when p_reason = 'breaker' then 'its breaker is open'
-        when p_reason = 'closed' then 'its provider is closed'
-    end;
-$$;
-
-ALTER FUNCTION headgate._refused_because(p_reason text) OWNER TO headgate_owner;
 
 --
 -- Name: _render(text, headgate.assets, headgate.asset_processing_state, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12081,10 +12103,10 @@ $$;
 ALTER FUNCTION headgate._send_step(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _sentence(headgate.operations, headgate.asset_processing_state, boolean, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _sentence(headgate.operations, headgate.asset_processing_state, boolean, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_refusal text, p_run_at timestamp with time zone) RETURNS text
+CREATE FUNCTION headgate._sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_refusal text, p_meaning text, p_run_at timestamp with time zone) RETURNS text
     LANGUAGE sql STABLE
     AS $$
     select headgate._due_because(p_operation, p_state)
@@ -12095,13 +12117,13 @@ CREATE FUNCTION headgate._sentence(p_operation headgate.operations, p_state head
         end
         || case
             when p_is_granted then ''
-            when p_refusal = 'max_assets' then '; ' || headgate._refused_because(p_refusal)
-            else '; ' || headgate._refused_because(p_refusal)
+            when p_refusal = 'max_assets' then '; ' || p_meaning
+            else '; ' || p_meaning
                 || case when p_refusal in ('closed', 'breaker') then ' until ' else ': earliest ' end || (p_run_at at time zone 'UTC')
         end;
 $$;
 
-ALTER FUNCTION headgate._sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_refusal text, p_run_at timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_refusal text, p_meaning text, p_run_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _session_due_at(bigint, text, timestamp with time zone, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14735,7 +14757,7 @@ begin
             case when p.is_granted then 'run' when p.asset_id is not null then 'defer' else 'skip' end as decision,
             case
                 when p.is_granted then headgate._due_because(o, s)
-                when p.asset_id is not null then headgate._refused_because(p.reason)
+                when p.asset_id is not null then w.meaning
                 else headgate._skipped_because(a.is_active, s, o, v_at)
             end as reason,
             p.units,
@@ -14745,6 +14767,7 @@ begin
         join headgate.operations as o using (operation_id)
         join headgate.assets as a using (asset_id)
         left join plan as p on p.operation_id = s.operation_id and p.asset_id = s.asset_id
+        left join headgate.v_refusals as w on w.reason = p.reason
         where c.is_whole
             or a.group_key = any (c.group_keys)
     )
@@ -19779,6 +19802,35 @@ COMMENT ON COLUMN headgate.v_database_health.threshold IS 'How much it may be.';
 COMMENT ON COLUMN headgate.v_database_health.verdict IS 'ok, warn above the threshold, unknown where the owner may not see it.';
 
 --
+-- Name: v_refusals; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_refusals AS
+ SELECT reason,
+    meaning
+   FROM ( VALUES ('quota'::text,'the window''s units end before its rank'::text), ('share'::text,'its pipeline''s share of the window ends before its rank'::text), ('reserve'::text,'a backfill, which leaves units for what is due later'::text), ('max_assets'::text,'the run''s own ceiling of assets is reached'::text), ('breaker'::text,'its breaker is open'::text), ('closed'::text,'its provider is closed'::text)) r(reason, meaning);
+
+ALTER VIEW headgate.v_refusals OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_refusals; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_refusals IS 'The reasons for which the planner puts off what is due, in words.';
+
+--
+-- Name: COLUMN v_refusals.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_refusals.reason IS 'quota, share, reserve, max_assets, breaker or closed.';
+
+--
+-- Name: COLUMN v_refusals.meaning; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_refusals.meaning IS 'The reason in words.';
+
+--
 -- Name: v_deferrals; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
@@ -19788,25 +19840,18 @@ CREATE VIEW headgate.v_deferrals AS
     o.name AS operation,
     d.group_key,
     d.reason,
-        CASE d.reason
-            WHEN 'quota'::text THEN 'the window''s units end before its rank'::text
-            WHEN 'share'::text THEN 'its pipeline''s share of the window ends before its rank'::text
-            WHEN 'reserve'::text THEN 'a backfill, which leaves units for what is due later'::text
-            WHEN 'max_assets'::text THEN 'the run''s own ceiling of assets is reached'::text
-            WHEN 'breaker'::text THEN 'the operation''s breaker is open for longer than its patience'::text
-            WHEN 'closed'::text THEN 'the provider is closed for longer than its patience'::text
-            ELSE d.reason
-        END AS meaning,
+    COALESCE(r.meaning, d.reason) AS meaning,
     cardinality(d.asset_ids) AS assets,
     d.units,
     d.asset_ids,
     d.evidence,
     e.started_at,
     d.deferred_at
-   FROM (((headgate.planner_deferrals d
+   FROM ((((headgate.planner_deferrals d
      JOIN headgate.process_executions e USING (execution_id))
      JOIN headgate.pipelines p USING (pipeline_id))
-     JOIN headgate.operations o USING (operation_id));
+     JOIN headgate.operations o USING (operation_id))
+     LEFT JOIN headgate.v_refusals r USING (reason));
 
 ALTER VIEW headgate.v_deferrals OWNER TO headgate_owner;
 
@@ -22020,6 +22065,12 @@ REVOKE ALL ON FUNCTION headgate._books(p_now timestamp with time zone) FROM PUBL
 REVOKE ALL ON FUNCTION headgate._breaker_reason(p_operation_id bigint) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _broken_calls(p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._broken_calls(p_at timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT closed_until timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -22608,10 +22659,10 @@ REVOKE ALL ON FUNCTION headgate._move_units(p_provider_id bigint, p_opened_at ti
 REVOKE ALL ON FUNCTION headgate._names(p_names text[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _needs(p_pipeline_id bigint, p_params jsonb, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _needs(p_pipeline_id bigint, p_params jsonb, p_step text, p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step text, p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -22872,12 +22923,6 @@ REVOKE ALL ON FUNCTION headgate._refit_window(p_provider text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._refusal(p_field text, p_code text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _refused_because(p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._refused_because(p_reason text) FROM PUBLIC;
-
---
 -- Name: FUNCTION _render(p_template text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -23016,10 +23061,10 @@ REVOKE ALL ON FUNCTION headgate._send_chunks(p_chunk_ids bigint[], p_now timesta
 REVOKE ALL ON FUNCTION headgate._send_step(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_refusal text, p_run_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_refusal text, p_meaning text, p_run_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_refusal text, p_run_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_refusal text, p_meaning text, p_run_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -23962,6 +24007,15 @@ GRANT SELECT ON TABLE headgate.v_database_health TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_database_health TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_maintenance;
+
+--
+-- Name: TABLE v_refusals; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_refusals TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_refusals TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_refusals TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_refusals TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_deferrals; Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -9,15 +9,7 @@ select
     o.name as operation,
     d.group_key,
     d.reason,
-    case d.reason
-        when 'quota' then 'the window''s units end before its rank'
-        when 'share' then 'its pipeline''s share of the window ends before its rank'
-        when 'reserve' then 'a backfill, which leaves units for what is due later'
-        when 'max_assets' then 'the run''s own ceiling of assets is reached'
-        when 'breaker' then 'the operation''s breaker is open for longer than its patience'
-        when 'closed' then 'the provider is closed for longer than its patience'
-        else d.reason
-    end as meaning,
+    coalesce(r.meaning, d.reason) as meaning,
     cardinality(d.asset_ids) as assets,
     d.units,
     d.asset_ids,
@@ -27,7 +19,8 @@ select
 from headgate.planner_deferrals as d
 join headgate.process_executions as e using (execution_id)
 join headgate.pipelines as p using (pipeline_id)
-join headgate.operations as o using (operation_id);
+join headgate.operations as o using (operation_id)
+left join headgate.v_refusals as r using (reason);
 
 comment on view headgate.v_deferrals is
     'What was due in an execution and was not planned, per operation, group and reason.';

@@ -125,3 +125,102 @@ def test_what_the_window_cannot_pay_for_the_group_is_put_off(toy: Toy):
     rows = explained(toy, p_quota=4)
     assert {(x["decision"], x["rank"]) for x in rows} == {("defer", 1)}
     assert rows[0]["evidence"]["units_short"] == 1
+
+
+def gate(toy: Toy, **columns: object) -> None:
+    """Set how the breaker of the call for the group stands; its closing in minutes from now."""
+    toy.sql(
+        "insert into headgate.operation_gates as k (operation_id, closed_until, opened)"
+        " select o.operation_id, %(now)s::timestamptz + make_interval(mins => %(minutes)s), %(opened)s"
+        " from headgate.operations as o where o.name = 'update_all'"
+        " on conflict (operation_id) do update"
+        " set closed_until = excluded.closed_until, opened = excluded.opened",
+        now=toy.now,
+        **columns,
+    )
+
+
+def test_a_call_that_is_closed_beyond_patience_is_not_waited_for(toy: Toy):
+    arrange(toy)
+    loaded(toy, 12, "W", "2024-03-01")
+
+    gate(toy, minutes=5, opened=1)
+    assert {x["evidence"]["served_by"] for x in explained(toy)} == {"update_all"}
+    gate(toy, minutes=60, opened=1)
+    rows = explained(toy)
+    assert [x["units"] for x in rows] == [1] * 12
+    assert {x["reason"] for x in rows} == {
+        "a session has closed since 2024-03-01;"
+        " one by one, because update_all is closed until 2024-03-05 13:00:00"
+    }
+    assert work_off(toy, "r1") == {"update": 12}
+
+
+def test_without_units_for_all_the_first_are_asked_for_one_by_one(toy: Toy):
+    arrange(toy)
+    loaded(toy, 12, "W", "2024-03-01")
+    gate(toy, minutes=60, opened=1)
+    toy.provider(quota=7)
+
+    assert [x["decision"] for x in explained(toy)] == ["run"] * 7 + ["defer"] * 5
+    assert work_off(toy, "r1") == {"update": 7}
+
+
+def test_a_call_that_cannot_be_replaced_is_waited_for(toy: Toy):
+    arrange(toy)
+    loaded(toy, 12, "W", "2024-03-01")
+    toy.tune("update", path=None, query={}, units=0, ingest_function=None)
+    gate(toy, minutes=60, opened=1)
+
+    assert {x["decision"] for x in explained(toy)} == {"defer"}
+
+
+def test_a_call_that_keeps_failing_is_left_alone_for_a_day_while_its_provider_answers(toy: Toy):
+    arrange(toy)
+    loaded(toy, 12, "W", "2024-03-01")
+    gate(toy, minutes=-60, opened=2)
+    assert {x["evidence"]["served_by"] for x in explained(toy)} == {"update_all"}, "asked in time"
+
+    gate(toy, minutes=-60, opened=5)
+    (reason,) = {x["reason"] for x in explained(toy)}
+    assert reason.endswith("one by one, because update_all failed until 2024-03-05 11:00:00")
+    toy.sql("update headgate.provider_gates set opened = 1")
+    assert {x["evidence"]["served_by"] for x in explained(toy)} == {"update_all"}, "it is away"
+    toy.sql("update headgate.provider_gates set opened = 0")
+    gate(toy, minutes=-24 * 60, opened=5)
+    assert {x["evidence"]["served_by"] for x in explained(toy)} == {"update_all"}, "tried again"
+
+
+def test_what_a_broken_call_left_the_next_run_asks_for_one_by_one(toy: Toy):
+    arrange(toy)
+    books = loaded(toy, 12, "W", "2024-03-01")
+    others = toy.add(60, "A")
+    toy.tune("look", chunk_size=1)
+    toy.begin("west", pipeline="library")
+    toy.begin("a", run="r2")
+    for _ in range(40):
+        for chunk in toy.claim(chunks=2):
+            if chunk["operation"] == "update_all":
+                toy.complete(chunk, "retry", blame="provider")
+            else:
+                toy.complete(chunk)
+        toy.later(minutes=1)
+    assert toy.endings() == {"deferred": 12, "success": len(others)}
+    toy.finish("r1", "library")
+
+    assert work_off(toy, "r3") == {"update": 12}
+    assert {str(toy.state(x, "update")["watermark"].date()) for x in books} == {"2024-03-04"}
+
+
+def test_units_of_a_call_to_another_provider_are_reserved_there(toy: Toy):
+    arrange(toy)
+    loaded(toy, 12, "W", "2024-03-01")
+    toy.provider("side", quota=20)
+    toy.sql(
+        "update headgate.operations as o set provider_id = p.provider_id"
+        " from headgate.providers as p where p.name = 'side' and o.name = 'update_all'"
+    )
+
+    toy.begin("west", pipeline="library")
+    windows = toy.sql("select provider, reserved from headgate.v_quota where reserved > 0")
+    assert windows == [{"provider": "side", "reserved": 5}]

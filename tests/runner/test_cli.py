@@ -262,7 +262,7 @@ def test_explain_tells_what_the_quota_carries_and_when_the_rest_can_run(run, dat
     ]
     (waits,) = [x for x in found["reasons"] if x["decision"] == "defer"]
     assert (waits["reason"], waits["earliest"]) == (
-        "the units left end before its rank",
+        "the window's units end before its rank",
         quota["until"],
     )
     assert shown.index("decision") < shown.index("after_the_run") < shown.index("group_key")
@@ -296,7 +296,7 @@ def test_explain_tells_an_asset_s_full_story(run, database, plan):
     both = run("explain", "small_shop", "--asset", "T0", "--asset", "T1", settings=database).out
 
     assert "T0: group=G" in done
-    assert "look_shop: defer, never done; the units left end before its rank" in done
+    assert "look_shop: defer, never done; the window's units end before its rank" in done
     assert "last error" in done
     assert "it is broken" in done.partition("last decisions:")[2]
     (story,) = json.loads(waits)["assets"]

@@ -29,7 +29,7 @@ as $func$
 begin
     return query
     with need as materialized (
-        select n.* from headgate._needs(p_pipeline_id, p_params, p_step) as n
+        select n.* from headgate._needs(p_pipeline_id, p_params, p_step, p_at) as n
     ),
     budget as materialized (
         select b.* from headgate._budgets(p_pipeline_id, p_params, p_at, p_quota, p_used) as b

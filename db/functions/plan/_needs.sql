@@ -3,7 +3,8 @@
 create or replace function headgate._needs(
     p_pipeline_id bigint,
     p_params jsonb,
-    p_step text default null
+    p_step text default null,
+    p_at timestamptz default null
 )
 returns table (
     operation_id bigint, provider_id bigint, units integer, bundle integer, is_alone boolean, max_assets integer,
@@ -44,7 +45,8 @@ as $func$
     left join headgate.quota_shares as q
         on q.provider_id = o.provider_id and q.pipeline_id = p_pipeline_id
     left join lateral (
-        -- A call for the group that the account may make, unless the question is what would be without.
+        -- A call for the group that the account may make and that is not broken at the moment (null: whenever), unless the question is
+        -- what would be without.
         select
             a.operation_id, a.provider_id, a.units, greatest(1, least(1000, p.requests_per_minute / 4)) as most_calls,
             a.page_size, a.units_per_asset
@@ -53,10 +55,43 @@ as $func$
         where a.alternative_of_operation_id = o.operation_id
             and (o.due_rule = 'session' or a.page_size is not null)
             and (a.feature is null or a.feature = any (p.features))
+            and not exists (select from headgate._broken_calls(p_at) as k where k.call_operation_id = a.operation_id)
             and coalesce(p_params #>> '{?,alternatives}', 'true') = 'true'
         order by a.units, a.operation_id
         limit 1
     ) as b on true;
+$func$;
+
+-- Calls for a group that are not to be made at a moment although each asset can be asked for alone: one that is closed for longer
+-- than the need's patience; and for a day one whose breaker opened so often that its next failure would close it for so long,
+-- while its provider answers others.
+create or replace function headgate._broken_calls(p_at timestamptz)
+returns table (operation_id bigint, call_operation_id bigint, because text)
+language sql
+stable
+rows 1
+set search_path = pg_catalog, pg_temp
+as $func$
+    select
+        o.operation_id,
+        a.operation_id,
+        format(
+            'one by one, because %s %s until %s',
+            a.name, case when k.closed_until > p_at then 'is closed' else 'failed' end, k.closed_until at time zone 'UTC'
+        )
+    from headgate.operation_gates as k
+    join headgate.operations as a using (operation_id)
+    join headgate.operations as o on o.operation_id = a.alternative_of_operation_id
+    join headgate.providers as p on p.provider_id = a.provider_id
+    join headgate.provider_gates as g on g.provider_id = a.provider_id
+    where coalesce(o.path, o.handler, o.ingest_function) is not null
+        and (
+            k.closed_until > p_at + o.patience
+            or k.opened > 0
+            and g.opened = 0
+            and k.closed_until > p_at - interval '1 day'
+            and p.breaker_cooldown * power(2, least(10, k.opened)) > o.patience
+        );
 $func$;
 
 -- What each provider still allows the run, and what of it the backfill may take.

@@ -45,7 +45,7 @@ as $func$
 begin
     return query
     with need as materialized (
-        select n.* from headgate._needs(p_pipeline_id, p_params, p_step) as n
+        select n.* from headgate._needs(p_pipeline_id, p_params, p_step, p_at) as n
     ),
     pair as materialized (
         -- Waiting counts in whole minutes: what became due together is alike.

@@ -81,9 +81,10 @@ begin
         select p.*
         from headgate.providers as p
         where p.provider_id in (
-            select o.provider_id
+            select c.provider_id
             from headgate.pipeline_steps as s
             join headgate.operations as o on o.name = any (s.operations)
+            join headgate.operations as c on o.operation_id in (c.operation_id, c.alternative_of_operation_id)
             where s.pipeline_id = p_execution.pipeline_id
                 and (p_step is null or s.step = p_step)
         )

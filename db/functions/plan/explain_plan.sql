@@ -104,7 +104,7 @@ begin
         p.group_key,
         o.name,
         case when p.is_granted then 'run' else 'defer' end,
-        headgate._sentence(o, s, p.is_granted, p.reason, p.run_at),
+        headgate._sentence(o, s, p.is_granted, p.reason, w.meaning, p.run_at) || coalesce('; ' || b.because, ''),
         jsonb_strip_nulls(jsonb_build_object(
             'due_since', s.next_due_at,
             'watermark', headgate._request_time(s.watermark),
@@ -144,6 +144,12 @@ begin
     left join headgate.operation_gates as h
         on h.closed_until > p_at
         and h.operation_id = case when p.cover_no is not null then p.call_operation_id else p.operation_id end
+    left join headgate.v_refusals as w on w.reason = p.reason
+    left join headgate._broken_calls(p_at) as b
+        on b.operation_id = p.operation_id
+        and p.cover_no is null
+        and headgate._missing_from(s) is not null
+        and exists (select from headgate._needs(p_pipeline_id, p_params) as n where n.call_operation_id = b.call_operation_id)
     left join last_out as l on l.operation_id = p.operation_id and l.calendar = a.calendar
     where p_assets is null
         or p.asset_id = any (p_assets);
@@ -206,89 +212,4 @@ as $func$
             from headgate._candidates(p_pipeline_id, p_params, p_at) as d
             where d.asset_id = any (p_assets)
         );
-$func$;
-
--- What keeps a pair out of the plan, in a few words. Meant to inline (no pinned path): it is asked once per pair.
-create or replace function headgate._skipped_because(
-    p_is_active boolean,
-    p_state headgate.asset_processing_state,
-    p_operation headgate.operations,
-    p_at timestamptz
-)
-returns text
-language sql
-immutable
-as $func$
-    select case
-        when not p_is_active then 'the asset is not active'
-        when p_state.chunk_id is not null then 'held by a run'
-        when p_state.consecutive_failures >= 5 then 'left out after failures'
-        when p_state.next_due_at > p_at then 'not due yet'
-        when p_state.next_due_at is not null then 'outside the run''s parameters'
-        when p_operation.follows_operation_id is not null and p_state.succeeded_at is null then 'opens later'
-        when p_operation.due_rule = 'after' and p_state.succeeded_at is null then 'its inputs have not changed yet'
-        when p_operation.due_rule = 'after' then 'its inputs have not changed since'
-        else 'done'
-    end;
-$func$;
-
--- Why a pair is due. Meant to inline (no pinned path).
-create or replace function headgate._due_because(
-    p_operation headgate.operations,
-    p_state headgate.asset_processing_state
-)
-returns text
-language sql
-stable
-as $func$
-    select case
-        when p_state.reprocess_requested_at > coalesce(p_state.succeeded_at, '-infinity') then 'asked for again'
-        when p_state.succeeded_at is null and p_operation.follows_operation_id is null then 'never done'
-        when p_operation.due_rule = 'session' then 'a session has closed since'
-        when p_operation.due_rule = 'every' then 'older than ' || p_operation.due_every
-        when p_operation.due_rule = 'after' then 'its inputs have changed'
-        else 'due by its rule'
-    end;
-$func$;
-
--- Why a due pair has to wait. Meant to inline (no pinned path).
-create or replace function headgate._refused_because(p_reason text)
-returns text
-language sql
-immutable
-as $func$
-    select case
-        when p_reason = 'quota' then 'the units left end before its rank'
-        when p_reason = 'share' then 'its pipeline''s share of the window ends before its rank'
-        when p_reason = 'reserve' then 'a backfill, which leaves units for what is due later'
-        when p_reason = 'max_assets' then 'the run''s ceiling of assets is reached'
-        when p_reason = 'breaker' then 'its breaker is open'
-        when p_reason = 'closed' then 'its provider is closed'
-    end;
-$func$;
-
--- Both in a sentence. Meant to inline (no pinned path): it is asked once per pair.
-create or replace function headgate._sentence(
-    p_operation headgate.operations,
-    p_state headgate.asset_processing_state,
-    p_is_granted boolean,
-    p_refusal text,
-    p_run_at timestamptz
-)
-returns text
-language sql
-stable
-as $func$
-    select headgate._due_because(p_operation, p_state)
-        || case
-            when headgate._due_because(p_operation, p_state) = 'a session has closed since'
-                then ' ' || coalesce(headgate._request_time(p_state.watermark), 'the beginning')
-            else ''
-        end
-        || case
-            when p_is_granted then ''
-            when p_refusal = 'max_assets' then '; ' || headgate._refused_because(p_refusal)
-            else '; ' || headgate._refused_because(p_refusal)
-                || case when p_refusal in ('closed', 'breaker') then ' until ' else ': earliest ' end || (p_run_at at time zone 'UTC')
-        end;
 $func$;

@@ -45,7 +45,7 @@ begin
             case when p.is_granted then 'run' when p.asset_id is not null then 'defer' else 'skip' end as decision,
             case
                 when p.is_granted then headgate._due_because(o, s)
-                when p.asset_id is not null then headgate._refused_because(p.reason)
+                when p.asset_id is not null then w.meaning
                 else headgate._skipped_because(a.is_active, s, o, v_at)
             end as reason,
             p.units,
@@ -55,6 +55,7 @@ begin
         join headgate.operations as o using (operation_id)
         join headgate.assets as a using (asset_id)
         left join plan as p on p.operation_id = s.operation_id and p.asset_id = s.asset_id
+        left join headgate.v_refusals as w on w.reason = p.reason
         where c.is_whole
             or a.group_key = any (c.group_keys)
     )

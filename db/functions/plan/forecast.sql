@@ -177,7 +177,7 @@ declare
     v_done jsonb;
 begin
     with need as materialized (
-        select n.* from headgate._needs(p_pipeline_id, p_params) as n
+        select n.* from headgate._needs(p_pipeline_id, p_params, null, p_at) as n
     ),
     bundle as materialized (
         select

@@ -1,0 +1,18 @@
+-- Why what is due has to wait, in words: for explain_plan, v_deferrals and all who tell of them.
+
+drop view if exists headgate.v_refusals cascade;
+
+create view headgate.v_refusals as
+select r.reason, r.meaning
+from (values
+    ('quota', 'the window''s units end before its rank'),
+    ('share', 'its pipeline''s share of the window ends before its rank'),
+    ('reserve', 'a backfill, which leaves units for what is due later'),
+    ('max_assets', 'the run''s own ceiling of assets is reached'),
+    ('breaker', 'its breaker is open'),
+    ('closed', 'its provider is closed')
+) as r (reason, meaning);
+
+comment on view headgate.v_refusals is 'The reasons for which the planner puts off what is due, in words.';
+comment on column headgate.v_refusals.reason is 'quota, share, reserve, max_assets, breaker or closed.';
+comment on column headgate.v_refusals.meaning is 'The reason in words.';
