@@ -283,6 +283,9 @@ begin
             when s.reason in ('quota', 'share') then j.closes_at
             when s.reason = 'reserve' then coalesce(j.last_due_at, j.closes_at)
             when s.reason in ('closed', 'breaker') then j.shut_until
+            -- The next run's ceiling lets it in, if units are left for it.
+            when s.reason = 'max_assets' and j.units_before + j.base + j.units * (r.many + 1) > j.units_here and j.units > 0
+                then greatest(j.closes_at, j.shut_until)
             else greatest(p_at, j.shut_until)
         end,
         j.provider_id,

@@ -105,6 +105,18 @@ def test_a_rank_and_a_sentence_for_each(toy: Toy):
     assert rows[3]["run_at"] == toy.window_closes()
 
 
+def test_what_a_ceiling_keeps_out_waits_for_the_window_where_no_units_are_left_for_it(toy: Toy):
+    toy.provider(quota=33)
+    toy.add(4, "W", "books")
+
+    def earliest(max_new: int) -> list[Any]:
+        rows = explain(toy, p_params={"max_new": max_new})
+        return [x["run_at"] for x in rows if x["operation"] == "open" and x["decision"] == "defer"]
+
+    assert earliest(2) == [toy.now, toy.now]
+    assert earliest(3) == [toy.window_closes()]
+
+
 def test_what_a_bundle_is_short_of_is_said_of_each_of_its_parts(toy: Toy):
     toy.provider(quota=15)
     toy.add(2, "W", "books")
