@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from psycopg import sql
 
 from runner.database import connect, dsn_of
 from runner.migrate import migrate
+from runner.migrate_setup import database_exists
 from runner.settings import Settings
 from tests import airflow_home as airflow_home_module
 from tests.plan import Plan
@@ -25,6 +28,8 @@ from tests.servers import DB, debian_server, embedded_server, has_debian, scratc
 COUNTER = itertools.count(1)
 DEBIAN = os.environ.get("HEADGATE_TEST_POSTGRES", "")
 DSN = os.environ.get("HEADGATE_TEST_DSN") or os.environ.get("HEADGATE_DSN")
+SHARED = pytest.StashKey[Path]()
+TEMPLATE = "headgate_test_template"
 UNWANTED = ("HEADGATE_DSN", "HEADGATE_DATABASE", "HEADGATE_HOME", "HEADGATE_DB", "EODHD_API_TOKEN")
 
 
@@ -37,77 +42,127 @@ def _no_settings_from_outside() -> Iterator[None]:
         yield
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder that the workers of a run share: the first one migrates, the others copy."""
+    if config.getoption("numprocesses", default=None) and not hasattr(config, "workerinput"):
+        stack = ExitStack()
+        config.stash[SHARED] = stack.enter_context(scratch_folder(in_memory=True))
+        config.add_cleanup(stack.close)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker where that folder is."""
+    node.workerinput["shared"] = str(node.config.stash[SHARED])
+
+
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
     """Run the embedded server, or use HEADGATE_TEST_DSN's, or HEADGATE_TEST_POSTGRES' (Debian)."""
-    db = tmp_path_factory.mktemp("snapshot") / "db"
-    shutil.copytree(DB, db)  # a file saved while the tests run is not theirs
-    with _server() as settings:
-        yield replace(settings, db=db)
+    shared = getattr(request.config, "workerinput", {}).get("shared")
+    seed = Path(shared or tmp_path_factory.mktemp("seed"))
+    with (seed / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (seed / "db").exists():
+            shutil.copytree(DB, seed / "db")  # a file saved while the tests run is not theirs
+        if shared and not DSN and not (seed / "postgres").exists():
+            with _server(keep=seed / "postgres") as settings:
+                _make_template(replace(settings, database=TEMPLATE, db=seed / "db"))
+    given = {"seed": seed / "postgres"} if (seed / "postgres").exists() else {}
+    with _server(**given) as settings:
+        yield replace(settings, db=seed / "db")
 
 
 @contextmanager
-def _server() -> Iterator[Settings]:
+def _server(**data: Path) -> Iterator[Settings]:
     if DEBIAN:
         if not has_debian(DEBIAN):
             pytest.skip(f"PostgreSQL {DEBIAN} is not installed here")
-        with debian_server(DEBIAN) as settings:
+        with debian_server(DEBIAN, **data) as settings:
             yield settings
     elif DSN:
         with scratch_folder() as home:
             yield Settings(dsn=DSN, database="postgres", home=home, db=DB)
     else:
-        with embedded_server() as settings:
+        with embedded_server(**data) as settings:
             yield settings
 
 
-@pytest.fixture(scope="session")
-def clone(server: Settings) -> Iterator[Callable[[Settings | None], Settings]]:
-    """Make databases: `clone(settings)` copies one, `clone(None)` is empty; dropped at the end."""
-    made: list[Settings] = []
+class Clones:
+    """Makes databases: `clone(settings)` copies one, `clone(None)` is empty; dropped at the end."""
 
-    def make(source: Settings | None) -> Settings:
-        settings = server.with_database(_name("database"))
-        statement = sql.SQL("create database {} template {}").format(
+    def __init__(self, server: Settings) -> None:
+        self._server = server
+        self._made: list[Settings] = []
+
+    def __call__(self, source: Settings | None) -> Settings:
+        settings = self._server.with_database(_name("database"))
+        statement = sql.SQL("create database {} template {} strategy {}").format(
             sql.Identifier(settings.database),
             sql.Identifier(source.database if source else "template0"),
+            sql.Identifier("wal_log" if DSN else "file_copy"),  # quicker where nothing is synced
         )
-        with connect(server, "test") as connection:
+        with connect(self._server, "test") as connection:
             connection.execute(statement)
             if source:  # a clone does not take along what migrate has set for its database
                 jit_off = sql.SQL("alter database {} set jit = off")
                 connection.execute(jit_off.format(sql.Identifier(settings.database)))
-        made.append(settings)
+        self._made.append(settings)
         return settings
+
+    def drop(self, settings: Settings) -> None:
+        """Drop one before the end."""
+        self._made.remove(settings)
+        _drop(settings)
+
+    def drop_all(self) -> None:
+        """Drop what is left."""
+        for settings in self._made.copy():
+            self.drop(settings)
+
+
+@pytest.fixture(scope="session")
+def clone(server: Settings) -> Iterator[Clones]:
+    """Make databases that last as long as the run."""
+    clones = Clones(server)
+    yield clones
+    clones.drop_all()
+
+
+@pytest.fixture
+def clone_for_test(clone: Clones) -> Iterator[Callable[[Settings | None], Settings]]:
+    """Make databases that last as long as the test."""
+    made: list[Settings] = []
+
+    def make(source: Settings | None) -> Settings:
+        made.append(clone(source))
+        return made[-1]
 
     yield make
     for settings in made:
-        _drop(settings)
+        clone.drop(settings)
 
 
 @pytest.fixture(scope="session")
 def template(server: Settings) -> Iterator[Settings]:
     """Migrate a database once, and let its sessions move the clock."""
-    settings = server.with_database(_name("template"))
-    migrate(settings)
-    with connect(settings, "test") as connection:
-        connection.execute("update headgate.settings set value = 'true' where name = 'test_clock'")
+    settings = server.with_database(_name("template") if DSN else TEMPLATE)
+    if not database_exists(settings):
+        _make_template(settings)
     yield settings
     _drop(settings)
 
 
 @pytest.fixture
-def database(
-    clone: Callable[[Settings | None], Settings], template: Settings
-) -> Iterator[Settings]:
+def database(clone_for_test: Callable[[Settings | None], Settings], template: Settings) -> Settings:
     """Clone the template: for tests with several connections, runners or commits."""
-    settings = clone(template)
-    yield settings
-    _drop(settings)
+    return clone_for_test(template)
 
 
 @pytest.fixture(scope="session")
-def _shared(clone: Callable[[Settings | None], Settings], template: Settings) -> Settings:
+def _shared(clone: Clones, template: Settings) -> Settings:
     """Clone the template once, for all tests that roll back."""
     return clone(template)
 
@@ -158,6 +213,12 @@ def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             patch.setenv(name, value)
         airflow_home_module.migrate(home)
         yield home
+
+
+def _make_template(settings: Settings) -> None:
+    migrate(settings)
+    with connect(settings, "test") as connection:
+        connection.execute("update headgate.settings set value = 'true' where name = 'test_clock'")
 
 
 def _name(what: str) -> str:

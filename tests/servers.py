@@ -21,29 +21,41 @@ DEBIAN = Path("/usr/lib/postgresql")
 
 # A test's data need not survive the machine; everything else is as in earnest.
 PARAMETERS = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
+IN_MEMORY = PARAMETERS | {"max_wal_size": "256MB", "min_wal_size": "64MB"}
+MEMORY = Path("/dev/shm")
+ENOUGH_MEMORY = 6 * 2**30
 
 
 @contextmanager
-def embedded_server() -> Iterator[Settings]:
-    """Run the embedded server in a folder of its own."""
-    with scratch_folder() as home:
+def embedded_server(*, seed: Path | None = None, keep: Path | None = None) -> Iterator[Settings]:
+    """Run the embedded server in a folder of its own; `seed` and `keep` are data, before and after."""
+    with scratch_folder(in_memory=True) as home:
         server = Server(home)
-        server.start(parameters=PARAMETERS)
+        if seed is not None:
+            _copy(seed, server.data)
+        server.start(parameters=IN_MEMORY)
         try:
             yield Settings(dsn=None, database="postgres", home=home, db=DB)
         finally:
             server.stop()
+        if keep is not None:
+            _copy(server.data, keep)
 
 
 @contextmanager
-def debian_server(version: str) -> Iterator[Settings]:
-    """Run the distribution's PostgreSQL of that version in a folder of its own."""
+def debian_server(
+    version: str, *, seed: Path | None = None, keep: Path | None = None
+) -> Iterator[Settings]:
+    """Run the distribution's PostgreSQL of that version, like the embedded one."""
     programs = DEBIAN / version / "bin"
-    with scratch_folder() as home:
+    with scratch_folder(in_memory=True) as home:
         user = _user(home)
         data = home / "postgres"
-        _run(user, programs / "initdb", "-A", "trust", "-U", "postgres", "-D", data)
-        options = " ".join(f"-c {name}={value}" for name, value in PARAMETERS.items())
+        if seed is not None:
+            _copy(seed, data)
+        else:
+            _run(user, programs / "initdb", "-A", "trust", "-U", "postgres", "-D", data)
+        options = " ".join(f"-c {name}={value}" for name, value in IN_MEMORY.items())
         options += f" -c listen_addresses='' -c unix_socket_directories={home}"
         log = home / "server.log"
         _run(user, programs / "pg_ctl", "start", "-w", "-D", data, "-l", log, "-o", options)
@@ -51,7 +63,10 @@ def debian_server(version: str) -> Iterator[Settings]:
             dsn = f"postgresql://postgres@/postgres?host={home}"
             yield Settings(dsn=dsn, database="postgres", home=home, db=DB)
         finally:
-            _run(user, programs / "pg_ctl", "stop", "-w", "-m", "immediate", "-D", data)
+            how = "fast" if keep else "immediate"
+            _run(user, programs / "pg_ctl", "stop", "-w", "-m", how, "-D", data)
+        if keep is not None:
+            _copy(data, keep)
 
 
 @contextmanager
@@ -80,10 +95,14 @@ def debian_over_tcp(version: str, port: int, password: str) -> Iterator[None]:
 
 
 @contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """Make a folder with a short path (a socket fits in), named after this process."""
+def scratch_folder(*, in_memory: bool = False) -> Iterator[Path]:
+    """Make a folder with a short path (a socket fits in), named after this process.
+
+    In memory, if there is enough: a database is cloned four times as fast there.
+    """
     _remove_orphans()
-    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir="/tmp"))
+    place = MEMORY if in_memory and _has_room(MEMORY) else Path("/tmp")
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=place))
     try:
         yield folder
     finally:
@@ -95,9 +114,20 @@ def has_debian(version: str) -> bool:
     return (DEBIAN / version / "bin" / "initdb").exists()
 
 
+def _has_room(memory: Path) -> bool:
+    if not memory.is_dir():
+        return False
+    return ENOUGH_MEMORY < min(shutil.disk_usage(memory).free, psutil.virtual_memory().available)
+
+
+def _copy(data: Path, to: Path) -> None:
+    """Copy a stopped server's data with their owner."""
+    _run(None, "cp", "-a", data, to)
+
+
 def _remove_orphans() -> None:
     """Stop and remove what a killed run left behind."""
-    for folder in Path("/tmp").glob(f"{PREFIX}*-*"):
+    for folder in (x for place in (Path("/tmp"), MEMORY) for x in place.glob(f"{PREFIX}*-*")):
         owner = folder.name.removeprefix(PREFIX).partition("-")[0]
         if psutil.pid_exists(int(owner)):
             continue

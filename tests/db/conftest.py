@@ -13,15 +13,19 @@ from runner.database import connect
 from runner.settings import Settings
 from tests.db.toy import Toy
 
+EMPTY = """
+truncate headgate.assets, headgate.trading_sessions,
+    equities.listings, equities.shipped_listings, equities.shipped_sessions cascade
+"""
 TOY = Path(__file__).with_name("toy.sql")
 
 
 @pytest.fixture(scope="session")
 def toy_template(clone: Callable[[Settings | None], Settings], template: Settings) -> Settings:
-    """Put the toy world into a clone, without the shipped assets: it is quickly cloned again."""
+    """Put the toy world into a clone, without the shipped rows: it is quickly cloned again."""
     settings = clone(template)
     with connect(settings, "test") as connection:
-        connection.execute("truncate headgate.assets, headgate.trading_sessions cascade")
+        connection.execute(EMPTY)
         connection.execute(TOY.read_text().encode())
     return settings
 
@@ -68,9 +72,11 @@ class Toys:
 
 
 @pytest.fixture
-def toys(clone: Callable[[Settings | None], Settings], toy_template: Settings) -> Iterator[Toys]:
+def toys(
+    clone_for_test: Callable[[Settings | None], Settings], toy_template: Settings
+) -> Iterator[Toys]:
     """Clone the toy world for a test with several connections; the books balance at its end."""
-    toys = Toys(clone(toy_template))
+    toys = Toys(clone_for_test(toy_template))
     try:
         yield toys
         toys.one.assert_books_balance()

@@ -36,31 +36,70 @@ def folder(template: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="module")
-def fresh(template: Settings) -> dict[str, set[str]]:
-    return catalogue(template)
+def until(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Settings, str], Settings]:
+    """Make a folder with the migrations up to one, and nothing else: what an old install has had."""
+
+    def until(settings: Settings, newest: str) -> Settings:
+        db = tmp_path_factory.mktemp("old") / "db"
+        (db / "migrations").mkdir(parents=True)
+        for name in (x for x in MIGRATIONS if x <= newest):
+            shutil.copy(folder / "migrations" / name, db / "migrations")
+        return replace(settings, db=db)
+
+    return until
+
+
+@pytest.fixture(scope="module")
+def at_once(
+    clone: Callable[[Settings | None], Settings],
+    with_pgmq: Settings,
+    until: Callable[[Settings, str], Settings],
+) -> dict[str, set[str]]:
+    """What all migrations in one run make, before anything else is applied."""
+    settings = until(clone(with_pgmq), MIGRATIONS[-1])
+    migrate(settings)
+    return catalogue(settings)
 
 
 @pytest.mark.parametrize("newest", MIGRATIONS[:-1])
-def test_an_upgrade_equals_a_fresh_install(
-    clone: Callable[[Settings | None], Settings],
+def test_from_every_migration_the_others_lead_to_the_same_tables(
+    clone_for_test: Callable[[Settings | None], Settings],
     with_pgmq: Settings,
-    folder: Path,
-    fresh: dict[str, set[str]],
-    tmp_path: Path,
+    until: Callable[[Settings, str], Settings],
+    at_once: dict[str, set[str]],
     newest: str,
 ):
-    old = tmp_path / "db" / "migrations"
-    old.mkdir(parents=True)
-    for name in (x for x in MIGRATIONS if x <= newest):
-        shutil.copy(folder / "migrations" / name, old)
-    settings = replace(clone(with_pgmq), db=tmp_path / "db")
+    old = until(clone_for_test(with_pgmq), newest)
+    assert migrate(old).files == [f"migrations/{x}" for x in MIGRATIONS if x <= newest]
 
-    assert migrate(settings).files == [f"migrations/{x}" for x in MIGRATIONS if x <= newest]
-    report = migrate(replace(settings, db=folder))
+    report = migrate(until(old, MIGRATIONS[-1]))
     assert report.gone == []
-    assert {x for x in report.files if x.startswith("migrations/")} == {
-        f"migrations/{x}" for x in MIGRATIONS if x > newest
-    }
-    upgraded = catalogue(settings)
-    for kind, rows in fresh.items():
-        assert sorted(rows ^ upgraded[kind]) == [], kind
+    assert report.files == [f"migrations/{x}" for x in MIGRATIONS if x > newest]
+    assert differences(at_once, catalogue(old)) == {}
+
+
+@pytest.mark.parametrize(
+    "runs", [MIGRATIONS[:1], MIGRATIONS[:-1]], ids=["in one run", "one by one"]
+)
+def test_an_upgrade_equals_a_fresh_install(
+    clone_for_test: Callable[[Settings | None], Settings],
+    with_pgmq: Settings,
+    until: Callable[[Settings, str], Settings],
+    folder: Path,
+    template: Settings,
+    runs: list[str],
+):
+    """What follows the migrations finds the same tables after each of them: two ways are enough."""
+    settings = clone_for_test(with_pgmq)
+    for newest in runs:
+        migrate(until(settings, newest))
+
+    assert migrate(replace(settings, db=folder)).gone == []
+    assert differences(catalogue(template), catalogue(settings)) == {}
+
+
+def differences(one: dict[str, set[str]], other: dict[str, set[str]]) -> dict[str, list[str]]:
+    found = {kind: sorted(rows ^ other[kind]) for kind, rows in one.items()}
+    return {kind: rows for kind, rows in found.items() if rows}

@@ -31,10 +31,10 @@ def core_template(
 
 @pytest.fixture
 def core_database(
-    clone: Callable[[Settings | None], Settings], core_template: Settings
+    clone_for_test: Callable[[Settings | None], Settings], core_template: Settings
 ) -> Settings:
     """Clone the core: for tests with runners, which commit."""
-    return clone(core_template)
+    return clone_for_test(core_template)
 
 
 @pytest.fixture
