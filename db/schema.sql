@@ -4797,6 +4797,47 @@ $$;
 ALTER FUNCTION headgate._apply_fates(p_chunk headgate.chunks, p_operation headgate.operations, p_fates headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _are_many_due_times(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_params jsonb) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+    with recursive hop as (
+        select d.operation_id, d.priority, d.next_due_at
+        from headgate._needs(p_pipeline_id, p_params) as n
+        join headgate.operations as o using (operation_id)
+        cross join generate_series(o.priority * 10, o.priority * 10 + 9) as p (priority)
+        cross join lateral (
+            select s.operation_id, s.priority, s.next_due_at
+            from headgate.asset_processing_state as s
+            where s.operation_id = n.operation_id
+                and s.priority = p.priority
+                and s.next_due_at is not null
+            order by s.next_due_at
+            limit 1
+        ) as d
+        union all
+        select h.operation_id, h.priority, d.next_due_at
+        from hop as h
+        cross join lateral (
+            select s.next_due_at
+            from headgate.asset_processing_state as s
+            where s.operation_id = h.operation_id
+                and s.priority = h.priority
+                and s.next_due_at > h.next_due_at
+            order by s.next_due_at
+            limit 1
+        ) as d
+    )
+    select count(*) > 3000 from (select from hop limit 3001) as h;
+$$;
+
+ALTER FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
+
+--
 -- Name: operation_gates; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8303,6 +8344,36 @@ $$;
 ALTER FUNCTION headgate._forecast_done(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _forecast_need(headgate.asset_processing_state, text, bigint, integer, jsonb, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_page_size integer, p_params jsonb, p_at timestamp with time zone, p_is_coarse boolean) RETURNS headgate.forecast_need
+    LANGUAGE sql STABLE
+    AS $$
+    select row(
+        p_state.operation_id,
+        p_state.priority,
+        case
+            when p_params #>> '{?,calendar}' = 'daily' and p_due_rule = 'session' and p_state.next_due_at > p_at
+                and p_state.watermark < date_trunc('day', p_at, 'UTC')
+                then date_trunc('day', p_at, 'UTC')
+            when p_is_coarse
+                then date_trunc('hour', p_state.next_due_at + interval '59 minutes 59.999999 seconds')
+            else p_state.next_due_at
+        end,
+        case
+            when p_call_operation_id is null then null
+            when p_page_size is null then headgate._missing_from(p_state)
+            when headgate._missing_from(p_state) is not null then '-infinity'
+        end,
+        p_state.succeeded_at is null,
+        p_state.chunk_id is not null
+    )::headgate.forecast_need;
+$$;
+
+ALTER FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_page_size integer, p_params jsonb, p_at timestamp with time zone, p_is_coarse boolean) OWNER TO headgate_owner;
+
+--
 -- Name: _forecast_rule(jsonb, timestamp with time zone, bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8347,19 +8418,19 @@ CREATE FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_params jsonb, p
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
-    SET enable_nestloop TO 'off'
     SET jit TO 'off'
     AS $$
 declare
     v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_params);
-    v_is_daily constant boolean := coalesce(p_params #>> '{?,calendar}' = 'daily', false);
     v_groups text[];
     v_attribute text;
+    v_is_coarse constant boolean := headgate._are_many_due_times(p_pipeline_id, p_params);
 begin
     select g.items, g.attribute
     into v_groups, v_attribute
     from headgate._selected_groups(p_pipeline_id, p_params) as g
     limit 1;
+    perform set_config('enable_nestloop', 'off', true);
 
     with need as materialized (
         select n.*, o.universe
@@ -8379,23 +8450,10 @@ begin
     ),
     alike as (
         select
-            a.group_key, a.calendar, a.weight,
-            case when bool_or(n.due_rule = 'function') then a.asset_id end as asset_id,
-            array_agg(row(
-                s.operation_id, s.priority,
-                case
-                    when v_is_daily and n.due_rule = 'session' and s.next_due_at > p_at
-                        and s.watermark < date_trunc('day', p_at, 'UTC')
-                        then date_trunc('day', p_at, 'UTC')
-                    else s.next_due_at
-                end,
-                case
-                    when n.page_size is null and n.call_operation_id is not null then headgate._missing_from(s)
-                    when n.page_size is not null and headgate._missing_from(s) is not null then '-infinity'
-                end,
-                s.succeeded_at is null,
-                s.chunk_id is not null
-            )::headgate.forecast_need order by s.operation_id) as needs
+            a.group_key, a.calendar, a.weight, a.asset_id, bool_or(n.due_rule = 'function') as is_itself,
+            bit_xor(hash_record_extended(headgate._forecast_need(
+                s, n.due_rule, n.call_operation_id, n.page_size, p_params, p_at, v_is_coarse
+            ), 0)) as needs_hash
         from headgate.asset_processing_state as s
         join need as n using (operation_id)
         join headgate.assets as a using (asset_id)
@@ -8409,33 +8467,35 @@ begin
             )
         group by a.asset_id
     ),
-    shape as materialized (
-        select a.group_key, a.calendar, a.weight, a.asset_id, a.needs, count(*)::integer as assets
+    class as materialized (
+        select
+            a.group_key, a.calendar, a.weight, case when a.is_itself then a.asset_id end as asset_id,
+            count(*)::integer as assets, min(a.asset_id) as example_id
         from alike as a
-        group by a.group_key, a.calendar, a.weight, a.asset_id, a.needs
-    ),
-    class as (
-        -- Thousands of due times are told apart by the hour.
-        select a.group_key, a.calendar, a.weight, a.asset_id, a.needs, sum(a.assets)::integer as assets
-        from (
-            select
-                s.group_key, s.calendar, s.weight, s.asset_id, s.assets,
-                case when (select count(*) from shape) <= 3000 then s.needs else array(
-                    select row(
-                        n.operation_id, n.priority, date_trunc('hour', n.next_due_at + interval '59 minutes 59.999999 seconds'),
-                        n.missing_from, n.is_new, n.is_held
-                    )::headgate.forecast_need
-                    from unnest(s.needs) as n
-                ) end as needs
-            from shape as s
-        ) as a
-        group by a.group_key, a.calendar, a.weight, a.asset_id, a.needs
+        group by a.group_key, a.calendar, a.weight, 4, a.needs_hash
     )
     select coalesce(array_agg(row(
         n.nth, n.group_key, n.calendar, n.weight, n.asset_id, n.assets, n.needs
     )::headgate.forecast_class), '{}')
     into classes
-    from (select row_number() over () as nth, c.* from class as c) as n;
+    from (
+        select row_number() over () as nth, c.*, e.needs
+        from class as c
+        join (
+            select
+                s.asset_id,
+                array_agg(
+                    headgate._forecast_need(s, n.due_rule, n.call_operation_id, n.page_size, p_params, p_at, v_is_coarse)
+                    order by s.operation_id
+                ) as needs
+            from class as c
+            join headgate.assets as a on a.asset_id = c.example_id
+            join headgate.asset_processing_state as s on s.asset_id = a.asset_id
+            join need as n using (operation_id)
+            join covered as v on v.operation_id = s.operation_id and v.universe = a.universe and v.group_key = a.group_key
+            group by s.asset_id
+        ) as e on e.asset_id = c.example_id
+    ) as n;
 
     classes := headgate._forecast_done(p_pipeline_id, p_params, p_at, classes, '[]');
 end;
@@ -22038,6 +22098,12 @@ REVOKE ALL ON FUNCTION headgate._answers_of(p_outcomes text[], p_blames text[], 
 REVOKE ALL ON FUNCTION headgate._apply_fates(p_chunk headgate.chunks, p_operation headgate.operations, p_fates headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _are_many_due_times(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _as_gate(p_own headgate.operation_gates); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -22390,6 +22456,12 @@ REVOKE ALL ON FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_params jso
 --
 
 REVOKE ALL ON FUNCTION headgate._forecast_done(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_page_size integer, p_params jsonb, p_at timestamp with time zone, p_is_coarse boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_page_size integer, p_params jsonb, p_at timestamp with time zone, p_is_coarse boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _forecast_rule(p_params jsonb, p_at timestamp with time zone, p_operation_id bigint, p_calendar text); Type: ACL; Schema: headgate; Owner: headgate_owner
