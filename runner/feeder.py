@@ -106,10 +106,12 @@ class Feeder:
         """Put claimed chunks to work."""
         idle: defaultdict[tuple[str, ...], list[Chunk]] = defaultdict(list)
         for chunk in claim.chunks:
-            self._flight.gate(chunk.provider).reopen(chunk, claim.at)
+            gate = self._flight.gate(chunk.provider)
+            gate.reopen(chunk, claim.at)
             if chunk.is_idle and not self.is_stopping:
                 idle[*chunk.execution, chunk.step, chunk.operation].append(chunk)
             else:
+                gate.at_once = 1  # the next ones may well be like this one
                 self._take(chunk, claim.at)
         for chunks in idle.values():
             self._learn_size(self._target / self._lanes.size)
