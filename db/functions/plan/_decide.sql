@@ -268,9 +268,7 @@ begin
         where r.class_no is not null
     )
     select
-        s.class_no,
-        s.first_nth,
-        s.last_nth,
+        s.class_no, s.first_nth, s.last_nth,
         r.rank + case when s.cover_no is not null then 0 else s.slice_nth - 1 end,
         s.cover_no,
         s.cover_position,
@@ -292,9 +290,7 @@ begin
         s.covered_operation_id,
         s.call_operation_id,
         s.sessions,
-        s.call_units,
-        s.cost,
-        s.other_cost
+        s.call_units, s.cost, s.other_cost
     from spread as s
     join ranked as r using (place)
     join judged as j using (place);
