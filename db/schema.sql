@@ -11485,6 +11485,7 @@ CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation head
             string_agg(
                 case
                     when p.field is null then p.literal
+                    when p.field = 'chunk.codes' then v.value  -- each encoded, between commas, which are three times as long encoded
                     when v.value ~ '^[A-Za-z0-9_.~-]*[A-Za-z0-9_~-]$' then v.value  -- as it is, without the cost of a call
                     else headgate._url_encode(v.value)
                 end,
@@ -11541,7 +11542,7 @@ begin
     if p_chunk.sessions is not null then
         v_first.asset_ids := p_chunk.asset_ids[1 : 1];
         v_codes := array_to_string(array(
-            select a.code
+            select headgate._url_encode(a.code)
             from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
             join headgate.assets as a on a.asset_id = u.asset_id
             where p_operation.page_size is not null

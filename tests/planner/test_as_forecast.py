@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.db.toy import Toy
 from tests.plan import Row
-from tests.planner.world import arrange, loaded, paged, work_off
+from tests.planner.world import arrange, loaded, paged, share, work_off
 
 HOLIDAY = "2024-03-07"
 LOOSE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -28,6 +28,7 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
         "call_units": draw(st.integers(1, 8)),
         "hour": draw(st.sampled_from([3, 12, 22])),
         "max_new": draw(st.sampled_from([None, 0, 2])),
+        "reserve": draw(st.sampled_from([None, 0, 3])),
         "page": draw(st.sampled_from([None, (12, 1, 4), (8, 0, 3), (25, 2, 5)])),
     }
 
@@ -40,6 +41,8 @@ def build(toy: Toy, world: dict[str, Any]) -> dict[str, int]:
     loaded(toy, world["east"], "E", "2024-02-29")
     toy.add(world["new"], "F", "books", calendar="X", weight=world["weight"])
     toy.provider(quota=world["quota"])
+    if world["reserve"] is not None:
+        share(toy, "library", backfill=("open", "history"), reserve=world["reserve"])
     if world["page"]:
         units, each, size = world["page"]
         paged(toy, units=units, each=each, size=size)

@@ -90,3 +90,17 @@ def test_another_quota_or_another_price_changes_the_answer(catch_up: Plan):
 
     catch_up.sql("update headgate.operations set units = 20 where name = 'fundamentals_bulk'")
     assert [x["new"] for x in forecast(catch_up, 2, **AS_BEFORE)] == [4_045, 3_852]
+
+
+def test_with_pages_all_is_loaded_as_fast_as_the_runs_ceiling_allows(catch_up: Plan):
+    catch_up.call("set_provider", p_provider="eodhd", p_changes={"features": ["bulk_fundamentals"]})
+    params = {x: y for x, y in AS_BEFORE.items() if x != "alternatives"}
+    rows = forecast(catch_up, 3, **params)
+
+    assert [x["new"] for x in rows] == [8_000, 8_000, 772], "max_new_assets_per_day"
+    said = catch_up.call("explain_summary", p_pipeline=PIPELINE, p_params=params)
+    run = [x for x in said if x["decision"] == "run"]
+    assert sum(x["units"] for x in run) == rows[0]["units"] < 20_000
+    pages = [x for x in run if x["operation"] == "fundamentals_bulk"]
+    assert sum(x["count"] for x in pages) == 8_000
+    assert all(x["units"] == -(-x["count"] // 500) * 100 + x["count"] for x in pages)

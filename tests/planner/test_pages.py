@@ -80,7 +80,7 @@ def test_each_book_has_its_own_outcome_and_the_units_are_booked_once(toy: Toy):
     toy.begin("west", pipeline="library")
     chunks = toy.claim(chunks=5)
     called = {x["operation"]: x["urls"] for x in chunks}
-    assert called["open_page"] == ["/page/W?of=W0%2CW1%2CW2%2CW3"]
+    assert called["open_page"] == ["/page/W?of=W0,W1,W2,W3"]
     assert len(called["history"]) == 4
     for chunk in chunks:
         answer(toy, chunk)
@@ -89,6 +89,18 @@ def test_each_book_has_its_own_outcome_and_the_units_are_booked_once(toy: Toy):
     opened = [x for x in toy.details() if x["operation"] == "open"]
     assert sorted(x["units"] for x in opened) == [0, 0, 0, 16]
     assert all(toy.state(x, "open")["succeeded_at"] == toy.now for x in books)
+
+
+def test_no_code_leaves_its_place_in_the_request_of_a_page(toy: Toy):
+    arrange(toy)
+    paged(toy)
+    toy.upsert([{"code": x, "group_key": "W"} for x in ("A&B=1", "C,D", "../E", "F#?%2C")], "books")
+
+    toy.begin("west", pipeline="library")
+    (page,) = [x for x in toy.claim(chunks=5) if x["operation"] == "open_page"]
+    path, _, codes = page["urls"][0].partition("?of=")
+    assert path == "/page/W"
+    assert set(codes.split(",")) == {"A%26B%3D1", "C%2CD", "..%2FE", "F%23%3F%252C"}
 
 
 def test_a_book_that_its_page_lacks_stays_due_and_is_opened_alone(toy: Toy):

@@ -3,33 +3,7 @@
 from __future__ import annotations
 
 from tests.db.toy import Toy
-from tests.planner.world import arrange, loaded, work_off
-
-SHARE = """
-insert into headgate.quota_shares (provider_id, pipeline_id, floor_share, ceiling_share, backfill_operations, reserve)
-select r.provider_id, p.pipeline_id, %(floor)s, %(ceiling)s, %(backfill)s, %(reserve)s
-from headgate.providers as r, headgate.pipelines as p
-where r.name = 'shop' and p.name = %(pipeline)s
-"""
-
-
-def share(
-    toy: Toy,
-    pipeline: str,
-    floor: float = 0,
-    ceiling: float = 1,
-    backfill: tuple[str, ...] = (),
-    reserve: int = 0,
-) -> None:
-    """Give a pipeline its share of the shop's windows."""
-    toy.sql(
-        SHARE,
-        pipeline=pipeline,
-        floor=floor,
-        ceiling=ceiling,
-        backfill=list(backfill),
-        reserve=reserve,
-    )
+from tests.planner.world import arrange, loaded, share, work_off
 
 
 def run_units(toy: Toy, pipeline: str, **arguments: object) -> int:

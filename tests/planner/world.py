@@ -40,6 +40,12 @@ select 'open_page', o.universe, o.provider_id, %(units)s, %(each)s, %(size)s, 'p
 from headgate.operations as o
 where o.name = 'open'
 """
+SHARE = """
+insert into headgate.quota_shares (provider_id, pipeline_id, floor_share, ceiling_share, backfill_operations, reserve)
+select r.provider_id, p.pipeline_id, %(floor)s, %(ceiling)s, %(backfill)s, %(reserve)s
+from headgate.providers as r, headgate.pipelines as p
+where r.name = 'shop' and p.name = %(pipeline)s
+"""
 SESSIONS = """
 insert into headgate.trading_sessions (calendar, session, opens_at, closes_at)
 select %(calendar)s, d.day::date, (d.day + time '14:30') at time zone 'UTC',
@@ -72,6 +78,25 @@ def paged(toy: Toy, *, units: int = 12, each: int = 1, size: int = 4) -> None:
     """Add pages of several openings, which the account has."""
     toy.sql(PAGE, units=units, each=each, size=size)
     toy.provider(features=["pages"])
+
+
+def share(
+    toy: Toy,
+    pipeline: str,
+    floor: float = 0,
+    ceiling: float = 1,
+    backfill: tuple[str, ...] = (),
+    reserve: int = 0,
+) -> None:
+    """Give a pipeline its share of the shop's windows."""
+    toy.sql(
+        SHARE,
+        pipeline=pipeline,
+        floor=floor,
+        ceiling=ceiling,
+        backfill=list(backfill),
+        reserve=reserve,
+    )
 
 
 def loaded(toy: Toy, count: int, group: str, watermark: str, first: int = 0) -> list[int]:
