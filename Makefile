@@ -19,7 +19,7 @@ AIRFLOW_DEMO := $(AIRFLOW_VENV)/.installed-airflow-demo
 AIRFLOW_DEV := $(AIRFLOW_VENV)/.installed-airflow-dev
 
 # Tests wait half of their time, so there are more of them at once than cores, each on a server of its own.
-PARALLEL := -n 3 --dist worksteal
+PARALLEL := -n 4 --dist worksteal
 
 # Attacks whose figures are rates and sizes: nothing else runs beside them.
 ATTACKS_ALONE := tests/attacks/test_endurance.py
@@ -28,11 +28,14 @@ ATTACKS_ALONE := tests/attacks/test_endurance.py
 AIRFLOW_TESTS := tests/airflow/test_stack.py tests/runner/test_airflow.py tests/dags tests/airflow/test_compose_file.py
 AIRFLOW_LONG_TESTS := tests/airflow/test_compose_stack.py
 WITHOUT_AIRFLOW := $(addprefix --ignore=,$(AIRFLOW_TESTS) $(AIRFLOW_LONG_TESTS))
+SQL_TESTS := tests/db tests/acceptance/test_backup.py
 BESIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 # Real data for the acceptance test, where this checkout has it beside it.
 DATA := $(abspath ../shared/data)
 HEADGATE_DATA ?= $(if $(wildcard $(DATA)),$(DATA))
+
+PYTEST := HEADGATE_DATA='$(HEADGATE_DATA)' $(BIN)/pytest $(PARALLEL)
 
 # The public demo token serves a few tickers, about 20 requests a day.
 ifeq ($(DEMO_TOKEN),1)
@@ -118,25 +121,41 @@ format: $(DEV) ## Format the Python code
 
 .PHONY: test
 test: $(DEV) ## Run all tests (ARGS='-k quota': only some)
-	@failed=0; \
-	$(if $(ARGS),,$(MAKE) --no-print-directory test/15 || failed=1;) \
-	HEADGATE_DATA='$(HEADGATE_DATA)' $(BIN)/pytest $(PARALLEL) $(or $(ARGS),$(WITHOUT_AIRFLOW)) || failed=1; \
-	$(if $(ARGS),,$(MAKE) --no-print-directory test/airflow || failed=1;) \
-	exit $$failed
+	@$(if $(ARGS),$(PYTEST) $(ARGS),$(TEST_ALL))
+
+# Airflow's processes mostly wait, so their tests run beside the others; what they say comes at the end.
+define TEST_ALL
+set -o pipefail; failed=0; said=$$(mktemp -d); trap 'rm -rf $$said' EXIT; \
+set -m; $(MAKE) --no-print-directory test/airflow > $$said/Airflow 2>&1 & beside=$$!; set +m; \
+trap 'kill -INT -- -$$beside; wait $$beside; exit 130' INT TERM; \
+$(MAKE) --no-print-directory test/15 | tee "$$said/PostgreSQL 15" || failed=1; \
+$(PYTEST) $(WITHOUT_AIRFLOW) | tee "$$said/PostgreSQL 18" || failed=1; \
+wait $$beside || failed=1; cat $$said/Airflow; echo; \
+for part in 'PostgreSQL 15' 'PostgreSQL 18' Airflow; do echo "$$part: $$(tail -n 1 "$$said/$$part" | tr -d =)"; done; \
+exit $$failed
+endef
 
 .PHONY: test/db
 test/db: $(DEV) ## Run the tests of the SQL alone
 	@$(BIN)/pytest $(PARALLEL) tests/db $(ARGS)
 
+.PHONY: test/handlers
+test/handlers: $(DEV) ## Run the tests of handlers and indicators alone
+	@$(PYTEST) tests/handlers tests/indicators $(ARGS)
+
+.PHONY: test/attacks
+test/attacks: $(DEV) ## Run the attacks in their short form alone
+	@$(PYTEST) tests/attacks $(ARGS)
+
 .PHONY: test/planner
 test/planner: $(DEV) ## Run the tests of the planner alone: property-based, and the catch-up
-	@$(BIN)/pytest tests/planner tests/db/plan $(ARGS)
+	@$(PYTEST) tests/planner tests/db/plan $(ARGS)
 
 .PHONY: test/15
 test/15: $(DEV) ## Run the tests of the SQL on Debian's PostgreSQL 15, where that is installed
 ifneq ($(wildcard /usr/lib/postgresql/15/bin/initdb),)
 	@echo 'tests/db and the backup on PostgreSQL 15:'
-	@HEADGATE_TEST_POSTGRES=15 $(BIN)/pytest $(PARALLEL) -q tests/db tests/acceptance/test_backup.py $(ARGS)
+	@HEADGATE_TEST_POSTGRES=15 $(BIN)/pytest $(PARALLEL) -q $(SQL_TESTS) $(ARGS)
 else
 	@echo 'PostgreSQL 15 is not installed here (/usr/lib/postgresql/15): tests/db run on 18 only'
 endif

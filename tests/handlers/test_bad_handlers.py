@@ -152,9 +152,8 @@ def sleepers() -> list[str]:
 @pytest.mark.parametrize("then", ["", "_and_hangs", "_and_crashes"])
 async def test_what_leaves_its_session_does_not_outlive_it_either(plan, run, then):
     timeout = "2 seconds" if then == "_and_hangs" else "1 minute"
-    write_plan(
-        plan, f"tests.handlers.samples:leaves_a_session{then}", max_attempts=1, timeout=timeout
-    )
+    handler = f"tests.handlers.samples:leaves_a_session{then}"
+    write_plan(plan, handler, assets=2, max_attempts=1, timeout=timeout)
     start(plan)
 
     await run()
