@@ -29,7 +29,7 @@ COUNTER = itertools.count(1)
 DEBIAN = os.environ.get("HEADGATE_TEST_POSTGRES", "")
 DSN = os.environ.get("HEADGATE_TEST_DSN") or os.environ.get("HEADGATE_DSN")
 SHARED = pytest.StashKey[Path]()
-TEMPLATE = "headgate_test_template"
+TEMPLATE, CORE = "headgate_test_template", "headgate_test_core"
 UNWANTED = ("HEADGATE_DSN", "HEADGATE_DATABASE", "HEADGATE_HOME", "HEADGATE_DB", "EODHD_API_TOKEN")
 
 
@@ -67,9 +67,12 @@ def server(
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (seed / "db").exists():
             shutil.copytree(DB, seed / "db")  # a file saved while the tests run is not theirs
+            shutil.copytree(DB, seed / CORE / "db", ignore=shutil.ignore_patterns("plans"))
         if shared and not DSN and not (seed / "postgres").exists():
             with _server(keep=seed / "postgres") as settings:
                 _make_template(replace(settings, database=TEMPLATE, db=seed / "db"))
+                if not DEBIAN:  # there only the SQL is tested
+                    migrate(replace(settings, database=CORE, db=seed / CORE / "db"))
     given = {"seed": seed / "postgres"} if (seed / "postgres").exists() else {}
     with _server(**given) as settings:
         yield replace(settings, db=seed / "db")
@@ -97,8 +100,8 @@ class Clones:
         self._server = server
         self._made: list[Settings] = []
 
-    def __call__(self, source: Settings | None) -> Settings:
-        settings = self._server.with_database(_name("database"))
+    def __call__(self, source: Settings | None, name: str | None = None) -> Settings:
+        settings = self._server.with_database(name or _name("database"))
         statement = sql.SQL("create database {} template {} strategy {}").format(
             sql.Identifier(settings.database),
             sql.Identifier(source.database if source else "template0"),
@@ -151,6 +154,17 @@ def template(server: Settings) -> Iterator[Settings]:
     settings = server.with_database(_name("template") if DSN else TEMPLATE)
     if not database_exists(settings):
         _make_template(settings)
+    yield settings
+    _drop(settings)
+
+
+@pytest.fixture(scope="session")
+def core_template(server: Settings) -> Iterator[Settings]:
+    """Migrate the core without any plan: a database that is quickly cloned."""
+    name = _name("core") if DSN else CORE
+    settings = replace(server.with_database(name), db=server.db.parent / CORE / "db")
+    if not database_exists(settings):
+        migrate(settings)
     yield settings
     _drop(settings)
 

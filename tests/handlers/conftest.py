@@ -8,9 +8,9 @@ import pytest
 
 from runner.worker import work
 from tests.handlers.compute_plan import status
-from tests.runner.conftest import core_database, core_plan, core_template
+from tests.runner.conftest import core_database, core_plan
 
-__all__ = ["core_database", "core_plan", "core_template"]
+__all__ = ["core_database", "core_plan"]
 
 
 @pytest.fixture

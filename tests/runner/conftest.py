@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from runner.database import connect
-from runner.migrate import migrate
 from runner.settings import Settings
 from tests.plan import Plan
-
-
-@pytest.fixture(scope="session")
-def core_template(
-    server: Settings,
-    clone: Callable[[Settings | None], Settings],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Settings:
-    """Migrate the core without any plan."""
-    folder: Path = tmp_path_factory.mktemp("core") / "db"
-    shutil.copytree(server.db, folder, ignore=shutil.ignore_patterns("plans"))
-    settings = replace(clone(None), db=folder)
-    migrate(settings)
-    return settings
 
 
 @pytest.fixture

@@ -10,10 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from psycopg import sql
 
 from runner.database import connect, dsn_of
-from runner.migrate import migrate
 from tests.acceptance.house import next_wednesday
 from tests.standin.demo import DATABASE
 
@@ -21,11 +19,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def make_run(server, tmp_path):
+def make_run(server, clone, template, tmp_path):
     """Run the demonstration on the server of the tests, on a Wednesday, far from any midnight."""
-    migrate(server.with_database(DATABASE))
-    with connect(server.with_database(DATABASE), "test") as connection:
-        connection.execute("update headgate.settings set value = 'true' where name = 'test_clock'")
+    database = clone(template, DATABASE)
     offset = round((next_wednesday() - datetime.now(UTC)).total_seconds())
     places = {
         "HEADGATE_DSN": dsn_of(server),
@@ -44,9 +40,7 @@ def make_run(server, tmp_path):
         )
 
     yield run
-    drop = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(DATABASE))
-    with connect(server, "test") as connection:
-        connection.execute(drop)
+    clone.drop(database)
 
 
 def test_two_runs_on_one_day_spend_one_quota(make_run, server, tmp_path):
