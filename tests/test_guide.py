@@ -83,11 +83,11 @@ def open_blog() -> Iterator[Blog]:
     thread = threading.Thread(target=loop.run_until_complete, args=[blog.serve(ready, end)])
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(60)
         yield blog
     finally:
         loop.call_soon_threadsafe(end.set)
-        thread.join(10)
+        thread.join(60)
         loop.close()
 
 

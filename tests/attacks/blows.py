@@ -95,12 +95,12 @@ class Line:
 
     def __enter__(self) -> Line:
         self._thread.start()
-        assert self._is_open.wait(10), "the line does not open"
+        assert self._is_open.wait(60), "the line does not open"
         return self
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._end)
-        self._thread.join(10)
+        self._thread.join(60)
 
     def hold(self) -> None:
         """Let nothing through any more, in either direction; connections stay."""

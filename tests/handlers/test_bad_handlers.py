@@ -92,7 +92,7 @@ async def test_an_asset_without_a_row_fails(plan, run):
     ("handler", "message"),
     [
         ("greedy", "it needed more than 512 MB of memory"),
-        ("hangs", "it took longer than 1 seconds"),
+        ("hangs", "it took longer than 4 seconds"),
         ("exits", "its process ended itself with code 3; its last words: good-bye"),
         ("crashes", "its process was killed by SIGSEGV"),
     ],
@@ -103,7 +103,7 @@ async def test_what_dies_is_tried_again_then_split(plan, run, handler, message):
         run,
         handler,
         assets=4,
-        timeout="1 second" if handler == "hangs" else "1 minute",
+        timeout="4 seconds" if handler == "hangs" else "1 minute",
         max_memory=512 * 2**20,
     )
 

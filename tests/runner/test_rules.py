@@ -168,7 +168,7 @@ def test_no_pattern_keeps_a_runner_busy(pattern):
     for text in texts:
         found.found_in(text)
 
-    assert time.process_time() - started < 2.0
+    assert time.process_time() - started < 10, "0.2 s on an idle machine"
 
 
 def test_sets_and_escapes_are_no_repeats():
