@@ -6900,7 +6900,7 @@ begin
         group by v.class_no
     ),
     entry as materialized (
-        -- What is granted one by one: an asset's bundle, or a group's cover, of which there is one.
+        -- What is granted one by one: the bundles of a class's assets, a group's calls for its sessions as one, the assets of a page.
         select
             d.class_no, null::integer as cover_no, d.nth, coalesce(v.covered, 0) as skipped, d.is_backfill, d.priority, d.value,
             d.bundle, d.group_key, d.allowed - coalesce(v.covered, 0) as many, d.jobs - coalesce(v.covered, 0) as ranks
