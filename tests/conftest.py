@@ -63,8 +63,7 @@ def server(
     """Run the embedded server, or use HEADGATE_TEST_DSN's, or HEADGATE_TEST_POSTGRES' (Debian)."""
     shared = getattr(request.config, "workerinput", {}).get("shared")
     seed = Path(shared or tmp_path_factory.mktemp("seed"))
-    with (seed / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _alone(seed):
         if not (seed / "db").exists():
             shutil.copytree(DB, seed / "db")  # a file saved while the tests run is not theirs
             shutil.copytree(DB, seed / CORE / "db", ignore=shutil.ignore_patterns("plans"))
@@ -152,8 +151,9 @@ def clone_for_test(clone: Clones) -> Iterator[Callable[[Settings | None], Settin
 def template(server: Settings) -> Iterator[Settings]:
     """Migrate a database once, and let its sessions move the clock."""
     settings = server.with_database(_name("template") if DSN else TEMPLATE)
-    if not database_exists(settings):
-        _make_template(settings)
+    with _alone(server.db.parent):  # roles are the server's, which may be everybody's
+        if not database_exists(settings):
+            _make_template(settings)
     yield settings
     _drop(settings)
 
@@ -163,8 +163,9 @@ def core_template(server: Settings) -> Iterator[Settings]:
     """Migrate the core without any plan: a database that is quickly cloned."""
     name = _name("core") if DSN else CORE
     settings = replace(server.with_database(name), db=server.db.parent / CORE / "db")
-    if not database_exists(settings):
-        migrate(settings)
+    with _alone(server.db.parent):
+        if not database_exists(settings):
+            migrate(settings)
     yield settings
     _drop(settings)
 
@@ -227,6 +228,14 @@ def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             patch.setenv(name, value)
         airflow_home_module.migrate(home)
         yield home
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one worker at a time migrate."""
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _make_template(settings: Settings) -> None:
