@@ -11817,6 +11817,7 @@ CREATE FUNCTION headgate._round_counts(p_execution_id bigint, p_step text, OUT f
         from headgate.chunks as c
         cross join unnest(c.asset_ids) as u (asset_id)
         join headgate.process_executions as e using (execution_id)
+        join headgate.process_steps as p on p.execution_id = c.execution_id and p.step = c.step and p.round = c.round
         join headgate.asset_processing_details as d
             on d.execution_id = c.execution_id
             and d.operation_id = c.operation_id

@@ -154,7 +154,8 @@ begin
 end;
 $func$;
 
--- What the jobs now in the step's chunks were counted as before.
+-- What the jobs of the round that opens were counted as before. Those of the round before that are still out are counted as nothing
+-- any more.
 create or replace function headgate._round_counts(
     p_execution_id bigint,
     p_step text,
@@ -177,6 +178,7 @@ as $func$
         from headgate.chunks as c
         cross join unnest(c.asset_ids) as u (asset_id)
         join headgate.process_executions as e using (execution_id)
+        join headgate.process_steps as p on p.execution_id = c.execution_id and p.step = c.step and p.round = c.round
         join headgate.asset_processing_details as d
             on d.execution_id = c.execution_id
             and d.operation_id = c.operation_id

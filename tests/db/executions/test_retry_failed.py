@@ -101,6 +101,24 @@ def test_a_pair_left_out_after_five_failures_is_taken_all_the_same(toy: Toy):
     assert toy.state(asset)["next_due_at"] > toy.now
 
 
+def test_a_round_counts_nothing_of_what_the_round_before_it_still_has_out(toy: Toy):
+    toy.tune(chunk_size=2)
+    toy.add(4)
+    toy.begin()
+    for chunk in toy.claim(chunks=2):
+        toy.complete(chunk, "failed")
+    toy.enqueue(p_attempt=2)
+    (out,) = toy.claim(chunks=1)
+    toy.call("skip_step", p_pipeline="plain", p_run_id="r1", p_step="a")
+
+    toy.call("retry_failed", p_pipeline="plain", p_run_id="r1")
+
+    assert toy.step()["failed"] == 0
+    toy.complete(out)
+    toy.drain()
+    assert (toy.step()["succeeded"], toy.step()["status"]) == (4, "succeeded")
+
+
 def test_a_round_is_within_what_may_be_spent_now(toy: Toy):
     toy.provider(quota=20)
     failed(toy)
