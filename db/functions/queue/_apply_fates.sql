@@ -1,0 +1,143 @@
+-- Carry the fates out: parked jobs get chunks of their own, ended ones their rows; what was not reported stays in the chunk.
+
+create or replace function headgate._apply_fates(
+    p_chunk headgate.chunks,
+    p_operation headgate.operations,
+    p_fates headgate.job_fate[],
+    p_tally headgate.job_tally,
+    p_now timestamptz
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $func$
+declare
+    v_left bigint[];
+    v_gone integer := cardinality(p_fates);
+begin
+    if v_gone = cardinality(p_chunk.asset_ids) then
+        perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
+        delete from headgate.chunks as c where c.chunk_id = p_chunk.chunk_id;
+    else
+        v_left := array(
+            select u.asset_id
+            from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
+            where u.asset_id not in (select f.asset_id from unnest(p_fates) as f)
+            order by u.nth
+        );
+        update headgate.chunks as c
+        set asset_ids = v_left,
+            calls = case when c.sessions is not null then c.calls when c.calls > 0 then cardinality(v_left) else 0 end,
+            units = case
+                when c.sessions is not null then c.units
+                when c.calls > 0 then c.units / c.calls * cardinality(v_left)
+                else 0
+            end
+        where c.chunk_id = p_chunk.chunk_id;
+    end if;
+
+    if p_tally.parked = 0 then
+        perform headgate._end_jobs(p_chunk, array[p_chunk.chunk_id], p_operation, p_fates, p_tally, p_now);
+    else
+        perform headgate._park_jobs(p_chunk, p_fates);
+        perform headgate._end_jobs(
+            p_chunk, array[p_chunk.chunk_id], p_operation, array(select f from unnest(p_fates) as f where f.fate <> 'park'), p_tally, p_now
+        );
+    end if;
+end;
+$func$;
+
+-- Jobs that wait alike travel on together; nothing is reserved while they wait.
+create or replace function headgate._park_jobs(
+    p_chunk headgate.chunks,
+    p_fates headgate.job_fate[]
+)
+returns void
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    with parked as (
+        insert into headgate.chunks (
+            execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
+            state, wake_at, park_until, park_reason, attempt, deaths, booked, requests, planned_at, call_operation_id,
+            sessions
+        )
+        select
+            p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id, p_chunk.group_key,
+            p_chunk.priority, array_agg(f.asset_id order by f.asset_id),
+            case when p_chunk.sessions is null then least(1, p_chunk.calls) * count(*) else p_chunk.calls end,
+            case when p_chunk.sessions is null then headgate._price(p_chunk) * count(*) else p_chunk.units end, p_chunk.queue,
+            'parked', f.wake_at, min(f.park_until), min(f.reason), f.attempt, 0, max(f.units), max(f.requests),
+            p_chunk.planned_at, p_chunk.call_operation_id, p_chunk.sessions
+        from unnest(p_fates) as f
+        where f.fate = 'park'
+        group by f.wake_at, f.attempt, case when p_chunk.sessions is null then (f.units, f.requests) end
+        returning chunk_id, asset_ids
+    )
+    update headgate.asset_processing_state as s
+    set chunk_id = n.chunk_id
+    from (select p.chunk_id, u.asset_id from parked as p cross join unnest(p.asset_ids) as u (asset_id)) as n
+    where s.operation_id = p_chunk.operation_id
+        and s.asset_id = n.asset_id;
+$func$;
+
+-- What was parked while somebody cancelled its execution or step ends, too: nobody would wake it.
+create or replace function headgate._end_late_parked(
+    p_chunk headgate.chunks,
+    p_asset_ids bigint[],
+    p_now timestamptz
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    perform from headgate.process_executions as e where e.execution_id = p_chunk.execution_id for key share;
+    if headgate._standing(p_chunk) = 'over' then
+        perform headgate._end_chunks(
+            array(
+                select c.chunk_id
+                from headgate.chunks as c
+                where c.execution_id = p_chunk.execution_id
+                    and c.step = p_chunk.step
+                    and c.operation_id = p_chunk.operation_id
+                    and c.state = 'parked'
+                    and c.asset_ids && p_asset_ids
+            ),
+            'cancelled', 'its step had ended', p_now
+        );
+    end if;
+end;
+$func$;
+
+-- The provider refuses this execution: whatever of it has not started, with this provider, is over. The caller returns units.
+create or replace function headgate._end_unstarted(
+    p_chunk headgate.chunks,
+    p_reason text,
+    p_now timestamptz
+)
+returns headgate.chunks[]
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    return headgate._end_rows(
+        array(
+            select c.chunk_id
+            from headgate.chunks as c
+            where c.execution_id = p_chunk.execution_id
+                and c.provider_id = p_chunk.provider_id
+                and c.state <> 'leased'
+                and c.chunk_id <> p_chunk.chunk_id
+            order by c.chunk_id
+            for update skip locked
+        ),
+        'deferred', p_reason, p_now
+    );
+end;
+$func$;

@@ -1,0 +1,211 @@
+-- Messages become chunks that are locked: fit to be leased, or not. What becomes of them is asked when all are locked; chunks of
+-- one step that wait alike and cost nothing are judged once.
+
+create or replace function headgate._take_messages(
+    p_provider headgate.providers,
+    p_queues text[],
+    p_max_chunks integer,
+    p_now timestamptz,
+    out fit headgate.chunks[],
+    out unfit headgate.chunks[]
+)
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_queue text;
+    v_chunk headgate.chunks;
+    v_judged headgate.chunks;
+    v_verdict text;
+begin
+    fit := '{}';
+    unfit := '{}';
+    for v_queue in
+        select q.queue
+        from unnest(array['_high', '_normal', '_low']) with ordinality as u (urgency, nth)
+        cross join lateral (select p_provider.name || u.urgency as queue) as q
+        where (p_queues is null or q.queue = any (p_queues))
+            and exists (select from headgate.chunks as c where c.queue = q.queue and c.msg_id is not null)
+        order by u.nth
+    loop
+        exit when cardinality(fit) + cardinality(unfit) >= p_max_chunks;
+        v_verdict := null;
+        foreach v_chunk in array
+            headgate._take_chunks(v_queue, p_max_chunks - cardinality(fit) - cardinality(unfit))
+        loop
+            if v_verdict is null
+                or v_chunk.state <> 'queued'
+                or v_chunk.units > 0
+                or (v_chunk.execution_id, v_chunk.step, v_chunk.operation_id, v_chunk.call_operation_id, v_judged.state, v_judged.units)
+                is distinct from (v_judged.execution_id, v_judged.step, v_judged.operation_id, v_judged.call_operation_id, 'queued', 0)
+            then
+                v_verdict := headgate._verdict(v_chunk, p_now);
+                v_judged := v_chunk;
+            end if;
+            case v_verdict
+                when 'fit' then fit := fit || v_chunk;
+                when 'paused' then perform headgate._take_out(v_chunk);
+                else unfit := unfit || v_chunk;
+            end case;
+        end loop;
+    end loop;
+end;
+$func$;
+
+-- The chunks that the next messages of a queue stand for, locked, when they are nobody's.
+create or replace function headgate._take_chunks(
+    p_queue text,
+    p_max_chunks integer
+)
+returns headgate.chunks[]
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $func$
+declare
+    v_msg_ids bigint[];
+    v_messages jsonb[];
+    v_chunks headgate.chunks[];
+    v_chunk headgate.chunks;
+begin
+    select array_agg(m.msg_id), array_agg(m.message)
+    into v_msg_ids, v_messages
+    from pgmq.read(p_queue, 300, p_max_chunks) as m;
+    v_chunks := array(
+        select c
+        from headgate.chunks as c
+        where c.chunk_id = any (array(
+                select (m ->> 'chunk_id')::bigint from unnest(v_messages) as m where m ->> 'chunk_id' ~ '^[0-9]{1,18}$'
+            ))
+            and c.queue = p_queue
+            and c.msg_id = any (v_msg_ids)
+            and c.state = 'queued'
+        order by c.msg_id
+        for update skip locked
+    );
+    if cardinality(v_chunks) < cardinality(v_msg_ids) then
+        for v_nth in 1 .. cardinality(v_msg_ids) loop
+            continue when exists (select from unnest(v_chunks) as c where c.msg_id = v_msg_ids[v_nth]);
+            v_chunk := headgate._take_chunk(p_queue, v_msg_ids[v_nth], v_messages[v_nth]);
+            if v_chunk.chunk_id is not null then
+                v_chunks := v_chunks || v_chunk;
+            end if;
+        end loop;
+    end if;
+
+    return v_chunks;
+end;
+$func$;
+
+-- The chunk a message stands for, locked, when it is nobody's; null otherwise, and the message is dealt with.
+create or replace function headgate._take_chunk(
+    p_queue text,
+    p_msg_id bigint,
+    p_message jsonb
+)
+returns headgate.chunks
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_chunk_id constant bigint := case
+        when p_message ->> 'chunk_id' ~ '^[0-9]{1,18}$' then (p_message ->> 'chunk_id')::bigint
+    end;
+    v_chunk headgate.chunks;
+begin
+    select * into v_chunk from headgate.chunks as c where c.chunk_id = v_chunk_id for update skip locked;
+    if not found then
+        if exists (select from headgate.chunks as c where c.chunk_id = v_chunk_id and c.msg_id = p_msg_id) then
+            perform headgate._put_back(p_queue, p_msg_id);  -- somebody is at it: next delivery
+        else
+            perform pgmq.archive(p_queue, p_msg_id);  -- no known chunk
+        end if;
+        return null;
+    elsif v_chunk.msg_id is distinct from p_msg_id or v_chunk.queue <> p_queue then
+        perform pgmq.archive(p_queue, p_msg_id);
+        return null;
+    elsif v_chunk.state = 'leased' and v_chunk.leased_until > clock_timestamp() then
+        perform pgmq.set_vt(p_queue, p_msg_id, v_chunk.leased_until);
+        return null;
+    end if;
+
+    return v_chunk;
+end;
+$func$;
+
+-- Chunks that nobody may lease any more are ended or split, those of one verdict and reason, so that there is one order of
+-- locks. Returns them; the next claim meets the others.
+create or replace function headgate._end_unfit(
+    p_chunks headgate.chunks[],
+    p_now timestamptz
+)
+returns bigint[]
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_verdict constant text := headgate._verdict(p_chunks[1], p_now);
+    v_chunks constant headgate.chunks[] := array(
+        select c
+        from unnest(p_chunks) as c
+        where headgate._verdict(c, p_now) = v_verdict
+            and c.lost_reason is not distinct from (p_chunks[1]).lost_reason
+    );
+    v_chunk_ids constant bigint[] := array(select c.chunk_id from unnest(v_chunks) as c);
+begin
+    case v_verdict
+        when 'over' then
+            perform headgate._end_chunks(v_chunk_ids, 'cancelled', 'its step had ended', p_now);
+        when 'deadly' then
+            perform headgate._end_chunks(
+                v_chunk_ids, 'deferred',
+                coalesce('house: three times: ' || (p_chunks[1]).lost_reason, 'house: its lease ran out three times'), p_now
+            );
+        when 'poor' then
+            perform headgate._end_chunks(v_chunk_ids, 'deferred', 'quota: no units are left in this window', p_now);
+        when 'split' then
+            perform headgate._locked_pairs(v_chunks);
+            perform headgate._split_chunk(c) from unnest(v_chunks) as c where c.sessions is null;
+            perform headgate._ask_one_by_one(c, p_now) from unnest(v_chunks) as c where c.sessions is not null;
+        when 'shut' then
+            perform headgate._park_shut(v_chunks, p_now);
+        else
+            return '{}';  -- somebody has opened its step again meanwhile
+    end case;
+    return v_chunk_ids;
+end;
+$func$;
+
+-- Back to its place in the plan until the pipeline is resumed. A lease that ran out stays one, and is looked at again in a moment:
+-- who cancels the execution leaves leases alone, so none may turn into something else behind his back.
+create or replace function headgate._take_out(p_chunk headgate.chunks)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    if p_chunk.state = 'leased' then
+        perform pgmq.set_vt(p_chunk.queue, p_chunk.msg_id, clock_timestamp() + interval '5 seconds');
+        return;
+    end if;
+    perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
+    update headgate.chunks as c set state = 'planned', msg_id = null where c.chunk_id = p_chunk.chunk_id;
+end;
+$func$;
+
+create or replace function headgate._put_back(
+    p_queue text,
+    p_msg_id bigint
+)
+returns void
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    select pgmq.set_vt(p_queue, p_msg_id, clock_timestamp());
+$func$;

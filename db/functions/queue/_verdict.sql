@@ -1,0 +1,62 @@
+-- What is to become of a chunk that nobody holds: fit to be leased, or over, paused, deadly, to be split, too poor, shut out.
+
+create or replace function headgate._verdict(
+    p_chunk headgate.chunks,
+    p_now timestamptz
+)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_standing constant text := headgate._standing(p_chunk);
+begin
+    return case
+        when v_standing <> 'running' then v_standing
+        when p_chunk.state = 'leased' and p_chunk.deaths >= 1
+            and case
+                when p_chunk.sessions is null then cardinality(p_chunk.asset_ids) > 1
+                else headgate._is_asked_alone(p_chunk.operation_id)
+            end
+            then 'split'
+        when p_chunk.state = 'leased' and p_chunk.deaths >= case when p_chunk.sessions is null then 2 else 1 end then 'deadly'
+        when p_chunk.state = 'leased' and not headgate._can_pay_again(p_chunk, p_now) then 'poor'
+        when p_chunk.units > 0 and headgate._unaffordable(array[p_chunk.chunk_id], p_now) <> '{}' then 'poor'
+        when headgate._is_shut(coalesce(p_chunk.call_operation_id, p_chunk.operation_id), p_now) then 'shut'
+        else 'fit'
+    end;
+end;
+$func$;
+
+-- How the chunk's step stands: running, paused or over.
+create or replace function headgate._standing(p_chunk headgate.chunks)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select case
+        when e.status not in ('running', 'paused') or s.status not in ('pending', 'running') then 'over'
+        else e.status
+    end
+    from headgate.process_executions as e
+    join headgate.process_steps as s using (execution_id)
+    where e.execution_id = p_chunk.execution_id
+        and s.step = p_chunk.step;
+$func$;
+
+create or replace function headgate._can_pay_again(
+    p_chunk headgate.chunks,
+    p_now timestamptz
+)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select coalesce(p_chunk.units <= b.units_left, true)
+    from headgate.providers as p
+    cross join lateral headgate._budget(p, p_now, null) as b
+    where p.provider_id = p_chunk.provider_id;
+$func$;
