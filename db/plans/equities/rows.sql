@@ -1,4 +1,4 @@
--- The equities plan as rows: one provider, five operations, two pipelines, 21,817 listings and their sessions.
+-- The equities plan as rows: a provider and its operations, two pipelines, checks, 21,817 listings and their sessions.
 -- Applied again whenever this file or the data change. What operators set through headgate.set_provider is left alone.
 
 insert into headgate.providers (name, description)
