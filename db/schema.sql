@@ -6205,7 +6205,9 @@ begin
     perform headgate._put_back(c.queue, c.msg_id)
     from unnest(v_reach.fit || v_reach.unfit) as c
     where c.chunk_id <> all (v_ended);
-    return query select * from headgate._no_chunk(p_now, p_now);
+    -- At once again, unless somebody holds what is to be ended.
+    return query
+    select * from headgate._no_chunk(p_now + case when v_ended = '{}' then interval '1 second' else '0' end, p_now);
 end;
 $$;
 
@@ -7426,11 +7428,20 @@ CREATE FUNCTION headgate._end_unfit(p_chunks headgate.chunks[], p_now timestamp 
     AS $$
 declare
     v_verdict constant text := headgate._verdict(p_chunks[1], p_now);
+    -- Who stops an execution holds it, and waits for the messages that a claim has read: leave him his chunks.
+    v_execution_ids constant bigint[] := array(
+        select e.execution_id
+        from headgate.process_executions as e
+        where e.execution_id = any (array(select c.execution_id from unnest(p_chunks) as c))
+        order by e.execution_id
+        for key share skip locked
+    );
     v_chunks constant headgate.chunks[] := array(
         select c
         from unnest(p_chunks) as c
         where headgate._verdict(c, p_now) = v_verdict
             and c.lost_reason is not distinct from (p_chunks[1]).lost_reason
+            and c.execution_id = any (v_execution_ids)
     );
     v_chunk_ids constant bigint[] := array(select c.chunk_id from unnest(v_chunks) as c);
 begin

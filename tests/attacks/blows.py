@@ -45,13 +45,13 @@ class Ground:
 
     def fill(self) -> None:
         """Leave not a single block free."""
-        with self._ballast.open("wb") as file:
-            try:
+        try:
+            with self._ballast.open("wb") as file:  # not even that, where the last block has gone
                 while True:
                     file.write(bytes(1 << 20))
                     file.flush()
-            except OSError as exc:
-                assert exc.errno == errno.ENOSPC, exc
+        except OSError as exc:
+            assert exc.errno == errno.ENOSPC, exc
 
     def empty(self) -> None:
         """Give the space back."""

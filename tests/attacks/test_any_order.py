@@ -35,6 +35,7 @@ POISON = ("22012", "23505", "P0001", "HG008")
 TROUBLE = ("40001", "53100")
 CALM = "update headgate.providers set quota = 45 where name = 'shop'"
 ENDED = "select status, finished_at from headgate.process_executions where run_id = %(run)s"
+FINALIZED = ENDED + " and status in ('succeeded', 'failed')"
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -48,6 +49,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.toy = Toy(self.connection)
         self.model = Model()
         self.runs = 0
+        self.by_themselves = set[str]()
         self.is_broken = False
 
     # ------------------------------------------------------------------ helpers
@@ -101,7 +103,9 @@ class AnyOrder(RuleBasedStateMachine):
             self.model.claimed(row, runner, self.midnight)
 
     def is_valid(self, token: Token) -> bool:
-        """Tell whether a lease that is late is still its holder's."""
+        """Tell whether a lease that is late, or whose run has ended itself, is still its holder's."""
+        if token.run_id in self.by_themselves and self.toy.sql(FINALIZED, run=token.run_id):
+            token.is_late = True
         if not token.is_late:
             return True
         return bool(
@@ -138,6 +142,8 @@ class AnyOrder(RuleBasedStateMachine):
         else:
             assert pipeline not in self.model.paused
             self.model.open.add((pipeline, run_id))
+            if by_itself:
+                self.by_themselves.add(run_id)
 
     @rule(pipeline=PIPELINE, pick=PICK)
     def discover(self, pipeline: str, pick: int) -> None:

@@ -29,7 +29,9 @@ begin
     perform headgate._put_back(c.queue, c.msg_id)
     from unnest(v_reach.fit || v_reach.unfit) as c
     where c.chunk_id <> all (v_ended);
-    return query select * from headgate._no_chunk(p_now, p_now);
+    -- At once again, unless somebody holds what is to be ended.
+    return query
+    select * from headgate._no_chunk(p_now + case when v_ended = '{}' then interval '1 second' else '0' end, p_now);
 end;
 $func$;
 

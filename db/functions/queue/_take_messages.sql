@@ -149,11 +149,20 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_verdict constant text := headgate._verdict(p_chunks[1], p_now);
+    -- Who stops an execution holds it, and waits for the messages that a claim has read: leave him his chunks.
+    v_execution_ids constant bigint[] := array(
+        select e.execution_id
+        from headgate.process_executions as e
+        where e.execution_id = any (array(select c.execution_id from unnest(p_chunks) as c))
+        order by e.execution_id
+        for key share skip locked
+    );
     v_chunks constant headgate.chunks[] := array(
         select c
         from unnest(p_chunks) as c
         where headgate._verdict(c, p_now) = v_verdict
             and c.lost_reason is not distinct from (p_chunks[1]).lost_reason
+            and c.execution_id = any (v_execution_ids)
     );
     v_chunk_ids constant bigint[] := array(select c.chunk_id from unnest(v_chunks) as c);
 begin

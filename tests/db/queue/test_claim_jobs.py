@@ -382,3 +382,20 @@ class TestMessages:
         two.connection.rollback()
         (chunk,) = one.claim(chunks=5)
         assert chunk["chunk_id"] == first["chunk_id"]
+
+    def test_what_is_over_is_left_to_who_holds_its_execution(self, toys: Toys):
+        """He may wait for its message, which the claim has read: waiting for him were a deadlock."""
+        one, two = toys.one, toys.another(autocommit=False)
+        one.add(3)
+        one.begin()
+        one.sql(
+            "update headgate.process_steps set status = 'skipped', finished_at = now() where step = 'a'"
+        )
+        two.sql("select from headgate.process_executions for update")
+
+        one.sql("set statement_timeout = '20s'")
+        assert one.claim() == []
+        assert len(one.chunks()) == 1
+        two.connection.rollback()
+        assert one.claim() == []
+        assert one.chunks() == []
