@@ -41,6 +41,8 @@ DEFAULTS: Final[Mapping[str, str]] = {
     # The end of a task is seen at once, and what a dead process left is found within seconds.
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
+    # A task begins soon after the one before it, and not when a second is over.
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
     # A scheduler whose own heart beats too late takes itself for dead, and starts its tasks again.
     "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "2",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "30",
