@@ -6214,6 +6214,26 @@ $$;
 ALTER FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _claim_next(text, headgate.chunks, headgate.providers, integer, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_avoid text[], p_now timestamp with time zone) RETURNS SETOF headgate.claimed_chunk
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if p_claim > 0 and p_chunk.leased_until > clock_timestamp() and p_provider.name <> all (p_avoid) then
+        return query
+        select g.*
+        from headgate._reach(p_provider, p_queues, p_claim, p_now) as r
+        cross join lateral headgate._grant(p_runner, p_provider, r.fit, r.unfit, r.is_probe, p_now) as g;
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_avoid text[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _close_execution(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14385,13 +14405,8 @@ begin
     delete from headgate.chunks as c where c.chunk_id = any (p_chunk_ids);
     perform headgate._end_jobs(v_chunk, p_chunk_ids, v_operation, v_fates, v_tally, v_now);
 
-    -- As complete_jobs does: nothing is reached before the step is held.
-    if p_claim > 0 and v_chunk.leased_until > clock_timestamp() and v_provider.name <> all (p_avoid) then
-        return query
-        select g.*
-        from headgate._reach(v_provider, p_queues, p_claim, v_now) as r
-        cross join lateral headgate._grant(p_runner, v_provider, r.fit, r.unfit, r.is_probe, v_now) as g;
-    end if;
+    return query
+    select * from headgate._claim_next(p_runner, v_chunk, v_provider, p_claim, p_queues, p_avoid, v_now);
 end;
 $$;
 
@@ -14465,20 +14480,10 @@ begin
     perform headgate._return_units(v_unstarted);
     perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
 
-    -- Who holds the gate or the window already asks again in a transaction of its own; so does whose lease has run out: the first
-    -- chunk it would reach is this one. We hold a step: nothing unfit is ended. Nor is anything reached before the step is held:
-    -- who ends this execution's chunks may wait for their messages.
-    if p_claim > 0
-        and v_chunk.leased_until > clock_timestamp()
-        and v_provider.name <> all (p_avoid)
-        and v_tally.refund = 0
-        and v_closing is null
-        and not coalesce('provider' = any (p_blames), false)
-    then
+    -- Who holds the gate or the window already asks again in a transaction of its own.
+    if v_tally.refund = 0 and v_closing is null and not coalesce('provider' = any (p_blames), false) then
         return query
-        select g.*
-        from headgate._reach(v_provider, p_queues, p_claim, v_now) as r
-        cross join lateral headgate._grant(p_runner, v_provider, r.fit, r.unfit, r.is_probe, v_now) as g;
+        select * from headgate._claim_next(p_runner, v_chunk, v_provider, p_claim, p_queues, p_avoid, v_now);
     end if;
 end;
 $$;
@@ -22255,6 +22260,12 @@ REVOKE ALL ON FUNCTION headgate._checked_name(p_function text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_avoid text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_avoid text[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _close_execution(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner

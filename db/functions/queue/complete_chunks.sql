@@ -43,13 +43,8 @@ begin
     delete from headgate.chunks as c where c.chunk_id = any (p_chunk_ids);
     perform headgate._end_jobs(v_chunk, p_chunk_ids, v_operation, v_fates, v_tally, v_now);
 
-    -- As complete_jobs does: nothing is reached before the step is held.
-    if p_claim > 0 and v_chunk.leased_until > clock_timestamp() and v_provider.name <> all (p_avoid) then
-        return query
-        select g.*
-        from headgate._reach(v_provider, p_queues, p_claim, v_now) as r
-        cross join lateral headgate._grant(p_runner, v_provider, r.fit, r.unfit, r.is_probe, v_now) as g;
-    end if;
+    return query
+    select * from headgate._claim_next(p_runner, v_chunk, v_provider, p_claim, p_queues, p_avoid, v_now);
 end;
 $func$;
 

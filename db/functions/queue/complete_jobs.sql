@@ -80,20 +80,10 @@ begin
     perform headgate._return_units(v_unstarted);
     perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
 
-    -- Who holds the gate or the window already asks again in a transaction of its own; so does whose lease has run out: the first
-    -- chunk it would reach is this one. We hold a step: nothing unfit is ended. Nor is anything reached before the step is held:
-    -- who ends this execution's chunks may wait for their messages.
-    if p_claim > 0
-        and v_chunk.leased_until > clock_timestamp()
-        and v_provider.name <> all (p_avoid)
-        and v_tally.refund = 0
-        and v_closing is null
-        and not coalesce('provider' = any (p_blames), false)
-    then
+    -- Who holds the gate or the window already asks again in a transaction of its own.
+    if v_tally.refund = 0 and v_closing is null and not coalesce('provider' = any (p_blames), false) then
         return query
-        select g.*
-        from headgate._reach(v_provider, p_queues, p_claim, v_now) as r
-        cross join lateral headgate._grant(p_runner, v_provider, r.fit, r.unfit, r.is_probe, v_now) as g;
+        select * from headgate._claim_next(p_runner, v_chunk, v_provider, p_claim, p_queues, p_avoid, v_now);
     end if;
 end;
 $func$;
