@@ -4223,7 +4223,7 @@ ALTER FUNCTION headgate._announce(p_execution_id bigint, p_step text, p_status t
 -- Name: _answers_of(text[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._answers_of(p_outcomes text[], p_blames text[], OUT faults integer, OUT answers integer, OUT refusals integer) RETURNS record
+CREATE FUNCTION headgate._answers_of(p_outcomes text[], p_blames text[], OUT faults integer, OUT answers integer, OUT auth_failures integer) RETURNS record
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -4234,7 +4234,7 @@ CREATE FUNCTION headgate._answers_of(p_outcomes text[], p_blames text[], OUT fau
     from unnest(p_outcomes, p_blames) as u (outcome, blame);
 $$;
 
-ALTER FUNCTION headgate._answers_of(p_outcomes text[], p_blames text[], OUT faults integer, OUT answers integer, OUT refusals integer) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._answers_of(p_outcomes text[], p_blames text[], OUT faults integer, OUT answers integer, OUT auth_failures integer) OWNER TO headgate_owner;
 
 --
 -- Name: chunks; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -4845,8 +4845,8 @@ CREATE TABLE headgate.operation_gates (
     operation_id bigint NOT NULL,
     failures integer DEFAULT 0 NOT NULL,
     opened integer DEFAULT 0 NOT NULL,
-    closed_until timestamp with time zone,
-    closed_reason text,
+    blocked_until timestamp with time zone,
+    blocked_reason text,
     probe_chunk_id bigint,
     counted_since timestamp with time zone,
     counted_faults integer DEFAULT 0 NOT NULL,
@@ -4882,16 +4882,16 @@ COMMENT ON COLUMN headgate.operation_gates.failures IS 'Consecutive failures of 
 COMMENT ON COLUMN headgate.operation_gates.opened IS 'Times its breaker has opened in a row; doubles the cool-down.';
 
 --
--- Name: COLUMN operation_gates.closed_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN operation_gates.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operation_gates.closed_until IS 'It is not called before; null: open. Once it has passed after a breaker, one probe goes first.';
+COMMENT ON COLUMN headgate.operation_gates.blocked_until IS 'It is not called before; null: calls flow. After a breaker a probe goes first.';
 
 --
--- Name: COLUMN operation_gates.closed_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN operation_gates.blocked_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operation_gates.closed_reason IS 'Why it is closed.';
+COMMENT ON COLUMN headgate.operation_gates.blocked_reason IS 'Why it is blocked.';
 
 --
 -- Name: COLUMN operation_gates.probe_chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -4927,10 +4927,10 @@ CREATE TABLE headgate.provider_gates (
     rate_second bigint DEFAULT 0 NOT NULL,
     failures integer DEFAULT 0 NOT NULL,
     opened integer DEFAULT 0 NOT NULL,
-    closed_until timestamp with time zone,
-    closed_reason text,
+    blocked_until timestamp with time zone,
+    blocked_reason text,
     probe_chunk_id bigint,
-    refusals integer DEFAULT 0 NOT NULL,
+    auth_failures integer DEFAULT 0 CONSTRAINT provider_gates_refusals_not_null NOT NULL,
     counted_since timestamp with time zone,
     counted_faults integer DEFAULT 0 NOT NULL,
     counted_answers integer DEFAULT 0 NOT NULL,
@@ -4978,16 +4978,16 @@ COMMENT ON COLUMN headgate.provider_gates.failures IS 'Consecutive failures of t
 COMMENT ON COLUMN headgate.provider_gates.opened IS 'Times the breaker has opened in a row; doubles the cool-down.';
 
 --
--- Name: COLUMN provider_gates.closed_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN provider_gates.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.provider_gates.closed_until IS 'Nothing is asked of the provider before; null: open. Once it has passed after a breaker, one probe goes first. Null while opened: only one operation has failed, and another one probes.';
+COMMENT ON COLUMN headgate.provider_gates.blocked_until IS 'No call is made to the provider before; null: calls flow. After a breaker a probe goes first. Null while opened: one operation failed, and another one probes.';
 
 --
--- Name: COLUMN provider_gates.closed_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN provider_gates.blocked_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.provider_gates.closed_reason IS 'Why it is closed.';
+COMMENT ON COLUMN headgate.provider_gates.blocked_reason IS 'Why it is blocked.';
 
 --
 -- Name: COLUMN provider_gates.probe_chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -4996,10 +4996,10 @@ COMMENT ON COLUMN headgate.provider_gates.closed_reason IS 'Why it is closed.';
 COMMENT ON COLUMN headgate.provider_gates.probe_chunk_id IS 'The chunk that probes a half-open breaker.';
 
 --
--- Name: COLUMN provider_gates.refusals; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN provider_gates.auth_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.provider_gates.refusals IS 'Consecutive faults of the house in asking it (a refused token) since its last answer; they close nothing but their execution.';
+COMMENT ON COLUMN headgate.provider_gates.auth_failures IS 'Consecutive internal faults in calling it (a refused token) since its last answer; they block nothing but their execution.';
 
 --
 -- Name: COLUMN provider_gates.counted_since; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5032,7 +5032,7 @@ declare
 begin
     v_gate.failures := coalesce(p_own.failures, 0);
     v_gate.opened := coalesce(p_own.opened, 0);
-    v_gate.closed_until := p_own.closed_until;
+    v_gate.blocked_until := p_own.blocked_until;
     v_gate.counted_since := p_own.counted_since;
     v_gate.counted_faults := coalesce(p_own.counted_faults, 0);
     v_gate.counted_answers := coalesce(p_own.counted_answers, 0);
@@ -5196,7 +5196,7 @@ CREATE FUNCTION headgate._broken_calls(p_at timestamp with time zone) RETURNS TA
         a.operation_id,
         format(
             'one by one, because %s %s until %s',
-            a.name, case when k.closed_until > p_at then 'is closed' else 'failed' end, k.closed_until at time zone 'UTC'
+            a.name, case when k.blocked_until > p_at then 'is closed' else 'failed' end, k.blocked_until at time zone 'UTC'
         )
     from headgate.operation_gates as k
     join headgate.operations as a using (operation_id)
@@ -5205,10 +5205,10 @@ CREATE FUNCTION headgate._broken_calls(p_at timestamp with time zone) RETURNS TA
     join headgate.provider_gates as g on g.provider_id = a.provider_id
     where coalesce(o.path, o.handler, o.ingest_function) is not null
         and (
-            k.closed_until > p_at + o.patience
+            k.blocked_until > p_at + o.patience
             or k.opened > 0
             and g.opened = 0
-            and k.closed_until > p_at - interval '1 day'
+            and k.blocked_until > p_at - interval '1 day'
             and p.breaker_cooldown * power(2, least(10, k.opened)) > o.patience
         );
 $$;
@@ -5385,7 +5385,7 @@ COMMENT ON COLUMN headgate.providers.features IS 'What the account has that not 
 -- Name: _budget(headgate.providers, timestamp with time zone, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT closed_until timestamp with time zone) RETURNS record
+CREATE FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT blocked_until timestamp with time zone) RETURNS record
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -5394,7 +5394,7 @@ CREATE FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp w
         b.closes_at,
         case
             when p_provider.quota is null and p_usable is null then null
-            when q.closed_until > p_at then 0
+            when q.blocked_until > p_at then 0
             else greatest(
                 0,
                 least(p_usable, coalesce(q.usable, p_provider.quota - p_provider.quota_buffer))
@@ -5402,8 +5402,8 @@ CREATE FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp w
             )
         end,
         greatest(
-            case when q.closed_until > p_at then q.closed_until end,
-            case when g.closed_until > p_at then g.closed_until end
+            case when q.blocked_until > p_at then q.blocked_until end,
+            case when g.blocked_until > p_at then g.blocked_until end
         )
     from headgate._window_at(p_provider, p_at) as b
     left join headgate.quota_windows as q
@@ -5411,13 +5411,13 @@ CREATE FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp w
     left join headgate.provider_gates as g on g.provider_id = p_provider.provider_id;
 $$;
 
-ALTER FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT closed_until timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT blocked_until timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _budgets(bigint, jsonb, timestamp with time zone, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(provider_id bigint, opened_at timestamp with time zone, closes_at timestamp with time zone, closed_until timestamp with time zone, units_left bigint, is_shared boolean, reserve integer)
+CREATE FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(provider_id bigint, opened_at timestamp with time zone, closes_at timestamp with time zone, blocked_until timestamp with time zone, units_left bigint, is_shared boolean, reserve integer)
     LANGUAGE sql STABLE ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -5425,7 +5425,7 @@ CREATE FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at tim
         p.provider_id,
         b.opened_at,
         b.closes_at,
-        b.closed_until,
+        b.blocked_until,
         case  -- no quota and no share: no end
             when coalesce(b.units_left, h.units_left) is not null
                 then greatest(0, least(b.units_left - coalesce((p_used ->> p.provider_id::text)::bigint, 0), h.units_left))
@@ -6468,13 +6468,13 @@ ALTER FUNCTION headgate._close_step(p_step headgate.process_steps, p_now timesta
 -- Name: _closed_calls(bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._closed_calls(p_chunk_ids bigint[], p_now timestamp with time zone) RETURNS TABLE(operation_id bigint, closed_until timestamp with time zone, reason text)
+CREATE FUNCTION headgate._closed_calls(p_chunk_ids bigint[], p_now timestamp with time zone) RETURNS TABLE(operation_id bigint, blocked_until timestamp with time zone, reason text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select
         a.operation_id,
-        case when k.closed_until > p_now then k.closed_until else p_now + interval '5 seconds' end,
+        case when k.blocked_until > p_now then k.blocked_until else p_now + interval '5 seconds' end,
         coalesce(k.reason, headgate._breaker_reason(a.operation_id))
     from (
         select distinct c.provider_id, coalesce(c.call_operation_id, c.operation_id) as operation_id
@@ -6483,7 +6483,7 @@ CREATE FUNCTION headgate._closed_calls(p_chunk_ids bigint[], p_now timestamp wit
     ) as a
     join headgate.providers as p using (provider_id)
     cross join lateral headgate._closing(p, a.operation_id, null, '{}', '{}', p_now) as k
-    where k.closed_until > p_now
+    where k.blocked_until > p_now
         or headgate._is_shut(a.operation_id, p_now);
 $$;
 
@@ -6493,7 +6493,7 @@ ALTER FUNCTION headgate._closed_calls(p_chunk_ids bigint[], p_now timestamp with
 -- Name: _closing(headgate.providers, bigint, jsonb, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._closing(p_provider headgate.providers, p_operation_id bigint, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT closed_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text) RETURNS record
+CREATE FUNCTION headgate._closing(p_provider headgate.providers, p_operation_id bigint, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT blocked_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -6501,23 +6501,23 @@ declare
     v_gate headgate.provider_gates;
     v_own headgate.operation_gates;
     v_trips record;
-    v_window_closed_until timestamptz;
+    v_window_blocked_until timestamptz;
 begin
     select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id;
     select * into v_own from headgate.operation_gates as k where k.operation_id = p_operation_id;
-    select case when w.closed_until > p_now then w.closed_until end
-    into v_window_closed_until
+    select case when w.blocked_until > p_now then w.blocked_until end
+    into v_window_blocked_until
     from headgate._window_at(p_provider, p_now) as b
     join headgate.quota_windows as w on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
 
-    if v_gate.closed_until > p_now then
-        provider_until := v_gate.closed_until;
-        provider_reason := case when v_gate.closed_reason ~ '^(quota|provider): ' then '' else 'provider: ' end
-            || coalesce(v_gate.closed_reason, 'closed');
+    if v_gate.blocked_until > p_now then
+        provider_until := v_gate.blocked_until;
+        provider_reason := case when v_gate.blocked_reason ~ '^(quota|provider): ' then '' else 'provider: ' end
+            || coalesce(v_gate.blocked_reason, 'closed');
     end if;
-    if v_own.closed_until > p_now then
-        closed_until := v_own.closed_until;
-        reason := v_own.closed_reason;
+    if v_own.blocked_until > p_now then
+        blocked_until := v_own.blocked_until;
+        reason := v_own.blocked_reason;
     end if;
     if p_blames @> array['provider'] then
         v_trips := headgate._tripped(p_provider, p_operation_id, v_gate, v_own, p_outcomes, p_blames, p_now);
@@ -6526,7 +6526,7 @@ begin
             provider_reason := 'provider: the breaker is open';
         end if;
         if v_trips.of_operation then
-            closed_until := headgate._cooled_at(p_provider, headgate._as_gate(v_own), p_now);
+            blocked_until := headgate._cooled_at(p_provider, headgate._as_gate(v_own), p_now);
             reason := headgate._breaker_reason(p_operation_id);
         end if;
     end if;
@@ -6535,18 +6535,18 @@ begin
             provider_until, p_now + make_interval(secs => greatest(0, least(86400, coalesce((p_closing ->> 'seconds')::numeric, 60))))
         );
         provider_reason := 'quota: ' || coalesce(p_closing ->> 'reason', 'the provider asks to wait');
-    elsif p_closing ->> 'until' = 'reset' or v_window_closed_until is not null then
+    elsif p_closing ->> 'until' = 'reset' or v_window_blocked_until is not null then
         provider_until := greatest(
-            provider_until, v_window_closed_until, (select w.closes_at from headgate._window_at(p_provider, p_now) as w)
+            provider_until, v_window_blocked_until, (select w.closes_at from headgate._window_at(p_provider, p_now) as w)
         );
         provider_reason := 'quota: ' || coalesce(p_closing ->> 'reason', 'the provider''s quota is used up');
     end if;
-    closed_until := greatest(closed_until, provider_until);
+    blocked_until := greatest(blocked_until, provider_until);
     reason := coalesce(provider_reason, reason);
 end;
 $$;
 
-ALTER FUNCTION headgate._closing(p_provider headgate.providers, p_operation_id bigint, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT closed_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._closing(p_provider headgate.providers, p_operation_id bigint, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT blocked_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text) OWNER TO headgate_owner;
 
 --
 -- Name: _context(headgate.chunks, headgate.operations, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6790,7 +6790,7 @@ begin
         join headgate.operations as o using (operation_id)
         join headgate._closed_calls(p_chunk_ids, p_now) as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
         where c.chunk_id = any (p_chunk_ids)
-            and k.closed_until > coalesce(c.park_until, p_now + o.patience)
+            and k.blocked_until > coalesce(c.park_until, p_now + o.patience)
         group by k.reason
         order by k.reason
         limit 1
@@ -6801,7 +6801,7 @@ begin
 
     with waiting as (
         update headgate.chunks as c
-        set wake_at = k.closed_until
+        set wake_at = k.blocked_until
         from headgate._closed_calls(p_chunk_ids, p_now) as k
         where c.chunk_id = any (p_chunk_ids)
             and c.state = 'parked'
@@ -6952,13 +6952,13 @@ begin
         ) as e
     ),
     shut as materialized (
-        select k.operation_id, k.closed_until from headgate.operation_gates as k where k.closed_until > p_at
+        select k.operation_id, k.blocked_until from headgate.operation_gates as k where k.blocked_until > p_at
     ),
     charge as materialized (
         -- What each asset costs, and what the call does that serves them all.
         select
             c.place, c.provider_id, max(c.base) as base, sum(c.units)::bigint as units, max(c.patience) as patience,
-            max(k.closed_until) as shut_until
+            max(k.blocked_until) as shut_until
         from (
             select r.place, p.provider_id, 0::bigint as base, p.units, p.patience, p.operation_id
             from ranked as r
@@ -7001,7 +7001,7 @@ begin
     ),
     weighed as materialized (
         select
-            r.place, g.provider_id, g.base, g.units, r.many, b.closes_at, greatest(b.closed_until, g.shut_until) as closed_until,
+            r.place, g.provider_id, g.base, g.units, r.many, b.closes_at, greatest(b.blocked_until, g.shut_until) as blocked_until,
             b.units_left, b.is_shared,
             k.last_due_at,
             coalesce(sum(g.base + g.units * r.many) over (
@@ -7011,7 +7011,7 @@ begin
                 when r.is_backfill then greatest(0, b.units_left - b.reserve - coalesce(k.units, 0))
                 else b.units_left
             end as units_here,
-            coalesce(b.closed_until > p_at + g.patience, false) as is_closed,
+            coalesce(b.blocked_until > p_at + g.patience, false) as is_closed,
             coalesce(g.shut_until > p_at + g.patience, false) as is_broken
         from ranked as r
         join charge as g using (place)
@@ -7024,7 +7024,7 @@ begin
             min(w.granted) over (partition by w.place) as most,
             bool_or(w.is_closed or w.is_broken) over (partition by w.place) as is_shut,
             bool_or(w.is_closed) over (partition by w.place) as is_away,
-            max(w.closed_until) over (partition by w.place) as shut_until
+            max(w.blocked_until) over (partition by w.place) as shut_until
         from (
             select
                 w.*,
@@ -7922,7 +7922,7 @@ begin
             'last_success', s.succeeded_at,
             'provider', r.name,
             'served_by', case when p.cover_no is not null then k.name end,
-            'breaker_open_until', headgate._request_time(h.closed_until),
+            'breaker_open_until', headgate._request_time(h.blocked_until),
             'units_left', p.units_left,
             'units_ranked_before', p.units_before,
             'units_short', case
@@ -7948,7 +7948,7 @@ begin
         on s.operation_id = p.operation_id and s.asset_id = p.asset_id
     left join headgate.operations as k on k.operation_id = p.call_operation_id
     left join headgate.operation_gates as h
-        on h.closed_until > p_at
+        on h.blocked_until > p_at
         and h.operation_id = case when p.cover_no is not null then p.call_operation_id else p.operation_id end
     left join headgate.v_refusals as w on w.reason = p.reason
     left join headgate._broken_calls(p_at) as b
@@ -8662,16 +8662,16 @@ CREATE FUNCTION headgate._health(p_now timestamp with time zone) RETURNS TABLE(s
     select
         'error',
         'provider ' || p.name,
-        format('%s is closed until %s: %s', p.name, g.closed_until at time zone 'UTC', g.closed_reason),
-        coalesce(g.closed_until > p_now + interval '1 hour', false)
+        format('%s is closed until %s: %s', p.name, g.blocked_until at time zone 'UTC', g.blocked_reason),
+        coalesce(g.blocked_until > p_now + interval '1 hour', false)
     from headgate.providers as p
     join headgate.provider_gates as g using (provider_id)
     union all
     select
         'error',
         'operation ' || o.name,
-        format('%s is closed until %s: %s', o.name, k.closed_until at time zone 'UTC', k.closed_reason),
-        coalesce(k.closed_until > p_now + interval '1 hour', false)
+        format('%s is closed until %s: %s', o.name, k.blocked_until at time zone 'UTC', k.blocked_reason),
+        coalesce(k.blocked_until > p_now + interval '1 hour', false)
     from headgate.operation_gates as k
     join headgate.operations as o using (operation_id);
 $$;
@@ -9075,7 +9075,7 @@ CREATE FUNCTION headgate._is_shut(p_operation_id bigint, p_now timestamp with ti
         select
         from headgate.operation_gates as k
         where k.operation_id = p_operation_id
-            and (k.closed_until > p_now or k.opened > 0 and headgate._is_leased(k.probe_chunk_id))
+            and (k.blocked_until > p_now or k.opened > 0 and headgate._is_leased(k.probe_chunk_id))
     );
 $$;
 
@@ -9101,7 +9101,7 @@ ALTER FUNCTION headgate._is_watched(p_gate headgate.provider_gates, p_probe_chun
 -- Name: _judge(headgate.chunks, headgate.operations, bigint[], text[], text[], text[], integer[], integer[], headgate.ingest_result[], timestamp with time zone, text, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_closed_until timestamp with time zone, p_closed_reason text, p_closing jsonb, p_now timestamp with time zone) RETURNS headgate.job_fate[]
+CREATE FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone) RETURNS headgate.job_fate[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -9129,7 +9129,7 @@ begin
                 when f.fate = 'cancelled' then 'the execution had ended'
                 when f.outcome = 'missing' then 'missing: the answer for the group lacks it'
                 when f.outcome = 'unsent' and v_ends_execution then 'house: ' || coalesce(p_closing ->> 'reason', 'closed')
-                when f.outcome = 'unsent' then coalesce(p_closed_reason, 'not started in time')
+                when f.outcome = 'unsent' then coalesce(p_blocked_reason, 'not started in time')
                 else case when f.blame = 'item' then 'house' else f.blame end || ': '
                     || left(coalesce(f.error, 'no reason given'), 490)
             end,
@@ -9147,8 +9147,8 @@ begin
             p_chunk.attempt + case when f.fate = 'park' and f.outcome = 'retry' and f.blame = 'item' then 1 else 0 end,
             case
                 when f.fate <> 'park' then null
-                when f.outcome = 'unsent' then greatest(p_now, p_closed_until)
-                else greatest(v_retry_at, p_closed_until)
+                when f.outcome = 'unsent' then greatest(p_now, p_blocked_until)
+                else greatest(v_retry_at, p_blocked_until)
             end,
             v_park_until,
             case
@@ -9167,12 +9167,12 @@ begin
                         then case when j.requests = 0 then 'cancelled' else 'deferred' end
                     when j.outcome = 'unsent' then
                         case
-                            when v_ends_execution or coalesce(p_closed_until, p_now) > v_park_until then 'deferred'
+                            when v_ends_execution or coalesce(p_blocked_until, p_now) > v_park_until then 'deferred'
                             else 'park'
                         end
                     when j.outcome in ('deferred', 'missing') or j.outcome = 'failed' and j.blame <> 'item' then 'deferred'
                     when j.outcome = 'retry' and j.blame = 'item' and p_chunk.attempt < p_operation.max_attempts then 'park'
-                    when j.outcome = 'retry' and j.blame <> 'item' and greatest(v_retry_at, p_closed_until) <= v_park_until
+                    when j.outcome = 'retry' and j.blame <> 'item' and greatest(v_retry_at, p_blocked_until) <= v_park_until
                         then 'park'
                     when j.outcome = 'retry' and j.blame <> 'item' then 'deferred'
                     else 'failed'
@@ -9214,7 +9214,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_closed_until timestamp with time zone, p_closed_reason text, p_closing jsonb, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _judge_health(text, text, text, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9940,8 +9940,8 @@ CREATE FUNCTION headgate._next_wake(p_queues text[], p_avoid text[], p_now times
             when 'leased' then p_now + (c.leased_until - clock_timestamp())
             else coalesce(
                 greatest(
-                    case when g.closed_until > p_now then g.closed_until end,
-                    case when w.closed_until > p_now then w.closed_until end
+                    case when g.blocked_until > p_now then g.blocked_until end,
+                    case when w.blocked_until > p_now then w.blocked_until end
                 ),
                 p_now + interval '1 second'
             )
@@ -9980,7 +9980,7 @@ ALTER FUNCTION headgate._no_chunk(p_wake_at timestamp with time zone, p_now time
 -- Name: _note_answers(headgate.providers, bigint, headgate.chunks, text[], text[], jsonb, timestamp with time zone, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_closed_until timestamp with time zone, p_reason text, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -9996,9 +9996,9 @@ begin
     v_report := headgate._answers_of(p_outcomes, p_blames);
     select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id;
     select * into v_own from headgate.operation_gates as k where k.operation_id = p_operation_id;
-    if v_report.faults > 0 or v_report.refusals > 0 or p_closing is not null
+    if v_report.faults > 0 or v_report.auth_failures > 0 or p_closing is not null
         or v_report.answers > 0 and (
-            v_gate.refusals > 0
+            v_gate.auth_failures > 0
             or headgate._is_watched(v_gate, v_gate.probe_chunk_id, p_now)
             or v_own.operation_id is not null and headgate._is_watched(headgate._as_gate(v_own), v_own.probe_chunk_id, p_now)
         )
@@ -10011,9 +10011,9 @@ begin
         v_trips := headgate._tripped(p_provider, p_operation_id, v_gate, v_own, p_outcomes, p_blames, p_now);
         perform headgate._note_provider(
             p_provider, v_gate, p_chunk.chunk_id,
-            case when v_own.closed_until > p_now then 0 else v_report.faults end, v_report.answers, v_report.refusals,
+            case when v_own.blocked_until > p_now then 0 else v_report.faults end, v_report.answers, v_report.auth_failures,
             v_trips.of_provider, v_trips.is_suspected,
-            case when p_provider.quota is null or p_closing ->> 'until' is distinct from 'reset' then p_closed_until end,
+            case when p_provider.quota is null or p_closing ->> 'until' is distinct from 'reset' then p_blocked_until end,
             p_reason, p_now
         );
         perform headgate._note_operation(
@@ -10022,7 +10022,7 @@ begin
     end if;
     if p_closing ->> 'until' = 'reset' then
         update headgate.quota_windows as w
-        set closed_until = w.closes_at
+        set blocked_until = w.closes_at
         from headgate._window_at(p_provider, p_now) as b
         where w.provider_id = p_provider.provider_id
             and w.opened_at = b.opened_at;
@@ -10030,7 +10030,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_closed_until timestamp with time zone, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _note_operation(headgate.providers, headgate.operation_gates, bigint, integer, integer, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10053,8 +10053,8 @@ begin
         counted_faults = v_gate.counted_faults,
         counted_answers = v_gate.counted_answers,
         probe_chunk_id = case when k.probe_chunk_id = p_chunk_id then null else k.probe_chunk_id end,
-        closed_until = case when p_trips then headgate._cooled_at(p_provider, headgate._as_gate(k), p_now) else k.closed_until end,
-        closed_reason = case when p_trips then headgate._breaker_reason(k.operation_id) else k.closed_reason end
+        blocked_until = case when p_trips then headgate._cooled_at(p_provider, headgate._as_gate(k), p_now) else k.blocked_until end,
+        blocked_reason = case when p_trips then headgate._breaker_reason(k.operation_id) else k.blocked_reason end
     where k.operation_id = p_own.operation_id;
 end;
 $$;
@@ -10065,7 +10065,7 @@ ALTER FUNCTION headgate._note_operation(p_provider headgate.providers, p_own hea
 -- Name: _note_provider(headgate.providers, headgate.provider_gates, bigint, integer, integer, integer, boolean, boolean, timestamp with time zone, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_refusals integer, p_trips boolean, p_is_suspected boolean, p_closed_until timestamp with time zone, p_reason text, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -10077,7 +10077,7 @@ begin
     end if;
     update headgate.provider_gates as g
     set failures = case when p_answers > 0 or p_trips or p_is_suspected then 0 else g.failures + p_faults end,
-        refusals = case when p_answers > 0 then 0 else g.refusals + p_refusals end,
+        auth_failures = case when p_answers > 0 then 0 else g.auth_failures + p_auth_failures end,
         opened = case
             when p_trips then least(10, headgate._times_cooled(g) + 1)
             when p_is_suspected then greatest(1, g.opened)
@@ -10088,17 +10088,17 @@ begin
         counted_faults = v_gate.counted_faults,
         counted_answers = v_gate.counted_answers,
         probe_chunk_id = case when g.probe_chunk_id = p_chunk_id then null else g.probe_chunk_id end,
-        closed_until = greatest(
-            case when not p_is_suspected then g.closed_until end,
-            p_closed_until,
+        blocked_until = greatest(
+            case when not p_is_suspected then g.blocked_until end,
+            p_blocked_until,
             case when p_trips then headgate._cooled_at(p_provider, g, p_now) end
         ),
-        closed_reason = coalesce(p_reason, case when p_trips then 'provider: the breaker is open' end, g.closed_reason)
+        blocked_reason = coalesce(p_reason, case when p_trips then 'provider: the breaker is open' end, g.blocked_reason)
     where g.provider_id = p_gate.provider_id;
 end;
 $$;
 
-ALTER FUNCTION headgate._note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_refusals integer, p_trips boolean, p_is_suspected boolean, p_closed_until timestamp with time zone, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _open_months(integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10300,8 +10300,8 @@ CREATE FUNCTION headgate._openness(p_provider headgate.providers, p_now timestam
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select
-        coalesce(g.closed_until <= p_now, true)
-        and coalesce(w.closed_until <= p_now, true)
+        coalesce(g.blocked_until <= p_now, true)
+        and coalesce(w.blocked_until <= p_now, true)
         and (p_provider.quota is null or p_now < b.closes_at - p_provider.reset_guard)
         and not coalesce(g.opened > 0 and headgate._is_leased(g.probe_chunk_id), false),
         coalesce(g.opened > 0, false)
@@ -10776,7 +10776,7 @@ declare
     );
     v_chunk_ids constant bigint[] := array(select u.chunk_id from unnest(v_chunks) as u);
 begin
-    perform pgmq.set_vt(u.queue, u.msg_id, clock_timestamp() + (k.closed_until - p_now))
+    perform pgmq.set_vt(u.queue, u.msg_id, clock_timestamp() + (k.blocked_until - p_now))
     from unnest(v_chunks) as u
     join headgate._closed_calls(v_chunk_ids, p_now) as k on k.operation_id = coalesce(u.call_operation_id, u.operation_id)
     where u.state = 'leased';
@@ -10784,7 +10784,7 @@ begin
     update headgate.chunks as c
     set state = 'parked',
         msg_id = null,
-        wake_at = k.closed_until,
+        wake_at = k.blocked_until,
         park_until = coalesce(c.park_until, p_now + o.patience),
         park_reason = k.reason,
         window_opened_at = null
@@ -12257,20 +12257,20 @@ ALTER FUNCTION headgate._session_due_at(p_provider_id bigint, p_calendar text, p
 -- Name: _set_gate(bigint, bigint, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_closed_until timestamp with time zone, p_reason text) RETURNS void
+CREATE FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    if p_closed_until is null then
+    if p_blocked_until is null then
         perform headgate._wake_parked(p_provider_id, p_operation_id);
     end if;
     if p_operation_id is null then
         update headgate.provider_gates as g
-        set closed_until = p_closed_until,
-            closed_reason = case when p_closed_until is not null then p_reason end,
+        set blocked_until = p_blocked_until,
+            blocked_reason = case when p_blocked_until is not null then p_reason end,
             failures = 0,
-            refusals = 0,
+            auth_failures = 0,
             opened = 0,
             counted_since = null,
             counted_faults = 0,
@@ -12283,16 +12283,16 @@ begin
             from headgate.operation_gates as l
             join headgate.operations as o using (operation_id)
             where o.provider_id = p_provider_id
-                and p_closed_until is null
+                and p_blocked_until is null
             order by l.operation_id
             for update of l
         );
     else
-        insert into headgate.operation_gates as k (operation_id, closed_until, closed_reason)
-        values (p_operation_id, p_closed_until, case when p_closed_until is not null then 'provider: ' || p_reason end)
+        insert into headgate.operation_gates as k (operation_id, blocked_until, blocked_reason)
+        values (p_operation_id, p_blocked_until, case when p_blocked_until is not null then 'provider: ' || p_reason end)
         on conflict (operation_id) do update
-        set closed_until = excluded.closed_until,
-            closed_reason = excluded.closed_reason,
+        set blocked_until = excluded.blocked_until,
+            blocked_reason = excluded.blocked_reason,
             failures = 0,
             opened = 0,
             counted_since = null,
@@ -12300,17 +12300,17 @@ begin
             counted_answers = 0,
             probe_chunk_id = null;
     end if;
-    if p_closed_until is null and p_operation_id is null then
+    if p_blocked_until is null and p_operation_id is null then
         update headgate.quota_windows as w
-        set closed_until = null
+        set blocked_until = null
         where w.provider_id = p_provider_id
-            and w.closed_until is not null;
+            and w.blocked_until is not null;
     end if;
     perform pg_notify('headgate_jobs', '');
 end;
 $$;
 
-ALTER FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_closed_until timestamp with time zone, p_reason text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) OWNER TO headgate_owner;
 
 --
 -- Name: _settle_state(headgate.chunks, bigint[], headgate.operations, headgate.job_fate[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12811,12 +12811,12 @@ begin
         left join headgate.provider_gates as g using (provider_id)
         left join headgate.operation_gates as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
         left join headgate.quota_windows as w
-            on w.provider_id = c.provider_id and w.closed_until > v_now and v_now between w.opened_at and w.closes_at
+            on w.provider_id = c.provider_id and w.blocked_until > v_now and v_now between w.opened_at and w.closes_at
         where e.status = 'running'
             and (
                 c.state = 'parked' and c.wake_at <= v_now
-                or c.state in ('queued', 'parked') and greatest(g.closed_until, k.closed_until, w.closed_until) > v_now
-                    and greatest(g.closed_until, k.closed_until, w.closed_until) > coalesce(c.park_until, v_now + (
+                or c.state in ('queued', 'parked') and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > v_now
+                    and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > coalesce(c.park_until, v_now + (
                         select o.patience from headgate.operations as o where o.operation_id = c.operation_id
                     ))
             )
@@ -13113,7 +13113,7 @@ CREATE FUNCTION headgate._times_cooled(p_gate headgate.provider_gates) RETURNS i
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select case when p_gate.closed_until is null then 0 else p_gate.opened end;
+    select case when p_gate.blocked_until is null then 0 else p_gate.opened end;
 $$;
 
 ALTER FUNCTION headgate._times_cooled(p_gate headgate.provider_gates) OWNER TO headgate_owner;
@@ -13133,7 +13133,7 @@ declare
     v_this_second integer;
 begin
     select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id for update;
-    if v_gate.closed_until > p_now or (v_gate.opened > 0) <> p_is_probe or v_gate.opened > 0 and headgate._is_leased(v_gate.probe_chunk_id) then
+    if v_gate.blocked_until > p_now or (v_gate.opened > 0) <> p_is_probe or v_gate.opened > 0 and headgate._is_leased(v_gate.probe_chunk_id) then
         return 0;
     elsif p_provider.requests_per_minute is null then
         return null;
@@ -13281,7 +13281,7 @@ CREATE FUNCTION headgate._tripped(p_provider headgate.providers, p_operation_id 
     AS $$
 begin
     of_operation := headgate._trips_breaker(p_provider, headgate._as_gate(p_own), p_outcomes, p_blames, p_now);
-    of_provider := coalesce(p_own.closed_until <= p_now, true)
+    of_provider := coalesce(p_own.blocked_until <= p_now, true)
         and headgate._trips_breaker(p_provider, p_gate, p_outcomes, p_blames, p_now);
     is_suspected := of_provider
         and of_operation
@@ -13295,7 +13295,7 @@ begin
                 and c.calls > 0
                 and coalesce(c.call_operation_id, c.operation_id) <> p_operation_id
                 and coalesce(k.opened, 0) = 0
-                and coalesce(k.closed_until <= p_now, true)
+                and coalesce(k.blocked_until <= p_now, true)
         );
     of_provider := of_provider and not is_suspected;
 end;
@@ -13312,7 +13312,7 @@ CREATE FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate he
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select r.faults > 0
-        and coalesce(p_gate.closed_until <= p_now, true)
+        and coalesce(p_gate.blocked_until <= p_now, true)
         and (
             r.answers = 0 and (p_gate.opened > 0 or p_gate.failures + r.faults >= p_provider.breaker_failures)
             or p_gate.opened = 0
@@ -14462,7 +14462,7 @@ begin
     );
     v_fates := headgate._judge(
         v_chunk, v_call, p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_durations_ms,
-        v_results, v_closed.closed_until, v_closed.reason, v_closing, v_now
+        v_results, v_closed.blocked_until, v_closed.reason, v_closing, v_now
     );
 
     v_tally := headgate._tally(v_fates);
@@ -14629,18 +14629,18 @@ CREATE FUNCTION headgate.examine() RETURNS TABLE(subject text, verdict text, fou
     from headgate.database_health() as h
     where h.verdict = 'warn'
     union all
-    select 'provider ' || p.name, 'warn', format('closed until %s: %s', g.closed_until, g.closed_reason),
-        format('wait, or open it: set_provider(''%s'', ''{"closed_until": null}'')', p.name), false
+    select 'provider ' || p.name, 'warn', format('closed until %s: %s', g.blocked_until, g.blocked_reason),
+        format('wait, or open it: set_provider(''%s'', ''{"blocked_until": null}'')', p.name), false
     from headgate.providers as p
     join headgate.provider_gates as g using (provider_id)
-    where g.closed_until > headgate.clock()
+    where g.blocked_until > headgate.clock()
     union all
-    select 'operation ' || o.name, 'warn', format('closed until %s: %s', k.closed_until, k.closed_reason),
-        format('wait, or open it: set_provider(''%s'', ''{"operation": "%s", "closed_until": null}'')', p.name, o.name), false
+    select 'operation ' || o.name, 'warn', format('closed until %s: %s', k.blocked_until, k.blocked_reason),
+        format('wait, or open it: set_provider(''%s'', ''{"operation": "%s", "blocked_until": null}'')', p.name, o.name), false
     from headgate.operation_gates as k
     join headgate.operations as o using (operation_id)
     join headgate.providers as p using (provider_id)
-    where k.closed_until > headgate.clock();
+    where k.blocked_until > headgate.clock();
 $$;
 
 ALTER FUNCTION headgate.examine() OWNER TO headgate_owner;
@@ -14718,7 +14718,7 @@ COMMENT ON FUNCTION headgate.explain_plan(p_pipeline text, p_at timestamp with t
 -- Name: explain_quota(text, timestamp with time zone, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.explain_quota(p_pipeline text, p_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_quota integer DEFAULT NULL::integer, p_params jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(provider text, usable bigint, units_left bigint, opened_at timestamp with time zone, closes_at timestamp with time zone, closed_until timestamp with time zone)
+CREATE FUNCTION headgate.explain_quota(p_pipeline text, p_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_quota integer DEFAULT NULL::integer, p_params jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(provider text, usable bigint, units_left bigint, opened_at timestamp with time zone, closes_at timestamp with time zone, blocked_until timestamp with time zone)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -14735,7 +14735,7 @@ begin
         b.units_left,
         b.opened_at,
         b.closes_at,
-        b.closed_until
+        b.blocked_until
     from headgate._budgets(v_pipeline.pipeline_id, v_params, v_at, p_quota) as b
     join headgate.providers as p using (provider_id)
     where p.provider_id in (
@@ -15996,11 +15996,11 @@ declare
     v_old constant headgate.providers := headgate._provider(p_provider);
     v_known constant text[] := array[
         'base_url', 'quota', 'buffer', 'requests_per_minute', 'burst', 'max_in_flight', 'breaker_failures',
-        'breaker_share', 'breaker_cooldown', 'publication_lag', 'secret_name', 'features', 'closed_until', 'reason', 'operation'
+        'breaker_share', 'breaker_cooldown', 'publication_lag', 'secret_name', 'features', 'blocked_until', 'reason', 'operation'
     ];
     v_operation_id constant bigint := headgate._operation_of(v_old, p_changes ->> 'operation');
     v_unknown text;
-    v_closed_until timestamptz;
+    v_blocked_until timestamptz;
 begin
     if jsonb_typeof(p_changes) is distinct from 'object' then
         perform headgate._raise('HG008', 'the changes must be an object', 'e.g. {"quota": 5000, "buffer": 0}');
@@ -16015,13 +16015,13 @@ begin
     if p_changes ? 'operation'
         and (
             v_operation_id is null
-            or not p_changes ? 'closed_until'
-            or p_changes - array['operation', 'closed_until', 'reason'] <> '{}'
+            or not p_changes ? 'blocked_until'
+            or p_changes - array['operation', 'blocked_until', 'reason'] <> '{}'
         )
     then
         perform headgate._raise(
             'HG008', 'an operation of a provider can be closed and opened, nothing else',
-            'e.g. {"operation": "fundamentals_bulk", "closed_until": null}; the provider''s own settings in a call of their own'
+            'e.g. {"operation": "fundamentals_bulk", "blocked_until": null}; the provider''s own settings in a call of their own'
         );
     end if;
     perform headgate._guard_secret(p_provider, p_changes);
@@ -16047,7 +16047,7 @@ begin
                 else p.features
             end
         where p.provider_id = v_old.provider_id;
-        v_closed_until := p_changes ->> 'closed_until';
+        v_blocked_until := p_changes ->> 'blocked_until';
     exception
         when check_violation or data_exception then
             perform headgate._raise(
@@ -16055,9 +16055,9 @@ begin
             );
     end;
 
-    if p_changes ? 'closed_until' then
+    if p_changes ? 'blocked_until' then
         perform headgate._set_gate(
-            v_old.provider_id, v_operation_id, v_closed_until, coalesce(p_changes ->> 'reason', 'closed by hand')
+            v_old.provider_id, v_operation_id, v_blocked_until, coalesce(p_changes ->> 'reason', 'closed by hand')
         );
     end if;
     if p_changes ?| array['quota', 'buffer'] then
@@ -16078,7 +16078,7 @@ ALTER FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) OWNER TO 
 -- Name: FUNCTION set_provider(p_provider text, p_changes jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) IS 'Change a provider''s settings, or close it or its operation until a time and open it (closed_until: null); returns how many were given.';
+COMMENT ON FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) IS 'Change a provider''s settings, or close it or its operation until a time and open it (blocked_until: null); returns how many were given.';
 
 --
 -- Name: skip_step(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19327,7 +19327,7 @@ CREATE TABLE headgate.quota_windows (
     reserved integer DEFAULT 0 NOT NULL,
     spent integer DEFAULT 0 NOT NULL,
     used_elsewhere integer DEFAULT 0 NOT NULL,
-    closed_until timestamp with time zone,
+    blocked_until timestamp with time zone,
     CONSTRAINT never_above_quota CHECK (((reserved + spent) <= usable)),
     CONSTRAINT units_are_not_negative CHECK ((LEAST(usable, reserved, spent, used_elsewhere) >= 0)),
     CONSTRAINT window_closes_after_it_opens CHECK ((closes_at > opened_at))
@@ -19385,10 +19385,10 @@ COMMENT ON COLUMN headgate.quota_windows.spent IS 'Units of calls that started; 
 COMMENT ON COLUMN headgate.quota_windows.used_elsewhere IS 'Units the provider reports beyond our own book.';
 
 --
--- Name: COLUMN quota_windows.closed_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN quota_windows.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.quota_windows.closed_until IS 'The provider said its quota is used up: nothing is asked of it before.';
+COMMENT ON COLUMN headgate.quota_windows.blocked_until IS 'The provider said its quota is used up: no call is made to it before.';
 
 --
 -- Name: response_rules; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -20260,17 +20260,17 @@ CREATE VIEW headgate.v_operation_health AS
  SELECT o.name AS operation,
     p.name AS provider,
         CASE
-            WHEN (k.closed_until > t.now) THEN 'open'::text
-            WHEN (k.opened > 0) THEN 'half_open'::text
-            ELSE 'closed'::text
+            WHEN (k.blocked_until > t.now) THEN 'blocked'::text
+            WHEN (k.opened > 0) THEN 'probing'::text
+            ELSE 'flowing'::text
         END AS state,
     COALESCE(k.failures, 0) AS failures,
         CASE
-            WHEN ((k.closed_until > t.now) OR (k.opened > 0)) THEN k.closed_until
+            WHEN ((k.blocked_until > t.now) OR (k.opened > 0)) THEN k.blocked_until
             ELSE NULL::timestamp with time zone
-        END AS closed_until,
+        END AS blocked_until,
         CASE
-            WHEN ((k.closed_until > t.now) OR (k.opened > 0)) THEN k.closed_reason
+            WHEN ((k.blocked_until > t.now) OR (k.opened > 0)) THEN k.blocked_reason
             ELSE NULL::text
         END AS reason
    FROM (((headgate.operations o
@@ -20305,7 +20305,7 @@ COMMENT ON COLUMN headgate.v_operation_health.provider IS 'Whom it asks.';
 -- Name: COLUMN v_operation_health.state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_operation_health.state IS 'closed: calls flow; open: it is not called until closed_until; half_open: one probe goes first.';
+COMMENT ON COLUMN headgate.v_operation_health.state IS 'flowing: it is called; blocked: it is not called until blocked_until; probing: one call goes first, and its answer decides.';
 
 --
 -- Name: COLUMN v_operation_health.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -20314,16 +20314,16 @@ COMMENT ON COLUMN headgate.v_operation_health.state IS 'closed: calls flow; open
 COMMENT ON COLUMN headgate.v_operation_health.failures IS 'Consecutive failures of its calls, which open its breaker.';
 
 --
--- Name: COLUMN v_operation_health.closed_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN v_operation_health.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_operation_health.closed_until IS 'It is not, or was not, called before; null: calls flow.';
+COMMENT ON COLUMN headgate.v_operation_health.blocked_until IS 'It is not, or was not, called before; null: calls flow.';
 
 --
 -- Name: COLUMN v_operation_health.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_operation_health.reason IS 'Why it is closed.';
+COMMENT ON COLUMN headgate.v_operation_health.reason IS 'Why it is, or was, blocked.';
 
 --
 -- Name: v_operator_actions; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -20426,27 +20426,31 @@ COMMENT ON COLUMN headgate.v_pipelines.is_paused IS 'True: nothing of it is sent
 CREATE VIEW headgate.v_provider_health AS
  SELECT p.name AS provider,
         CASE
-            WHEN (g.closed_until > t.now) THEN 'open'::text
-            WHEN (g.opened > 0) THEN 'half_open'::text
-            ELSE 'closed'::text
+            WHEN (g.blocked_until > t.now) THEN 'blocked'::text
+            WHEN (g.opened > 0) THEN 'probing'::text
+            ELSE 'flowing'::text
         END AS state,
     COALESCE(g.failures, 0) AS failures,
         CASE
-            WHEN ((g.closed_until > t.now) OR (g.opened > 0)) THEN g.closed_until
+            WHEN ((g.blocked_until > t.now) OR (g.opened > 0)) THEN g.blocked_until
             ELSE NULL::timestamp with time zone
-        END AS closed_until,
+        END AS blocked_until,
+        CASE
+            WHEN ((g.blocked_until > t.now) OR (g.opened > 0)) THEN g.blocked_reason
+            ELSE NULL::text
+        END AS blocked_reason,
         CASE
             WHEN (p.requests_per_minute IS NOT NULL) THEN (GREATEST((0)::bigint, (p.requests_per_minute - COALESCE(( SELECT sum(s.calls) AS sum
                FROM unnest(g.rate_slots) WITH ORDINALITY s(calls, nth)
               WHERE (((g.rate_second - ((g.rate_second - (s.nth - 1)) % (60)::bigint)))::numeric > (floor(((EXTRACT(epoch FROM t.now) * (59)::numeric) / (60)::numeric)) - (60)::numeric))), (0)::bigint))))::integer
             ELSE NULL::integer
         END AS rate_tokens,
-    COALESCE(g.refusals, 0) AS refusals,
+    COALESCE(g.auth_failures, 0) AS auth_failures,
     ARRAY( SELECT o.name
            FROM (headgate.operation_gates k
              JOIN headgate.operations o USING (operation_id))
-          WHERE ((o.provider_id = p.provider_id) AND ((k.closed_until > t.now) OR (k.opened > 0)))
-          ORDER BY o.name) AS shut_operations
+          WHERE ((o.provider_id = p.provider_id) AND ((k.blocked_until > t.now) OR (k.opened > 0)))
+          ORDER BY o.name) AS blocked_operations
    FROM ((headgate.providers p
      LEFT JOIN headgate.provider_gates g USING (provider_id))
      CROSS JOIN ( SELECT headgate.clock() AS now
@@ -20459,7 +20463,7 @@ ALTER VIEW headgate.v_provider_health OWNER TO headgate_owner;
 -- Name: VIEW v_provider_health; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_provider_health IS 'How each provider''s gate stands.';
+COMMENT ON VIEW headgate.v_provider_health IS 'How each provider stands: flowing, blocked or probing.';
 
 --
 -- Name: COLUMN v_provider_health.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -20471,7 +20475,7 @@ COMMENT ON COLUMN headgate.v_provider_health.provider IS 'The provider.';
 -- Name: COLUMN v_provider_health.state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_provider_health.state IS 'closed: calls flow; open: nothing is asked of it until closed_until; half_open: one probe goes first.';
+COMMENT ON COLUMN headgate.v_provider_health.state IS 'flowing: calls are made; blocked: none is made until blocked_until; probing: one call goes first, and its answer decides.';
 
 --
 -- Name: COLUMN v_provider_health.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -20480,10 +20484,16 @@ COMMENT ON COLUMN headgate.v_provider_health.state IS 'closed: calls flow; open:
 COMMENT ON COLUMN headgate.v_provider_health.failures IS 'Its consecutive failures, which open its breaker.';
 
 --
--- Name: COLUMN v_provider_health.closed_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN v_provider_health.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_provider_health.closed_until IS 'Nothing is, or was, asked of it before; null: calls flow.';
+COMMENT ON COLUMN headgate.v_provider_health.blocked_until IS 'No call is, or was, made to it before; null: calls flow.';
+
+--
+-- Name: COLUMN v_provider_health.blocked_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_provider_health.blocked_reason IS 'Why it is, or was, blocked.';
 
 --
 -- Name: COLUMN v_provider_health.rate_tokens; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -20492,16 +20502,16 @@ COMMENT ON COLUMN headgate.v_provider_health.closed_until IS 'Nothing is, or was
 COMMENT ON COLUMN headgate.v_provider_health.rate_tokens IS 'Requests that its limit per minute still allows; null: no limit.';
 
 --
--- Name: COLUMN v_provider_health.refusals; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN v_provider_health.auth_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_provider_health.refusals IS 'Consecutive faults of our own in asking it (401, 403, no token): they end their execution''s work with it and close nothing else.';
+COMMENT ON COLUMN headgate.v_provider_health.auth_failures IS 'Consecutive faults of our own in asking it (401, 403, no token): they end their execution''s work with it and close nothing else.';
 
 --
--- Name: COLUMN v_provider_health.shut_operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN v_provider_health.blocked_operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_provider_health.shut_operations IS 'Its operations whose own breaker is open or half open: v_operation_health says more. The others go on.';
+COMMENT ON COLUMN headgate.v_provider_health.blocked_operations IS 'Its operations that are blocked or probing by themselves: v_operation_health says more. The others go on.';
 
 --
 -- Name: v_queue_depth; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -20569,7 +20579,7 @@ CREATE VIEW headgate.v_quota AS
     w.spent,
     w.used_elsewhere,
     GREATEST(0, (((w.usable - w.used_elsewhere) - w.reserved) - w.spent)) AS remaining,
-    w.closed_until
+    w.blocked_until
    FROM ((headgate.quota_windows w
      JOIN headgate.providers p USING (provider_id))
      CROSS JOIN ( SELECT headgate.clock() AS now
@@ -20633,10 +20643,10 @@ COMMENT ON COLUMN headgate.v_quota.used_elsewhere IS 'Units the provider reports
 COMMENT ON COLUMN headgate.v_quota.remaining IS 'Units that may still be promised.';
 
 --
--- Name: COLUMN v_quota.closed_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN v_quota.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_quota.closed_until IS 'The provider said its quota is used up: nothing is asked of it before.';
+COMMENT ON COLUMN headgate.v_quota.blocked_until IS 'The provider said its quota is used up: nothing is asked of it before.';
 
 --
 -- Name: v_recent_executions; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -22100,10 +22110,10 @@ REVOKE ALL ON FUNCTION headgate._advance(p_now timestamp with time zone) FROM PU
 REVOKE ALL ON FUNCTION headgate._announce(p_execution_id bigint, p_step text, p_status text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _answers_of(p_outcomes text[], p_blames text[], OUT faults integer, OUT answers integer, OUT refusals integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _answers_of(p_outcomes text[], p_blames text[], OUT faults integer, OUT answers integer, OUT auth_failures integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._answers_of(p_outcomes text[], p_blames text[], OUT faults integer, OUT answers integer, OUT refusals integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._answers_of(p_outcomes text[], p_blames text[], OUT faults integer, OUT answers integer, OUT auth_failures integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _apply_fates(p_chunk headgate.chunks, p_operation headgate.operations, p_fates headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -22154,10 +22164,10 @@ REVOKE ALL ON FUNCTION headgate._breaker_reason(p_operation_id bigint) FROM PUBL
 REVOKE ALL ON FUNCTION headgate._broken_calls(p_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT closed_until timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT blocked_until timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT closed_until timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT blocked_until timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _budgets(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -22286,10 +22296,10 @@ REVOKE ALL ON FUNCTION headgate._close_step(p_step headgate.process_steps, p_now
 REVOKE ALL ON FUNCTION headgate._closed_calls(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _closing(p_provider headgate.providers, p_operation_id bigint, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT closed_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _closing(p_provider headgate.providers, p_operation_id bigint, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT blocked_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._closing(p_provider headgate.providers, p_operation_id bigint, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT closed_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._closing(p_provider headgate.providers, p_operation_id bigint, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT blocked_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _context(p_chunk headgate.chunks, p_operation headgate.operations, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -22622,10 +22632,10 @@ REVOKE ALL ON FUNCTION headgate._is_shut(p_operation_id bigint, p_now timestamp 
 REVOKE ALL ON FUNCTION headgate._is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_closed_until timestamp with time zone, p_closed_reason text, p_closing jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_closed_until timestamp with time zone, p_closed_reason text, p_closing jsonb, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _judge_health(p_severity text, p_subject text, p_message text, p_is_wrong boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -22778,10 +22788,10 @@ REVOKE ALL ON FUNCTION headgate._next_wake(p_queues text[], p_avoid text[], p_no
 REVOKE ALL ON FUNCTION headgate._no_chunk(p_wake_at timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_closed_until timestamp with time zone, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_closed_until timestamp with time zone, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _note_operation(p_provider headgate.providers, p_own headgate.operation_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -22790,10 +22800,10 @@ REVOKE ALL ON FUNCTION headgate._note_answers(p_provider headgate.providers, p_o
 REVOKE ALL ON FUNCTION headgate._note_operation(p_provider headgate.providers, p_own headgate.operation_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_refusals integer, p_trips boolean, p_is_suspected boolean, p_closed_until timestamp with time zone, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_refusals integer, p_trips boolean, p_is_suspected boolean, p_closed_until timestamp with time zone, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _open_months(p_months integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -23168,10 +23178,10 @@ REVOKE ALL ON FUNCTION headgate._sentence(p_operation headgate.operations, p_sta
 REVOKE ALL ON FUNCTION headgate._session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _set_gate(p_provider_id bigint, p_operation_id bigint, p_closed_until timestamp with time zone, p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _set_gate(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_closed_until timestamp with time zone, p_reason text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _settle_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -12,7 +12,7 @@ select
     w.spent,
     w.used_elsewhere,
     greatest(0, w.usable - w.used_elsewhere - w.reserved - w.spent) as remaining,
-    w.closed_until
+    w.blocked_until
 from headgate.quota_windows as w
 join headgate.providers as p using (provider_id)
 cross join (select headgate.clock() as now offset 0) as t
@@ -28,5 +28,5 @@ comment on column headgate.v_quota.reserved is 'Units promised to planned jobs w
 comment on column headgate.v_quota.spent is 'Units of calls that started.';
 comment on column headgate.v_quota.used_elsewhere is 'Units the provider reports beyond our own book.';
 comment on column headgate.v_quota.remaining is 'Units that may still be promised.';
-comment on column headgate.v_quota.closed_until is
+comment on column headgate.v_quota.blocked_until is
     'The provider said its quota is used up: nothing is asked of it before.';

@@ -1,4 +1,4 @@
--- How each provider's gate stands, in the language of circuit breakers: closed means that calls flow.
+-- How each provider stands: calls flow, are blocked, or one probe goes first.
 
 drop view if exists headgate.v_provider_health cascade;
 
@@ -6,12 +6,13 @@ create view headgate.v_provider_health as
 select
     p.name as provider,
     case
-        when g.closed_until > t.now then 'open'
-        when g.opened > 0 then 'half_open'
-        else 'closed'
+        when g.blocked_until > t.now then 'blocked'
+        when g.opened > 0 then 'probing'
+        else 'flowing'
     end as state,
     coalesce(g.failures, 0) as failures,
-    case when g.closed_until > t.now or g.opened > 0 then g.closed_until end as closed_until,
+    case when g.blocked_until > t.now or g.opened > 0 then g.blocked_until end as blocked_until,
+    case when g.blocked_until > t.now or g.opened > 0 then g.blocked_reason end as blocked_reason,
     case when p.requests_per_minute is not null then
         greatest(0, p.requests_per_minute - coalesce((
             -- Slot n holds the requests granted in the latest fifty-ninth of a minute, up to rate_second, that is n - 1 modulo 60.
@@ -20,30 +21,31 @@ select
             where g.rate_second - (g.rate_second - (s.nth - 1)) % 60 > floor(extract(epoch from t.now) * 59 / 60) - 60
         ), 0))::integer
     end as rate_tokens,
-    coalesce(g.refusals, 0) as refusals,
+    coalesce(g.auth_failures, 0) as auth_failures,
     array(
         select o.name
         from headgate.operation_gates as k
         join headgate.operations as o using (operation_id)
         where o.provider_id = p.provider_id
-            and (k.closed_until > t.now or k.opened > 0)
+            and (k.blocked_until > t.now or k.opened > 0)
         order by o.name
-    ) as shut_operations
+    ) as blocked_operations
 from headgate.providers as p
 left join headgate.provider_gates as g using (provider_id)
 cross join (select headgate.clock() as now offset 0) as t
 order by p.name;
 
-comment on view headgate.v_provider_health is 'How each provider''s gate stands.';
+comment on view headgate.v_provider_health is 'How each provider stands: flowing, blocked or probing.';
 comment on column headgate.v_provider_health.provider is 'The provider.';
 comment on column headgate.v_provider_health.state is
-    'closed: calls flow; open: nothing is asked of it until closed_until; half_open: one probe goes first.';
+    'flowing: calls are made; blocked: none is made until blocked_until; probing: one call goes first, and its answer decides.';
 comment on column headgate.v_provider_health.failures is 'Its consecutive failures, which open its breaker.';
-comment on column headgate.v_provider_health.closed_until is
-    'Nothing is, or was, asked of it before; null: calls flow.';
+comment on column headgate.v_provider_health.blocked_until is
+    'No call is, or was, made to it before; null: calls flow.';
+comment on column headgate.v_provider_health.blocked_reason is 'Why it is, or was, blocked.';
 comment on column headgate.v_provider_health.rate_tokens is
     'Requests that its limit per minute still allows; null: no limit.';
-comment on column headgate.v_provider_health.refusals is
+comment on column headgate.v_provider_health.auth_failures is
     'Consecutive faults of our own in asking it (401, 403, no token): they end their execution''s work with it and close nothing else.';
-comment on column headgate.v_provider_health.shut_operations is
-    'Its operations whose own breaker is open or half open: v_operation_health says more. The others go on.';
+comment on column headgate.v_provider_health.blocked_operations is
+    'Its operations that are blocked or probing by themselves: v_operation_health says more. The others go on.';

@@ -7,13 +7,13 @@ select
     o.name as operation,
     p.name as provider,
     case
-        when k.closed_until > t.now then 'open'
-        when k.opened > 0 then 'half_open'
-        else 'closed'
+        when k.blocked_until > t.now then 'blocked'
+        when k.opened > 0 then 'probing'
+        else 'flowing'
     end as state,
     coalesce(k.failures, 0) as failures,
-    case when k.closed_until > t.now or k.opened > 0 then k.closed_until end as closed_until,
-    case when k.closed_until > t.now or k.opened > 0 then k.closed_reason end as reason
+    case when k.blocked_until > t.now or k.opened > 0 then k.blocked_until end as blocked_until,
+    case when k.blocked_until > t.now or k.opened > 0 then k.blocked_reason end as reason
 from headgate.operations as o
 join headgate.providers as p using (provider_id)
 left join headgate.operation_gates as k using (operation_id)
@@ -25,7 +25,7 @@ comment on view headgate.v_operation_health is 'How the breaker of each operatio
 comment on column headgate.v_operation_health.operation is 'The operation.';
 comment on column headgate.v_operation_health.provider is 'Whom it asks.';
 comment on column headgate.v_operation_health.state is
-    'closed: calls flow; open: it is not called until closed_until; half_open: one probe goes first.';
+    'flowing: it is called; blocked: it is not called until blocked_until; probing: one call goes first, and its answer decides.';
 comment on column headgate.v_operation_health.failures is 'Consecutive failures of its calls, which open its breaker.';
-comment on column headgate.v_operation_health.closed_until is 'It is not, or was not, called before; null: calls flow.';
-comment on column headgate.v_operation_health.reason is 'Why it is closed.';
+comment on column headgate.v_operation_health.blocked_until is 'It is not, or was not, called before; null: calls flow.';
+comment on column headgate.v_operation_health.reason is 'Why it is, or was, blocked.';

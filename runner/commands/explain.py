@@ -161,7 +161,7 @@ def _after_the_run(budgets: list[DictRow], totals: list[DictRow]) -> list[dict[s
             "left": row["units_left"],
             "after_the_run": row["units_left"] - taken[row["provider"]],
             "until": row["closes_at"],
-            "closed_until": row["closed_until"],
+            "blocked_until": row["blocked_until"],
         }
         for row in budgets
         if row["units_left"] is not None
@@ -174,8 +174,8 @@ def _show(pipeline: str, found: dict[str, Any]) -> None:
     if found["quota"]:
         print()
         columns = ["provider", "usable", "left", "after_the_run", "until"]
-        closed = any(row["closed_until"] for row in found["quota"])
-        console.print_table(found["quota"], *columns, *(["closed_until"] if closed else []))
+        closed = any(row["blocked_until"] for row in found["quota"])
+        console.print_table(found["quota"], *columns, *(["blocked_until"] if closed else []))
     if found["reasons"]:
         print()
         waits = any(row["earliest"] for row in found["reasons"])

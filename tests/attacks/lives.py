@@ -59,7 +59,7 @@ class Model:
     """Pipelines and run ids that nobody has ended."""
     over: set[tuple[str, str]] = field(default_factory=set)
     paused: set[str] = field(default_factory=set)
-    closed_until: datetime | None = None
+    blocked_until: datetime | None = None
 
     def claimed(self, chunk: Row, runner: str, window: datetime) -> Token:
         """Note a lease that was given, and what is true of one that may be given."""

@@ -96,7 +96,7 @@ class AnyOrder(RuleBasedStateMachine):
             if row["chunk_id"] is None:
                 continue
             if row["provider"] == "shop":
-                until = self.model.closed_until
+                until = self.model.blocked_until
                 assert until is None or self.toy.now >= until, (
                     f"claimed of a closed provider: {row}"
                 )
@@ -309,7 +309,7 @@ class AnyOrder(RuleBasedStateMachine):
         elif closing is not None:
             until = self.toy.now + timedelta(seconds=CLOSINGS[closing]["seconds"])
         if until is not None:
-            self.model.closed_until = max(until, self.model.closed_until or until)
+            self.model.blocked_until = max(until, self.model.blocked_until or until)
 
     def lease_call(self, function: str, token: Token) -> list[Row]:
         """Call one of the functions that take tokens."""
@@ -374,8 +374,8 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule()
     def open_the_provider(self) -> None:
-        self.call("set_provider", p_provider="shop", p_changes={"closed_until": None})
-        self.model.closed_until = None
+        self.call("set_provider", p_provider="shop", p_changes={"blocked_until": None})
+        self.model.blocked_until = None
 
     @rule(reported=st.integers(0, 60))
     def reconcile(self, reported: int) -> None:

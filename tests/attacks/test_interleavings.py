@@ -57,7 +57,7 @@ class World:
         """End what was, and begin another run."""
         one = self.one
         one.call("resume_pipeline", p_pipeline="plain")
-        one.provider(closed_until=None)
+        one.provider(blocked_until=None)
         for chunk in one.chunks("leased"):  # of a run that was cancelled
             one.expire(chunk)
         for row in one.sql(OPEN):
@@ -128,9 +128,9 @@ class World:
             "pause_pipeline": lambda t: t.call("pause_pipeline", p_pipeline="plain"),
             "resume_pipeline": lambda t: t.call("resume_pipeline", p_pipeline="plain"),
             "set_provider": lambda t: t.provider(quota=900_000),
-            "set_provider (open)": lambda t: t.provider(closed_until=None),
+            "set_provider (open)": lambda t: t.provider(blocked_until=None),
             "set_provider (operation)": lambda t: t.provider(
-                operation="look", closed_until=str(t.now)
+                operation="look", blocked_until=str(t.now)
             ),
             "reconcile_quota": lambda t: t.call(
                 "reconcile_quota", p_provider="shop", p_reported=5, p_reported_on=t.now.date()

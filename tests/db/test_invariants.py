@@ -481,7 +481,7 @@ class TestShortTransactions:
         toy.tune(chunk_size=1)
         toy.add(70)
         toy.begin()
-        toy.provider(closed_until="2024-03-07 00:00+00")
+        toy.provider(blocked_until="2024-03-07 00:00+00")
 
         toy.ask(chunks=0)
         assert toy.endings() == {"deferred": 20}
@@ -624,7 +624,7 @@ class TestClosedProvider:
             toy.start("r1", pipeline)
             toy.enqueue("all", "r1", pipeline)
         toy.begin()
-        toy.provider(closed_until="2024-03-09 00:00+00")
+        toy.provider(blocked_until="2024-03-09 00:00+00")
 
         assert toy.drain() == 35
         assert toy.units() == (0, 0)

@@ -130,11 +130,11 @@ def test_what_the_window_cannot_pay_for_the_group_is_put_off(toy: Toy):
 def gate(toy: Toy, **columns: object) -> None:
     """Set how the breaker of the call for the group stands; its closing in minutes from now."""
     toy.sql(
-        "insert into headgate.operation_gates as k (operation_id, closed_until, opened)"
+        "insert into headgate.operation_gates as k (operation_id, blocked_until, opened)"
         " select o.operation_id, %(now)s::timestamptz + make_interval(mins => %(minutes)s), %(opened)s"
         " from headgate.operations as o where o.name = 'update_all'"
         " on conflict (operation_id) do update"
-        " set closed_until = excluded.closed_until, opened = excluded.opened",
+        " set blocked_until = excluded.blocked_until, opened = excluded.opened",
         now=toy.now,
         **columns,
     )

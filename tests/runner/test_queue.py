@@ -179,7 +179,7 @@ async def test_a_closing_reaches_the_provider(plan, mine):
     await mine.complete(chunk, report, closing=Closing("retry_after", 90.0, "slow down"))
 
     seconds = plan.scalar(
-        "select extract(epoch from closed_until - headgate.clock())"
+        "select extract(epoch from blocked_until - headgate.clock())"
         " from headgate.provider_gates join headgate.providers using (provider_id)"
         " where name = 'shop'"
     )

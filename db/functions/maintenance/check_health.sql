@@ -54,16 +54,16 @@ as $func$
     select
         'error',
         'provider ' || p.name,
-        format('%s is closed until %s: %s', p.name, g.closed_until at time zone 'UTC', g.closed_reason),
-        coalesce(g.closed_until > p_now + interval '1 hour', false)
+        format('%s is closed until %s: %s', p.name, g.blocked_until at time zone 'UTC', g.blocked_reason),
+        coalesce(g.blocked_until > p_now + interval '1 hour', false)
     from headgate.providers as p
     join headgate.provider_gates as g using (provider_id)
     union all
     select
         'error',
         'operation ' || o.name,
-        format('%s is closed until %s: %s', o.name, k.closed_until at time zone 'UTC', k.closed_reason),
-        coalesce(k.closed_until > p_now + interval '1 hour', false)
+        format('%s is closed until %s: %s', o.name, k.blocked_until at time zone 'UTC', k.blocked_reason),
+        coalesce(k.blocked_until > p_now + interval '1 hour', false)
     from headgate.operation_gates as k
     join headgate.operations as o using (operation_id);
 $func$;

@@ -137,13 +137,13 @@ begin
         ) as e
     ),
     shut as materialized (
-        select k.operation_id, k.closed_until from headgate.operation_gates as k where k.closed_until > p_at
+        select k.operation_id, k.blocked_until from headgate.operation_gates as k where k.blocked_until > p_at
     ),
     charge as materialized (
         -- What each asset costs, and what the call does that serves them all.
         select
             c.place, c.provider_id, max(c.base) as base, sum(c.units)::bigint as units, max(c.patience) as patience,
-            max(k.closed_until) as shut_until
+            max(k.blocked_until) as shut_until
         from (
             select r.place, p.provider_id, 0::bigint as base, p.units, p.patience, p.operation_id
             from ranked as r
@@ -186,7 +186,7 @@ begin
     ),
     weighed as materialized (
         select
-            r.place, g.provider_id, g.base, g.units, r.many, b.closes_at, greatest(b.closed_until, g.shut_until) as closed_until,
+            r.place, g.provider_id, g.base, g.units, r.many, b.closes_at, greatest(b.blocked_until, g.shut_until) as blocked_until,
             b.units_left, b.is_shared,
             k.last_due_at,
             coalesce(sum(g.base + g.units * r.many) over (
@@ -196,7 +196,7 @@ begin
                 when r.is_backfill then greatest(0, b.units_left - b.reserve - coalesce(k.units, 0))
                 else b.units_left
             end as units_here,
-            coalesce(b.closed_until > p_at + g.patience, false) as is_closed,
+            coalesce(b.blocked_until > p_at + g.patience, false) as is_closed,
             coalesce(g.shut_until > p_at + g.patience, false) as is_broken
         from ranked as r
         join charge as g using (place)
@@ -209,7 +209,7 @@ begin
             min(w.granted) over (partition by w.place) as most,
             bool_or(w.is_closed or w.is_broken) over (partition by w.place) as is_shut,
             bool_or(w.is_closed) over (partition by w.place) as is_away,
-            max(w.closed_until) over (partition by w.place) as shut_until
+            max(w.blocked_until) over (partition by w.place) as shut_until
         from (
             select
                 w.*,

@@ -77,7 +77,7 @@ as $func$
         a.operation_id,
         format(
             'one by one, because %s %s until %s',
-            a.name, case when k.closed_until > p_at then 'is closed' else 'failed' end, k.closed_until at time zone 'UTC'
+            a.name, case when k.blocked_until > p_at then 'is closed' else 'failed' end, k.blocked_until at time zone 'UTC'
         )
     from headgate.operation_gates as k
     join headgate.operations as a using (operation_id)
@@ -86,10 +86,10 @@ as $func$
     join headgate.provider_gates as g on g.provider_id = a.provider_id
     where coalesce(o.path, o.handler, o.ingest_function) is not null
         and (
-            k.closed_until > p_at + o.patience
+            k.blocked_until > p_at + o.patience
             or k.opened > 0
             and g.opened = 0
-            and k.closed_until > p_at - interval '1 day'
+            and k.blocked_until > p_at - interval '1 day'
             and p.breaker_cooldown * power(2, least(10, k.opened)) > o.patience
         );
 $func$;
@@ -103,7 +103,7 @@ create or replace function headgate._budgets(
     p_used jsonb default '{}'
 )
 returns table (
-    provider_id bigint, opened_at timestamptz, closes_at timestamptz, closed_until timestamptz, units_left bigint,
+    provider_id bigint, opened_at timestamptz, closes_at timestamptz, blocked_until timestamptz, units_left bigint,
     is_shared boolean, reserve integer
 )
 language sql
@@ -115,7 +115,7 @@ as $func$
         p.provider_id,
         b.opened_at,
         b.closes_at,
-        b.closed_until,
+        b.blocked_until,
         case  -- no quota and no share: no end
             when coalesce(b.units_left, h.units_left) is not null
                 then greatest(0, least(b.units_left - coalesce((p_used ->> p.provider_id::text)::bigint, 0), h.units_left))

@@ -116,7 +116,7 @@ begin
             'last_success', s.succeeded_at,
             'provider', r.name,
             'served_by', case when p.cover_no is not null then k.name end,
-            'breaker_open_until', headgate._request_time(h.closed_until),
+            'breaker_open_until', headgate._request_time(h.blocked_until),
             'units_left', p.units_left,
             'units_ranked_before', p.units_before,
             'units_short', case
@@ -142,7 +142,7 @@ begin
         on s.operation_id = p.operation_id and s.asset_id = p.asset_id
     left join headgate.operations as k on k.operation_id = p.call_operation_id
     left join headgate.operation_gates as h
-        on h.closed_until > p_at
+        on h.blocked_until > p_at
         and h.operation_id = case when p.cover_no is not null then p.call_operation_id else p.operation_id end
     left join headgate.v_refusals as w on w.reason = p.reason
     left join headgate._broken_calls(p_at) as b

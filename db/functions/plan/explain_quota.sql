@@ -6,7 +6,7 @@ create or replace function headgate.explain_quota(
     p_quota integer default null,
     p_params jsonb default '{}'
 )
-returns table (provider text, usable bigint, units_left bigint, opened_at timestamptz, closes_at timestamptz, closed_until timestamptz)
+returns table (provider text, usable bigint, units_left bigint, opened_at timestamptz, closes_at timestamptz, blocked_until timestamptz)
 language plpgsql
 stable
 security definer
@@ -25,7 +25,7 @@ begin
         b.units_left,
         b.opened_at,
         b.closes_at,
-        b.closed_until
+        b.blocked_until
     from headgate._budgets(v_pipeline.pipeline_id, v_params, v_at, p_quota) as b
     join headgate.providers as p using (provider_id)
     where p.provider_id in (

@@ -127,8 +127,8 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
     select
-        coalesce(g.closed_until <= p_now, true)
-        and coalesce(w.closed_until <= p_now, true)
+        coalesce(g.blocked_until <= p_now, true)
+        and coalesce(w.blocked_until <= p_now, true)
         and (p_provider.quota is null or p_now < b.closes_at - p_provider.reset_guard)
         and not coalesce(g.opened > 0 and headgate._is_leased(g.probe_chunk_id), false),
         coalesce(g.opened > 0, false)

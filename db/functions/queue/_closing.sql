@@ -8,7 +8,7 @@ create or replace function headgate._closing(
     p_outcomes text[],
     p_blames text[],
     p_now timestamptz,
-    out closed_until timestamptz,
+    out blocked_until timestamptz,
     out reason text,
     out provider_until timestamptz,
     out provider_reason text
@@ -21,23 +21,23 @@ declare
     v_gate headgate.provider_gates;
     v_own headgate.operation_gates;
     v_trips record;
-    v_window_closed_until timestamptz;
+    v_window_blocked_until timestamptz;
 begin
     select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id;
     select * into v_own from headgate.operation_gates as k where k.operation_id = p_operation_id;
-    select case when w.closed_until > p_now then w.closed_until end
-    into v_window_closed_until
+    select case when w.blocked_until > p_now then w.blocked_until end
+    into v_window_blocked_until
     from headgate._window_at(p_provider, p_now) as b
     join headgate.quota_windows as w on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
 
-    if v_gate.closed_until > p_now then
-        provider_until := v_gate.closed_until;
-        provider_reason := case when v_gate.closed_reason ~ '^(quota|provider): ' then '' else 'provider: ' end
-            || coalesce(v_gate.closed_reason, 'closed');
+    if v_gate.blocked_until > p_now then
+        provider_until := v_gate.blocked_until;
+        provider_reason := case when v_gate.blocked_reason ~ '^(quota|provider): ' then '' else 'provider: ' end
+            || coalesce(v_gate.blocked_reason, 'closed');
     end if;
-    if v_own.closed_until > p_now then
-        closed_until := v_own.closed_until;
-        reason := v_own.closed_reason;
+    if v_own.blocked_until > p_now then
+        blocked_until := v_own.blocked_until;
+        reason := v_own.blocked_reason;
     end if;
     if p_blames @> array['provider'] then
         v_trips := headgate._tripped(p_provider, p_operation_id, v_gate, v_own, p_outcomes, p_blames, p_now);
@@ -46,7 +46,7 @@ begin
             provider_reason := 'provider: the breaker is open';
         end if;
         if v_trips.of_operation then
-            closed_until := headgate._cooled_at(p_provider, headgate._as_gate(v_own), p_now);
+            blocked_until := headgate._cooled_at(p_provider, headgate._as_gate(v_own), p_now);
             reason := headgate._breaker_reason(p_operation_id);
         end if;
     end if;
@@ -55,13 +55,13 @@ begin
             provider_until, p_now + make_interval(secs => greatest(0, least(86400, coalesce((p_closing ->> 'seconds')::numeric, 60))))
         );
         provider_reason := 'quota: ' || coalesce(p_closing ->> 'reason', 'the provider asks to wait');
-    elsif p_closing ->> 'until' = 'reset' or v_window_closed_until is not null then
+    elsif p_closing ->> 'until' = 'reset' or v_window_blocked_until is not null then
         provider_until := greatest(
-            provider_until, v_window_closed_until, (select w.closes_at from headgate._window_at(p_provider, p_now) as w)
+            provider_until, v_window_blocked_until, (select w.closes_at from headgate._window_at(p_provider, p_now) as w)
         );
         provider_reason := 'quota: ' || coalesce(p_closing ->> 'reason', 'the provider''s quota is used up');
     end if;
-    closed_until := greatest(closed_until, provider_until);
+    blocked_until := greatest(blocked_until, provider_until);
     reason := coalesce(provider_reason, reason);
 end;
 $func$;
@@ -86,7 +86,7 @@ set search_path = pg_catalog, pg_temp
 as $func$
 begin
     of_operation := headgate._trips_breaker(p_provider, headgate._as_gate(p_own), p_outcomes, p_blames, p_now);
-    of_provider := coalesce(p_own.closed_until <= p_now, true)
+    of_provider := coalesce(p_own.blocked_until <= p_now, true)
         and headgate._trips_breaker(p_provider, p_gate, p_outcomes, p_blames, p_now);
     is_suspected := of_provider
         and of_operation
@@ -100,7 +100,7 @@ begin
                 and c.calls > 0
                 and coalesce(c.call_operation_id, c.operation_id) <> p_operation_id
                 and coalesce(k.opened, 0) = 0
-                and coalesce(k.closed_until <= p_now, true)
+                and coalesce(k.blocked_until <= p_now, true)
         );
     of_provider := of_provider and not is_suspected;
 end;
@@ -118,7 +118,7 @@ declare
 begin
     v_gate.failures := coalesce(p_own.failures, 0);
     v_gate.opened := coalesce(p_own.opened, 0);
-    v_gate.closed_until := p_own.closed_until;
+    v_gate.blocked_until := p_own.blocked_until;
     v_gate.counted_since := p_own.counted_since;
     v_gate.counted_faults := coalesce(p_own.counted_faults, 0);
     v_gate.counted_answers := coalesce(p_own.counted_answers, 0);
@@ -147,7 +147,7 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $func$
-    select case when p_gate.closed_until is null then 0 else p_gate.opened end;
+    select case when p_gate.blocked_until is null then 0 else p_gate.opened end;
 $func$;
 
 create or replace function headgate._breaker_reason(p_operation_id bigint)
@@ -177,7 +177,7 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $func$
     select r.faults > 0
-        and coalesce(p_gate.closed_until <= p_now, true)
+        and coalesce(p_gate.blocked_until <= p_now, true)
         and (
             r.answers = 0 and (p_gate.opened > 0 or p_gate.failures + r.faults >= p_provider.breaker_failures)
             or p_gate.opened = 0
@@ -188,13 +188,13 @@ as $func$
     cross join lateral headgate._counted(p_gate, r.faults, r.answers, p_now) as c;
 $func$;
 
--- What a report says of the provider: its faults, its answers (a 404 is one), and refusals, which are the house's fault.
+-- What a report says of the provider: its faults, its answers (a 404 is one), and auth_failures, which are the house's fault.
 create or replace function headgate._answers_of(
     p_outcomes text[],
     p_blames text[],
     out faults integer,
     out answers integer,
-    out refusals integer
+    out auth_failures integer
 )
 language sql
 immutable

@@ -10,8 +10,8 @@ create or replace function headgate._judge(
     p_requests integer[],
     p_durations_ms integer[],
     p_results headgate.ingest_result[],
-    p_closed_until timestamptz,
-    p_closed_reason text,
+    p_blocked_until timestamptz,
+    p_blocked_reason text,
     p_closing jsonb,
     p_now timestamptz
 )
@@ -44,7 +44,7 @@ begin
                 when f.fate = 'cancelled' then 'the execution had ended'
                 when f.outcome = 'missing' then 'missing: the answer for the group lacks it'
                 when f.outcome = 'unsent' and v_ends_execution then 'house: ' || coalesce(p_closing ->> 'reason', 'closed')
-                when f.outcome = 'unsent' then coalesce(p_closed_reason, 'not started in time')
+                when f.outcome = 'unsent' then coalesce(p_blocked_reason, 'not started in time')
                 else case when f.blame = 'item' then 'house' else f.blame end || ': '
                     || left(coalesce(f.error, 'no reason given'), 490)
             end,
@@ -62,8 +62,8 @@ begin
             p_chunk.attempt + case when f.fate = 'park' and f.outcome = 'retry' and f.blame = 'item' then 1 else 0 end,
             case
                 when f.fate <> 'park' then null
-                when f.outcome = 'unsent' then greatest(p_now, p_closed_until)
-                else greatest(v_retry_at, p_closed_until)
+                when f.outcome = 'unsent' then greatest(p_now, p_blocked_until)
+                else greatest(v_retry_at, p_blocked_until)
             end,
             v_park_until,
             case
@@ -82,12 +82,12 @@ begin
                         then case when j.requests = 0 then 'cancelled' else 'deferred' end
                     when j.outcome = 'unsent' then
                         case
-                            when v_ends_execution or coalesce(p_closed_until, p_now) > v_park_until then 'deferred'
+                            when v_ends_execution or coalesce(p_blocked_until, p_now) > v_park_until then 'deferred'
                             else 'park'
                         end
                     when j.outcome in ('deferred', 'missing') or j.outcome = 'failed' and j.blame <> 'item' then 'deferred'
                     when j.outcome = 'retry' and j.blame = 'item' and p_chunk.attempt < p_operation.max_attempts then 'park'
-                    when j.outcome = 'retry' and j.blame <> 'item' and greatest(v_retry_at, p_closed_until) <= v_park_until
+                    when j.outcome = 'retry' and j.blame <> 'item' and greatest(v_retry_at, p_blocked_until) <= v_park_until
                         then 'park'
                     when j.outcome = 'retry' and j.blame <> 'item' then 'deferred'
                     else 'failed'

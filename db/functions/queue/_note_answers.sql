@@ -6,7 +6,7 @@ create or replace function headgate._note_answers(
     p_outcomes text[],
     p_blames text[],
     p_closing jsonb,
-    p_closed_until timestamptz,
+    p_blocked_until timestamptz,
     p_reason text,
     p_now timestamptz
 )
@@ -27,9 +27,9 @@ begin
     v_report := headgate._answers_of(p_outcomes, p_blames);
     select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id;
     select * into v_own from headgate.operation_gates as k where k.operation_id = p_operation_id;
-    if v_report.faults > 0 or v_report.refusals > 0 or p_closing is not null
+    if v_report.faults > 0 or v_report.auth_failures > 0 or p_closing is not null
         or v_report.answers > 0 and (
-            v_gate.refusals > 0
+            v_gate.auth_failures > 0
             or headgate._is_watched(v_gate, v_gate.probe_chunk_id, p_now)
             or v_own.operation_id is not null and headgate._is_watched(headgate._as_gate(v_own), v_own.probe_chunk_id, p_now)
         )
@@ -42,9 +42,9 @@ begin
         v_trips := headgate._tripped(p_provider, p_operation_id, v_gate, v_own, p_outcomes, p_blames, p_now);
         perform headgate._note_provider(
             p_provider, v_gate, p_chunk.chunk_id,
-            case when v_own.closed_until > p_now then 0 else v_report.faults end, v_report.answers, v_report.refusals,
+            case when v_own.blocked_until > p_now then 0 else v_report.faults end, v_report.answers, v_report.auth_failures,
             v_trips.of_provider, v_trips.is_suspected,
-            case when p_provider.quota is null or p_closing ->> 'until' is distinct from 'reset' then p_closed_until end,
+            case when p_provider.quota is null or p_closing ->> 'until' is distinct from 'reset' then p_blocked_until end,
             p_reason, p_now
         );
         perform headgate._note_operation(
@@ -53,7 +53,7 @@ begin
     end if;
     if p_closing ->> 'until' = 'reset' then
         update headgate.quota_windows as w
-        set closed_until = w.closes_at
+        set blocked_until = w.closes_at
         from headgate._window_at(p_provider, p_now) as b
         where w.provider_id = p_provider.provider_id
             and w.opened_at = b.opened_at;
@@ -84,10 +84,10 @@ create or replace function headgate._note_provider(
     p_chunk_id bigint,
     p_faults integer,
     p_answers integer,
-    p_refusals integer,
+    p_auth_failures integer,
     p_trips boolean,
     p_is_suspected boolean,
-    p_closed_until timestamptz,
+    p_blocked_until timestamptz,
     p_reason text,
     p_now timestamptz
 )
@@ -104,7 +104,7 @@ begin
     end if;
     update headgate.provider_gates as g
     set failures = case when p_answers > 0 or p_trips or p_is_suspected then 0 else g.failures + p_faults end,
-        refusals = case when p_answers > 0 then 0 else g.refusals + p_refusals end,
+        auth_failures = case when p_answers > 0 then 0 else g.auth_failures + p_auth_failures end,
         opened = case
             when p_trips then least(10, headgate._times_cooled(g) + 1)
             when p_is_suspected then greatest(1, g.opened)
@@ -115,12 +115,12 @@ begin
         counted_faults = v_gate.counted_faults,
         counted_answers = v_gate.counted_answers,
         probe_chunk_id = case when g.probe_chunk_id = p_chunk_id then null else g.probe_chunk_id end,
-        closed_until = greatest(
-            case when not p_is_suspected then g.closed_until end,
-            p_closed_until,
+        blocked_until = greatest(
+            case when not p_is_suspected then g.blocked_until end,
+            p_blocked_until,
             case when p_trips then headgate._cooled_at(p_provider, g, p_now) end
         ),
-        closed_reason = coalesce(p_reason, case when p_trips then 'provider: the breaker is open' end, g.closed_reason)
+        blocked_reason = coalesce(p_reason, case when p_trips then 'provider: the breaker is open' end, g.blocked_reason)
     where g.provider_id = p_gate.provider_id;
 end;
 $func$;
@@ -152,8 +152,8 @@ begin
         counted_faults = v_gate.counted_faults,
         counted_answers = v_gate.counted_answers,
         probe_chunk_id = case when k.probe_chunk_id = p_chunk_id then null else k.probe_chunk_id end,
-        closed_until = case when p_trips then headgate._cooled_at(p_provider, headgate._as_gate(k), p_now) else k.closed_until end,
-        closed_reason = case when p_trips then headgate._breaker_reason(k.operation_id) else k.closed_reason end
+        blocked_until = case when p_trips then headgate._cooled_at(p_provider, headgate._as_gate(k), p_now) else k.blocked_until end,
+        blocked_reason = case when p_trips then headgate._breaker_reason(k.operation_id) else k.blocked_reason end
     where k.operation_id = p_own.operation_id;
 end;
 $func$;

@@ -27,7 +27,7 @@ declare
     );
     v_chunk_ids constant bigint[] := array(select u.chunk_id from unnest(v_chunks) as u);
 begin
-    perform pgmq.set_vt(u.queue, u.msg_id, clock_timestamp() + (k.closed_until - p_now))
+    perform pgmq.set_vt(u.queue, u.msg_id, clock_timestamp() + (k.blocked_until - p_now))
     from unnest(v_chunks) as u
     join headgate._closed_calls(v_chunk_ids, p_now) as k on k.operation_id = coalesce(u.call_operation_id, u.operation_id)
     where u.state = 'leased';
@@ -35,7 +35,7 @@ begin
     update headgate.chunks as c
     set state = 'parked',
         msg_id = null,
-        wake_at = k.closed_until,
+        wake_at = k.blocked_until,
         park_until = coalesce(c.park_until, p_now + o.patience),
         park_reason = k.reason,
         window_opened_at = null
@@ -93,14 +93,14 @@ create or replace function headgate._closed_calls(
     p_chunk_ids bigint[],
     p_now timestamptz
 )
-returns table (operation_id bigint, closed_until timestamptz, reason text)
+returns table (operation_id bigint, blocked_until timestamptz, reason text)
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
     select
         a.operation_id,
-        case when k.closed_until > p_now then k.closed_until else p_now + interval '5 seconds' end,
+        case when k.blocked_until > p_now then k.blocked_until else p_now + interval '5 seconds' end,
         coalesce(k.reason, headgate._breaker_reason(a.operation_id))
     from (
         select distinct c.provider_id, coalesce(c.call_operation_id, c.operation_id) as operation_id
@@ -109,7 +109,7 @@ as $func$
     ) as a
     join headgate.providers as p using (provider_id)
     cross join lateral headgate._closing(p, a.operation_id, null, '{}', '{}', p_now) as k
-    where k.closed_until > p_now
+    where k.blocked_until > p_now
         or headgate._is_shut(a.operation_id, p_now);
 $func$;
 
@@ -127,7 +127,7 @@ as $func$
         select
         from headgate.operation_gates as k
         where k.operation_id = p_operation_id
-            and (k.closed_until > p_now or k.opened > 0 and headgate._is_leased(k.probe_chunk_id))
+            and (k.blocked_until > p_now or k.opened > 0 and headgate._is_leased(k.probe_chunk_id))
     );
 $func$;
 

@@ -22,12 +22,12 @@ begin
         left join headgate.provider_gates as g using (provider_id)
         left join headgate.operation_gates as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
         left join headgate.quota_windows as w
-            on w.provider_id = c.provider_id and w.closed_until > v_now and v_now between w.opened_at and w.closes_at
+            on w.provider_id = c.provider_id and w.blocked_until > v_now and v_now between w.opened_at and w.closes_at
         where e.status = 'running'
             and (
                 c.state = 'parked' and c.wake_at <= v_now
-                or c.state in ('queued', 'parked') and greatest(g.closed_until, k.closed_until, w.closed_until) > v_now
-                    and greatest(g.closed_until, k.closed_until, w.closed_until) > coalesce(c.park_until, v_now + (
+                or c.state in ('queued', 'parked') and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > v_now
+                    and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > coalesce(c.park_until, v_now + (
                         select o.patience from headgate.operations as o where o.operation_id = c.operation_id
                     ))
             )
@@ -81,7 +81,7 @@ begin
         join headgate.operations as o using (operation_id)
         join headgate._closed_calls(p_chunk_ids, p_now) as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
         where c.chunk_id = any (p_chunk_ids)
-            and k.closed_until > coalesce(c.park_until, p_now + o.patience)
+            and k.blocked_until > coalesce(c.park_until, p_now + o.patience)
         group by k.reason
         order by k.reason
         limit 1
@@ -92,7 +92,7 @@ begin
 
     with waiting as (
         update headgate.chunks as c
-        set wake_at = k.closed_until
+        set wake_at = k.blocked_until
         from headgate._closed_calls(p_chunk_ids, p_now) as k
         where c.chunk_id = any (p_chunk_ids)
             and c.state = 'parked'

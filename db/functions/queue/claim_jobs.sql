@@ -77,8 +77,8 @@ as $func$
             when 'leased' then p_now + (c.leased_until - clock_timestamp())
             else coalesce(
                 greatest(
-                    case when g.closed_until > p_now then g.closed_until end,
-                    case when w.closed_until > p_now then w.closed_until end
+                    case when g.blocked_until > p_now then g.blocked_until end,
+                    case when w.blocked_until > p_now then w.blocked_until end
                 ),
                 p_now + interval '1 second'
             )

@@ -62,7 +62,7 @@ begin
     );
     v_fates := headgate._judge(
         v_chunk, v_call, p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_durations_ms,
-        v_results, v_closed.closed_until, v_closed.reason, v_closing, v_now
+        v_results, v_closed.blocked_until, v_closed.reason, v_closing, v_now
     );
 
     v_tally := headgate._tally(v_fates);

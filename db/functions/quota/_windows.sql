@@ -49,7 +49,7 @@ create or replace function headgate._budget(
     out opened_at timestamptz,
     out closes_at timestamptz,
     out units_left integer,
-    out closed_until timestamptz
+    out blocked_until timestamptz
 )
 language sql
 stable
@@ -60,7 +60,7 @@ as $func$
         b.closes_at,
         case
             when p_provider.quota is null and p_usable is null then null
-            when q.closed_until > p_at then 0
+            when q.blocked_until > p_at then 0
             else greatest(
                 0,
                 least(p_usable, coalesce(q.usable, p_provider.quota - p_provider.quota_buffer))
@@ -68,8 +68,8 @@ as $func$
             )
         end,
         greatest(
-            case when q.closed_until > p_at then q.closed_until end,
-            case when g.closed_until > p_at then g.closed_until end
+            case when q.blocked_until > p_at then q.blocked_until end,
+            case when g.blocked_until > p_at then g.blocked_until end
         )
     from headgate._window_at(p_provider, p_at) as b
     left join headgate.quota_windows as q

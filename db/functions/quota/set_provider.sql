@@ -14,11 +14,11 @@ declare
     v_old constant headgate.providers := headgate._provider(p_provider);
     v_known constant text[] := array[
         'base_url', 'quota', 'buffer', 'requests_per_minute', 'burst', 'max_in_flight', 'breaker_failures',
-        'breaker_share', 'breaker_cooldown', 'publication_lag', 'secret_name', 'features', 'closed_until', 'reason', 'operation'
+        'breaker_share', 'breaker_cooldown', 'publication_lag', 'secret_name', 'features', 'blocked_until', 'reason', 'operation'
     ];
     v_operation_id constant bigint := headgate._operation_of(v_old, p_changes ->> 'operation');
     v_unknown text;
-    v_closed_until timestamptz;
+    v_blocked_until timestamptz;
 begin
     if jsonb_typeof(p_changes) is distinct from 'object' then
         perform headgate._raise('HG008', 'the changes must be an object', 'e.g. {"quota": 5000, "buffer": 0}');
@@ -33,13 +33,13 @@ begin
     if p_changes ? 'operation'
         and (
             v_operation_id is null
-            or not p_changes ? 'closed_until'
-            or p_changes - array['operation', 'closed_until', 'reason'] <> '{}'
+            or not p_changes ? 'blocked_until'
+            or p_changes - array['operation', 'blocked_until', 'reason'] <> '{}'
         )
     then
         perform headgate._raise(
             'HG008', 'an operation of a provider can be closed and opened, nothing else',
-            'e.g. {"operation": "fundamentals_bulk", "closed_until": null}; the provider''s own settings in a call of their own'
+            'e.g. {"operation": "fundamentals_bulk", "blocked_until": null}; the provider''s own settings in a call of their own'
         );
     end if;
     perform headgate._guard_secret(p_provider, p_changes);
@@ -65,7 +65,7 @@ begin
                 else p.features
             end
         where p.provider_id = v_old.provider_id;
-        v_closed_until := p_changes ->> 'closed_until';
+        v_blocked_until := p_changes ->> 'blocked_until';
     exception
         when check_violation or data_exception then
             perform headgate._raise(
@@ -73,9 +73,9 @@ begin
             );
     end;
 
-    if p_changes ? 'closed_until' then
+    if p_changes ? 'blocked_until' then
         perform headgate._set_gate(
-            v_old.provider_id, v_operation_id, v_closed_until, coalesce(p_changes ->> 'reason', 'closed by hand')
+            v_old.provider_id, v_operation_id, v_blocked_until, coalesce(p_changes ->> 'reason', 'closed by hand')
         );
     end if;
     if p_changes ?| array['quota', 'buffer'] then
@@ -91,7 +91,7 @@ end;
 $func$;
 
 comment on function headgate.set_provider(text, jsonb) is
-    'Change a provider''s settings, or close it or its operation until a time and open it (closed_until: null); returns how many were given.';
+    'Change a provider''s settings, or close it or its operation until a time and open it (blocked_until: null); returns how many were given.';
 
 -- What the account has, of what some operation of the provider asks for.
 create or replace function headgate._known_features(
@@ -180,7 +180,7 @@ $func$;
 create or replace function headgate._set_gate(
     p_provider_id bigint,
     p_operation_id bigint,
-    p_closed_until timestamptz,
+    p_blocked_until timestamptz,
     p_reason text
 )
 returns void
@@ -189,15 +189,15 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    if p_closed_until is null then
+    if p_blocked_until is null then
         perform headgate._wake_parked(p_provider_id, p_operation_id);
     end if;
     if p_operation_id is null then
         update headgate.provider_gates as g
-        set closed_until = p_closed_until,
-            closed_reason = case when p_closed_until is not null then p_reason end,
+        set blocked_until = p_blocked_until,
+            blocked_reason = case when p_blocked_until is not null then p_reason end,
             failures = 0,
-            refusals = 0,
+            auth_failures = 0,
             opened = 0,
             counted_since = null,
             counted_faults = 0,
@@ -210,16 +210,16 @@ begin
             from headgate.operation_gates as l
             join headgate.operations as o using (operation_id)
             where o.provider_id = p_provider_id
-                and p_closed_until is null
+                and p_blocked_until is null
             order by l.operation_id
             for update of l
         );
     else
-        insert into headgate.operation_gates as k (operation_id, closed_until, closed_reason)
-        values (p_operation_id, p_closed_until, case when p_closed_until is not null then 'provider: ' || p_reason end)
+        insert into headgate.operation_gates as k (operation_id, blocked_until, blocked_reason)
+        values (p_operation_id, p_blocked_until, case when p_blocked_until is not null then 'provider: ' || p_reason end)
         on conflict (operation_id) do update
-        set closed_until = excluded.closed_until,
-            closed_reason = excluded.closed_reason,
+        set blocked_until = excluded.blocked_until,
+            blocked_reason = excluded.blocked_reason,
             failures = 0,
             opened = 0,
             counted_since = null,
@@ -227,11 +227,11 @@ begin
             counted_answers = 0,
             probe_chunk_id = null;
     end if;
-    if p_closed_until is null and p_operation_id is null then
+    if p_blocked_until is null and p_operation_id is null then
         update headgate.quota_windows as w
-        set closed_until = null
+        set blocked_until = null
         where w.provider_id = p_provider_id
-            and w.closed_until is not null;
+            and w.blocked_until is not null;
     end if;
     perform pg_notify('headgate_jobs', '');
 end;

@@ -20,7 +20,7 @@ HANDS: dict[str, Callable[[Toy], Row]] = {
         "set_asset_active", p_asset_id=lowest(toy), p_is_active=False
     ),
     "set_provider": lambda toy: toy.row(
-        "set_provider", p_provider="shop", p_changes={"closed_until": None}
+        "set_provider", p_provider="shop", p_changes={"blocked_until": None}
     ),
 }
 

@@ -72,7 +72,7 @@ def test_a_calendar_of_assets_put_aside_raises_none(house: Toy):
 
 
 def test_a_provider_that_stays_closed_raises_an_alert_until_it_is_open(house: Toy):
-    house.provider(closed_until=str(NOON + timedelta(hours=2)), reason="they moved")
+    house.provider(blocked_until=str(NOON + timedelta(hours=2)), reason="they moved")
 
     (row,) = house.call("check_health", **RUN)
     assert (row["severity"], row["subject"]) == ("error", "provider shop")
@@ -83,6 +83,6 @@ def test_a_provider_that_stays_closed_raises_an_alert_until_it_is_open(house: To
 
 
 def test_a_provider_that_opens_within_the_hour_raises_none(house: Toy):
-    house.provider(closed_until=str(NOON + timedelta(minutes=59)), reason="a breather")
+    house.provider(blocked_until=str(NOON + timedelta(minutes=59)), reason="a breather")
 
     assert alerts(house) == []

@@ -189,7 +189,7 @@ def test_a_calendar_that_ends_within_ninety_days_is_told(toy: Toy, days: int, ve
 
 
 def test_a_closed_provider_and_an_execution_nobody_ends_are_told(toy: Toy):
-    toy.provider(closed_until="2099-01-01", reason="their maintenance")
+    toy.provider(blocked_until="2099-01-01", reason="their maintenance")
     toy.start()
     toy.later(days=2)
 

@@ -376,7 +376,7 @@ def test_a_group_no_step_covers_is_not_planned(toy: Toy):
 
 def test_a_provider_closed_beyond_patience_is_not_planned_and_costs_nothing(toy: Toy):
     toy.add(2)
-    toy.provider(closed_until="2024-03-05 12:16+00")
+    toy.provider(blocked_until="2024-03-05 12:16+00")
     toy.start()
 
     (row,) = toy.check()
@@ -386,7 +386,7 @@ def test_a_provider_closed_beyond_patience_is_not_planned_and_costs_nothing(toy:
 
 def test_a_provider_closed_within_patience_is_planned(toy: Toy):
     toy.add(2)
-    toy.provider(closed_until="2024-03-05 12:14+00")
+    toy.provider(blocked_until="2024-03-05 12:14+00")
     toy.start()
 
     assert toy.check()[0]["planned"] == 2
@@ -395,7 +395,7 @@ def test_a_provider_closed_within_patience_is_planned(toy: Toy):
 def test_a_closed_provider_blocks_nobody_else(toy: Toy):
     toy.add(1)
     toy.add(1, "O", "others")
-    toy.provider(closed_until="2024-03-07 00:00+00")
+    toy.provider(blocked_until="2024-03-07 00:00+00")
     toy.start("r1", "aside")
     toy.begin()
 

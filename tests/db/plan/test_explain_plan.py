@@ -170,7 +170,7 @@ def test_a_ceiling_is_said(toy: Toy):
 
 def test_a_closed_provider_is_said(toy: Toy):
     toy.add(1)
-    toy.provider(closed_until="2024-03-05 18:00+00")
+    toy.provider(blocked_until="2024-03-05 18:00+00")
 
     (row,) = explain(toy, "plain")
     assert row["decision"] == "defer"

@@ -34,10 +34,10 @@ def test_another_quota_parameters_and_time_are_asked_about(toy: Toy):
 
 
 def test_a_closed_provider_has_nothing_left_until_it_opens(toy: Toy):
-    toy.provider(closed_until="2024-03-05 18:00+00")
+    toy.provider(blocked_until="2024-03-05 18:00+00")
 
     found = quota(toy, "plain")["shop"]
-    assert found["closed_until"].hour == 18
+    assert found["blocked_until"].hour == 18
 
 
 def test_shares_are_in_it(toy: Toy):

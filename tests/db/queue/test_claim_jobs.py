@@ -176,7 +176,7 @@ class TestNothing:
     def test_a_gate_opens(self, toy: Toy):
         toy.add(3)
         toy.begin()
-        toy.provider(closed_until="2024-03-05 12:05+00")
+        toy.provider(blocked_until="2024-03-05 12:05+00")
 
         assert self.idle(toy) == (timedelta(minutes=5), 300)
 

@@ -33,7 +33,7 @@ def fail(toy: Toy, chunk: Row, count: int | None = None) -> None:
 
 def closed_for(toy: Toy) -> float:
     """Return for how many seconds the provider is closed."""
-    until = toy.gate()["closed_until"]
+    until = toy.gate()["blocked_until"]
     return (until - toy.now).total_seconds() if until else 0.0
 
 
@@ -50,7 +50,7 @@ class TestBreaker:
         fail(shop, shop.claim()[0])
 
         assert closed_for(shop) == 60
-        assert (shop.gate()["opened"], shop.gate()["closed_reason"]) == (
+        assert (shop.gate()["opened"], shop.gate()["blocked_reason"]) == (
             1,
             "provider: the breaker is open",
         )
@@ -123,7 +123,7 @@ class TestBreaker:
     def test_a_probe_that_fails_opens_it_for_twice_as_long(self, shop: Toy):
         fail(shop, shop.claim()[0])
         for seconds in (120, 240, 480):
-            shop.at(shop.gate()["closed_until"])
+            shop.at(shop.gate()["blocked_until"])
             (probe,) = shop.claim()
             fail(shop, probe, 1)
             assert closed_for(shop) == seconds
@@ -204,7 +204,7 @@ class TestBreaker:
                 fail(toy, claimed[0], 1 if claimed[0]["call"]["probe"] else None)
             else:
                 wake = toy.execution()["next_wake_at"]
-                toy.at(max(wake or toy.now, toy.gate()["closed_until"] or toy.now))
+                toy.at(max(wake or toy.now, toy.gate()["blocked_until"] or toy.now))
 
         assert toy.endings() == {"deferred": 30}
         assert toy.units()[1] <= 16, "ten, then a few probes"
@@ -315,13 +315,13 @@ class TestRefusals:
 
     def health(self, toy: Toy) -> Row:
         (health,) = toy.sql(
-            "select state, failures, refusals from headgate.v_provider_health"
+            "select state, failures, auth_failures from headgate.v_provider_health"
             " where provider = 'shop'"
         )
         return health
 
     def test_they_are_counted_and_close_their_execution_alone(self, shop: Toy):
-        assert self.health(shop) == {"state": "closed", "failures": 0, "refusals": 10}
+        assert self.health(shop) == {"state": "flowing", "failures": 0, "auth_failures": 10}
         assert shop.claim() == []
         assert shop.endings() == {"deferred": 60}
 
@@ -330,19 +330,19 @@ class TestRefusals:
         shop.begin(run="r2")
         shop.complete(shop.claim()[0])
 
-        assert self.health(shop) == {"state": "closed", "failures": 0, "refusals": 0}
+        assert self.health(shop) == {"state": "flowing", "failures": 0, "auth_failures": 0}
 
     def test_opening_by_hand_forgets_them(self, shop: Toy):
-        shop.provider(closed_until=None)
+        shop.provider(blocked_until=None)
 
-        assert self.health(shop)["refusals"] == 0
+        assert self.health(shop)["auth_failures"] == 0
 
 
 class TestClosed:
     """A closed provider costs nothing and blocks nobody else."""
 
     def test_it_is_not_read_at_all(self, shop: Toy):
-        shop.provider(closed_until="2024-03-05 12:30+00")
+        shop.provider(blocked_until="2024-03-05 12:30+00")
 
         with shop.unchanged():
             assert shop.claim() == []
@@ -352,19 +352,19 @@ class TestClosed:
         shop.add(25, "O", "others")
         shop.start("r1", "aside")
         shop.enqueue("all", "r1", "aside")
-        shop.provider(closed_until="2024-03-05 12:30+00")
+        shop.provider(blocked_until="2024-03-05 12:30+00")
 
         assert shop.drain() == 25
 
     def test_it_goes_on_once_it_opens(self, shop: Toy):
-        shop.provider(closed_until="2024-03-05 12:30+00")
+        shop.provider(blocked_until="2024-03-05 12:30+00")
         shop.at("2024-03-05 12:30+00:00")
 
         assert shop.drain() == 60
 
     def test_it_goes_on_once_it_is_opened_by_hand(self, shop: Toy):
-        shop.provider(closed_until="2024-03-05 12:30+00")
-        shop.provider(closed_until=None)
+        shop.provider(blocked_until="2024-03-05 12:30+00")
+        shop.provider(blocked_until=None)
 
         assert shop.drain() == 60
 
@@ -372,7 +372,7 @@ class TestClosed:
         toy.tune(chunk_size=1)
         toy.add(45)
         toy.begin()
-        toy.provider(closed_until="2024-03-05 13:00+00", reason="maintenance")
+        toy.provider(blocked_until="2024-03-05 13:00+00", reason="maintenance")
 
         left = []
         while (chunks := len(toy.chunks())) > 0:
@@ -386,12 +386,12 @@ class TestClosed:
         toy.add(3)
         toy.begin()
         toy.complete(toy.claim()[0], "retry", blame="provider")
-        toy.provider(closed_until="2024-03-05 12:10+00")
+        toy.provider(blocked_until="2024-03-05 12:10+00")
         toy.later(minutes=1)
 
         assert toy.claim() == []
         (parked,) = toy.chunks("parked")
-        assert parked["wake_at"] == toy.gate()["closed_until"]
+        assert parked["wake_at"] == toy.gate()["blocked_until"]
         toy.later(minutes=9)
         assert toy.drain() == 3
 
@@ -614,4 +614,4 @@ def test_closing_until_a_time_is_seen_by_the_clock_of_the_plan(toy: Toy):
     toy.begin()
     toy.complete(toy.claim()[0], "unsent", closing={"until": "for", "seconds": 30})
 
-    assert toy.gate()["closed_until"] == toy.now + timedelta(seconds=30)
+    assert toy.gate()["blocked_until"] == toy.now + timedelta(seconds=30)

@@ -440,7 +440,7 @@ def test_a_quota_that_is_used_up_closes_the_window_and_the_next_one_finishes_it(
     assert toy.claim() == []
     assert toy.endings() == {"success": 5, "deferred": 25}
     assert toy.units() == (0, 6)
-    assert toy.window()["closed_until"] == toy.window()["closes_at"]
+    assert toy.window()["blocked_until"] == toy.window()["closes_at"]
     assert toy.step()["status"] == "succeeded"
     toy.finish()
     assert toy.begin(run="r2")[0]["planned"] == 0
@@ -466,7 +466,7 @@ def test_a_402_that_comes_after_the_reset_does_not_close_the_new_window(toy: Toy
     (following,) = toy.claim()
     toy.complete(chunk, "deferred", blame="quota", closing={"until": "reset"})
 
-    assert toy.window()["closed_until"] is None
+    assert toy.window()["blocked_until"] is None
     toy.complete(following)
     assert toy.endings() == {"deferred": 10, "success": 10}
 
@@ -510,14 +510,14 @@ def test_retry_after_is_taken_at_its_word_within_reason(
 ):
     toy.complete(chunk, "unsent", closing={"until": "retry_after", "seconds": seconds})
 
-    assert toy.gate()["closed_until"] - toy.now == timedelta(seconds=until)
+    assert toy.gate()["blocked_until"] - toy.now == timedelta(seconds=until)
 
 
 def test_a_closing_never_shortens_another(toy: Toy, chunk: Row):
     toy.complete(chunk, "unsent", chunk["asset_ids"][:1], closing={"until": "for", "seconds": 600})
     toy.complete(chunk, "unsent", chunk["asset_ids"][1:], closing={"until": "for", "seconds": 5})
 
-    assert toy.gate()["closed_until"] - toy.now == timedelta(seconds=600)
+    assert toy.gate()["blocked_until"] - toy.now == timedelta(seconds=600)
 
 
 def test_a_refused_token_ends_the_execution_s_work_with_that_provider(toy: Toy):

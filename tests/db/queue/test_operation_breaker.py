@@ -39,7 +39,7 @@ def break_down(toy: Toy, operation: str = "open") -> None:
 
 def health(toy: Toy, operation: str = "open") -> Row:
     (row,) = toy.sql(
-        "select h.*, p.state as provider_state, p.shut_operations"
+        "select h.*, p.state as provider_state, p.blocked_operations"
         " from headgate.v_operation_health as h join headgate.v_provider_health as p"
         " using (provider) where h.operation = %(operation)s",
         operation=operation,
@@ -49,7 +49,7 @@ def health(toy: Toy, operation: str = "open") -> Row:
 
 def seconds(toy: Toy, operation: str = "open") -> float:
     """Return for how many seconds the operation is closed."""
-    until = health(toy, operation)["closed_until"]
+    until = health(toy, operation)["blocked_until"]
     return (until - toy.now).total_seconds() if until else 0.0
 
 
@@ -66,23 +66,23 @@ def drained(toy: Toy) -> set[str]:
 def test_ten_faults_in_a_row_close_the_operation_and_its_provider_s_others_go_on(library: Toy):
     break_down(library)
 
-    assert (health(library)["state"], seconds(library)) == ("open", 60)
+    assert (health(library)["state"], seconds(library)) == ("blocked", 60)
     assert health(library)["reason"] == "provider: the breaker of open is open"
     assert drained(library) == {"history"}
-    assert health(library)["provider_state"] == "closed"
-    assert health(library)["shut_operations"] == ["open"]
+    assert health(library)["provider_state"] == "flowing"
+    assert health(library)["blocked_operations"] == ["open"]
     assert library.endings() == {"success": 30}, "all of history, nothing of open"
 
 
 def test_the_next_chunk_of_another_operation_probes_the_provider(library: Toy):
     break_down(library)
-    assert health(library)["provider_state"] == "half_open"
+    assert health(library)["provider_state"] == "probing"
 
     (probe,) = library.claim("w1", 5)
     assert (probe["operation"], probe["call"]["probe"]) == ("history", True)
     assert library.claim("w2", 5) == []
     library.complete(probe)
-    assert health(library)["provider_state"] == "closed"
+    assert health(library)["provider_state"] == "flowing"
 
 
 def test_when_the_other_operation_fails_too_the_provider_is_closed(library: Toy):
@@ -91,8 +91,8 @@ def test_when_the_other_operation_fails_too_the_provider_is_closed(library: Toy)
     library.complete(probe, "retry", probe["asset_ids"][:1], blame="provider")
 
     gate = library.gate()
-    assert (gate["opened"], (gate["closed_until"] - library.now).total_seconds()) == (1, 60)
-    assert health(library)["provider_state"] == "open"
+    assert (gate["opened"], (gate["blocked_until"] - library.now).total_seconds()) == (1, 60)
+    assert health(library)["provider_state"] == "blocked"
     assert library.claim("w2") == []
     library.complete(probe, "unsent", probe["asset_ids"][1:])
 
@@ -103,7 +103,7 @@ def test_without_another_operation_to_ask_the_provider_is_closed(toy: Toy):
     toy.begin()
     toy.complete(toy.claim()[0], "retry", blame="provider")
 
-    assert (health(toy, "look")["state"], health(toy, "look")["provider_state"]) == ("open", "open")
+    assert (health(toy, "look")["state"], health(toy, "look")["provider_state"]) == ("blocked", "blocked")
 
 
 def test_faults_of_several_operations_are_the_provider_s(library: Toy):
@@ -112,8 +112,8 @@ def test_faults_of_several_operations_are_the_provider_s(library: Toy):
     library.complete(other, "retry", other["asset_ids"][:5], blame="provider")
     library.complete(chunk, "retry", chunk["asset_ids"][:5], blame="provider")
 
-    assert health(library)["provider_state"] == "open"
-    assert (health(library)["state"], health(library, "history")["state"]) == ("closed", "closed")
+    assert health(library)["provider_state"] == "blocked"
+    assert (health(library)["state"], health(library, "history")["state"]) == ("flowing", "flowing")
     library.complete(other, "unsent", other["asset_ids"][5:])
     library.complete(chunk, "unsent", chunk["asset_ids"][5:])
 
@@ -127,7 +127,7 @@ def test_faults_between_the_answers_of_others_add_up(library: Toy):
     library.complete(other)
     library.complete(one, "retry", one["asset_ids"][5:], blame="provider")
 
-    assert (health(library)["state"], library.gate()["opened"]) == ("open", 0)
+    assert (health(library)["state"], library.gate()["opened"]) == ("blocked", 0)
 
 
 def test_what_was_under_way_says_nothing_of_the_provider(library: Toy):
@@ -135,7 +135,7 @@ def test_what_was_under_way_says_nothing_of_the_provider(library: Toy):
     library.complete(first, "retry", blame="provider")
     library.complete(second, "retry", runner="w2", blame="provider")
 
-    assert (seconds(library), health(library)["provider_state"]) == (60, "half_open")
+    assert (seconds(library), health(library)["provider_state"]) == (60, "probing")
     assert drained(library) == {"history"}
 
 
@@ -148,7 +148,7 @@ def test_then_one_probe_goes_first_and_an_answer_closes_it(library: Toy):
     assert (probe["operation"], probe["call"]["probe"]) == ("open", True)
     assert library.claim("w2", 5) == []
     library.complete(probe)
-    assert health(library) | {"state": "closed", "closed_until": None, "reason": None} == health(
+    assert health(library) | {"state": "flowing", "blocked_until": None, "reason": None} == health(
         library
     )
     library.later(seconds=6)
@@ -160,12 +160,12 @@ def test_a_probe_that_fails_closes_it_for_twice_as_long_and_not_the_provider(lib
     break_down(library)
     drained(library)
     for expected in (120, 240):
-        library.at(health(library)["closed_until"] + timedelta(seconds=1))
+        library.at(health(library)["blocked_until"] + timedelta(seconds=1))
         (probe,) = library.claim()
         library.complete(probe, "retry", probe["asset_ids"][:1], blame="provider")
         library.complete(probe, "unsent", probe["asset_ids"][1:])
         assert seconds(library) == expected
-        assert health(library)["provider_state"] == "closed"
+        assert health(library)["provider_state"] == "flowing"
 
 
 @pytest.mark.parametrize("how", ["lease", "release"])
@@ -239,11 +239,11 @@ def test_beyond_patience_what_waits_ends_deferred(library: Toy):
 
 
 def test_closed_and_opened_by_hand(library: Toy):
-    library.provider(operation="open", closed_until="2024-03-05 12:20+00", reason="moving")
-    assert (health(library)["state"], health(library)["reason"]) == ("open", "provider: moving")
+    library.provider(operation="open", blocked_until="2024-03-05 12:20+00", reason="moving")
+    assert (health(library)["state"], health(library)["reason"]) == ("blocked", "provider: moving")
     assert drained(library) == {"history"}
 
-    library.provider(operation="open", closed_until=None)
+    library.provider(operation="open", blocked_until=None)
     assert drained(library) == {"open"}
     actions = library.sql(
         "select arguments from headgate.operator_actions where action = 'set_provider'"
@@ -254,20 +254,20 @@ def test_closed_and_opened_by_hand(library: Toy):
 
 def test_opening_the_provider_opens_its_operations(library: Toy):
     break_down(library)
-    library.provider(closed_until=None)
+    library.provider(blocked_until=None)
 
-    assert health(library)["shut_operations"] == []
+    assert health(library)["blocked_operations"] == []
     assert drained(library) == {"open", "history"}
 
 
 @pytest.mark.parametrize(
     ("code", "changes"),
     [
-        ("HG004", {"operation": "peek", "closed_until": None}),
-        ("HG004", {"operation": "sum", "closed_until": None}),
+        ("HG004", {"operation": "peek", "blocked_until": None}),
+        ("HG004", {"operation": "sum", "blocked_until": None}),
         ("HG008", {"operation": "open"}),
-        ("HG008", {"operation": None, "closed_until": None}),
-        ("HG008", {"operation": "open", "closed_until": None, "quota": 5}),
+        ("HG008", {"operation": None, "blocked_until": None}),
+        ("HG008", {"operation": "open", "blocked_until": None, "quota": 5}),
     ],
 )
 def test_anything_else_of_an_operation_is_refused(toy: Toy, code: str, changes: Row):

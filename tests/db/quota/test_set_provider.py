@@ -56,7 +56,7 @@ def test_counts_what_was_given(toy: Toy):
         {"requests_per_minute": 0}, {"burst": 0}, {"max_in_flight": 0}, {"breaker_failures": 0}, {"breaker_share": 0}, {"breaker_share": 1.1}, {"breaker_share": "NaN"},
         {"base_url": "shop"}, {"base_url": "ftp://shop"}, {"base_url": "http://user:pass@shop"},
         {"base_url": "http://shop/?a=b"}, {"secret_name": "not a name"}, {"breaker_cooldown": "soon"},
-        {"publication_lag": "later"}, {"publication_lag": "-1 hour"}, {"breaker_cooldown": "0"}, {"closed_until": "tomorrow noon"}, {"closed_until": 5},
+        {"publication_lag": "later"}, {"publication_lag": "-1 hour"}, {"breaker_cooldown": "0"}, {"blocked_until": "tomorrow noon"}, {"blocked_until": 5},
         {"tempo": 5}, {"name": "x"}, {"quota_buffer": 5}, {"secret": "abc"}, {"auth": {}},
         {"quota": 5, "burst": 0},
     ],
@@ -110,14 +110,14 @@ def test_windows_that_have_ended_are_left_as_they_were(toy: Toy):
 
 
 def test_closing_by_hand_names_its_reason_and_opening_forgets_all(toy: Toy):
-    toy.provider(closed_until="2024-03-05 14:00+00")
-    assert toy.gate()["closed_reason"] == "closed by hand"
-    toy.provider(closed_until="2024-03-05 15:00+00", reason="maintenance")
-    assert toy.gate()["closed_reason"] == "maintenance"
+    toy.provider(blocked_until="2024-03-05 14:00+00")
+    assert toy.gate()["blocked_reason"] == "closed by hand"
+    toy.provider(blocked_until="2024-03-05 15:00+00", reason="maintenance")
+    assert toy.gate()["blocked_reason"] == "maintenance"
 
-    toy.provider(closed_until=None)
+    toy.provider(blocked_until=None)
     gate = toy.gate()
-    assert (gate["closed_until"], gate["closed_reason"], gate["opened"]) == (None, None, 0)
+    assert (gate["blocked_until"], gate["blocked_reason"], gate["opened"]) == (None, None, 0)
 
 
 def test_opening_by_hand_opens_a_window_that_was_said_to_be_used_up(toy: Toy):
@@ -126,7 +126,7 @@ def test_opening_by_hand_opens_a_window_that_was_said_to_be_used_up(toy: Toy):
     toy.complete(toy.claim()[0], "deferred", blame="quota", closing={"until": "reset"})
     assert toy.claim() == []
     toy.finish()
-    toy.provider(closed_until=None)
+    toy.provider(blocked_until=None)
     toy.begin(run="r2")
 
     assert toy.drain() == 20
@@ -138,6 +138,6 @@ def test_opening_by_hand_closes_the_breaker(toy: Toy):
     toy.begin()
     toy.complete(toy.claim()[0], "retry", blame="provider")
     assert toy.claim() == []
-    toy.provider(closed_until=None)
+    toy.provider(blocked_until=None)
 
     assert toy.claim()[0]["call"]["probe"] is False

@@ -21,13 +21,13 @@ COLUMNS = {
     "headgate.v_asset_processing_history": f"asset_id asset {HISTORY}",
     "headgate.v_failed_assets": f"asset_id asset {FAILED}",
     "headgate.v_quota": (
-        "provider opened_at closes_at usable reserved spent used_elsewhere remaining closed_until"
+        "provider opened_at closes_at usable reserved spent used_elsewhere remaining blocked_until"
     ),
     "headgate.v_queue_depth": "queue ready leased parked oldest_at",
     "headgate.v_provider_health": (
-        "provider state failures closed_until rate_tokens refusals shut_operations"
+        "provider state failures blocked_until blocked_reason rate_tokens auth_failures blocked_operations"
     ),
-    "headgate.v_operation_health": "operation provider state failures closed_until reason",
+    "headgate.v_operation_health": "operation provider state failures blocked_until reason",
     "headgate.v_data_freshness": "operation group_key assets fresh stale never oldest_watermark",
     "headgate.v_execution_steps": (
         "pipeline run_id step status planned succeeded failed deferred skipped started_at"

@@ -45,21 +45,21 @@ def test_the_open_window_comes_first_and_says_what_is_left(db: Plan, now: dateti
 
 @pytest.mark.parametrize(
     ("opened", "closed_for", "state"),
-    [(0, None, "closed"), (0, -1, "closed"), (0, 5, "open"), (2, 5, "open"), (2, -1, "half_open")],
+    [(0, None, "flowing"), (0, -1, "flowing"), (0, 5, "blocked"), (2, 5, "blocked"), (2, -1, "probing")],
 )
-def test_a_gate_is_closed_when_calls_flow_and_open_when_none_may(
+def test_a_provider_flows_is_blocked_or_is_probed(
     db: Plan, now: datetime, opened: int, closed_for: int | None, state: str
 ):
     until = now + timedelta(minutes=closed_for) if closed_for is not None else None
     db.sql(
-        "update headgate.provider_gates set opened = %(opened)s, closed_until = %(until)s",
+        "update headgate.provider_gates set opened = %(opened)s, blocked_until = %(until)s",
         opened=opened,
         until=until,
     )
     rows = db.sql("select * from headgate.v_provider_health")
 
     assert {x["state"] for x in rows} == {state}
-    assert {x["closed_until"] for x in rows} == {None if state == "closed" else until}
+    assert {x["blocked_until"] for x in rows} == {None if state == "flowing" else until}
 
 
 @pytest.mark.parametrize(
