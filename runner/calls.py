@@ -49,6 +49,11 @@ class Reply:
     payload: str | None
     duration_ms: int
 
+    @property
+    def charged(self) -> int:
+        """Return how many of its requests the provider charges for."""
+        return self.requests if self.outcome.charged else 0
+
 
 Judged: TypeAlias = tuple[Outcome, int, str | None]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from runner.errors import SecretMissing, WrongPlan
 from runner.pool_messages import RowType
@@ -157,6 +157,18 @@ class Claim:
     wait_seconds: float | None = None
 
 
+COLUMNS: Final = (
+    "asset_ids",
+    "outcomes",
+    "blames",
+    "payloads",
+    "errors",
+    "requests",
+    "charged",
+    "durations_ms",
+)
+
+
 @dataclass(slots=True)
 class Report:
     """What came of jobs, column by column, as `complete_jobs` takes it."""
@@ -167,6 +179,7 @@ class Report:
     payloads: list[str | None] = field(default_factory=list)
     errors: list[str | None] = field(default_factory=list)
     requests: list[int] = field(default_factory=list)
+    charged: list[int] = field(default_factory=list)
     durations_ms: list[int] = field(default_factory=list)
     size: int = 0
     """Characters in the payloads."""
@@ -185,6 +198,7 @@ class Report:
         payload: str | None = None,
         error: str | None = None,
         requests: int = 0,
+        charged: int = 0,
         duration_ms: int = 0,
     ) -> None:
         """Add one job."""
@@ -194,8 +208,44 @@ class Report:
         self.payloads.append(payload)
         self.errors.append(error)
         self.requests.append(requests)
+        self.charged.append(charged)
         self.durations_ms.append(duration_ms)
         self.size += len(payload) if payload else 0
+
+    def halves(self) -> tuple[Report, Report]:
+        """Return the report in two; its payloads are what it is about, so it has no rows."""
+        middle = len(self) // 2
+        first, rest = Report(), Report()
+        for mine, one, other in (
+            (getattr(self, name), getattr(first, name), getattr(rest, name)) for name in COLUMNS
+        ):
+            one.extend(mine[:middle])
+            other.extend(mine[middle:])
+        return first, rest
+
+
+@dataclass(slots=True)
+class GroupReport:
+    """What came of calls that each serve all assets of a chunk: one end for all of its jobs.
+
+    `success` with fewer answers than sessions are left: the chunk goes on with the others.
+    """
+
+    asset_ids: list[int]
+    outcome: str = "success"
+    blame: str | None = None
+    error: str | None = None
+    payloads: list[str | None] = field(default_factory=list)
+    """The answers to the next sessions, in order."""
+    requests: int = 0
+    charged: int = 0
+    duration_ms: int = 0
+    size: int = 0
+    """Characters in the payloads."""
+
+    def __len__(self) -> int:
+        """Return 0 while there is nothing to hand in."""
+        return len(self.asset_ids) if self.payloads or self.outcome != "success" else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,3 +259,6 @@ class Verdict:
 
     def __len__(self) -> int:
         return len(self.asset_ids)
+
+
+Result: TypeAlias = Report | GroupReport | Verdict

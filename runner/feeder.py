@@ -13,12 +13,13 @@ from typing import Final
 import psycopg
 
 from runner.chunks import Call, Chunk, Claim, Verdict
+from runner.completion import told
 from runner.database import from_psycopg
 from runner.errors import NotMigrated, SecretMissing, WrongPlan
 from runner.flight import Flight
 from runner.gates import MOST_CHUNKS, Gate
 from runner.lanes import Lanes
-from runner.leases import Held
+from runner.leases import Held, HeldGroup
 from runner.settler import Settler
 from runner.workshop import Workshop
 
@@ -112,7 +113,7 @@ class Feeder:
                 idle[*chunk.execution, chunk.step, chunk.operation].append(chunk)
             else:
                 gate.at_once = 1  # the next ones may well be like this one
-                self._take(chunk, claim.at)
+                self._take_safely(chunk, claim.at)
         for chunks in idle.values():
             self._learn_size(self._target / self._lanes.size)
             self._settler.end_idle(chunks)
@@ -133,6 +134,14 @@ class Feeder:
                 gate.was_avoided = False
                 self.wake.set()
 
+    def _take_safely(self, chunk: Chunk, at: float) -> None:
+        """Take a chunk; one that this runner cannot use ends as our fault, and no other with it."""
+        try:
+            self._take(chunk, at)
+        except Exception as exc:
+            logger.exception("chunk %s of %s cannot be used", chunk.chunk_id, chunk.operation)
+            self._defer(chunk, f"the runner cannot use it: {told(exc)}")
+
     def _take(self, chunk: Chunk, at: float) -> None:
         if self.is_stopping:
             self._settler.give_back([chunk])
@@ -142,8 +151,6 @@ class Feeder:
         elif chunk.urls is None:
             self._learn_size(self._target / self._lanes.size)
             self._settler.end(chunk, Verdict(chunk.asset_ids, "success"))
-        elif len(chunk.urls) not in (1, len(chunk.asset_ids)):
-            self._defer(chunk, "its requests do not fit its jobs")
         else:
             self._take_calls(chunk, chunk.urls, at)
 
@@ -161,7 +168,7 @@ class Feeder:
             self._settler.give_back([chunk])
         else:
             self._learn_size(len(urls))
-            held = Held(chunk, at, call, urls)
+            held = (HeldGroup if call.serves_all else Held)(chunk, at, call, urls)
             self._settler.hold(held)
             self._flight.take(held)
 

@@ -78,7 +78,7 @@ class Flight:
         held.is_lost = True
         self._lighten(held, held.waiting)
         held.next = len(held.urls)
-        self.buffered -= held.take_report().size
+        self.buffered -= held.discard()
         for task in held.open.values():
             task.cancel()
 
@@ -138,6 +138,8 @@ class Flight:
             held.record(index, reply, self._loop.time())
             self.buffered += len(reply.payload or "")
             self._learn(gate, held, reply.outcome)
+            if held.must_stop and held.waiting:
+                self.give_up(held, "a call before it failed")
             self._on_result(held)
         self.pump()
 
@@ -165,5 +167,7 @@ class Flight:
 
 
 def _refused(held: Held, index: int) -> Reply:
-    reason = held.call.refused.get(held.chunk.asset_ids[index], "no request could be written")
+    asset_ids = held.chunk.asset_ids
+    asset_id = asset_ids[0] if held.call.serves_all else asset_ids[index]
+    reason = held.call.refused.get(asset_id, "no request could be written")
     return Reply(Outcome("failed", "item", reason), 0, None, 0)

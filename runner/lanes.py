@@ -19,9 +19,13 @@ logger = logging.getLogger(__name__)
 
 FIRST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 5.0
-TROUBLE: Final = ("53", "55P03", "57014", "58")
-"""The house's own troubles, worth another try: no space, too many clients, a timeout, I/O."""
-MOST_TROUBLE: Final = 6
+AWAY: Final = ("25006",)
+"""The server takes no writes: another one may be the primary by now, or this one will be again."""
+PASSING: Final = ("40", "53", "55006", "55P03", "58")
+"""Troubles of the server that pass: conflicts, no space, too many clients, locks, I/O."""
+DOUBTFUL: Final = ("0A", "25", "26", "3D", "3F", "42", "55", "57014", "XX")
+"""Troubles that may pass: rights or functions are missing, a statement takes too long."""
+MAX_RETRIES: Final = 6
 STATEMENT_SECONDS: Final = 600.0
 """A server that says nothing for so long is gone, whatever its connection looks like."""
 
@@ -49,38 +53,62 @@ class Lanes:
         """From now on wait no longer than this for a server that is gone."""
         self._give_up_at = time.monotonic() + seconds
 
-    async def run(self, what: Callable[[Queue], Awaitable[T]]) -> T:
+    async def run(
+        self,
+        what: Callable[[Queue], Awaitable[T]],
+        *,
+        is_patient: bool = False,
+        max_retries: int = MAX_RETRIES,
+    ) -> T:
         """Run one statement; when the connection breaks, wait for the server and repeat it.
 
-        The fate of the first try is unknown then. All of the runner's functions may be repeated: a
-        completion that had been committed raises LostLease.
+        What became of the first try is unknown then. All of the runner's functions may be repeated:
+        a completion that had been committed raises LostLease. A patient caller waits for the end of
+        every trouble of the server that passes, and tries again where it may pass.
         """
-        lane = await self._free.get()
-        troubles = 0
+        retries = 0
         pause = FIRST_PAUSE
-        try:
-            while True:
-                try:
-                    if lane is None or lane.connection.closed:
-                        lane = None
-                        lane = await self._connect()
-                    async with asyncio.timeout(STATEMENT_SECONDS):
-                        result = await what(lane)
-                    self._note_back()
-                    return result
-                except (ServerUnreachable, TimeoutError) as exc:
-                    await _close(lane)
-                    lane = None
+        while True:
+            try:
+                result = await self._try(what)
+            except (ServerUnreachable, TimeoutError) as exc:
+                self._note_lost(exc)
+            except psycopg.Error as exc:
+                retries += 1
+                if (exc.sqlstate or "").startswith(AWAY):
                     self._note_lost(exc)
-                except psycopg.Error as exc:
-                    troubles += 1
-                    if not (exc.sqlstate or "").startswith(TROUBLE) or troubles > MOST_TROUBLE:
-                        raise
-                    logger.warning("PostgreSQL is in trouble, trying again: %s", _first_line(exc))
-                await self._pause(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+                elif not self._may_pass(exc, is_patient, retries <= max_retries):
+                    raise
+                else:
+                    logger.warning("PostgreSQL is in trouble: %s", _first_line(exc))
+            else:
+                self._note_back()
+                return result
+            await self._pause(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _try(self, what: Callable[[Queue], Awaitable[T]]) -> T:
+        """Run one statement once; a connection that may be broken, or to the wrong server, goes."""
+        lane = await self._free.get()
+        is_good = False
+        try:
+            if lane is None or lane.connection.closed:
+                lane = None
+                lane = await self._connect()
+            async with asyncio.timeout(STATEMENT_SECONDS):
+                result = await what(lane)
+            is_good = True
+            return result
+        except (ServerUnreachable, TimeoutError):
+            raise
+        except psycopg.Error as exc:
+            is_good = not (exc.sqlstate or "").startswith(AWAY)
+            raise
+        except Exception:
+            is_good = True
+            raise
         finally:
-            if lane is not None and not _is_usable(lane):
+            if lane is not None and not (is_good and _is_usable(lane)):
                 await _close(lane)
                 lane = None
             self._free.put_nowait(lane)
@@ -89,6 +117,13 @@ class Lanes:
         """Close the connections that are not in use."""
         while not self._free.empty():
             await _close(self._free.get_nowait())
+
+    def _may_pass(self, exc: psycopg.Error, is_patient: bool, has_retries: bool) -> bool:
+        state = exc.sqlstate or ""
+        if is_patient and self._give_up_at is None and state.startswith(PASSING):
+            return True
+        worth = (*PASSING, *DOUBTFUL) if is_patient else (*PASSING, "57014")
+        return has_retries and state.startswith(worth)
 
     async def _pause(self, seconds: float) -> None:
         if self._give_up_at is not None:

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from runner.calls import Reply
-from runner.chunks import Call, Chunk, Handling, Report
+from runner.chunks import Call, Chunk, GroupReport, Handling, Report
+from runner.rules import Outcome
 
 SLICE_JOBS: Final = 200
 SLICE_CHARACTERS: Final = 8 * 1024 * 1024
 SLICE_SECONDS: Final = 1.0
+MAX_AHEAD: Final = 4
+"""How many answers for a group may wait for one before them."""
 
 
 @dataclass(slots=True, eq=False)
@@ -42,31 +45,17 @@ class Handled(Leased):
     work: asyncio.Task[None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """What came of one call that serves all assets of its chunk."""
-
-    outcome: str
-    blame: str | None
-    error: str | None
-    payload: str | None
-    requests: int
-    duration_ms: int
-
-
 @dataclass(slots=True, eq=False)
 class Held(Leased):
-    """A chunk whose calls are made."""
+    """A chunk whose calls are made, one for each asset."""
 
     call: Call
     urls: list[str | None]
     starts_end: float = float("inf")
     next: int = 0
     open: dict[int, asyncio.Task[None]] = field(default_factory=dict)
-    report: Report = field(default_factory=Report)
+    report: Report | GroupReport = field(default_factory=Report)
     oldest_at: float = 0.0
-    shared: dict[int, Shared] = field(default_factory=dict)
-    """What came of calls that serve all assets; reported when all have ended."""
     is_fruitful: bool = False
     """Something was sent, or was found out without sending."""
     is_probing: bool = False
@@ -88,11 +77,26 @@ class Held(Leased):
         return not self.open and self.next == len(self.urls)
 
     @property
+    def has_report(self) -> bool:
+        """Tell whether something has come that is not handed in."""
+        return len(self.report) > 0
+
+    @property
+    def has_sent(self) -> bool:
+        """Tell whether the database does not know yet of a call that may have been sent."""
+        return self.has_report or bool(self.open)
+
+    @property
     def is_slice_due(self) -> bool:
         """Tell whether what has come is enough for a completion of its own."""
         return (
             self.is_ended or len(self.report) >= SLICE_JOBS or self.report.size >= SLICE_CHARACTERS
         )
+
+    @property
+    def must_stop(self) -> bool:
+        """Tell whether no further call is worth starting."""
+        return False
 
     def may_start(self, now: float) -> bool:
         """Tell whether its next call may start: the lease is safe, no probe is out, memory too."""
@@ -103,7 +107,7 @@ class Held(Leased):
     def record(self, index: int, reply: Reply, now: float) -> None:
         """Add what came of one call."""
         outcome = reply.outcome
-        self._add(
+        self._report_one(
             index,
             outcome.outcome,
             now,
@@ -111,6 +115,7 @@ class Held(Leased):
             error=None if outcome.is_success else outcome.reason,
             payload=reply.payload,
             requests=reply.requests,
+            charged=reply.charged,
             duration_ms=reply.duration_ms,
         )
         self.is_fruitful = True
@@ -119,16 +124,20 @@ class Held(Leased):
         """Report all calls that have not started as unsent; return how many they were."""
         count = self.waiting
         for index in range(self.next, len(self.urls)):
-            self._add(index, "unsent", now, blame="house", error=reason)
+            self._report_one(index, "unsent", now, blame="house", error=reason)
         self.next = len(self.urls)
         return count
 
-    def take_report(self) -> Report:
+    def take_report(self) -> Report | GroupReport:
         """Take what has come so far; what follows goes into the next slice."""
         report, self.report = self.report, Report()
         return report
 
-    def _add(
+    def discard(self) -> int:
+        """Drop all answers that are not handed in; return how many characters they were."""
+        return self.take_report().size
+
+    def _report_one(
         self,
         index: int,
         outcome: str,
@@ -138,46 +147,143 @@ class Held(Leased):
         error: str | None,
         payload: str | None = None,
         requests: int = 0,
+        charged: int = 0,
         duration_ms: int = 0,
     ) -> None:
-        """Add one asset's row; calls that serve all assets give a row for each, when all are in."""
-        if self.call.serves_all:
-            self.shared[index] = Shared(outcome, blame, error, payload, requests, duration_ms)
-            if len(self.shared) == len(self.urls):
-                self._share(now)
-            return
-        if not len(self.report):
+        assert isinstance(self.report, Report)
+        if not self.has_report:
             self.oldest_at = now
-        asset_ids = self.chunk.asset_ids
-        served = [asset_ids[index]] if len(self.urls) == len(asset_ids) else asset_ids
-        for asset_id in served:
-            self.report.add(
-                asset_id,
-                outcome,
-                blame=blame,
-                payload=payload,
-                error=error,
-                requests=requests,
-                duration_ms=duration_ms,
-            )
-            payload, requests, duration_ms = None, 0, 0
+        self.report.add(
+            self.chunk.asset_ids[index],
+            outcome,
+            blame=blame,
+            payload=payload,
+            error=error,
+            requests=requests,
+            charged=charged,
+            duration_ms=duration_ms,
+        )
 
-    def _share(self, now: float) -> None:
-        """Give each asset the worst of the calls' outcomes, and the first ones the answers."""
-        calls = [self.shared[index] for index in range(len(self.urls))]
-        bad = [x for x in calls if x.outcome not in ("success", "unsent")]
-        bad += [x for x in calls if x.outcome == "unsent"]
-        worst = bad[0] if bad else calls[0]
-        requests = sum(x.requests for x in calls)
-        self.oldest_at = now
-        for index, asset_id in enumerate(self.chunk.asset_ids):
-            has_answer = not bad and index < len(calls)
-            self.report.add(
-                asset_id,
-                worst.outcome,
-                blame=worst.blame,
-                payload=calls[index].payload if has_answer else None,
-                error=worst.error,
-                requests=requests if index == 0 else 0,
-                duration_ms=sum(x.duration_ms for x in calls) if index == 0 else 0,
+
+@dataclass(slots=True, eq=False)
+class HeldGroup(Held):
+    """A chunk each of whose calls is for all its assets, one call a session.
+
+    Answers are handed in in the order of the sessions, so that what has come counts whatever comes
+    of the rest. A call that fails ends the chunk: the answers behind it are dropped.
+    """
+
+    replies: dict[int, Reply] = field(default_factory=dict)
+    """What came of calls and is not reported."""
+    reported: int = 0
+    """How many calls' answers were taken for a report."""
+    unsent_reason: str = ""
+    refusal: Outcome | None = None
+    """Why the database does not take an answer."""
+    last: GroupReport | None = None
+    """The end of the chunk, after all answers that count."""
+
+    def __post_init__(self) -> None:
+        Held.__post_init__(self)
+        self.report = GroupReport(self.chunk.asset_ids)
+
+    @property
+    def has_report(self) -> bool:
+        """Tell whether something has come that is not handed in."""
+        return bool(self.report.payloads) or self.last is not None
+
+    @property
+    def has_sent(self) -> bool:
+        """Tell whether the database does not know yet of a call that may have been sent."""
+        return self.has_report or bool(self.open) or bool(self.replies)
+
+    @property
+    def is_slice_due(self) -> bool:
+        """Tell whether what has come is enough for a completion of its own."""
+        return self.is_ended or self.report.size >= SLICE_CHARACTERS
+
+    @property
+    def must_stop(self) -> bool:
+        """Tell whether no further call is worth starting."""
+        return self.refusal is not None or any(
+            not reply.outcome.is_success for reply in self.replies.values()
+        )
+
+    def may_start(self, now: float) -> bool:
+        """Tell whether its next call may start: not too far before an answer that has not come."""
+        return self.next < self.reported + MAX_AHEAD and Held.may_start(self, now)
+
+    def record(self, index: int, reply: Reply, now: float) -> None:
+        """Add what came of one call."""
+        self.replies[index] = reply
+        self.is_fruitful = True
+        self._collect(now)
+
+    def give_up(self, reason: str, now: float) -> int:
+        """Start no call any more; return how many have not started."""
+        count = self.waiting
+        self.next = len(self.urls)
+        self.unsent_reason = reason
+        self._collect(now)
+        return count
+
+    def refuse(self, report: GroupReport, reason: str) -> None:
+        """Note that the database does not take these answers: they end the chunk as our fault."""
+        self.refusal = Outcome("deferred", "house", reason)
+        self.reported -= len(report.payloads)
+        for nth in range(len(report.payloads)):
+            is_first = nth == 0
+            self.replies[self.reported + nth] = Reply(
+                self.refusal,
+                report.requests if is_first else 0,
+                None,
+                report.duration_ms if is_first else 0,
             )
+
+    def take_report(self) -> GroupReport:
+        """Take the answers that have come, or the end that follows them."""
+        report = self.report
+        assert isinstance(report, GroupReport)
+        if report.payloads or self.last is None:
+            self.report = GroupReport(self.chunk.asset_ids)
+            return report
+        last, self.last = self.last, None
+        return last
+
+    def discard(self) -> int:
+        """Drop all answers that are not handed in; return how many characters they were."""
+        size = self.report.size + (self.last.size if self.last else 0)
+        size += sum(len(reply.payload or "") for reply in self.replies.values())
+        self.report, self.last, self.replies = GroupReport(self.chunk.asset_ids), None, {}
+        return size
+
+    def _collect(self, now: float) -> None:
+        """Report the answers that follow each other, and the end when there is one."""
+        assert isinstance(self.report, GroupReport)
+        while (reply := self.replies.get(self.reported)) and reply.outcome.is_success:
+            del self.replies[self.reported]
+            self.reported += 1
+            if not self.has_report:
+                self.oldest_at = now
+            self.report.payloads.append(reply.payload)
+            _add(self.report, reply)
+        if self.is_ended and self.reported < len(self.urls) and self.last is None:
+            self.last = self._end()
+            self.oldest_at = now
+
+    def _end(self) -> GroupReport:
+        """Return what becomes of the jobs: what the first call says that brought no answer."""
+        reply = self.replies.get(self.reported)
+        outcome = reply.outcome if reply else Outcome("unsent", "house", self.unsent_reason)
+        end = GroupReport(self.chunk.asset_ids, outcome.outcome, outcome.blame, outcome.reason)
+        for other in self.replies.values():
+            _add(end, other)
+        self.replies = {}
+        return end
+
+
+def _add(report: GroupReport, reply: Reply) -> None:
+    report.requests += reply.requests
+    report.charged += reply.charged
+    report.duration_ms += reply.duration_ms
+    report.size += len(reply.payload or "")

@@ -15,7 +15,7 @@ from psycopg.sql import SQL, Identifier
 from psycopg.types.json import Jsonb
 
 from runner import arrays
-from runner.chunks import Chunk, Claim, Report, Verdict
+from runner.chunks import Chunk, Claim, Report, Result, Verdict
 from runner.database import mapped_errors
 from runner.pool_messages import Input
 from runner.rules import Closing
@@ -39,7 +39,8 @@ COMPLETION: Final = (
     from headgate.complete_jobs(p_runner => %(runner)s, p_chunk_id => %(chunk_id)s::bigint,
         p_lease_no => %(lease_no)s::integer, p_asset_ids => %(asset_ids)s,
         p_outcomes => %(outcomes)s, p_blames => %(blames)s, p_payloads => %(payloads)s,
-        p_errors => %(errors)s, p_requests => %(requests)s, p_durations_ms => %(durations_ms)s,
+        p_errors => %(errors)s, p_requests => %(requests)s, p_charged => %(charged)s,
+        p_durations_ms => %(durations_ms)s,
         p_closing => %(closing)s, p_claim => %(claim)s::integer,
         p_queues => %(queues)s::text[]
 """
@@ -102,7 +103,7 @@ class Queue:
     async def complete(
         self,
         chunk: Chunk,
-        report: Report | Verdict,
+        report: Result,
         *,
         closing: Closing | None = None,
         claim: int = 0,
@@ -203,26 +204,38 @@ def _tokens(chunks: Sequence[Chunk]) -> dict[str, Any]:
     }
 
 
-def _columns(report: Report | Verdict) -> dict[str, Any]:
-    count = len(report)
-    if isinstance(report, Verdict):
+def _columns(report: Result) -> dict[str, Any]:
+    if isinstance(report, Report):
         return {
             "asset_ids": arrays.bigints(report.asset_ids),
-            "outcomes": arrays.same_texts(report.outcome, count),
-            "blames": arrays.same_texts(report.blame, count),
+            "outcomes": arrays.texts(report.outcomes),
+            "blames": arrays.texts(report.blames),
+            "payloads": arrays.texts(report.payloads),
+            "errors": arrays.texts(report.errors),
+            "requests": arrays.integers(report.requests),
+            "charged": arrays.integers(report.charged),
+            "durations_ms": arrays.integers(report.durations_ms),
+        }
+    count = len(report.asset_ids)
+    columns: dict[str, Any] = {
+        "asset_ids": arrays.bigints(report.asset_ids),
+        "outcomes": arrays.same_texts(report.outcome, count),
+        "blames": arrays.same_texts(report.blame, count),
+        "errors": arrays.same_texts(report.error, count),
+    }
+    if isinstance(report, Verdict):
+        return columns | {
             "payloads": arrays.same_texts(None, count),
-            "errors": arrays.same_texts(report.error, count),
             "requests": arrays.zeros(count),
+            "charged": arrays.zeros(count),
             "durations_ms": arrays.zeros(count),
         }
-    return {
-        "asset_ids": arrays.bigints(report.asset_ids),
-        "outcomes": arrays.texts(report.outcomes),
-        "blames": arrays.texts(report.blames),
+    others = [0] * (count - 1)
+    return columns | {
         "payloads": arrays.texts(report.payloads),
-        "errors": arrays.texts(report.errors),
-        "requests": arrays.integers(report.requests),
-        "durations_ms": arrays.integers(report.durations_ms),
+        "requests": arrays.integers([report.requests, *others]),
+        "charged": arrays.integers([report.charged, *others]),
+        "durations_ms": arrays.integers([report.duration_ms, *others]),
     }
 
 

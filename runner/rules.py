@@ -10,7 +10,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
@@ -50,6 +50,8 @@ class Outcome:
     blame: str
     reason: str
     closing: Closing | None = None
+    charged: bool = True
+    """The provider charges for such an answer."""
 
     @property
     def is_success(self) -> bool:
@@ -107,7 +109,12 @@ def _compile_row(row: dict[str, Any]) -> Rule:
         fits_status=_status_test(str(row["status"])),
         content_type=compile_pattern(content_type, re.IGNORECASE) if content_type else None,
         body=compile_pattern(body) if body else None,
-        outcome=Outcome(row["outcome"], row.get("blame") or "item", row.get("reason") or ""),
+        outcome=Outcome(
+            row["outcome"],
+            row.get("blame") or "item",
+            row.get("reason") or "",
+            charged=row.get("charged") is not False,
+        ),
         close=row.get("close"),
     )
 
@@ -128,7 +135,7 @@ def _closed(rule: Rule, answer: Answer) -> Outcome:
         seconds = seconds_to_wait(answer.headers.get("retry-after"), answer.headers.get("date"))
     elif close not in ("reset", "execution"):
         seconds, close = float(close.split()[0]), "for"
-    return Outcome(given.outcome, given.blame, given.reason, Closing(close, seconds, given.reason))
+    return replace(given, closing=Closing(close, seconds, given.reason))
 
 
 def seconds_to_wait(retry_after: str | None, date: str | None = None) -> float | None:

@@ -9,12 +9,12 @@ from typing import Any, Final, Protocol
 
 import psycopg
 
-from runner.chunks import Chunk, Claim, Report, Verdict
-from runner.database import from_psycopg
-from runner.errors import HeadgateError, LostLease
+from runner.chunks import Chunk, Claim, GroupReport, Report, Result, Verdict
+from runner.completion import Unwritable, hand_in, told
+from runner.errors import HeadgateError, LostLease, ServerUnreachable
 from runner.flight import Flight
 from runner.lanes import Lanes
-from runner.leases import SLICE_SECONDS, Handled, Held, Leased
+from runner.leases import SLICE_SECONDS, Handled, Held, HeldGroup, Leased
 from runner.queue import Queue
 from runner.rules import Closing
 from runner.totals import Totals
@@ -87,40 +87,41 @@ class Settler:
             for held in self.calling():
                 if now >= held.starts_end and held.waiting:
                     self.flight.give_up(held, "no time was left to start it")
-                if len(held.report) and now >= held.oldest_at + SLICE_SECONDS:
+                if held.has_report and now >= held.oldest_at + SLICE_SECONDS:
                     self._settle_soon(held)
-            due = [x for x in self.held.values() if now >= x.beat_at and not x.is_settling]
+            due = [x for x in self.held.values() if now >= x.beat_at]
             if due and (self._beat is None or self._beat.done()):
                 self._beat = self._spawn(self._extend(due))
             await asyncio.sleep(TICK_SECONDS)
 
     async def finish(self) -> None:
-        """Hand in all that is done, give back the rest, and wait until that is over."""
-        for held in self.calling():
-            if len(held.report):
+        """Hand in all that is done, give back what was never sent, and wait until that is over."""
+        while reported := [held for held in self.calling() if held.has_report]:
+            for held in reported:
                 self._settle_soon(held)
-        await self._wait()
-        self.give_back([held.chunk for held in self.held.values()])
+            await self._wait()
+        untouched = [x for x in self.held.values() if not (isinstance(x, Held) and x.has_sent)]
+        self.give_back([held.chunk for held in untouched])
         await self._wait()
 
     async def settle_handled(self, held: Handled, report: Report) -> None:
         """Hand in all that a handler made of its chunk."""
         held.is_settling = True
-        claim = await self._hand_in(held.chunk, report, is_last=True)
-        if claim is None:
-            self._lose(held)
+        try:
+            claim = await self._hand_in(held.chunk, report, is_last=True)
+        except Unwritable as exc:
+            await self.give_up(held, str(exc))
         else:
-            del self.held[held.chunk.chunk_id]
-            self._ended(held.chunk, claim, was_fruitless=False)
+            self._end_of(held, claim, was_fruitless=False)
 
-    async def give_up(self, held: Handled, reason: str) -> None:
+    async def give_up(self, held: Leased, reason: str) -> None:
         """Let a lease count as lost, because the work on its chunk died."""
         held.is_settling = True
         logger.warning("chunk %s of %s: %s", held.chunk.chunk_id, held.chunk.operation, reason)
         try:
             await self._lanes.run(lambda queue: queue.lose(held.chunk, reason))
         except (psycopg.Error, HeadgateError) as exc:
-            logger.error("chunk %s is left to its lease: %s", held.chunk.chunk_id, _told(exc))
+            logger.error("chunk %s is left to its lease: %s", held.chunk.chunk_id, told(exc))
         self._lose(held)
 
     def calling(self) -> list[Held]:
@@ -138,25 +139,42 @@ class Settler:
 
     async def _settle(self, held: Held) -> None:
         """Hand in slice after slice while there is enough; the last one may bring new chunks."""
-        while True:
-            is_last = held.is_ended
+        while not held.is_lost:
             report = held.take_report()
-            claim = await self._hand_in(held.chunk, report, is_last=is_last)
+            is_last = held.is_ended and not held.has_report
+            try:
+                claim = await self._hand_in(held.chunk, report, is_last=is_last)
+            except Unwritable as exc:
+                if not self._refuse(held, report, str(exc)):
+                    await self.give_up(held, str(exc))
+            else:
+                if claim is None or is_last:
+                    self._end_of(held, claim, was_fruitless=not held.is_fruitful)
             self.flight.buffered -= report.size
-            if claim is None:
-                self._lose(held)
-            elif is_last:
-                del self.held[held.chunk.chunk_id]
-                self._ended(held.chunk, claim, was_fruitless=not held.is_fruitful)
-            if held.is_lost or is_last or not held.is_slice_due:
+            if not held.is_slice_due or not held.has_report:
                 break
             self.flight.pump()
         held.is_settling = False
         self.flight.pump()
 
+    def _refuse(self, held: Held, report: Result, reason: str) -> bool:
+        """End a group whose answers the database does not take, once no call is open any more."""
+        if not isinstance(held, HeldGroup) or not isinstance(report, GroupReport):
+            return False
+        if held.refusal is not None:
+            return False
+        held.refuse(report, reason)
+        self.flight.give_up(held, reason)
+        return True
+
     async def _end(self, chunk: Chunk, verdict: Verdict) -> None:
-        claim = await self._hand_in(chunk, verdict, is_last=True)
-        self.flight.gate(chunk.provider).verdicts -= 1
+        try:
+            claim = await self._hand_in(chunk, verdict, is_last=True)
+        except Unwritable as exc:
+            await self.give_up(Leased(chunk, self._loop.time()), str(exc))
+            return
+        finally:
+            self.flight.gate(chunk.provider).verdicts -= 1
         if claim is None:
             self.totals.lost += 1
         self._ended(chunk, claim, was_fruitless=False)
@@ -174,7 +192,7 @@ class Settler:
         try:
             claim = await self._lanes.run(complete)
         except (psycopg.Error, HeadgateError) as exc:
-            logger.info("%s chunks are handed in one by one: %s", len(chunks), _told(exc))
+            logger.info("%s chunks are handed in one by one: %s", len(chunks), told(exc))
             gate.at_once = 1
             gate.verdicts -= 1
             for chunk in chunks:
@@ -187,31 +205,38 @@ class Settler:
             self._note_end(chunk)
         self._ended(chunks[0], claim, was_fruitless=False)
 
-    async def _hand_in(
-        self, chunk: Chunk, report: Report | Verdict, *, is_last: bool
-    ) -> Claim | None:
-        """Complete a slice; None when the chunk is lost."""
+    async def _hand_in(self, chunk: Chunk, report: Result, *, is_last: bool) -> Claim | None:
+        """Complete a slice; None when the chunk is lost. Raises Unwritable."""
         gate = self.flight.gate(chunk.provider)
         closing: Closing | None = None
 
-        def complete(queue: Queue) -> Awaitable[Claim]:
+        def send(queue: Queue, part: Result, is_last_part: bool) -> Awaitable[Claim]:
             nonlocal closing
             closing = gate.closing_for(chunk, self._loop.time())
-            wanted = self.feed.wanted_after(chunk) if is_last and closing is None else 0
-            return queue.complete(chunk, report, closing=closing, claim=wanted)
+            may_claim = is_last and is_last_part and closing is None
+            wanted = self.feed.wanted_after(chunk) if may_claim else 0
+            return queue.complete(chunk, part, closing=closing, claim=wanted)
 
         try:
-            claim = await self._lanes.run(complete)
+            claim = await hand_in(self._lanes, report, send)
         except LostLease as exc:
             logger.warning("dropped: %s", exc)
             return None
-        except (psycopg.Error, HeadgateError) as exc:
-            logger.error("chunk %s could not be handed in: %s", chunk.chunk_id, _told(exc))
+        except ServerUnreachable as exc:
+            logger.error("chunk %s is left to its lease: %s", chunk.chunk_id, exc)
             return None
         if closing is not None:
             gate.told(chunk, self._loop.time())
-        self.totals.count(report)
+        self.totals.count(report, is_last=is_last)
         return claim
+
+    def _end_of(self, held: Leased, claim: Claim | None, *, was_fruitless: bool) -> None:
+        """Let go of a chunk that has been handed in to its last job, or is lost."""
+        if claim is None:
+            self._lose(held)
+            return
+        del self.held[held.chunk.chunk_id]
+        self._ended(held.chunk, claim, was_fruitless=was_fruitless)
 
     def _ended(self, chunk: Chunk, claim: Claim | None, *, was_fruitless: bool) -> None:
         if claim is not None:
@@ -245,16 +270,16 @@ class Settler:
         try:
             leases = await self._lanes.run(lambda queue: queue.extend([x.chunk for x in due]))
         except (psycopg.Error, HeadgateError) as exc:
-            logger.error("leases could not be extended: %s", _told(exc))
+            logger.error("leases could not be extended: %s", told(exc))
             return
         ours = {lease.chunk_id: lease for lease in leases}
         for held in due:
-            if held.is_settling or self.held.get(held.chunk.chunk_id) is not held:
-                continue  # its completion tells
+            if self.held.get(held.chunk.chunk_id) is not held:
+                continue
             lease = ours.get(held.chunk.chunk_id)
             if lease is not None and lease.lease_no == held.chunk.lease_no:
                 held.extended(at, lease.lease_seconds)
-            else:
+            elif not held.is_settling:  # else its completion says what became of it
                 logger.warning("lost the lease of chunk %s, dropping it", held.chunk.chunk_id)
                 self._lose(held)
                 if isinstance(held, Handled) and held.work is not None:
@@ -265,7 +290,7 @@ class Settler:
         try:
             released = await self._lanes.run(lambda queue: queue.release(chunks))
         except (psycopg.Error, HeadgateError) as exc:
-            logger.error("%s chunks are left to their leases: %s", len(chunks), _told(exc))
+            logger.error("%s chunks are left to their leases: %s", len(chunks), told(exc))
             return
         self.totals.released += released
 
@@ -279,7 +304,3 @@ class Settler:
         self._tasks.discard(task)
         if not task.cancelled() and (exc := task.exception()) is not None:
             logger.error("a chunk is left to its lease", exc_info=exc)
-
-
-def _told(exc: Exception) -> str:
-    return str(from_psycopg(exc) if isinstance(exc, psycopg.Error) else exc)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from runner.chunks import Report, Verdict
+from runner.chunks import Report, Result, Verdict
 
 
 @dataclass(slots=True)
@@ -22,10 +22,13 @@ class Totals:
     jobs: Counter[str] = field(default_factory=Counter)
     """Jobs reported, by outcome."""
 
-    def count(self, report: Report | Verdict) -> None:
-        """Add jobs that were reported."""
-        if isinstance(report, Verdict):
-            self.jobs[report.outcome] += len(report)
-        else:
+    def count(self, report: Result, *, is_last: bool) -> None:
+        """Add jobs that were reported; those of a group end with its last report."""
+        if isinstance(report, Report):
             self.jobs.update(report.outcomes)
             self.requests += sum(report.requests)
+            return
+        if is_last:
+            self.jobs[report.outcome] += len(report.asset_ids)
+        if not isinstance(report, Verdict):
+            self.requests += report.requests

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from runner import feeder, gates, leases, settler, worker
+from runner import feeder, gates, lanes, leases, settler, worker
 from runner.database import dsn_of
 from runner.errors import NotMigrated, ServerUnreachable
 from runner.queue import Queue
@@ -575,7 +575,8 @@ async def test_a_lost_database_is_waited_for(plan, shop, run, database, caplog):
     assert details(plan) == {"success": 60}
     assert plan.scalar("select count(*) from public.answers") == 60
     told = [x.getMessage() for x in caplog.records if x.name == "runner.lanes"]
-    assert 1 <= sum("lost the database" in x for x in told) <= 3
+    losses = sum("lost the database" in x for x in told)
+    assert 1 <= losses <= 6, "each of two connections says it once"
     assert sum("is back" in x for x in told) >= 1
 
 
@@ -607,11 +608,11 @@ async def test_one_poisonous_answer_harms_only_its_own_job(plan, shop, run):
     assert details(plan) == {"success": 99, "failed": 1}
 
 
-async def test_a_chunk_that_cannot_be_handed_in_does_not_stop_the_runner(
-    plan, shop, database, caplog
+async def test_an_answer_that_cannot_be_written_ends_its_own_job_alone(
+    plan, shop, run, monkeypatch, caplog
 ):
-    write_plan(plan, base_url=shop.url, assets=2)
-    write_plan(plan, base_url=shop.url, provider="stall", assets=2)
+    monkeypatch.setattr(lanes, "FIRST_PAUSE", 0.01)
+    write_plan(plan, base_url=shop.url, assets=9)
     plan.sql(
         "create function public.trip() returns trigger language plpgsql as $f$"
         " begin if new.payload = '\"bad\"' then raise exception 'no' using errcode = '55000';"
@@ -619,16 +620,18 @@ async def test_a_chunk_that_cannot_be_handed_in_does_not_stop_the_runner(
         " create trigger trip before insert on public.answers"
         " for each row execute function public.trip()"
     )
-    shop.special["/api/things/T0"] = json_of('"bad"')
+    shop.special["/api/things/T3"] = json_of('"bad"')
     start(plan)
 
-    async with working(database):
-        await until(lambda: "could not be handed in" in caplog.text)
-        shop.special.clear()
-        start(plan, "r2", provider="stall")
-        await until(lambda: details(plan) == {"success": 2})
+    await run()
 
-    assert plan.sql("select state from headgate.chunks") == [{"state": "leased"}]
+    assert details(plan) == {"success": 8, "deferred": 1}
+    (guilty,) = plan.sql(
+        "select asset, error from headgate.v_asset_processing_history where status = 'deferred'"
+    )
+    assert guilty["asset"] == "T3"
+    assert "cannot be stored: PostgreSQL reports: no (SQLSTATE 55000)" in guilty["error"]
+    assert "could not be written" in caplog.text
 
 
 async def test_a_database_that_is_not_there_is_told_at_once(server):

@@ -55,7 +55,7 @@ begin
 
     v_jobs := array(
         select row(
-            l.asset_id, 'success', null, null, 0, 0, l.records, l.watermark, 0, 1, null, null, 0
+            l.asset_id, 'success', null, null, 0, 0, l.records, l.watermark, 0, 1, null, null, 0, 0
         )::headgate.job_fate
         from unnest(p_asset_ids, p_records, p_watermarks) as l (asset_id, records, watermark)
     );

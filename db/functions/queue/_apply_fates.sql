@@ -29,12 +29,8 @@ begin
         );
         update headgate.chunks as c
         set asset_ids = v_left,
-            calls = case when c.sessions is not null then c.calls when c.calls > 0 then cardinality(v_left) else 0 end,
-            units = case
-                when c.sessions is not null then c.units
-                when c.calls > 0 then c.units / c.calls * cardinality(v_left)
-                else 0
-            end
+            calls = case when c.calls > 0 then cardinality(v_left) else 0 end,
+            units = case when c.calls > 0 then c.units / c.calls * cardinality(v_left) else 0 end
         where c.chunk_id = p_chunk.chunk_id;
     end if;
 
@@ -62,19 +58,22 @@ as $func$
     with parked as (
         insert into headgate.chunks (
             execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
-            state, wake_at, park_until, park_reason, attempt, deaths, booked, requests, planned_at, call_operation_id,
-            sessions
+            state, wake_at, park_until, park_reason, attempt, retry_count, deaths, booked, requests, planned_at,
+            call_operation_id, sessions, records
         )
         select
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id, p_chunk.group_key,
             p_chunk.priority, array_agg(f.asset_id order by f.asset_id),
             case when p_chunk.sessions is null then least(1, p_chunk.calls) * count(*) else p_chunk.calls end,
             case when p_chunk.sessions is null then headgate._price(p_chunk) * count(*) else p_chunk.units end, p_chunk.queue,
-            'parked', f.wake_at, min(f.park_until), min(f.reason), f.attempt, 0, max(f.units), max(f.requests),
-            p_chunk.planned_at, p_chunk.call_operation_id, p_chunk.sessions
+            'parked', f.wake_at, min(f.park_until), min(f.reason), f.attempt, f.retry_count, 0, max(f.units), max(f.requests),
+            p_chunk.planned_at, p_chunk.call_operation_id, p_chunk.sessions,
+            case when p_chunk.records is not null then array_agg(b.records order by f.asset_id) end
         from unnest(p_fates) as f
+        left join unnest(p_chunk.asset_ids, p_chunk.records) as b (asset_id, records)
+            on p_chunk.records is not null and b.asset_id = f.asset_id
         where f.fate = 'park'
-        group by f.wake_at, f.attempt, case when p_chunk.sessions is null then (f.units, f.requests) end
+        group by f.wake_at, f.attempt, f.retry_count, case when p_chunk.sessions is null then (f.units, f.requests) end
         returning chunk_id, asset_ids
     )
     update headgate.asset_processing_state as s

@@ -29,7 +29,7 @@ begin
     if p_operation.ingest_function is null then
         return '{}';
     elsif p_chunk.sessions is not null then
-        return headgate._ingest_for_all(p_chunk, p_operation, p_outcomes, p_payloads, p_now);
+        return case when p_outcomes[1] = 'success' then headgate._ingest_last(p_chunk, p_operation, p_payloads, p_now) else '{}' end;
     end if;
     select
         array_agg(u.asset_id order by u.nth),

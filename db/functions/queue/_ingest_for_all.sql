@@ -5,8 +5,7 @@
 create or replace function headgate._ingest_for_all(
     p_chunk headgate.chunks,
     p_operation headgate.operations,
-    p_outcomes text[],
-    p_payloads text[],
+    p_answers text[],
     p_now timestamptz
 )
 returns headgate.ingest_result[]
@@ -20,15 +19,12 @@ declare
     v_results headgate.ingest_result[] := '{}';
     v_more headgate.ingest_result[];
 begin
-    if p_outcomes[1] <> 'success' then
-        return '{}';
-    end if;
-    for v_nth in 1 .. cardinality(p_chunk.sessions) loop
+    for v_nth in 1 .. cardinality(p_answers) loop
         begin
             execute format('select array_agg(r) from %s($1, $2, $3) as r', v_function)
             into v_more
             using v_context || jsonb_build_object('session', p_chunk.sessions[v_nth]), p_chunk.asset_ids,
-                array[p_payloads[v_nth]];
+                array[p_answers[v_nth]];
         exception
             when others then
                 if left(sqlstate, 2) in ('08', '40', '53', '55', '57', '58') then
@@ -57,7 +53,36 @@ begin
         )::headgate.ingest_result
         from unnest(v_results) as r
         group by r.asset_id
-        having count(*) >= cardinality(p_chunk.sessions)
+        having count(*) >= cardinality(p_answers)
+    );
+end;
+$func$;
+
+-- What the answers to all sessions that the chunk still has made of its assets: those that earlier answers lacked are not among them.
+create or replace function headgate._ingest_last(
+    p_chunk headgate.chunks,
+    p_operation headgate.operations,
+    p_answers text[],
+    p_now timestamptz
+)
+returns headgate.ingest_result[]
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set enable_nestloop = off
+as $func$
+declare
+    v_results constant headgate.ingest_result[] := headgate._ingest_for_all(p_chunk, p_operation, p_answers, p_now);
+begin
+    if p_chunk.records is null then
+        return v_results;
+    end if;
+    return array(
+        select row(r.asset_id, r.status, r.records + b.records, r.watermark, r.reason)::headgate.ingest_result
+        from unnest(v_results) as r
+        join unnest(p_chunk.asset_ids, p_chunk.records) as b (asset_id, records) using (asset_id)
+        where b.records is not null
+            or r.status = 'deferred'
     );
 end;
 $func$;

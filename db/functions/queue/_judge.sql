@@ -8,6 +8,7 @@ create or replace function headgate._judge(
     p_blames text[],
     p_errors text[],
     p_requests integer[],
+    p_charged integer[],
     p_durations_ms integer[],
     p_results headgate.ingest_result[],
     p_blocked_until timestamptz,
@@ -28,10 +29,15 @@ declare
     v_is_open constant boolean := coalesce(headgate._standing(p_chunk) <> 'over', false);
     v_ends_execution constant boolean := coalesce(p_closing ->> 'until' = 'execution', false);
     v_unit constant integer := case when p_chunk.calls > 0 then p_chunk.units / p_chunk.calls else 0 end;
+    -- What a call for the group took and cost stands at the chunk's first job.
     v_serves_all constant boolean := p_chunk.sessions is not null;
+    v_requests constant bigint := coalesce(
+        (select sum(u.calls) from unnest(p_requests) as u (calls)), case when p_outcomes[1] = 'unsent' then 0 else p_chunk.calls end
+    );
+    v_charged constant bigint := coalesce((select sum(u.calls) from unnest(p_charged) as u (calls)), v_requests);
     v_park_until constant timestamptz := coalesce(p_chunk.park_until, p_now + p_operation.patience);
     v_retry_at constant timestamptz := p_now
-        + least(p_operation.backoff_max, p_operation.backoff * power(2, least(20, p_chunk.requests)))
+        + least(p_operation.backoff_max, p_operation.backoff * power(2, least(20, p_chunk.retry_count)))
         * (0.75 + random() / 2);
 begin
     return array(
@@ -49,13 +55,9 @@ begin
                     || left(coalesce(f.error, 'no reason given'), 490)
             end,
             case when f.fate in ('failed', 'deferred', 'park') then left(f.error, 2000) end,
-            case
-                when not v_serves_all
-                    then p_chunk.booked + case when f.requests = 0 and v_is_current then 0 else v_unit end
-                when f.asset_id <> p_chunk.asset_ids[1] then 0
-                else p_chunk.booked + v_unit * case when v_is_current then least(f.requests, p_chunk.calls) else p_chunk.calls end
-            end,
-            p_chunk.requests + f.requests,
+            case when f.is_payer then p_chunk.booked else 0 end
+                + v_unit * case when v_is_current then least(f.charged, f.calls) else f.calls end,
+            case when f.is_payer then p_chunk.requests else 0 end + f.requests,
             f.records,
             f.watermark,
             f.duration_ms,
@@ -66,12 +68,8 @@ begin
                 else greatest(v_retry_at, p_blocked_until)
             end,
             v_park_until,
-            case
-                when not v_is_current then 0
-                when not v_serves_all then case when f.requests = 0 then v_unit else 0 end
-                when f.asset_id = p_chunk.asset_ids[1] then v_unit * greatest(0, p_chunk.calls - f.requests)
-                else 0
-            end
+            case when v_is_current then v_unit * greatest(0, f.calls - f.charged) else 0 end,
+            p_chunk.retry_count + case when f.fate = 'park' and f.outcome = 'retry' then 1 else 0 end
         )::headgate.job_fate
         from (
             select
@@ -111,12 +109,26 @@ begin
                             then 'its ingest function says nothing of it'
                         else coalesce(r.reason, u.error)
                     end as error,
-                    coalesce(u.requests, case when u.outcome = 'unsent' then 0 else least(1, p_chunk.calls) end) as requests,
+                    c.is_payer,
+                    c.calls,
+                    c.requests,
+                    case when not c.is_payer then 0 when v_serves_all then v_charged else coalesce(u.charged, c.requests) end as charged,
                     coalesce(u.duration_ms, 0) as duration_ms,
                     coalesce(r.records, 0) as records,
                     r.watermark
-                from unnest(p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_durations_ms) with ordinality
-                    as u (asset_id, outcome, blame, error, requests, duration_ms, nth)
+                from unnest(p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_charged, p_durations_ms) with ordinality
+                    as u (asset_id, outcome, blame, error, requests, charged, duration_ms, nth)
+                cross join lateral (
+                    select
+                        k.is_payer,
+                        case when not k.is_payer then 0 when v_serves_all then p_chunk.calls else least(1, p_chunk.calls) end as calls,
+                        case
+                            when not k.is_payer then 0
+                            when v_serves_all then v_requests
+                            else coalesce(u.requests, case when u.outcome = 'unsent' then 0 else least(1, p_chunk.calls) end)
+                        end as requests
+                    from (select not v_serves_all or u.asset_id = p_chunk.asset_ids[1] as is_payer) as k
+                ) as c
                 left join unnest(p_results) as r using (asset_id)
                 where v_is_whole
                     or u.asset_id = any (p_chunk.asset_ids) and u.nth = array_position(p_asset_ids, u.asset_id)

@@ -31,8 +31,10 @@ begin
             where p_operation.page_size is not null
             order by u.nth
         ), ',');
-        select array_agg(r.code), array_agg(r.url order by s.nth), array_agg(null::text)
-        into assets, urls, bodies
+        select
+            array_agg(r.code), array_agg(r.url order by s.nth), array_agg(null::text),
+            nullif(jsonb_strip_nulls(jsonb_object_agg(r.asset_id, r.refusal)), '{}')
+        into assets, urls, bodies, refused
         from unnest(p_chunk.sessions) with ordinality as s (session, nth)
         cross join lateral headgate._request_urls(
             v_first, p_operation, p_params || jsonb_build_object('?session', s.session, '?codes', v_codes)
@@ -199,11 +201,11 @@ as $func$
             select coalesce(jsonb_agg(
                 jsonb_build_object(
                     'status', r.status, 'content_type', r.content_type, 'body', r.body, 'outcome', r.outcome,
-                    'blame', r.blame, 'reason', r.reason, 'close', r.close
+                    'blame', r.fault, 'reason', r.reason, 'close', r.blocks, 'charged', nullif(r.charged, true)
                 )
                 order by r.position
             ), '[]')
-            from headgate.response_rules as r
+            from headgate.v_response_rules as r
             where r.provider_id = p_provider.provider_id
         )
     ));

@@ -36,7 +36,7 @@ begin
 
     v_fates := headgate._judge(
         v_chunk, v_operation, v_chunk.asset_ids, array_fill('success'::text, array[cardinality(v_chunk.asset_ids)]), null, null,
-        null, null, '{}', null, null, null, v_now
+        null, null, null, '{}', null, null, null, v_now
     );
     v_tally := headgate._tally(v_fates);
     perform pgmq.delete(v_chunk.queue, array(select c.msg_id from unnest(v_chunks) as c));

@@ -1,6 +1,7 @@
 -- A runner hands in results: rows, state, details, counters, the message, and last the gate and the quota, in one commit.
 -- May be called several times per lease, in slices; an outdated token changes nothing. What a handler computed comes as rows of
--- the type its ingest function takes: p_row_counts[i] of them belong to p_asset_ids[i].
+-- the type its ingest function takes: p_row_counts[i] of them belong to p_asset_ids[i]. A call for a group brings one payload for
+-- each session that was answered, in their order; fewer than there are, with success, and the chunk goes on with the others.
 
 create or replace function headgate.complete_jobs(
     p_runner text,
@@ -17,6 +18,7 @@ create or replace function headgate.complete_jobs(
     p_claim integer default 0,
     p_queues text[] default null,
     p_avoid text[] default '{}',
+    p_charged integer[] default null,
     p_row_counts integer[] default null,
     p_rows anyarray default null::pg_catalog.text[]
 )
@@ -38,10 +40,11 @@ declare
     v_closed record;
     v_fates headgate.job_fate[];
     v_tally headgate.job_tally;
+    v_refund integer;
     v_unstarted headgate.chunks[] := '{}';
 begin
     perform headgate._check_report(
-        p_asset_ids, p_outcomes, p_blames, p_payloads, p_closing, p_row_counts, cardinality(p_rows)
+        v_chunk, p_asset_ids, p_outcomes, p_blames, p_payloads, p_requests, p_charged, p_closing, p_row_counts, cardinality(p_rows)
     );
     select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
     if v_chunk.call_operation_id is null then
@@ -50,6 +53,13 @@ begin
         select * into v_call from headgate.operations as o where o.operation_id = v_chunk.call_operation_id;
     end if;
     select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
+
+    if p_outcomes[1] = 'success' and cardinality(p_payloads) < cardinality(v_chunk.sessions) then
+        v_refund := headgate._go_on(v_chunk, v_operation, v_call, p_payloads, p_requests, p_charged, v_now);
+        perform headgate._note_answers(v_provider, v_call.operation_id, v_chunk, p_outcomes, null, null, null, null, v_now);
+        perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_refund);
+        return;
+    end if;
 
     v_results := headgate._ingest(
         v_chunk, v_call, p_asset_ids, p_outcomes, p_payloads, p_row_counts, p_rows, v_now
@@ -61,7 +71,7 @@ begin
         v_provider, v_call.operation_id, v_closing, p_outcomes, p_blames, v_now
     );
     v_fates := headgate._judge(
-        v_chunk, v_call, p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_durations_ms,
+        v_chunk, v_call, p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_charged, p_durations_ms,
         v_results, v_closed.blocked_until, v_closed.reason, v_closing, v_now
     );
 
@@ -120,17 +130,20 @@ $func$;
 
 -- Nonsense would end as failed jobs.
 create or replace function headgate._check_report(
+    p_chunk headgate.chunks,
     p_asset_ids bigint[],
     p_outcomes text[],
     p_blames text[],
     p_payloads text[],
+    p_requests integer[],
+    p_charged integer[],
     p_closing jsonb,
     p_row_counts integer[],
     p_row_count integer
 )
 returns void
 language plpgsql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
@@ -138,7 +151,9 @@ declare
 begin
     if cardinality(p_outcomes) is distinct from v_count
         or cardinality(p_blames) <> v_count
-        or cardinality(p_payloads) <> v_count
+        or cardinality(p_requests) <> v_count
+        or cardinality(p_charged) <> v_count
+        or cardinality(p_payloads) <> v_count and p_chunk.sessions is null
         or p_row_counts is not null
         and (cardinality(p_row_counts) <> v_count or (select sum(u.rows) from unnest(p_row_counts) as u (rows)) <> p_row_count)
         or not p_outcomes <@ array['success', 'skipped', 'retry', 'failed', 'deferred', 'unsent']
@@ -146,8 +161,17 @@ begin
         or p_closing ->> 'until' not in ('retry_after', 'reset', 'execution', 'for')
     then
         perform headgate._raise(
-            'HG008', 'the report makes no sense',
-            'one known outcome, blame and payload for each asset, and a known closing; nothing was changed'
+            'HG008', 'malformed report: array lengths differ or a value is unknown',
+            'give one known outcome, blame and payload for each asset, and a known closing; nothing was changed'
+        );
+    elsif p_chunk.sessions is not null and (
+        p_asset_ids <> p_chunk.asset_ids
+        or not p_outcomes <@ p_outcomes[1 : 1]
+        or p_outcomes[1] = 'success' and coalesce(cardinality(p_payloads), 0) not between 1 and cardinality(p_chunk.sessions)
+    ) then
+        perform headgate._raise(
+            'HG008', 'malformed report: a call for a group has one outcome for all of its assets',
+            'report the whole chunk, with one payload for each session that was answered, in their order; nothing was changed'
         );
     end if;
 end;

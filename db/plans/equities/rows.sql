@@ -37,36 +37,34 @@ cross join (values
 ) as l (calendar, lag)
 where p.name = 'eodhd';
 
--- How answers are read. Errors are plain text or HTML whatever was asked for, so nothing but a JSON 200 is a payload.
+-- How answers are read, before the usual rules. Errors are plain text or HTML whatever was asked for, so nothing but a JSON 200 is a
+-- payload. EODHD does not charge for answers that are HTTP errors; of an unknown symbol it says that, and the opposite, too.
 delete from headgate.response_rules as r
 using headgate.providers as p
 where p.provider_id = r.provider_id
     and p.name = 'eodhd';
 
 insert into headgate.response_rules (
-    provider_id, position, status, content_type, body, outcome, blame, close, reason
+    provider_id, position, status, content_type, body, outcome, blame, close, charged, reason
 )
-select p.provider_id, r.position, r.status, r.content_type, r.body, r.outcome, r.blame, r.close, r.reason
+select p.provider_id, r.position, r.status, r.content_type, r.body, r.outcome, r.blame, r.close, r.charged, r.reason
 from headgate.providers as p
 cross join (values
-    (1, '*', null, '^"?Unauthenticated', 'deferred', 'house', 'execution', 'the provider refuses the token'),
-    (2, '401', null, null, 'deferred', 'house', 'execution', 'the provider refuses the token'),
-    (3, '402', null, null, 'deferred', 'quota', 'reset', 'the daily quota is used up'),
-    (4, '*', null, '^"?You exceeded your daily', 'deferred', 'quota', 'reset', 'the daily quota is used up'),
-    (5, '403', null, null, 'deferred', 'house', 'execution', 'the provider refuses the token'),
-    (6, '429', null, null, 'retry', 'quota', 'retry_after', 'too many requests in a minute'),
-    (7, '404', null, null, 'failed', 'item', null, 'unknown to the provider'),
-    (8, '200', 'json', '"warning": ?"Data is limited', 'deferred', 'house', 'execution',
+    (1, '*', null, '^"?Unauthenticated', 'deferred', 'house', 'execution', false, 'the provider refuses the token'),
+    (2, '401', null, null, 'deferred', 'house', 'execution', false, 'the provider refuses the token'),
+    (3, '402', null, null, 'deferred', 'quota', 'reset', false, 'the daily quota is used up'),
+    (4, '*', null, '^"?You exceeded your daily', 'deferred', 'quota', 'reset', false, 'the daily quota is used up'),
+    (5, '403', null, null, 'deferred', 'house', 'execution', false, 'the provider refuses the token'),
+    (6, '429', null, null, 'retry', 'quota', 'retry_after', false, 'too many requests in a minute'),
+    (7, '404', null, null, 'failed', 'item', null, true, 'unknown to the provider'),
+    (8, '200', 'json', '"warning": ?"Data is limited', 'deferred', 'house', 'execution', true,
         'the token''s subscription cuts histories to one year'),
-    (9, '200', 'json', null, 'success', 'item', null, 'data'),
-    (10, '200', null, null, 'retry', 'provider', null, 'an answer that is no JSON: maintenance'),
-    (11, '500-599', null, null, 'retry', 'provider', null, 'the provider is in trouble'),
-    (12, 'error:timeout', null, null, 'retry', 'provider', null, 'no answer in time'),
-    (13, 'error:connect', null, null, 'retry', 'provider', null, 'no connection'),
-    (14, 'error:cut', null, null, 'retry', 'provider', null, 'the connection broke'),
-    (15, '300-399', null, null, 'failed', 'provider', null, 'redirected: the base URL has moved'),
-    (16, '400-499', null, null, 'failed', 'item', null, 'the provider refuses the request')
-) as r (position, status, content_type, body, outcome, blame, close, reason)
+    (9, '200', 'json', null, 'success', 'item', null, true, 'data'),
+    (10, '200', null, null, 'retry', 'provider', null, true, 'an answer that is no JSON: maintenance'),
+    (11, '500-599', null, null, 'retry', 'provider', null, false, 'the provider is in trouble'),
+    (12, '300-399', null, null, 'failed', 'provider', null, false, 'redirected: the base URL has moved'),
+    (13, '400-499', null, null, 'failed', 'item', null, false, 'the provider refuses the request')
+) as r (position, status, content_type, body, outcome, blame, close, charged, reason)
 where p.name = 'eodhd';
 
 -- Updates go before new listings: their data are missed today. A price call costs one unit, whatever range it asks for.

@@ -1,0 +1,121 @@
+"""Evenings without a run: the next one brings every listing up to date, by the calls that cost least."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+import pytest
+
+from tests.acceptance.books import check_bars, check_settled, jobs, windows
+from tests.acceptance.house import House, killed_at_the_end
+from tests.standin.bars import Synthetic
+
+LAST_RUN = datetime(2025, 12, 10, 21, 30, tzinfo=UTC)  # Madrid's data are out since 19:35
+LISTINGS = 120
+BULK, ONE_BY_ONE = "eod-bulk-last-day", "eod"
+SESSIONS = """
+select t.session
+from headgate.trading_sessions as t
+where t.calendar = 'XMAD' and t.session > %(after)s
+order by t.session
+limit %(many)s
+"""
+WATERMARKS = """
+select a.asset as code, a.watermark, a.next_due_at
+from headgate.v_asset_states as a
+where a.operation = 'prices_incremental' and a.asset = any (%(codes)s)
+"""
+
+
+@pytest.fixture
+def madrid(database, standin, tmp_path) -> Iterator[House]:
+    with killed_at_the_end(House(database, standin, tmp_path, LAST_RUN)) as house:
+        house.set_provider(base_url=standin.api, quota=100_000, buffer=0, requests_per_minute=None)
+        house.shorten_histories()
+        house.plan.sql(
+            "update headgate.asset_processing_state set next_due_at = '2025-12-01' "
+            "where next_due_at is not null"
+        )
+        yield house
+
+
+@pytest.mark.parametrize(
+    ("missed", "bulk_units", "cheapest"),
+    [
+        (1, 100, {BULK: 1}),
+        (2, 100, {ONE_BY_ONE: LISTINGS}),
+        (2, 50, {BULK: 2}),
+        (10, 10, {BULK: 10}),
+        (73, 1, {BULK: 73}),
+        (73, 100, {ONE_BY_ONE: LISTINGS}),
+    ],
+)
+def test_the_next_run_brings_every_listing_up_to_date_by_the_cheapest_calls(
+    madrid, missed, bulk_units, cheapest
+):
+    codes = madrid.codes(LISTINGS, "MC")
+    run(madrid, codes, "mode=bulk")
+    madrid.standin.reset()
+    madrid.plan.sql(
+        "update headgate.operations set units = %(units)s where name = 'eod_bulk'",
+        units=bulk_units,
+    )
+    sessions = [
+        row["session"] for row in madrid.plan.sql(SESSIONS, after=LAST_RUN.date(), many=missed)
+    ]
+
+    madrid.set_clock(evening_of(sessions[-1]))
+    run_id = run(madrid, codes, "mode=incremental")
+
+    quiet = [x for x in codes if not actions(x, sessions)]
+    assert succeeded(madrid, run_id) >= {*quiet}
+    book = madrid.standin.book()
+    assert {x: y["requests"] for x, y in book["by_endpoint"].items()} == cheapest
+    for state in madrid.plan.sql(WATERMARKS, codes=quiet):
+        assert state["watermark"].date() == sessions[-1], state
+        assert state["next_due_at"] > madrid.at, state
+    check_bars_of(madrid, quiet)
+    (calls,) = cheapest.items()
+    price = {BULK: bulk_units, ONE_BY_ONE: 1}[calls[0]]
+    assert windows(madrid)[-1]["spent"] == calls[1] * price
+
+
+def run(house: House, codes: list[str], mode: str) -> str:
+    """Run the pipeline on some listings; return its run id."""
+    code, said = house.run("tickers=" + ",".join(codes), mode)
+    assert code == 0, said
+    check_settled(house)
+    return str(house.last_run()["run_id"])
+
+
+def evening_of(session: date) -> datetime:
+    """Return when the session's data are out."""
+    return datetime(session.year, session.month, session.day, 21, 30, tzinfo=UTC)
+
+
+def succeeded(house: House, run_id: str) -> set[str]:
+    """Return the listings whose update succeeded; the others' whole history is loaded next."""
+    assert jobs(house, run_id).keys() <= {"success", "skipped"}
+    rows = house.plan.sql(
+        "select asset from headgate.v_asset_processing_history "
+        "where run_id = %(run_id)s and status = 'success'",
+        run_id=run_id,
+    )
+    return {row["asset"] for row in rows}
+
+
+def actions(code: str, sessions: list[date]) -> list[object]:
+    """Return the splits and dividends of a listing in these sessions."""
+    return list(Synthetic().actions(code, sessions[0].isoformat(), sessions[-1].isoformat()))
+
+
+def check_bars_of(house: House, codes: list[str]) -> None:
+    """The bars of these listings are the stand-in's."""
+    with house.plan.connection.transaction(force_rollback=True):
+        house.plan.sql(
+            "delete from equities.prices as p using headgate.assets as a "
+            "where a.asset_id = p.asset_id and a.code <> all (%(codes)s)",
+            codes=codes,
+        )
+        check_bars(house, codes)
