@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from runner.errors import SecretMissing, WrongPlan
+from runner.pace import Schedule
 from runner.pool_messages import RowType
 from runner.rules import Rules, compile_rules
 
@@ -50,6 +51,8 @@ class Call:
     """The first call goes alone; the others only if the provider answers it."""
     stop_before_seconds: float | None
     """No call starts later than this after the claim."""
+    schedule: Schedule | None
+    """When the calls may start; None: whenever there is room."""
     refused: Mapping[int, str]
     """Assets for which no request could be written, and why."""
     rules: Rules
@@ -72,6 +75,7 @@ class Call:
             serves_all=bool(row.get("serves_all")),
             probe=bool(row.get("probe")),
             stop_before_seconds=None if stop_before is None else float(stop_before),
+            schedule=Schedule(**row["schedule"]) if row.get("schedule") else None,
             refused={int(key): text for key, text in (row.get("refused") or {}).items()},
             rules=compile_rules(row.get("rules") or []),
         )

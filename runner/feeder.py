@@ -18,8 +18,10 @@ from runner.database import from_psycopg
 from runner.errors import NotMigrated, SecretMissing, WrongPlan
 from runner.flight import Flight
 from runner.gates import MOST_CHUNKS, Gate
+from runner.group_lease import HeldGroup
 from runner.lanes import Lanes
-from runner.leases import Held, HeldGroup
+from runner.leases import Held
+from runner.pace import Pace
 from runner.settler import Settler
 from runner.workshop import Workshop
 
@@ -169,6 +171,9 @@ class Feeder:
         else:
             self._learn_size(len(urls))
             held = (HeldGroup if call.serves_all else Held)(chunk, at, call, urls)
+            if call.schedule is not None:
+                now = asyncio.get_running_loop().time()
+                held.pace = Pace.of(call.schedule, len(urls), now)
             self._settler.hold(held)
             self._flight.take(held)
 

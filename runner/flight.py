@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -23,13 +24,21 @@ BROKEN = Reply(Outcome("retry", "house", "the runner could not make the call"), 
 class Flight:
     """Starts calls while there is room, and hands their chunk on when something has come."""
 
-    def __init__(self, caller: Caller, concurrency: int, on_result: Callable[[Held], None]) -> None:
+    def __init__(
+        self,
+        caller: Caller,
+        concurrency: int,
+        on_result: Callable[[Held], None],
+        on_starved: Callable[[Held], None],
+    ) -> None:
         self.open = 0
         self.load = 0
         self.buffered = 0
         self._caller = caller
         self._concurrency = concurrency
         self._on_result = on_result
+        self._on_starved = on_starved
+        self._timer: asyncio.TimerHandle | None = None
         self._gates: dict[str, Gate] = {}
         self._turn: deque[Gate] = deque()
         self._is_stopped = False
@@ -67,6 +76,11 @@ class Flight:
             and (held := self._next()) is not None
         ):
             self._start(held)
+        for gate in self._turn:
+            for held in gate.starved():
+                held.is_asking = True
+                self._on_starved(held)
+        self._pump_in_time()
 
     def give_up(self, held: Held, reason: str) -> None:
         """Start no further call of a chunk; what has not started is reported unsent."""
@@ -106,8 +120,19 @@ class Flight:
                 return held
         return None
 
+    def _pump_in_time(self) -> None:
+        """Look again when the next call may start."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        at = min((gate.next_start() for gate in self._turn), default=math.inf)
+        if at > self._loop.time() and at != math.inf:
+            self._timer = self._loop.call_at(at, self.pump)
+
     def _start(self, held: Held) -> None:
         index = held.next
+        if held.pace is not None:
+            held.pace.take()
         held.next += 1
         self.open += 1
         self.gate(held.chunk.provider).open += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -57,6 +58,15 @@ class Gate:
         if self.open >= self.in_flight:
             return None
         return next((held for held in self.queue if held.waiting and held.may_start(now)), None)
+
+    def starved(self) -> list[Held]:
+        """Return the chunks whose calls have no time to start, and have not asked for more."""
+        return [held for held in self.queue if held.is_starved and not held.is_asking]
+
+    def next_start(self) -> float:
+        """Return when the next of its calls may start that wait for their time."""
+        paces = (held.pace for held in self.queue if held.waiting and not held.is_starved)
+        return min((pace.next_at for pace in paces if pace is not None), default=math.inf)
 
     def fit(self, chunks: int, seconds: float) -> None:
         """Learn how many chunks to hand in at once from how long so many took."""

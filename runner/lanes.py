@@ -137,6 +137,8 @@ class Lanes:
         if self._lost_since is None:
             self._lost_since = time.monotonic()
             logger.warning("lost the database, waiting for it: %s", str(exc) or "no answer")
+        else:
+            logger.debug("still waiting for the database: %s", str(exc) or "no answer")
 
     def _note_back(self) -> None:
         if self._lost_since is not None:

@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 from runner import arrays
 from runner.chunks import Chunk, Claim, Report, Result, Verdict
 from runner.database import mapped_errors
+from runner.pace import Schedule
 from runner.pool_messages import Input
 from runner.rules import Closing
 
@@ -67,6 +68,11 @@ RELEASE: Final = """
 LOSE: Final = """
     select from headgate.lose_lease(p_runner => %(runner)s, p_chunk_id => %(chunk_id)s::bigint,
         p_lease_no => %(lease_no)s::integer, p_reason => %(reason)s)
+"""
+STARTS: Final = """
+    select start_in, every, burst
+    from headgate.take_starts(p_runner => %(runner)s, p_chunk_id => %(chunk_id)s::bigint,
+        p_lease_no => %(lease_no)s::integer, p_calls => %(calls)s::integer)
 """
 INPUT: Final = "select * from {}(p_context => %(context)s, p_asset_ids => %(asset_ids)s)"
 
@@ -151,6 +157,15 @@ class Queue:
         """Tell that the work on a chunk died: its lease ends at once, as if it had run out."""
         token = {"chunk_id": chunk.chunk_id, "lease_no": chunk.lease_no, "reason": reason}
         await self._call(LOSE, token)
+
+    async def take_starts(self, chunk: Chunk, calls: int) -> Schedule:
+        """Return times at which so many more calls of a chunk may start.
+
+        Raises LostLease, with nothing granted, when the chunk is somebody else's by now.
+        """
+        token = {"chunk_id": chunk.chunk_id, "lease_no": chunk.lease_no, "calls": calls}
+        (row,) = await self._call(STARTS, token)
+        return Schedule(*row)
 
     async def read_input(
         self, function: str, context: Mapping[str, Any], asset_ids: Sequence[int]

@@ -13,8 +13,10 @@ from runner.chunks import Chunk, Claim, GroupReport, Report, Result, Verdict
 from runner.completion import Unwritable, hand_in, told
 from runner.errors import HeadgateError, LostLease, ServerUnreachable
 from runner.flight import Flight
+from runner.group_lease import HeldGroup
 from runner.lanes import Lanes
-from runner.leases import SLICE_SECONDS, Handled, Held, HeldGroup, Leased
+from runner.leases import SLICE_SECONDS, Handled, Held, Leased
+from runner.pace import Pace
 from runner.queue import Queue
 from runner.rules import Closing
 from runner.totals import Totals
@@ -71,6 +73,10 @@ class Settler:
         """End chunks of one step with which nothing is to be done."""
         self.flight.gate(chunks[0].provider).verdicts += 1
         self._spawn(self._end_idle(chunks))
+
+    def take_starts(self, held: Held) -> None:
+        """Ask for times to start the calls of a chunk whose own have passed."""
+        self._spawn(self._take_starts(held))
 
     def give_back(self, chunks: Sequence[Chunk]) -> None:
         """Release chunks of which nothing more will be started."""
@@ -284,6 +290,23 @@ class Settler:
                 self._lose(held)
                 if isinstance(held, Handled) and held.work is not None:
                     held.work.cancel()
+        self.flight.pump()
+
+    async def _take_starts(self, held: Held) -> None:
+        try:
+            schedule = await self._lanes.run(
+                lambda queue: queue.take_starts(held.chunk, held.waiting)
+            )
+        except LostLease as exc:
+            logger.warning("dropped: %s", exc)
+            self._lose(held)
+            return
+        except (psycopg.Error, HeadgateError) as exc:
+            logger.error("chunk %s has no time to start: %s", held.chunk.chunk_id, told(exc))
+            await asyncio.sleep(TICK_SECONDS)
+        else:
+            held.pace = Pace.of(schedule, held.waiting, self._loop.time())
+        held.is_asking = False
         self.flight.pump()
 
     async def _release(self, chunks: Sequence[Chunk]) -> None:

@@ -78,7 +78,7 @@ class Worker:
         self._caller = Caller(concurrency)
         self._lanes = Lanes(self._connect, LANES)
         self._settler = Settler(self._lanes)
-        self._flight = Flight(self._caller, concurrency, self._on_result)
+        self._flight = Flight(self._caller, concurrency, self._on_result, self._settler.take_starts)
         self._power = power
         reading = Lanes(self._connect, READERS)
         self._workshop = Workshop(power, reading, self._flight, self._settler)

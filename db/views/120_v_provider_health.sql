@@ -14,12 +14,10 @@ select
     case when g.blocked_until > t.now or g.opened > 0 then g.blocked_until end as blocked_until,
     case when g.blocked_until > t.now or g.opened > 0 then g.blocked_reason end as blocked_reason,
     case when p.requests_per_minute is not null then
-        greatest(0, p.requests_per_minute - coalesce((
-            -- Slot n holds the requests granted in the latest fifty-ninth of a minute, up to rate_second, that is n - 1 modulo 60.
-            select sum(s.calls)
-            from unnest(g.rate_slots) with ordinality as s (calls, nth)
-            where g.rate_second - (g.rate_second - (s.nth - 1)) % 60 > floor(extract(epoch from t.now) * 59 / 60) - 60
-        ), 0))::integer
+        greatest(0, least(
+            p.starts_at_once,
+            floor(extract(epoch from t.now - g.next_start_at) / extract(epoch from p.start_every) + p.starts_at_once)
+        ))::integer
     end as rate_tokens,
     coalesce(g.auth_failures, 0) as auth_failures,
     array(
@@ -44,7 +42,7 @@ comment on column headgate.v_provider_health.blocked_until is
     'No call is, or was, made to it before; null: calls flow.';
 comment on column headgate.v_provider_health.blocked_reason is 'Why it is, or was, blocked.';
 comment on column headgate.v_provider_health.rate_tokens is
-    'Requests that its limit per minute still allows; null: no limit.';
+    'Requests that may start at this moment; null: no limit.';
 comment on column headgate.v_provider_health.auth_failures is
     'Consecutive faults of our own in asking it (401, 403, no token): they end their execution''s work with it and close nothing else.';
 comment on column headgate.v_provider_health.blocked_operations is

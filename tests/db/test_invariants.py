@@ -126,8 +126,9 @@ class TestNeverAboveQuota:
         runners = [toys.another() for _ in range(4)]
 
         got = at_once(*(lambda t=t, n=n: t.claim(f"w{n}", 15) for n, t in enumerate(runners)))
-        assert sum(len(x) for x in got) <= 20
-        assert len(toys.one.claim("w9", 20)) == 20 - sum(len(x) for x in got)
+        starts = sorted(x["call"]["schedule"]["start_in"] for chunks in got for x in chunks)
+        assert starts == [0], "one every three seconds, and times are granted two seconds ahead"
+        assert toys.one.claim("w9", 20) == []
 
 
 class TestNoLostWork:

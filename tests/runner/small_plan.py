@@ -72,9 +72,9 @@ def write_plan(
     for position, rule in enumerate(rules):
         plan.sql(
             "insert into headgate.response_rules"
-            " (provider_id, position, status, content_type, body, outcome, blame, close, reason)"
+            " (provider_id, position, status, content_type, body, outcome, blame, close, charged, reason)"
             " select p.provider_id, %(position)s, r.status, r.content_type, r.body, r.outcome,"
-            " coalesce(r.blame, 'item'), r.close, r.reason"
+            " coalesce(r.blame, 'item'), r.close, coalesce(r.charged, true), r.reason"
             " from headgate.providers as p,"
             " jsonb_populate_record(null::headgate.response_rules, %(rule)s) as r"
             " where p.name = %(provider)s",

@@ -14,7 +14,7 @@ from runner.commands.migrate import migrate
 from runner.database import dsn_of
 from runner.settings import Settings
 from tests.standin import Options, spawn
-from tests.standin.demo import DATABASE, QUOTA, SET_PROVIDER, alone
+from tests.standin.demo import DATABASE, QUOTA, RATE, SET_PROVIDER, alone
 
 
 def airflow(port: Port = 8080) -> None:
@@ -23,9 +23,14 @@ def airflow(port: Port = 8080) -> None:
     settings = Settings.from_env()
     with alone(settings):
         book = settings.home / "standin.json"
-        with spawn(Options(quota=QUOTA, dsn=dsn_of(settings), book=book)) as standin:
+        with spawn(Options(quota=QUOTA, rate=RATE, dsn=dsn_of(settings), book=book)) as standin:
             os.environ["EODHD_API_TOKEN"] = standin.token
-            changes = {"base_url": standin.api, "quota": QUOTA, "buffer": 0}
+            changes = {
+                "base_url": standin.api,
+                "quota": QUOTA,
+                "buffer": 0,
+                "requests_per_minute": RATE,
+            }
             with console.open_database(settings, "demo") as connection:
                 connection.execute(SET_PROVIDER, {"changes": Jsonb(changes)})
             console.say(f"a stand-in plays the provider at {standin.api} ({QUOTA:,} units a day)")

@@ -103,13 +103,19 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_granted constant bigint[] := case
-        when p_fit = '{}' then '{}' else headgate._pass_gate(p_provider, p_fit, p_is_probe, p_now)
-    end;
+    v_passed record;
 begin
-    perform headgate._put_back(c.queue, c.msg_id) from unnest(p_fit || p_unfit) as c where c.chunk_id <> all (v_granted);
-    if v_granted <> '{}' then
-        return query select * from headgate._lease(p_runner, p_provider, v_granted, p_is_probe, p_now);
+    if p_fit <> '{}' then
+        select * into v_passed from headgate._pass_gate(p_provider, p_fit, p_is_probe, p_now);
+    else
+        select '{}'::bigint[] as granted into v_passed;
+    end if;
+    perform headgate._put_back(c.queue, c.msg_id)
+    from unnest(p_fit || p_unfit) as c
+    where c.chunk_id <> all (v_passed.granted);
+    if v_passed.granted <> '{}' then
+        return query
+        select * from headgate._lease(p_runner, p_provider, v_passed.granted, v_passed.starts_at, p_is_probe, p_now);
     end if;
 end;
 $func$;

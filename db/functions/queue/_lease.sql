@@ -4,6 +4,7 @@ create or replace function headgate._lease(
     p_runner text,
     p_provider headgate.providers,
     p_chunk_ids bigint[],
+    p_starts_at timestamptz[],
     p_is_probe boolean,
     p_now timestamptz
 )
@@ -61,7 +62,8 @@ begin
                 when v_operation.path is not null then headgate._call(
                     v_operation, p_provider, v_requests.refused,
                     p_is_probe or exists (select from headgate.operation_gates as k where k.probe_chunk_id = v_chunk.chunk_id),
-                    headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now)
+                    headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now),
+                    headgate._schedule(p_provider, p_starts_at[array_position(p_chunk_ids, v_chunk.chunk_id)], p_now)
                 )
                 when v_operation.handler is not null then headgate._handling(v_chunk, v_operation, p_now)
                 when not headgate._is_idle(v_operation) then '{}'
@@ -89,4 +91,24 @@ as $func$
         p_lease,
         case when p_provider.quota is not null then p_closes_at - p_provider.reset_guard - p_now end
     )))::integer;
+$func$;
+
+-- When a chunk's calls may start: the first one, seconds from now, and one after each stretch of time; up to a burst may be late.
+-- Null: whenever there is room.
+create or replace function headgate._schedule(
+    p_provider headgate.providers,
+    p_starts_at timestamptz,
+    p_now timestamptz
+)
+returns jsonb
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select jsonb_build_object(
+        'start_in', extract(epoch from p_starts_at - p_now),
+        'every', extract(epoch from p_provider.start_every),
+        'burst', p_provider.starts_at_once
+    )
+    where p_starts_at is not null;
 $func$;

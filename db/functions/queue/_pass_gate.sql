@@ -1,27 +1,29 @@
--- The gate: request tokens of the last sixty seconds, breakers that are half open, and the window's units, locked in this order,
--- once per claim.
+-- The gate: times at which requests may start, breakers that are half open, and the window's units, locked in this order, once per
+-- claim. A chunk whose calls could not start soon is left for later: another runner may be free by then.
 
 create or replace function headgate._pass_gate(
     p_provider headgate.providers,
     p_chunks headgate.chunks[],
     p_is_probe boolean,
-    p_now timestamptz
+    p_now timestamptz,
+    out granted bigint[],
+    out starts_at timestamptz[]
 )
-returns bigint[]
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_chunk headgate.chunks;
-    v_granted bigint[] := '{}';
-    v_calls integer := 0;
-    v_tokens integer;
+    v_next timestamptz;
+    v_is_paced constant boolean := p_provider.requests_per_minute is not null;
     v_half_open jsonb;
     v_operation_id bigint;
 begin
-    if p_provider.requests_per_minute is not null or p_is_probe then
-        v_tokens := headgate._tokens_left(p_provider, p_is_probe, p_now);
+    granted := '{}';
+    starts_at := '{}';
+    if v_is_paced or p_is_probe then
+        v_next := headgate._next_start(p_provider, p_is_probe, p_now);
     end if;
     if exists (select from headgate.operation_gates as k where k.opened > 0) then
         v_half_open := headgate._lock_half_open(p_chunks, p_now);
@@ -29,11 +31,12 @@ begin
 
     foreach v_chunk in array p_chunks loop
         v_operation_id := coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
-        continue when v_calls + v_chunk.calls > v_tokens
+        continue when v_chunk.calls > 0 and v_next > p_now + headgate._start_ahead()
             or (v_half_open -> v_operation_id::text)::boolean is false  -- its probe is out
             or not headgate._spend_lease(p_provider, v_chunk, p_now);
-        v_granted := v_granted || v_chunk.chunk_id;
-        v_calls := v_calls + v_chunk.calls;
+        granted := granted || v_chunk.chunk_id;
+        starts_at := starts_at || case when v_is_paced and v_chunk.calls > 0 then v_next end;
+        v_next := v_next + p_provider.start_every * v_chunk.calls;
         if v_half_open ? v_operation_id::text then
             v_half_open := v_half_open || jsonb_build_object(v_operation_id, false);
             update headgate.operation_gates as k
@@ -42,13 +45,12 @@ begin
         end if;
     end loop;
 
-    if v_calls > 0 and p_provider.requests_per_minute is not null or p_is_probe and v_granted <> '{}' then
+    if granted <> '{}' and (v_is_paced or p_is_probe) then
         update headgate.provider_gates as g
-        set rate_slots[1 + g.rate_second % 60] = g.rate_slots[1 + g.rate_second % 60] + v_calls,
-            probe_chunk_id = case when p_is_probe then v_granted[1] else g.probe_chunk_id end
+        set next_start_at = case when v_is_paced then v_next else g.next_start_at end,
+            probe_chunk_id = case when p_is_probe then granted[1] else g.probe_chunk_id end
         where g.provider_id = p_provider.provider_id;
     end if;
-    return v_granted;
 end;
 $func$;
 
@@ -73,52 +75,42 @@ as $func$
     ) as h;
 $func$;
 
--- Lock the gate, bring its slots up to now, and count what sixty seconds still allow. 0 when it has closed meanwhile, or
--- another probe is out. A slot is a fifty-ninth of a minute: with the one that has just begun, sixty cover any minute.
-create or replace function headgate._tokens_left(
+-- Lock the gate and return when the next request may start: a provider that has rested takes a burst at once. Infinity when it has been
+-- blocked meanwhile, or another probe is out; null without a limit.
+create or replace function headgate._next_start(
     p_provider headgate.providers,
     p_is_probe boolean,
     p_now timestamptz
 )
-returns integer
+returns timestamptz
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_second bigint := floor(extract(epoch from p_now) * 59 / 60);
     v_gate headgate.provider_gates;
-    v_used integer;
-    v_this_second integer;
 begin
     select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id for update;
     if v_gate.blocked_until > p_now or (v_gate.opened > 0) <> p_is_probe or v_gate.opened > 0 and headgate._is_leased(v_gate.probe_chunk_id) then
-        return 0;
-    elsif p_provider.requests_per_minute is null then
-        return null;
+        return 'infinity';
     end if;
-
-    if v_gate.rate_second - v_second between 1 and 59 then
-        v_second := v_gate.rate_second;  -- we read the clock, then somebody was faster
-    elsif v_second - v_gate.rate_second not between 0 and 59 then
-        v_gate.rate_slots := array_fill(0, array[60]);
-    else
-        for v_gone in v_gate.rate_second + 1 .. v_second loop
-            v_gate.rate_slots[1 + v_gone % 60] := 0;
-        end loop;
-    end if;
-    update headgate.provider_gates as g
-    set rate_slots = v_gate.rate_slots, rate_second = v_second
-    where g.provider_id = p_provider.provider_id
-        and g.rate_second <> v_second;
-
-    select coalesce(sum(u.calls), 0) into v_used from unnest(v_gate.rate_slots) as u (calls);
-    v_this_second := v_gate.rate_slots[1 + v_second % 60];
-    return greatest(0, least(
-        p_provider.requests_per_minute - v_used,
-        case when p_provider.burst is not null and v_this_second > 0 then p_provider.burst - v_this_second end
-    ));
+    return case
+        when p_provider.requests_per_minute is null then null
+        -- A clock that jumped back forgets what it granted; who read it a moment earlier does not.
+        when v_gate.next_start_at > p_now + interval '1 hour' then p_now
+        else greatest(v_gate.next_start_at, p_now - (p_provider.starts_at_once - 1) * p_provider.start_every)
+    end;
 end;
+$func$;
+
+-- How far ahead times are granted: long enough that a runner has its next chunk before the last call of the one before has started.
+create or replace function headgate._start_ahead()
+returns interval
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select interval '2 seconds';
 $func$;
 
 -- Reserved becomes spent. A dead window's promise is let go and taken anew from the open one; a second delivery pays again.

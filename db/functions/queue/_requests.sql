@@ -173,7 +173,8 @@ create or replace function headgate._call(
     p_provider headgate.providers,
     p_refused jsonb,
     p_is_probe boolean,
-    p_stop_before integer
+    p_stop_before integer,
+    p_schedule jsonb
 )
 returns jsonb
 language sql
@@ -196,6 +197,7 @@ as $func$
         'serves_all', case when p_operation.alternative_of_operation_id is not null then true end,
         'probe', p_is_probe,
         'stop_before_seconds', p_stop_before,
+        'schedule', p_schedule,
         'refused', p_refused,
         'rules', (
             select coalesce(jsonb_agg(

@@ -80,6 +80,10 @@ as $func$
                     case when g.blocked_until > p_now then g.blocked_until end,
                     case when w.blocked_until > p_now then w.blocked_until end
                 ),
+                case
+                    when c.calls > 0 and g.next_start_at > p_now + headgate._start_ahead()
+                        then g.next_start_at - headgate._start_ahead()
+                end,
                 p_now + interval '1 second'
             )
         end

@@ -181,13 +181,15 @@ class TestNothing:
 
         assert self.idle(toy) == (timedelta(minutes=5), 300)
 
-    def test_requests_are_allowed_again_soon(self, toy: Toy):
+    def test_the_next_request_may_start_later(self, toy: Toy):
         toy.add(25)
         toy.provider(requests_per_minute=40)
         toy.begin()
-        toy.provider(requests_per_minute=5)
+        toy.claim()
 
-        assert self.idle(toy) == (timedelta(seconds=1), 1)
+        wait, seconds = self.idle(toy)
+        assert isinstance(wait, timedelta)
+        assert (round(wait.total_seconds(), 1), seconds) == (13.3, 14), "two seconds ahead"
 
     def test_a_paused_pipeline_wakes_nobody(self, toy: Toy):
         toy.add(3)

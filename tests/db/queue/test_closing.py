@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -527,77 +528,121 @@ class TestWindowTurn:
 
 
 class TestRate:
-    """Requests in any sixty seconds."""
+    """Requests are spread over the minute: each has its time to start."""
 
     @pytest.fixture
     def fast(self, toy: Toy) -> Toy:
         """Jobs one by one, forty a minute."""
         toy.provider(quota=1000, requests_per_minute=40)
         toy.tune(chunk_size=1)
-        toy.add(120)
+        toy.add(200)
         toy.begin()
         return toy
 
-    def test_no_more_than_a_minute_allows(self, fast: Toy):
-        assert len(fast.claim(chunks=100)) == 40
-        assert fast.claim(chunks=100) == []
-        fast.later(seconds=59)
-        assert fast.claim() == []
-        fast.later(seconds=3)
-        assert len(fast.claim(chunks=100)) == 40
+    def starts(self, toy: Toy, runner: str = "w1") -> list[datetime]:
+        """Claim what there is; return when its calls may start."""
+        found = []
+        for chunk in toy.claim(runner, 20):
+            schedule = chunk["call"]["schedule"]
+            for nth in range(len(chunk["asset_ids"])):
+                seconds = schedule["start_in"] + nth * schedule["every"]
+                found.append(toy.now + timedelta(seconds=float(seconds)))
+        return found
+
+    def test_one_request_starts_after_the_other_whoever_makes_it(self, fast: Toy):
+        found = []
+        for nth in range(60):
+            found += self.starts(fast, f"w{nth % 3}")
+            fast.later(seconds=0.5)
+
+        gaps = [(y - x).total_seconds() for x, y in itertools.pairwise(sorted(found))]
+        assert gaps == pytest.approx([1.53] * len(gaps))
+
+    def test_no_more_than_a_minute_allows_and_hardly_fewer(self, fast: Toy):
+        found = []
+        for _ in range(360):
+            found += self.starts(fast)
+            fast.later(seconds=0.5)
+
+        most = [sum(x <= y < x + timedelta(minutes=1) for y in found) for x in found]
+        assert max(most) == 40
+        assert len(found) >= 0.95 * 3 * 40
 
     def test_in_no_sixty_seconds_wherever_they_begin(self, fast: Toy):
-        granted: list[float] = []
-        begin = fast.now
+        fast.provider(burst=9)
+        found: list[datetime] = []
         for step in (0.9, 0.3, 7.7, 20.2, 30.95, 0.05, 0.9, 29.5, 3.3, 26.4, 0.6, 0.2, 59.8, 0.15):
             fast.later(seconds=step)
-            at = (fast.now - begin).total_seconds()
-            granted += [at] * len(fast.claim(chunks=17))
+            found += [max(fast.now, x) for x in self.starts(fast)]
 
-        assert len(granted) > 80
-        for start in granted:
-            assert sum(start <= x < start + 60 for x in granted) <= 40
+        assert len(found) > 50
+        for start in found:
+            assert sum(start <= x < start + timedelta(minutes=1) for x in found) <= 40
 
-    def test_a_burst_is_limited_apart(self, fast: Toy):
+    def test_after_a_pause_a_burst_may_start_at_once(self, fast: Toy):
         fast.provider(burst=7)
 
-        counts = []
-        for _ in range(6):
-            counts.append(sum(len(fast.claim(chunks=1)) for _ in range(12)))
-            fast.later(seconds=1.05)
-        assert counts == [7, 7, 7, 7, 7, 5]
+        assert sum(x <= fast.now for x in self.starts(fast)) == 7
+        fast.later(seconds=2)
+        assert sum(x <= fast.now for x in self.starts(fast)) == 0
+        fast.later(minutes=5)
+        assert sum(x <= fast.now for x in self.starts(fast)) == 7
 
-    def test_who_read_the_clock_a_moment_earlier_does_not_forget_the_minute(self, fast: Toy):
-        assert len(fast.claim(chunks=30)) == 30
+    def test_who_read_the_clock_a_moment_earlier_starts_after_what_was_granted(self, fast: Toy):
+        before = self.starts(fast)
         fast.later(seconds=-3)
 
-        assert len(fast.claim(chunks=30)) == 10
-        fast.later(seconds=6)
-        assert fast.claim() == []
+        assert self.starts(fast) == []
+        fast.later(seconds=5)
+        assert min(self.starts(fast)) > max(before)
 
-    def test_a_clock_that_jumps_forgets_the_minute(self, fast: Toy):
-        fast.claim(chunks=100)
+    def test_a_clock_that_jumps_back_forgets_what_was_granted(self, fast: Toy):
+        self.starts(fast)
         fast.later(days=-2)
-        assert len(fast.claim(chunks=100)) == 40
+        assert min(self.starts(fast)) == fast.now
 
-    def test_a_chunk_that_does_not_fit_waits_and_a_smaller_one_goes(self, toy: Toy):
+    def test_a_chunk_takes_a_time_for_each_of_its_calls_and_the_next_waits(self, toy: Toy):
         toy.provider(requests_per_minute=40)
-        toy.add(47)
+        toy.add(15)
         toy.begin()
 
-        sizes = [len(x["asset_ids"]) for x in toy.claim(chunks=9)]
-        assert sum(sizes) == 40
-        toy.later(seconds=62)
-        assert sum(len(x["asset_ids"]) for x in toy.claim(chunks=9)) == 7
+        assert len(self.starts(toy)) == 10
+        assert self.starts(toy, "w2") == []
+        toy.later(seconds=13.4)
+        assert len(self.starts(toy, "w2")) == 5, (
+            "two seconds before the times of the first are over"
+        )
 
-    def test_work_without_a_limit_is_not_counted(self, toy: Toy):
+    def test_work_without_a_limit_has_no_times(self, toy: Toy):
         toy.tune("peek", chunk_size=1)
         toy.add(500, "O", "others")
         toy.start("r1", "aside")
         toy.enqueue("all", "r1", "aside")
 
-        assert len(toy.claim(chunks=1000)) == 500
-        assert sum(toy.gate("side")["rate_slots"]) == 0
+        claimed = toy.claim(chunks=1000)
+        assert len(claimed) == 500
+        assert all("schedule" not in x["call"] for x in claimed)
+
+    def test_times_that_have_passed_are_asked_for_again(self, toy: Toy):
+        toy.provider(requests_per_minute=40)
+        toy.add(15)
+        toy.begin()
+        (chunk,) = toy.claim()
+        token = {"p_runner": "w1", "p_chunk_id": chunk["chunk_id"], "p_lease_no": 1, "p_calls": 4}
+        toy.later(seconds=60)
+
+        first, second = (toy.row("take_starts", **token) for _ in range(2))
+        assert (first["start_in"], first["every"], first["burst"]) == (0, pytest.approx(1.53), 1)
+        assert second["start_in"] == pytest.approx(4 * 1.53)
+        with toy.refused("HG012"):
+            toy.row("take_starts", **token | {"p_lease_no": 0})
+
+    def test_a_limit_that_is_gone_holds_nobody(self, fast: Toy):
+        (chunk,) = fast.claim()
+        fast.provider(requests_per_minute=None)
+        token = {"p_runner": "w1", "p_chunk_id": chunk["chunk_id"], "p_lease_no": 1, "p_calls": 1}
+
+        assert fast.row("take_starts", **token) == {"start_in": 0, "every": 0, "burst": 1}
 
 
 def test_calls_at_once_are_shared_among_the_runners(toy: Toy):

@@ -69,27 +69,21 @@ def test_a_provider_flows_is_blocked_or_is_probed(
 
 
 @pytest.mark.parametrize(
-    ("seconds_ago", "left"), [(0, 750), (1, 750), (55, 850), (59, 900), (60, 1000)]
+    ("next_start_in", "at_once"), [(-3600, 10), (0, 10), (0.1, 8), (0.5, 1), (0.7, 0), (30, 0)]
 )
-def test_tokens_come_back_sixty_seconds_after_they_were_granted(
-    db: Plan, now: datetime, seconds_ago: int, left: int
+def test_requests_that_may_start_at_once_come_back_one_by_one(
+    db: Plan, now: datetime, next_start_in: float, at_once: int
 ):
-    # 100 requests in the gate's latest slot, 50 one before, 100 nine before; a slot is a minute / 59.
-    second = int(now.timestamp() * 59 / 60) - seconds_ago
     db.sql(
-        """
-        update headgate.provider_gates as g
-        set rate_second = %(second)s, rate_slots = array(
-            select case when n = (%(second)s - 1) %% 60 then 50 when n = %(second)s %% 60 then 100
-                when n = (%(second)s - 9) %% 60 then 100 else 0 end
-            from generate_series(0, 59) as n
-        )
-        """,
-        second=second,
+        "update headgate.providers set requests_per_minute = 1000, burst = 10 where name = 'eodhd'"
+    )
+    db.sql(
+        "update headgate.provider_gates set next_start_at = %(at)s",
+        at=now + timedelta(seconds=next_start_in),
     )
     tokens = "select rate_tokens from headgate.v_provider_health where provider = "
 
-    assert db.scalar(tokens + "'eodhd'") == left
+    assert db.scalar(tokens + "'eodhd'") == at_once
     assert db.scalar(tokens + "'local'") is None
 
 

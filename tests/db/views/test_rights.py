@@ -29,6 +29,7 @@ RUNNERS = {
         "extend_leases",
         "release_jobs",
         "lose_lease",
+        "take_starts",
     ),
     "clock",
 }

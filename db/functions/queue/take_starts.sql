@@ -1,0 +1,41 @@
+-- A runner asks for more times to start the calls of a chunk: those it was granted have passed, because calls take long or the runner
+-- was busy. Times that nobody uses lapse.
+
+create or replace function headgate.take_starts(
+    p_runner text,
+    p_chunk_id bigint,
+    p_lease_no integer,
+    p_calls integer
+)
+returns table (start_in double precision, every double precision, burst integer)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_chunk constant headgate.chunks := headgate._held_chunk(p_runner, p_chunk_id, p_lease_no);
+    v_provider headgate.providers;
+    v_calls constant integer := greatest(0, least(p_calls, v_chunk.calls));
+    v_starts_at timestamptz;
+begin
+    select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
+    if v_provider.requests_per_minute is null then
+        return query select 0::double precision, 0::double precision, 1;  -- the limit is gone
+        return;
+    end if;
+    update headgate.provider_gates as g
+    set next_start_at = greatest(g.next_start_at, v_now) + v_provider.start_every * v_calls
+    where g.provider_id = v_provider.provider_id
+    returning g.next_start_at - v_provider.start_every * v_calls into v_starts_at;
+
+    return query
+    select
+        extract(epoch from v_starts_at - v_now)::double precision, extract(epoch from v_provider.start_every)::double precision,
+        v_provider.starts_at_once;
+end;
+$func$;
+
+comment on function headgate.take_starts(text, bigint, integer, integer) is
+    'Grant a leased chunk times at which its next p_calls calls may start: seconds from now, and between them.';

@@ -1,0 +1,103 @@
+"""Calls start at the times that were granted: never in a crowd, however late the runner is."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.flight import Flight
+from runner.pace import Pace, Schedule
+from runner.worker import work
+from tests.runner.shop import open_shop, slow
+from tests.runner.small_plan import start, status, write_plan
+
+GIVE_UP = 120
+LOOKS = st.lists(st.floats(0, 0.5), min_size=1, max_size=200)
+
+
+def starts(pace: Pace, looks: list[float]) -> list[float]:
+    """Start whatever may start, at moments that the machine chooses."""
+    found, now = [], 0.0
+    for wait in looks:
+        now += wait
+        while pace.may_start(now):
+            pace.take()
+            found.append(now)
+    return found
+
+
+def most_in(found: list[float], seconds: float) -> int:
+    """Return how many starts there are at most in a stretch of time."""
+    return max((sum(x <= y < x + seconds for y in found) for x in found), default=0)
+
+
+@given(looks=LOOKS, burst=st.integers(1, 10))
+def test_no_second_holds_more_than_the_pace_and_a_burst(looks, burst):
+    pace = Pace.of(Schedule(-(burst - 1) * 0.05, 0.05, burst), 500, 0.0)
+
+    assert most_in(starts(pace, looks), 1.0) <= 20 + burst + 1
+
+
+@given(looks=LOOKS)
+def test_no_call_starts_before_its_time_and_none_is_lost_to_a_runner_in_time(looks):
+    early = Pace.of(Schedule(1.0, 0.05, 1), 20, 0.0)
+    assert all(x >= 1.0 for x in starts(early, looks))
+
+    exact = Pace.of(Schedule(0.0, 0.05, 1), 20, 0.0)
+    assert len(starts(exact, [0.0, *[0.01] * 200])) == 20
+
+
+def test_times_that_passed_long_ago_lapse():
+    pace = Pace.of(Schedule(0.0, 0.05, 1), 20, 0.0)
+
+    assert not pace.may_start(-0.01)
+    assert starts(pace, [0.52]) == [0.52], "nobody makes up for ten of them at once"
+    assert pace.left == 9
+
+
+def test_without_a_limit_any_more_all_may_start():
+    pace = Pace.of(Schedule(0.0, 0.0, 1), 20, 5.0)
+
+    assert len(starts(pace, [5.0])) == 20
+
+
+@pytest.fixture
+async def shop():
+    async with open_shop() as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("latency", [0.0, 0.5])
+async def test_all_runners_together_keep_the_pace(
+    core_plan, core_database, shop, monkeypatch, latency
+):
+    shop.answer = slow(latency)
+    write_plan(
+        core_plan,
+        base_url=shop.url,
+        assets=60,
+        provider_columns={"requests_per_minute": 1200, "max_in_flight": 6},
+        operation_columns={"chunk_size": 15},
+    )
+    start(core_plan)
+    found: list[float] = []
+    begin = Flight._start
+
+    def note(self, held):
+        found.append(asyncio.get_running_loop().time())
+        begin(self, held)
+
+    monkeypatch.setattr(Flight, "_start", note)
+
+    async def has_ended() -> bool:
+        return bool(status(core_plan)["status"] != "running")
+
+    async with asyncio.timeout(GIVE_UP):
+        await asyncio.gather(*(work(core_database, until=has_ended) for _ in range(2)))
+
+    assert len(found) == len(shop.asked) == 60
+    assert most_in(sorted(found), 1.0) <= 21
+    assert core_plan.scalar("select count(*) from public.answers") == 60
