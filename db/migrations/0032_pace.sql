@@ -1,9 +1,11 @@
 -- Requests are spread evenly over the minute: a claim gets times at which its calls may start, one after the other.
 
--- squawk-ignore ban-drop-column
 alter table headgate.provider_gates
+    -- squawk-ignore ban-drop-constraint
     drop constraint sixty_slots,
+    -- squawk-ignore ban-drop-column
     drop column rate_slots,
+    -- squawk-ignore ban-drop-column
     drop column rate_second,
     add column next_start_at timestamptz not null default '2000-01-01 00:00:00+00';
 
@@ -16,9 +18,11 @@ comment on column headgate.providers.burst is
     'Requests that may start at once after a pause; they are missing in the rest of the minute. Null: a tenth of a second''s worth.';
 
 alter table headgate.providers
+    -- squawk-ignore adding-field-with-default
     add column starts_at_once integer generated always as (
         greatest(1, least(coalesce(burst, requests_per_minute / 600), (requests_per_minute + 1) / 2))
     ) stored,
+    -- squawk-ignore adding-field-with-default
     add column start_every interval generated always as (
         interval '1 minute' / least(
             requests_per_minute / 1.02,

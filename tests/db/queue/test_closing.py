@@ -623,27 +623,6 @@ class TestRate:
         assert len(claimed) == 500
         assert all("schedule" not in x["call"] for x in claimed)
 
-    def test_times_that_have_passed_are_asked_for_again(self, toy: Toy):
-        toy.provider(requests_per_minute=40)
-        toy.add(15)
-        toy.begin()
-        (chunk,) = toy.claim()
-        token = {"p_runner": "w1", "p_chunk_id": chunk["chunk_id"], "p_lease_no": 1, "p_calls": 4}
-        toy.later(seconds=60)
-
-        first, second = (toy.row("take_starts", **token) for _ in range(2))
-        assert (first["start_in"], first["every"], first["burst"]) == (0, pytest.approx(1.53), 1)
-        assert second["start_in"] == pytest.approx(4 * 1.53)
-        with toy.refused("HG012"):
-            toy.row("take_starts", **token | {"p_lease_no": 0})
-
-    def test_a_limit_that_is_gone_holds_nobody(self, fast: Toy):
-        (chunk,) = fast.claim()
-        fast.provider(requests_per_minute=None)
-        token = {"p_runner": "w1", "p_chunk_id": chunk["chunk_id"], "p_lease_no": 1, "p_calls": 1}
-
-        assert fast.row("take_starts", **token) == {"start_in": 0, "every": 0, "burst": 1}
-
 
 def test_calls_at_once_are_shared_among_the_runners(toy: Toy):
     toy.provider(max_in_flight=20)
