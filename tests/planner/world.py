@@ -130,7 +130,7 @@ def answer(toy: Toy, chunk: dict[str, Any], lacks: tuple[int, ...] = ()) -> None
     assets = chunk["asset_ids"]
     if (chunk["call"] or {}).get("serves_all"):
         calls = len(chunk["urls"])
-        texts = [json.dumps({"lacks": list(lacks)})] * calls + [None] * (len(assets) - calls)
+        texts = [json.dumps({"lacks": list(lacks)})] * calls
         requests = [calls] + [0] * (len(assets) - 1)
     else:
         texts = [json.dumps({"watermark": last_session(toy.now)})] * len(assets)

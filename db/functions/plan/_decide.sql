@@ -46,11 +46,12 @@ begin
             c.*,
             p.bundle, p.units, p.max_assets, p.is_backfill, p.power,
             p.power * (1 + p.staleness_per_day * greatest(0, date_part('epoch', p_at - c.due_since)) / 86400)
-                / greatest(1, p.units) as value
+                / greatest(1, p.units_ranked) as value
         from unnest(p_classes) as c
         join (
             select
-                p.class_no, min(p.bundle) as bundle, sum(p.units) as units, min(p.max_assets) as max_assets,
+                p.class_no, min(p.bundle) as bundle, sum(p.units) as units,
+                sum(p.units) / case when bool_or(p.is_tied) then count(*) else 1 end as units_ranked, min(p.max_assets) as max_assets,
                 bool_and(p.is_backfill) as is_backfill, max(p.staleness_per_day) as staleness_per_day,
                 power(min(c.weight), max(p.weight_power)) as power
             from part as p

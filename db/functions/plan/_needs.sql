@@ -11,20 +11,21 @@ returns table (
     chunk_size integer, patience interval, due_rule text, weight_power double precision,
     staleness_per_day double precision, is_backfill boolean, call_operation_id bigint, call_provider_id bigint,
     call_units integer, most_calls integer, page_size integer, call_units_per_asset integer, is_callable boolean,
-    is_first boolean
+    is_first boolean, is_tied boolean
 )
 language sql
 stable
 rows 10
 set search_path = pg_catalog, pg_temp
 as $func$
-    -- Bundles are numbered in the order of their names: numbers sort many times faster.
+    -- Bundles are numbered in the order of their names: numbers sort many times faster. Operations that nothing ranks before each other
+    -- are granted together, too, where they became due together: an asset complete is worth more than two half ones.
     select
         o.operation_id,
         o.provider_id,
         o.units,
-        dense_rank() over (order by coalesce(o.bundle, o.name))::integer,
-        count(*) over (partition by coalesce(o.bundle, o.name)) = 1,
+        dense_rank() over (order by g.bundle)::integer,
+        count(*) over (partition by g.bundle) = 1,
         lever.max_assets,
         lever.chunk_size,
         o.patience,
@@ -39,7 +40,8 @@ as $func$
         b.page_size,
         b.units_per_asset,
         o.path is not null or o.handler is not null or o.ingest_function is not null,
-        o.follows_operation_id is null and o.due_rule <> 'after'
+        o.follows_operation_id is null and o.due_rule <> 'after',
+        o.bundle is null and count(*) over (partition by g.bundle) > 1
     from headgate._planned_operations(p_pipeline_id, p_params, p_step) as lever
     join headgate.operations as o using (operation_id)
     left join headgate.quota_shares as q
@@ -59,7 +61,35 @@ as $func$
             and coalesce(p_params #>> '{?,alternatives}', 'true') = 'true'
         order by a.units, a.operation_id
         limit 1
-    ) as b on true;
+    ) as b on true
+    cross join lateral (
+        select coalesce(o.bundle, case
+            when b.operation_id is null and not headgate._is_blocked_at(o.operation_id, p_at)
+                then concat_ws(
+                    ' ', '?', o.universe, o.provider_id, o.priority, o.units, o.weight_power, o.staleness_per_day,
+                    coalesce(o.name = any (q.backfill_operations), false), lever.max_assets
+                )
+            else o.name
+        end) as bundle
+    ) as g;
+$func$;
+
+-- Is an operation's own breaker open at a moment? Null: the question is not about one.
+create or replace function headgate._is_blocked_at(
+    p_operation_id bigint,
+    p_at timestamptz
+)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select exists (
+        select
+        from headgate.operation_gates as k
+        where k.operation_id = p_operation_id
+            and k.blocked_until > p_at
+    );
 $func$;
 
 -- Calls for a group that are not to be made at a moment although each asset can be asked for alone: one that is closed for longer

@@ -51,7 +51,7 @@ begin
         -- Waiting counts in whole minutes: what became due together is alike.
         select
             c.operation_id, c.asset_id, c.step, c.group_key, c.calendar, c.priority,
-            date_trunc('minute', c.due_since) as due_since, c.weight, n.bundle, n.is_alone,
+            date_trunc('minute', c.due_since) as due_since, c.weight, n.bundle, n.is_alone, n.is_tied,
             case  -- of what pages serve, how much is missing makes no difference
                 when n.page_size is null and n.call_operation_id is not null then c.missing_from
                 when n.page_size is not null and c.missing_from is not null then '-infinity'
@@ -67,7 +67,7 @@ begin
             min(p.due_since) as due_since, max(p.weight) as weight, min(p.missing_from) as missing_from
         from pair as p
         where not p.is_alone
-        group by p.asset_id, p.bundle
+        group by p.asset_id, p.bundle, case when p.is_tied then p.due_since end
     ),
     class as materialized (
         select row_number() over () as class_no, c.*

@@ -84,7 +84,7 @@ begin
         cross join unnest(c.needs) as d
         join need as n using (operation_id)
         where d.next_due_at <= p_at
-        group by c.class_no, n.bundle
+        group by c.class_no, n.bundle, case when n.is_tied then date_trunc('minute', d.next_due_at) end
     ),
     later as (
         select

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -195,6 +195,64 @@ def test_a_bundle_is_granted_whole_or_not_at_all(toy: Toy, quota: int, granted: 
         ("history", granted, granted),
     ]
     assert toy.units() == (11 * granted, 0)
+
+
+def tie(toy: Toy, **columns: Any) -> list[int]:
+    """Let nothing rank a book's opening and its history before each other; return the books."""
+    toy.tune("open", bundle=None, units=1, **columns)
+    toy.tune("history", bundle=None)
+    toy.provider(quota=7)
+    return toy.add(6, "W", "books")
+
+
+def granted_to(toy: Toy) -> dict[int, set[str]]:
+    """Return what is granted to each asset."""
+    found: dict[int, set[str]] = {}
+    for chunk in toy.chunks():
+        for asset_id in chunk["asset_ids"]:
+            found.setdefault(asset_id, set()).add(chunk["operation"])
+    return found
+
+
+def test_where_nothing_else_decides_one_asset_complete_goes_before_two_halves(toy: Toy):
+    books = tie(toy)
+
+    plan(toy)
+
+    assert granted_to(toy) == {x: {"open", "history"} for x in books[:3]}
+    assert toy.units() == (6, 0), "the seventh unit would make half a book"
+
+
+def test_what_was_due_before_goes_before(toy: Toy):
+    books = tie(toy)
+    toy.sql(
+        "update headgate.asset_processing_state as s set next_due_at = s.next_due_at - interval '1 day'"
+        " from headgate.operations as o where o.operation_id = s.operation_id and o.name = 'history'"
+    )
+
+    plan(toy)
+
+    granted = granted_to(toy)
+    assert {x for x in books if "history" in granted[x]} == {*books}
+    assert sum("open" in granted[x] for x in books) == 1
+
+
+def test_operations_that_are_ranked_are_not_granted_together(toy: Toy):
+    books = tie(toy, priority=6)
+
+    plan(toy)
+
+    granted = granted_to(toy)
+    assert {x for x in books if "history" in granted[x]} == {*books}
+
+
+def test_one_whose_breaker_is_open_keeps_no_other_back(toy: Toy):
+    books = tie(toy)
+    toy.provider(operation="open", blocked_until=str(toy.now + timedelta(hours=2)))
+
+    plan(toy)
+
+    assert granted_to(toy) == {x: {"history"} for x in books}
 
 
 def test_what_is_left_of_a_bundle_is_granted_alone(toy: Toy):
