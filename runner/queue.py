@@ -74,6 +74,12 @@ STARTS: Final = """
     from headgate.take_starts(p_runner => %(runner)s, p_chunk_id => %(chunk_id)s::bigint,
         p_lease_no => %(lease_no)s::integer, p_calls => %(calls)s::integer)
 """
+HEARTBEAT: Final = """
+    select ended_leases
+    from headgate.heartbeat(p_runner => %(runner)s, p_host => %(host)s, p_pid => %(pid)s::integer,
+        p_version => %(version)s)
+"""
+END: Final = "select forgotten from headgate.end_runner(p_runner => %(runner)s)"
 INPUT: Final = "select * from {}(p_context => %(context)s, p_asset_ids => %(asset_ids)s)"
 
 
@@ -157,6 +163,15 @@ class Queue:
         """Tell that the work on a chunk died: its lease ends at once, as if it had run out."""
         token = {"chunk_id": chunk.chunk_id, "lease_no": chunk.lease_no, "reason": reason}
         await self._call(LOSE, token)
+
+    async def heartbeat(self, identity: Mapping[str, Any]) -> int:
+        """Say that this runner is there; return how many leases of dead ones were ended."""
+        ((ended,),) = await self._call(HEARTBEAT, identity)
+        return int(ended)
+
+    async def end_runner(self) -> None:
+        """Say that this runner ends in good order."""
+        await self._call(END, {})
 
     async def take_starts(self, chunk: Chunk, calls: int) -> Schedule:
         """Return times at which so many more calls of a chunk may start.

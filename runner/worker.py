@@ -15,6 +15,7 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeAlias
 
+from runner import heartbeat
 from runner.calls import Caller
 from runner.dask_power import DaskPower
 from runner.database import aconnect
@@ -100,6 +101,7 @@ class Worker:
         others = [
             asyncio.create_task(listen(self._settings, ROLE, self._queues, self._feeder.wake)),
             asyncio.create_task(self._watch(until)),
+            asyncio.create_task(heartbeat.beat(self._lanes)),
             asyncio.create_task(stop.wait() if stop else asyncio.Event().wait()),
         ]
         tasks: list[asyncio.Task[Any]] = [feeding, keeping, *others]
@@ -142,6 +144,7 @@ class Worker:
         await asyncio.wait([feeding], timeout=DRAIN_SECONDS)
         await _cancel([feeding, keeping])
         await self._settler.finish()
+        await heartbeat.end(self._lanes)
         await self._caller.aclose()
         await self._lanes.aclose()
         totals = self._settler.totals

@@ -30,7 +30,7 @@ begin
                 'announce_order', 'report_step', 'step_errors', 'maintain_history', 'maintain_statistics', 'check_health',
                 'database_health', 'examine', 'repair'
             ]),
-            ('headgate_runner', array['claim_jobs', 'complete_jobs', 'complete_chunks', 'extend_leases', 'release_jobs', 'lose_lease', 'take_starts', 'applied_files', 'clock']),
+            ('headgate_runner', array['claim_jobs', 'complete_jobs', 'complete_chunks', 'extend_leases', 'release_jobs', 'lose_lease', 'take_starts', 'heartbeat', 'end_runner', 'applied_files', 'clock']),
             ('headgate_reader', array[
                 'explain_plan', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast', 'why', 'find_asset', 'database_health',
                 'applied_files', 'clock'

@@ -52,6 +52,26 @@ def test_runners_killed_in_mid_chunk_leave_exact_tables(house):
     assert 1_100 <= served <= booked
 
 
+def test_nobody_waits_for_the_leases_of_a_runner_that_was_killed(house):
+    codes = house.codes(60)
+    house.set_operations(lease="1 hour")
+    house.standin.set_faults([MOST_ARE_SLOW])
+    killed = house.spawn("run", "data_collection_equities", f"--param={as_param(codes)}")
+    house.wait_for_requests(20)
+    end(killed, signal.SIGKILL)
+    assert house.plan.scalar(BUSY) > 0
+    house.standin.set_faults([])
+
+    code, said = house.run()
+
+    assert code == 0, said
+    assert "leases of runners that are gone were ended" in said
+    assert jobs(house, house.last_run()["run_id"]) == {"success": 120}
+    check_settled(house)
+    served, booked = check_books(house)
+    assert 660 <= served <= booked
+
+
 def test_sigterm_ends_what_is_under_way_and_gives_back_the_rest(house):
     codes = house.codes(60)
     house.standin.set_faults([MOST_ARE_SLOW])

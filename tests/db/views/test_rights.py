@@ -30,6 +30,8 @@ RUNNERS = {
         "release_jobs",
         "lose_lease",
         "take_starts",
+        "heartbeat",
+        "end_runner",
     ),
     "clock",
 }

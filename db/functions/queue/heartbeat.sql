@@ -1,0 +1,82 @@
+-- A runner says that it is there, and looks after those that are not: the leases of a runner that was killed end at once instead of
+-- running out. A heartbeat that is late alone says nothing (a machine may be busy, or a network slow): its connection must be gone, too.
+-- A stopped process keeps its connection, and a pooled connection outlives its runner: those leases run out as ever.
+
+create or replace function headgate.heartbeat(
+    p_runner text,
+    p_host text,
+    p_pid integer,
+    p_version text
+)
+returns table (ended_leases integer)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    insert into headgate.runners as r (runner, host, pid, version, started_at, last_seen_at, backend_pid)
+    values (p_runner, p_host, p_pid, p_version, clock_timestamp(), clock_timestamp(), pg_backend_pid())
+    on conflict (runner) do update
+    set last_seen_at = excluded.last_seen_at,
+        backend_pid = excluded.backend_pid;
+    ended_leases := headgate._end_leases_of_the_dead(100);
+    return next;
+end;
+$func$;
+
+comment on function headgate.heartbeat(text, text, integer, text) is
+    'Note that a runner is there, and end the leases of runners that were killed; returns how many.';
+
+create or replace function headgate._end_leases_of_the_dead(p_limit integer)
+returns integer
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_chunks headgate.chunks[];
+begin
+    v_chunks := array(
+        select c
+        from headgate._dead_runners() as d
+        join headgate.chunks as c using (runner)
+        where c.state = 'leased'
+            and c.leased_until > clock_timestamp()
+        order by c.chunk_id
+        limit p_limit
+        for update of c skip locked
+    );
+    if v_chunks = '{}' then
+        return 0;
+    end if;
+
+    update headgate.chunks as c
+    set leased_until = clock_timestamp(),
+        lost_reason = format('its runner %s is gone', c.runner)
+    where c.chunk_id = any (array(select u.chunk_id from unnest(v_chunks) as u));
+    perform headgate._put_back(u.queue, u.msg_id) from unnest(v_chunks) as u;
+    perform pg_notify('headgate_jobs', '');
+    return cardinality(v_chunks);
+end;
+$func$;
+
+-- Runners that have been silent and whose connection is gone. After a restart of the server all are for a moment.
+create or replace function headgate._dead_runners()
+returns table (runner text)
+language sql
+volatile
+rows 1
+set search_path = pg_catalog, pg_temp
+as $func$
+    select r.runner
+    from headgate.runners as r
+    where r.last_seen_at < clock_timestamp() - interval '7 seconds'
+        and pg_postmaster_start_time() < clock_timestamp() - interval '15 seconds'
+        and not exists (
+            select
+            from pg_stat_activity as a
+            where a.pid = r.backend_pid
+                and a.application_name like 'headgate worker%'
+        );
+$func$;

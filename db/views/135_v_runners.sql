@@ -1,0 +1,32 @@
+-- Who works: runners, and what each holds.
+
+drop view if exists headgate.v_runners cascade;
+
+create view headgate.v_runners as
+select
+    r.runner,
+    r.host,
+    r.pid,
+    r.version,
+    r.started_at,
+    r.last_seen_at,
+    coalesce(c.leases, 0)::integer as leases,
+    coalesce(c.jobs, 0)::integer as jobs
+from headgate.runners as r
+left join (
+    select c.runner, count(*) as leases, sum(cardinality(c.asset_ids)) as jobs
+    from headgate.chunks as c
+    where c.state = 'leased'
+    group by c.runner
+) as c using (runner)
+order by r.last_seen_at desc, r.runner;
+
+comment on view headgate.v_runners is 'Runners that work, or were killed lately: a heartbeat older than some seconds.';
+comment on column headgate.v_runners.runner is 'The runner''s name.';
+comment on column headgate.v_runners.host is 'The machine it runs on.';
+comment on column headgate.v_runners.pid is 'Its process there.';
+comment on column headgate.v_runners.version is 'Its version of Headgate.';
+comment on column headgate.v_runners.started_at is 'When it began.';
+comment on column headgate.v_runners.last_seen_at is 'Its last heartbeat; one is sent every five seconds.';
+comment on column headgate.v_runners.leases is 'Chunks it holds.';
+comment on column headgate.v_runners.jobs is 'Jobs in them.';
