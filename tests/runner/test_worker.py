@@ -282,7 +282,7 @@ async def test_an_idle_runner_asks_next_to_nothing(plan, database, monkeypatch):
     async with working(database):
         await asyncio.sleep(1.2)
 
-    assert len(calls) <= 3
+    assert len([x for x in calls if "claim_jobs" in x]) <= 3
 
 
 async def test_a_lease_is_kept_while_its_calls_last(plan, shop, run):
