@@ -23,6 +23,7 @@ from psycopg import sql
 from runner.database import connect
 from runner.settings import Settings
 from runner.worker import work
+from tests.attacks.form import either
 from tests.plan import Plan
 from tests.runner.shop import Shop, cut, json_of, open_shop
 
@@ -254,7 +255,9 @@ def play(clone: Any, core_template: Settings, world: World) -> Service:
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=either(15, 400),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(world=WORLDS)
 def test_every_shape_of_chunk_brings_what_was_planned_and_no_call_is_unbooked(
