@@ -102,6 +102,7 @@ class Settler:
 
     async def finish(self) -> None:
         """Hand in all that is done, give back what was never sent, and wait until that is over."""
+        await self._wait()  # what is being handed in may turn out not to be ours any more
         while reported := [held for held in self.calling() if held.has_report]:
             for held in reported:
                 self._settle_soon(held)

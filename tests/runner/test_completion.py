@@ -254,3 +254,27 @@ async def test_a_provider_without_rules_has_the_usual_ones(core_plan, core_datab
 
     assert endings(core_plan) == {"success": 1, "failed": 2, "deferred": 1}
     assert core_plan.scalar("select blocked_until = closes_at from headgate.quota_windows")
+
+
+async def test_what_is_being_handed_in_at_the_end_is_not_given_back_meanwhile(
+    core_plan, core_database, shop, monkeypatch
+):
+    write_plan(core_plan, base_url=shop.url, assets=3, **BY_QUOTA)
+    start(core_plan)
+    under_way, may_go_on, stop = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    complete = Queue.complete
+
+    async def complete_slowly(self, chunk, report, **more):
+        under_way.set()
+        await may_go_on.wait()
+        return await complete(self, chunk, report, **more)
+
+    monkeypatch.setattr(Queue, "complete", complete_slowly)
+    async with working(core_database, stop) as worker:
+        await under_way.wait()
+        stop.set()
+        asyncio.get_running_loop().call_later(0.5, may_go_on.set)
+        await asyncio.wait_for(worker, GIVE_UP)
+
+    assert endings(core_plan) == {"success": 3}
+    assert ledger(core_plan) == {"reserved": 0, "spent": 3}
