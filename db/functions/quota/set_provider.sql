@@ -26,7 +26,8 @@ begin
     select k.key into v_unknown from jsonb_object_keys(p_changes) as k (key) where k.key <> all (v_known) limit 1;
     if v_unknown is not null then
         perform headgate._raise(
-            'HG008', format('a provider has no setting %s', quote_literal(v_unknown)), 'settings: ' || headgate._names(v_known)
+            'HG008', format('a provider has no setting %s', quote_literal(v_unknown)),
+            headgate._known('settings', v_unknown, v_known)
         );
     end if;
 

@@ -1,0 +1,21 @@
+-- What a client checks before it checks or starts anything else: names that somebody has typed.
+
+create or replace function headgate.check_run(
+    p_pipeline text,
+    p_params jsonb default null
+)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
+begin
+    return case when p_params is not null then headgate._resolve_params(v_pipeline, p_params) end;
+end;
+$func$;
+
+comment on function headgate.check_run(text, jsonb) is
+    'The parameters a run would have, defaults filled in; raises for an unknown pipeline, parameter or value, and starts nothing.';
