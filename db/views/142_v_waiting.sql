@@ -5,73 +5,94 @@ drop view if exists headgate.v_waiting cascade;
 
 create view headgate.v_waiting as
 select
-    p.name as pipeline,
-    e.run_id,
-    c.step,
-    o.name as operation,
+    w.pipeline,
+    w.run_id,
+    w.step,
+    w.operation,
     w.reason,
-    sum(cardinality(c.asset_ids)) as jobs,
+    sum(w.jobs) as jobs,
     min(w.next_try_at) as next_try_at,
-    min(c.park_until) as gives_up_at,
-    max(c.requests) as retries
-from headgate.chunks as c
-join headgate.process_executions as e using (execution_id)
-join headgate.pipelines as p using (pipeline_id)
-join headgate.operations as o using (operation_id)
-join headgate.providers as r on r.provider_id = c.provider_id
-left join headgate.operations as b on b.operation_id = c.call_operation_id
-join headgate.v_provider_health as h on h.provider = r.name
-left join headgate.v_operation_health as k on k.operation = coalesce(b.name, o.name)
-cross join (select headgate.clock() as now offset 0) as t
-left join headgate.quota_windows as q on q.provider_id = c.provider_id and q.opened_at <= t.now and q.closes_at > t.now
-left join headgate.v_leases as l
-    on c.state = 'leased' and l.is_silent
-    and l.pipeline = p.name and l.run_id = e.run_id and l.step = c.step and l.operation = o.name and l.runner = c.runner
-cross join (
-    select exists (
-        select
-        from pg_catalog.pg_stat_activity as a
-        where a.datname = current_database()
-            and a.application_name like 'headgate worker%'
-    ) as is_any
-    offset 0
-) as runner
-left join (
-    select distinct n.provider_id from headgate.chunks as n where n.state = 'leased' and n.leased_until > clock_timestamp()
-) as busy on busy.provider_id = c.provider_id
-cross join lateral (
-    select v.reason, v.next_try_at
-    from (values
-        (1, l.is_silent, l.reason, t.now + (l.leased_until - clock_timestamp())),
-        (2, c.state <> 'leased' and e.status = 'paused', 'the pipeline is paused', null),
-        (3, c.state = 'parked', c.park_reason, greatest(c.wake_at, h.blocked_until, k.blocked_until, q.blocked_until)),
-        (4, c.state = 'queued' and h.state = 'blocked', h.blocked_reason, h.blocked_until),
-        (5, c.state = 'queued' and q.blocked_until > t.now, 'quota: the provider says it is used up', q.blocked_until),
-        (
-            6, c.state = 'queued' and c.calls > 0 and t.now >= q.closes_at - r.reset_guard,
-            'quota: the window is about to be reset', q.closes_at
-        ),
-        (7, c.state = 'queued' and k.state = 'blocked', k.reason, k.blocked_until),
-        (8, c.state = 'queued' and 'probing' in (h.state, k.state), 'provider: one call probes it, the others wait for the answer', null),
-        (
-            9, c.state = 'queued' and h.rate_tokens < least(c.calls, r.requests_per_minute),
-            format('rate limit: %s requests a minute', r.requests_per_minute), null
-        ),
-        (10, c.state = 'queued' and not runner.is_any, 'no runner is connected', null),
-        (
-            11, c.state = 'queued' and busy.provider_id is null,
-            format(
+    min(w.gives_up_at) as gives_up_at,
+    max(w.retries) as retries
+from (
+    select
+        p.name as pipeline,
+        e.run_id,
+        c.step,
+        o.name as operation,
+        cardinality(c.asset_ids) as jobs,
+        c.park_until as gives_up_at,
+        c.requests as retries,
+        case v.cause
+            when 'gone' then l.reason
+            when 'paused' then 'the pipeline is paused'
+            when 'parked' then c.park_reason
+            when 'provider' then h.blocked_reason
+            when 'window' then 'quota: the provider says it is used up'
+            when 'reset' then 'quota: the window is about to be reset'
+            when 'operation' then k.reason
+            when 'probe' then 'provider: one call probes it, the others wait for the answer'
+            when 'rate' then format('rate limit: %s requests a minute', r.requests_per_minute)
+            when 'no runner' then 'no runner is connected'
+            when 'left' then format(
                 'no runner takes it from queue %s: they are busy, serve other queues%s', c.queue,
                 coalesce(' or lack the secret ' || r.secret_name, '')
-            ), null
-        )
-    ) as v (nth, is_so, reason, next_try_at)
-    where v.is_so
-    order by v.nth
-    limit 1
+            )
+        end as reason,
+        case v.cause
+            when 'gone' then t.now + (l.leased_until - clock_timestamp())
+            when 'parked' then greatest(c.wake_at, h.blocked_until, k.blocked_until, q.blocked_until)
+            when 'provider' then h.blocked_until
+            when 'window' then q.blocked_until
+            when 'reset' then q.closes_at
+            when 'operation' then k.blocked_until
+        end as next_try_at
+    from headgate.chunks as c
+    join headgate.process_executions as e using (execution_id)
+    join headgate.pipelines as p using (pipeline_id)
+    join headgate.operations as o using (operation_id)
+    join headgate.providers as r on r.provider_id = c.provider_id
+    left join headgate.operations as b on b.operation_id = c.call_operation_id
+    join headgate.v_provider_health as h on h.provider = r.name
+    left join headgate.v_operation_health as k on k.operation = coalesce(b.name, o.name)
+    cross join (select headgate.clock() as now offset 0) as t
+    left join headgate.quota_windows as q on q.provider_id = c.provider_id and q.opened_at <= t.now and q.closes_at > t.now
+    left join headgate.v_leases as l
+        on c.state = 'leased' and l.is_silent
+        and l.pipeline = p.name and l.run_id = e.run_id and l.step = c.step and l.operation = o.name and l.runner = c.runner
+    left join (
+        select distinct n.provider_id from headgate.chunks as n where n.state = 'leased' and n.leased_until > clock_timestamp()
+    ) as busy on busy.provider_id = c.provider_id
+    cross join (
+        select exists (
+            select
+            from pg_catalog.pg_stat_activity as a
+            where a.datname = current_database()
+                and a.application_name like 'headgate worker%'
+        ) as is_any
+        offset 0
+    ) as runner
+    cross join lateral (
+        select case
+            when l.is_silent then 'gone'
+            when c.state = 'leased' then null
+            when e.status = 'paused' then 'paused'
+            when c.state = 'parked' then 'parked'
+            when c.state <> 'queued' then null
+            when h.state = 'blocked' then 'provider'
+            when q.blocked_until > t.now then 'window'
+            when c.calls > 0 and t.now >= q.closes_at - r.reset_guard then 'reset'
+            when k.state = 'blocked' then 'operation'
+            when 'probing' in (h.state, k.state) then 'probe'
+            when h.rate_tokens < least(c.calls, r.requests_per_minute) then 'rate'
+            when not runner.is_any then 'no runner'
+            when busy.provider_id is null then 'left'
+        end as cause
+    ) as v
+    where e.status in ('running', 'paused')
+        and v.cause is not null
 ) as w
-where e.status in ('running', 'paused')
-group by p.name, e.run_id, c.step, o.name, w.reason
+group by w.pipeline, w.run_id, w.step, w.operation, w.reason
 union all
 select
     p.name as pipeline,

@@ -40,7 +40,7 @@ as $func$
     from unnest(headgate._near(p_name, p_names)) with ordinality as n (name, nth);
 $func$;
 
--- Of these names, those that share enough pairs of letters with a misspelt one, the closest first.
+-- Of these names, those that share enough pairs of letters with a misspelt one, and nearly as many as the closest, which is first.
 create or replace function headgate._near(
     p_name text,
     p_names text[]
@@ -50,17 +50,20 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $func$
-    select array(
-        select n.name
+    with likeness as (
+        select n.name, 2.0 * l.shared / (l.pairs + cardinality(m.pairs)) as share
         from (select distinct u.name from unnest(p_names) as u (name)) as n
+        cross join (select headgate._letter_pairs(p_name) as pairs) as m
         cross join lateral (
-            select 2.0 * count(*) filter (where g.pair = any (m.pairs)) / (count(*) + cardinality(m.pairs)) as likeness
+            select count(*) as pairs, count(*) filter (where g.pair = any (m.pairs)) as shared
             from unnest(headgate._letter_pairs(n.name)) as g (pair)
-            cross join (select headgate._letter_pairs(p_name) as pairs) as m
-            group by m.pairs
         ) as l
-        where l.likeness >= 0.4
-        order by l.likeness desc, n.name
+    )
+    select array(
+        select k.name
+        from likeness as k
+        where k.share >= greatest(0.4, 0.8 * (select max(b.share) from likeness as b))
+        order by k.share desc, k.name
         limit 3
     );
 $func$;
