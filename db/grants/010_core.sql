@@ -31,8 +31,8 @@ begin
                 'database_health', 'examine', 'repair', 'check_run', 'next_actions'
             ]),
             ('headgate_runner', array[
-                'claim_jobs', 'complete_jobs', 'complete_chunks', 'extend_leases', 'release_jobs', 'lose_lease', 'check_queues',
-                'applied_files', 'clock'
+                'claim_jobs', 'complete_jobs', 'complete_chunks', 'extend_leases', 'release_jobs', 'lose_lease',
+                'check_queues', 'applied_files', 'clock'
             ]),
             ('headgate_reader', array[
                 'explain_plan', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast', 'why', 'find_asset', 'database_health',

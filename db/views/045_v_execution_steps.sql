@@ -1,4 +1,4 @@
--- Steps of executions: newest execution first, its steps in order. What jobs in flight have cost is counted as it is spent.
+-- Steps of executions: newest execution first, its steps in order. Units of jobs in flight count as they are spent.
 
 drop view if exists headgate.v_execution_steps cascade;
 
@@ -45,4 +45,5 @@ comment on column headgate.v_execution_steps.deferred is 'Jobs that had to wait 
 comment on column headgate.v_execution_steps.skipped is 'Jobs that were not needed, or cancelled.';
 comment on column headgate.v_execution_steps.started_at is 'When it was enqueued or called.';
 comment on column headgate.v_execution_steps.finished_at is 'When it ended.';
-comment on column headgate.v_execution_steps.units is 'Units its calls have cost so far, those of jobs in flight included.';
+comment on column headgate.v_execution_steps.units is
+    'Units its calls have cost so far, those of jobs in flight included.';

@@ -47,4 +47,5 @@ comment on column headgate.v_recent_executions.failed is 'Jobs that failed.';
 comment on column headgate.v_recent_executions.deferred is 'Planned jobs that had to wait for the next execution; what was never planned is in headgate.v_deferrals.';
 comment on column headgate.v_recent_executions.skipped is 'Jobs that were not needed, or cancelled.';
 comment on column headgate.v_recent_executions.units is 'Units its calls cost; while it runs, those spent so far.';
-comment on column headgate.v_recent_executions.driver is 'Who carries it from step to step: airflow, or headgate''s own runners.';
+comment on column headgate.v_recent_executions.driver is
+    'What carries it from step to step: airflow, or headgate (the runners).';

@@ -1,29 +1,34 @@
--- Who holds what: the leases of each runner, and when it last showed up. A lease is extended after a third of its term, so one that
--- half of its term has passed by is silent: its runner was killed, is stopped, or is cut off. Leases use real time.
+-- The leases of each runner, and when it was last heard from. A runner extends a lease after a third of its term: one
+-- that has not been extended for half of it is silent, because its runner was killed, stopped or cut off. Leases use
+-- real time.
 
 drop view if exists headgate.v_leases cascade;
 
 create view headgate.v_leases as
 select
-    p.name as pipeline,
-    e.run_id,
-    c.step,
-    o.name as operation,
-    c.runner,
-    count(*) as chunks,
-    sum(cardinality(c.asset_ids)) as jobs,
-    max(c.leased_until - t.term) as heard_at,
-    max(c.leased_until) as leased_until,
-    max(c.leased_until - t.term / 2) < clock_timestamp() as is_silent,
-    case when max(c.leased_until - t.term / 2) < clock_timestamp() then format('runner %s is gone', c.runner) end as reason
-from headgate.chunks as c
-join headgate.process_executions as e using (execution_id)
-join headgate.pipelines as p using (pipeline_id)
-join headgate.operations as o using (operation_id)
-left join headgate.operations as k on k.operation_id = c.call_operation_id
-cross join lateral (select least(o.lease, k.lease) as term) as t
-where c.state = 'leased'
-group by p.name, e.run_id, c.step, o.name, c.runner;
+    s.*,
+    case when s.is_silent then format('runner %s is gone', s.runner) end as reason
+from (
+    select
+        p.name as pipeline,
+        e.run_id,
+        c.step,
+        o.name as operation,
+        c.runner,
+        count(*) as chunks,
+        sum(cardinality(c.asset_ids)) as jobs,
+        max(c.leased_until - t.term) as heard_at,
+        max(c.leased_until) as leased_until,
+        max(c.leased_until - t.term / 2) < clock_timestamp() as is_silent
+    from headgate.chunks as c
+    join headgate.process_executions as e using (execution_id)
+    join headgate.pipelines as p using (pipeline_id)
+    join headgate.operations as o using (operation_id)
+    left join headgate.operations as k on k.operation_id = c.call_operation_id
+    cross join lateral (select least(o.lease, k.lease) as term) as t
+    where c.state = 'leased'
+    group by p.name, e.run_id, c.step, o.name, c.runner
+) as s;
 
 comment on view headgate.v_leases is 'Chunks that runners hold, by runner, and when each was last heard from.';
 comment on column headgate.v_leases.pipeline is 'The pipeline.';
@@ -34,6 +39,8 @@ comment on column headgate.v_leases.runner is 'Who holds the leases.';
 comment on column headgate.v_leases.chunks is 'How many.';
 comment on column headgate.v_leases.jobs is 'Jobs in them that have not been handed in.';
 comment on column headgate.v_leases.heard_at is 'When the runner last claimed or extended one of them.';
-comment on column headgate.v_leases.leased_until is 'When the last of them ends unless it is extended; then another runner takes over.';
+comment on column headgate.v_leases.leased_until is
+    'When the last of them ends unless it is extended; then another runner takes over.';
 comment on column headgate.v_leases.is_silent is 'True: the runner has not extended them when it should have.';
-comment on column headgate.v_leases.reason is 'What v_waiting says of work that waits for the end of these leases; null: it is under way.';
+comment on column headgate.v_leases.reason is
+    'What v_waiting says of work that waits for the end of these leases; null: it is under way.';

@@ -1,5 +1,5 @@
--- Why work does not go on, and until when: jobs in flight that wait for something, and what the newest run of each pipeline had to
--- leave out of its plan. What is merely next in turn is not here.
+-- Why work does not go on, and until when: jobs in flight that wait for something, and what the newest run of each
+-- pipeline left out of its plan. What is merely next in turn is not here.
 
 drop view if exists headgate.v_waiting cascade;
 
@@ -56,12 +56,16 @@ from (
     join headgate.v_provider_health as h on h.provider = r.name
     left join headgate.v_operation_health as k on k.operation = coalesce(b.name, o.name)
     cross join (select headgate.clock() as now offset 0) as t
-    left join headgate.quota_windows as q on q.provider_id = c.provider_id and q.opened_at <= t.now and q.closes_at > t.now
+    left join headgate.quota_windows as q
+        on q.provider_id = c.provider_id and q.opened_at <= t.now and q.closes_at > t.now
     left join headgate.v_leases as l
-        on c.state = 'leased' and l.is_silent
-        and l.pipeline = p.name and l.run_id = e.run_id and l.step = c.step and l.operation = o.name and l.runner = c.runner
+        on c.state = 'leased' and l.is_silent and l.runner = c.runner
+        and l.pipeline = p.name and l.run_id = e.run_id and l.step = c.step and l.operation = o.name
     left join (
-        select distinct n.provider_id from headgate.chunks as n where n.state = 'leased' and n.leased_until > clock_timestamp()
+        select distinct n.provider_id
+        from headgate.chunks as n
+        where n.state = 'leased'
+            and n.leased_until > clock_timestamp()
     ) as busy on busy.provider_id = c.provider_id
     cross join (
         select exists (
@@ -109,7 +113,9 @@ join headgate.process_executions as e using (execution_id)
 join headgate.pipelines as p using (pipeline_id)
 join headgate.operations as o using (operation_id)
 join (
-    select n.pipeline_id, max(n.execution_id) as execution_id from headgate.process_executions as n group by n.pipeline_id
+    select n.pipeline_id, max(n.execution_id) as execution_id
+    from headgate.process_executions as n
+    group by n.pipeline_id
 ) as newest on newest.pipeline_id = e.pipeline_id
 left join headgate.v_refusals as f using (reason)
 left join lateral (
@@ -126,13 +132,13 @@ where e.status in ('running', 'paused')
 group by p.name, e.run_id, g.step, o.name, coalesce(f.meaning, d.reason);
 
 comment on view headgate.v_waiting is
-    'What waits, why and until when: parked, held up in a queue, or due and not planned by the newest run of its pipeline.';
+    'What waits, why and until when: parked, held up in a queue, or due and not planned by its pipeline''s newest run.';
 comment on column headgate.v_waiting.pipeline is 'The pipeline.';
 comment on column headgate.v_waiting.run_id is 'The run in which it waits, or which left it out of its plan.';
 comment on column headgate.v_waiting.step is 'The step.';
 comment on column headgate.v_waiting.operation is 'The operation.';
 comment on column headgate.v_waiting.reason is
-    'Why: the error before a retry, a block, a limit, a pause, a runner that is silent or missing, or the reason of a deferral.';
+    'The error before a retry, a block, a limit, a pause, a runner that is gone or missing, or why it was not planned.';
 comment on column headgate.v_waiting.jobs is 'How many jobs.';
 comment on column headgate.v_waiting.next_try_at is
     'When it goes on; of what was not planned: the earliest time at which a run can take it. Null: not by time alone.';

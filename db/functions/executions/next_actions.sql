@@ -1,4 +1,5 @@
--- How to go on with a run that is not wholly done: what is left, why, and the call that goes on with it. What weighs most comes last.
+-- How to go on with a run that is not wholly done: what is left, why, and the call that goes on with it. The most
+-- serious row comes last.
 
 create or replace function headgate.next_actions(
     p_pipeline text,
@@ -26,7 +27,8 @@ end;
 $func$;
 
 comment on function headgate.next_actions(text, text) is
-    'What a run left undone and the call that goes on with it: run, retry, resume, work (a runner is missing) or wait; no row: nothing is left.';
+    'What a run left undone and the call that goes on with it: run, retry, reset, resume, work (a runner is missing), '
+    'wait. No row: nothing is left.';
 
 -- A run that has not ended waits for somebody, or for a time. What its plan left out is for the next one.
 create or replace function headgate._open_actions(
@@ -56,7 +58,7 @@ as $func$
         and w.reason not in (select r.meaning from headgate.v_refusals as r);
 $func$;
 
--- What was due and was not planned, and what ended for lack of units, is for the next run: at once, or when it can be afforded.
+-- What was due and was not planned, and what ended for lack of units, is for the next run: now, or when affordable.
 create or replace function headgate._run_actions(
     p_execution headgate.process_executions,
     p_pipeline text,
@@ -72,7 +74,7 @@ as $func$
     ),
     waiting as (
         select
-            n.jobs, coalesce(r.meaning, d.reason) as reason, d.reason as kind, o.provider_id,
+            n.jobs, coalesce(r.meaning, d.reason) as reason, d.reason as kind, o.name as operation, o.provider_id,
             (d.evidence ->> 'earliest')::timestamptz as earliest
         from headgate.planner_deferrals as d
         join headgate.operations as o using (operation_id)
@@ -85,27 +87,36 @@ as $func$
         where d.execution_id = p_execution.execution_id
             and n.jobs > 0
         union all
-        select count(*), 'quota exhausted while it ran', 'quota', o.provider_id, (
-            select w.closes_at from headgate.providers as p cross join headgate._window_at(p, p_now) as w where p.provider_id = o.provider_id
-        )
+        select count(*), 'quota exhausted while it ran', 'quota', null, p.provider_id, min(w.closes_at)
         from undone as u
         join headgate.operations as o using (operation_id)
+        join headgate.providers as p using (provider_id)
+        cross join lateral headgate._window_at(p, p_now) as w
         where u.kind = 'quota'
-        group by o.provider_id
+        group by p.provider_id
     )
     select
-        'run',
+        case when w.kind = 'failures' then 'reset' else 'run' end,
         format('%s are due and were not run: %s', headgate._jobs(sum(w.jobs)::bigint), w.reason),
         case
             when w.kind in ('quota', 'share', 'reserve')
                 then format('more units: headgate.set_provider(%L, ''{"quota": ...}'')', p.name)
-            when w.kind in ('closed', 'breaker') then format('to unblock it now: headgate.set_provider(%L, ''{"blocked_until": null}'')', p.name)
+            when w.kind in ('closed', 'breaker')
+                then format('to unblock it now: headgate.set_provider(%L, ''{"blocked_until": null}'')', p.name)
+            when w.kind = 'failures' then 'headgate.v_failed_assets says what went wrong'
         end,
         case when min(w.earliest) > p_now then min(w.earliest) end,
-        format(
-            'select * from headgate.%s(p_pipeline => %L)',
-            case when p_execution.driver = 'airflow' then 'trigger_pipeline' else 'run_pipeline' end, p_pipeline
-        )
+        case
+            when w.kind = 'failures' then format(
+                'select r.* from headgate.v_failed_assets as f'
+                ' cross join lateral headgate.reset_asset(f.asset_id, array[f.operation]) as r'
+                ' where f.consecutive_failures >= 5 and f.operation = any (%L)', array_agg(distinct w.operation)
+            )
+            else format(
+                'select * from headgate.%s(p_pipeline => %L)',
+                case when p_execution.driver = 'airflow' then 'trigger_pipeline' else 'run_pipeline' end, p_pipeline
+            )
+        end
     from waiting as w
     join headgate.providers as p using (provider_id)
     group by w.kind, w.reason, p.name
@@ -127,8 +138,7 @@ as $func$
         select
             k.weight,
             headgate._jobs(count(*)) || k.words
-            || coalesce(' (' || left(mode() within group (order by regexp_replace(u.reason, '^(house|provider|item): ', '')), 300) || ')', '')
-                as says,
+            || coalesce(' (' || left(mode() within group (order by u.reason), 300) || ')', '') as says,
             max(g.blocked_until) filter (where u.kind = 'provider' and g.blocked_until > p_now) as blocked_until
         from headgate._undone_jobs(p_execution) as u
         join (values
@@ -177,7 +187,9 @@ as $func$
             when headgate._is_internal(l.reason) then 'internal'
             else coalesce(substring(l.reason from '^(quota|provider): '), 'deferred')
         end,
-        case when l.status <> 'cancelled' then coalesce(l.error, l.reason) end
+        case
+            when l.status <> 'cancelled' then coalesce(l.error, regexp_replace(l.reason, '^(house|provider): ', ''))
+        end
     from (
         select distinct on (d.operation_id, d.asset_id) d.operation_id, d.asset_id, d.status, d.reason, d.error
         from headgate.asset_processing_details as d

@@ -31,7 +31,9 @@ as $func$
     where g.blocked_until > headgate.clock()
     union all
     select 'operation ' || o.name, 'warn', format('blocked until %s: %s', k.blocked_until, k.blocked_reason),
-        format('wait, or unblock it: set_provider(''%s'', ''{"operation": "%s", "blocked_until": null}'')', p.name, o.name), false
+        format(
+            'wait, or unblock it: set_provider(''%s'', ''{"operation": "%s", "blocked_until": null}'')', p.name, o.name
+        ), false
     from headgate.operation_gates as k
     join headgate.operations as o using (operation_id)
     join headgate.providers as p using (provider_id)

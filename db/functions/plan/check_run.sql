@@ -1,4 +1,4 @@
--- What a client checks before it checks or starts anything else: names that somebody has typed.
+-- A client checks the names that a person has typed before it checks or starts anything else.
 
 create or replace function headgate.check_run(
     p_pipeline text,
@@ -18,4 +18,4 @@ end;
 $func$;
 
 comment on function headgate.check_run(text, jsonb) is
-    'The parameters a run would have, defaults filled in; raises for an unknown pipeline, parameter or value, and starts nothing.';
+    'The parameters that a run would have, defaults filled in. Raises for an unknown pipeline, parameter or value.';

@@ -1,4 +1,4 @@
--- What our own fault kept a step from doing is said at once, in the commit that defers the jobs. Who does so holds the step.
+-- An internal fault that defers jobs raises the alert of their step in the same commit. The caller holds the step.
 
 create or replace function headgate._alert_fault(
     p_execution_id bigint,
@@ -25,7 +25,7 @@ as $func$
         and headgate._is_internal(p_reason);
 $func$;
 
--- A step that ends without such a fault, and has done something, shows that the cause is gone.
+-- A step that has done something and ends without such a fault shows that the cause is gone.
 create or replace function headgate._resolve_fault(
     p_step headgate.process_steps,
     p_now timestamptz

@@ -1,4 +1,4 @@
--- All queues there are: each provider has one for each class of priority.
+-- All queues: each provider has one for each class of priority.
 create or replace function headgate._queues()
 returns table (queue text)
 language sql

@@ -1,4 +1,4 @@
--- A runner of a misspelt queue would wait for ever, without a word.
+-- A runner of a misspelt queue would wait for ever and say nothing.
 
 create or replace function headgate.check_queues(p_queues text[])
 returns void
@@ -14,10 +14,12 @@ begin
     select u.queue into v_unknown from unnest(p_queues) as u (queue) where u.queue <> all (v_known) limit 1;
     if found then
         perform headgate._raise(
-            'HG008', format('unknown queue: %s', quote_literal(v_unknown)), headgate._known('known queues', v_unknown, v_known)
+            'HG008', format('unknown queue: %s', quote_literal(v_unknown)),
+            headgate._known('known queues', v_unknown, v_known)
         );
     end if;
 end;
 $func$;
 
-comment on function headgate.check_queues(text[]) is 'Raise for a queue that no provider has; the hint names the closest.';
+comment on function headgate.check_queues(text[]) is
+    'Raise for a queue that no provider has; the hint names the closest.';

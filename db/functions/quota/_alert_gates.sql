@@ -1,5 +1,5 @@
--- Alerts of a provider and its operations that no longer fit their breakers, raised and resolved in the order of subjects. Who moves
--- a breaker holds it, and so is the only one to do this; the maintenance looks at all (null).
+-- Raise and resolve the alerts of a provider and its operations that no longer fit their breakers, ordered by subject.
+-- Whoever moves a breaker holds its row, so nobody else does this meanwhile; the maintenance looks at all (null).
 
 create or replace function headgate._alert_gates(
     p_provider_id bigint,
@@ -24,7 +24,7 @@ as $func$
     ) as c;
 $func$;
 
--- An open breaker, until a probe has succeeded; any other block that lasts; a secret that is refused, until an answer comes.
+-- An open breaker, until a probe has succeeded; any other long block; a refused secret, until an answer comes.
 create or replace function headgate._provider_alerts(
     p_provider_id bigint,
     p_now timestamptz
@@ -47,8 +47,8 @@ as $func$
         'error',
         'secret of ' || p.name,
         format(
-            '%s refuses our calls (401, 403) or they cannot be made: check %s where the runners are, then headgate.retry_failed',
-            p.name, coalesce(p.secret_name, 'its base_url and auth')
+            '%s refuses our calls (401, 403) or they cannot be made: check %s where the runners are, then '
+            'headgate.retry_failed', p.name, coalesce(p.secret_name, 'its base_url and auth')
         ),
         g.auth_failures > 0
     from headgate.providers as p
@@ -78,7 +78,7 @@ as $func$
         and (p_operation_id is null or o.operation_id = p_operation_id);
 $func$;
 
--- A provider that is only suspected (opened, but never blocked) is none; nor is one that opens again within the hour by itself.
+-- A provider that is only suspected (opened, but not blocked) needs none; nor does a block that ends within the hour.
 create or replace function headgate._needs_alert(
     p_opened integer,
     p_blocked_until timestamptz,
@@ -89,7 +89,9 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $func$
-    select coalesce(p_blocked_until is not null and (p_opened > 0 or p_blocked_until > p_now + interval '1 hour'), false);
+    select coalesce(
+        p_blocked_until is not null and (p_opened > 0 or p_blocked_until > p_now + interval '1 hour'), false
+    );
 $func$;
 
 create or replace function headgate._gate_message(
@@ -107,7 +109,8 @@ set search_path = pg_catalog, pg_temp
 as $func$
     select case
         when p_opened > 0 then format(
-            'calls to %s fail%s: its breaker is open until a probe succeeds, and jobs wait (headgate.v_waiting)', p_name,
+            'calls to %s fail%s: its breaker is open until a probe succeeds, and jobs wait (headgate.v_waiting)',
+            p_name,
             coalesce(' (' || (
                 select c.park_reason
                 from headgate.chunks as c

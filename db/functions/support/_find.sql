@@ -13,7 +13,7 @@ as $func$
     from (select distinct name from unnest(p_names) as u (name) order by name limit 20) as n;
 $func$;
 
--- What there is instead of a name that is not known; first, what was probably meant.
+-- The hint for an unknown name: what was probably meant, then the names that are known.
 create or replace function headgate._known(
     p_what text,
     p_name text,
@@ -40,7 +40,7 @@ as $func$
     from unnest(headgate._near(p_name, p_names)) with ordinality as n (name, nth);
 $func$;
 
--- Of these names, those that share enough pairs of letters with a misspelt one, and nearly as many as the closest, which is first.
+-- The names that share enough pairs of letters with a misspelt one, and nearly as many as the closest, which is first.
 create or replace function headgate._near(
     p_name text,
     p_names text[]

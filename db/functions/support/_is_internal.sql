@@ -1,4 +1,4 @@
--- Is a job deferred by a fault of our own: a token, a setting, an ingest function that cannot work, a runner that died?
+-- Is it a fault of our own: a secret, a setting, an ingest function that cannot work, a runner that died?
 create or replace function headgate._is_internal(p_reason text)
 returns boolean
 language sql

@@ -1,4 +1,4 @@
--- One open alert for a subject: it comes with its cause and goes with it. Nothing is written where it already says so.
+-- Raise or resolve the alert of a subject, which has at most one open. Where nothing changes nothing is written.
 
 create or replace function headgate._set_alert(
     p_subject text,

@@ -127,6 +127,29 @@ def test_what_the_plan_left_out_is_for_the_next_run(
     assert toy.sql(row["statement"])[0]["order_id"]
 
 
+def test_what_was_left_out_after_failures_is_reset(shop: Toy):
+    shop.drain()
+    shop.finish()
+    (asset,) = shop.add(1, first=9)
+    shop.sql(
+        "insert into headgate.planner_deferrals"
+        " (execution_id, operation_id, group_key, reason, asset_ids, units, deferred_at)"
+        " select e.execution_id, o.operation_id, 'A', 'failures', array[%(asset)s], 1, e.started_at"
+        " from headgate.process_executions as e, headgate.operations as o where o.name = 'look'",
+        asset=asset,
+    )
+    shop.sql(
+        "update headgate.asset_processing_state set consecutive_failures = 5, next_due_at = null"
+        " where asset_id = %(asset)s",
+        asset=asset,
+    )
+
+    row = only(shop)
+    assert row["action"] == "reset"
+    assert len(shop.sql(row["statement"])) == 1
+    assert shop.state(asset)["next_due_at"] == NOON
+
+
 def test_what_runs_out_of_units_on_its_way_is_for_the_next_window(shop: Toy):
     (chunk,) = shop.claim()
     shop.complete(chunk, "deferred", blame="quota", closing={"until": "reset"})
