@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -167,21 +167,21 @@ def test_good_answers_write_no_alert_and_read_none(shop: Toy):
     assert shop.drain() == 60
 
 
-def test_two_runners_whose_failures_open_a_breaker_raise_it_once(toys: Toys):
+def test_runners_whose_failures_open_a_breaker_together_raise_it_once(toys: Toys):
     toys.one.tune(patience="1 hour")
     toys.one.add(60)
     toys.one.begin()
     chunks = toys.one.claim(chunks=6)
-    others = [toys.another() for _ in chunks]
+    doctor, *runners = (toys.another() for _ in range(len(chunks) + 1))
 
-    def fail(toy: Toy, number: int) -> None:
-        toy.complete(chunks[number], "retry", blame="provider")
-
-    threads = [threading.Thread(target=fail, args=(x, n)) for n, x in enumerate(others)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(len(chunks) + 1) as pool:
+        work = [
+            pool.submit(x.complete, y, "retry", blame="provider")
+            for x, y in zip(runners, chunks, strict=True)
+        ]
+        work.append(pool.submit(doctor.call, "check_health", p_pipeline="plain", p_run_id="r1"))
+        for done in work:
+            done.result()
 
     subjects = [x["subject"] for x in toys.one.sql("select subject from headgate.v_alerts")]
     assert sorted(subjects) == ["operation look", "provider shop"]
