@@ -8,7 +8,7 @@ import pytest
 
 from tests.db.toy import Toy
 
-NAMES = ["max_assets", "exchanges", "tickers", "mode", "quota"]
+NAMES = ["max_assets", "exchanges", "tickers", "mode", "quota", "LS", "LSE", "XETRA"]
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,7 @@ NAMES = ["max_assets", "exchanges", "tickers", "mode", "quota"]
         ("qouta", ["quota"]),
         ("mdoe", ["mode"]),
         ("max-assets", ["max_assets"]),
+        ("LES", ["LS", "LSE"]),
         ("colour", []),
         ("", []),
     ],
