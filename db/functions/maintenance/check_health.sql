@@ -15,7 +15,7 @@ declare
 begin
     perform headgate._alert_gates(null, null, v_now);
     perform headgate._set_alert(h.subject, h.severity, h.message, h.is_wrong, v_now)
-    from headgate._calendar_alerts(v_now) as h;
+    from headgate._health(v_now) as h;
     perform headgate._resolve_gone_steps(v_now);
 
     return query
@@ -29,7 +29,7 @@ $func$;
 comment on function headgate.check_health(text, text) is
     'Step of the maintenance: raise and resolve alerts; returns those that are open.';
 
-create or replace function headgate._calendar_alerts(p_now timestamptz)
+create or replace function headgate._health(p_now timestamptz)
 returns table (severity text, subject text, message text, is_wrong boolean)
 language sql
 stable
