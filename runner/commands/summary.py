@@ -52,7 +52,7 @@ def print_next(settings: Settings, run: DictRow, actions: list[DictRow]) -> None
         said = [action["found"], action["advice"]]
         if action["not_before"] is not None:
             said.append(f"not before {console.as_text(action['not_before'])}")
-        line = "; ".join(x for x in said if x)
+        line = " ".join("; ".join(x for x in said if x).split())  # an error may have several lines
         command = command_of(settings, run, action)
         print(f"next: {line}{': ' if command else ''}{command}")
 

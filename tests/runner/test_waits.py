@@ -28,7 +28,7 @@ FAIL = """
         p_context jsonb, p_asset_ids bigint[], p_payloads text[]
     )
     returns setof headgate.ingest_result language plpgsql
-    as $$ begin raise exception using errcode = '%s', message = 'it is broken'; end $$
+    as $$ begin raise exception using errcode = '%s', message = E'it is\\nbroken'; end $$
 """
 WORK = """
     create or replace function public.fail(
@@ -202,7 +202,7 @@ def test_what_our_own_fault_kept_back_is_in_the_last_line_and_in_the_alerts(
     assert "headgate retry manual-" in line
     (alert,) = plan.sql(ALERTS)
     assert alert["subject"] == "step all of small_shop"
-    assert "it is broken" in alert["message"]
+    assert "it is\nbroken" in alert["message"]
 
 
 def test_retry_goes_on_with_a_run_that_failed_and_resolves_its_alert(
