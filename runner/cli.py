@@ -20,7 +20,7 @@ from runner.commands.forecast import forecast
 from runner.commands.load import load
 from runner.commands.migrate import migrate
 from runner.commands.report import report
-from runner.commands.run import run
+from runner.commands.run import retry, run
 from runner.commands.server import down, dsn, psql, up
 from runner.commands.status import status
 from runner.commands.worker import worker
@@ -69,7 +69,7 @@ def configure_logging(*, is_verbose: bool, is_worker: bool) -> None:
 
 
 DATABASE = (up, down, dsn, psql, migrate, load, backup, restore, doctor)
-WORK = (run, worker, explain, forecast, status, chart, report)
+WORK = (run, retry, worker, explain, forecast, status, chart, report)
 for command in (*DATABASE, *WORK):
     app.command()(command)
 app.add_typer(airflow.app, name="airflow")

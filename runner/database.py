@@ -14,7 +14,13 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import Diagnostic
 from psycopg.rows import DictRow, dict_row
 
-from runner.errors import DatabaseError, HeadgateError, ServerUnreachable, error_for
+from runner.errors import (
+    DatabaseError,
+    DatabaseMissing,
+    HeadgateError,
+    ServerUnreachable,
+    error_for,
+)
 from runner.server import SUPERUSER, Server
 from runner.settings import Settings
 
@@ -118,12 +124,13 @@ def _unreachable(exc: psycopg.Error, dsn: str | None) -> ServerUnreachable:
             f"the connection to PostgreSQL is gone: {said}",
             hint="once the server is there, run it again: nothing is done twice",
         )
-    return ServerUnreachable(f"cannot connect to {describe(dsn)}: {said}", hint=_connect_hint(said))
+    message = f"cannot connect to {describe(dsn)}: {said}"
+    if "does not exist" in said and "database" in said:
+        return DatabaseMissing(message)
+    return ServerUnreachable(message, hint=_connect_hint(said))
 
 
 def _connect_hint(said: str) -> str:
-    if "does not exist" in said and "database" in said:
-        return "run: headgate migrate (it creates the database)"
     if "password" in said or "authentication" in said or "role" in said:
         return "check user and password in HEADGATE_DSN"
     return "does the server run at that address? HEADGATE_DSN names it; unset: the embedded one"

@@ -6,6 +6,7 @@ HeadgateError
 │   ├── ServerMissing       neither HEADGATE_DSN nor the embedded server's package
 │   ├── ServerFailed        the embedded server did not start or stop
 │   ├── ServerUnreachable   nobody answers at the address, or it refuses the login
+│   │   └── DatabaseMissing the server has no database of that name
 │   └── ServerTooOld        PostgreSQL before 15
 ├── MigrateError
 │   ├── MigrationEdited     an applied migration differs from its file
@@ -170,6 +171,12 @@ class ServerFailed(ServerError):
 
 class ServerUnreachable(ServerError):
     """The database server does not answer."""
+
+
+class DatabaseMissing(ServerUnreachable):
+    """The server has no database of that name."""
+
+    default_hint = "run: headgate migrate (it creates the database)"
 
 
 class ServerTooOld(ServerError):

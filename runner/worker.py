@@ -42,6 +42,11 @@ ROLE: Final = "headgate_runner"
 Until: TypeAlias = asyncio.Event | Callable[[], Awaitable[bool]] | None
 
 
+def name_prefix(pid: int) -> str:
+    """Return how the names of runners begin that work in this machine's process."""
+    return f"{socket.gethostname()}-{pid}-"
+
+
 async def work(
     settings: Settings,
     *,
@@ -57,7 +62,7 @@ async def work(
 
     Handlers run in so many processes (one for each core unless told), or on a Dask cluster.
     """
-    name = runner or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+    name = runner or f"{name_prefix(os.getpid())}{secrets.token_hex(2)}"
     power = DaskPower(dask) if dask else Pool(processes or len(os.sched_getaffinity(0)))
     return await Worker(settings, concurrency, queues, name, power).run(until, stop)
 

@@ -14,9 +14,10 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from runner import cli, errors
-from runner.commands.run import _require_secrets
-from runner.commands.status import find_run, steps_of
-from runner.commands.summary import print_summary, waiting_of
+from runner.commands.carry import require_secrets
+from runner.commands.facts import facts_of
+from runner.commands.status import find_run
+from runner.commands.summary import print_summary
 from runner.database import connect, from_psycopg
 from runner.settings import Settings
 from tests.docs import PAGES, ROOT, Block, as_lines, blocks, regenerated, squeezed
@@ -97,13 +98,9 @@ def output_of(block: Block) -> Block | None:
 
 
 def test_a_run_prints_what_the_readme_shows(run, capsys):
-    row = find_run(run.connection, PIPELINE, RUN_ID)
-    print_summary(
-        Settings.from_env({}),
-        row,
-        steps_of(run.connection, PIPELINE, RUN_ID),
-        waiting_of(run.connection, PIPELINE, RUN_ID),
-    )
+    settings = Settings.from_env({})
+    row = find_run(run.connection, settings, PIPELINE, RUN_ID)
+    print_summary(settings, row, facts_of(run.connection, row))
     printed = squeezed(capsys.readouterr().out)
 
     (shown,) = (x for x in blocks(ROOT / "README.md") if x.marks.get("output") == "run")
@@ -244,7 +241,7 @@ def test_a_missing_secret_is_told_as_the_page_says(run, monkeypatch):
     monkeypatch.delenv("EODHD_API_TOKEN", raising=False)
 
     with pytest.raises(errors.SecretMissing, match="is not set") as caught:
-        _require_secrets(run.connection, PIPELINE)
+        require_secrets(run.connection, PIPELINE)
 
     assert str(caught.value) == documented()["HG019"][1]
 

@@ -28,12 +28,15 @@ begin
                 'set_asset_active', 'set_provider',
                 'reset_asset', 'find_asset', 'retain', 'reconcile_quota', 'required_secrets', 'applied_files', 'clock', 'trigger_pipeline',
                 'announce_order', 'report_step', 'step_errors', 'maintain_history', 'maintain_statistics', 'check_health',
-                'database_health', 'examine', 'repair'
+                'database_health', 'examine', 'repair', 'check_run', 'next_actions'
             ]),
-            ('headgate_runner', array['claim_jobs', 'complete_jobs', 'complete_chunks', 'extend_leases', 'release_jobs', 'lose_lease', 'take_starts', 'heartbeat', 'end_runner', 'applied_files', 'clock']),
+            ('headgate_runner', array[
+                'claim_jobs', 'complete_jobs', 'complete_chunks', 'extend_leases', 'release_jobs', 'lose_lease',
+                'take_starts', 'heartbeat', 'end_runner', 'check_queues', 'applied_files', 'clock'
+            ]),
             ('headgate_reader', array[
                 'explain_plan', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast', 'why', 'find_asset', 'database_health',
-                'applied_files', 'clock'
+                'applied_files', 'clock', 'check_run', 'next_actions'
             ])
         ) as g (role, functions)
     loop

@@ -15,7 +15,8 @@ select
     coalesce(s.failed, e.failed) as failed,
     coalesce(s.deferred, e.deferred) as deferred,
     coalesce(s.skipped, e.skipped) as skipped,
-    coalesce(s.units, e.units) as units
+    coalesce(s.units, e.units) as units,
+    e.driver
 from headgate.process_executions as e
 join headgate.pipelines as p using (pipeline_id)
 left join lateral (
@@ -26,8 +27,9 @@ left join lateral (
         sum(s.deferred)::integer as deferred,
         sum(s.skipped)::integer as skipped,
         sum(s.units)::integer as units
-    from headgate.process_steps as s
-    where s.execution_id = e.execution_id
+    from headgate.v_execution_steps as s
+    where s.pipeline = p.name
+        and s.run_id = e.run_id
         and e.finished_at is null
 ) as s on true
 order by e.started_at desc, e.execution_id desc;
@@ -44,4 +46,6 @@ comment on column headgate.v_recent_executions.succeeded is 'Jobs that succeeded
 comment on column headgate.v_recent_executions.failed is 'Jobs that failed.';
 comment on column headgate.v_recent_executions.deferred is 'Planned jobs that had to wait for the next execution; what was never planned is in headgate.v_deferrals.';
 comment on column headgate.v_recent_executions.skipped is 'Jobs that were not needed, or cancelled.';
-comment on column headgate.v_recent_executions.units is 'Units its calls cost.';
+comment on column headgate.v_recent_executions.units is 'Units its calls cost; while it runs, those spent so far.';
+comment on column headgate.v_recent_executions.driver is
+    'What carries it from step to step: airflow, or headgate (the runners).';

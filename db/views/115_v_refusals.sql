@@ -5,12 +5,12 @@ drop view if exists headgate.v_refusals cascade;
 create view headgate.v_refusals as
 select r.reason, r.meaning
 from (values
-    ('quota', 'the window''s units end before its rank'),
-    ('share', 'its pipeline''s share of the window ends before its rank'),
-    ('reserve', 'a backfill, which leaves units for what is due later'),
-    ('max_assets', 'the run''s own ceiling of assets is reached'),
+    ('quota', 'quota exhausted before this asset''s rank'),
+    ('share', 'the pipeline''s share of the quota is exhausted before this asset''s rank'),
+    ('reserve', 'backfill: the remaining units are kept for what is due later'),
+    ('max_assets', 'the run''s asset limit is reached'),
     ('breaker', 'its breaker is open'),
-    ('closed', 'its provider is closed')
+    ('closed', 'its provider is blocked')
 ) as r (reason, meaning);
 
 comment on view headgate.v_refusals is 'The reasons for which the planner puts off what is due, in words.';

@@ -15,7 +15,9 @@ from psycopg.rows import DictRow
 from rich.console import Console
 from rich.table import Table
 
+from runner.commands.elsewhere import elsewhere
 from runner.database import connect
+from runner.errors import DatabaseMissing, NotMigrated
 from runner.migrate import require_migrated
 from runner.server import Server
 from runner.settings import Settings
@@ -37,12 +39,19 @@ def ready_settings() -> Settings:
 
 
 def open_database(settings: Settings, what: str) -> Connection[DictRow]:
-    """Open a connection to a database that is in the state of db/; raises NotMigrated."""
-    connection = connect(settings, what)
+    """Open a connection to a database that is in the state of db/; raises NotMigrated.
+
+    Where there is none, the hint also says which other databases of the server have runs.
+    """
     try:
-        require_migrated(connection, settings)
-    except BaseException:
-        connection.close()
+        connection = connect(settings, what)
+        try:
+            require_migrated(connection, settings)
+        except BaseException:
+            connection.close()
+            raise
+    except (DatabaseMissing, NotMigrated) as exc:
+        exc.hint = "; ".join(x for x in (exc.hint, *elsewhere(settings)) if x)
         raise
     return connection
 
@@ -95,6 +104,13 @@ def as_text(value: Any) -> str:
             return ", ".join(f"{k}={as_text(v)}" for k, v in value.items() if v is not None)
         case _:
             return str(value)
+
+
+def as_clock(value: datetime, now: datetime) -> str:
+    """Return a time as a person here reads it: on another day than now, with its date."""
+    here = value.astimezone()
+    is_today = here.date() == now.astimezone().date()
+    return f"{here:%H:%M:%S}" if is_today else f"{here:%Y-%m-%d %H:%M:%S}"
 
 
 def _plain(value: Any) -> Any:

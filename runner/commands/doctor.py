@@ -57,6 +57,7 @@ def doctor(
     fix: Annotated[
         bool, typer.Option("--fix", help="Mend what is mended safely, and look again.")
     ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings, too.")] = False,
 ) -> None:
     """Look for what is wrong in server, schema, queues, books, calendars; say what to do."""
     settings = console.ready_settings()
@@ -75,7 +76,8 @@ def doctor(
             console.OUT.print(f"{x.check}: {x.found}", markup=False, soft_wrap=True)
             if x.advice:
                 console.OUT.print(f"     {x.advice}", markup=False, soft_wrap=True)
-    if any(x.verdict == "fail" for x in findings):
+    bad = ("fail", "warn") if strict else ("fail",)
+    if any(x.verdict in bad for x in findings):
         raise typer.Exit(1)
 
 

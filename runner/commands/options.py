@@ -8,6 +8,13 @@ from typing import Annotated, Any
 import typer
 
 Pipeline = Annotated[str, typer.Argument(help="The pipeline's name.", show_default=False)]
+OfPipeline = Annotated[
+    str | None,
+    typer.Option(
+        "--pipeline", metavar="PIPELINE", help="Only of this pipeline.", show_default=False
+    ),
+]
+RunId = Annotated[str, typer.Argument(metavar="RUN_ID", help="A run.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON document.")]
 Params = Annotated[
     list[str] | None,

@@ -10,10 +10,14 @@ from typing import Any, Protocol
 
 from psycopg import Connection
 from psycopg.rows import DictRow
+from rich.console import Group
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.text import Text
 
 from runner.commands import console
-from runner.commands.status import EXECUTIONS, steps_of
+from runner.commands.facts import ENDED, held, held_up, leases_of, now_of, steps_of, waits
+from runner.commands.status import EXECUTIONS
 from runner.database import connect, mapped_errors
 from runner.errors import ServerUnreachable
 from runner.settings import Settings
@@ -22,17 +26,25 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
 LOG_SECONDS = 10.0
-ENDED = ("succeeded", "failed", "cancelled")
+STILL_LOOKS = 4
+"""After so many looks at a run that stands still it is asked what waits, then again and again."""
+MOVING_LOOKS = 20
+"""The same where jobs end meanwhile."""
 
 
 class Watch:
     """Looks at a run twice a second until it has ended, through a connection of its own."""
 
     def __init__(self, settings: Settings, pipeline: str, run_id: str) -> None:
+        self.ours: tuple[str, ...] = ()
+        """How the names of our own runners begin: what they hold is under way."""
         self._settings = settings
-        self._pipeline = pipeline
-        self._run_id = run_id
+        self._names = {"pipeline": pipeline, "run_id": run_id, "limit": 1}
         self._connection: Connection[DictRow] | None = None
+        self._steps: list[DictRow] = []
+        self._still = 0
+        self._looks = 0
+        self._waiting: list[str] = []
 
     async def until_ended(self, ended: asyncio.Event) -> None:
         """Show progress; set `ended` when the run has ended, and whenever this ends itself."""
@@ -54,18 +66,38 @@ class Watch:
             with mapped_errors():
                 if self._connection is None:
                     self._connection = connect(self._settings, "progress")
-                names = {"pipeline": self._pipeline, "run_id": self._run_id, "limit": 1}
-                run = self._connection.execute(EXECUTIONS, names).fetchone()
-                display.update(steps_of(self._connection, self._pipeline, self._run_id))
+                run = self._connection.execute(EXECUTIONS, self._names).fetchone()
+                if run is None or run["status"] in ENDED:
+                    return True
+                steps = steps_of(self._connection, run)
+                self._still = self._still + 1 if steps == self._steps else 0
+                self._steps = steps
+                self._looks += 1
+                if display.is_due():
+                    if self._looks >= (STILL_LOOKS if self._still >= STILL_LOOKS else MOVING_LOOKS):
+                        self._looks = 0
+                        self._waiting = self._waits(self._connection, run)
+                    display.update(steps, self._waiting)
         except ServerUnreachable as exc:
             logger.debug("progress: %s", exc)
             self._connection = None
-            return False
-        return run is None or run["status"] in ENDED
+        return False
+
+    def _waits(self, connection: Connection[DictRow], run: DictRow) -> list[str]:
+        """Say what holds the run up, with the leases of others when no job has ended lately."""
+        now = now_of(connection)
+        leases = [x for x in leases_of(connection, run) if not x["runner"].startswith(self.ours)]
+        gone = {x["reason"] for x in leases if x["is_silent"]}
+        rows = [x for x in held_up(connection, run) if x["reason"] not in gone]
+        found = waits(rows, now)
+        found += held([x for x in leases if x["is_silent"] or self._still >= STILL_LOOKS], now)
+        if run["status"] == "paused" and not found:
+            found.append("the pipeline is paused")
+        return found
 
 
 class _Display(Protocol):
-    """Shows steps."""
+    """Shows steps, and what holds them up."""
 
     def __enter__(self) -> _Display: ...
 
@@ -76,12 +108,15 @@ class _Display(Protocol):
         trace: TracebackType | None,
     ) -> None: ...
 
-    def update(self, steps: list[DictRow]) -> None:
+    def is_due(self) -> bool:
+        """Tell whether it is time to show something."""
+
+    def update(self, steps: list[DictRow], waiting: list[str]) -> None:
         """Show where the steps are now."""
 
 
 class _Bars:
-    """One bar for each step that has jobs."""
+    """One bar for each step that has jobs, and below them a line for what waits."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, TaskID] = {}
@@ -92,15 +127,22 @@ class _Bars:
             TextColumn("{task.fields[faults]}"),
             console=console.ERR,
         )
+        self._waiting = Text()
+        self._live = Live(Group(self._progress, self._waiting), console=console.ERR)
 
     def __enter__(self) -> _Bars:
-        self._progress.start()
+        self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        self._waiting.plain = ""
+        self._live.stop()
 
-    def update(self, steps: list[DictRow]) -> None:
+    def is_due(self) -> bool:
+        """Show each look."""
+        return True
+
+    def update(self, steps: list[DictRow], waiting: list[str]) -> None:
         """Move the bars."""
         for step in steps:
             if not step["planned"]:
@@ -114,6 +156,7 @@ class _Bars:
                 completed=_done(step),
                 faults=_faults(step),
             )
+        self._waiting.plain = "\n".join(waiting)
 
 
 class _Lines:
@@ -128,17 +171,19 @@ class _Lines:
     def __exit__(self, *_: object) -> None:
         return None
 
-    def update(self, steps: list[DictRow]) -> None:
-        """Log where the steps are, when it is time to."""
-        if time.monotonic() < self._next:
-            return
+    def is_due(self) -> bool:
+        """Show one look in twenty."""
+        return time.monotonic() >= self._next
+
+    def update(self, steps: list[DictRow], waiting: list[str]) -> None:
+        """Log where the steps are, and what waits."""
         self._next = time.monotonic() + LOG_SECONDS
         parts = [
             f"{x['step']} {_done(x):,}/{x['planned']:,} {_faults(x)}".rstrip()
             for x in steps
             if x["planned"]
         ]
-        logger.info("%s", "; ".join(parts) or "nothing planned yet")
+        logger.info("%s", "; ".join([*parts, *waiting]) or "nothing planned yet")
 
 
 def _done(step: dict[str, Any]) -> int:

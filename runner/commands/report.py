@@ -12,9 +12,13 @@ from psycopg.rows import DictRow
 
 from runner.commands import console
 from runner.commands.extras import needs_extra
-from runner.commands.status import find_run, steps_of
-from runner.commands.summary import waiting_of
+from runner.commands.facts import facts_of
+from runner.commands.options import OfPipeline, RunId
+from runner.commands.status import find_run
+from runner.commands.summary import command_of
+from runner.database import mapped_errors
 from runner.errors import HeadgateError
+from runner.settings import Settings
 
 MOST_FAILURES = 25
 BUCKETS = """
@@ -58,10 +62,8 @@ where q.opened_at < coalesce(%(finished_at)s::timestamptz, 'infinity')
 
 
 def report(
-    run_id: Annotated[str, typer.Argument(help="A run.", show_default=False)],
-    pipeline: Annotated[
-        str | None, typer.Option(help="Of this pipeline.", show_default=False)
-    ] = None,
+    run_id: RunId,
+    pipeline: OfPipeline = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="The page to write.", show_default="RUN_ID.html"),
@@ -71,9 +73,9 @@ def report(
     with needs_extra("charts"):
         from runner.report import bucket_of, write_page
     settings = console.ready_settings()
-    with console.open_database(settings, "report") as connection:
-        run = find_run(connection, pipeline, run_id)
-        page = _page(connection, run, bucket_of(run))
+    with console.open_database(settings, "report") as connection, mapped_errors():
+        run = find_run(connection, settings, pipeline, run_id)
+        page = _page(connection, settings, run, bucket_of(run))
     path = output or Path(f"{run_id.replace('/', '_')}.html")
     try:
         write_page(path, page)
@@ -83,14 +85,17 @@ def report(
     print(path)
 
 
-def _page(connection: Connection[DictRow], run: DictRow, width: Any) -> dict[str, Any]:
+def _page(
+    connection: Connection[DictRow], settings: Settings, run: DictRow, width: Any
+) -> dict[str, Any]:
     """Return all that the page shows."""
     names = {**run, "width": width, "limit": MOST_FAILURES}
     operations = connection.execute(OPERATIONS, names).fetchall()
+    facts = facts_of(connection, run)
     return {
         "run": run,
-        "steps": steps_of(connection, run["pipeline"], run["run_id"]),
-        "waiting": waiting_of(connection, run["pipeline"], run["run_id"]),
+        **facts,
+        "commands": [command_of(settings, run, x) for x in facts["next"]],
         "operations": operations,
         "outcomes": {row["status"] for row in operations},
         "buckets": [

@@ -1,11 +1,7 @@
-"""`headgate run`: start a pipeline and carry it through to its end."""
+"""`headgate run` and `headgate retry`: start a run, or open one again, and carry it to its end."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import sys
-from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -14,29 +10,32 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from runner.commands import console
-from runner.commands.options import AsJson, Params, Pipeline, parse_params
-from runner.commands.progress import Watch
-from runner.commands.signals import Stop, stop_on_signal
-from runner.commands.status import EXECUTIONS, find_run, steps_of
-from runner.commands.summary import print_summary, waiting_of
+from runner.commands.carry import carry, conclude, require_secrets
+from runner.commands.facts import ENDED
+from runner.commands.options import AsJson, OfPipeline, Params, Pipeline, RunId, parse_params
+from runner.commands.status import EXECUTIONS, find_run
 from runner.commands.worker import Concurrency
 from runner.database import mapped_errors
-from runner.errors import HeadgateError, PlanAlreadyRunning, SecretMissing
-from runner.settings import Settings
+from runner.errors import InvalidValue, PlanAlreadyRunning
 
-OURS = "manual-"
-"""How the names begin that headgate.run_pipeline gives to runs."""
-
-SECRETS = "select * from headgate.required_secrets(p_pipeline => %(pipeline)s)"
+CHECK = """
+select headgate.check_run(p_pipeline => %(pipeline)s, p_params => %(params)s)
+"""
 START = """
 select r.run_id from headgate.run_pipeline(p_pipeline => %(pipeline)s, p_params => %(params)s) as r
 """
+RETRY = """
+select * from headgate.retry_failed(p_pipeline => %(pipeline)s, p_run_id => %(run_id)s,
+    p_step => %(step)s)
+"""
+
+Workers = Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")]
 
 
 def run(
     pipeline: Pipeline,
     param: Params = None,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 1,
+    workers: Workers = 1,
     concurrency: Concurrency = 50,
     as_json: AsJson = False,
 ) -> None:
@@ -44,33 +43,40 @@ def run(
     settings = console.ready_settings()
     params = parse_params(param)
     with console.open_database(settings, "run") as connection, mapped_errors():
-        _require_secrets(connection, pipeline)
+        connection.execute(CHECK, {"pipeline": pipeline, "params": Jsonb(params)})
+        require_secrets(connection, pipeline)
         run_id = _start(connection, pipeline, params)
-        watch = Watch(settings, pipeline, run_id)
-        interrupted = asyncio.run(_work_off(settings, watch, workers, concurrency))
-    if interrupted:
-        console.say(f"{run_id} is not done; the same command without --param goes on with it")
-        raise typer.Exit(interrupted)
-    with console.open_database(settings, "run") as connection:
-        row = find_run(connection, pipeline, run_id)
-        waiting = waiting_of(connection, pipeline, run_id)
-        steps = steps_of(connection, pipeline, run_id)
-    if as_json:
-        console.print_json({**row, "steps": steps, "waiting": waiting})
-    else:
-        print_summary(settings, row, steps, waiting)
-    if row["status"] != "succeeded":
-        raise typer.Exit(1)
+    carry(settings, pipeline, run_id, workers, concurrency, as_json)
 
 
-def _require_secrets(connection: Connection[DictRow], pipeline: str) -> None:
-    for row in connection.execute(SECRETS, {"pipeline": pipeline}):
-        if not os.environ.get(row["secret_name"]):
-            raise SecretMissing(
-                f"pipeline {pipeline} asks provider {row['provider']}, "
-                f"whose secret {row['secret_name']} is not set",
-                hint=f"set the environment variable {row['secret_name']}; it is kept nowhere else",
+def retry(
+    run_id: RunId,
+    pipeline: OfPipeline = None,
+    step: Annotated[str | None, typer.Option(help="Only of this step.", show_default=False)] = None,
+    workers: Workers = 1,
+    concurrency: Concurrency = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Run again what failed, was deferred or cancelled in a run, and carry it to its end."""
+    settings = console.ready_settings()
+    with console.open_database(settings, "run") as connection, mapped_errors():
+        row = find_run(connection, settings, pipeline, run_id)
+        pipeline = str(row["pipeline"])
+        if row["driver"] != "headgate":
+            raise InvalidValue(
+                f"{run_id} is carried by Airflow",
+                hint="clear its tasks there, or call headgate.retry_failed in psql",
             )
+        require_secrets(connection, pipeline)
+        names = {"pipeline": pipeline, "run_id": run_id, "step": step}
+        opened = connection.execute(RETRY, names).fetchone() or {"planned": 0}
+        row = find_run(connection, settings, pipeline, run_id)
+    if row["status"] in ENDED:
+        console.say("nothing of it can be run again now")
+        conclude(settings, pipeline, run_id, as_json)
+    else:
+        console.say(f"{run_id} goes on with {opened['planned']:,} jobs")
+        carry(settings, pipeline, run_id, workers, concurrency, as_json)
 
 
 def _start(connection: Connection[DictRow], pipeline: str, params: dict[str, Any]) -> str:
@@ -90,57 +96,8 @@ def _start(connection: Connection[DictRow], pipeline: str, params: dict[str, Any
 
 
 def _left_behind(connection: Connection[DictRow], pipeline: str) -> str | None:
-    """Return the running run that this command started earlier, if that is what runs."""
+    """Return the run that runners carry, if that is what runs."""
     rows = connection.execute(EXECUTIONS, {"pipeline": pipeline, "run_id": None, "limit": 100})
-    running = [x["run_id"] for x in rows if x["status"] == "running"]
-    return next((x for x in running if x.startswith(OURS)), None)
-
-
-async def _work_off(settings: Settings, watch: Watch, workers: int, concurrency: int) -> int:
-    """Work until the run has ended: 0, or the exit code of a signal that came before."""
-    with stop_on_signal() as stop:
-        ended = asyncio.Event()
-        watching = asyncio.create_task(watch.until_ended(ended))
-        try:
-            if workers == 1:
-                from runner.worker import work  # brings the HTTP client
-
-                await work(settings, concurrency=concurrency, until=ended, stop=stop)
-            else:
-                await _work_in_processes(workers, concurrency, ended, stop)
-        except BaseException:
-            watching.cancel()
-            raise
-        if stop.is_set() and not ended.is_set():
-            watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
-        return 0 if ended.is_set() else stop.exit_code
-
-
-async def _work_in_processes(
-    count: int, concurrency: int, ended: asyncio.Event, stop: Stop
-) -> None:
-    """Run workers that end, in good order, when this process closes their input or is gone."""
-    command = (sys.executable, "-m", "runner", "worker", "--until-input-ends")
-    processes = [
-        await asyncio.create_subprocess_exec(
-            *command,
-            f"--concurrency={max(1, concurrency // count)}",
-            stdin=asyncio.subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for us; they end when we say so
-        )
-        for _ in range(count)
-    ]
-    gone = asyncio.gather(*(x.wait() for x in processes))
-    waits = [asyncio.ensure_future(x) for x in (ended.wait(), stop.wait(), asyncio.shield(gone))]
-    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    is_crash = gone.done() and not ended.is_set()
-    for wait in waits:
-        wait.cancel()
-    for process in processes:
-        if process.stdin is not None:
-            process.stdin.close()
-    codes = await gone
-    if is_crash:
-        raise HeadgateError(f"all workers ended before the run did, with codes {codes}")
+    return next(
+        (x["run_id"] for x in rows if x["status"] == "running" and x["driver"] == "headgate"), None
+    )

@@ -1,26 +1,21 @@
-"""What a run did, and what still waits and why."""
+"""What a run did, what waits and why, and the command that goes on."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from shutil import which
+from typing import Any
 
-from psycopg import Connection
 from psycopg.rows import DictRow
 
 from runner.commands import console
 from runner.settings import Settings
 
-WAITING = """
-select v.operation, v.meaning as reason, sum(v.assets) as assets, sum(v.units) as units
-from headgate.v_deferrals as v
-where v.pipeline = %(pipeline)s and v.run_id = %(run_id)s
-group by v.operation, v.meaning
-order by v.operation, v.meaning
-"""
-NEXT = """\
+STEP_COLUMNS = ("step", "status", "planned", "succeeded", "failed", "deferred", "skipped", "units")
+LOOK_AROUND = """\
 look around:  {psql}
 
     select * from headgate.v_quota;
@@ -29,31 +24,57 @@ look around:  {psql}
 """
 
 
-def waiting_of(connection: Connection[DictRow], pipeline: str, run_id: str) -> list[DictRow]:
-    """Return what was due in a run and was put off, by operation and reason."""
-    return connection.execute(WAITING, {"pipeline": pipeline, "run_id": run_id}).fetchall()
-
-
-def print_summary(
-    settings: Settings, run: DictRow, steps: list[DictRow], waiting: list[DictRow]
-) -> None:
-    """Print what was planned, what became of it, what it cost, and what to try next."""
+def print_summary(settings: Settings, run: DictRow, facts: dict[str, Any]) -> None:
+    """Print what was planned, what became of it, what it cost, and how to go on, which is last."""
     duration = console.as_text(run["duration"])
     print(
         f"{run['pipeline']} {run['run_id']} {run['status']} in {duration}, {run['units']:,} units"
     )
-    columns = ("step", "status", "planned", "succeeded", "failed", "deferred", "skipped")
-    console.print_table(steps, *columns)
-    if waiting:
-        print("due, but waiting:")
-        console.print_table(waiting, "operation", "assets", "units", "reason")
-    print(NEXT.format(psql=_psql(settings), run_id=run["run_id"], pipeline=run["pipeline"]))
+    console.print_table(facts["steps"], *STEP_COLUMNS)
+    print_waiting(facts["waiting"])
+    psql = f"{_headgate(settings)} psql"
+    print(LOOK_AROUND.format(psql=psql, run_id=run["run_id"], pipeline=run["pipeline"]))
+    print_next(settings, run, facts["next"])
 
 
-def _psql(settings: Settings) -> str:
-    """Return the command that opens this database, as it can be typed here."""
+def print_waiting(rows: list[DictRow]) -> None:
+    """Print what waits, why, and until when."""
+    if rows:
+        print("waiting:")
+        columns = ("operation", "jobs", "units", "retries", "next_try_at", "gives_up_at", "reason")
+        shown = [x for x in columns if any(row[x] for row in rows)]
+        console.print_table(rows, *shown)
+
+
+def print_next(settings: Settings, run: DictRow, actions: list[DictRow]) -> None:
+    """Print a line for each thing that is not done, with the command that goes on with it."""
+    for action in actions:
+        said = [action["found"], action["advice"]]
+        if action["not_before"] is not None:
+            said.append(f"not before {console.as_text(action['not_before'])}")
+        line = " ".join("; ".join(x for x in said if x).split())  # an error may have several lines
+        command = command_of(settings, run, action)
+        print(f"next: {line}{': ' if command else ''}{command}")
+
+
+def command_of(settings: Settings, run: DictRow, action: DictRow) -> str:
+    """Return what a person types here to go on, empty where there is nothing but to wait."""
+    program = _headgate(settings)
+    if action["action"] == "work":
+        return f"{program} worker"
+    if action["statement"] is None:
+        return ""
+    if run["driver"] == "headgate" and action["action"] == "retry":
+        return f"{program} retry {shlex.quote(run['run_id'])} --pipeline {run['pipeline']}"
+    if run["driver"] == "headgate" and action["action"] == "run":
+        return f"{program} run {run['pipeline']}"
+    return f"{program} psql -- -c {shlex.quote(action['statement'])}"
+
+
+def _headgate(settings: Settings) -> str:
+    """Return the program on this database, as it can be typed here."""
     here = Path(sys.executable).with_name("headgate")
     program = "headgate" if which("headgate") else os.path.relpath(here)
     usual = Settings.from_env({**os.environ, "HEADGATE_DATABASE": ""}).database
     prefix = "" if settings.database == usual else f"HEADGATE_DATABASE={settings.database} "
-    return f"{prefix}{program} psql"
+    return f"{prefix}{program}"

@@ -9,9 +9,12 @@ import typer
 
 from runner.commands import console
 from runner.commands.signals import stop_on_end_of_input, stop_on_signal
+from runner.database import mapped_errors
 
 INTERRUPTED = 130
 """By Ctrl-C; SIGTERM is how a worker is meant to be ended, and no failure."""
+
+CHECK = "select headgate.check_queues(p_queues => %(queues)s::text[])"
 
 Concurrency = Annotated[int, typer.Option(min=1, max=1000, help="Calls open at once.")]
 
@@ -34,8 +37,8 @@ def worker(
 ) -> None:
     """Carry out what is queued, of any pipeline; Ctrl-C or SIGTERM gives back what waits."""
     settings = console.ready_settings()
-    with console.open_database(settings, "check"):
-        pass
+    with console.open_database(settings, "check") as connection, mapped_errors():
+        connection.execute(CHECK, {"queues": queues})
 
     async def run() -> int:
         from runner.worker import work  # brings the HTTP client, which no other command needs

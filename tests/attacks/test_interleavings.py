@@ -139,6 +139,7 @@ class World:
             "set_asset_active": lambda t: t.call("set_asset_active", **asset, p_is_active=False),
             "upsert_assets": lambda t: t.upsert([{"code": "A0", "group_key": "A", "weight": 2}]),
             "retain": lambda t: t.call("retain", p_keep="900 days"),
+            "check_health": lambda t: t.call("check_health", **RUN),
         }
 
 

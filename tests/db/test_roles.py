@@ -56,6 +56,7 @@ WORK = {
         "extend_leases",
         "release_jobs",
         "lose_lease",
+        "check_queues",
     }
     | EVERYBODY,
     "headgate_reader": {
@@ -67,6 +68,8 @@ WORK = {
         "why",
         "find_asset",
         "database_health",
+        "check_run",
+        "next_actions",
     }
     | EVERYBODY,
     "headgate_planner": {
@@ -78,6 +81,7 @@ WORK = {
         *("set_provider", "reset_asset", "retain", "reconcile_quota", "required_secrets"),
         *("announce_order", "report_step", "step_errors", "maintain_history"),
         *("maintain_statistics", "check_health", "database_health", "examine", "repair"),
+        *("check_run", "next_actions"),
         *EVERYBODY,
     },
     **{x: PLANS_WORK for x in PLAN_ROLES},

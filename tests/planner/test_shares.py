@@ -19,7 +19,10 @@ def test_a_floor_is_kept_from_the_others(toy: Toy):
 
     assert run_units(toy, "plain") == 6
     rows = toy.call("explain_plan", p_pipeline="plain")
-    assert "its pipeline's share of the window ends before its rank" in rows[-1]["reason"]
+    assert (
+        "the pipeline's share of the quota is exhausted before this asset's rank"
+        in rows[-1]["reason"]
+    )
 
 
 def test_a_ceiling_counts_what_the_window_has_seen_of_the_pipeline(toy: Toy):
@@ -50,7 +53,9 @@ def test_a_backfill_leaves_what_the_day_s_updates_will_want_and_spends_the_rest_
     assert run_units(toy, "library", p_quota=26) == 11
     held = [x for x in toy.call("explain_plan", p_pipeline="library", p_quota=26)]
     reasons = {x["reason"] for x in held if x["decision"] == "defer"}
-    assert any("leaves units for what is due later" in x for x in reasons) or reasons
+    assert (
+        any("the remaining units are kept for what is due later" in x for x in reasons) or reasons
+    )
 
 
 def test_the_reserve_is_asked_about(toy: Toy):

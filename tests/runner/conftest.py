@@ -1,14 +1,19 @@
-"""A database with Headgate's core and no pipeline in it: small, so that a clone takes no time."""
+"""A database with Headgate's core and no pipeline in it, which is quickly cloned, and the command line in this process."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 
-from runner.database import connect
+from runner import cli
+from runner.database import connect, dsn_of
 from runner.settings import Settings
 from tests.plan import Plan
+
+Run = Callable[..., SimpleNamespace]
 
 
 @pytest.fixture
@@ -24,3 +29,24 @@ def core_plan(core_database: Settings) -> Iterator[Plan]:
     """Open the clone of this test; every call commits."""
     with connect(core_database, "test") as connection:
         yield Plan(connection)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process; returns code, out and err."""
+
+    def call(*arguments: str, settings: Settings | None = None, **environ: str) -> SimpleNamespace:
+        with monkeypatch.context() as patch:
+            if settings is not None:
+                patch.setenv("HEADGATE_DSN", dsn_of(settings))
+                patch.setenv("HEADGATE_DB", str(settings.db))
+            for name, value in environ.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "argv", ["headgate", *arguments])
+            patch.setattr(cli, "configure_logging", lambda **_: None)
+            with pytest.raises(SystemExit) as end:
+                cli.main()
+        captured = capsys.readouterr()
+        return SimpleNamespace(code=end.value.code or 0, out=captured.out, err=captured.err)
+
+    return call

@@ -15,7 +15,6 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
-from runner import cli
 from runner.database import connect, dsn_of
 from runner.settings import Settings
 from tests.runner.small_plan import start, write_plan
@@ -39,31 +38,13 @@ COMMANDS = (
 )
 
 
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command in this process; returns code, out and err."""
-
-    def call(*arguments: str, settings: Settings | None = None, **environ: str) -> SimpleNamespace:
-        with monkeypatch.context() as patch:
-            if settings is not None:
-                patch.setenv("HEADGATE_DSN", dsn_of(settings))
-                patch.setenv("HEADGATE_DB", str(settings.db))
-            for name, value in environ.items():
-                patch.setenv(name, value)
-            patch.setattr(sys, "argv", ["headgate", *arguments])
-            patch.setattr(cli, "configure_logging", lambda **_: None)
-            with pytest.raises(SystemExit) as end:
-                cli.main()
-        captured = capsys.readouterr()
-        return SimpleNamespace(code=end.value.code or 0, out=captured.out, err=captured.err)
-
-    return call
-
-
 def test_help_names_every_command(run):
     shown = run("--help").out
 
-    names = ("up", "down", "dsn", "psql", "migrate", "run", "worker", "explain", "status", "doctor")
+    names = (
+        *("up", "down", "dsn", "psql", "migrate", "run", "retry", "worker", "explain", "status"),
+        "doctor",
+    )
     assert " backup " in shown and " restore " in shown
     assert all(f" {name} " in shown for name in names)
 
@@ -262,7 +243,7 @@ def test_explain_tells_what_the_quota_carries_and_when_the_rest_can_run(run, dat
     ]
     (waits,) = [x for x in found["reasons"] if x["decision"] == "defer"]
     assert (waits["reason"], waits["earliest"]) == (
-        "the window's units end before its rank",
+        "quota exhausted before this asset's rank",
         quota["until"],
     )
     assert shown.index("decision") < shown.index("after_the_run") < shown.index("group_key")
@@ -296,7 +277,7 @@ def test_explain_tells_an_asset_s_full_story(run, database, plan):
     both = run("explain", "small_shop", "--asset", "T0", "--asset", "T1", settings=database).out
 
     assert "T0: group=G" in done
-    assert "look_shop: defer, never done; the window's units end before its rank" in done
+    assert "look_shop: defer, never done; quota exhausted before this asset's rank" in done
     assert "last error" in done
     assert "it is broken" in done.partition("last decisions:")[2]
     (story,) = json.loads(waits)["assets"]
@@ -439,6 +420,14 @@ def test_doctor_warns_of_a_secret_that_is_not_set(run, database, plan):
 
     assert "warn provider shop: SHOP_TOKEN is not set" in run("doctor", settings=database).out
     assert "ok   provider shop" in run("doctor", settings=database, SHOP_TOKEN="x").out
+
+
+def test_doctor_fails_on_warnings_when_it_is_strict(run, database, plan):
+    auth = {"in": "query", "name": "token"}
+    write_plan(plan, base_url="http://127.0.0.1:1", secret_name="SHOP_TOKEN", auth=auth)
+
+    assert run("doctor", settings=database).code == 0
+    assert run("doctor", "--strict", settings=database).code == 1
 
 
 def _wait_for_listener(settings: Settings) -> None:

@@ -13,8 +13,10 @@ as $func$
 declare
     v_now constant timestamptz := headgate.clock();
 begin
-    perform headgate._judge_health(h.severity, h.subject, h.message, h.is_wrong, v_now)
+    perform headgate._alert_gates(null, null, v_now);
+    perform headgate._set_alert(h.subject, h.severity, h.message, h.is_wrong, v_now)
     from headgate._health(v_now) as h;
+    perform headgate._resolve_gone_steps(v_now);
 
     return query
     select a.severity, a.subject, a.message
@@ -49,47 +51,29 @@ as $func$
     ) as c
     cross join (
         select (s.value #>> '{}')::interval as ahead from headgate.settings as s where s.name = 'sessions_ahead'
-    ) as s
-    union all
-    select
-        'error',
-        'provider ' || p.name,
-        format('%s is closed until %s: %s', p.name, g.blocked_until at time zone 'UTC', g.blocked_reason),
-        coalesce(g.blocked_until > p_now + interval '1 hour', false)
-    from headgate.providers as p
-    join headgate.provider_gates as g using (provider_id)
-    union all
-    select
-        'error',
-        'operation ' || o.name,
-        format('%s is closed until %s: %s', o.name, k.blocked_until at time zone 'UTC', k.blocked_reason),
-        coalesce(k.blocked_until > p_now + interval '1 hour', false)
-    from headgate.operation_gates as k
-    join headgate.operations as o using (operation_id);
+    ) as s;
 $func$;
 
-create or replace function headgate._judge_health(
-    p_severity text,
-    p_subject text,
-    p_message text,
-    p_is_wrong boolean,
-    p_now timestamptz
-)
+-- Alerts of steps that no pipeline has any more: nothing would ever show that their cause is gone.
+create or replace function headgate._resolve_gone_steps(p_now timestamptz)
 returns void
-language plpgsql
+language sql
 volatile
 set search_path = pg_catalog, pg_temp
 as $func$
-begin
-    if p_is_wrong then
-        insert into headgate.alerts (severity, subject, message, raised_at)
-        values (p_severity, p_subject, p_message, p_now)
-        on conflict (subject) where resolved_at is null do nothing;
-    else
-        update headgate.alerts as a
-        set resolved_at = greatest(p_now, a.raised_at)
-        where a.subject = p_subject
-            and a.resolved_at is null;
-    end if;
-end;
+    update headgate.alerts as a
+    set resolved_at = greatest(p_now, a.raised_at)
+    where a.alert_id in (
+        select l.alert_id
+        from headgate.alerts as l
+        where l.resolved_at is null
+            and l.subject like 'step %'
+            and not exists (
+                select
+                from headgate.pipeline_steps as s
+                join headgate.pipelines as p using (pipeline_id)
+                where headgate._step_subject(p.name, s.step) = l.subject
+            )
+        for update skip locked
+    );
 $func$;

@@ -9,7 +9,7 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $func$
-    select headgate._judge_health(p_severity, p_subject, p_message, true, headgate.clock());
+    select headgate._set_alert(p_subject, p_severity, p_message, true, headgate.clock());
 $func$;
 
 comment on function headgate.raise_alert(text, text, text) is

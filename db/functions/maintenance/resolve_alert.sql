@@ -5,7 +5,7 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $func$
-    select headgate._judge_health(null, p_subject, null, false, headgate.clock());
+    select headgate._set_alert(p_subject, null, null, false, headgate.clock());
 $func$;
 
 comment on function headgate.resolve_alert(text) is 'Close the open alert of a subject: its cause is gone.';

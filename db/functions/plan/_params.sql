@@ -26,7 +26,7 @@ begin
         perform headgate._raise(
             'HG007',
             format('pipeline %s has no parameter %s', p_pipeline.name, quote_literal(v_unknown)),
-            'its parameters: ' || headgate._names(array(
+            headgate._known('its parameters', v_unknown, array(
                 select p.name from headgate.pipeline_parameters as p where p.pipeline_id = p_pipeline.pipeline_id
             ))
         );
@@ -79,7 +79,7 @@ begin
     if v_unknown is not null then
         perform headgate._raise(
             'HG004', format('pipeline %s has no operation %s', p_pipeline.name, quote_literal(v_unknown)),
-            'its operations: ' || headgate._names(array(
+            headgate._known('its operations', v_unknown, array(
                 select unnest(s.operations) from headgate.pipeline_steps as s where s.pipeline_id = p_pipeline.pipeline_id
             ))
         );
@@ -185,7 +185,7 @@ begin
         perform headgate._raise(
             'HG006',
             format('pipeline %s has no group %s', p_pipeline.name, quote_literal(v_unknown)),
-            'its groups: ' || headgate._names(array(
+            headgate._known('its groups', v_unknown, array(
                 select distinct a.group_key from headgate.assets as a where a.universe = any (v_universes)
             ))
         );

@@ -74,6 +74,10 @@ begin
             v_step.execution_id, v_step.step, headgate._tally_of(p_status, p_reason, v_step.jobs, v_step.units), p_now
         );
     end loop;
+    if p_status = 'deferred' then
+        perform headgate._alert_fault(c.execution_id, c.step, p_reason, p_now)
+        from (select distinct u.execution_id, u.step from unnest(v_chunks) as u order by u.execution_id, u.step) as c;
+    end if;
 
     return v_chunks;
 end;

@@ -35,6 +35,12 @@ begin
     from unnest(p_jobs) as j;
 
     perform headgate._count_jobs(p_chunk.execution_id, p_chunk.step, p_tally, p_now);
+    if p_tally.deferred_by_fault > 0 then
+        perform headgate._alert_fault(p_chunk.execution_id, p_chunk.step, max(j.reason), p_now)
+        from unnest(p_jobs) as j
+        where j.fate = 'deferred'
+            and headgate._is_internal(j.reason);
+    end if;
 end;
 $func$;
 
@@ -249,6 +255,7 @@ begin
         and g.step = s.step
     returning s.status into v_status;
 
+    perform headgate._resolve_fault(p_step, p_now);
     perform headgate._announce(p_step.execution_id, p_step.step, v_status);
 end;
 $func$;

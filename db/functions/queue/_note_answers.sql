@@ -50,6 +50,7 @@ begin
         perform headgate._note_operation(
             p_provider, v_own, p_chunk.chunk_id, v_report.faults, v_report.answers, v_trips.of_operation, p_now
         );
+        perform headgate._alert_gates(p_provider.provider_id, p_operation_id, p_now);
     end if;
     if p_closing ->> 'until' = 'reset' then
         update headgate.quota_windows as w

@@ -26,7 +26,8 @@ begin
     select k.key into v_unknown from jsonb_object_keys(p_changes) as k (key) where k.key <> all (v_known) limit 1;
     if v_unknown is not null then
         perform headgate._raise(
-            'HG008', format('a provider has no setting %s', quote_literal(v_unknown)), 'settings: ' || headgate._names(v_known)
+            'HG008', format('a provider has no setting %s', quote_literal(v_unknown)),
+            headgate._known('settings', v_unknown, v_known)
         );
     end if;
 
@@ -166,7 +167,7 @@ begin
     if not found and p_operation is not null then
         perform headgate._raise(
             'HG004', format('provider %s is not called by an operation %s', p_provider.name, quote_literal(p_operation)),
-            'its operations: ' || headgate._names(array(
+            headgate._known('its operations', p_operation, array(
                 select o.name from headgate.operations as o where o.provider_id = p_provider.provider_id and o.path is not null
             ))
         );
@@ -227,6 +228,7 @@ begin
             counted_answers = 0,
             probe_chunk_id = null;
     end if;
+    perform headgate._alert_gates(p_provider_id, p_operation_id, headgate.clock());
     if p_blocked_until is null and p_operation_id is null then
         update headgate.quota_windows as w
         set blocked_until = null

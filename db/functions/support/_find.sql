@@ -13,6 +13,78 @@ as $func$
     from (select distinct name from unnest(p_names) as u (name) order by name limit 20) as n;
 $func$;
 
+-- The hint for an unknown name: what was probably meant, then the names that are known.
+create or replace function headgate._known(
+    p_what text,
+    p_name text,
+    p_names text[]
+)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select headgate._meant(p_name, p_names) || p_what || ': ' || headgate._names(p_names);
+$func$;
+
+create or replace function headgate._meant(
+    p_name text,
+    p_names text[]
+)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select coalesce('did you mean ' || string_agg(n.name, ' or ' order by n.nth) || '? ', '')
+    from unnest(headgate._near(p_name, p_names)) with ordinality as n (name, nth);
+$func$;
+
+-- The names that share enough letters and pairs of them with a misspelt one, and nearly as many as the closest, which is first.
+create or replace function headgate._near(
+    p_name text,
+    p_names text[]
+)
+returns text[]
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    with likeness as (
+        select n.name, 2.0 * l.shared / (l.pieces + cardinality(m.pieces)) as share
+        from (select distinct u.name from unnest(p_names) as u (name)) as n
+        cross join (select headgate._name_pieces(p_name) as pieces) as m
+        cross join lateral (
+            select count(*) as pieces, count(*) filter (where g.piece = any (m.pieces)) as shared
+            from unnest(headgate._name_pieces(n.name)) as g (piece)
+        ) as l
+    )
+    select array(
+        select k.name
+        from likeness as k
+        where k.share >= greatest(0.5, 0.8 * (select max(b.share) from likeness as b))
+        order by k.share desc, k.name
+        limit 3
+    );
+$func$;
+
+-- Its letters and pairs of letters, each once; a pair also spans the beginning and the end.
+create or replace function headgate._name_pieces(p_text text)
+returns text[]
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select array(
+        select distinct v.piece
+        from generate_series(1, least(100, length(p_text)) + 1) as i (nth)
+        cross join lateral (
+            values (substr(lower(p_text), i.nth, 1)), (substr(' ' || lower(p_text) || ' ', i.nth, 2))
+        ) as v (piece)
+        where v.piece <> ''
+    );
+$func$;
+
 create or replace function headgate._pipeline(p_pipeline text)
 returns headgate.pipelines
 language plpgsql
@@ -27,7 +99,7 @@ begin
         perform headgate._raise(
             'HG001',
             format('unknown pipeline: %s', coalesce(quote_literal(p_pipeline), 'null')),
-            'known pipelines: ' || headgate._names(array(select p.name from headgate.pipelines as p))
+            headgate._known('known pipelines', p_pipeline, array(select p.name from headgate.pipelines as p))
         );
     end if;
 
@@ -56,7 +128,13 @@ begin
         perform headgate._raise(
             'HG002',
             format('pipeline %s has no execution %s', p_pipeline, coalesce(quote_literal(p_run_id), 'null')),
-            'start it with headgate.start_execution, or look into headgate.v_recent_executions'
+            headgate._meant(p_run_id, array(
+                select e.run_id
+                from headgate.process_executions as e
+                where e.pipeline_id = v_pipeline_id
+                order by e.started_at desc
+                limit 100
+            )) || 'start it with headgate.start_execution, or look into headgate.v_recent_executions'
         );
     end if;
 
@@ -84,7 +162,7 @@ begin
         perform headgate._raise(
             'HG003',
             format('unknown step: %s', coalesce(quote_literal(p_step), 'null')),
-            'the pipeline''s steps: ' || headgate._names(array(
+            headgate._known('the pipeline''s steps', p_step, array(
                 select s.step from headgate.pipeline_steps as s where s.pipeline_id = p_execution.pipeline_id
             ))
         );
@@ -108,7 +186,7 @@ begin
         perform headgate._raise(
             'HG004',
             format('unknown operation: %s', coalesce(quote_literal(p_operation), 'null')),
-            'known operations: ' || headgate._names(array(select o.name from headgate.operations as o))
+            headgate._known('known operations', p_operation, array(select o.name from headgate.operations as o))
         );
     end if;
 
@@ -130,7 +208,7 @@ begin
         perform headgate._raise(
             'HG005',
             format('unknown provider: %s', coalesce(quote_literal(p_provider), 'null')),
-            'known providers: ' || headgate._names(array(select p.name from headgate.providers as p))
+            headgate._known('known providers', p_provider, array(select p.name from headgate.providers as p))
         );
     end if;
 

@@ -98,7 +98,7 @@ def test_a_rank_and_a_sentence_for_each(toy: Toy):
     ]
     assert rows[0]["reason"] == "never done"
     assert rows[3]["reason"] == (
-        "never done; the window's units end before its rank: earliest 2024-03-06 00:00:00"
+        "never done; quota exhausted before this asset's rank: earliest 2024-03-06 00:00:00"
     )
     assert rows[3]["evidence"]["units_left"] == 11
     assert rows[3]["evidence"]["units_ranked_before"] == 11
@@ -165,7 +165,7 @@ def test_a_ceiling_is_said(toy: Toy):
     toy.add(1, "W", "books")
 
     rows = explain(toy, p_params={"max_new": 0})
-    assert {x["reason"] for x in rows} == {"never done; the run's own ceiling of assets is reached"}
+    assert {x["reason"] for x in rows} == {"never done; the run's asset limit is reached"}
 
 
 def test_a_closed_provider_is_said(toy: Toy):
@@ -174,7 +174,7 @@ def test_a_closed_provider_is_said(toy: Toy):
 
     (row,) = explain(toy, "plain")
     assert row["decision"] == "defer"
-    assert row["reason"] == "never done; its provider is closed until 2024-03-05 18:00:00"
+    assert row["reason"] == "never done; its provider is blocked until 2024-03-05 18:00:00"
 
 
 def test_why_a_pair_is_due_is_said(toy: Toy):

@@ -70,7 +70,7 @@ def test_what_waits_has_its_reason_and_the_earliest_time(toy: Toy):
 
     (row,) = [x for x in totals(toy) if x["decision"] == "defer" and x["operation"] == "open"]
     assert (row["reason"], row["count"], row["units"], row["provider"], row["run_at"]) == (
-        "the window's units end before its rank",
+        "quota exhausted before this asset's rank",
         1,
         10,
         "shop",

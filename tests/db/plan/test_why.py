@@ -65,7 +65,7 @@ def test_what_the_budget_did_not_carry_tells_how_much_was_left(toy: Toy):
     toy.drain()
     toy.finish()
 
-    assert only(toy, "A1") == ("defer", None, "the window's units end before its rank")
+    assert only(toy, "A1") == ("defer", None, "quota exhausted before this asset's rank")
     (row,) = why(toy, "A1")
     assert row["evidence"]["units_left"] == 1
     assert row["evidence"]["units_ranked_before"] == 1

@@ -12,7 +12,7 @@ DUE = "group_key operation reason due_since watermark units"
 COLUMNS = {
     "headgate.v_recent_executions": (
         "pipeline run_id status started_at finished_at duration planned succeeded failed deferred"
-        " skipped units"
+        " skipped units driver"
     ),
     "headgate.v_assets_needing_processing": f"asset_id asset {DUE}",
     "headgate.v_today_processing_activity": (
@@ -31,7 +31,13 @@ COLUMNS = {
     "headgate.v_data_freshness": "operation group_key assets fresh stale never oldest_watermark",
     "headgate.v_execution_steps": (
         "pipeline run_id step status planned succeeded failed deferred skipped started_at"
-        " finished_at"
+        " finished_at units"
+    ),
+    "headgate.v_waiting": (
+        "pipeline run_id step operation reason jobs next_try_at gives_up_at retries"
+    ),
+    "headgate.v_leases": (
+        "pipeline run_id step operation runner chunks jobs heard_at leased_until is_silent reason"
     ),
     "headgate.v_database_health": "measure value threshold verdict",
     "headgate.v_alerts": "raised_at severity subject message resolved_at",

@@ -35,7 +35,7 @@ RUNNERS = {
     ),
     "clock",
 }
-RUNNERS |= {"applied_files"}
+RUNNERS |= {"applied_files", "check_queues"}
 HANDLERS_INPUTS: LiteralString = """
     select distinct split_part(input_function, '.', 2) as name from headgate.operations
     where input_function is not null

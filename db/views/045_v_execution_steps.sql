@@ -1,4 +1,4 @@
--- Steps of executions: newest execution first, its steps in order.
+-- Steps of executions: newest execution first, its steps in order. Units of jobs in flight count as they are spent.
 
 drop view if exists headgate.v_execution_steps cascade;
 
@@ -14,10 +14,21 @@ select
     s.deferred,
     s.skipped,
     s.started_at,
-    s.finished_at
+    s.finished_at,
+    (s.units + coalesce(c.units, 0))::integer as units
 from headgate.process_steps as s
 join headgate.process_executions as e using (execution_id)
 join headgate.pipelines as p using (pipeline_id)
+left join lateral (
+    -- The leases before, and the one it is in: each job's own, or of a call for a whole group.
+    select sum(
+        case when c.sessions is null then cardinality(c.asset_ids) else 1 end * c.booked
+        + case when c.state = 'leased' then c.units else 0 end
+    ) as units
+    from headgate.chunks as c
+    where c.execution_id = s.execution_id
+        and c.step = s.step
+) as c on true
 order by e.started_at desc, e.execution_id desc, s.position;
 
 comment on view headgate.v_execution_steps is 'Steps of executions, in order.';
@@ -34,3 +45,5 @@ comment on column headgate.v_execution_steps.deferred is 'Jobs that had to wait 
 comment on column headgate.v_execution_steps.skipped is 'Jobs that were not needed, or cancelled.';
 comment on column headgate.v_execution_steps.started_at is 'When it was enqueued or called.';
 comment on column headgate.v_execution_steps.finished_at is 'When it ended.';
+comment on column headgate.v_execution_steps.units is
+    'Units its calls have cost so far, those of jobs in flight included.';

@@ -1,0 +1,56 @@
+-- An internal fault that defers jobs raises the alert of their step in the same commit. The caller holds the step.
+
+create or replace function headgate._alert_fault(
+    p_execution_id bigint,
+    p_step text,
+    p_reason text,
+    p_now timestamptz
+)
+returns void
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    select headgate._set_alert(
+        headgate._step_subject(p.name, p_step), 'error',
+        format(
+            'run %s deferred jobs by an internal fault: %s; correct it, then headgate.retry_failed',
+            e.run_id, regexp_replace(p_reason, '^[a-z]+: ', '')
+        ),
+        true, p_now
+    )
+    from headgate.process_executions as e
+    join headgate.pipelines as p using (pipeline_id)
+    where e.execution_id = p_execution_id
+        and headgate._is_internal(p_reason);
+$func$;
+
+-- A step that has done something and ends without such a fault shows that the cause is gone.
+create or replace function headgate._resolve_fault(
+    p_step headgate.process_steps,
+    p_now timestamptz
+)
+returns void
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    select headgate._set_alert(headgate._step_subject(p.name, p_step.step), null, null, false, p_now)
+    from headgate.process_executions as e
+    join headgate.pipelines as p using (pipeline_id)
+    where e.execution_id = p_step.execution_id
+        and p_step.succeeded > 0
+        and p_step.deferred_by_fault = 0;
+$func$;
+
+create or replace function headgate._step_subject(
+    p_pipeline text,
+    p_step text
+)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select format('step %s of %s', p_step, p_pipeline);
+$func$;

@@ -1,0 +1,38 @@
+-- Raise or resolve the alert of a subject, which has at most one open. Where nothing changes nothing is written.
+
+create or replace function headgate._set_alert(
+    p_subject text,
+    p_severity text,
+    p_message text,
+    p_is_wrong boolean,
+    p_now timestamptz
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    if p_is_wrong = headgate._is_alerted(p_subject) then
+        return;
+    elsif p_is_wrong then
+        insert into headgate.alerts (severity, subject, message, raised_at)
+        values (p_severity, p_subject, p_message, p_now)
+        on conflict (subject) where resolved_at is null do nothing;
+    else
+        update headgate.alerts as a
+        set resolved_at = greatest(p_now, a.raised_at)
+        where a.subject = p_subject
+            and a.resolved_at is null;
+    end if;
+end;
+$func$;
+
+create or replace function headgate._is_alerted(p_subject text)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select exists (select from headgate.alerts as a where a.subject = p_subject and a.resolved_at is null);
+$func$;
