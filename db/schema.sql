@@ -191,7 +191,8 @@ CREATE TYPE headgate.job_fate AS (
 	attempt integer,
 	wake_at timestamp with time zone,
 	park_until timestamp with time zone,
-	refund integer
+	refund integer,
+	retry_count integer
 );
 
 ALTER TYPE headgate.job_fate OWNER TO headgate_owner;
@@ -4198,6 +4199,53 @@ $$;
 ALTER FUNCTION headgate._advance(p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _alert_fault(bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._set_alert(
+        headgate._step_subject(p.name, p_step), 'error',
+        format(
+            'run %s deferred jobs by an internal fault: %s; correct it, then headgate.retry_failed',
+            e.run_id, regexp_replace(p_reason, '^[a-z]+: ', '')
+        ),
+        true, p_now
+    )
+    from headgate.process_executions as e
+    join headgate.pipelines as p using (pipeline_id)
+    where e.execution_id = p_execution_id
+        and headgate._is_internal(p_reason);
+$$;
+
+ALTER FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _alert_gates(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._set_alert(c.subject, c.severity, c.message, c.is_wrong, p_now)
+    from (
+        select g.*
+        from (
+            select p.* from headgate._provider_alerts(p_provider_id, p_now) as p
+            union all
+            select o.* from headgate._operation_alerts(p_provider_id, p_operation_id, p_now) as o
+        ) as g
+        where g.is_wrong <> headgate._is_alerted(g.subject)
+        order by g.subject
+    ) as c;
+$$;
+
+ALTER FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _announce(bigint, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -4270,12 +4318,16 @@ CREATE TABLE headgate.chunks (
     lost_reason text,
     call_operation_id bigint,
     sessions date[],
+    records integer[],
+    retry_count integer DEFAULT 0 NOT NULL,
     CONSTRAINT a_call_for_the_group_names_its_sessions CHECK ((((call_operation_id IS NULL) = (sessions IS NULL)) AND (cardinality(sessions) = calls))),
     CONSTRAINT charge_is_not_negative CHECK ((LEAST(calls, units, booked, requests, deaths) >= 0)),
     CONSTRAINT chunk_has_jobs CHECK ((cardinality(asset_ids) > 0)),
     CONSTRAINT chunk_state_is_known CHECK ((state = ANY (ARRAY['planned'::text, 'queued'::text, 'leased'::text, 'parked'::text]))),
     CONSTRAINT leased_has_a_holder CHECK (((state <> 'leased'::text) OR ((runner IS NOT NULL) AND (leased_until IS NOT NULL) AND (lease_no > 0)))),
     CONSTRAINT parked_wakes CHECK (((state <> 'parked'::text) OR ((wake_at IS NOT NULL) AND (park_until IS NOT NULL)))),
+    CONSTRAINT records_are_of_its_jobs CHECK ((cardinality(records) = cardinality(asset_ids))),
+    CONSTRAINT retry_count_is_not_negative CHECK ((retry_count >= 0)),
     CONSTRAINT sent_has_a_message CHECK (((state = ANY (ARRAY['queued'::text, 'leased'::text])) = (msg_id IS NOT NULL)))
 )
 WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='5000');
@@ -4460,7 +4512,19 @@ COMMENT ON COLUMN headgate.chunks.call_operation_id IS 'The call that serves the
 -- Name: COLUMN chunks.sessions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.sessions IS 'Of a call for the group: the session of each call; a page, which is for none, has one null. Null: a call for each asset.';
+COMMENT ON COLUMN headgate.chunks.sessions IS 'Of a call for the group: the sessions that have not been answered, one call each; a page, which is for none, has one null. Null: a call for each asset.';
+
+--
+-- Name: COLUMN chunks.records; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.records IS 'Of a call for the group: rows that answers to earlier sessions changed, in the order of asset_ids; null: none was answered.';
+
+--
+-- Name: COLUMN chunks.retry_count; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.retry_count IS 'Times in a row that its jobs were parked to be called again; an answer ends the row.';
 
 --
 -- Name: operations; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -4774,12 +4838,8 @@ begin
         );
         update headgate.chunks as c
         set asset_ids = v_left,
-            calls = case when c.sessions is not null then c.calls when c.calls > 0 then cardinality(v_left) else 0 end,
-            units = case
-                when c.sessions is not null then c.units
-                when c.calls > 0 then c.units / c.calls * cardinality(v_left)
-                else 0
-            end
+            calls = case when c.calls > 0 then cardinality(v_left) else 0 end,
+            units = case when c.calls > 0 then c.units / c.calls * cardinality(v_left) else 0 end
         where c.chunk_id = p_chunk.chunk_id;
     end if;
 
@@ -4923,8 +4983,6 @@ COMMENT ON COLUMN headgate.operation_gates.counted_answers IS 'Answers counted s
 
 CREATE TABLE headgate.provider_gates (
     provider_id bigint NOT NULL,
-    rate_slots integer[] DEFAULT array_fill(0, ARRAY[60]) NOT NULL,
-    rate_second bigint DEFAULT 0 NOT NULL,
     failures integer DEFAULT 0 NOT NULL,
     opened integer DEFAULT 0 NOT NULL,
     blocked_until timestamp with time zone,
@@ -4934,8 +4992,8 @@ CREATE TABLE headgate.provider_gates (
     counted_since timestamp with time zone,
     counted_faults integer DEFAULT 0 NOT NULL,
     counted_answers integer DEFAULT 0 NOT NULL,
-    CONSTRAINT gate_counts_are_not_negative CHECK ((LEAST(failures, opened) >= 0)),
-    CONSTRAINT sixty_slots CHECK ((cardinality(rate_slots) = 60))
+    next_start_at timestamp with time zone DEFAULT '2000-01-01 00:00:00+00'::timestamp with time zone NOT NULL,
+    CONSTRAINT gate_counts_are_not_negative CHECK ((LEAST(failures, opened) >= 0))
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
 
@@ -4945,25 +5003,13 @@ ALTER TABLE headgate.provider_gates OWNER TO headgate_owner;
 -- Name: TABLE provider_gates; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.provider_gates IS 'How a provider''s gate stands: requests granted in the last minute, and its breaker.';
+COMMENT ON TABLE headgate.provider_gates IS 'How a provider stands: the times granted to requests, and its breaker.';
 
 --
 -- Name: COLUMN provider_gates.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
 COMMENT ON COLUMN headgate.provider_gates.provider_id IS 'The provider.';
-
---
--- Name: COLUMN provider_gates.rate_slots; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.rate_slots IS 'Requests granted lately, by slot modulo 60; a slot is a fifty-ninth of a minute, so that sixty cover any.';
-
---
--- Name: COLUMN provider_gates.rate_second; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.rate_second IS 'The slot (since 1970) that they were last brought up to.';
 
 --
 -- Name: COLUMN provider_gates.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5018,6 +5064,12 @@ COMMENT ON COLUMN headgate.provider_gates.counted_faults IS 'Faults of the provi
 --
 
 COMMENT ON COLUMN headgate.provider_gates.counted_answers IS 'Its answers counted since then.';
+
+--
+-- Name: COLUMN provider_gates.next_start_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.next_start_at IS 'When the next request may start that nobody has been granted; those before have their times. Earlier than now: the provider has rested.';
 
 --
 -- Name: _as_gate(headgate.operation_gates); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -5240,6 +5292,8 @@ CREATE TABLE headgate.providers (
     publication_lag interval DEFAULT '00:00:00'::interval NOT NULL,
     breaker_share numeric DEFAULT 0.5 NOT NULL,
     features text[] DEFAULT '{}'::text[] NOT NULL,
+    starts_at_once integer GENERATED ALWAYS AS (GREATEST(1, LEAST(COALESCE(burst, (requests_per_minute / 600)), ((requests_per_minute + 1) / 2)))) STORED,
+    start_every interval GENERATED ALWAYS AS (('00:01:00'::interval / (LEAST(((requests_per_minute)::numeric / 1.02), (((requests_per_minute)::numeric + 0.99) - (GREATEST(1, LEAST(COALESCE(burst, (requests_per_minute / 600)), ((requests_per_minute + 1) / 2))))::numeric)))::double precision)) STORED,
     CONSTRAINT auth_names_its_secret CHECK ((((auth ->> 'in'::text) = 'none'::text) OR (secret_name IS NOT NULL))),
     CONSTRAINT auth_place_is_known CHECK (((auth ->> 'in'::text) = ANY (ARRAY['none'::text, 'query'::text, 'header'::text, 'bearer'::text]))),
     CONSTRAINT base_url_is_http CHECK ((base_url ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'::text)),
@@ -5337,13 +5391,13 @@ COMMENT ON COLUMN headgate.providers.reset_guard IS 'In the last moments before 
 -- Name: COLUMN providers.requests_per_minute; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.providers.requests_per_minute IS 'Requests (not units) in any 60 seconds; null: no limit.';
+COMMENT ON COLUMN headgate.providers.requests_per_minute IS 'Requests (not units) that the provider allows in any 60 seconds, spread evenly over them; null: no limit.';
 
 --
 -- Name: COLUMN providers.burst; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.providers.burst IS 'Requests granted in one second, unless one chunk alone needs more; null: no limit.';
+COMMENT ON COLUMN headgate.providers.burst IS 'Requests that may start at once after a pause; they are missing in the rest of the minute. Null: a tenth of a second''s worth.';
 
 --
 -- Name: COLUMN providers.max_in_flight; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5380,6 +5434,18 @@ COMMENT ON COLUMN headgate.providers.breaker_share IS 'Share of faults among a m
 --
 
 COMMENT ON COLUMN headgate.providers.features IS 'What the account has that not every account has; operations name what they need. headgate.set_provider changes it.';
+
+--
+-- Name: COLUMN providers.starts_at_once; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.starts_at_once IS 'Requests that may start at once after a pause.';
+
+--
+-- Name: COLUMN providers.start_every; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.start_every IS 'Time between the starts of two requests: a minute, wherever it begins, holds no more than requests_per_minute, with two per cent to spare. Null: no limit.';
 
 --
 -- Name: _budget(headgate.providers, timestamp with time zone, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -5446,10 +5512,45 @@ $$;
 ALTER FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _call(headgate.operations, headgate.providers, jsonb, boolean, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _calendar_of(headgate.providers); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer) RETURNS jsonb
+CREATE FUNCTION headgate._calendar_of(p_provider headgate.providers) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select p_provider.quota_period || ' ' || p_provider.quota_zone;
+$$;
+
+ALTER FUNCTION headgate._calendar_of(p_provider headgate.providers) OWNER TO headgate_owner;
+
+--
+-- Name: _calendar_window(headgate.providers, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._calendar_window(p_provider headgate.providers, p_at timestamp with time zone, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone) RETURNS record
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select max(r.at) filter (where r.at <= p_at), min(r.at) filter (where r.at > p_at)
+    from generate_series(-3, 3) as n
+    cross join lateral (
+        select case p_provider.quota_period
+            when 'minute' then date_trunc('minute', p_at) + n * interval '1 minute'
+            else (
+                date_trunc(p_provider.quota_period, p_at at time zone p_provider.quota_zone)
+                + n * ('1 ' || p_provider.quota_period)::interval
+            ) at time zone p_provider.quota_zone
+        end as at
+    ) as r;
+$$;
+
+ALTER FUNCTION headgate._calendar_window(p_provider headgate.providers, p_at timestamp with time zone, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _call(headgate.operations, headgate.providers, jsonb, boolean, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -5469,22 +5570,23 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
         'serves_all', case when p_operation.alternative_of_operation_id is not null then true end,
         'probe', p_is_probe,
         'stop_before_seconds', p_stop_before,
+        'schedule', p_schedule,
         'refused', p_refused,
         'rules', (
             select coalesce(jsonb_agg(
                 jsonb_build_object(
                     'status', r.status, 'content_type', r.content_type, 'body', r.body, 'outcome', r.outcome,
-                    'blame', r.blame, 'reason', r.reason, 'close', r.close
+                    'blame', r.fault, 'reason', r.reason, 'close', r.blocks, 'charged', nullif(r.charged, true)
                 )
                 order by r.position
             ), '[]')
-            from headgate.response_rules as r
+            from headgate.v_response_rules as r
             where r.provider_id = p_provider.provider_id
         )
     ));
 $$;
 
-ALTER FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _can_pay_again(headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -5951,11 +6053,11 @@ $$;
 ALTER FUNCTION headgate._check_quota_value(p_quota integer) OWNER TO headgate_owner;
 
 --
--- Name: _check_report(bigint[], text[], text[], text[], jsonb, integer[], integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _check_report(headgate.chunks, bigint[], text[], text[], text[], integer[], integer[], jsonb, integer[], integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._check_report(p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_closing jsonb, p_row_counts integer[], p_row_count integer) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE
+CREATE FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_requests integer[], p_charged integer[], p_closing jsonb, p_row_counts integer[], p_row_count integer) RETURNS void
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
@@ -5963,7 +6065,9 @@ declare
 begin
     if cardinality(p_outcomes) is distinct from v_count
         or cardinality(p_blames) <> v_count
-        or cardinality(p_payloads) <> v_count
+        or cardinality(p_requests) <> v_count
+        or cardinality(p_charged) <> v_count
+        or cardinality(p_payloads) <> v_count and p_chunk.sessions is null
         or p_row_counts is not null
         and (cardinality(p_row_counts) <> v_count or (select sum(u.rows) from unnest(p_row_counts) as u (rows)) <> p_row_count)
         or not p_outcomes <@ array['success', 'skipped', 'retry', 'failed', 'deferred', 'unsent']
@@ -5971,14 +6075,23 @@ begin
         or p_closing ->> 'until' not in ('retry_after', 'reset', 'execution', 'for')
     then
         perform headgate._raise(
-            'HG008', 'the report makes no sense',
-            'one known outcome, blame and payload for each asset, and a known closing; nothing was changed'
+            'HG008', 'malformed report: array lengths differ or a value is unknown',
+            'give one known outcome, blame and payload for each asset, and a known closing; nothing was changed'
+        );
+    elsif p_chunk.sessions is not null and (
+        p_asset_ids <> p_chunk.asset_ids
+        or not p_outcomes <@ p_outcomes[1 : 1]
+        or p_outcomes[1] = 'success' and coalesce(cardinality(p_payloads), 0) not between 1 and cardinality(p_chunk.sessions)
+    ) then
+        perform headgate._raise(
+            'HG008', 'malformed report: a call for a group has one outcome for all of its assets',
+            'report the whole chunk, with one payload for each session that was answered, in their order; nothing was changed'
         );
     end if;
 end;
 $$;
 
-ALTER FUNCTION headgate._check_report(p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_closing jsonb, p_row_counts integer[], p_row_count integer) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_requests integer[], p_charged integer[], p_closing jsonb, p_row_counts integer[], p_row_count integer) OWNER TO headgate_owner;
 
 --
 -- Name: pipelines; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -6052,7 +6165,7 @@ begin
         perform headgate._raise(
             'HG006',
             format('pipeline %s has no group %s', p_pipeline.name, quote_literal(v_unknown)),
-            'its groups: ' || headgate._names(array(
+            headgate._known('its groups', v_unknown, array(
                 select distinct a.group_key from headgate.assets as a where a.universe = any (v_universes)
             ))
         );
@@ -6458,6 +6571,7 @@ begin
         and g.step = s.step
     returning s.status into v_status;
 
+    perform headgate._resolve_fault(p_step, p_now);
     perform headgate._announce(p_step.execution_id, p_step.step, v_status);
 end;
 $$;
@@ -6830,6 +6944,28 @@ $$;
 ALTER FUNCTION headgate._cure(p_chunk_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _dead_runners(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._dead_runners() RETURNS TABLE(runner text)
+    LANGUAGE sql ROWS 1
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select r.runner
+    from headgate.runners as r
+    where r.last_seen_at < clock_timestamp() - interval '7 seconds'
+        and pg_postmaster_start_time() < clock_timestamp() - interval '15 seconds'
+        and not exists (
+            select
+            from pg_stat_activity as a
+            where a.pid = r.backend_pid
+                and a.application_name like 'headgate worker%'
+        );
+$$;
+
+ALTER FUNCTION headgate._dead_runners() OWNER TO headgate_owner;
+
+--
 -- Name: _decide(bigint, jsonb, timestamp with time zone, integer, text, headgate.plan_class[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6861,11 +6997,12 @@ begin
             c.*,
             p.bundle, p.units, p.max_assets, p.is_backfill, p.power,
             p.power * (1 + p.staleness_per_day * greatest(0, date_part('epoch', p_at - c.due_since)) / 86400)
-                / greatest(1, p.units) as value
+                / greatest(1, p.units_ranked) as value
         from unnest(p_classes) as c
         join (
             select
-                p.class_no, min(p.bundle) as bundle, sum(p.units) as units, min(p.max_assets) as max_assets,
+                p.class_no, min(p.bundle) as bundle, sum(p.units) as units,
+                sum(p.units) / case when bool_or(p.is_tied) then count(*) else 1 end as units_ranked, min(p.max_assets) as max_assets,
                 bool_and(p.is_backfill) as is_backfill, max(p.staleness_per_day) as staleness_per_day,
                 power(min(c.weight), max(p.weight_power)) as power
             from part as p
@@ -7348,6 +7485,12 @@ begin
     from unnest(p_jobs) as j;
 
     perform headgate._count_jobs(p_chunk.execution_id, p_chunk.step, p_tally, p_now);
+    if p_tally.deferred_by_fault > 0 then
+        perform headgate._alert_fault(p_chunk.execution_id, p_chunk.step, max(j.reason), p_now)
+        from unnest(p_jobs) as j
+        where j.fate = 'deferred'
+            and headgate._is_internal(j.reason);
+    end if;
 end;
 $$;
 
@@ -7381,6 +7524,43 @@ end;
 $$;
 
 ALTER FUNCTION headgate._end_late_parked(p_chunk headgate.chunks, p_asset_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _end_leases_of_the_dead(integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._end_leases_of_the_dead(p_limit integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_chunks headgate.chunks[];
+begin
+    v_chunks := array(
+        select c
+        from headgate._dead_runners() as d
+        join headgate.chunks as c using (runner)
+        where c.state = 'leased'
+            and c.leased_until > clock_timestamp()
+        order by c.chunk_id
+        limit p_limit
+        for update of c skip locked
+    );
+    if v_chunks = '{}' then
+        return 0;
+    end if;
+
+    update headgate.chunks as c
+    set leased_until = clock_timestamp(),
+        lost_reason = format('its runner %s is gone', c.runner)
+    where c.chunk_id = any (array(select u.chunk_id from unnest(v_chunks) as u));
+    perform headgate._put_back(u.queue, u.msg_id) from unnest(v_chunks) as u;
+    perform pg_notify('headgate_jobs', '');
+    return cardinality(v_chunks);
+end;
+$$;
+
+ALTER FUNCTION headgate._end_leases_of_the_dead(p_limit integer) OWNER TO headgate_owner;
 
 --
 -- Name: _end_rows(bigint[], text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7431,6 +7611,10 @@ begin
             v_step.execution_id, v_step.step, headgate._tally_of(p_status, p_reason, v_step.jobs, v_step.units), p_now
         );
     end loop;
+    if p_status = 'deferred' then
+        perform headgate._alert_fault(c.execution_id, c.step, p_reason, p_now)
+        from (select distinct u.execution_id, u.step from unnest(v_chunks) as u order by u.execution_id, u.step) as c;
+    end if;
 
     return v_chunks;
 end;
@@ -7833,7 +8017,13 @@ begin
         perform headgate._raise(
             'HG002',
             format('pipeline %s has no execution %s', p_pipeline, coalesce(quote_literal(p_run_id), 'null')),
-            'start it with headgate.start_execution, or look into headgate.v_recent_executions'
+            headgate._meant(p_run_id, array(
+                select e.run_id
+                from headgate.process_executions as e
+                where e.pipeline_id = v_pipeline_id
+                order by e.started_at desc
+                limit 100
+            )) || 'start it with headgate.start_execution, or look into headgate.v_recent_executions'
         );
     end if;
 
@@ -8173,7 +8363,7 @@ begin
         cross join unnest(c.needs) as d
         join need as n using (operation_id)
         where d.next_due_at <= p_at
-        group by c.class_no, n.bundle
+        group by c.class_no, n.bundle, case when n.is_tied then date_trunc('minute', d.next_due_at) end
     ),
     later as (
         select
@@ -8531,6 +8721,99 @@ $$;
 ALTER FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, OUT classes headgate.forecast_class[]) OWNER TO headgate_owner;
 
 --
+-- Name: _gate_message(text, bigint, bigint, integer, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._gate_message(p_name text, p_provider_id bigint, p_operation_id bigint, p_opened integer, p_blocked_until timestamp with time zone, p_blocked_reason text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when p_opened > 0 then format(
+            'calls to %s fail%s: its breaker is open until a probe succeeds, and jobs wait (headgate.v_waiting)',
+            p_name,
+            coalesce(' (' || (
+                select c.park_reason
+                from headgate.chunks as c
+                where c.provider_id = p_provider_id
+                    and (p_operation_id is null or coalesce(c.call_operation_id, c.operation_id) = p_operation_id)
+                    and c.state = 'parked'
+                    and c.park_reason like 'provider: %'
+                    and c.park_reason not like 'provider: the breaker %'
+                limit 1
+            ) || ')', '')
+        )
+        else format('%s is blocked until %s: %s', p_name, p_blocked_until at time zone 'UTC', p_blocked_reason)
+    end;
+$$;
+
+ALTER FUNCTION headgate._gate_message(p_name text, p_provider_id bigint, p_operation_id bigint, p_opened integer, p_blocked_until timestamp with time zone, p_blocked_reason text) OWNER TO headgate_owner;
+
+--
+-- Name: _go_on(headgate.chunks, headgate.operations, headgate.operations, text[], integer[], integer[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_requests integer[], p_charged integer[], p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_nestloop TO 'off'
+    AS $$
+declare
+    v_count constant integer := cardinality(p_answers);
+    v_unit constant integer := p_chunk.units / p_chunk.calls;
+    v_requests constant bigint := coalesce((select sum(u.calls) from unnest(p_requests) as u (calls)), v_count);
+    v_charged constant integer := case
+        when p_chunk.leased_until >= clock_timestamp()
+            then least(coalesce((select sum(u.calls) from unnest(p_charged) as u (calls)), v_requests), v_count)
+        else v_count  -- a lease that ran out was paid for
+    end;
+    v_results constant headgate.ingest_result[] := headgate._ingest_for_all(p_chunk, p_call, p_answers, p_now);
+    v_done headgate.job_fate[];
+    v_records integer[];
+begin
+    perform headgate._raise('HG018', r.reason, 'the ingest function cannot work: mend it or its rights; nothing was changed')
+    from unnest(v_results) as r
+    where r.status = 'deferred'
+    limit 1;
+
+    select
+        array_agg(
+            case when r.asset_id is not null and (p_chunk.records is null or b.records is not null)
+                then coalesce(b.records, 0) + r.records
+            end
+            order by b.nth
+        ),
+        coalesce(array_agg(
+            row(
+                r.asset_id, 'success', null, null, 0, 0, r.records, r.watermark, 0, 1, null, null, 0, 0
+            )::headgate.job_fate
+            order by r.asset_id
+        ) filter (where r.asset_id is not null and (p_chunk.records is null or b.records is not null)), '{}')
+    into v_records, v_done
+    from unnest(p_chunk.asset_ids, p_chunk.records) with ordinality as b (asset_id, records, nth)
+    left join unnest(v_results) as r on r.asset_id = b.asset_id and r.status in ('success', 'skipped');
+
+    update headgate.chunks as c
+    set sessions = c.sessions[v_count + 1 :],
+        calls = c.calls - v_count,
+        units = c.units - v_unit * v_count,
+        booked = c.booked + v_unit * v_charged,
+        requests = c.requests + v_requests,
+        records = v_records,
+        attempt = 1,
+        retry_count = 0,
+        park_until = null
+    where c.chunk_id = p_chunk.chunk_id;
+    perform headgate._reach_watermarks(p_chunk, v_done);
+    perform headgate._wake_dependents(p_operation, v_done, p_now);
+    return v_unit * (v_count - v_charged);
+end;
+$$;
+
+ALTER FUNCTION headgate._go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_requests integer[], p_charged integer[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _grant(text, headgate.providers, headgate.chunks[], headgate.chunks[], boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8539,13 +8822,19 @@ CREATE FUNCTION headgate._grant(p_runner text, p_provider headgate.providers, p_
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_granted constant bigint[] := case
-        when p_fit = '{}' then '{}' else headgate._pass_gate(p_provider, p_fit, p_is_probe, p_now)
-    end;
+    v_passed record;
 begin
-    perform headgate._put_back(c.queue, c.msg_id) from unnest(p_fit || p_unfit) as c where c.chunk_id <> all (v_granted);
-    if v_granted <> '{}' then
-        return query select * from headgate._lease(p_runner, p_provider, v_granted, p_is_probe, p_now);
+    if p_fit <> '{}' then
+        select * into v_passed from headgate._pass_gate(p_provider, p_fit, p_is_probe, p_now);
+    else
+        select '{}'::bigint[] as granted into v_passed;
+    end if;
+    perform headgate._put_back(c.queue, c.msg_id)
+    from unnest(p_fit || p_unfit) as c
+    where c.chunk_id <> all (v_passed.granted);
+    if v_passed.granted <> '{}' then
+        return query
+        select * from headgate._lease(p_runner, p_provider, v_passed.granted, v_passed.starts_at, p_is_probe, p_now);
     end if;
 end;
 $$;
@@ -8657,23 +8946,7 @@ CREATE FUNCTION headgate._health(p_now timestamp with time zone) RETURNS TABLE(s
     ) as c
     cross join (
         select (s.value #>> '{}')::interval as ahead from headgate.settings as s where s.name = 'sessions_ahead'
-    ) as s
-    union all
-    select
-        'error',
-        'provider ' || p.name,
-        format('%s is closed until %s: %s', p.name, g.blocked_until at time zone 'UTC', g.blocked_reason),
-        coalesce(g.blocked_until > p_now + interval '1 hour', false)
-    from headgate.providers as p
-    join headgate.provider_gates as g using (provider_id)
-    union all
-    select
-        'error',
-        'operation ' || o.name,
-        format('%s is closed until %s: %s', o.name, k.blocked_until at time zone 'UTC', k.blocked_reason),
-        coalesce(k.blocked_until > p_now + interval '1 hour', false)
-    from headgate.operation_gates as k
-    join headgate.operations as o using (operation_id);
+    ) as s;
 $$;
 
 ALTER FUNCTION headgate._health(p_now timestamp with time zone) OWNER TO headgate_owner;
@@ -8829,7 +9102,7 @@ begin
     if p_operation.ingest_function is null then
         return '{}';
     elsif p_chunk.sessions is not null then
-        return headgate._ingest_for_all(p_chunk, p_operation, p_outcomes, p_payloads, p_now);
+        return case when p_outcomes[1] = 'success' then headgate._ingest_last(p_chunk, p_operation, p_payloads, p_now) else '{}' end;
     end if;
     select
         array_agg(u.asset_id order by u.nth),
@@ -8872,10 +9145,10 @@ $$;
 ALTER FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _ingest_for_all(headgate.chunks, headgate.operations, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _ingest_for_all(headgate.chunks, headgate.operations, text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._ingest_for_all(p_chunk headgate.chunks, p_operation headgate.operations, p_outcomes text[], p_payloads text[], p_now timestamp with time zone) RETURNS headgate.ingest_result[]
+CREATE FUNCTION headgate._ingest_for_all(p_chunk headgate.chunks, p_operation headgate.operations, p_answers text[], p_now timestamp with time zone) RETURNS headgate.ingest_result[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -8885,15 +9158,12 @@ declare
     v_results headgate.ingest_result[] := '{}';
     v_more headgate.ingest_result[];
 begin
-    if p_outcomes[1] <> 'success' then
-        return '{}';
-    end if;
-    for v_nth in 1 .. cardinality(p_chunk.sessions) loop
+    for v_nth in 1 .. cardinality(p_answers) loop
         begin
             execute format('select array_agg(r) from %s($1, $2, $3) as r', v_function)
             into v_more
             using v_context || jsonb_build_object('session', p_chunk.sessions[v_nth]), p_chunk.asset_ids,
-                array[p_payloads[v_nth]];
+                array[p_answers[v_nth]];
         exception
             when others then
                 if left(sqlstate, 2) in ('08', '40', '53', '55', '57', '58') then
@@ -8922,12 +9192,39 @@ begin
         )::headgate.ingest_result
         from unnest(v_results) as r
         group by r.asset_id
-        having count(*) >= cardinality(p_chunk.sessions)
+        having count(*) >= cardinality(p_answers)
     );
 end;
 $_$;
 
-ALTER FUNCTION headgate._ingest_for_all(p_chunk headgate.chunks, p_operation headgate.operations, p_outcomes text[], p_payloads text[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._ingest_for_all(p_chunk headgate.chunks, p_operation headgate.operations, p_answers text[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _ingest_last(headgate.chunks, headgate.operations, text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._ingest_last(p_chunk headgate.chunks, p_operation headgate.operations, p_answers text[], p_now timestamp with time zone) RETURNS headgate.ingest_result[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_nestloop TO 'off'
+    AS $$
+declare
+    v_results constant headgate.ingest_result[] := headgate._ingest_for_all(p_chunk, p_operation, p_answers, p_now);
+begin
+    if p_chunk.records is null then
+        return v_results;
+    end if;
+    return array(
+        select row(r.asset_id, r.status, r.records + b.records, r.watermark, r.reason)::headgate.ingest_result
+        from unnest(v_results) as r
+        join unnest(p_chunk.asset_ids, p_chunk.records) as b (asset_id, records) using (asset_id)
+        where b.records is not null
+            or r.status = 'deferred'
+    );
+end;
+$$;
+
+ALTER FUNCTION headgate._ingest_last(p_chunk headgate.chunks, p_operation headgate.operations, p_answers text[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _ingest_set(text, jsonb, bigint[], integer[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8973,6 +9270,19 @@ $_$;
 ALTER FUNCTION headgate._ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_counts integer[], p_answers anyarray) OWNER TO headgate_owner;
 
 --
+-- Name: _is_alerted(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_alerted(p_subject text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select exists (select from headgate.alerts as a where a.subject = p_subject and a.resolved_at is null);
+$$;
+
+ALTER FUNCTION headgate._is_alerted(p_subject text) OWNER TO headgate_owner;
+
+--
 -- Name: _is_asked_alone(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8986,6 +9296,24 @@ CREATE FUNCTION headgate._is_asked_alone(p_operation_id bigint) RETURNS boolean
 $$;
 
 ALTER FUNCTION headgate._is_asked_alone(p_operation_id bigint) OWNER TO headgate_owner;
+
+--
+-- Name: _is_blocked_at(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_blocked_at(p_operation_id bigint, p_at timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select exists (
+        select
+        from headgate.operation_gates as k
+        where k.operation_id = p_operation_id
+            and k.blocked_until > p_at
+    );
+$$;
+
+ALTER FUNCTION headgate._is_blocked_at(p_operation_id bigint, p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _is_fault(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9011,6 +9339,19 @@ CREATE FUNCTION headgate._is_idle(p_operation headgate.operations) RETURNS boole
 $$;
 
 ALTER FUNCTION headgate._is_idle(p_operation headgate.operations) OWNER TO headgate_owner;
+
+--
+-- Name: _is_internal(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_internal(p_reason text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(p_reason like 'house: %', false);
+$$;
+
+ALTER FUNCTION headgate._is_internal(p_reason text) OWNER TO headgate_owner;
 
 --
 -- Name: _is_leased(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9098,10 +9439,23 @@ $$;
 ALTER FUNCTION headgate._is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _judge(headgate.chunks, headgate.operations, bigint[], text[], text[], text[], integer[], integer[], headgate.ingest_result[], timestamp with time zone, text, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _jobs(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone) RETURNS headgate.job_fate[]
+CREATE FUNCTION headgate._jobs(p_count bigint) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select to_char(p_count, 'FM999,999,999,990') || case when p_count = 1 then ' job' else ' jobs' end;
+$$;
+
+ALTER FUNCTION headgate._jobs(p_count bigint) OWNER TO headgate_owner;
+
+--
+-- Name: _judge(headgate.chunks, headgate.operations, bigint[], text[], text[], text[], integer[], integer[], integer[], headgate.ingest_result[], timestamp with time zone, text, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone) RETURNS headgate.job_fate[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -9113,10 +9467,15 @@ declare
     v_is_open constant boolean := coalesce(headgate._standing(p_chunk) <> 'over', false);
     v_ends_execution constant boolean := coalesce(p_closing ->> 'until' = 'execution', false);
     v_unit constant integer := case when p_chunk.calls > 0 then p_chunk.units / p_chunk.calls else 0 end;
+    -- What a call for the group took and cost stands at the chunk's first job.
     v_serves_all constant boolean := p_chunk.sessions is not null;
+    v_requests constant bigint := coalesce(
+        (select sum(u.calls) from unnest(p_requests) as u (calls)), case when p_outcomes[1] = 'unsent' then 0 else p_chunk.calls end
+    );
+    v_charged constant bigint := coalesce((select sum(u.calls) from unnest(p_charged) as u (calls)), v_requests);
     v_park_until constant timestamptz := coalesce(p_chunk.park_until, p_now + p_operation.patience);
     v_retry_at constant timestamptz := p_now
-        + least(p_operation.backoff_max, p_operation.backoff * power(2, least(20, p_chunk.requests)))
+        + least(p_operation.backoff_max, p_operation.backoff * power(2, least(20, p_chunk.retry_count)))
         * (0.75 + random() / 2);
 begin
     return array(
@@ -9134,13 +9493,9 @@ begin
                     || left(coalesce(f.error, 'no reason given'), 490)
             end,
             case when f.fate in ('failed', 'deferred', 'park') then left(f.error, 2000) end,
-            case
-                when not v_serves_all
-                    then p_chunk.booked + case when f.requests = 0 and v_is_current then 0 else v_unit end
-                when f.asset_id <> p_chunk.asset_ids[1] then 0
-                else p_chunk.booked + v_unit * case when v_is_current then least(f.requests, p_chunk.calls) else p_chunk.calls end
-            end,
-            p_chunk.requests + f.requests,
+            case when f.is_payer then p_chunk.booked else 0 end
+                + v_unit * case when v_is_current then least(f.charged, f.calls) else f.calls end,
+            case when f.is_payer then p_chunk.requests else 0 end + f.requests,
             f.records,
             f.watermark,
             f.duration_ms,
@@ -9151,12 +9506,8 @@ begin
                 else greatest(v_retry_at, p_blocked_until)
             end,
             v_park_until,
-            case
-                when not v_is_current then 0
-                when not v_serves_all then case when f.requests = 0 then v_unit else 0 end
-                when f.asset_id = p_chunk.asset_ids[1] then v_unit * greatest(0, p_chunk.calls - f.requests)
-                else 0
-            end
+            case when v_is_current then v_unit * greatest(0, f.calls - f.charged) else 0 end,
+            p_chunk.retry_count + case when f.fate = 'park' and f.outcome = 'retry' then 1 else 0 end
         )::headgate.job_fate
         from (
             select
@@ -9196,12 +9547,26 @@ begin
                             then 'its ingest function says nothing of it'
                         else coalesce(r.reason, u.error)
                     end as error,
-                    coalesce(u.requests, case when u.outcome = 'unsent' then 0 else least(1, p_chunk.calls) end) as requests,
+                    c.is_payer,
+                    c.calls,
+                    c.requests,
+                    case when not c.is_payer then 0 when v_serves_all then v_charged else coalesce(u.charged, c.requests) end as charged,
                     coalesce(u.duration_ms, 0) as duration_ms,
                     coalesce(r.records, 0) as records,
                     r.watermark
-                from unnest(p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_durations_ms) with ordinality
-                    as u (asset_id, outcome, blame, error, requests, duration_ms, nth)
+                from unnest(p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_charged, p_durations_ms) with ordinality
+                    as u (asset_id, outcome, blame, error, requests, charged, duration_ms, nth)
+                cross join lateral (
+                    select
+                        k.is_payer,
+                        case when not k.is_payer then 0 when v_serves_all then p_chunk.calls else least(1, p_chunk.calls) end as calls,
+                        case
+                            when not k.is_payer then 0
+                            when v_serves_all then v_requests
+                            else coalesce(u.requests, case when u.outcome = 'unsent' then 0 else least(1, p_chunk.calls) end)
+                        end as requests
+                    from (select not v_serves_all or u.asset_id = p_chunk.asset_ids[1] as is_payer) as k
+                ) as c
                 left join unnest(p_results) as r using (asset_id)
                 where v_is_whole
                     or u.asset_id = any (p_chunk.asset_ids) and u.nth = array_position(p_asset_ids, u.asset_id)
@@ -9214,31 +9579,20 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _judge_health(text, text, text, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _known(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._judge_health(p_severity text, p_subject text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) RETURNS void
-    LANGUAGE plpgsql
+CREATE FUNCTION headgate._known(p_what text, p_name text, p_names text[]) RETURNS text
+    LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-begin
-    if p_is_wrong then
-        insert into headgate.alerts (severity, subject, message, raised_at)
-        values (p_severity, p_subject, p_message, p_now)
-        on conflict (subject) where resolved_at is null do nothing;
-    else
-        update headgate.alerts as a
-        set resolved_at = greatest(p_now, a.raised_at)
-        where a.subject = p_subject
-            and a.resolved_at is null;
-    end if;
-end;
+    select headgate._meant(p_name, p_names) || p_what || ': ' || headgate._names(p_names);
 $$;
 
-ALTER FUNCTION headgate._judge_health(p_severity text, p_subject text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._known(p_what text, p_name text, p_names text[]) OWNER TO headgate_owner;
 
 --
 -- Name: _known_features(headgate.providers, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9296,10 +9650,10 @@ $$;
 ALTER FUNCTION headgate._last_session_out(p_operation_id bigint, p_asset_id bigint, p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _lease(text, headgate.providers, bigint[], boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _lease(text, headgate.providers, bigint[], timestamp with time zone[], boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_is_probe boolean, p_now timestamp with time zone) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -9352,7 +9706,8 @@ begin
                 when v_operation.path is not null then headgate._call(
                     v_operation, p_provider, v_requests.refused,
                     p_is_probe or exists (select from headgate.operation_gates as k where k.probe_chunk_id = v_chunk.chunk_id),
-                    headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now)
+                    headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now),
+                    headgate._schedule(p_provider, p_starts_at[array_position(p_chunk_ids, v_chunk.chunk_id)], p_now)
                 )
                 when v_operation.handler is not null then headgate._handling(v_chunk, v_operation, p_now)
                 when not headgate._is_idle(v_operation) then '{}'
@@ -9364,7 +9719,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _left_over_chunks(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9509,6 +9864,20 @@ end;
 $$;
 
 ALTER FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _meant(text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._meant(p_name text, p_names text[]) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce('did you mean ' || string_agg(n.name, ' or ' order by n.nth) || '? ', '')
+    from unnest(headgate._near(p_name, p_names)) with ordinality as n (name, nth);
+$$;
+
+ALTER FUNCTION headgate._meant(p_name text, p_names text[]) OWNER TO headgate_owner;
 
 --
 -- Name: _mend_books(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9815,6 +10184,26 @@ $$;
 ALTER FUNCTION headgate._move_units(p_provider_id bigint, p_opened_at timestamp with time zone, p_reserve integer, p_spend integer) OWNER TO headgate_owner;
 
 --
+-- Name: _name_pieces(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._name_pieces(p_text text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select array(
+        select distinct v.piece
+        from generate_series(1, least(100, length(p_text)) + 1) as i (nth)
+        cross join lateral (
+            values (substr(lower(p_text), i.nth, 1)), (substr(' ' || lower(p_text) || ' ', i.nth, 2))
+        ) as v (piece)
+        where v.piece <> ''
+    );
+$$;
+
+ALTER FUNCTION headgate._name_pieces(p_text text) OWNER TO headgate_owner;
+
+--
 -- Name: _names(text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -9832,20 +10221,49 @@ $$;
 ALTER FUNCTION headgate._names(p_names text[]) OWNER TO headgate_owner;
 
 --
+-- Name: _near(text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._near(p_name text, p_names text[]) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with likeness as (
+        select n.name, 2.0 * l.shared / (l.pieces + cardinality(m.pieces)) as share
+        from (select distinct u.name from unnest(p_names) as u (name)) as n
+        cross join (select headgate._name_pieces(p_name) as pieces) as m
+        cross join lateral (
+            select count(*) as pieces, count(*) filter (where g.piece = any (m.pieces)) as shared
+            from unnest(headgate._name_pieces(n.name)) as g (piece)
+        ) as l
+    )
+    select array(
+        select k.name
+        from likeness as k
+        where k.share >= greatest(0.5, 0.8 * (select max(b.share) from likeness as b))
+        order by k.share desc, k.name
+        limit 3
+    );
+$$;
+
+ALTER FUNCTION headgate._near(p_name text, p_names text[]) OWNER TO headgate_owner;
+
+--
 -- Name: _needs(bigint, jsonb, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step text DEFAULT NULL::text, p_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(operation_id bigint, provider_id bigint, units integer, bundle integer, is_alone boolean, max_assets integer, chunk_size integer, patience interval, due_rule text, weight_power double precision, staleness_per_day double precision, is_backfill boolean, call_operation_id bigint, call_provider_id bigint, call_units integer, most_calls integer, page_size integer, call_units_per_asset integer, is_callable boolean, is_first boolean)
+CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step text DEFAULT NULL::text, p_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(operation_id bigint, provider_id bigint, units integer, bundle integer, is_alone boolean, max_assets integer, chunk_size integer, patience interval, due_rule text, weight_power double precision, staleness_per_day double precision, is_backfill boolean, call_operation_id bigint, call_provider_id bigint, call_units integer, most_calls integer, page_size integer, call_units_per_asset integer, is_callable boolean, is_first boolean, is_tied boolean)
     LANGUAGE sql STABLE ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    -- Bundles are numbered in the order of their names: numbers sort many times faster.
+    -- Bundles are numbered in the order of their names: numbers sort many times faster. Operations that nothing ranks before each other
+    -- are granted together, too, where they became due together: an asset complete is worth more than two half ones.
     select
         o.operation_id,
         o.provider_id,
         o.units,
-        dense_rank() over (order by coalesce(o.bundle, o.name))::integer,
-        count(*) over (partition by coalesce(o.bundle, o.name)) = 1,
+        dense_rank() over (order by g.bundle)::integer,
+        count(*) over (partition by g.bundle) = 1,
         lever.max_assets,
         lever.chunk_size,
         o.patience,
@@ -9860,7 +10278,8 @@ CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step tex
         b.page_size,
         b.units_per_asset,
         o.path is not null or o.handler is not null or o.ingest_function is not null,
-        o.follows_operation_id is null and o.due_rule <> 'after'
+        o.follows_operation_id is null and o.due_rule <> 'after',
+        o.bundle is null and count(*) over (partition by g.bundle) > 1
     from headgate._planned_operations(p_pipeline_id, p_params, p_step) as lever
     join headgate.operations as o using (operation_id)
     left join headgate.quota_shares as q
@@ -9880,10 +10299,35 @@ CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step tex
             and coalesce(p_params #>> '{?,alternatives}', 'true') = 'true'
         order by a.units, a.operation_id
         limit 1
-    ) as b on true;
+    ) as b on true
+    cross join lateral (
+        select coalesce(o.bundle, case
+            when b.operation_id is null and not headgate._is_blocked_at(o.operation_id, p_at)
+                then concat_ws(
+                    ' ', '?', o.universe, o.provider_id, o.priority, o.units, o.weight_power, o.staleness_per_day,
+                    coalesce(o.name = any (q.backfill_operations), false), lever.max_assets
+                )
+            else o.name
+        end) as bundle
+    ) as g;
 $$;
 
 ALTER FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step text, p_at timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _needs_alert(integer, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._needs_alert(p_opened integer, p_blocked_until timestamp with time zone, p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(
+        p_blocked_until is not null and (p_opened > 0 or p_blocked_until > p_now + interval '1 hour'), false
+    );
+$$;
+
+ALTER FUNCTION headgate._needs_alert(p_opened integer, p_blocked_until timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _next_due_at(headgate.operations, bigint, text, timestamp with time zone, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9926,6 +10370,32 @@ $_$;
 ALTER FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _next_start(headgate.providers, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._next_start(p_provider headgate.providers, p_is_probe boolean, p_now timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_gate headgate.provider_gates;
+begin
+    select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id for update;
+    if v_gate.blocked_until > p_now or (v_gate.opened > 0) <> p_is_probe or v_gate.opened > 0 and headgate._is_leased(v_gate.probe_chunk_id) then
+        return 'infinity';
+    end if;
+    return case
+        when p_provider.requests_per_minute is null then null
+        -- A clock that jumped back forgets what it granted; who read it a moment earlier does not.
+        when v_gate.next_start_at > p_now + interval '1 hour' then p_now
+        else greatest(v_gate.next_start_at, p_now - (p_provider.starts_at_once - 1) * p_provider.start_every)
+    end;
+end;
+$$;
+
+ALTER FUNCTION headgate._next_start(p_provider headgate.providers, p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _next_wake(text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -9943,6 +10413,10 @@ CREATE FUNCTION headgate._next_wake(p_queues text[], p_avoid text[], p_now times
                     case when g.blocked_until > p_now then g.blocked_until end,
                     case when w.blocked_until > p_now then w.blocked_until end
                 ),
+                case
+                    when c.calls > 0 and g.next_start_at > p_now + headgate._start_ahead()
+                        then g.next_start_at - headgate._start_ahead()
+                end,
                 p_now + interval '1 second'
             )
         end
@@ -10019,6 +10493,7 @@ begin
         perform headgate._note_operation(
             p_provider, v_own, p_chunk.chunk_id, v_report.faults, v_report.answers, v_trips.of_operation, p_now
         );
+        perform headgate._alert_gates(p_provider.provider_id, p_operation_id, p_now);
     end if;
     if p_closing ->> 'until' = 'reset' then
         update headgate.quota_windows as w
@@ -10099,6 +10574,34 @@ end;
 $$;
 
 ALTER FUNCTION headgate._note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _open_actions(headgate.process_executions, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._open_actions(p_execution headgate.process_executions, p_pipeline text) RETURNS TABLE(action text, found text, advice text, not_before timestamp with time zone, statement text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'resume', 'the pipeline is paused', null, null::timestamptz,
+        format('select * from headgate.resume_pipeline(p_pipeline => %L)', p_pipeline)
+    where p_execution.status = 'paused'
+    union all
+    select
+        case when w.reason = 'no runner is connected' then 'work' else 'wait' end,
+        format('%s wait: %s', headgate._jobs(w.jobs), w.reason),
+        'it is left to the next run at ' || (w.gives_up_at at time zone 'UTC'),
+        w.next_try_at,
+        null
+    from headgate.v_waiting as w
+    where w.pipeline = p_pipeline
+        and w.run_id = p_execution.run_id
+        and p_execution.status = 'running'
+        and w.reason not in (select r.meaning from headgate.v_refusals as r);
+$$;
+
+ALTER FUNCTION headgate._open_actions(p_execution headgate.process_executions, p_pipeline text) OWNER TO headgate_owner;
 
 --
 -- Name: _open_months(integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10276,8 +10779,10 @@ CREATE FUNCTION headgate._open_window(p_provider headgate.providers, p_now times
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    insert into headgate.quota_windows (provider_id, opened_at, closes_at, usable)
-    select p_provider.provider_id, w.opened_at, w.closes_at, greatest(0, p_provider.quota - p_provider.quota_buffer)
+    insert into headgate.quota_windows as q (provider_id, opened_at, closes_at, calendar, usable)
+    select
+        p_provider.provider_id, w.opened_at, w.closes_at, headgate._calendar_of(p_provider),
+        greatest(0, p_provider.quota - p_provider.quota_buffer)
     from headgate._window_at(p_provider, p_now) as w
     where p_provider.quota is not null
         and not exists (
@@ -10285,8 +10790,11 @@ CREATE FUNCTION headgate._open_window(p_provider headgate.providers, p_now times
             from headgate.quota_windows as q
             where q.provider_id = p_provider.provider_id
                 and q.opened_at = w.opened_at
+                and q.calendar = headgate._calendar_of(p_provider)
         )
-    on conflict (provider_id, opened_at) do nothing;
+    on conflict (provider_id, opened_at) do update
+    set closes_at = excluded.closes_at,
+        calendar = excluded.calendar;
 $$;
 
 ALTER FUNCTION headgate._open_window(p_provider headgate.providers, p_now timestamp with time zone) OWNER TO headgate_owner;
@@ -10329,7 +10837,7 @@ begin
         perform headgate._raise(
             'HG004',
             format('unknown operation: %s', coalesce(quote_literal(p_operation), 'null')),
-            'known operations: ' || headgate._names(array(select o.name from headgate.operations as o))
+            headgate._known('known operations', p_operation, array(select o.name from headgate.operations as o))
         );
     end if;
 
@@ -10338,6 +10846,28 @@ end;
 $$;
 
 ALTER FUNCTION headgate._operation(p_operation text) OWNER TO headgate_owner;
+
+--
+-- Name: _operation_alerts(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._operation_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) RETURNS TABLE(severity text, subject text, message text, is_wrong boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'error',
+        'operation ' || o.name,
+        headgate._gate_message(o.name, o.provider_id, o.operation_id, k.opened, k.blocked_until, k.blocked_reason),
+        headgate._needs_alert(k.opened, k.blocked_until, p_now)
+    from headgate.operations as o
+    left join headgate.operation_gates as k using (operation_id)
+    where o.path is not null
+        and (p_provider_id is null or o.provider_id = p_provider_id)
+        and (p_operation_id is null or o.operation_id = p_operation_id);
+$$;
+
+ALTER FUNCTION headgate._operation_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _operation_of(headgate.providers, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10358,7 +10888,7 @@ begin
     if not found and p_operation is not null then
         perform headgate._raise(
             'HG004', format('provider %s is not called by an operation %s', p_provider.name, quote_literal(p_operation)),
-            'its operations: ' || headgate._names(array(
+            headgate._known('its operations', p_operation, array(
                 select o.name from headgate.operations as o where o.provider_id = p_provider.provider_id and o.path is not null
             ))
         );
@@ -10728,19 +11258,22 @@ CREATE FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_fates headgate.jo
     with parked as (
         insert into headgate.chunks (
             execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
-            state, wake_at, park_until, park_reason, attempt, deaths, booked, requests, planned_at, call_operation_id,
-            sessions
+            state, wake_at, park_until, park_reason, attempt, retry_count, deaths, booked, requests, planned_at,
+            call_operation_id, sessions, records
         )
         select
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id, p_chunk.group_key,
             p_chunk.priority, array_agg(f.asset_id order by f.asset_id),
             case when p_chunk.sessions is null then least(1, p_chunk.calls) * count(*) else p_chunk.calls end,
             case when p_chunk.sessions is null then headgate._price(p_chunk) * count(*) else p_chunk.units end, p_chunk.queue,
-            'parked', f.wake_at, min(f.park_until), min(f.reason), f.attempt, 0, max(f.units), max(f.requests),
-            p_chunk.planned_at, p_chunk.call_operation_id, p_chunk.sessions
+            'parked', f.wake_at, min(f.park_until), min(f.reason), f.attempt, f.retry_count, 0, max(f.units), max(f.requests),
+            p_chunk.planned_at, p_chunk.call_operation_id, p_chunk.sessions,
+            case when p_chunk.records is not null then array_agg(b.records order by f.asset_id) end
         from unnest(p_fates) as f
+        left join unnest(p_chunk.asset_ids, p_chunk.records) as b (asset_id, records)
+            on p_chunk.records is not null and b.asset_id = f.asset_id
         where f.fate = 'park'
-        group by f.wake_at, f.attempt, case when p_chunk.sessions is null then (f.units, f.requests) end
+        group by f.wake_at, f.attempt, f.retry_count, case when p_chunk.sessions is null then (f.units, f.requests) end
         returning chunk_id, asset_ids
     )
     update headgate.asset_processing_state as s
@@ -10804,20 +11337,21 @@ ALTER FUNCTION headgate._park_shut(p_chunks headgate.chunks[], p_now timestamp w
 -- Name: _pass_gate(headgate.providers, headgate.chunks[], boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._pass_gate(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone) RETURNS bigint[]
+CREATE FUNCTION headgate._pass_gate(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_chunk headgate.chunks;
-    v_granted bigint[] := '{}';
-    v_calls integer := 0;
-    v_tokens integer;
+    v_next timestamptz;
+    v_is_paced constant boolean := p_provider.requests_per_minute is not null;
     v_half_open jsonb;
     v_operation_id bigint;
 begin
-    if p_provider.requests_per_minute is not null or p_is_probe then
-        v_tokens := headgate._tokens_left(p_provider, p_is_probe, p_now);
+    granted := '{}';
+    starts_at := '{}';
+    if v_is_paced or p_is_probe then
+        v_next := headgate._next_start(p_provider, p_is_probe, p_now);
     end if;
     if exists (select from headgate.operation_gates as k where k.opened > 0) then
         v_half_open := headgate._lock_half_open(p_chunks, p_now);
@@ -10825,11 +11359,12 @@ begin
 
     foreach v_chunk in array p_chunks loop
         v_operation_id := coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
-        continue when v_calls + v_chunk.calls > v_tokens
+        continue when v_chunk.calls > 0 and v_next > p_now + headgate._start_ahead()
             or (v_half_open -> v_operation_id::text)::boolean is false  -- its probe is out
             or not headgate._spend_lease(p_provider, v_chunk, p_now);
-        v_granted := v_granted || v_chunk.chunk_id;
-        v_calls := v_calls + v_chunk.calls;
+        granted := granted || v_chunk.chunk_id;
+        starts_at := starts_at || case when v_is_paced and v_chunk.calls > 0 then v_next end;
+        v_next := v_next + p_provider.start_every * v_chunk.calls;
         if v_half_open ? v_operation_id::text then
             v_half_open := v_half_open || jsonb_build_object(v_operation_id, false);
             update headgate.operation_gates as k
@@ -10838,17 +11373,16 @@ begin
         end if;
     end loop;
 
-    if v_calls > 0 and p_provider.requests_per_minute is not null or p_is_probe and v_granted <> '{}' then
+    if granted <> '{}' and (v_is_paced or p_is_probe) then
         update headgate.provider_gates as g
-        set rate_slots[1 + g.rate_second % 60] = g.rate_slots[1 + g.rate_second % 60] + v_calls,
-            probe_chunk_id = case when p_is_probe then v_granted[1] else g.probe_chunk_id end
+        set next_start_at = case when v_is_paced then v_next else g.next_start_at end,
+            probe_chunk_id = case when p_is_probe then granted[1] else g.probe_chunk_id end
         where g.provider_id = p_provider.provider_id;
     end if;
-    return v_granted;
 end;
 $$;
 
-ALTER FUNCTION headgate._pass_gate(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._pass_gate(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) OWNER TO headgate_owner;
 
 --
 -- Name: _pieces(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10883,7 +11417,7 @@ begin
         perform headgate._raise(
             'HG001',
             format('unknown pipeline: %s', coalesce(quote_literal(p_pipeline), 'null')),
-            'known pipelines: ' || headgate._names(array(select p.name from headgate.pipelines as p))
+            headgate._known('known pipelines', p_pipeline, array(select p.name from headgate.pipelines as p))
         );
     end if;
 
@@ -10915,7 +11449,7 @@ begin
         -- Waiting counts in whole minutes: what became due together is alike.
         select
             c.operation_id, c.asset_id, c.step, c.group_key, c.calendar, c.priority,
-            date_trunc('minute', c.due_since) as due_since, c.weight, n.bundle, n.is_alone,
+            date_trunc('minute', c.due_since) as due_since, c.weight, n.bundle, n.is_alone, n.is_tied,
             case  -- of what pages serve, how much is missing makes no difference
                 when n.page_size is null and n.call_operation_id is not null then c.missing_from
                 when n.page_size is not null and c.missing_from is not null then '-infinity'
@@ -10931,7 +11465,7 @@ begin
             min(p.due_since) as due_since, max(p.weight) as weight, min(p.missing_from) as missing_from
         from pair as p
         where not p.is_alone
-        group by p.asset_id, p.bundle
+        group by p.asset_id, p.bundle, case when p.is_tied then p.due_since end
     ),
     class as materialized (
         select row_number() over () as class_no, c.*
@@ -11121,7 +11655,7 @@ begin
         perform headgate._raise(
             'HG005',
             format('unknown provider: %s', coalesce(quote_literal(p_provider), 'null')),
-            'known providers: ' || headgate._names(array(select p.name from headgate.providers as p))
+            headgate._known('known providers', p_provider, array(select p.name from headgate.providers as p))
         );
     end if;
 
@@ -11130,6 +11664,38 @@ end;
 $$;
 
 ALTER FUNCTION headgate._provider(p_provider text) OWNER TO headgate_owner;
+
+--
+-- Name: _provider_alerts(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._provider_alerts(p_provider_id bigint, p_now timestamp with time zone) RETURNS TABLE(severity text, subject text, message text, is_wrong boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'error',
+        'provider ' || p.name,
+        headgate._gate_message(p.name, p.provider_id, null, g.opened, g.blocked_until, g.blocked_reason),
+        headgate._needs_alert(g.opened, g.blocked_until, p_now)
+    from headgate.providers as p
+    join headgate.provider_gates as g using (provider_id)
+    where p_provider_id is null or p.provider_id = p_provider_id
+    union all
+    select
+        'error',
+        'secret of ' || p.name,
+        format(
+            '%s refuses our calls (401, 403) or they cannot be made: check %s where the runners are, then '
+            'headgate.retry_failed', p.name, coalesce(p.secret_name, 'its base_url and auth')
+        ),
+        g.auth_failures > 0
+    from headgate.providers as p
+    join headgate.provider_gates as g using (provider_id)
+    where p_provider_id is null or p.provider_id = p_provider_id;
+$$;
+
+ALTER FUNCTION headgate._provider_alerts(p_provider_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _publication_lag(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11258,6 +11824,28 @@ end;
 $$;
 
 ALTER FUNCTION headgate._reach(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone, OUT is_probe boolean, OUT fit headgate.chunks[], OUT unfit headgate.chunks[]) OWNER TO headgate_owner;
+
+--
+-- Name: _reach_watermarks(headgate.chunks, headgate.job_fate[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._reach_watermarks(p_chunk headgate.chunks, p_done headgate.job_fate[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_nestloop TO 'off'
+    AS $$
+    update headgate.asset_processing_state as s
+    set watermark = greatest(s.watermark, d.watermark)
+    from unnest(p_done) as d
+    where s.operation_id = p_chunk.operation_id
+        and s.asset_id = any (p_chunk.asset_ids)
+        and s.asset_id = d.asset_id
+        and s.chunk_id = p_chunk.chunk_id
+        and d.watermark is not null;
+$$;
+
+ALTER FUNCTION headgate._reach_watermarks(p_chunk headgate.chunks, p_done headgate.job_fate[]) OWNER TO headgate_owner;
 
 --
 -- Name: _ready_steps(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11579,8 +12167,10 @@ begin
             where p_operation.page_size is not null
             order by u.nth
         ), ',');
-        select array_agg(r.code), array_agg(r.url order by s.nth), array_agg(null::text)
-        into assets, urls, bodies
+        select
+            array_agg(r.code), array_agg(r.url order by s.nth), array_agg(null::text),
+            nullif(jsonb_strip_nulls(jsonb_object_agg(r.asset_id, r.refusal)), '{}')
+        into assets, urls, bodies, refused
         from unnest(p_chunk.sessions) with ordinality as s (session, nth)
         cross join lateral headgate._request_urls(
             v_first, p_operation, p_params || jsonb_build_object('?session', s.session, '?codes', v_codes)
@@ -11749,6 +12339,51 @@ $$;
 ALTER FUNCTION headgate._reserve_queued(p_chunk_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _resolve_fault(headgate.process_steps, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._resolve_fault(p_step headgate.process_steps, p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._set_alert(headgate._step_subject(p.name, p_step.step), null, null, false, p_now)
+    from headgate.process_executions as e
+    join headgate.pipelines as p using (pipeline_id)
+    where e.execution_id = p_step.execution_id
+        and p_step.succeeded > 0
+        and p_step.deferred_by_fault = 0;
+$$;
+
+ALTER FUNCTION headgate._resolve_fault(p_step headgate.process_steps, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _resolve_gone_steps(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._resolve_gone_steps(p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    update headgate.alerts as a
+    set resolved_at = greatest(p_now, a.raised_at)
+    where a.alert_id in (
+        select l.alert_id
+        from headgate.alerts as l
+        where l.resolved_at is null
+            and l.subject like 'step %'
+            and not exists (
+                select
+                from headgate.pipeline_steps as s
+                join headgate.pipelines as p using (pipeline_id)
+                where headgate._step_subject(p.name, s.step) = l.subject
+            )
+        for update skip locked
+    );
+$$;
+
+ALTER FUNCTION headgate._resolve_gone_steps(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _resolve_params(headgate.pipelines, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11773,7 +12408,7 @@ begin
         perform headgate._raise(
             'HG007',
             format('pipeline %s has no parameter %s', p_pipeline.name, quote_literal(v_unknown)),
-            'its parameters: ' || headgate._names(array(
+            headgate._known('its parameters', v_unknown, array(
                 select p.name from headgate.pipeline_parameters as p where p.pipeline_id = p_pipeline.pipeline_id
             ))
         );
@@ -11790,6 +12425,54 @@ end;
 $$;
 
 ALTER FUNCTION headgate._resolve_params(p_pipeline headgate.pipelines, p_params jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _retry_action(headgate.process_executions, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._retry_action(p_execution headgate.process_executions, p_pipeline text, p_now timestamp with time zone) RETURNS TABLE(action text, found text, advice text, not_before timestamp with time zone, statement text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with left_undone as (
+        select
+            k.weight,
+            headgate._jobs(count(*)) || k.words
+            || coalesce(' (' || left(mode() within group (order by u.reason), 300) || ')', '') as says,
+            max(g.blocked_until) filter (where u.kind = 'provider' and g.blocked_until > p_now) as blocked_until
+        from headgate._undone_jobs(p_execution) as u
+        join (values
+            (1, 'cancelled', ' cancelled'),
+            (2, 'deferred', ' deferred'),
+            (3, 'provider', ' deferred by the provider'),
+            (4, 'failed', ' failed'),
+            (6, 'internal', ' deferred by an internal fault')
+        ) as k (weight, kind, words) using (kind)
+        join headgate.operations as o using (operation_id)
+        left join headgate.provider_gates as g using (provider_id)
+        group by k.weight, k.words
+        union all
+        select 5, format('step %s failed: %s', s.step, left(f.error, 300)), null
+        from headgate.process_steps as s
+        cross join lateral (select coalesce(s.output ->> 'error', s.output #>> '{0,error}') as error) as f
+        where s.execution_id = p_execution.execution_id
+            and s.status = 'failed'
+            and f.error is not null
+    )
+    select
+        'retry',
+        string_agg(u.says, ', ' order by u.weight, u.says),
+        case
+            when bool_or(u.weight = 6) then 'correct that first'
+            when p_execution.driver = 'airflow' then 'or clear its tasks in Airflow'
+        end,
+        max(u.blocked_until),
+        format('select * from headgate.retry_failed(p_pipeline => %L, p_run_id => %L)', p_pipeline, p_execution.run_id)
+    from left_undone as u
+    having count(*) > 0;
+$$;
+
+ALTER FUNCTION headgate._retry_action(p_execution headgate.process_executions, p_pipeline text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _return_units(headgate.chunks[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11957,6 +12640,70 @@ $$;
 ALTER FUNCTION headgate._row_type(p_function text) OWNER TO headgate_owner;
 
 --
+-- Name: _run_actions(headgate.process_executions, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._run_actions(p_execution headgate.process_executions, p_pipeline text, p_now timestamp with time zone) RETURNS TABLE(action text, found text, advice text, not_before timestamp with time zone, statement text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with undone as materialized (
+        select u.* from headgate._undone_jobs(p_execution) as u
+    ),
+    waiting as (
+        select
+            n.jobs, coalesce(r.meaning, d.reason) as reason, d.reason as kind, o.name as operation, o.provider_id,
+            (d.evidence ->> 'earliest')::timestamptz as earliest
+        from headgate.planner_deferrals as d
+        join headgate.operations as o using (operation_id)
+        left join headgate.v_refusals as r using (reason)
+        cross join lateral (
+            select count(*) as jobs
+            from unnest(d.asset_ids) as a (asset_id)
+            where (d.operation_id, a.asset_id) not in (select u.operation_id, u.asset_id from undone as u)
+        ) as n
+        where d.execution_id = p_execution.execution_id
+            and n.jobs > 0
+        union all
+        select count(*), 'quota exhausted while it ran', 'quota', null, p.provider_id, min(w.closes_at)
+        from undone as u
+        join headgate.operations as o using (operation_id)
+        join headgate.providers as p using (provider_id)
+        cross join lateral headgate._window_at(p, p_now) as w
+        where u.kind = 'quota'
+        group by p.provider_id
+    )
+    select
+        case when w.kind = 'failures' then 'reset' else 'run' end,
+        format('%s are due and were not run: %s', headgate._jobs(sum(w.jobs)::bigint), w.reason),
+        case
+            when w.kind in ('quota', 'share', 'reserve')
+                then format('more units: headgate.set_provider(%L, ''{"quota": ...}'')', p.name)
+            when w.kind in ('closed', 'breaker')
+                then format('to unblock it now: headgate.set_provider(%L, ''{"blocked_until": null}'')', p.name)
+            when w.kind = 'failures' then 'headgate.v_failed_assets says what went wrong'
+        end,
+        case when min(w.earliest) > p_now then min(w.earliest) end,
+        case
+            when w.kind = 'failures' then format(
+                'select r.* from headgate.v_failed_assets as f'
+                ' cross join lateral headgate.reset_asset(f.asset_id, array[f.operation]) as r'
+                ' where f.consecutive_failures >= 5 and f.operation = any (%L)', array_agg(distinct w.operation)
+            )
+            else format(
+                'select * from headgate.%s(p_pipeline => %L)',
+                case when p_execution.driver = 'airflow' then 'trigger_pipeline' else 'run_pipeline' end, p_pipeline
+            )
+        end
+    from waiting as w
+    join headgate.providers as p using (provider_id)
+    group by w.kind, w.reason, p.name
+    order by sum(w.jobs) desc;
+$$;
+
+ALTER FUNCTION headgate._run_actions(p_execution headgate.process_executions, p_pipeline text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _run_step(headgate.process_executions, text, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12007,6 +12754,24 @@ end;
 $_$;
 
 ALTER FUNCTION headgate._run_step(p_execution headgate.process_executions, p_step text, p_is_skipped boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _schedule(headgate.providers, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._schedule(p_provider headgate.providers, p_starts_at timestamp with time zone, p_now timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select jsonb_build_object(
+        'start_in', extract(epoch from p_starts_at - p_now),
+        'every', extract(epoch from p_provider.start_every),
+        'burst', p_provider.starts_at_once
+    )
+    where p_starts_at is not null;
+$$;
+
+ALTER FUNCTION headgate._schedule(p_provider headgate.providers, p_starts_at timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _schema_objects(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12254,6 +13019,32 @@ $$;
 ALTER FUNCTION headgate._session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _set_alert(text, text, text, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if p_is_wrong = headgate._is_alerted(p_subject) then
+        return;
+    elsif p_is_wrong then
+        insert into headgate.alerts (severity, subject, message, raised_at)
+        values (p_severity, p_subject, p_message, p_now)
+        on conflict (subject) where resolved_at is null do nothing;
+    else
+        update headgate.alerts as a
+        set resolved_at = greatest(p_now, a.raised_at)
+        where a.subject = p_subject
+            and a.resolved_at is null;
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _set_gate(bigint, bigint, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12300,6 +13091,7 @@ begin
             counted_answers = 0,
             probe_chunk_id = null;
     end if;
+    perform headgate._alert_gates(p_provider_id, p_operation_id, headgate.clock());
     if p_blocked_until is null and p_operation_id is null then
         update headgate.quota_windows as w
         set blocked_until = null
@@ -12564,6 +13356,19 @@ $$;
 ALTER FUNCTION headgate._standing(p_chunk headgate.chunks) OWNER TO headgate_owner;
 
 --
+-- Name: _start_ahead(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._start_ahead() RETURNS interval
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select interval '2 seconds';
+$$;
+
+ALTER FUNCTION headgate._start_ahead() OWNER TO headgate_owner;
+
+--
 -- Name: _state_priority(smallint, double precision); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12685,7 +13490,7 @@ begin
         perform headgate._raise(
             'HG003',
             format('unknown step: %s', coalesce(quote_literal(p_step), 'null')),
-            'the pipeline''s steps: ' || headgate._names(array(
+            headgate._known('the pipeline''s steps', p_step, array(
                 select s.step from headgate.pipeline_steps as s where s.pipeline_id = p_execution.pipeline_id
             ))
         );
@@ -12717,6 +13522,19 @@ CREATE FUNCTION headgate._step_of(p_pipeline_id bigint, p_operation_id bigint, p
 $$;
 
 ALTER FUNCTION headgate._step_of(p_pipeline_id bigint, p_operation_id bigint, p_group_key text, p_step text) OWNER TO headgate_owner;
+
+--
+-- Name: _step_subject(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._step_subject(p_pipeline text, p_step text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select format('step %s of %s', p_step, p_pipeline);
+$$;
+
+ALTER FUNCTION headgate._step_subject(p_pipeline text, p_step text) OWNER TO headgate_owner;
 
 --
 -- Name: _still_used(jsonb, jsonb, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13119,52 +13937,6 @@ $$;
 ALTER FUNCTION headgate._times_cooled(p_gate headgate.provider_gates) OWNER TO headgate_owner;
 
 --
--- Name: _tokens_left(headgate.providers, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._tokens_left(p_provider headgate.providers, p_is_probe boolean, p_now timestamp with time zone) RETURNS integer
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_second bigint := floor(extract(epoch from p_now) * 59 / 60);
-    v_gate headgate.provider_gates;
-    v_used integer;
-    v_this_second integer;
-begin
-    select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id for update;
-    if v_gate.blocked_until > p_now or (v_gate.opened > 0) <> p_is_probe or v_gate.opened > 0 and headgate._is_leased(v_gate.probe_chunk_id) then
-        return 0;
-    elsif p_provider.requests_per_minute is null then
-        return null;
-    end if;
-
-    if v_gate.rate_second - v_second between 1 and 59 then
-        v_second := v_gate.rate_second;  -- we read the clock, then somebody was faster
-    elsif v_second - v_gate.rate_second not between 0 and 59 then
-        v_gate.rate_slots := array_fill(0, array[60]);
-    else
-        for v_gone in v_gate.rate_second + 1 .. v_second loop
-            v_gate.rate_slots[1 + v_gone % 60] := 0;
-        end loop;
-    end if;
-    update headgate.provider_gates as g
-    set rate_slots = v_gate.rate_slots, rate_second = v_second
-    where g.provider_id = p_provider.provider_id
-        and g.rate_second <> v_second;
-
-    select coalesce(sum(u.calls), 0) into v_used from unnest(v_gate.rate_slots) as u (calls);
-    v_this_second := v_gate.rate_slots[1 + v_second % 60];
-    return greatest(0, least(
-        p_provider.requests_per_minute - v_used,
-        case when p_provider.burst is not null and v_this_second > 0 then p_provider.burst - v_this_second end
-    ));
-end;
-$$;
-
-ALTER FUNCTION headgate._tokens_left(p_provider headgate.providers, p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
 -- Name: _totals(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13387,6 +14159,43 @@ CREATE FUNCTION headgate._unaffordable(p_chunk_ids bigint[], p_now timestamp wit
 $$;
 
 ALTER FUNCTION headgate._unaffordable(p_chunk_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _undone_jobs(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._undone_jobs(p_execution headgate.process_executions) RETURNS TABLE(operation_id bigint, asset_id bigint, kind text, reason text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        l.operation_id,
+        l.asset_id,
+        case
+            when l.status <> 'deferred' then l.status
+            when headgate._is_internal(l.reason) then 'internal'
+            else coalesce(substring(l.reason from '^(quota|provider): '), 'deferred')
+        end,
+        case
+            when l.status <> 'cancelled' then coalesce(l.error, regexp_replace(l.reason, '^(house|provider): ', ''))
+        end
+    from (
+        select distinct on (d.operation_id, d.asset_id) d.operation_id, d.asset_id, d.status, d.reason, d.error
+        from headgate.asset_processing_details as d
+        where d.execution_id = p_execution.execution_id
+            and d.ended_at >= p_execution.started_at
+            and exists (
+                select
+                from headgate.process_steps as s
+                where s.execution_id = p_execution.execution_id
+                    and s.failed + s.deferred + s.skipped > 0
+            )
+        order by d.operation_id, d.asset_id, d.round desc
+    ) as l
+    where l.status in ('failed', 'deferred', 'cancelled');
+$$;
+
+ALTER FUNCTION headgate._undone_jobs(p_execution headgate.process_executions) OWNER TO headgate_owner;
 
 --
 -- Name: _universe_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13680,7 +14489,7 @@ begin
     if v_unknown is not null then
         perform headgate._raise(
             'HG004', format('pipeline %s has no operation %s', p_pipeline.name, quote_literal(v_unknown)),
-            'its operations: ' || headgate._names(array(
+            headgate._known('its operations', v_unknown, array(
                 select unnest(s.operations) from headgate.pipeline_steps as s where s.pipeline_id = p_pipeline.pipeline_id
             ))
         );
@@ -13837,15 +14646,32 @@ ALTER FUNCTION headgate._why_not_free(p_execution headgate.process_executions, p
 --
 
 CREATE FUNCTION headgate._window_at(p_provider headgate.providers, p_at timestamp with time zone, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone) RETURNS record
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select
-        date_trunc(p_provider.quota_period, p_at, p_provider.quota_zone),
-        (
-            date_trunc(p_provider.quota_period, p_at, p_provider.quota_zone) at time zone p_provider.quota_zone
-            + ('1 ' || p_provider.quota_period)::interval
-        ) at time zone p_provider.quota_zone;
+declare
+    v_open headgate.quota_windows;
+begin
+    select * into v_open
+    from headgate.quota_windows as w
+    where w.provider_id = p_provider.provider_id
+        and w.opened_at <= p_at
+    order by w.opened_at desc
+    limit 1;
+    if v_open.closes_at > p_at and v_open.calendar = headgate._calendar_of(p_provider) then
+        opened_at := v_open.opened_at;
+        closes_at := v_open.closes_at;
+        return;
+    end if;
+
+    select c.opened_at, c.closes_at into opened_at, closes_at from headgate._calendar_window(p_provider, p_at) as c;
+    if v_open.closes_at > opened_at and v_open.opened_at <> opened_at then
+        opened_at := v_open.opened_at;
+        select case when c.opened_at = v_open.closes_at then v_open.closes_at else c.closes_at end
+        into closes_at
+        from headgate._calendar_window(p_provider, v_open.closes_at) as c;
+    end if;
+end;
 $$;
 
 ALTER FUNCTION headgate._window_at(p_provider headgate.providers, p_at timestamp with time zone, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone) OWNER TO headgate_owner;
@@ -14203,8 +15029,10 @@ CREATE FUNCTION headgate.check_health(p_pipeline text, p_run_id text) RETURNS TA
 declare
     v_now constant timestamptz := headgate.clock();
 begin
-    perform headgate._judge_health(h.severity, h.subject, h.message, h.is_wrong, v_now)
+    perform headgate._alert_gates(null, null, v_now);
+    perform headgate._set_alert(h.subject, h.severity, h.message, h.is_wrong, v_now)
     from headgate._health(v_now) as h;
+    perform headgate._resolve_gone_steps(v_now);
 
     return query
     select a.severity, a.subject, a.message
@@ -14261,6 +15089,36 @@ ALTER FUNCTION headgate.check_plans() OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.check_plans() IS 'Refuse rows that name missing things, and make what they imply; migrate calls it last.';
 
 --
+-- Name: check_queues(text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.check_queues(p_queues text[]) RETURNS void
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_known constant text[] := array(select q.queue from headgate._queues() as q);
+    v_unknown text;
+begin
+    select u.queue into v_unknown from unnest(p_queues) as u (queue) where u.queue <> all (v_known) limit 1;
+    if found then
+        perform headgate._raise(
+            'HG008', format('unknown queue: %s', quote_literal(v_unknown)),
+            headgate._known('known queues', v_unknown, v_known)
+        );
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate.check_queues(p_queues text[]) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION check_queues(p_queues text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.check_queues(p_queues text[]) IS 'Raise for a queue that no provider has; the hint names the closest.';
+
+--
 -- Name: check_quota(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14295,6 +15153,29 @@ ALTER FUNCTION headgate.check_quota(p_pipeline text, p_run_id text) OWNER TO hea
 --
 
 COMMENT ON FUNCTION headgate.check_quota(p_pipeline text, p_run_id text) IS 'Plan the execution: reserve what the budget carries, defer the rest; returns both per operation and group.';
+
+--
+-- Name: check_run(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.check_run(p_pipeline text, p_params jsonb DEFAULT NULL::jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
+begin
+    return case when p_params is not null then headgate._resolve_params(v_pipeline, p_params) end;
+end;
+$$;
+
+ALTER FUNCTION headgate.check_run(p_pipeline text, p_params jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION check_run(p_pipeline text, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.check_run(p_pipeline text, p_params jsonb) IS 'The parameters that a run would have, defaults filled in. Raises for an unknown pipeline, parameter or value.';
 
 --
 -- Name: claim_jobs(text, text[], integer, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14398,7 +15279,7 @@ begin
 
     v_fates := headgate._judge(
         v_chunk, v_operation, v_chunk.asset_ids, array_fill('success'::text, array[cardinality(v_chunk.asset_ids)]), null, null,
-        null, null, '{}', null, null, null, v_now
+        null, null, null, '{}', null, null, null, v_now
     );
     v_tally := headgate._tally(v_fates);
     perform pgmq.delete(v_chunk.queue, array(select c.msg_id from unnest(v_chunks) as c));
@@ -14419,10 +15300,10 @@ ALTER FUNCTION headgate.complete_chunks(p_runner text, p_chunk_ids bigint[], p_l
 COMMENT ON FUNCTION headgate.complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]) IS 'Hand in whole chunks for which nothing was to be asked or computed, and claim p_claim next chunks in the same transaction.';
 
 --
--- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], text[], integer[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], text[], integer[], integer[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_requests integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_closing jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_avoid text[] DEFAULT '{}'::text[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[]) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_requests integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_closing jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_avoid text[] DEFAULT '{}'::text[], p_charged integer[] DEFAULT NULL::integer[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[]) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -14438,10 +15319,11 @@ declare
     v_closed record;
     v_fates headgate.job_fate[];
     v_tally headgate.job_tally;
+    v_refund integer;
     v_unstarted headgate.chunks[] := '{}';
 begin
     perform headgate._check_report(
-        p_asset_ids, p_outcomes, p_blames, p_payloads, p_closing, p_row_counts, cardinality(p_rows)
+        v_chunk, p_asset_ids, p_outcomes, p_blames, p_payloads, p_requests, p_charged, p_closing, p_row_counts, cardinality(p_rows)
     );
     select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
     if v_chunk.call_operation_id is null then
@@ -14450,6 +15332,13 @@ begin
         select * into v_call from headgate.operations as o where o.operation_id = v_chunk.call_operation_id;
     end if;
     select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
+
+    if p_outcomes[1] = 'success' and cardinality(p_payloads) < cardinality(v_chunk.sessions) then
+        v_refund := headgate._go_on(v_chunk, v_operation, v_call, p_payloads, p_requests, p_charged, v_now);
+        perform headgate._note_answers(v_provider, v_call.operation_id, v_chunk, p_outcomes, null, null, null, null, v_now);
+        perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_refund);
+        return;
+    end if;
 
     v_results := headgate._ingest(
         v_chunk, v_call, p_asset_ids, p_outcomes, p_payloads, p_row_counts, p_rows, v_now
@@ -14461,7 +15350,7 @@ begin
         v_provider, v_call.operation_id, v_closing, p_outcomes, p_blames, v_now
     );
     v_fates := headgate._judge(
-        v_chunk, v_call, p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_durations_ms,
+        v_chunk, v_call, p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_charged, p_durations_ms,
         v_results, v_closed.blocked_until, v_closed.reason, v_closing, v_now
     );
 
@@ -14488,13 +15377,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_row_counts integer[], p_rows anyarray) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_row_counts integer[], p_rows anyarray); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_row_counts integer[], p_rows anyarray) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
+COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
 
 --
 -- Name: database_health(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14552,6 +15441,32 @@ ALTER FUNCTION headgate.discover_delta(p_pipeline text, p_run_id text) OWNER TO 
 --
 
 COMMENT ON FUNCTION headgate.discover_delta(p_pipeline text, p_run_id text) IS 'What is due now within the run''s parameters, per operation and group, before any budget.';
+
+--
+-- Name: end_runner(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.end_runner(p_runner text) RETURNS TABLE(forgotten integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    delete from headgate.runners as r
+    where r.runner = p_runner
+        or r.last_seen_at < clock_timestamp() - interval '1 day'
+        and not exists (select from headgate.chunks as c where c.runner = r.runner and c.state = 'leased');
+    get diagnostics forgotten = row_count;
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate.end_runner(p_runner text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION end_runner(p_runner text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.end_runner(p_runner text) IS 'Forget a runner that ends in good order, and those that were killed more than a day ago; returns how many.';
 
 --
 -- Name: enqueue_step(text, text, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14629,14 +15544,16 @@ CREATE FUNCTION headgate.examine() RETURNS TABLE(subject text, verdict text, fou
     from headgate.database_health() as h
     where h.verdict = 'warn'
     union all
-    select 'provider ' || p.name, 'warn', format('closed until %s: %s', g.blocked_until, g.blocked_reason),
-        format('wait, or open it: set_provider(''%s'', ''{"blocked_until": null}'')', p.name), false
+    select 'provider ' || p.name, 'warn', format('blocked until %s: %s', g.blocked_until, g.blocked_reason),
+        format('wait, or unblock it: set_provider(''%s'', ''{"blocked_until": null}'')', p.name), false
     from headgate.providers as p
     join headgate.provider_gates as g using (provider_id)
     where g.blocked_until > headgate.clock()
     union all
-    select 'operation ' || o.name, 'warn', format('closed until %s: %s', k.blocked_until, k.blocked_reason),
-        format('wait, or open it: set_provider(''%s'', ''{"operation": "%s", "blocked_until": null}'')', p.name, o.name), false
+    select 'operation ' || o.name, 'warn', format('blocked until %s: %s', k.blocked_until, k.blocked_reason),
+        format(
+            'wait, or unblock it: set_provider(''%s'', ''{"operation": "%s", "blocked_until": null}'')', p.name, o.name
+        ), false
     from headgate.operation_gates as k
     join headgate.operations as o using (operation_id)
     join headgate.providers as p using (provider_id)
@@ -14893,7 +15810,7 @@ begin
         set leased_until = clock_timestamp() + o.lease
         from held as h, headgate.operations as o
         where c.chunk_id = h.chunk_id
-            and o.operation_id = c.operation_id
+            and o.operation_id = coalesce(c.call_operation_id, c.operation_id)
         returning c.*
     loop
         perform pgmq.set_vt(v_chunk.queue, v_chunk.msg_id, v_chunk.leased_until);
@@ -15074,6 +15991,33 @@ ALTER FUNCTION headgate.forget_files() OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.forget_files() IS 'Make the next migrate apply all functions, views and grants again; returns how many files. Only the owner may.';
 
 --
+-- Name: heartbeat(text, text, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text) RETURNS TABLE(ended_leases integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    insert into headgate.runners as r (runner, host, pid, version, started_at, last_seen_at, backend_pid)
+    values (p_runner, p_host, p_pid, p_version, clock_timestamp(), clock_timestamp(), pg_backend_pid())
+    on conflict (runner) do update
+    set last_seen_at = excluded.last_seen_at,
+        backend_pid = excluded.backend_pid;
+    ended_leases := headgate._end_leases_of_the_dead(100);
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION heartbeat(p_runner text, p_host text, p_pid integer, p_version text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text) IS 'Note that a runner is there, and end the leases of runners that were killed; returns how many.';
+
+--
 -- Name: ingest_sessions(jsonb, bigint[], headgate.calendar_session[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -15211,6 +16155,37 @@ ALTER FUNCTION headgate.maintain_statistics(p_pipeline text, p_run_id text) OWNE
 COMMENT ON FUNCTION headgate.maintain_statistics(p_pipeline text, p_run_id text) IS 'Step of the maintenance: analyze the tables the planner reads; returns how many.';
 
 --
+-- Name: next_actions(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.next_actions(p_pipeline text, p_run_id text) RETURNS TABLE(action text, found text, advice text, not_before timestamp with time zone, statement text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
+begin
+    if v_execution.finished_at is null then
+        return query select a.* from headgate._open_actions(v_execution, p_pipeline) as a;
+    else
+        return query
+        select a.* from headgate._run_actions(v_execution, p_pipeline, v_now) as a
+        union all
+        select a.* from headgate._retry_action(v_execution, p_pipeline, v_now) as a;
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate.next_actions(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION next_actions(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.next_actions(p_pipeline text, p_run_id text) IS 'What a run left undone and the call that goes on with it: run, retry, reset, resume, work (a runner is missing), wait. No row: nothing is left.';
+
+--
 -- Name: note_load(text, bigint[], integer[], timestamp with time zone[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -15261,7 +16236,7 @@ begin
 
     v_jobs := array(
         select row(
-            l.asset_id, 'success', null, null, 0, 0, l.records, l.watermark, 0, 1, null, null, 0
+            l.asset_id, 'success', null, null, 0, 0, l.records, l.watermark, 0, 1, null, null, 0, 0
         )::headgate.job_fate
         from unnest(p_asset_ids, p_records, p_watermarks) as l (asset_id, records, watermark)
     );
@@ -15396,7 +16371,7 @@ CREATE FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message 
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select headgate._judge_health(p_severity, p_subject, p_message, true, headgate.clock());
+    select headgate._set_alert(p_subject, p_severity, p_message, true, headgate.clock());
 $$;
 
 ALTER FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) OWNER TO headgate_owner;
@@ -15748,7 +16723,7 @@ CREATE FUNCTION headgate.resolve_alert(p_subject text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select headgate._judge_health(null, p_subject, null, false, headgate.clock());
+    select headgate._set_alert(p_subject, null, null, false, headgate.clock());
 $$;
 
 ALTER FUNCTION headgate.resolve_alert(p_subject text) OWNER TO headgate_owner;
@@ -16008,7 +16983,8 @@ begin
     select k.key into v_unknown from jsonb_object_keys(p_changes) as k (key) where k.key <> all (v_known) limit 1;
     if v_unknown is not null then
         perform headgate._raise(
-            'HG008', format('a provider has no setting %s', quote_literal(v_unknown)), 'settings: ' || headgate._names(v_known)
+            'HG008', format('a provider has no setting %s', quote_literal(v_unknown)),
+            headgate._known('settings', v_unknown, v_known)
         );
     end if;
 
@@ -16246,6 +17222,46 @@ ALTER FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text)
 --
 
 COMMENT ON FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text) IS 'How a step stands, in jobs; also sends what is due to be sent again.';
+
+--
+-- Name: take_starts(text, bigint, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer) RETURNS TABLE(start_in double precision, every double precision, burst integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_chunk constant headgate.chunks := headgate._held_chunk(p_runner, p_chunk_id, p_lease_no);
+    v_provider headgate.providers;
+    v_calls constant integer := greatest(0, least(p_calls, v_chunk.calls));
+    v_starts_at timestamptz;
+begin
+    select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
+    if v_provider.requests_per_minute is null then
+        return query select 0::double precision, 0::double precision, 1;  -- the limit is gone
+        return;
+    end if;
+    update headgate.provider_gates as g
+    set next_start_at = greatest(g.next_start_at, v_now) + v_provider.start_every * v_calls
+    where g.provider_id = v_provider.provider_id
+    returning g.next_start_at - v_provider.start_every * v_calls into v_starts_at;
+
+    return query
+    select
+        extract(epoch from v_starts_at - v_now)::double precision, extract(epoch from v_provider.start_every)::double precision,
+        v_provider.starts_at_once;
+end;
+$$;
+
+ALTER FUNCTION headgate.take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer) IS 'Grant a leased chunk times at which its next p_calls calls may start: seconds from now, and between them.';
 
 --
 -- Name: trigger_pipeline(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19328,6 +20344,7 @@ CREATE TABLE headgate.quota_windows (
     spent integer DEFAULT 0 NOT NULL,
     used_elsewhere integer DEFAULT 0 NOT NULL,
     blocked_until timestamp with time zone,
+    calendar text DEFAULT ''::text NOT NULL,
     CONSTRAINT never_above_quota CHECK (((reserved + spent) <= usable)),
     CONSTRAINT units_are_not_negative CHECK ((LEAST(usable, reserved, spent, used_elsewhere) >= 0)),
     CONSTRAINT window_closes_after_it_opens CHECK ((closes_at > opened_at))
@@ -19391,6 +20408,12 @@ COMMENT ON COLUMN headgate.quota_windows.used_elsewhere IS 'Units the provider r
 COMMENT ON COLUMN headgate.quota_windows.blocked_until IS 'The provider said its quota is used up: no call is made to it before.';
 
 --
+-- Name: COLUMN quota_windows.calendar; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.quota_windows.calendar IS 'Period and zone of the provider by which its end was found.';
+
+--
 -- Name: response_rules; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -19404,6 +20427,7 @@ CREATE TABLE headgate.response_rules (
     blame text DEFAULT 'item'::text NOT NULL,
     close text,
     reason text NOT NULL,
+    charged boolean DEFAULT true NOT NULL,
     CONSTRAINT close_is_readable CHECK ((close ~ '^(retry_after|reset|execution|[0-9]+ seconds)$'::text)),
     CONSTRAINT rule_blame_is_known CHECK ((blame = ANY (ARRAY['item'::text, 'provider'::text, 'house'::text, 'quota'::text]))),
     CONSTRAINT rule_outcome_is_known CHECK ((outcome = ANY (ARRAY['success'::text, 'retry'::text, 'failed'::text, 'deferred'::text, 'skipped'::text]))),
@@ -19471,6 +20495,78 @@ COMMENT ON COLUMN headgate.response_rules.close IS 'What else is closed: the pro
 --
 
 COMMENT ON COLUMN headgate.response_rules.reason IS 'The reason kept with the job.';
+
+--
+-- Name: COLUMN response_rules.charged; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.response_rules.charged IS 'False: the provider does not charge for such an answer, and the units of its call are given back.';
+
+--
+-- Name: runners; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.runners (
+    runner text NOT NULL,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    version text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    last_seen_at timestamp with time zone NOT NULL,
+    backend_pid integer NOT NULL,
+    CONSTRAINT seen_after_it_started CHECK ((last_seen_at >= started_at))
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
+
+ALTER TABLE headgate.runners OWNER TO headgate_owner;
+
+--
+-- Name: TABLE runners; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.runners IS 'A runner that works, or was killed lately; one that ends in good order has no row.';
+
+--
+-- Name: COLUMN runners.runner; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.runner IS 'Its name, as in chunks.runner.';
+
+--
+-- Name: COLUMN runners.host; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.host IS 'The machine it runs on.';
+
+--
+-- Name: COLUMN runners.pid; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.pid IS 'Its process there.';
+
+--
+-- Name: COLUMN runners.version; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.version IS 'Its version of Headgate.';
+
+--
+-- Name: COLUMN runners.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.started_at IS 'When it began, real time.';
+
+--
+-- Name: COLUMN runners.last_seen_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.last_seen_at IS 'Its last heartbeat, real time.';
+
+--
+-- Name: COLUMN runners.backend_pid; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.runners.backend_pid IS 'The server process of the connection that brought the heartbeat; it ends when the runner is killed.';
 
 --
 -- Name: schema_files; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -19885,7 +20981,7 @@ COMMENT ON COLUMN headgate.v_database_health.verdict IS 'ok, warn above the thre
 CREATE VIEW headgate.v_refusals AS
  SELECT reason,
     meaning
-   FROM ( VALUES ('quota'::text,'the window''s units end before its rank'::text), ('share'::text,'its pipeline''s share of the window ends before its rank'::text), ('reserve'::text,'a backfill, which leaves units for what is due later'::text), ('max_assets'::text,'the run''s own ceiling of assets is reached'::text), ('breaker'::text,'its breaker is open'::text), ('closed'::text,'its provider is closed'::text)) r(reason, meaning);
+   FROM ( VALUES ('quota'::text,'quota exhausted before this asset''s rank'::text), ('share'::text,'the pipeline''s share of the quota is exhausted before this asset''s rank'::text), ('reserve'::text,'backfill: the remaining units are kept for what is due later'::text), ('max_assets'::text,'the run''s asset limit is reached'::text), ('breaker'::text,'its breaker is open'::text), ('closed'::text,'its provider is blocked'::text)) r(reason, meaning);
 
 ALTER VIEW headgate.v_refusals OWNER TO headgate_owner;
 
@@ -20172,10 +21268,22 @@ CREATE VIEW headgate.v_execution_steps AS
     s.deferred,
     s.skipped,
     s.started_at,
-    s.finished_at
-   FROM ((headgate.process_steps s
+    s.finished_at,
+    ((s.units + COALESCE(c.units, (0)::bigint)))::integer AS units
+   FROM (((headgate.process_steps s
      JOIN headgate.process_executions e USING (execution_id))
      JOIN headgate.pipelines p USING (pipeline_id))
+     LEFT JOIN LATERAL ( SELECT sum(((
+                CASE
+                    WHEN (c_1.sessions IS NULL) THEN cardinality(c_1.asset_ids)
+                    ELSE 1
+                END * c_1.booked) +
+                CASE
+                    WHEN (c_1.state = 'leased'::text) THEN c_1.units
+                    ELSE 0
+                END)) AS units
+           FROM headgate.chunks c_1
+          WHERE ((c_1.execution_id = s.execution_id) AND (c_1.step = s.step))) c ON (true))
   ORDER BY e.started_at DESC, e.execution_id DESC, s."position";
 
 ALTER VIEW headgate.v_execution_steps OWNER TO headgate_owner;
@@ -20251,6 +21359,125 @@ COMMENT ON COLUMN headgate.v_execution_steps.started_at IS 'When it was enqueued
 --
 
 COMMENT ON COLUMN headgate.v_execution_steps.finished_at IS 'When it ended.';
+
+--
+-- Name: COLUMN v_execution_steps.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_execution_steps.units IS 'Units its calls have cost so far, those of jobs in flight included.';
+
+--
+-- Name: v_leases; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_leases AS
+ SELECT pipeline,
+    run_id,
+    step,
+    operation,
+    runner,
+    chunks,
+    jobs,
+    heard_at,
+    leased_until,
+    is_silent,
+        CASE
+            WHEN is_silent THEN format('runner %s is gone'::text, runner)
+            ELSE NULL::text
+        END AS reason
+   FROM ( SELECT p.name AS pipeline,
+            e.run_id,
+            c.step,
+            o.name AS operation,
+            c.runner,
+            count(*) AS chunks,
+            sum(cardinality(c.asset_ids)) AS jobs,
+            COALESCE(min(r.last_seen_at), max((c.leased_until - t.term))) AS heard_at,
+            max(c.leased_until) AS leased_until,
+            (COALESCE((min(r.last_seen_at) + '00:00:15'::interval), max((c.leased_until - (t.term / (2)::double precision)))) < clock_timestamp()) AS is_silent
+           FROM ((((((headgate.chunks c
+             JOIN headgate.process_executions e USING (execution_id))
+             JOIN headgate.pipelines p USING (pipeline_id))
+             JOIN headgate.operations o USING (operation_id))
+             LEFT JOIN headgate.operations k ON ((k.operation_id = c.call_operation_id)))
+             LEFT JOIN headgate.runners r ON ((r.runner = c.runner)))
+             CROSS JOIN LATERAL ( SELECT COALESCE(k.lease, o.lease) AS term) t)
+          WHERE (c.state = 'leased'::text)
+          GROUP BY p.name, e.run_id, c.step, o.name, c.runner) s;
+
+ALTER VIEW headgate.v_leases OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_leases; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_leases IS 'Chunks that runners hold, by runner, and when each was last heard from.';
+
+--
+-- Name: COLUMN v_leases.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_leases.pipeline IS 'The pipeline.';
+
+--
+-- Name: COLUMN v_leases.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_leases.run_id IS 'The run.';
+
+--
+-- Name: COLUMN v_leases.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_leases.step IS 'The step.';
+
+--
+-- Name: COLUMN v_leases.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_leases.operation IS 'The operation.';
+
+--
+-- Name: COLUMN v_leases.runner; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_leases.runner IS 'Who holds the leases.';
+
+--
+-- Name: COLUMN v_leases.chunks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_leases.chunks IS 'How many.';
+
+--
+-- Name: COLUMN v_leases.jobs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_leases.jobs IS 'Jobs in them that have not been handed in.';
+
+--
+-- Name: COLUMN v_leases.heard_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_leases.heard_at IS 'When the runner last sent a heartbeat.';
+
+--
+-- Name: COLUMN v_leases.leased_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_leases.leased_until IS 'When the last of them ends unless it is extended; then another runner takes over.';
+
+--
+-- Name: COLUMN v_leases.is_silent; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_leases.is_silent IS 'True: the runner has sent no heartbeat for fifteen seconds.';
+
+--
+-- Name: COLUMN v_leases.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_leases.reason IS 'What v_waiting says of work that waits for the end of these leases; null: it is under way.';
 
 --
 -- Name: v_operation_health; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -20440,9 +21667,7 @@ CREATE VIEW headgate.v_provider_health AS
             ELSE NULL::text
         END AS blocked_reason,
         CASE
-            WHEN (p.requests_per_minute IS NOT NULL) THEN (GREATEST((0)::bigint, (p.requests_per_minute - COALESCE(( SELECT sum(s.calls) AS sum
-               FROM unnest(g.rate_slots) WITH ORDINALITY s(calls, nth)
-              WHERE (((g.rate_second - ((g.rate_second - (s.nth - 1)) % (60)::bigint)))::numeric > (floor(((EXTRACT(epoch FROM t.now) * (59)::numeric) / (60)::numeric)) - (60)::numeric))), (0)::bigint))))::integer
+            WHEN (p.requests_per_minute IS NOT NULL) THEN (GREATEST((0)::numeric, LEAST((p.starts_at_once)::numeric, floor(((EXTRACT(epoch FROM (t.now - g.next_start_at)) / EXTRACT(epoch FROM p.start_every)) + (p.starts_at_once)::numeric)))))::integer
             ELSE NULL::integer
         END AS rate_tokens,
     COALESCE(g.auth_failures, 0) AS auth_failures,
@@ -20499,7 +21724,7 @@ COMMENT ON COLUMN headgate.v_provider_health.blocked_reason IS 'Why it is, or wa
 -- Name: COLUMN v_provider_health.rate_tokens; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_provider_health.rate_tokens IS 'Requests that its limit per minute still allows; null: no limit.';
+COMMENT ON COLUMN headgate.v_provider_health.rate_tokens IS 'Requests that may start at this moment; null: no limit.';
 
 --
 -- Name: COLUMN v_provider_health.auth_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -20664,7 +21889,8 @@ CREATE VIEW headgate.v_recent_executions AS
     COALESCE(s.failed, e.failed) AS failed,
     COALESCE(s.deferred, e.deferred) AS deferred,
     COALESCE(s.skipped, e.skipped) AS skipped,
-    COALESCE(s.units, e.units) AS units
+    COALESCE(s.units, e.units) AS units,
+    e.driver
    FROM ((headgate.process_executions e
      JOIN headgate.pipelines p USING (pipeline_id))
      LEFT JOIN LATERAL ( SELECT (sum(s_1.planned))::integer AS planned,
@@ -20673,8 +21899,8 @@ CREATE VIEW headgate.v_recent_executions AS
             (sum(s_1.deferred))::integer AS deferred,
             (sum(s_1.skipped))::integer AS skipped,
             (sum(s_1.units))::integer AS units
-           FROM headgate.process_steps s_1
-          WHERE ((s_1.execution_id = e.execution_id) AND (e.finished_at IS NULL))) s ON (true))
+           FROM headgate.v_execution_steps s_1
+          WHERE ((s_1.pipeline = p.name) AND (s_1.run_id = e.run_id) AND (e.finished_at IS NULL))) s ON (true))
   ORDER BY e.started_at DESC, e.execution_id DESC;
 
 ALTER VIEW headgate.v_recent_executions OWNER TO headgate_owner;
@@ -20755,7 +21981,209 @@ COMMENT ON COLUMN headgate.v_recent_executions.skipped IS 'Jobs that were not ne
 -- Name: COLUMN v_recent_executions.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_recent_executions.units IS 'Units its calls cost.';
+COMMENT ON COLUMN headgate.v_recent_executions.units IS 'Units its calls cost; while it runs, those spent so far.';
+
+--
+-- Name: COLUMN v_recent_executions.driver; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_recent_executions.driver IS 'What carries it from step to step: airflow, or headgate (the runners).';
+
+--
+-- Name: v_response_rules; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_response_rules AS
+ SELECT p.provider_id,
+    p.name AS provider,
+    r."position",
+    r.status,
+    r.content_type,
+    r.body,
+    r.outcome,
+    r.blame AS fault,
+    r.close AS blocks,
+    r.reason,
+    r.charged,
+    false AS is_usual
+   FROM (headgate.providers p
+     JOIN headgate.response_rules r USING (provider_id))
+UNION ALL
+ SELECT p.provider_id,
+    p.name AS provider,
+    (100000 + u."position") AS "position",
+    u.status,
+    NULL::text AS content_type,
+    NULL::text AS body,
+    u.outcome,
+    u.fault,
+    u.blocks,
+    u.reason,
+    true AS charged,
+    true AS is_usual
+   FROM (headgate.providers p
+     CROSS JOIN ( VALUES (1,'401'::text,'deferred'::text,'house'::text,'execution'::text,'the provider refuses our token'::text), (2,'403'::text,'deferred'::text,'house'::text,'execution'::text,'the provider refuses our token, or what it may do'::text), (3,'402'::text,'deferred'::text,'quota'::text,'reset'::text,'the provider''s quota is used up'::text), (4,'429'::text,'retry'::text,'quota'::text,'retry_after'::text,'too many requests'::text), (5,'408'::text,'retry'::text,'provider'::text,NULL::text,'the provider did not get the request in time'::text), (6,'404'::text,'failed'::text,'item'::text,NULL::text,'unknown to the provider'::text), (7,'400-499'::text,'failed'::text,'item'::text,NULL::text,'the provider refuses the request'::text), (8,'300-399'::text,'failed'::text,'provider'::text,NULL::text,'redirected: the base URL has moved'::text), (9,'500-599'::text,'retry'::text,'provider'::text,NULL::text,'the provider is in trouble'::text), (10,'error:timeout'::text,'retry'::text,'provider'::text,NULL::text,'no answer in time'::text), (11,'error:connect'::text,'retry'::text,'provider'::text,NULL::text,'no connection'::text), (12,'error:cut'::text,'retry'::text,'provider'::text,NULL::text,'the connection broke'::text), (13,'200-299'::text,'success'::text,'item'::text,NULL::text,'data'::text)) u("position", status, outcome, fault, blocks, reason))
+  WHERE ((p.base_url IS NOT NULL) AND ((u.outcome <> 'success'::text) OR (NOT (EXISTS ( SELECT
+           FROM headgate.response_rules r
+          WHERE ((r.provider_id = p.provider_id) AND (r.outcome = 'success'::text)))))));
+
+ALTER VIEW headgate.v_response_rules OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_response_rules; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_response_rules IS 'How each provider''s answers are read: the first rule that fits decides.';
+
+--
+-- Name: COLUMN v_response_rules.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_response_rules.provider_id IS 'The provider''s key.';
+
+--
+-- Name: COLUMN v_response_rules.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_response_rules.provider IS 'The provider.';
+
+--
+-- Name: COLUMN v_response_rules."position"; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_response_rules."position" IS 'Order of trying; usual rules come last.';
+
+--
+-- Name: COLUMN v_response_rules.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_response_rules.status IS 'HTTP status or range, error:timeout, error:connect, error:cut, or * for any.';
+
+--
+-- Name: COLUMN v_response_rules.content_type; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_response_rules.content_type IS 'Regular expression the content type must match; null: any.';
+
+--
+-- Name: COLUMN v_response_rules.body; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_response_rules.body IS 'Regular expression the start of the body must match; null: any.';
+
+--
+-- Name: COLUMN v_response_rules.outcome; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_response_rules.outcome IS 'What becomes of the job.';
+
+--
+-- Name: COLUMN v_response_rules.fault; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_response_rules.fault IS 'Whose fault it is: item, provider, house (ours) or quota (nobody''s).';
+
+--
+-- Name: COLUMN v_response_rules.blocks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_response_rules.blocks IS 'What else is blocked: the provider until retry_after, reset or for N seconds, or the rest of the execution.';
+
+--
+-- Name: COLUMN v_response_rules.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_response_rules.reason IS 'The reason kept with the job.';
+
+--
+-- Name: COLUMN v_response_rules.charged; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_response_rules.charged IS 'False: the units of such a call are given back.';
+
+--
+-- Name: COLUMN v_response_rules.is_usual; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_response_rules.is_usual IS 'True: a usual rule, which every provider has without declaring it.';
+
+--
+-- Name: v_runners; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_runners AS
+ SELECT r.runner,
+    r.host,
+    r.pid,
+    r.version,
+    r.started_at,
+    r.last_seen_at,
+    (COALESCE(c.leases, (0)::bigint))::integer AS leases,
+    (COALESCE(c.jobs, (0)::bigint))::integer AS jobs
+   FROM (headgate.runners r
+     LEFT JOIN ( SELECT c_1.runner,
+            count(*) AS leases,
+            sum(cardinality(c_1.asset_ids)) AS jobs
+           FROM headgate.chunks c_1
+          WHERE (c_1.state = 'leased'::text)
+          GROUP BY c_1.runner) c USING (runner))
+  ORDER BY r.last_seen_at DESC, r.runner;
+
+ALTER VIEW headgate.v_runners OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_runners; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_runners IS 'Runners that work, or were killed lately: a heartbeat older than some seconds.';
+
+--
+-- Name: COLUMN v_runners.runner; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.runner IS 'The runner''s name.';
+
+--
+-- Name: COLUMN v_runners.host; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.host IS 'The machine it runs on.';
+
+--
+-- Name: COLUMN v_runners.pid; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.pid IS 'Its process there.';
+
+--
+-- Name: COLUMN v_runners.version; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.version IS 'Its version of Headgate.';
+
+--
+-- Name: COLUMN v_runners.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.started_at IS 'When it began.';
+
+--
+-- Name: COLUMN v_runners.last_seen_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.last_seen_at IS 'Its last heartbeat; one is sent every five seconds.';
+
+--
+-- Name: COLUMN v_runners.leases; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.leases IS 'Chunks it holds.';
+
+--
+-- Name: COLUMN v_runners.jobs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_runners.jobs IS 'Jobs in them.';
 
 --
 -- Name: v_today_processing_activity; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -20867,6 +22295,179 @@ COMMENT ON COLUMN headgate.v_trading_sessions.closes_at IS 'When it closes.';
 --
 
 COMMENT ON COLUMN headgate.v_trading_sessions.is_early_close IS 'True: a half day.';
+
+--
+-- Name: v_waiting; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_waiting AS
+ SELECT w.pipeline,
+    w.run_id,
+    w.step,
+    w.operation,
+    w.reason,
+    sum(w.jobs) AS jobs,
+    min(w.next_try_at) AS next_try_at,
+    min(w.gives_up_at) AS gives_up_at,
+    max(w.retries) AS retries
+   FROM ( SELECT p.name AS pipeline,
+            e.run_id,
+            c.step,
+            o.name AS operation,
+            cardinality(c.asset_ids) AS jobs,
+            c.park_until AS gives_up_at,
+            c.retry_count AS retries,
+                CASE v.cause
+                    WHEN 'gone'::text THEN l.reason
+                    WHEN 'paused'::text THEN 'the pipeline is paused'::text
+                    WHEN 'parked'::text THEN c.park_reason
+                    WHEN 'provider'::text THEN h.blocked_reason
+                    WHEN 'window'::text THEN 'quota: the provider says it is used up'::text
+                    WHEN 'reset'::text THEN 'quota: the window is about to be reset'::text
+                    WHEN 'operation'::text THEN k.reason
+                    WHEN 'probe'::text THEN 'provider: one call probes it, the others wait for the answer'::text
+                    WHEN 'rate'::text THEN format('rate limit: %s requests a minute'::text, r.requests_per_minute)
+                    WHEN 'no runner'::text THEN 'no runner is connected'::text
+                    WHEN 'left'::text THEN format('no runner takes it from queue %s: they are busy, serve other queues%s'::text, c.queue, COALESCE((' or lack the secret '::text || r.secret_name), ''::text))
+                    ELSE NULL::text
+                END AS reason,
+                CASE v.cause
+                    WHEN 'gone'::text THEN (t.now + (l.leased_until - clock_timestamp()))
+                    WHEN 'parked'::text THEN GREATEST(c.wake_at, h.blocked_until, k.blocked_until, q.blocked_until)
+                    WHEN 'provider'::text THEN h.blocked_until
+                    WHEN 'window'::text THEN q.blocked_until
+                    WHEN 'reset'::text THEN q.closes_at
+                    WHEN 'operation'::text THEN k.blocked_until
+                    WHEN 'rate'::text THEN g.next_start_at
+                    ELSE NULL::timestamp with time zone
+                END AS next_try_at
+           FROM ((((((((((((((headgate.chunks c
+             JOIN headgate.process_executions e USING (execution_id))
+             JOIN headgate.pipelines p USING (pipeline_id))
+             JOIN headgate.operations o USING (operation_id))
+             JOIN headgate.providers r ON ((r.provider_id = c.provider_id)))
+             LEFT JOIN headgate.operations b ON ((b.operation_id = c.call_operation_id)))
+             JOIN headgate.v_provider_health h ON ((h.provider = r.name)))
+             JOIN headgate.provider_gates g ON ((g.provider_id = c.provider_id)))
+             LEFT JOIN headgate.v_operation_health k ON ((k.operation = COALESCE(b.name, o.name))))
+             CROSS JOIN ( SELECT headgate.clock() AS now
+                 OFFSET 0) t)
+             LEFT JOIN headgate.quota_windows q ON (((q.provider_id = c.provider_id) AND (q.opened_at <= t.now) AND (q.closes_at > t.now))))
+             LEFT JOIN headgate.v_leases l ON (((c.state = 'leased'::text) AND l.is_silent AND (l.runner = c.runner) AND (l.pipeline = p.name) AND (l.run_id = e.run_id) AND (l.step = c.step) AND (l.operation = o.name))))
+             LEFT JOIN ( SELECT DISTINCT n.provider_id
+                   FROM headgate.chunks n
+                  WHERE ((n.state = 'leased'::text) AND (n.leased_until > clock_timestamp()))) busy ON ((busy.provider_id = c.provider_id)))
+             CROSS JOIN ( SELECT (EXISTS ( SELECT
+                           FROM headgate.runners n
+                          WHERE (n.last_seen_at > (clock_timestamp() - '00:00:15'::interval)))) AS is_any
+                 OFFSET 0) runner)
+             CROSS JOIN LATERAL ( SELECT
+                        CASE
+                            WHEN l.is_silent THEN 'gone'::text
+                            WHEN (c.state = 'leased'::text) THEN NULL::text
+                            WHEN (e.status = 'paused'::text) THEN 'paused'::text
+                            WHEN (c.state = 'parked'::text) THEN 'parked'::text
+                            WHEN (c.state <> 'queued'::text) THEN NULL::text
+                            WHEN (h.state = 'blocked'::text) THEN 'provider'::text
+                            WHEN (q.blocked_until > t.now) THEN 'window'::text
+                            WHEN ((c.calls > 0) AND (t.now >= (q.closes_at - r.reset_guard))) THEN 'reset'::text
+                            WHEN (k.state = 'blocked'::text) THEN 'operation'::text
+                            WHEN ('probing'::text = ANY (ARRAY[h.state, k.state])) THEN 'probe'::text
+                            WHEN ((c.calls > 0) AND (g.next_start_at > (t.now + '00:00:02'::interval))) THEN 'rate'::text
+                            WHEN (NOT runner.is_any) THEN 'no runner'::text
+                            WHEN (busy.provider_id IS NULL) THEN 'left'::text
+                            ELSE NULL::text
+                        END AS cause) v)
+          WHERE ((e.status = ANY (ARRAY['running'::text, 'paused'::text])) AND (v.cause IS NOT NULL))) w
+  GROUP BY w.pipeline, w.run_id, w.step, w.operation, w.reason
+UNION ALL
+ SELECT p.name AS pipeline,
+    e.run_id,
+    g.step,
+    o.name AS operation,
+    COALESCE(f.meaning, d.reason) AS reason,
+    sum(cardinality(d.asset_ids)) AS jobs,
+    min(((d.evidence ->> 'earliest'::text))::timestamp with time zone) AS next_try_at,
+    NULL::timestamp with time zone AS gives_up_at,
+    0 AS retries
+   FROM ((((((headgate.planner_deferrals d
+     JOIN headgate.process_executions e USING (execution_id))
+     JOIN headgate.pipelines p USING (pipeline_id))
+     JOIN headgate.operations o USING (operation_id))
+     JOIN ( SELECT n.pipeline_id,
+            max(n.execution_id) AS execution_id
+           FROM headgate.process_executions n
+          GROUP BY n.pipeline_id) newest ON ((newest.pipeline_id = e.pipeline_id)))
+     LEFT JOIN headgate.v_refusals f USING (reason))
+     LEFT JOIN LATERAL ( SELECT s.step
+           FROM headgate.pipeline_steps s
+          WHERE ((s.pipeline_id = e.pipeline_id) AND (o.name = ANY (s.operations)) AND ((s.group_keys IS NULL) OR (d.group_key = ANY (s.group_keys))))
+          ORDER BY s."position"
+         LIMIT 1) g ON (true))
+  WHERE ((e.status = ANY (ARRAY['running'::text, 'paused'::text])) OR (e.execution_id = newest.execution_id))
+  GROUP BY p.name, e.run_id, g.step, o.name, COALESCE(f.meaning, d.reason);
+
+ALTER VIEW headgate.v_waiting OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_waiting; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_waiting IS 'What waits, why and until when: parked, held up in a queue, or due and not planned by its pipeline''s newest run.';
+
+--
+-- Name: COLUMN v_waiting.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting.pipeline IS 'The pipeline.';
+
+--
+-- Name: COLUMN v_waiting.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting.run_id IS 'The run in which it waits, or which left it out of its plan.';
+
+--
+-- Name: COLUMN v_waiting.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting.step IS 'The step.';
+
+--
+-- Name: COLUMN v_waiting.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting.operation IS 'The operation.';
+
+--
+-- Name: COLUMN v_waiting.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting.reason IS 'The error before a retry, a block, a limit, a pause, a runner that is gone or missing, or why it was not planned.';
+
+--
+-- Name: COLUMN v_waiting.jobs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting.jobs IS 'How many jobs.';
+
+--
+-- Name: COLUMN v_waiting.next_try_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting.next_try_at IS 'When it goes on; of what was not planned: the earliest time at which a run can take it. Null: not by time alone.';
+
+--
+-- Name: COLUMN v_waiting.gives_up_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting.gives_up_at IS 'When its run stops waiting and leaves it to the next one; null: it does not give up by time.';
+
+--
+-- Name: COLUMN v_waiting.retries; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_waiting.retries IS 'How often one of these jobs has been parked in a row to be called again, at most.';
 
 --
 -- Name: listings a_code_means_one_listing_at_a_time; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
@@ -21203,6 +22804,13 @@ ALTER TABLE ONLY headgate.response_rules
 
 ALTER TABLE ONLY headgate.process_executions
     ADD CONSTRAINT run_id_is_unique UNIQUE (pipeline_id, run_id);
+
+--
+-- Name: runners runners_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.runners
+    ADD CONSTRAINT runners_pkey PRIMARY KEY (runner);
 
 --
 -- Name: schema_files schema_files_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -22104,6 +23712,18 @@ GRANT ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) TO
 REVOKE ALL ON FUNCTION headgate._advance(p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _announce(p_execution_id bigint, p_step text, p_status text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -22176,10 +23796,22 @@ REVOKE ALL ON FUNCTION headgate._budget(p_provider headgate.providers, p_at time
 REVOKE ALL ON FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _calendar_of(p_provider headgate.providers); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._calendar_of(p_provider headgate.providers) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _calendar_window(p_provider headgate.providers, p_at timestamp with time zone, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._calendar_window(p_provider headgate.providers, p_at timestamp with time zone, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer, p_schedule jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _can_pay_again(p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -22230,10 +23862,10 @@ REVOKE ALL ON FUNCTION headgate._check_operation(p_operation headgate.operations
 REVOKE ALL ON FUNCTION headgate._check_quota_value(p_quota integer) FROM PUBLIC;
 
 --
--- Name: FUNCTION _check_report(p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_closing jsonb, p_row_counts integer[], p_row_count integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_requests integer[], p_charged integer[], p_closing jsonb, p_row_counts integer[], p_row_count integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._check_report(p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_closing jsonb, p_row_counts integer[], p_row_count integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_requests integer[], p_charged integer[], p_closing jsonb, p_row_counts integer[], p_row_count integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _check_selection(p_pipeline headgate.pipelines, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -22338,6 +23970,12 @@ REVOKE ALL ON FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs
 REVOKE ALL ON FUNCTION headgate._cure(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _dead_runners(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._dead_runners() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -22378,6 +24016,12 @@ REVOKE ALL ON FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_chunk_ids b
 --
 
 REVOKE ALL ON FUNCTION headgate._end_late_parked(p_chunk headgate.chunks, p_asset_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _end_leases_of_the_dead(p_limit integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._end_leases_of_the_dead(p_limit integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _end_rows(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -22506,6 +24150,18 @@ REVOKE ALL ON FUNCTION headgate._forecast_rule(p_params jsonb, p_at timestamp wi
 REVOKE ALL ON FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, OUT classes headgate.forecast_class[]) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _gate_message(p_name text, p_provider_id bigint, p_operation_id bigint, p_opened integer, p_blocked_until timestamp with time zone, p_blocked_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._gate_message(p_name text, p_provider_id bigint, p_operation_id bigint, p_opened integer, p_blocked_until timestamp with time zone, p_blocked_reason text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_requests integer[], p_charged integer[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_requests integer[], p_charged integer[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _grant(p_runner text, p_provider headgate.providers, p_fit headgate.chunks[], p_unfit headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -22578,10 +24234,16 @@ REVOKE ALL ON FUNCTION headgate._in_flight(p_execution_id bigint, p_step text, O
 REVOKE ALL ON FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _ingest_for_all(p_chunk headgate.chunks, p_operation headgate.operations, p_outcomes text[], p_payloads text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _ingest_for_all(p_chunk headgate.chunks, p_operation headgate.operations, p_answers text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._ingest_for_all(p_chunk headgate.chunks, p_operation headgate.operations, p_outcomes text[], p_payloads text[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._ingest_for_all(p_chunk headgate.chunks, p_operation headgate.operations, p_answers text[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _ingest_last(p_chunk headgate.chunks, p_operation headgate.operations, p_answers text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._ingest_last(p_chunk headgate.chunks, p_operation headgate.operations, p_answers text[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_counts integer[], p_answers anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -22590,10 +24252,22 @@ REVOKE ALL ON FUNCTION headgate._ingest_for_all(p_chunk headgate.chunks, p_opera
 REVOKE ALL ON FUNCTION headgate._ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_counts integer[], p_answers anyarray) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _is_alerted(p_subject text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_alerted(p_subject text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _is_asked_alone(p_operation_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._is_asked_alone(p_operation_id bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _is_blocked_at(p_operation_id bigint, p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_blocked_at(p_operation_id bigint, p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_fault(p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -22606,6 +24280,12 @@ REVOKE ALL ON FUNCTION headgate._is_fault(p_reason text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._is_idle(p_operation headgate.operations) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _is_internal(p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_internal(p_reason text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_leased(p_chunk_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -22632,16 +24312,22 @@ REVOKE ALL ON FUNCTION headgate._is_shut(p_operation_id bigint, p_now timestamp 
 REVOKE ALL ON FUNCTION headgate._is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _jobs(p_count bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._jobs(p_count bigint) FROM PUBLIC;
 
 --
--- Name: FUNCTION _judge_health(p_severity text, p_subject text, p_message text, p_is_wrong boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._judge_health(p_severity text, p_subject text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _known(p_what text, p_name text, p_names text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._known(p_what text, p_name text, p_names text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _known_features(p_provider headgate.providers, p_features jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -22656,10 +24342,10 @@ REVOKE ALL ON FUNCTION headgate._known_features(p_provider headgate.providers, p
 REVOKE ALL ON FUNCTION headgate._last_session_out(p_operation_id bigint, p_asset_id bigint, p_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _left_over_chunks(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -22702,6 +24388,12 @@ REVOKE ALL ON FUNCTION headgate._lost_messages(p_queue text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _meant(p_name text, p_names text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._meant(p_name text, p_names text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _mend_books(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -22758,10 +24450,22 @@ REVOKE ALL ON FUNCTION headgate._missing_sessions(p_provider_id bigint, p_calend
 REVOKE ALL ON FUNCTION headgate._move_units(p_provider_id bigint, p_opened_at timestamp with time zone, p_reserve integer, p_spend integer) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _name_pieces(p_text text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._name_pieces(p_text text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _names(p_names text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._names(p_names text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _near(p_name text, p_names text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._near(p_name text, p_names text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _needs(p_pipeline_id bigint, p_params jsonb, p_step text, p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -22770,10 +24474,22 @@ REVOKE ALL ON FUNCTION headgate._names(p_names text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step text, p_at timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _needs_alert(p_opened integer, p_blocked_until timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._needs_alert(p_opened integer, p_blocked_until timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _next_start(p_provider headgate.providers, p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._next_start(p_provider headgate.providers, p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _next_wake(p_queues text[], p_avoid text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -22804,6 +24520,12 @@ REVOKE ALL ON FUNCTION headgate._note_operation(p_provider headgate.providers, p
 --
 
 REVOKE ALL ON FUNCTION headgate._note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _open_actions(p_execution headgate.process_executions, p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._open_actions(p_execution headgate.process_executions, p_pipeline text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _open_months(p_months integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -22846,6 +24568,12 @@ REVOKE ALL ON FUNCTION headgate._openness(p_provider headgate.providers, p_now t
 --
 
 REVOKE ALL ON FUNCTION headgate._operation(p_operation text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _operation_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._operation_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _operation_of(p_provider headgate.providers, p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -22914,10 +24642,10 @@ REVOKE ALL ON FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_fates head
 REVOKE ALL ON FUNCTION headgate._park_shut(p_chunks headgate.chunks[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _pass_gate(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _pass_gate(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._pass_gate(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._pass_gate(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _pieces(p_template text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -22962,6 +24690,12 @@ REVOKE ALL ON FUNCTION headgate._price(p_chunk headgate.chunks) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._provider(p_provider text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _provider_alerts(p_provider_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._provider_alerts(p_provider_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _publication_lag(p_provider_id bigint, p_calendar text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -23002,6 +24736,12 @@ REVOKE ALL ON FUNCTION headgate._raise(p_code text, p_message text, p_hint text)
 --
 
 REVOKE ALL ON FUNCTION headgate._reach(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone, OUT is_probe boolean, OUT fit headgate.chunks[], OUT unfit headgate.chunks[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _reach_watermarks(p_chunk headgate.chunks, p_done headgate.job_fate[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._reach_watermarks(p_chunk headgate.chunks, p_done headgate.job_fate[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _ready_steps(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -23088,10 +24828,28 @@ REVOKE ALL ON FUNCTION headgate._reserve_planned(p_execution_id bigint, p_now ti
 REVOKE ALL ON FUNCTION headgate._reserve_queued(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _resolve_fault(p_step headgate.process_steps, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._resolve_fault(p_step headgate.process_steps, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _resolve_gone_steps(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._resolve_gone_steps(p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _resolve_params(p_pipeline headgate.pipelines, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._resolve_params(p_pipeline headgate.pipelines, p_params jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _retry_action(p_execution headgate.process_executions, p_pipeline text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._retry_action(p_execution headgate.process_executions, p_pipeline text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _return_units(p_chunks headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -23130,10 +24888,22 @@ REVOKE ALL ON FUNCTION headgate._row_shape(p_function text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._row_type(p_function text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _run_actions(p_execution headgate.process_executions, p_pipeline text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._run_actions(p_execution headgate.process_executions, p_pipeline text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _run_step(p_execution headgate.process_executions, p_step text, p_is_skipped boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._run_step(p_execution headgate.process_executions, p_step text, p_is_skipped boolean, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _schedule(p_provider headgate.providers, p_starts_at timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._schedule(p_provider headgate.providers, p_starts_at timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _schema_objects(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -23176,6 +24946,12 @@ REVOKE ALL ON FUNCTION headgate._sentence(p_operation headgate.operations, p_sta
 --
 
 REVOKE ALL ON FUNCTION headgate._session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _set_gate(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -23226,6 +25002,12 @@ REVOKE ALL ON FUNCTION headgate._split_chunk(p_chunk headgate.chunks) FROM PUBLI
 REVOKE ALL ON FUNCTION headgate._standing(p_chunk headgate.chunks) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _start_ahead(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._start_ahead() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _state_priority(p_priority smallint, p_weight double precision); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -23242,6 +25024,12 @@ REVOKE ALL ON FUNCTION headgate._step(p_execution headgate.process_executions, p
 --
 
 REVOKE ALL ON FUNCTION headgate._step_of(p_pipeline_id bigint, p_operation_id bigint, p_group_key text, p_step text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _step_subject(p_pipeline text, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._step_subject(p_pipeline text, p_step text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _still_used(p_used jsonb, p_spent jsonb, p_at timestamp with time zone, p_next timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -23328,12 +25116,6 @@ REVOKE ALL ON FUNCTION headgate._template_fields(p_operation headgate.operations
 REVOKE ALL ON FUNCTION headgate._times_cooled(p_gate headgate.provider_gates) FROM PUBLIC;
 
 --
--- Name: FUNCTION _tokens_left(p_provider headgate.providers, p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._tokens_left(p_provider headgate.providers, p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
-
---
 -- Name: FUNCTION _totals(p_execution_id bigint, OUT planned integer, OUT succeeded integer, OUT failed integer, OUT deferred integer, OUT skipped integer, OUT units integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -23368,6 +25150,12 @@ REVOKE ALL ON FUNCTION headgate._tune_queues() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._unaffordable(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _undone_jobs(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._undone_jobs(p_execution headgate.process_executions) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _universe_of(p_code text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -23516,11 +25304,26 @@ GRANT ALL ON FUNCTION headgate.check_health(p_pipeline text, p_run_id text) TO h
 REVOKE ALL ON FUNCTION headgate.check_plans() FROM PUBLIC;
 
 --
+-- Name: FUNCTION check_queues(p_queues text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.check_queues(p_queues text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.check_queues(p_queues text[]) TO headgate_runner;
+
+--
 -- Name: FUNCTION check_quota(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate.check_quota(p_pipeline text, p_run_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.check_quota(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION check_run(p_pipeline text, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.check_run(p_pipeline text, p_params jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.check_run(p_pipeline text, p_params jsonb) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.check_run(p_pipeline text, p_params jsonb) TO headgate_reader;
 
 --
 -- Name: FUNCTION claim_jobs(p_runner text, p_queues text[], p_max_chunks integer, p_avoid text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -23548,11 +25351,11 @@ REVOKE ALL ON FUNCTION headgate.complete_chunks(p_runner text, p_chunk_ids bigin
 GRANT ALL ON FUNCTION headgate.complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]) TO headgate_runner;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_row_counts integer[], p_rows anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_row_counts integer[], p_rows anyarray) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_row_counts integer[], p_rows anyarray) TO headgate_runner;
+REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) TO headgate_runner;
 
 --
 -- Name: FUNCTION database_health(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -23570,6 +25373,13 @@ GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_maintenance;
 
 REVOKE ALL ON FUNCTION headgate.discover_delta(p_pipeline text, p_run_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.discover_delta(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION end_runner(p_runner text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.end_runner(p_runner text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.end_runner(p_runner text) TO headgate_runner;
 
 --
 -- Name: FUNCTION enqueue_step(p_pipeline text, p_run_id text, p_step text, p_attempt integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -23663,6 +25473,13 @@ GRANT ALL ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota
 REVOKE ALL ON FUNCTION headgate.forget_files() FROM PUBLIC;
 
 --
+-- Name: FUNCTION heartbeat(p_runner text, p_host text, p_pid integer, p_version text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text) TO headgate_runner;
+
+--
 -- Name: FUNCTION ingest_sessions(p_context jsonb, p_asset_ids bigint[], p_rows headgate.calendar_session[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -23688,6 +25505,14 @@ GRANT ALL ON FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) 
 
 REVOKE ALL ON FUNCTION headgate.maintain_statistics(p_pipeline text, p_run_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.maintain_statistics(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION next_actions(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.next_actions(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.next_actions(p_pipeline text, p_run_id text) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.next_actions(p_pipeline text, p_run_id text) TO headgate_reader;
 
 --
 -- Name: FUNCTION note_load(p_operation text, p_asset_ids bigint[], p_records integer[], p_watermarks timestamp with time zone[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -23857,6 +25682,13 @@ GRANT ALL ON FUNCTION headgate.step_errors(p_pipeline text, p_run_id text, p_ste
 
 REVOKE ALL ON FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text) TO headgate_planner;
+
+--
+-- Name: FUNCTION take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer) TO headgate_runner;
 
 --
 -- Name: FUNCTION trigger_pipeline(p_pipeline text, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -24150,6 +25982,15 @@ GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_execution_steps TO headgate_plan_maintenance;
 
 --
+-- Name: TABLE v_leases; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_leases TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_leases TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_leases TO headgate_plan_maintenance;
+
+--
 -- Name: TABLE v_operation_health; Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -24213,6 +26054,24 @@ GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_recent_executions TO headgate_plan_maintenance;
 
 --
+-- Name: TABLE v_response_rules; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_maintenance;
+
+--
+-- Name: TABLE v_runners; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_runners TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_runners TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_runners TO headgate_plan_maintenance;
+
+--
 -- Name: TABLE v_today_processing_activity; Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -24229,6 +26088,15 @@ GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_trading_sessions TO headgate_plan_maintenance;
+
+--
+-- Name: TABLE v_waiting; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_waiting TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_waiting TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_waiting TO headgate_plan_maintenance;
 
 --
 -- PostgreSQL database dump complete

@@ -173,7 +173,7 @@ class Feeder:
             held = (HeldGroup if call.serves_all else Held)(chunk, at, call, urls)
             if call.schedule is not None:
                 now = asyncio.get_running_loop().time()
-                held.pace = Pace.of(call.schedule, len(urls), now)
+                held.pace = Pace.of(call.schedule, len(urls), self._flight.clock, now)
             self._settler.hold(held)
             self._flight.take(held)
 

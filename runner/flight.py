@@ -12,6 +12,7 @@ from typing import Final
 from runner.calls import Caller, Reply
 from runner.gates import MOST_FAULTS, Gate
 from runner.leases import Held
+from runner.pace import ServerClock
 from runner.rules import Outcome
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ class Flight:
         self.open = 0
         self.load = 0
         self.buffered = 0
+        self.clock = ServerClock()
         self._caller = caller
         self._concurrency = concurrency
         self._on_result = on_result

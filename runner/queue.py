@@ -70,7 +70,7 @@ LOSE: Final = """
         p_lease_no => %(lease_no)s::integer, p_reason => %(reason)s)
 """
 STARTS: Final = """
-    select start_in, every, burst
+    select asked_at, start_in, every, burst
     from headgate.take_starts(p_runner => %(runner)s, p_chunk_id => %(chunk_id)s::bigint,
         p_lease_no => %(lease_no)s::integer, p_calls => %(calls)s::integer)
 """

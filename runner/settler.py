@@ -306,7 +306,8 @@ class Settler:
             logger.error("chunk %s has no time to start: %s", held.chunk.chunk_id, told(exc))
             await asyncio.sleep(TICK_SECONDS)
         else:
-            held.pace = Pace.of(schedule, held.waiting, self._loop.time())
+            now = self._loop.time()
+            held.pace = Pace.of(schedule, held.waiting, self.flight.clock, now)
         held.is_asking = False
         self.flight.pump()
 

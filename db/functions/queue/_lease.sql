@@ -93,8 +93,8 @@ as $func$
     )))::integer;
 $func$;
 
--- When a chunk's calls may start: the first one, seconds from now, and one after each stretch of time; up to a burst may be late.
--- Null: whenever there is room.
+-- When a chunk's calls may start: the first one, seconds after the runner asked (asked_at, real time), and one after each stretch of
+-- time; up to a burst may be late. Null: whenever there is room.
 create or replace function headgate._schedule(
     p_provider headgate.providers,
     p_starts_at timestamptz,
@@ -102,10 +102,11 @@ create or replace function headgate._schedule(
 )
 returns jsonb
 language sql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $func$
     select jsonb_build_object(
+        'asked_at', extract(epoch from statement_timestamp()),
         'start_in', extract(epoch from p_starts_at - p_now),
         'every', extract(epoch from p_provider.start_every),
         'burst', p_provider.starts_at_once

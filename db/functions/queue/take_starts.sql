@@ -7,7 +7,7 @@ create or replace function headgate.take_starts(
     p_lease_no integer,
     p_calls integer
 )
-returns table (start_in double precision, every double precision, burst integer)
+returns table (asked_at double precision, start_in double precision, every double precision, burst integer)
 language plpgsql
 volatile
 security definer
@@ -22,7 +22,8 @@ declare
 begin
     select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
     if v_provider.requests_per_minute is null then
-        return query select 0::double precision, 0::double precision, 1;  -- the limit is gone
+        return query
+        select extract(epoch from statement_timestamp())::double precision, 0::double precision, 0::double precision, 1;  -- the limit is gone
         return;
     end if;
     update headgate.provider_gates as g
@@ -32,10 +33,11 @@ begin
 
     return query
     select
+        extract(epoch from statement_timestamp())::double precision,
         extract(epoch from v_starts_at - v_now)::double precision, extract(epoch from v_provider.start_every)::double precision,
         v_provider.starts_at_once;
 end;
 $func$;
 
 comment on function headgate.take_starts(text, bigint, integer, integer) is
-    'Grant a leased chunk times at which its next p_calls calls may start: seconds from now, and between them.';
+    'Grant a leased chunk times at which its next p_calls calls may start: seconds after it was asked, and between them.';

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from runner.database import connect
 from tests.db.conftest import Toys
 from tests.db.toy import NOON, Toy
 
@@ -27,10 +25,10 @@ def reasons(toy: Toy) -> dict[str, datetime | None]:
 
 
 @pytest.fixture
-def served(toys: Toys) -> Iterator[Toy]:
-    """Open a toy world of its own where a runner is connected."""
-    with connect(toys.settings, "worker"):
-        yield toys.one
+def served(toy: Toy) -> Toy:
+    """Let a runner be heard of."""
+    toy.row("heartbeat", p_runner="w9", p_host="here", p_pid=7, p_version="0.1.0")
+    return toy
 
 
 def test_a_parked_job_waits_for_its_retry_with_its_last_error(toy: Toy):
@@ -104,9 +102,11 @@ def test_a_rate_limit_is_a_reason_to_wait(toy: Toy):
     toy.provider(requests_per_minute=10)
     toy.add(20)
     toy.begin()
-    assert sum(len(x["asset_ids"]) for x in toy.claim(chunks=20)) == 10
+    assert sum(len(x["asset_ids"]) for x in toy.claim(chunks=20)) == 2
 
-    assert waiting(toy) == [("a", "look", "rate limit: 10 requests a minute", 10, None)]
+    next_start_at = toy.gate()["next_start_at"]
+    expected = ("a", "look", "rate limit: 10 requests a minute", 18, next_start_at)
+    assert waiting(toy) == [expected]
 
 
 def test_a_paused_pipeline_waits_for_whoever_resumes_it(toy: Toy):
