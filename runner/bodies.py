@@ -10,6 +10,7 @@ import httpx
 
 from runner.buffer import Share
 from runner.inflate import Inflater
+from runner.patterns import LONGEST_HEAD
 from runner.payloads import BadPayload
 
 BREATH: Final = 1_048_576
@@ -46,7 +47,8 @@ class Reader:
         try:
             await self._read(response, body.data)
         except BadPayload as exc:
-            body.problem = exc
+            body.problem = exc.with_traceback(None)  # which would hold all that was read
+            del body.data[LONGEST_HEAD:]
         return body
 
     async def _read(self, response: httpx.Response, data: bytearray) -> None:

@@ -129,18 +129,19 @@ class Caller:
             name.lower().decode("latin-1"): value.decode("latin-1")
             for name, value in response.headers.raw
         }
-        answer = Answer(str(response.status_code), headers, bytes(body.data[:LONGEST_HEAD]))
+        head, is_readable = bytes(body.data[:LONGEST_HEAD]), body.problem is None
+        answer = Answer(str(response.status_code), headers, head, is_readable)
         outcome = call.rules.judge(answer)
         if not outcome.is_success:
             seen = without_secret(excerpt(answer.body, answer.content_type), secret)
             detail = f"{answer.status}: {seen}" if seen else answer.status
             return _detailed(outcome, detail), 1, None
+        if body.problem is not None:
+            return _spoilt(outcome, body.problem), 1, None
         try:
-            text = _text(answer, body)
+            text = without_secret(_text(answer, body.data), secret)
         except BadPayload as exc:
-            found = replace(outcome, outcome=exc.outcome, blame=exc.blame, reason=str(exc))
-            return found, 1, None
-        text = without_secret(text, secret)
+            return _spoilt(outcome, exc), 1, None
         # Answers for all assets of a chunk are handed in together: one must not wait for another.
         return outcome, 1, text if call.serves_all else self._buffer.keep(text)
 
@@ -207,14 +208,17 @@ def _no_answer(call: Call, exc: Exception) -> Judged:
     return _detailed(call.rules.judge(Answer(status)), detail), requests, None
 
 
-def _text(answer: Answer, body: Body) -> str:
+def _text(answer: Answer, data: bytearray) -> str:
     """Return the text of a good answer. Raises BadPayload."""
-    if body.problem is not None:
-        raise body.problem
-    text = read_text(body.data, answer.content_type)
-    if answer.status == "200" and "json" in answer.content_type:
+    text = read_text(data, answer.content_type)
+    if answer.status == "200" and "json" in answer.content_type.lower():
         check_json(text)
     return text
+
+
+def _spoilt(outcome: Outcome, problem: BadPayload) -> Outcome:
+    """Return what becomes of a job whose answer was good but for its body."""
+    return replace(outcome, outcome=problem.outcome, blame=problem.blame, reason=str(problem))
 
 
 def _detailed(outcome: Outcome, detail: str) -> Outcome:

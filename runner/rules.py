@@ -33,6 +33,7 @@ class Answer:
     """Names in lower case."""
     body: bytes = b""
     """As much of it as rules may see."""
+    is_readable: bool = True
 
     @property
     def content_type(self) -> str:
@@ -43,7 +44,7 @@ class Answer:
     def is_blank(self) -> bool:
         """Tell whether it is a good answer without content."""
         is_good = self.status in NOTHING or (len(self.status) == 3 and self.status[0] == "2")
-        return is_good and not self.body
+        return is_good and self.is_readable and not self.body
 
 
 @dataclass(frozen=True, slots=True)

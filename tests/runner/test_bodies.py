@@ -62,10 +62,11 @@ def call(shop: Shop, **changes) -> Call:
 
 
 @pytest.mark.parametrize("body", [b"no gzip", PACKED[:-5], PACKED[:20]])
-async def test_a_broken_encoding_is_tried_again_at_the_items_cost(shop, caller, body):
+@pytest.mark.parametrize("rules", [RULES, JSON_RULES])
+async def test_a_broken_encoding_is_tried_again_at_the_items_cost(shop, caller, body, rules):
     shop.answer = body_of(body, "application/json", Content_Encoding="gzip")
 
-    reply = await caller.fetch(call(shop), "/a")
+    reply = await caller.fetch(call(shop, rules=rules), "/a")
 
     assert (reply.outcome.outcome, reply.outcome.blame, reply.requests) == ("retry", "item", 1)
     assert "encoding is broken" in reply.outcome.reason
@@ -99,6 +100,8 @@ async def test_an_encoding_that_nobody_asked_for_fails_its_item(shop, caller, en
     assert shop.asked[0].headers["Accept-Encoding"] == "gzip, deflate"
     assert (reply.outcome.outcome, reply.outcome.blame, reply.requests) == ("failed", "item", 1)
     assert "which nobody asked for" in reply.outcome.reason
+    json_reply = await caller.fetch(call(shop, rules=JSON_RULES), "/a")
+    assert json_reply.outcome.reason == reply.outcome.reason
 
 
 @pytest.mark.parametrize("body", [b"no gzip", PACKED[:-5], packed(b"x" * 300_000)])

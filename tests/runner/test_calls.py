@@ -365,6 +365,12 @@ async def test_broken_json_is_tried_again_at_the_items_cost(shop, caller, text):
     assert reply.payload is None
 
 
+async def test_json_is_looked_for_however_it_is_written(shop, caller):
+    shop.answer = body_of(b"broken {", "Application/Problem+JSON; charset=UTF-8")
+
+    assert (await caller.fetch(call(shop), "/a")).outcome.outcome == "retry"
+
+
 async def test_no_json_is_looked_for_under_another_status(shop, caller):
     shop.special["/api/no"] = json_of("broken {", status=203)
     rules = [{"status": "200-299", "outcome": "success", "reason": "ok"}]
