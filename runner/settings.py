@@ -42,6 +42,7 @@ class Settings:
         """Read HEADGATE_ and: DSN, DATABASE, HOME, DB (the folder), LOCK_TIMEOUT, MAX_BUFFER."""
         env = os.environ if environ is None else environ
         dsn = env.get("HEADGATE_DSN") or None
+        buffer = env.get("HEADGATE_MAX_BUFFER")
         named = _database_of(dsn)  # a string that cannot be read is refused in any case
         return cls(
             dsn=dsn,
@@ -49,7 +50,7 @@ class Settings:
             home=_absolute(env.get("HEADGATE_HOME")) or _root() / ".headgate",
             db=_absolute(env.get("HEADGATE_DB")) or _db_folder(),
             lock_timeout=env.get("HEADGATE_LOCK_TIMEOUT") or "5s",
-            max_buffer=bytes_of(env.get("HEADGATE_MAX_BUFFER") or f"{DEFAULT_BUFFER // 1024}kB"),
+            max_buffer=bytes_of(buffer) if buffer else DEFAULT_BUFFER,
         )
 
     def with_database(self, database: str) -> Settings:
