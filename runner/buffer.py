@@ -65,11 +65,12 @@ class Buffer:
         return self.taken - alone + count <= self.most
 
     def leave(self, share: Share) -> None:
-        """Take back what a share has."""
+        """Take back what a share has: at any moment, because kept texts are let go of at any."""
         self.taken -= share.size
         if share is self._alone:
             self._alone = None
-        self.serve()
+        if self._waiting:
+            self._waiting[0][0].get_loop().call_soon_threadsafe(self.serve)
 
 
 class Share:

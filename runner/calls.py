@@ -119,9 +119,10 @@ class Caller:
                 f"the answer is larger than {limit} bytes, half of HEADGATE_MAX_BUFFER"
             )
         said = response.headers.get("content-length", "")
-        is_useless = not call.rules.may_succeed(str(response.status_code))
-        if is_useless or (said.isdecimal() and len(said) < 20 and int(said) > limit):
+        if not call.rules.may_succeed(str(response.status_code)):
             limit = LONGEST_HEAD
+        elif said.isdecimal() and len(said) < 20 and int(said) > limit:
+            limit = min(limit, LONGEST_HEAD)
         return Reader(share, deadline, limit, too_large)
 
     def _judge(self, call: Call, response: httpx.Response, body: Body, secret: str) -> Judged:

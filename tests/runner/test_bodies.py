@@ -249,6 +249,16 @@ async def test_an_answer_counts_until_it_is_handed_in(shop):
     assert buffer.taken == 0
 
 
+@pytest.mark.parametrize("length", [1_001, 2_000, 70_000])
+async def test_a_small_limit_holds_whatever_length_an_answer_names(shop, caller, length):
+    shop.answer = text_of("x" * length)
+
+    reply = await caller.fetch(call(shop, max_bytes=1_000), "/a")
+
+    assert reply.outcome.reason == "the answer is larger than 1000 bytes"
+    assert (await caller.fetch(call(shop, max_bytes=length), "/a")).payload == "x" * length
+
+
 async def test_what_can_be_no_payload_is_read_no_further_than_rules_look(shop):
     buffer = Buffer(megabytes(1))
     caller = Caller(10, buffer)
