@@ -1,25 +1,28 @@
 """Calls to the outside: every HTTP client of the runner is built here, one pool for each provider.
 
-A client follows no redirect, repeats no request and reads no proxy or password from where it runs.
-The secret is added below httpx, on the way to the wire: no request, log line or error holds it.
+A client follows no redirect, repeats no request, keeps no cookie, and reads no proxy or password
+from where it runs. What is wrong with an answer never hides what its status means.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 import time
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Final, TypeAlias, cast
-from urllib.parse import quote
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Final, TypeAlias
 
 import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
-from multidict import CIMultiDict
 
+from runner.bodies import Body, NoRoom, Reader
+from runner.buffer import Buffer, Share
 from runner.chunks import Auth, Call
+from runner.inflate import ACCEPTED
+from runner.patterns import LONGEST_HEAD
 from runner.payloads import (
     BadPayload,
     Unstorable,
@@ -29,15 +32,13 @@ from runner.payloads import (
     without_secret,
 )
 from runner.rules import Answer, Outcome
+from runner.wire import LARGEST_HEAD, NEVER_SENT, Wire, is_head_too_large, is_no_http
 
 CONNECT_SECONDS = 10.0
 IDLE_CONNECTION_SECONDS = 4.0
-
-NEVER_SENT: Final = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ConnectionTimeoutError,
-    aiohttp.ServerFingerprintMismatch,
-)
+NO_COOKIES: Final = DefaultCookiePolicy(allowed_domains=())
+DOT_SEGMENT: Final = re.compile(r"(?:/|\\|%2f|%5c)(?:\.|%2e){1,2}(?:/|\\|%2f|%5c|$)", re.IGNORECASE)
+"""A segment that leads up, or nowhere, once somebody on the way decodes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,10 @@ class Client:
 
 
 class Caller:
-    """Makes calls and judges their answers."""
+    """Makes calls and judges their answers; the buffer bounds what these take up together."""
 
-    def __init__(self, concurrency: int) -> None:
+    def __init__(self, concurrency: int, buffer: Buffer | None = None) -> None:
+        self._buffer = buffer or Buffer()
         self._limits = httpx.Limits(
             max_connections=concurrency, keepalive_expiry=IDLE_CONNECTION_SECONDS
         )
@@ -96,18 +98,58 @@ class Caller:
             request = _request(call, client.base, url, body)
         except (ValueError, httpx.InvalidURL) as exc:
             return Outcome("failed", "item", f"the request cannot be made: {exc}"), 0, None
+        share = Share(self._buffer)
         try:
-            async with asyncio.timeout(call.timeout_seconds):
+            async with asyncio.timeout(call.timeout_seconds) as deadline:
                 response = await client.http.send(request, stream=True)
                 try:
-                    content = await _read(response, call.max_bytes)
+                    reader = self._reader(call, response, share, deadline)
+                    answered = await reader.read(response)
                 finally:
                     await response.aclose()
-        except httpx.DecodingError:
-            return Outcome("retry", "item", "the answer's encoding is broken"), 1, None
+            return self._judge(call, response, answered, client.secret)
         except (OSError, httpx.HTTPError, aiohttp.ClientError) as exc:
             return _no_answer(call, exc)
-        return _judge(call, response, content, client.secret)
+        finally:
+            share.close()
+
+    def _reader(
+        self, call: Call, response: httpx.Response, share: Share, deadline: asyncio.Timeout
+    ) -> Reader:
+        """Choose how far to read: of what can be no payload the rules see no more than the head."""
+        limit = min(call.max_bytes, self._buffer.most)
+        too_large: BadPayload = Unstorable(f"the answer is larger than {limit} bytes")
+        if limit < call.max_bytes:
+            too_large = NoRoom(
+                f"the answer is larger than {limit} bytes, half of HEADGATE_MAX_BUFFER"
+            )
+        said = response.headers.get("content-length", "")
+        if not call.rules.may_succeed(str(response.status_code)):
+            limit = LONGEST_HEAD
+        elif said.isdecimal() and len(said) < 20 and int(said) > limit:
+            limit = min(limit, LONGEST_HEAD)
+        return Reader(share, deadline, limit, too_large)
+
+    def _judge(self, call: Call, response: httpx.Response, body: Body, secret: str) -> Judged:
+        headers = {
+            name.lower().decode("latin-1"): value.decode("latin-1")
+            for name, value in response.headers.raw
+        }
+        head, is_readable = bytes(body.data[:LONGEST_HEAD]), body.problem is None
+        answer = Answer(str(response.status_code), headers, head, is_readable)
+        outcome = call.rules.judge(answer)
+        if not outcome.is_success:
+            seen = without_secret(excerpt(answer.body, answer.content_type), secret)
+            detail = f"{answer.status}: {seen}" if seen else answer.status
+            return _detailed(outcome, detail), 1, None
+        if body.problem is not None:
+            return _spoilt(outcome, body.problem), 1, None
+        try:
+            text = without_secret(_text(answer, body.data), secret)
+        except BadPayload as exc:
+            return _spoilt(outcome, exc), 1, None
+        # Answers for all assets of a chunk are handed in together: one must not wait for another.
+        return outcome, 1, text if call.serves_all else self._buffer.keep(text)
 
     def _client(self, call: Call) -> Client:
         found = self._clients.get((call.base_url, call.auth))
@@ -115,141 +157,74 @@ class Caller:
             secret = call.auth.secret()
             if self._tls is None and call.base_url.startswith("https:"):
                 self._tls = httpx.create_ssl_context(trust_env=False)
-            transport = _SecretTransport(call.auth, secret, self._limits, self._tls)
             http = httpx.AsyncClient(
-                transport=transport, follow_redirects=False, trust_env=False, timeout=None
+                transport=Wire(call.auth, secret, self._limits, self._tls),
+                cookies=CookieJar(NO_COOKIES),
+                follow_redirects=False,
+                trust_env=False,
+                timeout=None,
             )
             found = Client(http, httpx.URL(call.base_url), secret)
             self._clients[call.base_url, call.auth] = found
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Signed:
-    """A request as it goes to the wire; httpx itself only ever sees the unsigned one."""
-
-    method: str
-    url: str
-    headers: CIMultiDict[str]
-    content: bytes
-    extensions: dict[str, Any]
-
-
-class _SecretTransport(AiohttpTransport):
-    """The aiohttp transport; adds the provider's secret to each request, and to nothing else."""
-
-    def __init__(
-        self, auth: Auth, secret: str, limits: httpx.Limits, tls: ssl.SSLContext | None
-    ) -> None:
-        super().__init__(
-            verify=tls or False, trust_env=False, limits=limits, client=self._new_session
-        )
-        self._auth = auth
-        self._secret = secret
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await super().handle_async_request(cast(httpx.Request, self._sign(request)))
-
-    def _sign(self, request: httpx.Request) -> _Signed:
-        auth, url = self._auth, str(request.url)
-        pairs = ((name.decode(), value.decode()) for name, value in request.headers.raw)
-        headers = CIMultiDict(pairs)
-        if auth.place == "query":
-            url += f"{'&' if '?' in url else '?'}{quote(auth.name, '')}={quote(self._secret, '')}"
-        elif auth.place == "header":
-            headers[auth.name] = self._secret
-        elif auth.place == "bearer":
-            headers["Authorization"] = f"Bearer {self._secret}"
-        return _Signed(request.method, url, headers, request.content, request.extensions)
-
-    def _new_session(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            limit=self.limits.max_connections or 0,
-            keepalive_timeout=self.limits.keepalive_expiry,
-            ssl=self.ssl_context,
-        )
-        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-        # aiohttp would send a GET again when a kept connection breaks: a call nobody has booked.
-        session._retry_connection = False
-        return session
-
-
 def _request(call: Call, base: httpx.URL, url: str, body: str | None) -> httpx.Request:
-    target = httpx.URL(f"{call.base_url}{'' if url[:1] in ('/', '?', '') else '/'}{url}")
+    path = url if url[:1] in ("/", "?", "") else f"/{url}"
+    target = httpx.URL(f"{call.base_url}{path}")
     if (target.scheme, target.netloc) != (base.scheme, base.netloc) or target.userinfo:
         raise ValueError("its URL leaves the provider's host")
-    if target.fragment or not target.raw_path.startswith(base.raw_path):
-        raise ValueError("its URL leaves the provider's path")
-    timeout = call.timeout_seconds
-    times = {"connect": min(CONNECT_SECONDS, timeout * 0.9), "read": timeout, "write": timeout}
+    if target.fragment or DOT_SEGMENT.search(f"{call.base_url}{path}".partition("?")[0]):
+        raise ValueError("its URL leaves its place in the provider's path")
     return httpx.Request(
         call.method,
         target,
         headers=_headers(call.headers, body is not None),
         content=body,
-        extensions={"timeout": {**times, "pool": None}},
+        extensions={"timeout": {"connect": min(CONNECT_SECONDS, call.timeout_seconds * 0.9)}},
     )
 
 
 @lru_cache(maxsize=64)
 def _headers(own: tuple[tuple[str, str], ...], has_body: bool) -> httpx.Headers:
-    headers = httpx.Headers({"User-Agent": "headgate", "Accept-Encoding": "gzip, deflate"})
-    headers["Accept"] = "*/*"
+    ours = [("User-Agent", "headgate"), ("Accept-Encoding", ACCEPTED), ("Accept", "*/*")]
     if has_body:
-        headers["Content-Type"] = "application/json"
-    headers.update(own)
-    return headers
-
-
-async def _read(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
-    """Read the body up to the limit; tell whether that was all of it."""
-    pieces, size = [], 0
-    async for piece in response.aiter_bytes():
-        pieces.append(piece)
-        size += len(piece)
-        if size > limit:
-            return b"".join(pieces), False
-    return b"".join(pieces), True
+        ours.append(("Content-Type", "application/json"))
+    headers = {name.lower(): (name, value) for name, value in (*ours, *own)}
+    return httpx.Headers(list(headers.values()), encoding="utf-8")
 
 
 def _no_answer(call: Call, exc: Exception) -> Judged:
     """Judge a call without an answer; the transport's own names for what happened mislead."""
     cause = exc.__cause__ if isinstance(exc, httpx.HTTPError) and exc.__cause__ else exc
+    if is_head_too_large(cause):
+        reason = f"the answer's headers are larger than {LARGEST_HEAD} bytes, or too many"
+        return Outcome("failed", "item", reason), 1, None
+    status, detail, requests = "error:cut", "the connection broke", 1
     if isinstance(cause, NEVER_SENT):
         status, detail, requests = "error:connect", "could not connect", 0
         if isinstance(cause, aiohttp.ClientConnectorError) and cause.strerror:
             detail = f"could not connect: {cause.strerror}"
     elif isinstance(cause, TimeoutError):
         status, detail = "error:timeout", f"no answer within {call.timeout_seconds:g} seconds"
-        requests = 1
-    else:
-        status, detail, requests = "error:cut", "the connection broke", 1
+    elif isinstance(cause, aiohttp.ClientPayloadError):
+        detail = "the connection broke within the answer"
+    elif is_no_http(cause):
+        detail = "what came is not valid HTTP"
     return _detailed(call.rules.judge(Answer(status)), detail), requests, None
 
 
-def _judge(
-    call: Call, response: httpx.Response, content: tuple[bytes, bool], secret: str
-) -> Judged:
-    body, is_whole = content
-    headers = {
-        name.lower().decode(): value.decode("latin-1") for name, value in response.headers.raw
-    }
-    answer = Answer(str(response.status_code), headers, body)
-    outcome = call.rules.judge(answer)
-    if not outcome.is_success:
-        seen = without_secret(excerpt(body, answer.content_type), secret)
-        detail = f"{answer.status}: {seen}" if seen else answer.status
-        return _detailed(outcome, detail), 1, None
-    try:
-        if not is_whole:
-            raise Unstorable(f"the answer is larger than {call.max_bytes} bytes")
-        text = read_text(body, answer.content_type)
-        if response.status_code == 200 and "json" in answer.content_type:
-            check_json(text)
-    except BadPayload as exc:
-        verdict = "failed" if isinstance(exc, Unstorable) else "retry"
-        return replace(outcome, outcome=verdict, blame="item", reason=str(exc)), 1, None
-    return outcome, 1, without_secret(text, secret)
+def _text(answer: Answer, data: bytearray) -> str:
+    """Return the text of a good answer. Raises BadPayload."""
+    text = read_text(data, answer.content_type)
+    if answer.status == "200" and "json" in answer.content_type.lower():
+        check_json(text)
+    return text
+
+
+def _spoilt(outcome: Outcome, problem: BadPayload) -> Outcome:
+    """Return what becomes of a job whose answer was good but for its body."""
+    return replace(outcome, outcome=problem.outcome, blame=problem.blame, reason=str(problem))
 
 
 def _detailed(outcome: Outcome, detail: str) -> Outcome:

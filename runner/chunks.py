@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
@@ -11,6 +12,12 @@ from runner.errors import SecretMissing, WrongPlan
 from runner.pace import Schedule
 from runner.pool_messages import RowType
 from runner.rules import Rules, compile_rules
+
+HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+FRAMING: Final = frozenset(
+    ("connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade")
+)
+"""Headers by which a message is cut out of its connection: the HTTP client's alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +67,14 @@ class Call:
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Call:
         """Read the `call` of a claimed chunk; raises WrongPlan for one that cannot be made."""
-        auth = row.get("auth") or {}
         stop_before = row.get("stop_before_seconds")
         if not row.get("base_url"):
             raise WrongPlan("the provider has no base URL", hint="set providers.base_url")
         return cls(
             base_url=row["base_url"].rstrip("/"),
             method=row.get("method") or "GET",
-            headers=tuple((name, str(x)) for name, x in (row.get("headers") or {}).items()),
-            auth=Auth(auth.get("in", "none"), auth.get("name") or "", auth.get("secret") or ""),
+            headers=tuple(_header(name, x) for name, x in (row.get("headers") or {}).items()),
+            auth=_auth(row.get("auth") or {}),
             timeout_seconds=float(row.get("timeout_seconds") or 30),
             max_bytes=int(row.get("max_bytes") or 67_108_864),
             in_flight=int(row.get("in_flight") or 1),
@@ -79,6 +85,28 @@ class Call:
             refused={int(key): text for key, text in (row.get("refused") or {}).items()},
             rules=compile_rules(row.get("rules") or []),
         )
+
+
+def _auth(row: dict[str, Any]) -> Auth:
+    auth = Auth(row.get("in", "none"), row.get("name") or "", row.get("secret") or "")
+    if auth.place == "header":
+        _header(auth.name, "")
+    return auth
+
+
+def _header(name: str, value: Any) -> tuple[str, str]:
+    """Return a header as it may be sent; raises WrongPlan for one that could end before its end."""
+    text = str(value)
+    if (
+        not HEADER_NAME.fullmatch(name)
+        or name.lower() in FRAMING
+        or not text.replace("\t", "").isprintable()
+    ):
+        raise WrongPlan(
+            f"the header {name!r} cannot be sent",
+            hint="a header is a name and one line of text, and says nothing of the body's length",
+        )
+    return name, text
 
 
 @dataclass(frozen=True, slots=True)

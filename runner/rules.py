@@ -2,6 +2,9 @@
 
 Calls without an answer are judged by the same rows, under a pseudo-status: `error:timeout`,
 `error:connect` (nothing was sent), `error:cut` (the connection broke after it was sent).
+
+A good answer without content has no type: it fits a rule of success by its status alone. Where that
+rule expects content, or none fits, it is judged here.
 """
 
 from __future__ import annotations
@@ -13,9 +16,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from runner.patterns import LONGEST_HEAD, Pattern, compile_pattern
+
+NOTHING: Final = ("204", "205", "304")
+"""No content, reset content, not modified: by these a provider says that it has nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +32,19 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     """Names in lower case."""
     body: bytes = b""
+    """As much of it as rules may see."""
+    is_readable: bool = True
 
     @property
     def content_type(self) -> str:
         """Return what the answer says its body is."""
         return self.headers.get("content-type", "")
+
+    @property
+    def is_blank(self) -> bool:
+        """Tell whether it is a good answer without content."""
+        is_good = self.status in NOTHING or (len(self.status) == 3 and self.status[0] == "2")
+        return is_good and self.is_readable and not self.body
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +77,23 @@ class Outcome:
 class Rule:
     """One row: the answers it fits and what they mean."""
 
+    status: str
     fits_status: Callable[[str], bool]
     content_type: Pattern | None
     body: Pattern | None
     outcome: Outcome
     close: str | None
+
+    @property
+    def expects_content(self) -> bool:
+        """Tell whether it looks at more than the status."""
+        return self.content_type is not None or self.body is not None
+
+    def fits_blank(self, answer: Answer) -> bool:
+        """Tell whether it speaks of a good answer without content: as a success, or by name."""
+        if self.outcome.is_success:
+            return True
+        return answer.status not in NOTHING or self.status == answer.status
 
 
 class Rules:
@@ -79,9 +105,12 @@ class Rules:
     def judge(self, answer: Answer) -> Outcome:
         """Return the first fitting rule's outcome; what fits none is the provider's fault."""
         head: str | None = None
+        is_blank = answer.is_blank
         for rule in self._rules:
-            if not rule.fits_status(answer.status):
+            if not rule.fits_status(answer.status) or (is_blank and not rule.fits_blank(answer)):
                 continue
+            if is_blank and rule.outcome.is_success:
+                return _blank(answer) if rule.expects_content else rule.outcome
             if rule.content_type and not rule.content_type.found_in(answer.content_type):
                 continue
             if rule.body:
@@ -90,7 +119,13 @@ class Rules:
                 if not rule.body.found_in(head):
                     continue
             return _closed(rule, answer) if rule.close else rule.outcome
+        if is_blank:
+            return _blank(answer)
         return Outcome("retry", "provider", "the answer fits no rule of the provider")
+
+    def may_succeed(self, status: str) -> bool:
+        """Tell whether an answer of that status can be a payload."""
+        return any(rule.outcome.is_success and rule.fits_status(status) for rule in self._rules)
 
 
 def compile_rules(rows: Sequence[dict[str, Any]]) -> Rules:
@@ -105,8 +140,10 @@ def _compile(rows: str) -> Rules:
 
 def _compile_row(row: dict[str, Any]) -> Rule:
     content_type, body = row.get("content_type"), row.get("body")
+    status = str(row["status"])
     return Rule(
-        fits_status=_status_test(str(row["status"])),
+        status=status,
+        fits_status=_status_test(status),
         content_type=compile_pattern(content_type, re.IGNORECASE) if content_type else None,
         body=compile_pattern(body) if body else None,
         outcome=Outcome(
@@ -126,6 +163,13 @@ def _status_test(status: str) -> Callable[[str], bool]:
     if not dash:
         return status.__eq__
     return lambda seen: seen.isdigit() and first <= seen <= last
+
+
+def _blank(answer: Answer) -> Outcome:
+    """Judge a good answer without content where content is expected."""
+    if answer.status in NOTHING:
+        return Outcome("skipped", "item", "the provider has nothing for it")
+    return Outcome("retry", "item", "the answer is empty")
 
 
 def _closed(rule: Rule, answer: Answer) -> Outcome:

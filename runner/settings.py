@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
@@ -14,6 +16,9 @@ from runner.errors import InvalidValue
 
 DATABASE = "headgate"
 PACKAGE = Path(__file__).resolve().parent
+UNITS: Final = {"kb": 1024, "mb": 1024**2, "gb": 1024**3}
+DEFAULT_BUFFER: Final = 256 * UNITS["mb"]
+SMALLEST_BUFFER: Final = UNITS["mb"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +34,15 @@ class Settings:
     """The folder with the SQL: migrations, functions, views, grants, plans."""
     lock_timeout: str = "5s"
     """How long `migrate` waits for a table that somebody else has locked."""
+    max_buffer: int = DEFAULT_BUFFER
+    """Bytes of answers that one worker holds at once."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read HEADGATE_ and: DSN, DATABASE, HOME, DB (the folder of SQL), LOCK_TIMEOUT."""
+        """Read HEADGATE_ and: DSN, DATABASE, HOME, DB (the folder), LOCK_TIMEOUT, MAX_BUFFER."""
         env = os.environ if environ is None else environ
         dsn = env.get("HEADGATE_DSN") or None
+        buffer = env.get("HEADGATE_MAX_BUFFER")
         named = _database_of(dsn)  # a string that cannot be read is refused in any case
         return cls(
             dsn=dsn,
@@ -42,11 +50,23 @@ class Settings:
             home=_absolute(env.get("HEADGATE_HOME")) or _root() / ".headgate",
             db=_absolute(env.get("HEADGATE_DB")) or _db_folder(),
             lock_timeout=env.get("HEADGATE_LOCK_TIMEOUT") or "5s",
+            max_buffer=bytes_of(buffer) if buffer else DEFAULT_BUFFER,
         )
 
     def with_database(self, database: str) -> Settings:
         """Return the same settings for another database of the server."""
         return replace(self, database=database)
+
+
+def bytes_of(size: str) -> int:
+    """Read a size as PostgreSQL writes it, 256MB. Raises InvalidValue."""
+    found = re.fullmatch(r"([0-9]{1,9})\s*(kB|MB|GB)", size.strip(), re.IGNORECASE)
+    count = int(found[1]) * UNITS[found[2].lower()] if found else 0
+    if count < SMALLEST_BUFFER:
+        raise InvalidValue(
+            f"{size!r} is not a size of a buffer", hint="a number and its unit, from 1MB on: 256MB"
+        )
+    return count
 
 
 def _database_of(dsn: str | None) -> str:

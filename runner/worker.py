@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeAlias
 
 from runner import heartbeat
+from runner.buffer import Buffer
 from runner.calls import Caller
 from runner.dask_power import DaskPower
 from runner.database import aconnect
@@ -81,7 +82,7 @@ class Worker:
         self._settings = settings
         self._queues = queues
         self._name = name
-        self._caller = Caller(concurrency)
+        self._caller = Caller(concurrency, Buffer(settings.max_buffer))
         self._lanes = Lanes(self._connect, LANES)
         self._settler = Settler(self._lanes)
         self._flight = Flight(self._caller, concurrency, self._on_result, self._settler.take_starts)

@@ -1,4 +1,8 @@
-"""When to end: the first Ctrl-C or SIGTERM asks for good order, the second ends at once."""
+"""When to end: the first Ctrl-C, SIGTERM or SIGHUP asks for good order, a second one ends at once.
+
+A terminal that closes says so twice, by the kernel and by the shell: a second SIGHUP says nothing
+new, and what is printed from then on goes nowhere. Under `nohup` there is no SIGHUP.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 logger = logging.getLogger(__name__)
@@ -27,8 +31,14 @@ def stop_on_signal() -> Iterator[Stop]:
     """Return an event that the first signal sets; to be entered inside of the running loop."""
     loop = asyncio.get_running_loop()
     stop = Stop()
+    terminals = [x for x in (1, 2) if os.isatty(x)]
+    hangs_up = signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
 
     def on_signal(number: int) -> None:
+        if number == signal.SIGHUP and stop.is_set():
+            return
+        if number == signal.SIGHUP:
+            _silence(terminals)
         stop.exit_code = 128 + number
         logger.info("ending: calls under way are finished, the rest is given back")
         stop.set()
@@ -38,12 +48,21 @@ def stop_on_signal() -> Iterator[Stop]:
         for number in SIGNALS:
             loop.remove_signal_handler(number)
 
-    for number in SIGNALS:
+    for number in (*SIGNALS, *([signal.SIGHUP] if hangs_up else [])):
         loop.add_signal_handler(number, on_signal, number)
     try:
         yield stop
     finally:
         restore()
+        if hangs_up:
+            loop.remove_signal_handler(signal.SIGHUP)
+
+
+def _silence(descriptors: Iterable[int]) -> None:
+    """Let what is written to these go nowhere, where it would raise."""
+    with open(os.devnull, "wb") as nowhere:
+        for descriptor in descriptors:
+            os.dup2(nowhere.fileno(), descriptor)
 
 
 def stop_on_end_of_input(stop: Stop) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -10,9 +11,10 @@ import typer
 from runner.commands import console
 from runner.commands.signals import stop_on_end_of_input, stop_on_signal
 from runner.database import mapped_errors
+from runner.settings import bytes_of
 
 INTERRUPTED = 130
-"""By Ctrl-C; SIGTERM is how a worker is meant to be ended, and no failure."""
+"""By Ctrl-C; a worker is meant to be ended by SIGTERM, or with its terminal: no failure."""
 
 CHECK = "select headgate.check_queues(p_queues => %(queues)s::text[])"
 
@@ -33,10 +35,18 @@ def worker(
         str | None,
         typer.Option(metavar="ADDRESS", help="Run handlers on a Dask cluster, tcp://host:8786."),
     ] = None,
+    buffer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE", help="Answers held at once, in all; else HEADGATE_MAX_BUFFER, or 256MB."
+        ),
+    ] = None,
     until_input_ends: Annotated[bool, typer.Option("--until-input-ends", hidden=True)] = False,
 ) -> None:
-    """Carry out what is queued, of any pipeline; Ctrl-C or SIGTERM gives back what waits."""
+    """Carry out what is queued, of any pipeline; Ctrl-C, SIGTERM, SIGHUP give back what waits."""
     settings = console.ready_settings()
+    if buffer is not None:
+        settings = replace(settings, max_buffer=bytes_of(buffer))
     with console.open_database(settings, "check") as connection, mapped_errors():
         connection.execute(CHECK, {"queues": queues})
 

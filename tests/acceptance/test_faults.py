@@ -17,14 +17,16 @@ NO_BARS = [{"date": "2026-01-05", "close": {"deep": 1}}, 7]
 def test_one_poison_payload_in_a_chunk_of_100_leaves_99_done(house):
     house.set_operations(chunk_size="100")
     american, british = house.codes(100, "US"), house.codes(100, "LSE")
-    victims = [american[50], british[50]]
-    doubtful = british[20]
+    victims = [american[50], british[50], british[70]]
+    doubtful, silent = british[20], american[70]
     house.standin.set_faults(
         [
             {"match": {"path": "^/api/eod/", "code": code}, "fault": fault}
             for code, fault in {
                 victims[0]: "truncated",
                 victims[1]: {"kind": "wrong_json", "body": NO_BARS},
+                victims[2]: "charset",
+                silent: "no_content",
                 doubtful: {"kind": "bad_bars", "defects": ["text_price", "high_below_low"]},
             }.items()
         ]
@@ -33,7 +35,7 @@ def test_one_poison_payload_in_a_chunk_of_100_leaves_99_done(house):
     house.worker(concurrency=50)
 
     assert house.wait_for_end(run_id)["status"] == "succeeded"
-    assert jobs(house, run_id) == {"success": 398, "failed": 2}
+    assert jobs(house, run_id) == {"success": 396, "failed": 3, "skipped": 1}
     failed = house.plan.sql("select * from headgate.v_failed_assets order by operation, asset")
     assert [row["asset"] for row in failed] == sorted(victims)
     assert {row["operation"] for row in failed} == {"prices_historical"}
@@ -46,7 +48,7 @@ def test_one_poison_payload_in_a_chunk_of_100_leaves_99_done(house):
     assert quarantined == [{"code": doubtful}]
     check_settled(house)
     check_books(house)
-    check_bars(house, set(american + british) - {*victims, doubtful}, but_for=doubtful)
+    check_bars(house, set(american + british) - {*victims, doubtful, silent}, but_for=doubtful)
 
 
 def test_402_defers_the_rest_and_the_run_after_the_reset_finishes_it(house):

@@ -26,6 +26,11 @@ from tests.standin.fundamentals import fundamentals
 NOW = next_wednesday()  # all listings are due then
 RUN = {"p_pipeline": "data_collection_equities", "p_run_id": "bad"}
 JSON = "application/json"
+CHARSETS = (
+    "utf-8", "utf-8", "utf-8", "latin-1", "cp1252", "utf-16", "utf-32", "shift_jis", "gb18030", "utf-7", "hex", "undefined",
+    "unicode_escape", "klingon",
+)  # fmt: skip
+"""What a spoilt answer says it is written in."""
 ANSWERS = either(100, 2_000)
 CALLS = either(250, 2_500)
 SWEPT = 200
@@ -85,15 +90,15 @@ def chunk_of(db: Plan, operation: str) -> Row:
     return chunk
 
 
-def hand_in(db: Plan, chunk: Row, bodies: list[bytes]) -> str | None:
+def hand_in(db: Plan, chunk: Row, bodies: list[bytes], kinds: list[str]) -> str | None:
     """Do with answers what a runner does; return what it says of the spoilt one, if it refuses it."""
     refused: str | None = None
     outcomes, payloads, errors = ["success"] * len(bodies), list[str | None](), list[str | None]()
-    for n, body in enumerate(bodies):
+    for n, (body, kind) in enumerate(zip(bodies, kinds, strict=True)):
         payloads.append(None)
         errors.append(None)
         try:
-            payloads[n] = read_text(body, JSON)
+            payloads[n] = read_text(body, kind)
             check_json(payloads[n] or "")
         except BadPayload as exc:
             outcomes[n], payloads[n], errors[n], refused = "failed", None, str(exc), str(exc)
@@ -128,16 +133,17 @@ def attack(db: Plan, operation: str, count: int) -> Counter[str]:
     )
     @given(victim=st.integers(0, 7), data=st.data())
     def spoil(victim: int, data: st.DataObject) -> None:
-        check(victim, data.draw(spoilt(healthy[victim])))
+        body, charset = data.draw(spoilt(healthy[victim])), data.draw(st.sampled_from(CHARSETS))
+        check(victim, body, f"{JSON}; charset={charset}")
 
-    def check(victim: int, body: bytes) -> None:
+    def check(victim: int, body: bytes, kind: str = JSON) -> None:
         if sum(ends.values()) % SWEPT == 0:  # what was rolled back lies about
             for table in ("equities.prices", "headgate.asset_processing_state", "headgate.chunks"):
                 db.connection.execute(f"vacuum {table}".encode())
-        bodies = [*healthy]
-        bodies[victim] = body
+        bodies, kinds = [*healthy], [JSON] * len(healthy)
+        bodies[victim], kinds[victim] = body, kind
         with db.connection.transaction(force_rollback=True):
-            refused = hand_in(db, chunk, bodies)
+            refused = hand_in(db, chunk, bodies, kinds)
             ended = {x["code"]: x for x in db.sql(ENDED)}
             others = [x for n, x in enumerate(codes) if n != victim]
             assert {ended[x]["status"] for x in others} == {"success"}, ended

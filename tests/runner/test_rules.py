@@ -83,6 +83,65 @@ def test_bytes_that_are_no_text_can_still_be_judged():
     assert judge(rows, "200", b"\xff\xfe\x00limit").reason == "found"
 
 
+JSON_ONLY = {
+    "status": "200",
+    "content_type": "json",
+    "outcome": "success",
+    "blame": "item",
+    "reason": "data",
+}
+NO_JSON = {"status": "200-399", "outcome": "retry", "blame": "provider", "reason": "no JSON"}
+
+
+@pytest.mark.parametrize("status", ["204", "205", "304"])
+def test_a_provider_that_has_nothing_is_at_no_fault_unless_a_rule_names_the_status(status):
+    named = {"status": status, "outcome": "failed", "blame": "item", "reason": "named"}
+    anything = {"status": "*", "outcome": "failed", "blame": "provider", "reason": "anything"}
+
+    assert judge([JSON_ONLY, NO_JSON, anything], status).outcome == "skipped"
+    assert judge([], status).blame == "item"
+    assert judge([NO_JSON, named], status).reason == "named"
+
+
+def test_an_empty_answer_fits_a_success_by_its_status_and_lacks_what_that_expects():
+    anything = {"status": "200-299", "outcome": "success", "blame": "item", "reason": "taken"}
+
+    assert judge([JSON_ONLY, NO_JSON], "200").reason == "the answer is empty"
+    assert judge([{**OK, "body": "data"}, NO_JSON], "200").blame == "item"
+    assert judge([anything], "204").reason == "taken"
+    assert judge([{**JSON_ONLY, "status": "200-299"}], "204").outcome == "skipped"
+    assert judge([{"status": "404", "outcome": "failed", "reason": "x"}], "202").blame == "item"
+
+
+def test_an_empty_answer_of_another_status_is_judged_as_ever():
+    assert judge([OK], "500").blame == "provider"
+    assert judge([JSON_ONLY, NO_JSON], "302").reason == "no JSON"
+
+
+def test_a_rule_that_looks_for_emptiness_finds_it():
+    empty = {
+        "status": "200",
+        "body": r"^\s*$",
+        "outcome": "deferred",
+        "blame": "provider",
+        "reason": "e",
+    }
+
+    assert judge([empty, JSON_ONLY], "200").reason == "e"
+    assert judge([empty, JSON_ONLY], "200", b"[]", content_type="application/json").reason == "data"
+
+
+def test_what_may_succeed_is_known_by_the_status():
+    rules = compile_rules([NO_JSON, JSON_ONLY, {**OK, "status": "201-299"}])
+
+    assert [rules.may_succeed(x) for x in ("200", "204", "404", "error:cut")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
 @pytest.mark.parametrize(
     ("close", "closing"),
     [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import InvalidValue
-from runner.settings import Settings
+from runner.settings import Settings, bytes_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -60,3 +60,27 @@ def test_another_database_of_the_same_server():
 
     assert settings.with_database("other").database == "other"
     assert settings.with_database("other").home == settings.home
+
+
+@pytest.mark.parametrize(
+    ("size", "count"),
+    [
+        ("256MB", 256 * 1024**2),
+        ("1GB", 1024**3),
+        ("2048kB", 2 * 1024**2),
+        (" 64 mb ", 64 * 1024**2),
+    ],
+)
+def test_a_buffer_s_size_is_written_as_postgres_writes_sizes(size, count):
+    assert bytes_of(size) == count
+    assert Settings.from_env({"HEADGATE_MAX_BUFFER": size}).max_buffer == count
+
+
+def test_a_worker_holds_256_mb_of_answers_unless_told():
+    assert Settings.from_env({"HEADGATE_MAX_BUFFER": ""}).max_buffer == 256 * 1024**2
+
+
+@pytest.mark.parametrize("size", ["256", "0MB", "1023kB", "-5MB", "1.5GB", "5TB", "lots", "MB"])
+def test_a_buffer_that_is_none_is_refused(size):
+    with pytest.raises(InvalidValue, match="not a size of a buffer"):
+        Settings.from_env({"HEADGATE_MAX_BUFFER": size})

@@ -20,13 +20,14 @@ from typing import Any
 
 # A refusal costs nothing; an answer that was served and then spoilt is charged.
 REFUSALS = frozenset({"status", "redirect"})
-DELIVERIES = frozenset({"latency", "drop", "drip", "html_200"})
+DELIVERIES = frozenset({"latency", "drop", "drip", "html_200", "no_content", "charset"})
 MATCHES = frozenset({"path", "code", "first", "after", "every", "probability"})
 
 HTML = (
     "<html>\r\n<head><title>{0}</title></head>\r\n"
     "<body>\r\n<center><h1>{0}</h1></center>\r\n</body>\r\n</html>\r\n"
 )
+HALF_A_PAIR = b'[{"date": "+2AA-"}]'  # in UTF-7: half of a surrogate pair, which is no character
 WARNING = "Data is limited by one year as you have free subscription"
 QUOTA_USED_UP = (
     "You exceeded your daily API requests limit.  Please contact support@eodhistoricaldata.com"
@@ -125,6 +126,8 @@ def spoil(fault: Mapping[str, Any], body: bytes) -> tuple[str, bytes]:
     kind = fault["kind"]
     if kind == "html_200":
         return "text/html", HTML.format("Service temporarily unavailable").encode()
+    if kind == "charset":
+        return f"application/json; charset={fault.get('name', 'utf-7')}", HALF_A_PAIR
     spoiler = _SPOILERS.get(kind)
     return "application/json", spoiler(fault, body) if spoiler else body
 

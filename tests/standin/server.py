@@ -128,11 +128,13 @@ class StandIn:
         """Send an answer that was served, and charged, in the way the fault says."""
         if fault["kind"] == "drop" and fault["where"] == "unanswered":
             return _cut(request)
+        if fault["kind"] == "no_content":
+            return web.Response(status=204)
         content_type, body = spoil(fault, answer.body)
         if content_type == "application/json":
             content_type = answer.content_type
         if fault["kind"] not in ("drop", "drip"):
-            return web.Response(body=body, content_type=content_type)
+            return web.Response(body=body, headers={"Content-Type": content_type})
         headers = {"Content-Type": content_type, "Content-Length": str(len(body))}
         response = web.StreamResponse(headers=headers)
         await response.prepare(request)

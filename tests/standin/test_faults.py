@@ -112,6 +112,20 @@ async def test_a_nul_may_be_escaped_or_raw():
     assert b"\0" in raw
 
 
+async def test_a_charset_may_yield_what_is_no_character():
+    answer, body, units = await ask(always("charset"))
+    other, _, _ = await ask(always("charset", name="hex"))
+
+    assert body.decode(answer.charset) == '[{"date": "\ud800"}]'
+    assert (answer.content_type, other.charset, units) == ("application/json", "hex", 1)
+
+
+async def test_there_may_be_no_content():
+    answer, body, units = await ask(always("no_content"))
+
+    assert (answer.status, body, units) == (204, b"", 1)
+
+
 async def test_a_body_may_be_huge():
     _, body, _ = await ask(always("huge", megabytes=3))
 

@@ -1,5 +1,6 @@
--- Request templates: {asset.code}, {state.watermark}, {state.since}, {chunk.codes}, {param.x}. Values are always URL-encoded where they enter a URL,
--- so that no key, however hostile, can leave its place in it.
+-- Request templates: {asset.code}, {state.watermark}, {state.since}, {chunk.codes}, {param.x}. Values are always URL-encoded
+-- where they enter a URL, so that a key stays in its segment of the path, or in its parameter. A segment of dots cannot be
+-- encoded, because somebody on the way may decode it: the runner sends no such request.
 
 create or replace function headgate._url_encode(p_text text)
 returns text
@@ -9,8 +10,7 @@ strict
 set search_path = pg_catalog, pg_temp
 as $func$
     select case
-        when p_text ~ '^[A-Za-z0-9_.~-]*$' and p_text !~ '^[.]+$' then p_text
-        when p_text ~ '^[.]+$' then replace(p_text, '.', '%2E')
+        when p_text ~ '^[A-Za-z0-9_.~-]*$' then p_text
         else (
             select string_agg(
                 case

@@ -61,7 +61,8 @@ end;
 $func$;
 
 -- The URL of each job, path and query without base URL and secret. The templates are taken apart once for all of them;
--- a parameter with an optional field that has no value is left out, any other missing value refuses the job.
+-- a parameter with an optional field that has no value is left out, any other missing value refuses the job. So does a
+-- segment of the path that becomes empty by its fields: without it the path is another one.
 create or replace function headgate._request_urls(
     p_chunk headgate.chunks,
     p_operation headgate.operations,
@@ -98,7 +99,7 @@ as $func$
                 case
                     when p.field is null then p.literal
                     when p.field = 'chunk.codes' then v.value  -- each encoded, between commas, which are three times as long encoded
-                    when v.value ~ '^[A-Za-z0-9_.~-]*[A-Za-z0-9_~-]$' then v.value  -- as it is, without the cost of a call
+                    when v.value ~ '^[A-Za-z0-9_.~-]*$' then v.value  -- as it is, without the cost of a call
                     else headgate._url_encode(v.value)
                 end,
                 '' order by p.nth
@@ -118,7 +119,12 @@ as $func$
             max(p.text) filter (where p.part = 0)
                 || coalesce('?' || string_agg(p.name || p.text, '&' order by p.part) filter (where p.part > 0 and not p.is_absent), '')
                 as url,
-            min(p.missing) as missing
+            min(p.missing) as missing,
+            bool_or(
+                p.part = 0
+                and cardinality(array_positions(string_to_array(p.text, '/'), ''))
+                > cardinality(array_positions(string_to_array(p_operation.path, '/'), ''))
+            ) as lacks_segment
         from part as p
         group by p.nth
     )
@@ -126,8 +132,11 @@ as $func$
         j.nth,
         (j.asset).asset_id,
         (j.asset).code,
-        case when r.missing is null then r.url end,
-        case when r.missing is not null then headgate._refusal(r.missing, (j.asset).code) end
+        case when r.missing is null and not r.lacks_segment then r.url end,
+        case
+            when r.missing is not null then headgate._refusal(r.missing, (j.asset).code)
+            when r.lacks_segment then format('a segment of its path is empty for %s', (j.asset).code)
+        end
     from job as j
     join request as r using (nth);
 $func$;

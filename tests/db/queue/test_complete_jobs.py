@@ -232,10 +232,21 @@ def test_one_poisonous_payload_harms_only_itself(toy: Toy, chunk: Row, state: st
     assert toy.scalar("select max(times) from toy.answers") == 1
 
 
-def test_what_is_no_json_at_all_harms_only_itself(toy: Toy, chunk: Row):
-    report(toy, chunk, ["success"] * 10, ["{}"] * 9 + ["<html>"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<html>", "", '{"reason": "\\ud800"}', '{"reason": "\\udc00\\ud800"}', '{"reason": "\\u0000"}',
+        '{"\\u0000": 1}', '{"records": 1e200000}', f'{{"records": {"9" * 150_000}}}', "[" * 50_000 + "]" * 50_000,
+    ],
+    ids=["html", "nothing", "half a pair", "a pair turned", "NUL", "NUL in a key", "exponent", "digits", "deep"],
+)  # fmt: skip
+def test_text_that_is_no_json_of_postgres_is_its_item_s_fault(toy: Toy, chunk: Row, text: str):
+    report(toy, chunk, ["success"] * 10, ["{}"] * 9 + [text])
 
+    spoilt = chunk["asset_ids"][9]
     assert toy.endings() == {"success": 9, "failed": 1}
+    assert toy.state(spoilt)["consecutive_failures"] == 1
+    assert toy.details(spoilt)[0]["error"]
 
 
 @pytest.mark.parametrize("state", ["40001", "40P01", "53100", "57014", "58030", "55P03"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import psycopg
 import pytest
 
 from tests.db.toy import Toy
@@ -35,7 +36,6 @@ def test_a_hostile_code_stays_in_its_place(toy: Toy, code: str):
     assert (parts.scheme, parts.netloc, parts.fragment) == ("", "", "")
     head, look, middle, tail = parts.path.split("/")
     assert (head, look, unquote(middle), tail) == ("", "look", code, "x")
-    assert middle.strip(".") != ""
     assert parse_qsl(parts.query, strict_parsing=True) == [("a", "1"), ("c", code)]
 
 
@@ -130,6 +130,22 @@ def test_what_the_template_itself_says_stays(toy: Toy):
     assert claimed(toy, path="/x/%20y/{asset.code}.json")["urls"] == ["/x/%20y/A0.json"]
 
 
+@pytest.mark.parametrize(
+    "path", ["/a/../b", "/..", "/./{asset.code}", "/a/%2e%2E/b", "/a%2f..", "/a\\..\\b"]
+)
+def test_a_template_does_not_lead_up_its_path(toy: Toy, path: str):
+    refused = pytest.raises(psycopg.errors.CheckViolation, match="path_has_no_dot_segments")
+    with refused, toy.connection.transaction():
+        toy.tune(path=path)
+
+
+@pytest.mark.parametrize(
+    "path", ["/a/.../b", "/a..b", "/.well-known/{asset.code}", "/{asset.code}.json"]
+)
+def test_dots_in_a_name_are_no_way_up(toy: Toy, path: str):
+    toy.tune(path=path)
+
+
 class TestMissing:
     """A field without a value harms the job that lacks it, and no other."""
 
@@ -143,6 +159,29 @@ class TestMissing:
         assert chunk["call"]["refused"] == {
             str(lacking): "the template field {asset.isin} has no value for A1"
         }
+
+    @pytest.mark.parametrize(
+        ("path", "isin", "is_asked"),
+        [
+            ("/x/{asset.isin}", "", False),
+            ("/x/{asset.isin}/y", "", False),
+            ("/x/{asset.isin}{asset.isin}/y", "", False),
+            ("/{asset.isin}", "", False),
+            ("/x/a{asset.isin}/y", "", True),
+            ("/x//y/", "", True),
+            ("/x//{asset.isin}/", "US1", True),
+            ("/x/{asset.isin}", " ", True),
+            ("/x/{asset.isin}", "/", True),
+        ],
+    )
+    def test_an_empty_value_leaves_no_segment_out(self, toy: Toy, path, isin, is_asked):
+        (asset,) = toy.add(1, attributes={"isin": isin})
+
+        chunk = claimed(toy, path=path)
+        assert (chunk["urls"][0] is not None) is is_asked
+        if not is_asked:
+            refused = {str(asset): "a segment of its path is empty for A0"}
+            assert chunk["call"]["refused"] == refused
 
     def test_in_the_body_as_well(self, toy: Toy):
         toy.add(1)

@@ -56,6 +56,7 @@ def test_counts_what_was_given(toy: Toy):
         {"quota": -1}, {"quota": "many"}, {"quota": 1.5}, {"quota": 10**12}, {"buffer": -1},
         {"requests_per_minute": 0}, {"burst": 0}, {"max_in_flight": 0}, {"breaker_failures": 0}, {"breaker_share": 0}, {"breaker_share": 1.1}, {"breaker_share": "NaN"},
         {"base_url": "shop"}, {"base_url": "ftp://shop"}, {"base_url": "http://user:pass@shop"},
+        {"base_url": "http://shop/api/.."}, {"base_url": "http://shop/api/%2E%2e/x"}, {"base_url": "http://shop/.%2F.."},
         {"base_url": "http://shop/?a=b"}, {"secret_name": "not a name"}, {"breaker_cooldown": "soon"},
         {"publication_lag": "later"}, {"publication_lag": "-1 hour"}, {"breaker_cooldown": "0"}, {"blocked_until": "tomorrow noon"}, {"blocked_until": 5},
         {"tempo": 5}, {"name": "x"}, {"quota_buffer": 5}, {"secret": "abc"}, {"auth": {}},
