@@ -4581,6 +4581,7 @@ CREATE TABLE headgate.operations (
     CONSTRAINT max_memory_is_enough CHECK ((max_memory >= 67108864)),
     CONSTRAINT method_is_known CHECK ((method = ANY (ARRAY['GET'::text, 'POST'::text, 'PUT'::text, 'PATCH'::text, 'DELETE'::text]))),
     CONSTRAINT overlap_in_range CHECK (((overlap >= 0) AND (overlap <= 1000))),
+    CONSTRAINT path_has_no_dot_segments CHECK ((path !~* '(/|\\|%2f|%5c)([.]|%2e){1,2}(/|\\|%2f|%5c|$)'::text)),
     CONSTRAINT path_is_relative CHECK ((path ~ '^/[^?#[:space:]]*$'::text)),
     CONSTRAINT priority_in_range CHECK (((priority >= 1) AND (priority <= 9))),
     CONSTRAINT query_is_an_object CHECK ((jsonb_typeof(query) = 'object'::text)),
@@ -5296,6 +5297,7 @@ CREATE TABLE headgate.providers (
     start_every interval GENERATED ALWAYS AS (('00:01:00'::interval / (LEAST(((requests_per_minute)::numeric / 1.02), (((requests_per_minute)::numeric + 0.99) - (GREATEST(1, LEAST(COALESCE(burst, (requests_per_minute / 600)), ((requests_per_minute + 1) / 2))))::numeric)))::double precision)) STORED,
     CONSTRAINT auth_names_its_secret CHECK ((((auth ->> 'in'::text) = 'none'::text) OR (secret_name IS NOT NULL))),
     CONSTRAINT auth_place_is_known CHECK (((auth ->> 'in'::text) = ANY (ARRAY['none'::text, 'query'::text, 'header'::text, 'bearer'::text]))),
+    CONSTRAINT base_url_has_no_dot_segments CHECK ((base_url !~* '(/|\\|%2f|%5c)([.]|%2e){1,2}(/|\\|%2f|%5c|$)'::text)),
     CONSTRAINT base_url_is_http CHECK ((base_url ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'::text)),
     CONSTRAINT breaker_share_is_a_share CHECK (((breaker_share > (0)::numeric) AND (breaker_share <= (1)::numeric))),
     CONSTRAINT buffer_is_not_negative CHECK ((quota_buffer >= 0)),
@@ -12105,7 +12107,7 @@ CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation head
                 case
                     when p.field is null then p.literal
                     when p.field = 'chunk.codes' then v.value  -- each encoded, between commas, which are three times as long encoded
-                    when v.value ~ '^[A-Za-z0-9_.~-]*[A-Za-z0-9_~-]$' then v.value  -- as it is, without the cost of a call
+                    when v.value ~ '^[A-Za-z0-9_.~-]*$' then v.value  -- as it is, without the cost of a call
                     else headgate._url_encode(v.value)
                 end,
                 '' order by p.nth
@@ -12125,7 +12127,12 @@ CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation head
             max(p.text) filter (where p.part = 0)
                 || coalesce('?' || string_agg(p.name || p.text, '&' order by p.part) filter (where p.part > 0 and not p.is_absent), '')
                 as url,
-            min(p.missing) as missing
+            min(p.missing) as missing,
+            bool_or(
+                p.part = 0
+                and cardinality(array_positions(string_to_array(p.text, '/'), ''))
+                > cardinality(array_positions(string_to_array(p_operation.path, '/'), ''))
+            ) as lacks_segment
         from part as p
         group by p.nth
     )
@@ -12133,8 +12140,11 @@ CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation head
         j.nth,
         (j.asset).asset_id,
         (j.asset).code,
-        case when r.missing is null then r.url end,
-        case when r.missing is not null then headgate._refusal(r.missing, (j.asset).code) end
+        case when r.missing is null and not r.lacks_segment then r.url end,
+        case
+            when r.missing is not null then headgate._refusal(r.missing, (j.asset).code)
+            when r.lacks_segment then format('a segment of its path is empty for %s', (j.asset).code)
+        end
     from job as j
     join request as r using (nth);
 $_$;
@@ -12760,10 +12770,11 @@ ALTER FUNCTION headgate._run_step(p_execution headgate.process_executions, p_ste
 --
 
 CREATE FUNCTION headgate._schedule(p_provider headgate.providers, p_starts_at timestamp with time zone, p_now timestamp with time zone) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select jsonb_build_object(
+        'asked_at', extract(epoch from statement_timestamp()),
         'start_in', extract(epoch from p_starts_at - p_now),
         'every', extract(epoch from p_provider.start_every),
         'burst', p_provider.starts_at_once
@@ -14319,8 +14330,7 @@ CREATE FUNCTION headgate._url_encode(p_text text) RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
     select case
-        when p_text ~ '^[A-Za-z0-9_.~-]*$' and p_text !~ '^[.]+$' then p_text
-        when p_text ~ '^[.]+$' then replace(p_text, '.', '%2E')
+        when p_text ~ '^[A-Za-z0-9_.~-]*$' then p_text
         else (
             select string_agg(
                 case
@@ -17227,7 +17237,7 @@ COMMENT ON FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step 
 -- Name: take_starts(text, bigint, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer) RETURNS TABLE(start_in double precision, every double precision, burst integer)
+CREATE FUNCTION headgate.take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer) RETURNS TABLE(asked_at double precision, start_in double precision, every double precision, burst integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -17240,7 +17250,8 @@ declare
 begin
     select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
     if v_provider.requests_per_minute is null then
-        return query select 0::double precision, 0::double precision, 1;  -- the limit is gone
+        return query
+        select extract(epoch from statement_timestamp())::double precision, 0::double precision, 0::double precision, 1;  -- the limit is gone
         return;
     end if;
     update headgate.provider_gates as g
@@ -17250,6 +17261,7 @@ begin
 
     return query
     select
+        extract(epoch from statement_timestamp())::double precision,
         extract(epoch from v_starts_at - v_now)::double precision, extract(epoch from v_provider.start_every)::double precision,
         v_provider.starts_at_once;
 end;
@@ -17261,7 +17273,7 @@ ALTER FUNCTION headgate.take_starts(p_runner text, p_chunk_id bigint, p_lease_no
 -- Name: FUNCTION take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer) IS 'Grant a leased chunk times at which its next p_calls calls may start: seconds from now, and between them.';
+COMMENT ON FUNCTION headgate.take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer) IS 'Grant a leased chunk times at which its next p_calls calls may start: seconds after it was asked, and between them.';
 
 --
 -- Name: trigger_pipeline(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
