@@ -148,7 +148,8 @@ begin
         count(*) filter (where f.fate = 'cancelled'),
         count(*) filter (where f.fate = 'park'),
         coalesce(sum(f.units) filter (where f.fate <> 'park'), 0),
-        coalesce(sum(f.refund), 0)
+        coalesce(sum(f.refund), 0),
+        count(*) filter (where f.fate = 'deferred' and headgate._is_internal_fault(f.reason))
     into v_tally
     from unnest(p_fates) as f;
 
@@ -177,6 +178,7 @@ as $func$
         case when p_status = 'cancelled' then p_jobs else 0 end,
         0,
         p_units,
-        0
+        0,
+        case when p_status = 'deferred' and headgate._is_internal_fault(p_reason) then p_jobs else 0 end
     )::headgate.job_tally;
 $func$;

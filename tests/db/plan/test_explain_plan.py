@@ -267,15 +267,6 @@ class TestSkips:
 
         assert self.skip(toy, asset) == "the asset is not active"
 
-    def test_left_out_after_failures(self, toy: Toy):
-        (asset,) = toy.add(1)
-        for n in range(5):
-            toy.begin(run=f"r{n}")
-            toy.drain(outcome="failed")
-            toy.finish(f"r{n}")
-
-        assert self.skip(toy, asset) == "left out after 5 failures in a row: it went wrong"
-
     def test_outside_the_parameters(self, toy: Toy):
         (book,) = toy.add(1, "W", "books")
 

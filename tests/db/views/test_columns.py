@@ -31,8 +31,9 @@ COLUMNS = {
     "headgate.v_data_freshness": "operation group_key assets fresh stale never oldest_watermark",
     "headgate.v_execution_steps": (
         "pipeline run_id step status planned succeeded failed deferred skipped started_at"
-        " finished_at"
+        " finished_at skip_reason may_fail output"
     ),
+    "headgate.v_run_documents": "pipeline run_id run document",
     "headgate.v_database_health": "measure value threshold verdict",
     "headgate.v_alerts": "raised_at severity subject message resolved_at",
     "equities.v_assets_needing_processing": f"ticker asset_id {DUE}",
