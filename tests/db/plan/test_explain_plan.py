@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.db.plan.test_left_out import LEAVE_OUT
 from tests.db.toy import Toy
 from tests.planner.world import arrange, loaded
 
@@ -27,6 +28,9 @@ def crowd(toy: Toy) -> None:
     toy.add(5, "E", "books", weight=2)
     toy.add(3, "F", "books", weight=2000)
     toy.add(1, "Q", "books")
+    toy.sql(
+        LEAVE_OUT, assets=toy.add(2, "W", "books", first=20) + toy.add(1, "E", "books", first=20)
+    )
 
 
 PARAMS: list[dict[str, Any]] = [
