@@ -20,8 +20,7 @@ def graph(toy: Toy, **steps: dict[str, Any]) -> None:
     toy.sql(FUNCTIONS)
     toy.sql("insert into headgate.pipelines (name) values ('graph')")
     for position, (name, given) in enumerate(steps.items()):
-        step = {"depends_on": [], "trigger_rule": "all_success", "may_fail": False} | given
-        function = step.get("function")
+        function: str | None = given.get("function")
         toy.sql(
             "insert into headgate.pipeline_steps (pipeline_id, step, position, kind, depends_on,"
             " trigger_rule, function, operations, group_keys, may_fail) select pipeline_id,"
@@ -32,11 +31,11 @@ def graph(toy: Toy, **steps: dict[str, Any]) -> None:
             name=name,
             position=position,
             function=function if function is None or "." in function else f"toy.{function}",
-            depends_on=step["depends_on"],
-            rule=step["trigger_rule"],
-            operations=step.get("operations"),
-            group_keys=step.get("group_keys"),
-            may_fail=step["may_fail"],
+            depends_on=given.get("depends_on", []),
+            rule=given.get("trigger_rule", "all_success"),
+            operations=given.get("operations"),
+            group_keys=given.get("group_keys"),
+            may_fail=given.get("may_fail", False),
         )
     toy.sql("select headgate.check_plans()")
 
