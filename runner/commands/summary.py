@@ -44,6 +44,9 @@ def print_summary(
     )
     columns = ("step", "status", "planned", "succeeded", "failed", "deferred", "skipped")
     console.print_table(steps, *columns)
+    tolerated = [x["step"] for x in steps if x["status"] == "failed" and x["may_fail"]]
+    if tolerated:
+        print(f"failed, as may be: {', '.join(tolerated)}")
     if waiting:
         print("due, but waiting:")
         console.print_table(waiting, "operation", "assets", "units", "reason")
