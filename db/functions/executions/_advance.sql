@@ -140,11 +140,14 @@ begin
             into v_result;
     end;
 
+    -- What an operator has said of the step meanwhile holds.
     update headgate.process_steps as s
     set status = v_result.status, output = v_result.output, started_at = coalesce(s.started_at, p_now),
         finished_at = headgate.clock()
     where s.execution_id = p_execution.execution_id
-        and s.step = p_step;
+        and s.step = p_step
+        and s.status <> 'cancelled'
+        and not s.is_marked;
     perform headgate._announce(p_execution.execution_id, p_step, v_result.status);
     if v_result.status = 'failed' and v_step.function = 'headgate.finalize_execution' then
         perform headgate._close_execution(p_execution.execution_id, p_now);
@@ -178,7 +181,8 @@ begin
     set status = 'skipped', skip_reason = 'rule', started_at = coalesce(s.started_at, p_now),
         finished_at = headgate.clock()
     where s.execution_id = p_execution_id
-        and s.step = p_step;
+        and s.step = p_step
+        and s.status = 'pending';
     perform headgate._announce(p_execution_id, p_step, 'skipped');
 end;
 $func$;

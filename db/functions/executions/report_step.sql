@@ -53,7 +53,8 @@ begin
         from headgate._step_result(v_step.function, p_output) as r;
     end if;
     update headgate.process_steps as s
-    set status = v_step.status, output = v_step.output, skip_reason = null, started_at = coalesce(s.started_at, v_now),
+    set status = v_step.status, output = v_step.output, skip_reason = null, is_marked = false,
+        started_at = coalesce(s.started_at, v_now),
         finished_at = v_now
     where s.execution_id = v_execution.execution_id
         and s.step = p_step;

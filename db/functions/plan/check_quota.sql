@@ -48,7 +48,7 @@ begin
     elsif p_execution.status <> 'running' then
         perform headgate._raise(
             'HG014', format('execution %s has ended: %s', p_execution.run_id, p_execution.status),
-            'start a new run, or headgate.retry_failed for the jobs that failed'
+            'start a new run, or go on with what it did not do: headgate.retry_failed'
         );
     end if;
 end;

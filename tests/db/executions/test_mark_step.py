@@ -134,3 +134,24 @@ def test_what_is_unknown_is_refused(toy: Toy):
     toy.call("cancel_execution", p_pipeline="graph", p_run_id="r1")
     with toy.refused("HG014", "cancelled", "retry_failed"):
         mark(toy, "x", "skipped")
+
+
+@pytest.mark.parametrize(
+    ("hand", "end"),
+    [
+        ("mark_step(p_pipeline, p_run_id, 'x', 'skipped')", "skipped"),
+        ("mark_step(p_pipeline, p_run_id, 'x', 'succeeded')", "succeeded"),
+        ("cancel_execution(p_pipeline, p_run_id)", "cancelled"),
+    ],
+)
+def test_what_is_said_while_its_function_runs_holds(toy: Toy, hand: str, end: str):
+    toy.connection.execute(
+        "create function toy.meanwhile(p_pipeline text, p_run_id text) returns jsonb language plpgsql"
+        f' as $$ begin perform headgate.{hand}; return \'{{"status": "failed"}}\'; end $$'.encode()
+    )
+    chain(toy, function="meanwhile")
+    start(toy)
+    work(toy)
+
+    assert steps(toy)["x"] == end
+    assert status(toy) == ("cancelled" if end == "cancelled" else "succeeded")
