@@ -20,7 +20,7 @@ begin
     perform headgate._enter_planning(v_execution, p_step, v_now);
     v_execution := headgate._execution(p_pipeline, p_run_id);
     select * into v_rounds
-    from headgate._open_rounds(v_execution, headgate._steps_to_retry(v_execution, p_step), v_now);
+    from headgate._open_rounds(v_execution, headgate._steps_to_retry(v_execution, p_step));
     planned := v_rounds.planned;
     reopened := cardinality(v_rounds.opened) + v_rounds.reopened;
     -- Attempts are Airflow's to count.

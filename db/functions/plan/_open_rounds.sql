@@ -6,7 +6,6 @@
 create or replace function headgate._open_rounds(
     p_execution headgate.process_executions,
     p_steps text[],
-    p_now timestamptz,
     out planned integer,
     out opened text[],
     out reopened integer
@@ -109,6 +108,7 @@ begin
         skip_reason = null,
         is_marked = false,
         is_left_out = false,
+        output = null,
         finished_at = null
     where s.execution_id = p_step.execution_id
         and s.step = p_step.step;
@@ -136,6 +136,7 @@ begin
         planned_at = null,
         skip_reason = null,
         is_left_out = false,
+        output = null,
         started_at = null,
         finished_at = null
     from headgate._behind(p_execution.execution_id, p_steps) as b

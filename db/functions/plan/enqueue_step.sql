@@ -30,7 +30,7 @@ begin
         from headgate.process_executions as e
         where e.execution_id = v_execution.execution_id
             and e.status = 'cancelled';
-        perform headgate._open_rounds(v_execution, array[p_step], v_now);
+        perform headgate._open_rounds(v_execution, array[p_step]);
         v_step := headgate._step(v_execution, p_step);
     end if;
     if v_step.status in ('pending', 'running') and v_step.planned_at is null then

@@ -216,8 +216,8 @@ begin
 end;
 $func$;
 
--- A running step whose jobs have all ended has ended too. What an internal fault has put off counts like a failure: it
--- is no reason to be content. The caller holds the step's row.
+-- A running step whose jobs have all ended has ended too. A deferral by an internal fault counts like a failure. The
+-- caller holds the step's row.
 create or replace function headgate._close_step(
     p_step headgate.process_steps,
     p_now timestamptz

@@ -340,6 +340,7 @@ def test_a_fan_out_that_could_not_be_planned_is_planned_again(toy: Toy):
     assert g.retry(toy)["reopened"] == 1
     assert g.work(toy) == ["fetch"]
     assert g.status(toy) == "succeeded"
+    assert g.step(toy, "fetch")["output"] is None
 
 
 # ------------------------------------------------------------- after it was cancelled
