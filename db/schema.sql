@@ -100,7 +100,8 @@ CREATE TYPE headgate.claimed_chunk AS (
 	urls text[],
 	bodies text[],
 	attempt integer,
-	wake_at timestamp with time zone
+	wake_at timestamp with time zone,
+	headers jsonb[]
 );
 
 ALTER TYPE headgate.claimed_chunk OWNER TO headgate_owner;
@@ -121,7 +122,8 @@ CREATE TYPE headgate.forecast_need AS (
 	next_due_at timestamp with time zone,
 	missing_from date,
 	is_new boolean,
-	is_held boolean
+	is_held boolean,
+	is_left_out boolean
 );
 
 ALTER TYPE headgate.forecast_need OWNER TO headgate_owner;
@@ -216,7 +218,8 @@ CREATE TYPE headgate.job_tally AS (
 	cancelled integer,
 	parked integer,
 	units integer,
-	refund integer
+	refund integer,
+	deferred_by_internal_fault integer
 );
 
 ALTER TYPE headgate.job_tally OWNER TO headgate_owner;
@@ -5183,6 +5186,29 @@ $$;
 ALTER FUNCTION headgate._ask_one_by_one(p_chunk headgate.chunks, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _behind(bigint, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._behind(p_execution_id bigint, p_steps text[]) RETURNS TABLE(step text)
+    LANGUAGE sql STABLE ROWS 10
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with recursive behind as (
+        select s.step
+        from headgate.process_steps as s
+        where s.execution_id = p_execution_id
+            and s.depends_on && p_steps
+        union
+        select s.step
+        from behind as b
+        join headgate.process_steps as s on s.execution_id = p_execution_id and b.step = any (s.depends_on)
+    )
+    select b.step from behind as b;
+$$;
+
+ALTER FUNCTION headgate._behind(p_execution_id bigint, p_steps text[]) OWNER TO headgate_owner;
+
+--
 -- Name: _books(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -5559,7 +5585,9 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
     select jsonb_strip_nulls(jsonb_build_object(
         'base_url', p_provider.base_url,
         'method', p_operation.method,
-        'headers', p_provider.headers || p_operation.headers,
+        'headers', (p_provider.headers || p_operation.headers) - array(
+            select jsonb_object_keys(headgate._header_templates(p_provider.headers || p_operation.headers))
+        ),
         'auth', p_provider.auth || jsonb_build_object('secret', p_provider.secret_name),
         'timeout_seconds', extract(epoch from p_operation.timeout),
         'max_bytes', p_operation.max_bytes,
@@ -5649,10 +5677,10 @@ $$;
 ALTER FUNCTION headgate._cancel_waiting(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _candidates(bigint, jsonb, timestamp with time zone, text, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _candidates(bigint, jsonb, timestamp with time zone, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text DEFAULT NULL::text, p_execution_id bigint DEFAULT NULL::bigint) RETURNS TABLE(operation_id bigint, asset_id bigint, step text, group_key text, calendar text, priority smallint, due_since timestamp with time zone, weight double precision, missing_from date)
+CREATE FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text DEFAULT NULL::text, p_is_round boolean DEFAULT false) RETURNS TABLE(operation_id bigint, asset_id bigint, step text, group_key text, calendar text, priority smallint, due_since timestamp with time zone, weight double precision, missing_from date)
     LANGUAGE plpgsql STABLE ROWS 10000
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
@@ -5663,21 +5691,16 @@ declare
     v_operation_ids constant bigint[] := array(
         select o.operation_id from headgate._planned_operations(p_pipeline_id, p_params, p_step) as o
     );
-    v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_params);
-    v_groups text[];
-    v_attribute text;
+    v_choice record;
 begin
-    select g.items, g.attribute
-    into v_groups, v_attribute
-    from headgate._selected_groups(p_pipeline_id, p_params) as g
-    limit 1;
-    if p_execution_id is not null then
+    if p_is_round then
         return query
         select f.operation_id, f.asset_id, p_step, f.group_key, f.calendar, f.priority, f.due_since, f.weight, null::date
-        from headgate._failed_pairs(p_execution_id, p_step) as f;
+        from headgate._failed_pairs((p_params #>> '{?,execution}')::bigint, p_step) as f;
         return;
     end if;
 
+    select * into v_choice from headgate._choice(p_pipeline_id, p_params);
     perform set_config('enable_nestloop', case when n.due > 5000 then 'off' else 'on' end, true)
     from (select count(*) as due from headgate._due_pairs(v_operation_ids, p_at, 5001)) as n;
     return query
@@ -5688,17 +5711,14 @@ begin
             union all
             select * from headgate._due_daily(v_operation_ids, p_at) where p_params #>> '{?,calendar}' = 'daily'
         ) as d
-        join headgate.assets as a using (asset_id)
-        where a.is_active
-            and (v_asset_ids is null or d.asset_id = any (v_asset_ids))
-            and (
-                v_groups is null
-                or a.group_key = any (v_groups)
-                or a.attributes ->> v_attribute = any (v_groups)
-            )
+        join headgate.operations as o using (operation_id)
+        join headgate.assets as a on a.asset_id = d.asset_id and a.universe = o.universe
+        where headgate._is_chosen(a, v_choice.asset_ids, v_choice.groups, v_choice.attribute)
     ),
     step_of as materialized (
-        select k.operation_id, k.group_key, headgate._step_of(p_pipeline_id, k.operation_id, k.group_key, p_step) as step
+        select
+            k.operation_id, k.group_key,
+            headgate._step_of(p_pipeline_id, p_params, k.operation_id, k.group_key, p_step) as step
         from (select distinct d.operation_id, d.group_key from due as d) as k
     )
     select d.operation_id, d.asset_id, s.step, d.group_key, d.calendar, d.priority, d.due_since, d.weight, d.missing_from
@@ -5708,7 +5728,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text, p_execution_id bigint) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text, p_is_round boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _check_assets(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -5947,7 +5967,7 @@ begin
     elsif p_execution.status <> 'running' then
         perform headgate._raise(
             'HG014', format('execution %s has ended: %s', p_execution.run_id, p_execution.status),
-            'start a new run, or headgate.retry_failed for the jobs that failed'
+            'start a new run, or go on with what it did not do: headgate.retry_failed'
         );
     end if;
 end;
@@ -6013,7 +6033,10 @@ begin
     where f.field !~ '^(asset|param)[.][A-Za-z0-9_]+$'
         and (f.field <> 'chunk.session' or p_operation.alternative_of_operation_id is null or p_operation.page_size is not null)
         and (f.field <> 'chunk.codes' or p_operation.page_size is null)
-        and f.field not in ('state.watermark', 'state.since', 'state.succeeded_at')
+        and f.field not in (
+            'state.watermark', 'state.since', 'state.succeeded_at',
+            'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.started_at', 'job.key'
+        )
         or f.field ~ '^param[.]' and not exists (
             select from headgate.pipeline_parameters as m where m.name = split_part(f.field, '.', 2)
         )
@@ -6029,7 +6052,9 @@ begin
         perform headgate._raise(
             'HG017',
             format('operation %s: its template names the missing field {%s}', p_operation.name, v_field),
-            'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, {state.succeeded_at}, {param.<name>}; of a call for a group also {chunk.session}, of a page {chunk.codes}'
+            'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, '
+            '{state.succeeded_at}, {param.<name>}, {run.id}, {run.pipeline}, {run.logical_date}, {run.date}, '
+            '{run.started_at}, {job.key}; of a call for a group also {chunk.session}, of a page {chunk.codes}'
         );
     end if;
 end;
@@ -6148,7 +6173,7 @@ CREATE FUNCTION headgate._check_selection(p_pipeline headgate.pipelines, p_param
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_universes constant text[] := headgate._universes(p_pipeline.pipeline_id);
+    v_universes constant text[] := headgate._universes(p_pipeline.pipeline_id, p_params);
     v_unknown text;
 begin
     select i.item into v_unknown
@@ -6298,6 +6323,25 @@ $$;
 ALTER FUNCTION headgate._checked_name(p_function text) OWNER TO headgate_owner;
 
 --
+-- Name: _choice(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._choice(p_pipeline_id bigint, p_params jsonb, OUT asset_ids bigint[], OUT groups text[], OUT attribute text) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    asset_ids := headgate._selected_assets(p_pipeline_id, p_params);
+    select g.items, g.attribute
+    into groups, attribute
+    from headgate._selected_groups(p_pipeline_id, p_params) as g
+    limit 1;
+end;
+$$;
+
+ALTER FUNCTION headgate._choice(p_pipeline_id bigint, p_params jsonb, OUT asset_ids bigint[], OUT groups text[], OUT attribute text) OWNER TO headgate_owner;
+
+--
 -- Name: _claim(text, headgate.providers, text[], integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6362,24 +6406,21 @@ begin
     perform from headgate.process_executions as e where e.execution_id = p_execution_id for update;
     -- The step that calls this has done its work; any other that never ran is skipped.
     update headgate.process_steps as s
-    set status = case when g.function = 'headgate.finalize_execution' then 'succeeded' else 'skipped' end,
+    set status = case when x.is_end then 'succeeded' else 'skipped' end,
+        skip_reason = case when not x.is_end then 'finalized' end,
         started_at = coalesce(s.started_at, p_now),
         finished_at = p_now
-    from headgate.process_executions as e
-    join headgate.pipeline_steps as g using (pipeline_id)
+    from (
+        select f.step, f.function is not distinct from 'headgate.finalize_execution' as is_end
+        from headgate.process_steps as f
+        where f.execution_id = p_execution_id
+    ) as x
     where s.execution_id = p_execution_id
-        and e.execution_id = p_execution_id
-        and g.step = s.step
+        and s.step = x.step
         and s.status in ('pending', 'running');
 
     update headgate.process_executions as e
-    set status = case
-            when exists (
-                select from headgate.process_steps as s
-                where s.execution_id = p_execution_id and s.status = 'failed'
-            ) then 'failed'
-            else 'succeeded'
-        end,
+    set status = headgate._status_of_steps(p_execution_id),
         finished_at = p_now,
         planned = t.planned,
         succeeded = t.succeeded,
@@ -6424,7 +6465,23 @@ CREATE TABLE headgate.process_steps (
     output jsonb,
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
+    kind text NOT NULL,
+    depends_on text[] DEFAULT '{}'::text[] NOT NULL,
+    trigger_rule text DEFAULT 'all_success'::text NOT NULL,
+    function text,
+    operations text[],
+    group_keys text[],
+    max_failed_share real DEFAULT 0.05 NOT NULL,
+    may_fail boolean DEFAULT false NOT NULL,
+    skip_reason text,
+    is_marked boolean DEFAULT false NOT NULL,
+    is_left_out boolean DEFAULT false NOT NULL,
+    deferred_by_internal_fault integer DEFAULT 0 NOT NULL,
+    CONSTRAINT internal_faults_are_faults CHECK (((deferred_by_internal_fault >= 0) AND (deferred_by_internal_fault <= deferred_by_fault))),
     CONSTRAINT no_more_ended_than_planned CHECK (((((succeeded + failed) + deferred) + skipped) <= planned)),
+    CONSTRAINT process_step_kind_is_known CHECK ((kind = ANY (ARRAY['function'::text, 'fan_out'::text]))),
+    CONSTRAINT skip_reason_is_known CHECK ((skip_reason = ANY (ARRAY['rule'::text, 'condition'::text, 'operator'::text, 'finalized'::text]))),
+    CONSTRAINT skipped_steps_say_why CHECK (((status = 'skipped'::text) = (skip_reason IS NOT NULL))),
     CONSTRAINT step_counts_are_not_negative CHECK ((LEAST(planned, succeeded, failed, deferred, deferred_by_fault, skipped, units) >= 0)),
     CONSTRAINT step_finished_when_it_has_ended CHECK (((status <> ALL (ARRAY['pending'::text, 'running'::text])) = (finished_at IS NOT NULL))),
     CONSTRAINT step_status_is_known CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'succeeded'::text, 'failed'::text, 'skipped'::text, 'cancelled'::text])))
@@ -6509,7 +6566,7 @@ COMMENT ON COLUMN headgate.process_steps.deferred IS 'Jobs deferred to the next 
 -- Name: COLUMN process_steps.deferred_by_fault; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.deferred_by_fault IS 'Of the deferred, those deferred by the provider''s or the house''s fault.';
+COMMENT ON COLUMN headgate.process_steps.deferred_by_fault IS 'Of the deferred, those deferred by the provider''s or an internal fault.';
 
 --
 -- Name: COLUMN process_steps.skipped; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6527,7 +6584,7 @@ COMMENT ON COLUMN headgate.process_steps.units IS 'Units its calls cost.';
 -- Name: COLUMN process_steps.output; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.output IS 'What a function step returned.';
+COMMENT ON COLUMN headgate.process_steps.output IS 'What a function step returned: one value or row as it is, several as an array.';
 
 --
 -- Name: COLUMN process_steps.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6540,6 +6597,78 @@ COMMENT ON COLUMN headgate.process_steps.started_at IS 'When it was enqueued or 
 --
 
 COMMENT ON COLUMN headgate.process_steps.finished_at IS 'When it ended.';
+
+--
+-- Name: COLUMN process_steps.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.kind IS 'The step as it was defined when the execution started: function or fan_out.';
+
+--
+-- Name: COLUMN process_steps.depends_on; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.depends_on IS 'Steps that must have ended before.';
+
+--
+-- Name: COLUMN process_steps.trigger_rule; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.trigger_rule IS 'all_success, all_done or one_success of those it depends on.';
+
+--
+-- Name: COLUMN process_steps.function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.function IS 'The function it calls.';
+
+--
+-- Name: COLUMN process_steps.operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.operations IS 'Operations the fan-out covers.';
+
+--
+-- Name: COLUMN process_steps.group_keys; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.group_keys IS 'Groups the fan-out covers; null: all.';
+
+--
+-- Name: COLUMN process_steps.max_failed_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.max_failed_share IS 'The step has failed when a larger share of its jobs failed or was deferred by an internal fault.';
+
+--
+-- Name: COLUMN process_steps.may_fail; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.may_fail IS 'True: its failure does not fail the execution.';
+
+--
+-- Name: COLUMN process_steps.skip_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.skip_reason IS 'Why it was skipped: rule (its trigger rule), condition, operator, or finalized (the execution ended before it ran).';
+
+--
+-- Name: COLUMN process_steps.is_marked; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.is_marked IS 'True: an operator has said how it ended; it runs again only when an operator names it.';
+
+--
+-- Name: COLUMN process_steps.is_left_out; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.is_left_out IS 'True: nothing was planned, because all of its pairs are left out after failures; the step has failed.';
+
+--
+-- Name: COLUMN process_steps.deferred_by_internal_fault; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.deferred_by_internal_fault IS 'Of those, the ones deferred by an internal fault.';
 
 --
 -- Name: _close_step(headgate.process_steps, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6560,17 +6689,14 @@ begin
 
     update headgate.process_steps as s
     set status = case
-            when s.failed > g.max_failed_share * s.planned then 'failed'
+            when s.failed + s.deferred_by_internal_fault > s.max_failed_share * s.planned then 'failed'
             when s.succeeded = 0 and s.failed + s.deferred_by_fault > 0 then 'failed'
+            when s.is_left_out then 'failed'
             else 'succeeded'
         end,
         finished_at = p_now
-    from headgate.process_executions as e
-    join headgate.pipeline_steps as g using (pipeline_id)
     where s.execution_id = p_step.execution_id
         and s.step = p_step.step
-        and e.execution_id = s.execution_id
-        and g.step = s.step
     returning s.status into v_status;
 
     perform headgate._resolve_fault(p_step, p_now);
@@ -6674,7 +6800,7 @@ CREATE FUNCTION headgate._context(p_chunk headgate.chunks, p_operation headgate.
     AS $$
     select jsonb_build_object(
         'pipeline', p.name, 'run_id', e.run_id, 'step', p_chunk.step, 'operation', p_operation.name,
-        'group_key', p_chunk.group_key, 'params', e.params, 'now', p_now
+        'group_key', p_chunk.group_key, 'params', e.params, 'now', p_now, 'run', headgate._run_object(e)
     )
     from headgate.process_executions as e
     join headgate.pipelines as p using (pipeline_id)
@@ -6727,6 +6853,7 @@ begin
         failed = s.failed + p_tally.failed,
         deferred = s.deferred + p_tally.deferred,
         deferred_by_fault = s.deferred_by_fault + p_tally.deferred_by_fault,
+        deferred_by_internal_fault = s.deferred_by_internal_fault + p_tally.deferred_by_internal_fault,
         skipped = s.skipped + p_tally.skipped + p_tally.cancelled,
         units = s.units + p_tally.units
     where s.execution_id = p_execution_id
@@ -7254,6 +7381,24 @@ $$;
 ALTER FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _drop_needs(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._drop_needs() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    delete from headgate.asset_processing_state as s
+    using headgate.assets as a, headgate.operations as o
+    where a.asset_id = s.asset_id
+        and o.operation_id = s.operation_id
+        and o.universe <> a.universe
+        and s.chunk_id is null;
+$$;
+
+ALTER FUNCTION headgate._drop_needs() OWNER TO headgate_owner;
+
+--
 -- Name: asset_processing_state; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -7720,10 +7865,10 @@ begin
         from headgate.providers as p
         where p.provider_id in (
             select c.provider_id
-            from headgate.pipeline_steps as s
+            from headgate.process_steps as s
             join headgate.operations as o on o.name = any (s.operations)
             join headgate.operations as c on o.operation_id in (c.operation_id, c.alternative_of_operation_id)
-            where s.pipeline_id = p_execution.pipeline_id
+            where s.execution_id = p_execution.execution_id
                 and (p_step is null or s.step = p_step)
         )
         order by p.provider_id
@@ -8171,8 +8316,6 @@ CREATE FUNCTION headgate._explain_skips(p_pipeline_id bigint, p_params jsonb, p_
         'skip',
         case headgate._skipped_because(a.is_active, s, o, p_at)
             when 'held by a run' then format('held by execution %s (chunk %s, %s)', e.run_id, c.chunk_id, c.state)
-            when 'left out after failures'
-                then format('left out after %s failures in a row: %s', s.consecutive_failures, s.last_error)
             when 'not due yet' then format('not due before %s', s.next_due_at at time zone 'UTC')
             when 'opens later' then format('opens when %s has succeeded', f.name)
             else headgate._skipped_because(a.is_active, s, o, p_at)
@@ -8204,6 +8347,9 @@ CREATE FUNCTION headgate._explain_skips(p_pipeline_id bigint, p_params jsonb, p_
             select d.operation_id, d.asset_id
             from headgate._candidates(p_pipeline_id, p_params, p_at) as d
             where d.asset_id = any (p_assets)
+            union all
+            select l.operation_id, l.asset_id
+            from headgate._left_out(p_pipeline_id, p_params) as l
         );
 $$;
 
@@ -8213,7 +8359,7 @@ ALTER FUNCTION headgate._explain_skips(p_pipeline_id bigint, p_params jsonb, p_a
 -- Name: _failed_pairs(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) RETURNS TABLE(operation_id bigint, asset_id bigint, priority smallint, due_since timestamp with time zone, group_key text, calendar text, weight double precision, status text, by_fault boolean)
+CREATE FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) RETURNS TABLE(operation_id bigint, asset_id bigint, priority smallint, due_since timestamp with time zone, group_key text, calendar text, weight double precision)
     LANGUAGE sql STABLE ROWS 100
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -8225,18 +8371,33 @@ CREATE FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) RETUR
             and d.step = p_step
             and d.ended_at >= e.started_at
         order by d.operation_id, d.asset_id, d.round desc
+    ),
+    left_out as (
+        select d.operation_id, u.asset_id, d.deferred_at
+        from headgate.planner_deferrals as d
+        join headgate.process_executions as e using (execution_id)
+        cross join unnest(d.asset_ids) as u (asset_id)
+        where d.execution_id = p_execution_id
+            and d.reason = 'failures'
+            and headgate._step_of(e.pipeline_id, headgate._plan_params(e), d.operation_id, d.group_key) = p_step
     )
     select
-        l.operation_id, l.asset_id, s.priority, coalesce(s.next_due_at, l.ended_at), a.group_key, a.calendar,
-        a.weight, l.status,
-        headgate._is_fault(l.reason)
-    from last_round as l
+        f.operation_id, f.asset_id, s.priority, coalesce(s.next_due_at, f.ended_at), a.group_key, a.calendar, a.weight
+    from (
+        select l.operation_id, l.asset_id, l.ended_at
+        from last_round as l
+        where l.status in ('failed', 'deferred', 'cancelled')
+        union all
+        select l.operation_id, l.asset_id, l.deferred_at
+        from left_out as l
+        where (l.operation_id, l.asset_id) not in (select r.operation_id, r.asset_id from last_round as r)
+    ) as f
     join headgate.asset_processing_state as s using (operation_id, asset_id)
-    join headgate.assets as a using (asset_id)
-    where l.status in ('failed', 'deferred', 'cancelled')
-        and a.is_active
+    join headgate.operations as o using (operation_id)
+    join headgate.assets as a on a.asset_id = f.asset_id and a.universe = o.universe
+    where a.is_active
         and s.chunk_id is null
-        and coalesce(s.succeeded_at <= l.ended_at, true);
+        and coalesce(s.succeeded_at <= f.ended_at, true);
 $$;
 
 ALTER FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) OWNER TO headgate_owner;
@@ -8335,10 +8496,31 @@ CREATE FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state h
         when p_field = 'state.succeeded_at' then headgate._request_time(p_state.succeeded_at)
         when p_field like 'asset.%' then p_asset.attributes ->> split_part(p_field, '.', 2)
         when p_field like 'param.%' then p_params ->> split_part(p_field, '.', 2)
+        when p_field like 'run.%' then p_params -> '?run' ->> split_part(p_field, '.', 2)
+        when p_field = 'job.key' then headgate._job_key(p_asset, p_state, p_params)
     end;
 $$;
 
 ALTER FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _field_value(text, headgate.assets, headgate.asset_processing_state, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._field_value(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when p_field = 'asset.asset_id' then to_jsonb(p_asset.asset_id)
+        when p_field like 'asset.%' and p_field not in ('asset.code', 'asset.group_key', 'asset.calendar')
+            then nullif(p_asset.attributes -> split_part(p_field, '.', 2), 'null')
+        when p_field like 'param.%' then nullif(p_params -> split_part(p_field, '.', 2), 'null')
+        else to_jsonb(headgate._field(p_field, p_asset, p_state, p_params))
+    end;
+$$;
+
+ALTER FUNCTION headgate._field_value(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _forecast_day(bigint, jsonb, timestamp with time zone, integer, jsonb, headgate.forecast_class[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8423,7 +8605,12 @@ begin
         coalesce((select sum(p.units) from paid as p), 0),
         coalesce(sum(d.last_nth - d.first_nth + 1) filter (where d.is_granted and d.is_new), 0),
         coalesce(sum(d.last_nth - d.first_nth + 1) filter (where d.is_granted and not d.is_new), 0),
-        coalesce(sum(d.last_nth - d.first_nth + 1) filter (where not d.is_granted), 0),
+        coalesce(sum(d.last_nth - d.first_nth + 1) filter (where not d.is_granted), 0) + (
+            select coalesce(sum(c.assets), 0)
+            from unnest(p_classes) as c
+            cross join unnest(c.needs) as n
+            where n.is_left_out
+        ),
         coalesce((select jsonb_object_agg(p.provider_id, p.units) from paid as p), '{}'),
         coalesce(jsonb_agg(jsonb_build_object(
             'class_no', d.sim_no, 'operation_ids', d.operation_ids, 'first', d.first_nth, 'last', d.last_nth
@@ -8530,7 +8717,8 @@ begin
                     end,
                     case when d.operation_id is not null or f.is_opened then m.missing_from else p.missing_from end,
                     p.is_new and d.operation_id is null,
-                    false
+                    false,
+                    p.is_left_out and d.operation_id is null and not coalesce(f.is_opened or f.is_woken, false)
                 )::headgate.forecast_need order by p.operation_id) as needs
             from (
                 select
@@ -8586,7 +8774,8 @@ CREATE FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state,
             when headgate._missing_from(p_state) is not null then '-infinity'
         end,
         p_state.succeeded_at is null,
-        p_state.chunk_id is not null
+        p_state.chunk_id is not null,
+        headgate._is_left_out(p_state)
     )::headgate.forecast_need;
 $$;
 
@@ -8640,15 +8829,10 @@ CREATE FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_params jsonb, p
     SET jit TO 'off'
     AS $$
 declare
-    v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_params);
-    v_groups text[];
-    v_attribute text;
+    v_choice record;
     v_is_coarse constant boolean := headgate._are_many_due_times(p_pipeline_id, p_params);
 begin
-    select g.items, g.attribute
-    into v_groups, v_attribute
-    from headgate._selected_groups(p_pipeline_id, p_params) as g
-    limit 1;
+    select * into v_choice from headgate._choice(p_pipeline_id, p_params);
     perform set_config('enable_nestloop', 'off', true);
 
     with need as materialized (
@@ -8665,7 +8849,7 @@ begin
             group by a.universe, a.group_key
         ) as g
         join need as n using (universe)
-        where headgate._step_of(p_pipeline_id, n.operation_id, g.group_key) is not null
+        where headgate._step_of(p_pipeline_id, p_params, n.operation_id, g.group_key) is not null
     ),
     alike as (
         select
@@ -8677,13 +8861,7 @@ begin
         join need as n using (operation_id)
         join headgate.assets as a using (asset_id)
         join covered as c on c.operation_id = s.operation_id and c.universe = a.universe and c.group_key = a.group_key
-        where a.is_active
-            and (v_asset_ids is null or a.asset_id = any (v_asset_ids))
-            and (
-                v_groups is null
-                or a.group_key = any (v_groups)
-                or a.attributes ->> v_attribute = any (v_groups)
-            )
+        where headgate._is_chosen(a, v_choice.asset_ids, v_choice.groups, v_choice.attribute)
         group by a.asset_id
     ),
     class as materialized (
@@ -8816,6 +8994,30 @@ $$;
 ALTER FUNCTION headgate._go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_requests integer[], p_charged integer[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _go_on_behind(headgate.process_executions, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._go_on_behind(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_reopened constant integer := headgate._reopen_behind(p_execution, array[p_step]);
+begin
+    if p_execution.finished_at is not null and v_reopened = 0 then
+        perform headgate._close_execution(p_execution.execution_id, p_now);
+    elsif p_execution.finished_at is not null then
+        update headgate.process_executions as e
+        set status = 'running', finished_at = null
+        where e.execution_id = p_execution.execution_id;
+    end if;
+    return v_reopened;
+end;
+$$;
+
+ALTER FUNCTION headgate._go_on_behind(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _grant(text, headgate.providers, headgate.chunks[], headgate.chunks[], boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8842,6 +9044,28 @@ end;
 $$;
 
 ALTER FUNCTION headgate._grant(p_runner text, p_provider headgate.providers, p_fit headgate.chunks[], p_unfit headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _graph(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._graph(p_pipeline_id bigint, p_params jsonb) RETURNS TABLE(step text, "position" integer, operations text[], group_keys text[])
+    LANGUAGE sql STABLE ROWS 10
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select s.step, s.position, s.operations, s.group_keys
+    from headgate.process_steps as s
+    where s.execution_id = (p_params #>> '{?,execution}')::bigint
+        and s.kind = 'fan_out'
+    union all
+    select s.step, s.position, s.operations, s.group_keys
+    from headgate.pipeline_steps as s
+    where s.pipeline_id = p_pipeline_id
+        and s.kind = 'fan_out'
+        and p_params #>> '{?,execution}' is null;
+$$;
+
+ALTER FUNCTION headgate._graph(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _guard_secret(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8912,6 +9136,33 @@ $$;
 ALTER FUNCTION headgate._has_open_step(p_execution_id bigint) OWNER TO headgate_owner;
 
 --
+-- Name: _has_other_pairs(bigint, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_params jsonb, p_step text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select exists (
+        select
+        from headgate._planned_operations(p_pipeline_id, p_params, p_step) as n
+        join headgate.operations as o using (operation_id)
+        join headgate.asset_processing_state as s using (operation_id)
+        join headgate.assets as a on a.asset_id = s.asset_id and a.universe = o.universe
+        cross join headgate._choice(p_pipeline_id, p_params) as c
+        where not headgate._is_left_out(s)
+            and (
+                coalesce(s.next_due_at, s.succeeded_at) is not null
+                or o.follows_operation_id is null and o.due_rule <> 'after'
+            )
+            and headgate._is_chosen(a, c.asset_ids, c.groups, c.attribute)
+            and headgate._step_of(p_pipeline_id, p_params, s.operation_id, a.group_key) = p_step
+    );
+$$;
+
+ALTER FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_params jsonb, p_step text) OWNER TO headgate_owner;
+
+--
 -- Name: _has_ready_step(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8923,6 +9174,21 @@ CREATE FUNCTION headgate._has_ready_step(p_execution_id bigint) RETURNS boolean
 $$;
 
 ALTER FUNCTION headgate._has_ready_step(p_execution_id bigint) OWNER TO headgate_owner;
+
+--
+-- Name: _header_templates(jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._header_templates(p_headers jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(jsonb_object_agg(h.key, h.value), '{}')
+    from jsonb_each_text(p_headers) as h
+    where h.value ~ '[{][a-z_]+[.][A-Za-z0-9_]+[?]?[}]';
+$$;
+
+ALTER FUNCTION headgate._header_templates(p_headers jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _health(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9048,6 +9314,31 @@ end;
 $$;
 
 ALTER FUNCTION headgate._hold_execution(p_execution_id bigint) OWNER TO headgate_owner;
+
+--
+-- Name: _hold_failed(bigint, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._hold_failed(p_execution_id bigint, p_steps text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    perform
+    from headgate.asset_processing_state as s
+    join (
+        select distinct f.operation_id, f.asset_id
+        from unnest(p_steps) as t (step)
+        cross join lateral headgate._failed_pairs(p_execution_id, t.step) as f
+    ) as f using (operation_id, asset_id)
+    order by s.operation_id, s.asset_id
+    for update of s;
+    perform from headgate.process_executions as e where e.execution_id = p_execution_id for update;
+    perform from headgate.process_steps as s where s.execution_id = p_execution_id order by s.step for update;
+end;
+$$;
+
+ALTER FUNCTION headgate._hold_failed(p_execution_id bigint, p_steps text[]) OWNER TO headgate_owner;
 
 --
 -- Name: _house_fault(headgate.ingest_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9318,6 +9609,24 @@ $$;
 ALTER FUNCTION headgate._is_blocked_at(p_operation_id bigint, p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _is_chosen(headgate.assets, bigint[], text[], text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_chosen(p_asset headgate.assets, p_asset_ids bigint[], p_groups text[], p_attribute text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select p_asset.is_active
+        and (p_asset_ids is null or p_asset.asset_id = any (p_asset_ids))
+        and (
+            p_groups is null
+            or p_asset.group_key = any (p_groups)
+            or p_asset.attributes ->> p_attribute = any (p_groups)
+        );
+$$;
+
+ALTER FUNCTION headgate._is_chosen(p_asset headgate.assets, p_asset_ids bigint[], p_groups text[], p_attribute text) OWNER TO headgate_owner;
+
+--
 -- Name: _is_fault(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -9356,6 +9665,18 @@ $$;
 ALTER FUNCTION headgate._is_internal(p_reason text) OWNER TO headgate_owner;
 
 --
+-- Name: _is_internal_fault(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_internal_fault(p_reason text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select coalesce(p_reason like 'house: %', false);
+$$;
+
+ALTER FUNCTION headgate._is_internal_fault(p_reason text) OWNER TO headgate_owner;
+
+--
 -- Name: _is_leased(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -9375,6 +9696,18 @@ $$;
 ALTER FUNCTION headgate._is_leased(p_chunk_id bigint) OWNER TO headgate_owner;
 
 --
+-- Name: _is_left_out(headgate.asset_processing_state); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_left_out(p_state headgate.asset_processing_state) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select p_state.consecutive_failures >= 5 and p_state.next_due_at is null and p_state.chunk_id is null;
+$$;
+
+ALTER FUNCTION headgate._is_left_out(p_state headgate.asset_processing_state) OWNER TO headgate_owner;
+
+--
 -- Name: _is_selected(headgate.process_executions, bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -9385,7 +9718,7 @@ CREATE FUNCTION headgate._is_selected(p_execution headgate.process_executions, p
     select
         exists (
             select
-            from headgate._planned_operations(p_execution.pipeline_id, p_execution.params) as n
+            from headgate._planned_operations(p_execution.pipeline_id, headgate._plan_params(p_execution)) as n
             where n.operation_id = p_operation_id
         )
         -- By name: a code of then may not be known any more.
@@ -9441,6 +9774,23 @@ $$;
 ALTER FUNCTION headgate._is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _job_key(headgate.assets, headgate.asset_processing_state, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._job_key(p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select md5(jsonb_build_array(
+        p_params -> '?run', p_params -> '?round', p_state.operation_id,
+        case when p_params ? '?codes' then p_asset.group_key else p_asset.asset_id::text end,
+        p_params -> '?session', p_params -> '?codes'
+    )::text)::uuid::text;
+$$;
+
+ALTER FUNCTION headgate._job_key(p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
+
+--
 -- Name: _jobs(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -9491,7 +9841,7 @@ begin
                 when f.outcome = 'missing' then 'missing: the answer for the group lacks it'
                 when f.outcome = 'unsent' and v_ends_execution then 'house: ' || coalesce(p_closing ->> 'reason', 'closed')
                 when f.outcome = 'unsent' then coalesce(p_blocked_reason, 'not started in time')
-                else case when f.blame = 'item' then 'house' else f.blame end || ': '
+                else case when f.blame = 'item' and f.fate <> 'park' then 'house' else f.blame end || ': '
                     || left(coalesce(f.error, 'no reason given'), 490)
             end,
             case when f.fate in ('failed', 'deferred', 'park') then left(f.error, 2000) end,
@@ -9689,14 +10039,16 @@ begin
             where o.operation_id = coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
         end if;
         if v_chunk.execution_id is distinct from v_execution_id then
-            select p.name as pipeline, e.run_id, e.params
+            select
+                p.name as pipeline, e.run_id,
+                e.params || jsonb_build_object('?run', headgate._run_object(e)) as params
             into v_run
             from headgate.process_executions as e
             join headgate.pipelines as p using (pipeline_id)
             where e.execution_id = v_chunk.execution_id;
             v_execution_id := v_chunk.execution_id;
         end if;
-        select * into v_requests from headgate._requests(v_chunk, v_operation, v_run.params);
+        select * into v_requests from headgate._requests(v_chunk, v_operation, p_provider, v_run.params);
         if v_operation.lease <> interval '300 seconds' then
             perform pgmq.set_vt(v_chunk.queue, v_chunk.msg_id, v_chunk.leased_until);
         end if;
@@ -9715,13 +10067,67 @@ begin
                 when not headgate._is_idle(v_operation) then '{}'
             end,
             v_operation.handler, v_chunk.asset_ids, v_requests.assets, v_requests.urls, v_requests.bodies,
-            v_chunk.attempt, null
+            v_chunk.attempt, null, v_requests.headers
         )::headgate.claimed_chunk;
     end loop;
 end;
 $$;
 
 ALTER FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _left_out(bigint, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._left_out(p_pipeline_id bigint, p_params jsonb, p_step text DEFAULT NULL::text) RETURNS TABLE(operation_id bigint, asset_id bigint, step text, group_key text, failed_at timestamp with time zone)
+    LANGUAGE sql STABLE ROWS 10
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+    with pair as materialized (
+        select s.operation_id, s.asset_id, a.group_key, s.last_failed_at
+        from headgate._planned_operations(p_pipeline_id, p_params, p_step) as n
+        join headgate.operations as o using (operation_id)
+        join headgate.asset_processing_state as s on s.operation_id = o.operation_id and headgate._is_left_out(s)
+        join headgate.assets as a on a.asset_id = s.asset_id and a.universe = o.universe
+        cross join headgate._choice(p_pipeline_id, p_params) as c
+        where headgate._is_chosen(a, c.asset_ids, c.groups, c.attribute)
+    ),
+    step_of as materialized (
+        select
+            k.operation_id, k.group_key,
+            headgate._step_of(p_pipeline_id, p_params, k.operation_id, k.group_key, p_step) as step
+        from (select distinct p.operation_id, p.group_key from pair as p) as k
+    )
+    select p.operation_id, p.asset_id, s.step, p.group_key, p.last_failed_at
+    from pair as p
+    join step_of as s using (operation_id, group_key)
+    where s.step is not null;
+$$;
+
+ALTER FUNCTION headgate._left_out(p_pipeline_id bigint, p_params jsonb, p_step text) OWNER TO headgate_owner;
+
+--
+-- Name: _left_out_steps(headgate.process_executions, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._left_out_steps(p_execution headgate.process_executions, p_step text) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select array_agg(d.step)
+    from (
+        select distinct headgate._step_of(
+            p_execution.pipeline_id, headgate._plan_params(p_execution), f.operation_id, f.group_key, p_step
+        ) as step
+        from headgate.planner_deferrals as f
+        where f.execution_id = p_execution.execution_id
+            and f.reason = 'failures'
+    ) as d
+    where not headgate._has_other_pairs(p_execution.pipeline_id, headgate._plan_params(p_execution), d.step);
+$$;
+
+ALTER FUNCTION headgate._left_out_steps(p_execution headgate.process_executions, p_step text) OWNER TO headgate_owner;
 
 --
 -- Name: _left_over_chunks(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9845,27 +10251,81 @@ $_$;
 ALTER FUNCTION headgate._lost_messages(p_queue text) OWNER TO headgate_owner;
 
 --
--- Name: _mark_planned(headgate.process_executions, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _mark_planned(headgate.process_executions, text, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+    v_left_out constant text[] := headgate._left_out_steps(p_execution, p_step);
+    v_steps text[];
 begin
     perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for key share;
+    with marked as (
+        update headgate.process_steps as s
+        set planned_at = coalesce(s.planned_at, p_now),
+            is_left_out = not p_is_round and s.planned = 0 and coalesce(s.step = any (v_left_out), false)
+        where s.execution_id = p_execution.execution_id
+            and s.kind = 'fan_out'
+            and (p_is_round or s.planned_at is null and s.status in ('pending', 'running'))
+            and (p_step is null or s.step = p_step)
+        returning s.step
+    )
+    select array_agg(m.step) into v_steps from marked as m;
     update headgate.process_steps as s
-    set planned_at = coalesce(s.planned_at, p_now)
-    from headgate.pipeline_steps as g
+    set planned = s.planned - n.jobs,
+        failed = s.failed - n.failed,
+        deferred = s.deferred - n.deferred,
+        deferred_by_fault = s.deferred_by_fault - n.by_fault,
+        deferred_by_internal_fault = s.deferred_by_internal_fault - n.by_internal_fault,
+        skipped = s.skipped - n.cancelled
+    from headgate._planned_before(p_execution, v_steps) as n
     where s.execution_id = p_execution.execution_id
-        and g.pipeline_id = p_execution.pipeline_id
-        and g.step = s.step
-        and g.kind = 'fan_out'
-        and (p_step is null or s.step = p_step);
+        and s.step = n.step;
 end;
 $$;
 
-ALTER FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _mark_step(text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._mark_step(p_pipeline text, p_run_id text, p_step text, p_status text, OUT cancelled integer, OUT reopened integer) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_execution headgate.process_executions;
+    v_step headgate.process_steps;
+begin
+    cancelled := 0;
+    reopened := 0;
+    v_execution := headgate._stopped_execution(p_pipeline, p_run_id);
+    v_step := headgate._step(v_execution, p_step);
+    if v_execution.status = 'cancelled' then
+        perform headgate._check_open(v_execution);
+    elsif v_step.status = 'succeeded' or v_step.is_marked and v_step.status = p_status then
+        return;
+    end if;
+
+    cancelled := headgate._cancel_waiting(
+        v_execution.execution_id, p_step, format('the step was marked as %s', p_status), v_now
+    );
+    update headgate.process_steps as s
+    set status = p_status, is_marked = true, skip_reason = case when p_status = 'skipped' then 'operator' end,
+        started_at = coalesce(s.started_at, v_now), finished_at = v_now
+    where s.execution_id = v_execution.execution_id
+        and s.step = p_step;
+    perform headgate._announce(v_execution.execution_id, p_step, p_status);
+    reopened := headgate._go_on_behind(v_execution, p_step, v_now);
+end;
+$$;
+
+ALTER FUNCTION headgate._mark_step(p_pipeline text, p_run_id text, p_step text, p_status text, OUT cancelled integer, OUT reopened integer) OWNER TO headgate_owner;
 
 --
 -- Name: _meant(text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10096,7 +10556,9 @@ begin
         perform from headgate.process_executions as e where e.execution_id = v_stuck.execution_id for update;
         update headgate.process_steps as s
         set deferred = s.deferred + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped),
-            deferred_by_fault = s.deferred_by_fault + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped)
+            deferred_by_fault = s.deferred_by_fault + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped),
+            deferred_by_internal_fault = s.deferred_by_internal_fault
+                + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped)
         where s.execution_id = v_stuck.execution_id
             and s.step = v_stuck.step
             and s.status = 'running'
@@ -10446,7 +10908,7 @@ CREATE FUNCTION headgate._no_chunk(p_wake_at timestamp with time zone, p_now tim
     AS $$
     select row(
         null, null, case when p_wake_at is not null then greatest(0, ceil(extract(epoch from p_wake_at - p_now)))::integer end, null, null, null, null, null, null,
-        null, null, null, null, null, null, p_wake_at
+        null, null, null, null, null, null, p_wake_at, null
     )::headgate.claimed_chunk;
 $$;
 
@@ -10632,6 +11094,7 @@ begin
             );
         exception
             when check_violation then null;  -- the default partition already holds rows of that month: they stay there
+            when duplicate_table or duplicate_object or unique_violation then null;  -- another session has just made it
         end;
     end loop;
 end;
@@ -10693,61 +11156,90 @@ $$;
 ALTER FUNCTION headgate._open_needs(p_universe text) OWNER TO headgate_owner;
 
 --
--- Name: _open_round(headgate.process_executions, headgate.process_steps, integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _open_round(headgate.process_executions, headgate.process_steps); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._open_round(p_execution headgate.process_executions, p_step headgate.process_steps, p_attempt integer, p_now timestamp with time zone) RETURNS integer
+CREATE FUNCTION headgate._open_round(p_execution headgate.process_executions, p_step headgate.process_steps) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_execution headgate.process_executions := p_execution;
-    v_planned integer;
+    v_is_planned constant boolean := p_step.kind = 'fan_out' and p_step.planned_at is not null;
+    v_planned integer := 0;
 begin
-    if p_execution.status = 'cancelled' then
-        perform headgate._check_open(p_execution);
-    end if;
-    perform headgate._check_unpaused(p) from headgate.pipelines as p where p.pipeline_id = p_execution.pipeline_id;
-    if not exists (select from headgate._failed_pairs(p_execution.execution_id, p_step.step)) then
-        return 0;
-    end if;
-
-    -- Its pairs before the step: a completion takes them in this order, too.
-    perform headgate._enter_planning(p_execution, p_step.step, p_now);
-    perform
-    from headgate.asset_processing_state as s
-    join headgate._failed_pairs(p_execution.execution_id, p_step.step) as f using (operation_id, asset_id)
-    order by s.operation_id, s.asset_id
-    for update of s;
-    update headgate.process_steps as s
-    set round = s.round + 1,
-        attempt = greatest(s.attempt, p_attempt)
-    where s.execution_id = p_step.execution_id
-        and s.step = p_step.step;
-    v_planned := headgate._write_plan(p_execution, p_step.step, true);
-    if v_planned = 0 then
-        return 0;
+    if v_is_planned and exists (select from headgate._failed_pairs(p_execution.execution_id, p_step.step)) then
+        update headgate.process_steps as s
+        set round = s.round + 1
+        where s.execution_id = p_step.execution_id
+            and s.step = p_step.step;
+        v_planned := headgate._write_plan(p_execution, p_step.step, true);
+        if v_planned = 0 then
+            return null;
+        end if;
+    elsif v_is_planned and p_step.status <> 'cancelled' then
+        return null;
     end if;
 
-    update headgate.process_executions as e
-    set status = 'running', finished_at = null
-    where e.execution_id = p_execution.execution_id
-        and e.status in ('succeeded', 'failed');
     update headgate.process_steps as s
     set status = 'pending',
-        finished_at = null,
-        failed = s.failed - n.failed,
-        deferred = s.deferred - n.deferred,
-        deferred_by_fault = s.deferred_by_fault - n.deferred_by_fault,
-        skipped = s.skipped - n.cancelled
-    from headgate._round_counts(p_execution.execution_id, p_step.step) as n
+        round = s.round + case when s.kind = 'function' then 1 else 0 end,
+        skip_reason = null,
+        is_marked = false,
+        is_left_out = false,
+        output = null,
+        finished_at = null
     where s.execution_id = p_step.execution_id
         and s.step = p_step.step;
     return v_planned;
 end;
 $$;
 
-ALTER FUNCTION headgate._open_round(p_execution headgate.process_executions, p_step headgate.process_steps, p_attempt integer, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._open_round(p_execution headgate.process_executions, p_step headgate.process_steps) OWNER TO headgate_owner;
+
+--
+-- Name: _open_rounds(headgate.process_executions, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._open_rounds(p_execution headgate.process_executions, p_steps text[], OUT planned integer, OUT opened text[], OUT reopened integer) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_step headgate.process_steps;
+    v_jobs integer;
+begin
+    planned := 0;
+    opened := '{}';
+    reopened := 0;
+    perform headgate._check_unpaused(p) from headgate.pipelines as p where p.pipeline_id = p_execution.pipeline_id;
+    perform headgate._hold_failed(p_execution.execution_id, p_steps);
+    for v_step in
+        select s.*
+        from headgate.process_steps as s
+        where s.execution_id = p_execution.execution_id
+            and s.step = any (p_steps)
+        order by s.position
+    loop
+        continue when v_step.status = 'skipped' and v_step.step in (
+            select b.step from headgate._behind(p_execution.execution_id, opened) as b
+        );
+        v_jobs := headgate._open_round(p_execution, v_step);
+        if v_jobs is not null then
+            planned := planned + v_jobs;
+            opened := opened || v_step.step;
+        end if;
+    end loop;
+    if opened <> '{}' then
+        reopened := headgate._reopen_behind(p_execution, opened);
+        update headgate.process_executions as e
+        set status = 'running', finished_at = null
+        where e.execution_id = p_execution.execution_id
+            and e.finished_at is not null;
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._open_rounds(p_execution headgate.process_executions, p_steps text[], OUT planned integer, OUT opened text[], OUT reopened integer) OWNER TO headgate_owner;
 
 --
 -- Name: _open_steps(bigint, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10757,9 +11249,13 @@ CREATE FUNCTION headgate._open_steps(p_execution_id bigint, p_is_idle boolean, p
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    insert into headgate.process_steps (execution_id, step, position, status, started_at, finished_at)
+    insert into headgate.process_steps (
+        execution_id, step, position, kind, depends_on, trigger_rule, function, operations, group_keys,
+        max_failed_share, may_fail, status, started_at, finished_at
+    )
     select
-        e.execution_id, s.step, s.position,
+        e.execution_id, s.step, s.position, s.kind, s.depends_on, s.trigger_rule, s.function, s.operations,
+        s.group_keys, s.max_failed_share, s.may_fail,
         case when x.has_run then 'succeeded' else 'pending' end,
         case when x.has_run then p_now end,
         case when x.has_run then p_now end
@@ -10905,17 +11401,16 @@ ALTER FUNCTION headgate._operation_of(p_provider headgate.providers, p_operation
 -- Name: _operations_of(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._operations_of(p_asset_id bigint) RETURNS TABLE(pipeline_id bigint, operation_id bigint, steps text[])
+CREATE FUNCTION headgate._operations_of(p_asset_id bigint) RETURNS TABLE(pipeline_id bigint, operation_id bigint)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select g.pipeline_id, o.operation_id, array_agg(g.step)
+    select distinct g.pipeline_id, o.operation_id
     from headgate.assets as a
     join headgate.operations as o using (universe)
     join headgate.pipeline_steps as g
         on o.name = any (g.operations) and (g.group_keys is null or a.group_key = any (g.group_keys))
-    where a.asset_id = p_asset_id
-    group by g.pipeline_id, o.operation_id;
+    where a.asset_id = p_asset_id;
 $$;
 
 ALTER FUNCTION headgate._operations_of(p_asset_id bigint) OWNER TO headgate_owner;
@@ -11430,10 +11925,10 @@ $$;
 ALTER FUNCTION headgate._pipeline(p_pipeline text) OWNER TO headgate_owner;
 
 --
--- Name: _plan(bigint, jsonb, timestamp with time zone, integer, text, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _plan(bigint, jsonb, timestamp with time zone, integer, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer DEFAULT NULL::integer, p_step text DEFAULT NULL::text, p_execution_id bigint DEFAULT NULL::bigint) RETURNS TABLE(rank bigint, operation_id bigint, asset_id bigint, step text, group_key text, provider_id bigint, chunk_size integer, units integer, due_since timestamp with time zone, is_granted boolean, reason text, units_before bigint, units_together bigint, units_left bigint, run_at timestamp with time zone, cover_no integer, "position" bigint, call_operation_id bigint, sessions date[], cost bigint, other_cost bigint)
+CREATE FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer DEFAULT NULL::integer, p_step text DEFAULT NULL::text, p_is_round boolean DEFAULT false) RETURNS TABLE(rank bigint, operation_id bigint, asset_id bigint, step text, group_key text, provider_id bigint, chunk_size integer, units integer, due_since timestamp with time zone, is_granted boolean, reason text, units_before bigint, units_together bigint, units_left bigint, run_at timestamp with time zone, cover_no integer, "position" bigint, call_operation_id bigint, sessions date[], cost bigint, other_cost bigint)
     LANGUAGE plpgsql STABLE ROWS 10000
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
@@ -11456,7 +11951,7 @@ begin
                 when n.page_size is null and n.call_operation_id is not null then c.missing_from
                 when n.page_size is not null and c.missing_from is not null then '-infinity'
             end as missing_from
-        from headgate._candidates(p_pipeline_id, p_params, p_at, p_step, p_execution_id) as c
+        from headgate._candidates(p_pipeline_id, p_params, p_at, p_step, p_is_round) as c
         join need as n using (operation_id)
     ),
     bundled as (
@@ -11539,11 +12034,31 @@ begin
     cross join unnest(s.operation_ids) as o (operation_id)
     join need as n using (operation_id)
     cross join lateral (select s.covered_operation_id is not distinct from n.operation_id as is_covered) as c
-    join step_of as t using (operation_id, group_key);
+    join step_of as t using (operation_id, group_key)
+    union all
+    select
+        null, l.operation_id, l.asset_id, l.step, l.group_key, n.provider_id, n.chunk_size, n.units, l.failed_at,
+        false, 'failures', null, null, null, null, null, null, null, null, null, null
+    from headgate._left_out(p_pipeline_id, p_params, p_step) as l
+    join need as n using (operation_id)
+    where not p_is_round;
 end;
 $$;
 
-ALTER FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_execution_id bigint) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_is_round boolean) OWNER TO headgate_owner;
+
+--
+-- Name: _plan_params(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._plan_params(p_execution headgate.process_executions) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select p_execution.params || jsonb_build_object('?', jsonb_build_object('execution', p_execution.execution_id));
+$$;
+
+ALTER FUNCTION headgate._plan_params(p_execution headgate.process_executions) OWNER TO headgate_owner;
 
 --
 -- Name: _plan_summary(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11588,6 +12103,43 @@ $$;
 ALTER FUNCTION headgate._plan_summary(p_execution headgate.process_executions) OWNER TO headgate_owner;
 
 --
+-- Name: _planned_before(headgate.process_executions, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._planned_before(p_execution headgate.process_executions, p_steps text[]) RETURNS TABLE(step text, jobs integer, failed integer, deferred integer, by_fault integer, by_internal_fault integer, cancelled integer)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        l.step,
+        count(*),
+        count(*) filter (where l.status = 'failed'),
+        count(*) filter (where l.status = 'deferred'),
+        count(*) filter (where l.status = 'deferred' and headgate._is_fault(l.reason)),
+        count(*) filter (where l.status = 'deferred' and headgate._is_internal_fault(l.reason)),
+        count(*) filter (where l.status = 'cancelled')
+    from (
+        select distinct on (s.step, d.operation_id, d.asset_id) s.step, d.status, d.reason
+        from headgate.process_steps as s
+        join headgate.chunks as c on c.execution_id = s.execution_id and c.step = s.step and c.round = s.round
+        cross join unnest(c.asset_ids) as u (asset_id)
+        join headgate.asset_processing_details as d
+            on d.execution_id = c.execution_id
+            and d.operation_id = c.operation_id
+            and d.asset_id = u.asset_id
+            and d.step = c.step
+            and d.ended_at >= p_execution.started_at
+        where s.execution_id = p_execution.execution_id
+            and s.step = any (p_steps)
+            and s.round > 1
+        order by s.step, d.operation_id, d.asset_id, d.round desc
+    ) as l
+    group by l.step;
+$$;
+
+ALTER FUNCTION headgate._planned_before(p_execution headgate.process_executions, p_steps text[]) OWNER TO headgate_owner;
+
+--
 -- Name: _planned_operations(bigint, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11608,14 +12160,13 @@ CREATE FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_params json
             min(greatest(1, l.value::integer)) filter (where l.effect = 'chunk_size' and l.value is not null),
             min(greatest(1, r.requests_per_minute / 4)) filter (where r.requests_per_minute is not null)
         )
-    from headgate.pipeline_steps as s
+    from headgate._graph(p_pipeline_id, p_params) as s
     join headgate.operations as o on o.name = any (s.operations)
     join headgate.providers as r using (provider_id)
     left join lever as l
         on l.effect in ('max_assets', 'chunk_size')
         and (l.operations is null or o.name = any (l.operations))
-    where s.pipeline_id = p_pipeline_id
-        and (p_step is null or s.step = p_step)
+    where (p_step is null or s.step = p_step)
         and coalesce(p_params #> '{?,operations}' ? o.name, true)
         and not exists (
             select
@@ -11859,22 +12410,20 @@ CREATE FUNCTION headgate._ready_steps(p_execution_id bigint) RETURNS TABLE(step 
     AS $$
     select
         s.step,
-        not case g.trigger_rule
+        not case s.trigger_rule
             when 'all_done' then true
-            when 'one_success' then d.succeeded > 0
-            else d.succeeded = d.all_steps
+            when 'one_success' then d.passed > 0
+            else d.passed = d.all_steps
         end
     from headgate.process_steps as s
-    join headgate.process_executions as e using (execution_id)
-    join headgate.pipeline_steps as g on g.pipeline_id = e.pipeline_id and g.step = s.step
     cross join lateral (
         select
             count(*) as all_steps,
-            count(*) filter (where u.status = 'succeeded') as succeeded,
+            count(*) filter (where u.status = 'succeeded' or u.skip_reason = 'operator') as passed,
             count(*) filter (where u.status in ('pending', 'running')) as open_steps
         from headgate.process_steps as u
         where u.execution_id = s.execution_id
-            and u.step = any (g.depends_on)
+            and u.step = any (s.depends_on)
     ) as d
     where s.execution_id = p_execution_id
         and s.status = 'pending'
@@ -11975,26 +12524,39 @@ $$;
 ALTER FUNCTION headgate._render(p_template text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _reopen_after(headgate.process_executions, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _reopen_behind(headgate.process_executions, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._reopen_after(p_execution headgate.process_executions, p_step text) RETURNS void
-    LANGUAGE sql
+CREATE FUNCTION headgate._reopen_behind(p_execution headgate.process_executions, p_steps text[]) RETURNS integer
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+    v_reopened integer;
+begin
     update headgate.process_steps as s
-    set status = 'pending', started_at = null, finished_at = null
-    from headgate.pipeline_steps as g
-    where p_execution.driver = 'headgate'
-        and s.execution_id = p_execution.execution_id
-        and g.pipeline_id = p_execution.pipeline_id
-        and g.step = s.step
-        and g.kind = 'function'
-        and p_step = any (g.depends_on)
-        and s.status not in ('pending', 'running');
+    set status = 'pending',
+        round = s.round + case when s.kind = 'function' or s.planned_at is not null then 1 else 0 end,
+        planned_at = null,
+        skip_reason = null,
+        is_left_out = false,
+        output = null,
+        started_at = null,
+        finished_at = null
+    from headgate._behind(p_execution.execution_id, p_steps) as b
+    where s.execution_id = p_execution.execution_id
+        and s.step = b.step
+        and not s.is_marked
+        and (
+            s.status in ('skipped', 'cancelled')
+            or p_execution.driver = 'headgate' and s.kind = 'function' and s.status in ('succeeded', 'failed')
+        );
+    get diagnostics v_reopened = row_count;
+    return v_reopened;
+end;
 $$;
 
-ALTER FUNCTION headgate._reopen_after(p_execution headgate.process_executions, p_step text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._reopen_behind(p_execution headgate.process_executions, p_steps text[]) OWNER TO headgate_owner;
 
 --
 -- Name: _request_bodies(headgate.chunks, headgate.operations, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12038,10 +12600,15 @@ ALTER FUNCTION headgate._request_bodies(p_chunk headgate.chunks, p_operation hea
 CREATE FUNCTION headgate._request_body(p_body jsonb, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 begin
     return case jsonb_typeof(p_body)
-        when 'string' then to_jsonb(headgate._render(p_body #>> '{}', p_asset, p_state, p_params))
+        when 'string' then coalesce(
+            headgate._field_value(
+                substring(p_body #>> '{}' from '^[{]([a-z_]+[.][A-Za-z0-9_]+)[?]?[}]$'), p_asset, p_state, p_params
+            ),
+            to_jsonb(headgate._render(p_body #>> '{}', p_asset, p_state, p_params))
+        )
         when 'object' then (
             select coalesce(jsonb_object_agg(e.key, headgate._request_body(e.value, p_asset, p_state, p_params)), '{}')
             from jsonb_each(p_body) as e
@@ -12053,7 +12620,7 @@ begin
         else p_body
     end;
 end;
-$$;
+$_$;
 
 ALTER FUNCTION headgate._request_body(p_body jsonb, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
 
@@ -12074,20 +12641,23 @@ $$;
 ALTER FUNCTION headgate._request_time(p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _request_urls(headgate.chunks, headgate.operations, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _request_urls(headgate.chunks, headgate.operations, jsonb, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb) RETURNS TABLE(nth bigint, asset_id bigint, code text, url text, refusal text)
+CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation headgate.operations, p_headers jsonb, p_params jsonb) RETURNS TABLE(nth bigint, asset_id bigint, code text, url text, headers jsonb, refusal text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
     with piece as materialized (
-        select t.part, headgate._url_encode(t.key) || '=' as name, p.nth, p.literal, p.field, p.is_optional
+        select t.kind, t.part, t.name, p.nth, p.literal, p.field, p.is_optional
         from (
-            select 0 as part, null as key, p_operation.path as template
+            select 'path' as kind, 0 as part, null as name, p_operation.path as template
             union all
-            select row_number() over (order by q.key), q.key, q.value
+            select 'query', row_number() over (order by q.key), headgate._url_encode(q.key) || '=', q.value
             from jsonb_each_text(p_operation.query) as q
+            union all
+            select 'header', row_number() over (order by h.key), h.key, h.value
+            from jsonb_each_text(p_headers) as h
         ) as t
         cross join headgate._pieces(t.template) as p
     ),
@@ -12101,11 +12671,13 @@ CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation head
     part as (
         select
             j.nth,
+            p.kind,
             p.part,
             p.name,
             string_agg(
                 case
                     when p.field is null then p.literal
+                    when p.kind = 'header' then v.value
                     when p.field = 'chunk.codes' then v.value  -- each encoded, between commas, which are three times as long encoded
                     when v.value ~ '^[A-Za-z0-9_.~-]*$' then v.value  -- as it is, without the cost of a call
                     else headgate._url_encode(v.value)
@@ -12113,23 +12685,26 @@ CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation head
                 '' order by p.nth
             ) as text,
             bool_or(p.is_optional and v.value is null) as is_absent,
-            min(p.field) filter (where not p.is_optional and v.value is null) as missing
+            min(p.field) filter (where not p.is_optional and v.value is null) as missing,
+            bool_or(p.kind = 'header' and v.value ~ '[^ -~]') as is_unfit
         from job as j
         cross join piece as p
         cross join lateral (
             select case when p.field is not null then headgate._field(p.field, j.asset, j.state, p_params) else '' end as value
         ) as v
-        group by j.nth, p.part, p.name
+        group by j.nth, p.kind, p.part, p.name
     ),
     request as (
         select
             p.nth,
-            max(p.text) filter (where p.part = 0)
-                || coalesce('?' || string_agg(p.name || p.text, '&' order by p.part) filter (where p.part > 0 and not p.is_absent), '')
-                as url,
+            max(p.text) filter (where p.kind = 'path')
+                || coalesce('?' || string_agg(p.name || p.text, '&' order by p.part)
+                    filter (where p.kind = 'query' and not p.is_absent), '') as url,
+            jsonb_object_agg(p.name, p.text) filter (where p.kind = 'header' and not p.is_absent) as headers,
             min(p.missing) as missing,
+            min(p.name) filter (where p.is_unfit) as unfit,
             bool_or(
-                p.part = 0
+                p.kind = 'path'
                 and cardinality(array_positions(string_to_array(p.text, '/'), ''))
                 > cardinality(array_positions(string_to_array(p_operation.path, '/'), ''))
             ) as lacks_segment
@@ -12140,27 +12715,33 @@ CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation head
         j.nth,
         (j.asset).asset_id,
         (j.asset).code,
-        case when r.missing is null and not r.lacks_segment then r.url end,
+        case when r.missing is null and r.unfit is null and not r.lacks_segment then r.url end,
+        r.headers,
         case
             when r.missing is not null then headgate._refusal(r.missing, (j.asset).code)
             when r.lacks_segment then format('a segment of its path is empty for %s', (j.asset).code)
+            when r.unfit is not null then format(
+                'the value of header %s for %s has characters that a header cannot carry', r.unfit, (j.asset).code
+            )
         end
     from job as j
     join request as r using (nth);
 $_$;
 
-ALTER FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation headgate.operations, p_headers jsonb, p_params jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _requests(headgate.chunks, headgate.operations, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _requests(headgate.chunks, headgate.operations, headgate.providers, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT refused jsonb) RETURNS record
+CREATE FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate.operations, p_provider headgate.providers, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT headers jsonb[], OUT refused jsonb) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
+    v_params constant jsonb := p_params || jsonb_build_object('?round', p_chunk.round);
+    v_headers constant jsonb := headgate._header_templates(p_provider.headers || p_operation.headers);
     v_missing jsonb;
     v_first headgate.chunks := p_chunk;
     v_codes text;
@@ -12179,18 +12760,22 @@ begin
         ), ',');
         select
             array_agg(r.code), array_agg(r.url order by s.nth), array_agg(null::text),
-            nullif(jsonb_strip_nulls(jsonb_object_agg(r.asset_id, r.refusal)), '{}')
-        into assets, urls, bodies, refused
+            nullif(jsonb_strip_nulls(jsonb_object_agg(r.asset_id, r.refusal)), '{}'),
+            array_agg(r.headers order by s.nth)
+        into assets, urls, bodies, refused, headers
         from unnest(p_chunk.sessions) with ordinality as s (session, nth)
         cross join lateral headgate._request_urls(
-            v_first, p_operation, p_params || jsonb_build_object('?session', s.session, '?codes', v_codes)
+            v_first, p_operation, v_headers, v_params || jsonb_build_object('?session', s.session, '?codes', v_codes)
         ) as r;
         return;
     end if;
 
-    select array_agg(r.code order by r.nth), array_agg(r.url order by r.nth), jsonb_object_agg(r.asset_id, r.refusal)
-    into assets, urls, v_missing
-    from headgate._request_urls(p_chunk, p_operation, p_params) as r;
+    select
+        array_agg(r.code order by r.nth), array_agg(r.url order by r.nth),
+        case when v_headers <> '{}' then array_agg(r.headers order by r.nth) end,
+        jsonb_object_agg(r.asset_id, r.refusal)
+    into assets, urls, headers, v_missing
+    from headgate._request_urls(p_chunk, p_operation, v_headers, v_params) as r;
 
     if p_operation.body is null then
         bodies := array_fill(null::text, array[cardinality(urls)]);
@@ -12200,13 +12785,13 @@ begin
             array_agg(case when r.refusal is null then urls[r.nth] end order by r.nth),
             v_missing || jsonb_strip_nulls(jsonb_object_agg(r.asset_id, r.refusal))
         into bodies, urls, v_missing
-        from headgate._request_bodies(p_chunk, p_operation, p_params) as r;
+        from headgate._request_bodies(p_chunk, p_operation, v_params) as r;
     end if;
     refused := nullif(jsonb_strip_nulls(v_missing), '{}');
 end;
 $$;
 
-ALTER FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT refused jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate.operations, p_provider headgate.providers, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT headers jsonb[], OUT refused jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _resend_lost(integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12524,39 +13109,6 @@ $$;
 ALTER FUNCTION headgate._rights(p_rights aclitem[]) OWNER TO headgate_owner;
 
 --
--- Name: _round_counts(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._round_counts(p_execution_id bigint, p_step text, OUT failed integer, OUT deferred integer, OUT deferred_by_fault integer, OUT cancelled integer) RETURNS record
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select
-        count(*) filter (where l.status = 'failed'),
-        count(*) filter (where l.status = 'deferred'),
-        count(*) filter (where l.status = 'deferred' and headgate._is_fault(l.reason)),
-        count(*) filter (where l.status = 'cancelled')
-    from (
-        select distinct on (d.operation_id, d.asset_id) d.status, d.reason
-        from headgate.chunks as c
-        cross join unnest(c.asset_ids) as u (asset_id)
-        join headgate.process_executions as e using (execution_id)
-        join headgate.process_steps as p on p.execution_id = c.execution_id and p.step = c.step and p.round = c.round
-        join headgate.asset_processing_details as d
-            on d.execution_id = c.execution_id
-            and d.operation_id = c.operation_id
-            and d.asset_id = u.asset_id
-            and d.step = c.step
-            and d.ended_at >= e.started_at
-        where c.execution_id = p_execution_id
-            and c.step = p_step
-        order by d.operation_id, d.asset_id, d.round desc
-    ) as l;
-$$;
-
-ALTER FUNCTION headgate._round_counts(p_execution_id bigint, p_step text, OUT failed integer, OUT deferred integer, OUT deferred_by_fault integer, OUT cancelled integer) OWNER TO headgate_owner;
-
---
 -- Name: _row_measures(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12714,6 +13266,27 @@ $$;
 ALTER FUNCTION headgate._run_actions(p_execution headgate.process_executions, p_pipeline text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _run_object(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._run_object(p_execution headgate.process_executions) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return (
+        select d.run
+        from headgate.pipelines as p
+        join headgate.v_run_documents as d on d.pipeline = p.name
+        where p.pipeline_id = p_execution.pipeline_id
+            and d.run_id = p_execution.run_id
+    );
+end;
+$$;
+
+ALTER FUNCTION headgate._run_object(p_execution headgate.process_executions) OWNER TO headgate_owner;
+
+--
 -- Name: _run_step(headgate.process_executions, text, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12722,42 +13295,50 @@ CREATE FUNCTION headgate._run_step(p_execution headgate.process_executions, p_st
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
-    v_definition constant headgate.pipeline_steps := headgate._step(p_execution, p_step);
+    v_step constant headgate.process_steps := headgate._step(p_execution, p_step);
     v_pipeline constant text := (
         select p.name from headgate.pipelines as p where p.pipeline_id = p_execution.pipeline_id
     );
-    v_status text := 'succeeded';
-    v_output jsonb;
+    v_rows jsonb;
+    v_result record;
     v_hint text;
+    v_detail text;
 begin
     if p_is_skipped then
-        v_status := 'skipped';
-    else
-        begin
-            if v_definition.kind = 'fan_out' then
-                perform headgate.enqueue_step(v_pipeline, p_execution.run_id, p_step);
-                return;
-            end if;
-            execute format(
-                'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t',
-                headgate._checked_name(v_definition.function)
-            ) into v_output using v_pipeline, p_execution.run_id;
-        exception
-            when transaction_rollback then
-                raise;
-            when others then
-                get stacked diagnostics v_hint = pg_exception_hint;
-                v_status := 'failed';
-                v_output := jsonb_build_object('error', sqlerrm, 'code', sqlstate, 'hint', v_hint);
-        end;
+        perform headgate._skip_by_rule(p_execution.execution_id, p_step, p_now);
+        return;
     end if;
+    begin
+        if v_step.kind = 'fan_out' then
+            perform headgate.enqueue_step(v_pipeline, p_execution.run_id, p_step);
+            return;
+        end if;
+        execute format(
+            'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t',
+            headgate._checked_name(v_step.function)
+        ) into v_rows using v_pipeline, p_execution.run_id;
+        select * into v_result from headgate._step_result(v_step.function, v_rows);
+    exception
+        when transaction_rollback then
+            raise;
+        when others then
+            get stacked diagnostics v_hint = pg_exception_hint, v_detail = pg_exception_detail;
+            select 'failed' as status, jsonb_strip_nulls(jsonb_build_object(
+                'error', sqlerrm, 'code', sqlstate, 'hint', nullif(v_hint, ''), 'detail', nullif(v_detail, '')
+            )) as output
+            into v_result;
+    end;
 
+    -- What an operator has said of the step meanwhile holds.
     update headgate.process_steps as s
-    set status = v_status, output = v_output, started_at = coalesce(s.started_at, p_now), finished_at = headgate.clock()
+    set status = v_result.status, output = v_result.output, started_at = coalesce(s.started_at, p_now),
+        finished_at = headgate.clock()
     where s.execution_id = p_execution.execution_id
-        and s.step = p_step;
-    perform headgate._announce(p_execution.execution_id, p_step, v_status);
-    if v_status = 'failed' and v_definition.function = 'headgate.finalize_execution' then
+        and s.step = p_step
+        and s.status <> 'cancelled'
+        and not s.is_marked;
+    perform headgate._announce(p_execution.execution_id, p_step, v_result.status);
+    if v_result.status = 'failed' and v_step.function = 'headgate.finalize_execution' then
         perform headgate._close_execution(p_execution.execution_id, p_now);
     end if;
 end;
@@ -12848,7 +13429,7 @@ CREATE FUNCTION headgate._selected_assets(p_pipeline_id bigint, p_params jsonb) 
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select array_agg(distinct headgate.find_asset((headgate._universes(p_pipeline_id))[1], i.item))
+    select array_agg(distinct headgate.find_asset((headgate._universes(p_pipeline_id, p_params))[1], i.item))
     from headgate.pipeline_parameters as p
     cross join jsonb_array_elements_text(nullif(p_params -> p.name, 'null')) as i (item)
     where p.pipeline_id = p_pipeline_id
@@ -12927,10 +13508,10 @@ $$;
 ALTER FUNCTION headgate._send_chunks(p_chunk_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _send_step(headgate.process_executions, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _send_step(headgate.process_executions, text, integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._send_step(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) RETURNS integer
+CREATE FUNCTION headgate._send_step(p_execution headgate.process_executions, p_step text, p_attempt integer, p_now timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -12952,6 +13533,7 @@ begin
     perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for key share;
     update headgate.process_steps as s
     set status = 'running',
+        attempt = greatest(s.attempt, p_attempt),
         started_at = coalesce(s.started_at, p_now)
     where s.execution_id = p_execution.execution_id
         and s.step = p_step
@@ -12968,7 +13550,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._send_step(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._send_step(p_execution headgate.process_executions, p_step text, p_attempt integer, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _sentence(headgate.operations, headgate.asset_processing_state, boolean, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12986,6 +13568,7 @@ CREATE FUNCTION headgate._sentence(p_operation headgate.operations, p_state head
         || case
             when p_is_granted then ''
             when p_refusal = 'max_assets' then '; ' || p_meaning
+            when p_refusal = 'failures' then '; ' || p_meaning || coalesce(': ' || p_state.last_error, '')
             else '; ' || p_meaning
                 || case when p_refusal in ('closed', 'breaker') then ' until ' else ': earliest ' end || (p_run_at at time zone 'UTC')
         end;
@@ -13251,6 +13834,37 @@ $$;
 ALTER FUNCTION headgate._since(p_asset headgate.assets, p_state headgate.asset_processing_state) OWNER TO headgate_owner;
 
 --
+-- Name: _skip_by_rule(bigint, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._skip_by_rule(p_execution_id bigint, p_step text, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    perform headgate._end_chunks(
+        array(
+            select c.chunk_id
+            from headgate.chunks as c
+            where c.execution_id = p_execution_id
+                and c.step = p_step
+                and c.state = 'planned'
+        ),
+        'deferred', 'its step was skipped', p_now
+    );
+    update headgate.process_steps as s
+    set status = 'skipped', skip_reason = 'rule', started_at = coalesce(s.started_at, p_now),
+        finished_at = headgate.clock()
+    where s.execution_id = p_execution_id
+        and s.step = p_step
+        and s.status = 'pending';
+    perform headgate._announce(p_execution_id, p_step, 'skipped');
+end;
+$$;
+
+ALTER FUNCTION headgate._skip_by_rule(p_execution_id bigint, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _skipped_because(boolean, headgate.asset_processing_state, headgate.operations, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13260,9 +13874,8 @@ CREATE FUNCTION headgate._skipped_because(p_is_active boolean, p_state headgate.
     select case
         when not p_is_active then 'the asset is not active'
         when p_state.chunk_id is not null then 'held by a run'
-        when p_state.consecutive_failures >= 5 then 'left out after failures'
         when p_state.next_due_at > p_at then 'not due yet'
-        when p_state.next_due_at is not null then 'outside the run''s parameters'
+        when p_state.next_due_at is not null or headgate._is_left_out(p_state) then 'outside the run''s parameters'
         when p_operation.follows_operation_id is not null and p_state.succeeded_at is null then 'opens later'
         when p_operation.due_rule = 'after' and p_state.succeeded_at is null then 'its inputs have not changed yet'
         when p_operation.due_rule = 'after' then 'its inputs have not changed since'
@@ -13392,117 +14005,45 @@ $$;
 ALTER FUNCTION headgate._state_priority(p_priority smallint, p_weight double precision) OWNER TO headgate_owner;
 
 --
--- Name: pipeline_steps; Type: TABLE; Schema: headgate; Owner: headgate_owner
+-- Name: _status_of_steps(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE TABLE headgate.pipeline_steps (
-    pipeline_id bigint NOT NULL,
-    step text NOT NULL,
-    "position" integer NOT NULL,
-    kind text NOT NULL,
-    depends_on text[] DEFAULT '{}'::text[] NOT NULL,
-    trigger_rule text DEFAULT 'all_success'::text NOT NULL,
-    function text,
-    operations text[],
-    group_keys text[],
-    max_failed_share real DEFAULT 0.05 NOT NULL,
-    CONSTRAINT fan_out_has_its_operations CHECK (((kind = 'fan_out'::text) = (operations IS NOT NULL))),
-    CONSTRAINT function_step_has_its_function CHECK (((kind = 'function'::text) = (function IS NOT NULL))),
-    CONSTRAINT max_failed_share_is_a_share CHECK (((max_failed_share >= (0)::double precision) AND (max_failed_share <= (1)::double precision))),
-    CONSTRAINT step_kind_is_known CHECK ((kind = ANY (ARRAY['function'::text, 'fan_out'::text]))),
-    CONSTRAINT step_name_is_plain CHECK ((step ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$'::text)),
-    CONSTRAINT trigger_rule_is_known CHECK ((trigger_rule = ANY (ARRAY['all_success'::text, 'all_done'::text, 'one_success'::text])))
-);
+CREATE FUNCTION headgate._status_of_steps(p_execution_id bigint) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when bool_or(s.status = 'failed' and not s.may_fail) then 'failed'
+        when bool_or(s.status = 'cancelled') then 'cancelled'
+        else 'succeeded'
+    end
+    from headgate.process_steps as s
+    where s.execution_id = p_execution_id;
+$$;
 
-ALTER TABLE headgate.pipeline_steps OWNER TO headgate_owner;
-
---
--- Name: TABLE pipeline_steps; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.pipeline_steps IS 'A step: one stored function, or a fan-out over due assets.';
-
---
--- Name: COLUMN pipeline_steps.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.pipeline_id IS 'The pipeline.';
-
---
--- Name: COLUMN pipeline_steps.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.step IS 'The step''s name; Airflow''s task_id.';
-
---
--- Name: COLUMN pipeline_steps."position"; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps."position" IS 'Order in which ready steps are taken.';
-
---
--- Name: COLUMN pipeline_steps.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.kind IS 'function or fan_out.';
-
---
--- Name: COLUMN pipeline_steps.depends_on; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.depends_on IS 'Steps that must have ended before.';
-
---
--- Name: COLUMN pipeline_steps.trigger_rule; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.trigger_rule IS 'all_success, all_done or one_success of those it depends on; else it is skipped.';
-
---
--- Name: COLUMN pipeline_steps.function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.function IS 'schema.name of the stored function, called with p_pipeline and p_run_id.';
-
---
--- Name: COLUMN pipeline_steps.operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.operations IS 'Operations the fan-out covers.';
-
---
--- Name: COLUMN pipeline_steps.group_keys; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.group_keys IS 'Groups the fan-out covers; null: all.';
-
---
--- Name: COLUMN pipeline_steps.max_failed_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.max_failed_share IS 'The step has failed when a larger share of its jobs has.';
+ALTER FUNCTION headgate._status_of_steps(p_execution_id bigint) OWNER TO headgate_owner;
 
 --
 -- Name: _step(headgate.process_executions, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._step(p_execution headgate.process_executions, p_step text) RETURNS headgate.pipeline_steps
+CREATE FUNCTION headgate._step(p_execution headgate.process_executions, p_step text) RETURNS headgate.process_steps
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_step headgate.pipeline_steps;
+    v_step headgate.process_steps;
 begin
     select * into v_step
-    from headgate.pipeline_steps as s
-    where s.pipeline_id = p_execution.pipeline_id
+    from headgate.process_steps as s
+    where s.execution_id = p_execution.execution_id
         and s.step = p_step;
     if not found then
         perform headgate._raise(
             'HG003',
             format('unknown step: %s', coalesce(quote_literal(p_step), 'null')),
-            headgate._known('the pipeline''s steps', p_step, array(
-                select s.step from headgate.pipeline_steps as s where s.pipeline_id = p_execution.pipeline_id
+            headgate._known('the execution''s steps', p_step, array(
+                select s.step from headgate.process_steps as s where s.execution_id = p_execution.execution_id
             ))
         );
     end if;
@@ -13514,25 +14055,61 @@ $$;
 ALTER FUNCTION headgate._step(p_execution headgate.process_executions, p_step text) OWNER TO headgate_owner;
 
 --
--- Name: _step_of(bigint, bigint, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _step_of(bigint, jsonb, bigint, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._step_of(p_pipeline_id bigint, p_operation_id bigint, p_group_key text, p_step text DEFAULT NULL::text) RETURNS text
+CREATE FUNCTION headgate._step_of(p_pipeline_id bigint, p_params jsonb, p_operation_id bigint, p_group_key text, p_step text DEFAULT NULL::text) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select s.step
-    from headgate.pipeline_steps as s
+    from headgate._graph(p_pipeline_id, p_params) as s
     join headgate.operations as o on o.operation_id = p_operation_id
-    where s.pipeline_id = p_pipeline_id
-        and o.name = any (s.operations)
+    where o.name = any (s.operations)
         and (s.group_keys is null or p_group_key = any (s.group_keys))
         and (p_step is null or s.step = p_step)
     order by s.position
     limit 1;
 $$;
 
-ALTER FUNCTION headgate._step_of(p_pipeline_id bigint, p_operation_id bigint, p_group_key text, p_step text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._step_of(p_pipeline_id bigint, p_params jsonb, p_operation_id bigint, p_group_key text, p_step text) OWNER TO headgate_owner;
+
+--
+-- Name: _step_result(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._step_result(p_function text, p_rows jsonb, OUT status text, OUT output jsonb) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_value record;
+begin
+    select c.proname as name, c.prorettype = 'void'::regtype as is_void into v_value
+    from pg_proc as c
+    join pg_type as t on t.oid = c.prorettype
+    where c.oid = to_regproc(p_function)
+        and c.prorettype <> 'record'::regtype
+        and t.typtype <> 'c'
+        and coalesce(not c.proargmodes && array['o', 'b', 't']::"char"[], true);
+    output := case
+        when v_value.is_void then null
+        when jsonb_typeof(p_rows) = 'array' and v_value.name is not null then jsonb_path_query_array(
+            p_rows, '$[*].*'
+        )
+        else p_rows
+    end;
+    if jsonb_typeof(output) = 'array' and jsonb_array_length(output) <= 1 then
+        output := output -> 0;
+    end if;
+    status := case
+        when v_value.name is not null and output ->> 'status' = 'failed' then 'failed'
+        else 'succeeded'
+    end;
+end;
+$_$;
+
+ALTER FUNCTION headgate._step_result(p_function text, p_rows jsonb, OUT status text, OUT output jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _step_subject(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13546,6 +14123,29 @@ CREATE FUNCTION headgate._step_subject(p_pipeline text, p_step text) RETURNS tex
 $$;
 
 ALTER FUNCTION headgate._step_subject(p_pipeline text, p_step text) OWNER TO headgate_owner;
+
+--
+-- Name: _steps_to_retry(headgate.process_executions, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._steps_to_retry(p_execution headgate.process_executions, p_step text) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(array_agg(s.step), '{}')
+    from headgate.process_steps as s
+    where s.execution_id = p_execution.execution_id
+        and s.status not in ('pending', 'running')
+        and (s.step = p_step or p_step is null and not s.is_marked)
+        and (s.kind = 'fan_out' or p_execution.driver = 'headgate' or s.status = 'cancelled')
+        and case
+            when s.step = p_step then s.kind = 'fan_out' or s.status <> 'succeeded'
+            when s.status = 'skipped' then s.skip_reason = 'finalized' and s.planned_at is not null
+            else s.status in ('failed', 'cancelled') or s.planned_at is not null  -- jobs fail in a success, too
+        end;
+$$;
+
+ALTER FUNCTION headgate._steps_to_retry(p_execution headgate.process_executions, p_step text) OWNER TO headgate_owner;
 
 --
 -- Name: _still_used(jsonb, jsonb, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13607,11 +14207,12 @@ CREATE FUNCTION headgate._stuck_steps() RETURNS TABLE(execution_id bigint, step 
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select s.execution_id, s.step, e.run_id, s.round, g.operations, s.planned, s.succeeded + s.failed + s.deferred + s.skipped
+    select
+        s.execution_id, s.step, e.run_id, s.round, s.operations, s.planned,
+        s.succeeded + s.failed + s.deferred + s.skipped
     from headgate.process_steps as s
     join headgate.process_executions as e using (execution_id)
-    join headgate.pipeline_steps as g on g.pipeline_id = e.pipeline_id and g.step = s.step
-    where g.kind = 'fan_out'
+    where s.kind = 'fan_out'
         and s.status = 'running'
         and e.status in ('running', 'paused')
         and not exists (select from headgate.chunks as c where c.execution_id = s.execution_id and c.step = s.step);
@@ -13884,7 +14485,8 @@ begin
         count(*) filter (where f.fate = 'cancelled'),
         count(*) filter (where f.fate = 'park'),
         coalesce(sum(f.units) filter (where f.fate <> 'park'), 0),
-        coalesce(sum(f.refund), 0)
+        coalesce(sum(f.refund), 0),
+        count(*) filter (where f.fate = 'deferred' and headgate._is_internal_fault(f.reason))
     into v_tally
     from unnest(p_fates) as f;
 
@@ -13911,7 +14513,8 @@ CREATE FUNCTION headgate._tally_of(p_status text, p_reason text, p_jobs integer,
         case when p_status = 'cancelled' then p_jobs else 0 end,
         0,
         p_units,
-        0
+        0,
+        case when p_status = 'deferred' and headgate._is_internal_fault(p_reason) then p_jobs else 0 end
     )::headgate.job_tally;
 $$;
 
@@ -13922,14 +14525,19 @@ ALTER FUNCTION headgate._tally_of(p_status text, p_reason text, p_jobs integer, 
 --
 
 CREATE FUNCTION headgate._template_fields(p_operation headgate.operations) RETURNS SETOF text
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select distinct m.field[1]
-    from regexp_matches(
-        concat_ws(' ', p_operation.path, p_operation.query::text, p_operation.body::text),
+    from headgate.providers as p
+    cross join regexp_matches(
+        concat_ws(
+            ' ', p_operation.path, p_operation.query::text, p_operation.body::text,
+            (p.headers || p_operation.headers)::text
+        ),
         '[{]([A-Za-z_][A-Za-z0-9_.]*)[?]?[}]', 'g'
-    ) as m (field);
+    ) as m (field)
+    where p.provider_id = p_operation.provider_id;
 $$;
 
 ALTER FUNCTION headgate._template_fields(p_operation headgate.operations) OWNER TO headgate_owner;
@@ -14172,6 +14780,35 @@ $$;
 ALTER FUNCTION headgate._unaffordable(p_chunk_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _unblocked(headgate.process_executions, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._unblocked(p_execution headgate.process_executions, p_steps text[]) RETURNS SETOF headgate.process_steps
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select s.*
+    from headgate.process_steps as s
+    where s.execution_id = p_execution.execution_id
+        and s.step = any (p_steps)
+        and s.kind = 'fan_out'
+        and s.planned_at is not null
+        and s.step not in (
+            select b.step
+            from headgate._behind(p_execution.execution_id, array(
+                select u.step
+                from headgate.process_steps as u
+                where u.execution_id = p_execution.execution_id
+                    and u.status in ('pending', 'running')
+                    and (u.kind = 'fan_out' or p_execution.driver = 'headgate')
+            )) as b
+        )
+    order by s.position;
+$$;
+
+ALTER FUNCTION headgate._unblocked(p_execution headgate.process_executions, p_steps text[]) OWNER TO headgate_owner;
+
+--
 -- Name: _undone_jobs(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14241,20 +14878,19 @@ $$;
 ALTER FUNCTION headgate._universe_of(p_code text) OWNER TO headgate_owner;
 
 --
--- Name: _universes(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _universes(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._universes(p_pipeline_id bigint) RETURNS text[]
+CREATE FUNCTION headgate._universes(p_pipeline_id bigint, p_params jsonb) RETURNS text[]
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select array_agg(distinct o.universe)
-    from headgate.pipeline_steps as s
-    join headgate.operations as o on o.name = any (s.operations)
-    where s.pipeline_id = p_pipeline_id;
+    from headgate._graph(p_pipeline_id, p_params) as s
+    join headgate.operations as o on o.name = any (s.operations);
 $$;
 
-ALTER FUNCTION headgate._universes(p_pipeline_id bigint) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._universes(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _unsent_chunks(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14314,7 +14950,7 @@ begin
                 and a.is_active
             group by s.operation_id, a.group_key
         ) as u
-        where headgate._step_of(p_pipeline_id, u.operation_id, u.group_key, p_step) is not null
+        where headgate._step_of(p_pipeline_id, p_params, u.operation_id, u.group_key, p_step) is not null
     ), '{}');
 end;
 $$;
@@ -14522,10 +15158,10 @@ $_$;
 ALTER FUNCTION headgate._what_if_params(p_pipeline headgate.pipelines, p_params jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _why_not(headgate.process_executions, bigint, bigint, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _why_not(headgate.process_executions, bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._why_not(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint, p_steps text[], OUT reason text, OUT evidence jsonb) RETURNS record
+CREATE FUNCTION headgate._why_not(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint, OUT reason text, OUT evidence jsonb) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -14541,21 +15177,15 @@ begin
 
     select
         max(d.ended_at) filter (where d.status in ('success', 'skipped')) as done_at,
-        max(d.ended_at) filter (where d.status = 'failed') as failed_at,
-        (array_agg(d.status order by d.ended_at desc))[1:5] as outcomes,
-        (array_agg(d.error order by d.ended_at desc) filter (where d.status = 'failed'))[1] as error
+        max(d.ended_at) filter (where d.status = 'failed') as failed_at
     into v_last
     from headgate.asset_processing_details as d
     where d.asset_id = p_asset_id
         and d.operation_id = p_operation_id
         and d.ended_at < v_at;
     reason := coalesce(
-        headgate._why_not_asked(p_execution, p_operation_id, p_asset_id, p_steps),
+        headgate._why_not_asked(p_execution, p_operation_id, p_asset_id),
         headgate._why_not_free(p_execution, p_operation_id, p_asset_id),
-        case
-            when v_last.outcomes = array_fill('failed'::text, array[5])
-                then 'left out after 5 failures in a row: ' || coalesce(v_last.error, 'no error was told')
-        end,
         headgate._why_not_due(p_operation_id, p_asset_id, v_at, v_last.done_at)
     );
     evidence := jsonb_strip_nulls(jsonb_build_object(
@@ -14572,13 +15202,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._why_not(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint, p_steps text[], OUT reason text, OUT evidence jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._why_not(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint, OUT reason text, OUT evidence jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _why_not_asked(headgate.process_executions, bigint, bigint, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _why_not_asked(headgate.process_executions, bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._why_not_asked(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint, p_steps text[]) RETURNS text
+CREATE FUNCTION headgate._why_not_asked(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -14586,15 +15216,17 @@ CREATE FUNCTION headgate._why_not_asked(p_execution headgate.process_executions,
         (
             select 'the run did not come to it: ' || string_agg(format('step %s was %s', t.step, t.status), ', ' order by t.position)
             from headgate.process_steps as t
+            join headgate.operations as o on o.operation_id = p_operation_id and o.name = any (t.operations)
+            join headgate.assets as a
+                on a.asset_id = p_asset_id and (t.group_keys is null or a.group_key = any (t.group_keys))
             where t.execution_id = p_execution.execution_id
-                and t.step = any (p_steps)
             having count(t.planned_at) = 0
         ),
         case when not headgate._is_selected(p_execution, p_operation_id, p_asset_id) then 'outside the run''s parameters' end
     );
 $$;
 
-ALTER FUNCTION headgate._why_not_asked(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint, p_steps text[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._why_not_asked(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint) OWNER TO headgate_owner;
 
 --
 -- Name: _why_not_due(bigint, bigint, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14704,13 +15336,12 @@ CREATE FUNCTION headgate._window_use(p_provider_id bigint, p_opened_at timestamp
         select s.execution_id, s.units
         from headgate.process_steps as s
         join headgate.process_executions as e using (execution_id)
-        join headgate.pipeline_steps as g on g.pipeline_id = e.pipeline_id and g.step = s.step
         where e.started_at >= p_opened_at
             and s.units > 0
             and exists (
                 select
                 from headgate.operations as o
-                where o.name = any (g.operations)
+                where o.name = any (s.operations)
                     and o.provider_id = p_provider_id
             )
     ) as t
@@ -14732,8 +15363,7 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
     with plan as materialized (
         select p.*
         from headgate._plan(
-            p_execution.pipeline_id, p_execution.params, p_now, null, p_step,
-            case when p_is_round then p_execution.execution_id end
+            p_execution.pipeline_id, headgate._plan_params(p_execution), p_now, null, p_step, p_is_round
         ) as p
         join headgate.process_steps as s
             on s.execution_id = p_execution.execution_id and s.step = p.step
@@ -14827,7 +15457,7 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
     ),
     counted as (
         update headgate.process_steps as s
-        set planned = s.planned + case when p_is_round then 0 else c.jobs end
+        set planned = s.planned + c.jobs
         from (select n.step, sum(cardinality(n.asset_ids))::integer as jobs from new_chunks as n group by n.step) as c
         where s.execution_id = p_execution.execution_id
             and s.step = c.step
@@ -14850,15 +15480,15 @@ declare
     v_planned integer;
 begin
     perform headgate._enter_planning(p_execution, p_step, v_now);
-    -- As it is now that nobody else can stop it: a round may run it again, but not once it is cancelled.
-    perform headgate._check_open(e)
-    from headgate.process_executions as e
-    where e.execution_id = p_execution.execution_id
-        and (not p_is_round or e.status = 'cancelled');
+    if not p_is_round then  -- as it is now that nobody else can stop it
+        perform headgate._check_open(e)
+        from headgate.process_executions as e
+        where e.execution_id = p_execution.execution_id;
+    end if;
     for v_try in 1 .. 5 loop
         begin
             v_planned := headgate._write_chunks(p_execution, p_step, p_is_round, v_now);
-            perform headgate._mark_planned(p_execution, p_step, v_now);
+            perform headgate._mark_planned(p_execution, p_step, p_is_round, v_now);
             perform headgate._reserve_planned(p_execution.execution_id, v_now);
             return v_planned;
         exception
@@ -15085,6 +15715,7 @@ begin
     perform headgate._check_steps();
     perform headgate._check_operation(o)
     from (select * from headgate.operations order by operation_id) as o;
+    perform headgate._drop_needs();
     perform headgate._open_needs();
     perform headgate._open_months(3);
 end;
@@ -15144,9 +15775,9 @@ begin
     elsif v_execution.status = 'running' and exists (
         select
         from headgate.process_steps as s
-        join headgate.pipeline_steps as g on g.step = s.step and g.pipeline_id = v_execution.pipeline_id
         where s.execution_id = v_execution.execution_id
-            and g.kind = 'fan_out'
+            and s.kind = 'fan_out'
+            and s.status in ('pending', 'running')
             and s.planned_at is null
     ) then
         perform headgate._write_plan(v_execution, null);
@@ -15437,7 +16068,9 @@ declare
 begin
     return query
     select o.name, c.group_key, count(*), sum(o.units)::bigint, min(c.due_since)
-    from headgate._candidates(v_execution.pipeline_id, v_execution.params, headgate.clock()) as c
+    from headgate._candidates(
+        v_execution.pipeline_id, headgate._plan_params(v_execution), headgate.clock()
+    ) as c
     join headgate.operations as o using (operation_id)
     group by o.operation_id, o.name, c.group_key
     order by o.operation_id, c.group_key;
@@ -15489,30 +16122,31 @@ CREATE FUNCTION headgate.enqueue_step(p_pipeline text, p_run_id text, p_step tex
 declare
     v_now constant timestamptz := headgate.clock();
     v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
-    v_definition constant headgate.pipeline_steps := headgate._step(v_execution, p_step);
-    v_step headgate.process_steps;
+    v_step headgate.process_steps := headgate._step(v_execution, p_step);
 begin
-    if v_definition.kind <> 'fan_out' then
+    if v_step.kind <> 'fan_out' then
         perform headgate._raise(
-            'HG008', format('step %s calls a function', p_step), format('call %s instead', v_definition.function)
+            'HG008', format('step %s calls a function', p_step), format('call %s instead', v_step.function)
         );
     end if;
     perform pg_advisory_xact_lock(hashtext('headgate.step'), hashtext(v_execution.execution_id || p_step));
-    select * into v_step
-    from headgate.process_steps as s
-    where s.execution_id = v_execution.execution_id
-        and s.step = p_step;
-
+    v_step := headgate._step(v_execution, p_step);
     if v_step.status not in ('pending', 'running') and p_attempt > v_step.attempt then
-        perform headgate._open_round(v_execution, v_step, p_attempt, v_now);
+        perform headgate._enter_planning(v_execution, p_step, v_now);
+        perform headgate._check_open(e)
+        from headgate.process_executions as e
+        where e.execution_id = v_execution.execution_id
+            and e.status = 'cancelled';
+        perform headgate._open_rounds(v_execution, array[p_step]);
+        v_step := headgate._step(v_execution, p_step);
+    end if;
+    if v_step.status in ('pending', 'running') and v_step.planned_at is null then
+        perform headgate._write_plan(v_execution, p_step);
     elsif v_step.status in ('pending', 'running') then
-        perform headgate._check_open(v_execution);
-        if v_step.planned_at is null then
-            perform headgate._write_plan(v_execution, p_step);
-        end if;
+        perform headgate._check_open(headgate._execution(p_pipeline, p_run_id));
     end if;
 
-    sent := headgate._send_step(v_execution, p_step, v_now);
+    sent := headgate._send_step(v_execution, p_step, p_attempt, v_now);
     select s.step, s.status, s.planned
     into step, status, planned
     from headgate.process_steps as s
@@ -15975,7 +16609,7 @@ ALTER FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota intege
 -- Name: FUNCTION forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) IS 'What one run a day, from now on, would do: units, assets loaded for the first time, refreshed and put off, and those that wait at its end.';
+COMMENT ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) IS 'What one run a day, from now on, would do: units, assets loaded for the first time, refreshed and put off (also those left out after failures), and those that wait at its end.';
 
 --
 -- Name: forget_files(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16163,6 +16797,39 @@ ALTER FUNCTION headgate.maintain_statistics(p_pipeline text, p_run_id text) OWNE
 --
 
 COMMENT ON FUNCTION headgate.maintain_statistics(p_pipeline text, p_run_id text) IS 'Step of the maintenance: analyze the tables the planner reads; returns how many.';
+
+--
+-- Name: mark_step(text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.mark_step(p_pipeline text, p_run_id text, p_step text, p_status text) RETURNS TABLE(cancelled integer, reopened integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if coalesce(p_status, '') not in ('succeeded', 'skipped') then
+        perform headgate._raise(
+            'HG008', format('a step cannot be marked as %s', coalesce(quote_literal(p_status), 'null')),
+            'succeeded or skipped'
+        );
+    end if;
+    select m.cancelled, m.reopened into cancelled, reopened
+    from headgate._mark_step(p_pipeline, p_run_id, p_step, p_status) as m;
+    perform headgate._record_action(
+        'mark_step', jsonb_build_object('pipeline', p_pipeline, 'run_id', p_run_id, 'step', p_step, 'status', p_status),
+        jsonb_build_object('cancelled', cancelled, 'reopened', reopened)
+    );
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate.mark_step(p_pipeline text, p_run_id text, p_step text, p_status text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION mark_step(p_pipeline text, p_run_id text, p_step text, p_status text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.mark_step(p_pipeline text, p_run_id text, p_step text, p_status text) IS 'Say that a step has succeeded, or is skipped: what of it has not started is cancelled, and what was skipped behind it runs; returns jobs and steps.';
 
 --
 -- Name: next_actions(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16598,6 +17265,8 @@ CREATE FUNCTION headgate.report_step(p_pipeline text, p_run_id text, p_step text
 #variable_conflict use_column
 declare
     v_now constant timestamptz := headgate.clock();
+    v_execution headgate.process_executions;
+    v_step headgate.process_steps;
 begin
     if coalesce(p_status, '') not in ('succeeded', 'failed') then
         perform headgate._raise(
@@ -16605,32 +17274,42 @@ begin
             'succeeded or failed'
         );
     end if;
-    perform
+    select e.* into v_execution
     from headgate.process_executions as e
     join headgate.pipelines as p using (pipeline_id)
     where p.name = p_pipeline
         and e.run_id = p_run_id
+        and e.driver = 'airflow'
+        and e.status in ('running', 'succeeded', 'failed')
     for update of e;
+    select s.* into v_step
+    from headgate.process_steps as s
+    where s.execution_id = v_execution.execution_id
+        and s.step = p_step
+        and s.kind = 'function'
+        and s.function <> 'headgate.finalize_execution'
+        and (v_execution.status = 'running' or s.status in ('succeeded', 'failed'));  -- what ran before may run again
+    if not found then
+        return;
+    end if;
 
-    return query
+    if p_status = 'failed' then
+        v_step.status := p_status;
+        v_step.output := p_output;
+    else
+        select r.status, r.output into v_step.status, v_step.output
+        from headgate._step_result(v_step.function, p_output) as r;
+    end if;
     update headgate.process_steps as s
-    set status = p_status,
-        output = p_output,
+    set status = v_step.status, output = v_step.output, skip_reason = null, is_marked = false,
         started_at = coalesce(s.started_at, v_now),
         finished_at = v_now
-    from headgate.process_executions as e
-    join headgate.pipelines as p using (pipeline_id)
-    join headgate.pipeline_steps as g using (pipeline_id)
-    where s.execution_id = e.execution_id
-        and g.step = s.step
-        and p.name = p_pipeline
-        and e.run_id = p_run_id
-        and e.driver = 'airflow'
-        and e.status = 'running'
-        and s.step = p_step
-        and g.kind = 'function'
-        and g.function <> 'headgate.finalize_execution'
-    returning s.step, s.status;
+    where s.execution_id = v_execution.execution_id
+        and s.step = p_step;
+    if v_execution.finished_at is not null then
+        perform headgate._go_on_behind(v_execution, p_step, v_now);
+    end if;
+    return query select v_step.step, v_step.status;
 end;
 $$;
 
@@ -16640,7 +17319,7 @@ ALTER FUNCTION headgate.report_step(p_pipeline text, p_run_id text, p_step text,
 -- Name: FUNCTION report_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_output jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.report_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_output jsonb) IS 'Tell the plan how a function step ended that Airflow called; no row for a step the plan does not have.';
+COMMENT ON FUNCTION headgate.report_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_output jsonb) IS 'Report how a function step that Airflow called has ended, with its rows; returns what that makes of it, and no row for a step the plan does not have.';
 
 --
 -- Name: required_secrets(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16857,41 +17536,34 @@ COMMENT ON FUNCTION headgate.retain(p_keep interval) IS 'Forget history older th
 -- Name: retry_failed(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text DEFAULT NULL::text) RETURNS TABLE(planned integer, sent integer)
+CREATE FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text DEFAULT NULL::text) RETURNS TABLE(planned integer, sent integer, reopened integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_now constant timestamptz := headgate.clock();
-    v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
-    v_step headgate.process_steps;
-    v_planned integer;
+    v_execution headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
+    v_rounds record;
 begin
     if p_step is not null then
         perform headgate._step(v_execution, p_step);
     end if;
-    planned := 0;
-    sent := 0;
     perform headgate._enter_planning(v_execution, p_step, v_now);
-    for v_step in
-        select s.*
-        from headgate.process_steps as s
-        where s.execution_id = v_execution.execution_id
-            and (p_step is null or s.step = p_step)
-            and s.planned > 0
-            and s.status not in ('pending', 'running')
-        order by s.position
-    loop
-        v_planned := headgate._open_round(v_execution, v_step, v_step.attempt, v_now);  -- attempts are Airflow's to count
-        if v_planned > 0 then
-            planned := planned + v_planned;
-            sent := sent + headgate._send_step(v_execution, v_step.step, v_now);
-            perform headgate._reopen_after(v_execution, v_step.step);
-        end if;
-    end loop;
+    v_execution := headgate._execution(p_pipeline, p_run_id);
+    select * into v_rounds
+    from headgate._open_rounds(v_execution, headgate._steps_to_retry(v_execution, p_step));
+    planned := v_rounds.planned;
+    reopened := cardinality(v_rounds.opened) + v_rounds.reopened;
+    -- Attempts are Airflow's to count.
+    select coalesce(sum(headgate._send_step(v_execution, s.step, s.attempt, v_now)), 0)
+    into sent
+    from headgate._unblocked(v_execution, v_rounds.opened) as s;
+    if v_rounds.opened <> '{}' then
+        perform pg_notify('headgate_jobs', '');
+    end if;
     perform headgate._record_action(
         'retry_failed', jsonb_build_object('pipeline', p_pipeline, 'run_id', p_run_id, 'step', p_step),
-        jsonb_build_object('planned', planned, 'sent', sent)
+        jsonb_build_object('planned', planned, 'sent', sent, 'reopened', reopened)
     );
     return next;
 end;
@@ -16903,7 +17575,7 @@ ALTER FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text
 -- Name: FUNCTION retry_failed(p_pipeline text, p_run_id text, p_step text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text) IS 'Run again, within what may be spent now, the jobs of ended steps that failed, were deferred or cancelled.';
+COMMENT ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text) IS 'Run again, within what may be spent now, what failed, was deferred, cancelled or left out, and what was skipped behind it; returns jobs planned, chunks sent, steps opened.';
 
 --
 -- Name: run_pipeline(text, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17074,22 +17746,8 @@ CREATE FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) 
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_now constant timestamptz := headgate.clock();
-    v_execution headgate.process_executions;
-    v_definition headgate.pipeline_steps;
 begin
-    v_execution := headgate._stopped_execution(p_pipeline, p_run_id);
-    v_definition := headgate._step(v_execution, p_step);
-    cancelled := headgate._cancel_waiting(v_execution.execution_id, v_definition.step, 'the step was skipped', v_now);
-    update headgate.process_steps as s
-    set status = 'skipped', started_at = coalesce(s.started_at, v_now), finished_at = v_now
-    where s.execution_id = v_execution.execution_id
-        and s.step = v_definition.step
-        and s.status in ('pending', 'running');
-    if found then
-        perform headgate._announce(v_execution.execution_id, v_definition.step, 'skipped');
-    end if;
+    cancelled := (headgate._mark_step(p_pipeline, p_run_id, p_step, 'skipped')).cancelled;
     perform headgate._record_action(
         'skip_step', jsonb_build_object('pipeline', p_pipeline, 'run_id', p_run_id, 'step', p_step),
         jsonb_build_object('cancelled', cancelled)
@@ -17104,7 +17762,7 @@ ALTER FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) O
 -- Name: FUNCTION skip_step(p_pipeline text, p_run_id text, p_step text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) IS 'Leave a step out: what of it has not started is cancelled and its units return; returns how many jobs.';
+COMMENT ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) IS 'Leave a step out and go on: what of it has not started is cancelled, what depends on it counts it as passed; returns how many jobs.';
 
 --
 -- Name: start_execution(text, text, timestamp with time zone, jsonb, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17180,15 +17838,29 @@ declare
     v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
 begin
     return query
-    select a.code, o.name, d.status, coalesce(d.error, d.reason)
-    from headgate.asset_processing_details as d
+    select a.code, o.name, e.status, e.error
+    from (
+        select d.asset_id, d.operation_id, d.status, coalesce(d.error, d.reason) as error, d.ended_at
+        from headgate.asset_processing_details as d
+        where d.execution_id = v_execution.execution_id
+            and d.step = p_step
+            and d.ended_at >= v_execution.started_at
+            and (d.status = 'failed' or headgate._is_fault(d.reason))
+        union all
+        select s.asset_id, s.operation_id, 'left out', s.last_error, s.last_failed_at
+        from headgate.planner_deferrals as d
+        cross join unnest(d.asset_ids) as u (asset_id)
+        join headgate.asset_processing_state as s on s.operation_id = d.operation_id and s.asset_id = u.asset_id
+        where d.execution_id = v_execution.execution_id
+            and d.reason = 'failures'
+            and headgate._is_left_out(s)
+            and headgate._step_of(
+                v_execution.pipeline_id, headgate._plan_params(v_execution), d.operation_id, d.group_key
+            ) = p_step
+    ) as e
     join headgate.assets as a using (asset_id)
     join headgate.operations as o using (operation_id)
-    where d.execution_id = v_execution.execution_id
-        and d.step = p_step
-        and d.ended_at >= v_execution.started_at
-        and (d.status = 'failed' or headgate._is_fault(d.reason))
-    order by d.status <> 'failed', d.ended_at, a.code
+    order by e.status <> 'failed', e.ended_at, a.code
     limit p_limit;
 end;
 $$;
@@ -17199,7 +17871,7 @@ ALTER FUNCTION headgate.step_errors(p_pipeline text, p_run_id text, p_step text,
 -- Name: FUNCTION step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer) IS 'The first jobs of a step that failed, or were deferred by somebody''s fault, with what went wrong.';
+COMMENT ON FUNCTION headgate.step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer) IS 'The first jobs of a step that failed, were deferred by somebody''s fault or left out after failures, with what went wrong.';
 
 --
 -- Name: step_status(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17211,7 +17883,7 @@ CREATE FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text
     AS $$
 declare
     v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
-    v_definition constant headgate.pipeline_steps := headgate._step(v_execution, p_step);
+    v_step constant headgate.process_steps := headgate._step(v_execution, p_step);
 begin
     perform headgate._sweep(20);
     return query
@@ -17221,7 +17893,7 @@ begin
     from headgate.process_steps as s
     cross join lateral headgate._in_flight(s.execution_id, s.step) as f
     where s.execution_id = v_execution.execution_id
-        and s.step = v_definition.step;
+        and s.step = v_step.step;
 end;
 $$;
 
@@ -17398,7 +18070,7 @@ begin
     join headgate.pipelines as p using (pipeline_id)
     left join headgate.process_executions as e
         on e.pipeline_id = n.pipeline_id and e.started_at >= v_from and e.started_at < v_until
-    cross join lateral headgate._why_not(e, n.operation_id, v_asset_id, n.steps) as k
+    cross join lateral headgate._why_not(e, n.operation_id, v_asset_id) as k
     where not exists (select from decided as d where d.operation = o.name and (d.run_id = e.run_id or e.run_id is null))
     order by 9, 1;
 end;
@@ -20137,6 +20809,104 @@ ALTER TABLE headgate.orders ALTER COLUMN order_id ADD GENERATED ALWAYS AS IDENTI
 );
 
 --
+-- Name: pipeline_steps; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.pipeline_steps (
+    pipeline_id bigint NOT NULL,
+    step text NOT NULL,
+    "position" integer NOT NULL,
+    kind text NOT NULL,
+    depends_on text[] DEFAULT '{}'::text[] NOT NULL,
+    trigger_rule text DEFAULT 'all_success'::text NOT NULL,
+    function text,
+    operations text[],
+    group_keys text[],
+    max_failed_share real DEFAULT 0.05 NOT NULL,
+    may_fail boolean DEFAULT false NOT NULL,
+    CONSTRAINT fan_out_has_its_operations CHECK (((kind = 'fan_out'::text) = (operations IS NOT NULL))),
+    CONSTRAINT function_step_has_its_function CHECK (((kind = 'function'::text) = (function IS NOT NULL))),
+    CONSTRAINT max_failed_share_is_a_share CHECK (((max_failed_share >= (0)::double precision) AND (max_failed_share <= (1)::double precision))),
+    CONSTRAINT step_kind_is_known CHECK ((kind = ANY (ARRAY['function'::text, 'fan_out'::text]))),
+    CONSTRAINT step_name_is_plain CHECK ((step ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$'::text)),
+    CONSTRAINT trigger_rule_is_known CHECK ((trigger_rule = ANY (ARRAY['all_success'::text, 'all_done'::text, 'one_success'::text])))
+);
+
+ALTER TABLE headgate.pipeline_steps OWNER TO headgate_owner;
+
+--
+-- Name: TABLE pipeline_steps; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.pipeline_steps IS 'A step: one stored function, or a fan-out over due assets.';
+
+--
+-- Name: COLUMN pipeline_steps.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.pipeline_id IS 'The pipeline.';
+
+--
+-- Name: COLUMN pipeline_steps.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.step IS 'The step''s name; Airflow''s task_id.';
+
+--
+-- Name: COLUMN pipeline_steps."position"; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps."position" IS 'Order in which ready steps are taken.';
+
+--
+-- Name: COLUMN pipeline_steps.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.kind IS 'function or fan_out.';
+
+--
+-- Name: COLUMN pipeline_steps.depends_on; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.depends_on IS 'Steps that must have ended before.';
+
+--
+-- Name: COLUMN pipeline_steps.trigger_rule; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.trigger_rule IS 'all_success, all_done or one_success of those it depends on, a step skipped by an operator counting as passed; else it is skipped.';
+
+--
+-- Name: COLUMN pipeline_steps.function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.function IS 'schema.name of the stored function, called with p_pipeline and p_run_id.';
+
+--
+-- Name: COLUMN pipeline_steps.operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.operations IS 'Operations the fan-out covers.';
+
+--
+-- Name: COLUMN pipeline_steps.group_keys; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.group_keys IS 'Groups the fan-out covers; null: all.';
+
+--
+-- Name: COLUMN pipeline_steps.max_failed_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.max_failed_share IS 'The step has failed when a larger share of its jobs failed or was deferred by an internal fault.';
+
+--
+-- Name: COLUMN pipeline_steps.may_fail; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.may_fail IS 'True: its failure does not fail the execution; the steps behind it see the failure as ever.';
+
+--
 -- Name: pipelines_pipeline_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -20194,7 +20964,7 @@ COMMENT ON COLUMN headgate.planner_deferrals.group_key IS 'The group.';
 -- Name: COLUMN planner_deferrals.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.planner_deferrals.reason IS 'quota, max_assets, closed, or what else kept them back.';
+COMMENT ON COLUMN headgate.planner_deferrals.reason IS 'quota, max_assets, closed, failures, or what else kept them back.';
 
 --
 -- Name: COLUMN planner_deferrals.asset_ids; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -20993,7 +21763,7 @@ COMMENT ON COLUMN headgate.v_database_health.verdict IS 'ok, warn above the thre
 CREATE VIEW headgate.v_refusals AS
  SELECT reason,
     meaning
-   FROM ( VALUES ('quota'::text,'quota exhausted before this asset''s rank'::text), ('share'::text,'the pipeline''s share of the quota is exhausted before this asset''s rank'::text), ('reserve'::text,'backfill: the remaining units are kept for what is due later'::text), ('max_assets'::text,'the run''s asset limit is reached'::text), ('breaker'::text,'its breaker is open'::text), ('closed'::text,'its provider is blocked'::text)) r(reason, meaning);
+   FROM ( VALUES ('quota'::text,'quota exhausted before this asset''s rank'::text), ('share'::text,'the pipeline''s share of the quota is exhausted before this asset''s rank'::text), ('reserve'::text,'backfill: the remaining units are kept for what is due later'::text), ('max_assets'::text,'the run''s asset limit is reached'::text), ('breaker'::text,'its breaker is open'::text), ('closed'::text,'its provider is blocked'::text), ('failures'::text,'left out after 5 failures in a row, until it is reset'::text)) r(reason, meaning);
 
 ALTER VIEW headgate.v_refusals OWNER TO headgate_owner;
 
@@ -21007,7 +21777,7 @@ COMMENT ON VIEW headgate.v_refusals IS 'The reasons for which the planner puts o
 -- Name: COLUMN v_refusals.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_refusals.reason IS 'quota, share, reserve, max_assets, breaker or closed.';
+COMMENT ON COLUMN headgate.v_refusals.reason IS 'quota, share, reserve, max_assets, breaker, closed or failures.';
 
 --
 -- Name: COLUMN v_refusals.meaning; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -21074,7 +21844,7 @@ COMMENT ON COLUMN headgate.v_deferrals.group_key IS 'The group.';
 -- Name: COLUMN v_deferrals.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_deferrals.reason IS 'quota, share, reserve, max_assets, breaker or closed.';
+COMMENT ON COLUMN headgate.v_deferrals.reason IS 'quota, share, reserve, max_assets, breaker, closed or failures.';
 
 --
 -- Name: COLUMN v_deferrals.meaning; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -21281,7 +22051,10 @@ CREATE VIEW headgate.v_execution_steps AS
     s.skipped,
     s.started_at,
     s.finished_at,
-    ((s.units + COALESCE(c.units, (0)::bigint)))::integer AS units
+    ((s.units + COALESCE(c.units, (0)::bigint)))::integer AS units,
+    s.skip_reason,
+    s.may_fail,
+    s.output
    FROM (((headgate.process_steps s
      JOIN headgate.process_executions e USING (execution_id))
      JOIN headgate.pipelines p USING (pipeline_id))
@@ -21377,6 +22150,24 @@ COMMENT ON COLUMN headgate.v_execution_steps.finished_at IS 'When it ended.';
 --
 
 COMMENT ON COLUMN headgate.v_execution_steps.units IS 'Units its calls have cost so far, those of jobs in flight included.';
+
+--
+-- Name: COLUMN v_execution_steps.skip_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_execution_steps.skip_reason IS 'Why it was skipped: rule (its trigger rule), condition, operator, or finalized (the execution ended before it ran).';
+
+--
+-- Name: COLUMN v_execution_steps.may_fail; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_execution_steps.may_fail IS 'True: its failure does not fail the execution.';
+
+--
+-- Name: COLUMN v_execution_steps.output; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_execution_steps.output IS 'What a function step returned, one value or row as it is, several as an array; or how it failed.';
 
 --
 -- Name: v_leases; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -22120,6 +22911,54 @@ COMMENT ON COLUMN headgate.v_response_rules.charged IS 'False: the units of such
 COMMENT ON COLUMN headgate.v_response_rules.is_usual IS 'True: a usual rule, which every provider has without declaring it.';
 
 --
+-- Name: v_run_documents; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_run_documents AS
+ SELECT p.name AS pipeline,
+    e.run_id,
+    r.run,
+    jsonb_build_object('run', r.run, 'params', e.params, 'steps', ( SELECT jsonb_object_agg(s.step, jsonb_build_object('status', s.status, 'counts', jsonb_build_object('planned', s.planned, 'succeeded', s.succeeded, 'failed', s.failed, 'deferred', s.deferred, 'skipped', s.skipped, 'units', s.units), 'output', s.output)) AS jsonb_object_agg
+           FROM headgate.process_steps s
+          WHERE (s.execution_id = e.execution_id))) AS document
+   FROM ((headgate.process_executions e
+     JOIN headgate.pipelines p USING (pipeline_id))
+     CROSS JOIN LATERAL ( SELECT jsonb_build_object('id', e.run_id, 'pipeline', p.name, 'logical_date', to_char(d.at, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'::text), 'date', to_char(d.at, 'YYYY-MM-DD'::text), 'started_at', to_char((e.started_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'::text)) AS run
+           FROM ( SELECT (COALESCE(e.logical_date, e.started_at) AT TIME ZONE 'UTC'::text) AS at) d) r);
+
+ALTER VIEW headgate.v_run_documents OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_run_documents; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_run_documents IS 'What each execution knows of itself, one document per execution.';
+
+--
+-- Name: COLUMN v_run_documents.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_run_documents.pipeline IS 'The pipeline.';
+
+--
+-- Name: COLUMN v_run_documents.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_run_documents.run_id IS 'The run''s name.';
+
+--
+-- Name: COLUMN v_run_documents.run; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_run_documents.run IS '{id, pipeline, logical_date, date, started_at}: what templates name as {run.<key>}.';
+
+--
+-- Name: COLUMN v_run_documents.document; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_run_documents.document IS '{run, params, steps: {<step>: {status, counts, output}}}.';
+
+--
 -- Name: v_runners; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
@@ -22412,8 +23251,8 @@ UNION ALL
           GROUP BY n.pipeline_id) newest ON ((newest.pipeline_id = e.pipeline_id)))
      LEFT JOIN headgate.v_refusals f USING (reason))
      LEFT JOIN LATERAL ( SELECT s.step
-           FROM headgate.pipeline_steps s
-          WHERE ((s.pipeline_id = e.pipeline_id) AND (o.name = ANY (s.operations)) AND ((s.group_keys IS NULL) OR (d.group_key = ANY (s.group_keys))))
+           FROM headgate.process_steps s
+          WHERE ((s.execution_id = e.execution_id) AND (o.name = ANY (s.operations)) AND ((s.group_keys IS NULL) OR (d.group_key = ANY (s.group_keys))))
           ORDER BY s."position"
          LIMIT 1) g ON (true))
   WHERE ((e.status = ANY (ARRAY['running'::text, 'paused'::text])) OR (e.execution_id = newest.execution_id))
@@ -22983,6 +23822,18 @@ CREATE INDEX asset_processing_state_due_idx ON headgate.asset_processing_state U
 --
 
 COMMENT ON INDEX headgate.asset_processing_state_due_idx IS 'Finds what is due, most urgent first, without reading what is not.';
+
+--
+-- Name: asset_processing_state_failures_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX asset_processing_state_failures_idx ON headgate.asset_processing_state USING btree (operation_id, asset_id) WHERE (consecutive_failures > 0);
+
+--
+-- Name: INDEX asset_processing_state_failures_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.asset_processing_state_failures_idx IS 'Finds the pairs that fail, and those left out after failures.';
 
 --
 -- Name: assets_group_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
@@ -23778,6 +24629,12 @@ REVOKE ALL ON FUNCTION headgate._as_one(p_chunks headgate.chunks[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._ask_one_by_one(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _behind(p_execution_id bigint, p_steps text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._behind(p_execution_id bigint, p_steps text[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _books(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -23838,10 +24695,10 @@ REVOKE ALL ON FUNCTION headgate._can_pay_again(p_chunk headgate.chunks, p_now ti
 REVOKE ALL ON FUNCTION headgate._cancel_waiting(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text, p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text, p_is_round boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text, p_execution_id bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text, p_is_round boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _check_assets(p_universe text, p_assets jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -23908,6 +24765,12 @@ REVOKE ALL ON FUNCTION headgate._check_unpaused(p_pipeline headgate.pipelines) F
 --
 
 REVOKE ALL ON FUNCTION headgate._checked_name(p_function text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _choice(p_pipeline_id bigint, p_params jsonb, OUT asset_ids bigint[], OUT groups text[], OUT attribute text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._choice(p_pipeline_id bigint, p_params jsonb, OUT asset_ids bigint[], OUT groups text[], OUT attribute text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -23992,6 +24855,12 @@ REVOKE ALL ON FUNCTION headgate._dead_runners() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _drop_needs(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._drop_needs() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _due_because(p_operation headgate.operations, p_state headgate.asset_processing_state); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -24132,6 +25001,12 @@ REVOKE ALL ON FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text
 REVOKE ALL ON FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _field_value(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._field_value(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _forecast_day(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -24174,10 +25049,22 @@ REVOKE ALL ON FUNCTION headgate._gate_message(p_name text, p_provider_id bigint,
 REVOKE ALL ON FUNCTION headgate._go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_requests integer[], p_charged integer[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _go_on_behind(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._go_on_behind(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _grant(p_runner text, p_provider headgate.providers, p_fit headgate.chunks[], p_unfit headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._grant(p_runner text, p_provider headgate.providers, p_fit headgate.chunks[], p_unfit headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _graph(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._graph(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _guard_secret(p_provider text, p_changes jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -24198,10 +25085,22 @@ REVOKE ALL ON FUNCTION headgate._handling(p_chunk headgate.chunks, p_operation h
 REVOKE ALL ON FUNCTION headgate._has_open_step(p_execution_id bigint) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _has_other_pairs(p_pipeline_id bigint, p_params jsonb, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_params jsonb, p_step text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _has_ready_step(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._has_ready_step(p_execution_id bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _header_templates(p_headers jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._header_templates(p_headers jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _health(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -24226,6 +25125,12 @@ REVOKE ALL ON FUNCTION headgate._held_chunks(p_runner text, p_chunk_ids bigint[]
 --
 
 REVOKE ALL ON FUNCTION headgate._hold_execution(p_execution_id bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _hold_failed(p_execution_id bigint, p_steps text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._hold_failed(p_execution_id bigint, p_steps text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _house_fault(p_results headgate.ingest_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -24282,6 +25187,12 @@ REVOKE ALL ON FUNCTION headgate._is_asked_alone(p_operation_id bigint) FROM PUBL
 REVOKE ALL ON FUNCTION headgate._is_blocked_at(p_operation_id bigint, p_at timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _is_chosen(p_asset headgate.assets, p_asset_ids bigint[], p_groups text[], p_attribute text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_chosen(p_asset headgate.assets, p_asset_ids bigint[], p_groups text[], p_attribute text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _is_fault(p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -24300,10 +25211,22 @@ REVOKE ALL ON FUNCTION headgate._is_idle(p_operation headgate.operations) FROM P
 REVOKE ALL ON FUNCTION headgate._is_internal(p_reason text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _is_internal_fault(p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_internal_fault(p_reason text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _is_leased(p_chunk_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._is_leased(p_chunk_id bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _is_left_out(p_state headgate.asset_processing_state); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_left_out(p_state headgate.asset_processing_state) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_selected(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -24322,6 +25245,12 @@ REVOKE ALL ON FUNCTION headgate._is_shut(p_operation_id bigint, p_now timestamp 
 --
 
 REVOKE ALL ON FUNCTION headgate._is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _job_key(p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._job_key(p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _jobs(p_count bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -24360,6 +25289,18 @@ REVOKE ALL ON FUNCTION headgate._last_session_out(p_operation_id bigint, p_asset
 REVOKE ALL ON FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _left_out(p_pipeline_id bigint, p_params jsonb, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._left_out(p_pipeline_id bigint, p_params jsonb, p_step text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _left_out_steps(p_execution headgate.process_executions, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._left_out_steps(p_execution headgate.process_executions, p_step text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _left_over_chunks(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -24396,10 +25337,16 @@ REVOKE ALL ON FUNCTION headgate._locked_pairs(p_chunks headgate.chunks[]) FROM P
 REVOKE ALL ON FUNCTION headgate._lost_messages(p_queue text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._mark_planned(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _mark_step(p_pipeline text, p_run_id text, p_step text, p_status text, OUT cancelled integer, OUT reopened integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._mark_step(p_pipeline text, p_run_id text, p_step text, p_status text, OUT cancelled integer, OUT reopened integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _meant(p_name text, p_names text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -24552,10 +25499,16 @@ REVOKE ALL ON FUNCTION headgate._open_months(p_months integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._open_needs(p_universe text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _open_round(p_execution headgate.process_executions, p_step headgate.process_steps, p_attempt integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _open_round(p_execution headgate.process_executions, p_step headgate.process_steps); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._open_round(p_execution headgate.process_executions, p_step headgate.process_steps, p_attempt integer, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._open_round(p_execution headgate.process_executions, p_step headgate.process_steps) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _open_rounds(p_execution headgate.process_executions, p_steps text[], OUT planned integer, OUT opened text[], OUT reopened integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._open_rounds(p_execution headgate.process_executions, p_steps text[], OUT planned integer, OUT opened text[], OUT reopened integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _open_steps(p_execution_id bigint, p_is_idle boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -24672,16 +25625,28 @@ REVOKE ALL ON FUNCTION headgate._pieces(p_template text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._pipeline(p_pipeline text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_is_round boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_execution_id bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_is_round boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _plan_params(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._plan_params(p_execution headgate.process_executions) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _plan_summary(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._plan_summary(p_execution headgate.process_executions) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _planned_before(p_execution headgate.process_executions, p_steps text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._planned_before(p_execution headgate.process_executions, p_steps text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _planned_operations(p_pipeline_id bigint, p_params jsonb, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -24786,10 +25751,10 @@ REVOKE ALL ON FUNCTION headgate._refusal(p_field text, p_code text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._render(p_template text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _reopen_after(p_execution headgate.process_executions, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _reopen_behind(p_execution headgate.process_executions, p_steps text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._reopen_after(p_execution headgate.process_executions, p_step text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._reopen_behind(p_execution headgate.process_executions, p_steps text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _request_bodies(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -24810,16 +25775,16 @@ REVOKE ALL ON FUNCTION headgate._request_body(p_body jsonb, p_asset headgate.ass
 REVOKE ALL ON FUNCTION headgate._request_time(p_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _request_urls(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _request_urls(p_chunk headgate.chunks, p_operation headgate.operations, p_headers jsonb, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation headgate.operations, p_headers jsonb, p_params jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _requests(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT refused jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _requests(p_chunk headgate.chunks, p_operation headgate.operations, p_provider headgate.providers, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT headers jsonb[], OUT refused jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT refused jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate.operations, p_provider headgate.providers, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT headers jsonb[], OUT refused jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _resend_lost(p_limit integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -24876,12 +25841,6 @@ REVOKE ALL ON FUNCTION headgate._return_units(p_chunks headgate.chunks[]) FROM P
 REVOKE ALL ON FUNCTION headgate._rights(p_rights aclitem[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _round_counts(p_execution_id bigint, p_step text, OUT failed integer, OUT deferred integer, OUT deferred_by_fault integer, OUT cancelled integer); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._round_counts(p_execution_id bigint, p_step text, OUT failed integer, OUT deferred integer, OUT deferred_by_fault integer, OUT cancelled integer) FROM PUBLIC;
-
---
 -- Name: FUNCTION _row_measures(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -24904,6 +25863,12 @@ REVOKE ALL ON FUNCTION headgate._row_type(p_function text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._run_actions(p_execution headgate.process_executions, p_pipeline text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _run_object(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._run_object(p_execution headgate.process_executions) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _run_step(p_execution headgate.process_executions, p_step text, p_is_skipped boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -24942,10 +25907,10 @@ REVOKE ALL ON FUNCTION headgate._selected_groups(p_pipeline_id bigint, p_params 
 REVOKE ALL ON FUNCTION headgate._send_chunks(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _send_step(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _send_step(p_execution headgate.process_executions, p_step text, p_attempt integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._send_step(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._send_step(p_execution headgate.process_executions, p_step text, p_attempt integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_refusal text, p_meaning text, p_run_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -24990,6 +25955,12 @@ REVOKE ALL ON FUNCTION headgate._share_left(p_provider_id bigint, p_pipeline_id 
 REVOKE ALL ON FUNCTION headgate._since(p_asset headgate.assets, p_state headgate.asset_processing_state) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _skip_by_rule(p_execution_id bigint, p_step text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._skip_by_rule(p_execution_id bigint, p_step text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _skipped_because(p_is_active boolean, p_state headgate.asset_processing_state, p_operation headgate.operations, p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -25026,22 +25997,40 @@ REVOKE ALL ON FUNCTION headgate._start_ahead() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._state_priority(p_priority smallint, p_weight double precision) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _status_of_steps(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._status_of_steps(p_execution_id bigint) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _step(p_execution headgate.process_executions, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._step(p_execution headgate.process_executions, p_step text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _step_of(p_pipeline_id bigint, p_operation_id bigint, p_group_key text, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _step_of(p_pipeline_id bigint, p_params jsonb, p_operation_id bigint, p_group_key text, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._step_of(p_pipeline_id bigint, p_operation_id bigint, p_group_key text, p_step text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._step_of(p_pipeline_id bigint, p_params jsonb, p_operation_id bigint, p_group_key text, p_step text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _step_result(p_function text, p_rows jsonb, OUT status text, OUT output jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._step_result(p_function text, p_rows jsonb, OUT status text, OUT output jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _step_subject(p_pipeline text, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._step_subject(p_pipeline text, p_step text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _steps_to_retry(p_execution headgate.process_executions, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._steps_to_retry(p_execution headgate.process_executions, p_step text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _still_used(p_used jsonb, p_spent jsonb, p_at timestamp with time zone, p_next timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -25164,6 +26153,12 @@ REVOKE ALL ON FUNCTION headgate._tune_queues() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._unaffordable(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _unblocked(p_execution headgate.process_executions, p_steps text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._unblocked(p_execution headgate.process_executions, p_steps text[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _undone_jobs(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -25176,10 +26171,10 @@ REVOKE ALL ON FUNCTION headgate._undone_jobs(p_execution headgate.process_execut
 REVOKE ALL ON FUNCTION headgate._universe_of(p_code text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _universes(p_pipeline_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _universes(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._universes(p_pipeline_id bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._universes(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _unsent_chunks(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -25224,16 +26219,16 @@ REVOKE ALL ON FUNCTION headgate._wake_parked(p_provider_id bigint, p_operation_i
 REVOKE ALL ON FUNCTION headgate._what_if_params(p_pipeline headgate.pipelines, p_params jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _why_not(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint, p_steps text[], OUT reason text, OUT evidence jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _why_not(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint, OUT reason text, OUT evidence jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._why_not(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint, p_steps text[], OUT reason text, OUT evidence jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._why_not(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint, OUT reason text, OUT evidence jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _why_not_asked(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint, p_steps text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _why_not_asked(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._why_not_asked(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint, p_steps text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._why_not_asked(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _why_not_due(p_operation_id bigint, p_asset_id bigint, p_at timestamp with time zone, p_done_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -25517,6 +26512,13 @@ GRANT ALL ON FUNCTION headgate.maintain_history(p_pipeline text, p_run_id text) 
 
 REVOKE ALL ON FUNCTION headgate.maintain_statistics(p_pipeline text, p_run_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.maintain_statistics(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION mark_step(p_pipeline text, p_run_id text, p_step text, p_status text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.mark_step(p_pipeline text, p_run_id text, p_step text, p_status text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.mark_step(p_pipeline text, p_run_id text, p_step text, p_status text) TO headgate_planner;
 
 --
 -- Name: FUNCTION next_actions(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -26073,6 +27075,15 @@ GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_response_rules TO headgate_plan_maintenance;
+
+--
+-- Name: TABLE v_run_documents; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_run_documents TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_runners; Type: ACL; Schema: headgate; Owner: headgate_owner

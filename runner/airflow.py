@@ -22,8 +22,8 @@ from airflow.sdk import (
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.triggers.base import StartTriggerArgs
 
-from runner.airflow_calls import Row, cancel, connect, failure, first_line, select
-from runner.airflow_triggers import CONN_ID, OrderTrigger, StepTrigger, report
+from runner.airflow_calls import Row, cancel, connect, error_report, failure, is_passed, select
+from runner.airflow_triggers import CONN_ID, OrderTrigger, StepTrigger, report_lines
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -57,15 +57,29 @@ class CallFunction(BaseOperator):
     def execute(self, context: Context) -> list[Row]:
         """Call, commit, and fail only then when an execution was settled as failed."""
         run = context["dag_run"]
-        arguments = {"p_pipeline": run.dag_id, "p_run_id": run.run_id, **self.args}
+        arguments = {
+            "p_pipeline": run.dag_id,
+            "p_run_id": run.run_id,
+            **self._date(run),
+            **self.args,
+        }
         step = {"p_pipeline": run.dag_id, "p_run_id": run.run_id, "p_step": self.task_id}
-        rows = self._call(arguments, step)
+        rows, status = self._call(arguments, step)
         self.log.info("%s: %s row(s): %s", self.function, len(rows), rows[:20])
-        self._judge(run.run_id, rows)
+        self._judge(run.run_id, rows, status)
         return rows
 
-    def _judge(self, run_id: str, rows: list[Row]) -> None:
-        """End the task as the execution stands, now that the call is committed."""
+    def _date(self, run: Any) -> Row:
+        """Return what a start is told of the date that Airflow runs it for."""
+        if self.function != "headgate.start_execution":
+            return {}
+        at = getattr(run, "logical_date", None) or getattr(run, "run_after", None)
+        return {"p_logical_date": at}
+
+    def _judge(self, run_id: str, rows: list[Row], status: str) -> None:
+        """End the task as the step or the execution stands, now that the call is committed."""
+        if status == "failed":
+            raise AirflowFailException(f"{self.function} reports that it failed: {rows[0]}")
         if self.function == "headgate.finalize_execution" and rows[0]["status"] == "failed":
             raise AirflowFailException(
                 f"execution {run_id} has failed: {rows[0]['failed']} of {rows[0]['planned']} "
@@ -79,7 +93,7 @@ class CallFunction(BaseOperator):
         """End the query: a task that is killed leaves nothing at work in the database."""
         cancel(self._connection)
 
-    def _call(self, arguments: Row, step: Row) -> list[Row]:
+    def _call(self, arguments: Row, step: Row) -> tuple[list[Row], str]:
         try:
             with connect(self.conn_id) as connection:
                 connection.add_notice_handler(lambda x: self.log.info("%s", x.message_primary))
@@ -90,12 +104,12 @@ class CallFunction(BaseOperator):
         finally:
             self._connection = None
 
-    def _run(self, connection: Connection[Row], arguments: Row, step: Row) -> list[Row]:
-        """Call, and tell the plan how its step went: with the call's own commit, or after it."""
+    def _run(self, connection: Connection[Row], arguments: Row, step: Row) -> tuple[list[Row], str]:
+        """Call and report how the step went: with the call's own commit, or after it."""
         try:
             rows = select(connection, self.function, arguments, self._limit_ms())
         except psycopg.Error as exc:
-            output = {"error": first_line(exc), "code": exc.sqlstate}
+            output = error_report(exc)
             with suppress(psycopg.Error):
                 connection.rollback()
                 select(connection, REPORT, {**step, "p_status": "failed", "p_output": output})
@@ -104,8 +118,9 @@ class CallFunction(BaseOperator):
         except BaseException:  # the task's own timeout
             cancel(connection)
             raise
-        select(connection, REPORT, {**step, "p_status": "succeeded", "p_output": rows[:MOST_ROWS]})
-        return rows
+        report = {**step, "p_status": "succeeded", "p_output": rows[:MOST_ROWS]}
+        said = select(connection, REPORT, report)
+        return rows, said[0]["status"] if said else "succeeded"
 
     def _limit_ms(self) -> int:
         """Return the statement's limit, so that it ends before the task is ended; 0: none."""
@@ -153,9 +168,12 @@ class RunStep(BaseOperator):
         with connect(self.conn_id) as connection:
             (row,) = select(connection, "headgate.step_status", arguments)
             errors = select(connection, "headgate.step_errors", arguments)
-        for line in report(row, errors):
+            passed = is_passed(connection, arguments)
+        for line in report_lines(row, errors):
             self.log.info("%s", line)
-        if row["status"] not in ("succeeded", "skipped"):
+        if row["status"] == "skipped" and not passed:
+            raise AirflowSkipException(f"step {self.step} was skipped")
+        if not passed:
             raise AirflowFailException(f"step {self.step} ended as {row['status']}")
 
 

@@ -32,6 +32,11 @@ ADVICE: Final = {
 FINAL: Final = ("HG", "22", "28", "3D", "3F", "42")
 """SQLSTATE classes no retry mends: Headgate's own, values, login, database, rights and names."""
 REFUSALS: Final = ("authentication failed", "does not exist", "no password supplied", "pg_hba.conf")
+PASSED: Final = """
+select from headgate.v_execution_steps as s
+where s.pipeline = %(p_pipeline)s and s.run_id = %(p_run_id)s and s.step = %(p_step)s
+    and (s.status = 'succeeded' or s.skip_reason = 'operator')
+"""
 GONE_CLIENT: Final = "2s"
 """How soon the server ends a query whose client was killed."""
 
@@ -75,6 +80,17 @@ async def aselect(connection: AsyncConnection[Row], function: str, arguments: Ro
     return [x["row"] for x in await cursor.fetchall()]
 
 
+def is_passed(connection: Connection[Row], arguments: Row) -> bool:
+    """Tell whether a step has passed: succeeded, or skipped by an operator."""
+    return connection.execute(PASSED, arguments).fetchone() is not None
+
+
+async def ais_passed(connection: AsyncConnection[Row], arguments: Row) -> bool:
+    """Tell whether a step has passed: succeeded, or skipped by an operator."""
+    cursor = await connection.execute(PASSED, arguments)
+    return await cursor.fetchone() is not None
+
+
 def cancel(connection: Connection[Row] | None) -> None:
     """End what the connection waits for, if anything."""
     if connection is not None:
@@ -100,6 +116,13 @@ def failure(exc: psycopg.Error) -> AirflowException:
 def is_final(exc: BaseException) -> bool:
     """Tell whether another try is of no use."""
     return isinstance(exc, AirflowFailException)
+
+
+def error_report(exc: psycopg.Error) -> Row:
+    """Return what the plan keeps of an error; a function hands its report out in the detail."""
+    said = {"hint": exc.diag.message_hint, "detail": exc.diag.message_detail}
+    kept = {name: text for name, text in said.items() if text}
+    return {"error": first_line(exc), "code": exc.sqlstate, **kept}
 
 
 def first_line(exc: Exception) -> str:

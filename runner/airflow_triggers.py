@@ -18,7 +18,7 @@ from airflow.triggers.base import (
     TriggerEvent,
 )
 
-from runner.airflow_calls import Row, aconnect, aselect, failure, is_final
+from runner.airflow_calls import Row, aconnect, ais_passed, aselect, failure, is_final
 
 CONN_ID: Final = "headgate"
 POLL: Final = 15.0
@@ -53,7 +53,7 @@ class StepTrigger(BaseTrigger):
         pause = 0.5
         while True:
             try:
-                row, errors = await self._run_step()
+                row, errors, passed = await self._run_step()
                 break
             except (psycopg.Error, AirflowException) as exc:
                 said = failure(exc) if isinstance(exc, psycopg.Error) else exc
@@ -64,9 +64,9 @@ class StepTrigger(BaseTrigger):
                 self.log.warning("%s", said)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
-        for line in report(row, errors):
+        for line in report_lines(row, errors):
             self.log.info("%s", line)
-        if row["status"] == "succeeded":
+        if passed:
             yield TaskSuccessEvent()
         elif row["status"] == "skipped":
             yield TaskSkippedEvent()
@@ -74,7 +74,7 @@ class StepTrigger(BaseTrigger):
             self.log.error("step %s ended as %s", self.step, row["status"])
             yield TaskFailedEvent()
 
-    async def _run_step(self) -> tuple[Row, list[Row]]:
+    async def _run_step(self) -> tuple[Row, list[Row], bool]:
         instance = self.task_instance
         arguments = {
             "p_pipeline": self.pipeline or instance.dag_id,
@@ -88,7 +88,8 @@ class StepTrigger(BaseTrigger):
             while True:
                 (row,) = await aselect(connection, "headgate.step_status", arguments)
                 if row["status"] not in ("pending", "running"):
-                    return row, await aselect(connection, "headgate.step_errors", arguments)
+                    errors = await aselect(connection, "headgate.step_errors", arguments)
+                    return row, errors, await ais_passed(connection, arguments)
                 async for notify in connection.notifies(timeout=POLL):
                     if _is_about(notify.payload, arguments):
                         break
@@ -125,7 +126,7 @@ class OrderTrigger(BaseEventTrigger):
                 await asyncio.sleep(POLL)
 
 
-def report(row: Row, errors: list[Row]) -> list[str]:
+def report_lines(row: Row, errors: list[Row]) -> list[str]:
     """Say how a step stands, and what went wrong with its first jobs."""
     counts = ("planned", "succeeded", "failed", "deferred", "skipped")
     line = ", ".join(f"{row[name]} {name}" for name in counts)

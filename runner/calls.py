@@ -10,6 +10,7 @@ import asyncio
 import re
 import ssl
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -79,10 +80,12 @@ class Caller:
         self._clients: dict[tuple[str, Auth], Client] = {}
         self._tls: ssl.SSLContext | None = None
 
-    async def fetch(self, call: Call, url: str, body: str | None = None) -> Reply:
+    async def fetch(
+        self, call: Call, url: str, body: str | None = None, own: Mapping[str, str] | None = None
+    ) -> Reply:
         """Make one call; whatever goes wrong with it is in the reply. Raises SecretMissing."""
         started = time.perf_counter()
-        outcome, requests, payload = await self._fetch(call, url, body)
+        outcome, requests, payload = await self._fetch(call, url, body, own or {})
         duration_ms = round((time.perf_counter() - started) * 1000)
         return Reply(outcome, requests, payload, duration_ms)
 
@@ -92,10 +95,13 @@ class Caller:
         for client in clients.values():
             await client.http.aclose()
 
-    async def _fetch(self, call: Call, url: str, body: str | None) -> Judged:
+    async def _fetch(
+        self, call: Call, url: str, body: str | None, own: Mapping[str, str]
+    ) -> Judged:
         client = self._client(call)
         try:
             request = _request(call, client.base, url, body)
+            request.headers.update(own)
         except (ValueError, httpx.InvalidURL) as exc:
             return Outcome("failed", "item", f"the request cannot be made: {exc}"), 0, None
         share = Share(self._buffer)

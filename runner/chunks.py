@@ -167,6 +167,8 @@ class Chunk:
     """One for each asset, or a single one that serves them all; None: there is nothing to call."""
     bodies: list[str | None] | None
     attempt: int
+    headers: list[dict[str, str] | None] | None = None
+    """Of each request, the headers that are its own; None: all requests have the same."""
 
     @property
     def is_idle(self) -> bool:

@@ -143,11 +143,12 @@ class Flight:
     async def _make(self, held: Held, index: int) -> None:
         url = held.urls[index]
         body = held.chunk.bodies[index] if held.chunk.bodies else None
+        own = held.chunk.headers[index] if held.chunk.headers else None
         try:
             if url is None:
                 reply = _refused(held, index)
             else:
-                reply = await self._caller.fetch(held.call, url, body)
+                reply = await self._caller.fetch(held.call, url, body, own)
         except asyncio.CancelledError:
             reply = CUT
         except Exception:

@@ -25,7 +25,7 @@ REPEATS: Final = 8
 
 CHUNK: Final = """
     select chunk_id, lease_no, lease_seconds, pipeline, run_id, step, provider, operation, call,
-        handler, asset_ids, urls, bodies, attempt, wake_at
+        handler, asset_ids, urls, bodies, attempt, headers, wake_at
 """
 CLAIM: Final = (
     CHUNK

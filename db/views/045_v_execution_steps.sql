@@ -15,7 +15,10 @@ select
     s.skipped,
     s.started_at,
     s.finished_at,
-    (s.units + coalesce(c.units, 0))::integer as units
+    (s.units + coalesce(c.units, 0))::integer as units,
+    s.skip_reason,
+    s.may_fail,
+    s.output
 from headgate.process_steps as s
 join headgate.process_executions as e using (execution_id)
 join headgate.pipelines as p using (pipeline_id)
@@ -47,3 +50,9 @@ comment on column headgate.v_execution_steps.started_at is 'When it was enqueued
 comment on column headgate.v_execution_steps.finished_at is 'When it ended.';
 comment on column headgate.v_execution_steps.units is
     'Units its calls have cost so far, those of jobs in flight included.';
+comment on column headgate.v_execution_steps.skip_reason is
+    'Why it was skipped: rule (its trigger rule), condition, operator, or finalized (the execution ended before it '
+    'ran).';
+comment on column headgate.v_execution_steps.may_fail is 'True: its failure does not fail the execution.';
+comment on column headgate.v_execution_steps.output is
+    'What a function step returned, one value or row as it is, several as an array; or how it failed.';

@@ -10,9 +10,10 @@ from (values
     ('reserve', 'backfill: the remaining units are kept for what is due later'),
     ('max_assets', 'the run''s asset limit is reached'),
     ('breaker', 'its breaker is open'),
-    ('closed', 'its provider is blocked')
+    ('closed', 'its provider is blocked'),
+    ('failures', 'left out after 5 failures in a row, until it is reset')
 ) as r (reason, meaning);
 
 comment on view headgate.v_refusals is 'The reasons for which the planner puts off what is due, in words.';
-comment on column headgate.v_refusals.reason is 'quota, share, reserve, max_assets, breaker or closed.';
+comment on column headgate.v_refusals.reason is 'quota, share, reserve, max_assets, breaker, closed or failures.';
 comment on column headgate.v_refusals.meaning is 'The reason in words.';

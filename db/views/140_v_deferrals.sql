@@ -28,7 +28,7 @@ comment on column headgate.v_deferrals.pipeline is 'The pipeline.';
 comment on column headgate.v_deferrals.run_id is 'The execution that could not take it.';
 comment on column headgate.v_deferrals.operation is 'The operation.';
 comment on column headgate.v_deferrals.group_key is 'The group.';
-comment on column headgate.v_deferrals.reason is 'quota, share, reserve, max_assets, breaker or closed.';
+comment on column headgate.v_deferrals.reason is 'quota, share, reserve, max_assets, breaker, closed or failures.';
 comment on column headgate.v_deferrals.meaning is 'The reason in words.';
 comment on column headgate.v_deferrals.assets is 'How many assets.';
 comment on column headgate.v_deferrals.units is 'Units they would have cost.';

@@ -121,8 +121,8 @@ join (
 left join headgate.v_refusals as f using (reason)
 left join lateral (
     select s.step
-    from headgate.pipeline_steps as s
-    where s.pipeline_id = e.pipeline_id
+    from headgate.process_steps as s
+    where s.execution_id = e.execution_id
         and o.name = any (s.operations)
         and (s.group_keys is null or d.group_key = any (s.group_keys))
     order by s.position

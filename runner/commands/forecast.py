@@ -40,9 +40,11 @@ def forecast(
         console.print_json({"forecast": rows})
         return
     console.print_table(rows, "day", "units", "new", "updated", "deferred", "backlog")
-    done = next((row["day"] for row in rows if row["backlog"] == 0), None)
-    console.say(
-        f"all is loaded on day {done}"
-        if done
-        else f"{rows[-1]['backlog']:,} assets still wait after {days} days"
-    )
+    done = next((row for row in rows if row["backlog"] == 0), None)
+    if done is None:
+        console.say(f"{rows[-1]['backlog']:,} assets still wait after {days} days")
+    elif done["deferred"] == 0:
+        console.say(f"all is loaded on day {done['day']}")
+    else:
+        left_out = f"{done['deferred']:,} left out after failures"
+        console.say(f"all is loaded on day {done['day']}, but {left_out}")

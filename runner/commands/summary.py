@@ -31,6 +31,9 @@ def print_summary(settings: Settings, run: DictRow, facts: dict[str, Any]) -> No
         f"{run['pipeline']} {run['run_id']} {run['status']} in {duration}, {run['units']:,} units"
     )
     console.print_table(facts["steps"], *STEP_COLUMNS)
+    tolerated = [x["step"] for x in facts["steps"] if x["status"] == "failed" and x["may_fail"]]
+    if tolerated:
+        print(f"failed, as may be: {', '.join(tolerated)}")
     print_waiting(facts["waiting"])
     psql = f"{_headgate(settings)} psql"
     print(LOOK_AROUND.format(psql=psql, run_id=run["run_id"], pipeline=run["pipeline"]))

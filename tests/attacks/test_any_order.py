@@ -357,11 +357,24 @@ class AnyOrder(RuleBasedStateMachine):
         self.call("retry_failed", p_pipeline=pipeline, p_run_id=run_id, **step)
         self.look_again(pipeline, run_id)
 
-    @rule(pipeline=PIPELINE, pick=PICK)
-    def skip_step(self, pipeline: str, pick: int) -> None:
-        steps = PIPELINES[pipeline]
-        names = {"p_pipeline": pipeline, "p_run_id": self.run_of(pipeline, pick)}
-        self.call("skip_step", **names, p_step=steps[pick % len(steps)])
+    @rule(pipeline=PIPELINE, pick=PICK, status=st.sampled_from((None, "skipped", "succeeded")))
+    def mark_step(self, pipeline: str, pick: int, status: str | None) -> None:
+        """Skip or mark a step: behind one that had ended, its run may go on."""
+        run_id, steps = self.run_of(pipeline, pick), PIPELINES[pipeline]
+        names = {"p_pipeline": pipeline, "p_run_id": run_id, "p_step": steps[pick % len(steps)]}
+        if status is None:
+            self.call("skip_step", **names)
+        else:
+            self.call("mark_step", **names, p_status=status)
+        self.look_again(pipeline, run_id)
+
+    @rule(pipeline=PIPELINE, pick=PICK, status=st.sampled_from(("succeeded", "failed")))
+    def report_step(self, pipeline: str, pick: int, status: str) -> None:
+        """Report the function step as Airflow does, also after the end of its run."""
+        run_id = self.run_of(pipeline, pick)
+        names = {"p_pipeline": pipeline, "p_run_id": run_id, "p_step": "quota"}
+        self.call("report_step", **names, p_status=status)
+        self.look_again(pipeline, run_id)
 
     @rule(pick=PICK, changes=st.sampled_from((
         {"quota": 20}, {"quota": 45}, {"quota": 500}, {"requests_per_minute": 10},

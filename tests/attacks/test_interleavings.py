@@ -125,6 +125,10 @@ class World:
             "cancel_execution": lambda t: t.call("cancel_execution", **RUN),
             "retry_failed": lambda t: t.call("retry_failed", **RUN),
             "skip_step": lambda t: t.call("skip_step", **step),
+            "mark_step": lambda t: t.call("mark_step", **step, p_status="succeeded"),
+            "report_step": lambda t: t.call(
+                "report_step", **RUN, p_step="quota", p_status="failed"
+            ),
             "pause_pipeline": lambda t: t.call("pause_pipeline", p_pipeline="plain"),
             "resume_pipeline": lambda t: t.call("resume_pipeline", p_pipeline="plain"),
             "set_provider": lambda t: t.provider(quota=900_000),

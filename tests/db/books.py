@@ -99,11 +99,15 @@ RULES: dict[str, LiteralString] = {
         from headgate.process_steps as s
         left join settled as l using (execution_id, step)
         group by s.execution_id, s.step
-        having (s.succeeded, s.failed, s.deferred, s.skipped) is distinct from (
+        having (
+            s.succeeded, s.failed, s.deferred, s.skipped, s.deferred_by_fault, s.deferred_by_internal_fault
+        ) is distinct from (
             count(*) filter (where l.status = 'success')::integer,
             count(*) filter (where l.status = 'failed')::integer,
             count(*) filter (where l.status = 'deferred')::integer,
-            count(*) filter (where l.status in ('skipped', 'cancelled'))::integer
+            count(*) filter (where l.status in ('skipped', 'cancelled'))::integer,
+            count(*) filter (where l.status = 'deferred' and l.reason ~ '^(provider|house): ')::integer,
+            count(*) filter (where l.status = 'deferred' and l.reason ~ '^house: ')::integer
         )
     """,
     "a step's units are those of its jobs' details": """

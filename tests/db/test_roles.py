@@ -77,7 +77,7 @@ WORK = {
         *("execution_status", "finalize_execution", "run_pipeline", "trigger_pipeline", "forecast"),
         *("cancel_execution", "retry_failed", "skip_step", "pause_pipeline", "resume_pipeline"),
         *("explain_plan", "explain_quota", "explain_summary", "explain_totals", "why"),
-        *("find_asset", "upsert_assets", "set_asset_active"),
+        *("mark_step", "find_asset", "upsert_assets", "set_asset_active"),
         *("set_provider", "reset_asset", "retain", "reconcile_quota", "required_secrets"),
         *("announce_order", "report_step", "step_errors", "maintain_history"),
         *("maintain_statistics", "check_health", "database_health", "examine", "repair"),

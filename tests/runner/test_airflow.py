@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,6 +34,14 @@ SLEEPER = """
 create function public.{0}(p_pipeline text, p_run_id text) returns table (n int)
 language plpgsql as $$ begin raise notice 'here I am'; perform pg_sleep({1}); n := 1; return next;
 end $$
+"""
+REPORTER = """
+create function public.report(p_pipeline text, p_run_id text) returns jsonb language sql
+as $$ select '{}'::jsonb $$
+"""
+RAISER = """
+create function public.raiser(p_pipeline text, p_run_id text) returns jsonb language plpgsql
+as $$ begin raise exception 'no ground' using hint = 'look down', detail = 'three metres'; end $$
 """
 
 
@@ -303,6 +311,70 @@ def test_the_plan_knows_how_function_steps_went(connected: object, plan: Plan):
     assert found["check_api_quota"] == "failed" and found[STEP] == "skipped"
 
 
+def test_a_function_s_own_report_fails_its_task_and_is_kept(connected: object, plan: Plan):
+    report = {"status": "failed", "red": ["prices"]}
+    plan.connection.execute(REPORTER.format(json.dumps(report)).encode())
+    plan.sql(
+        "update headgate.pipeline_steps set function = 'public.report' where function = 'headgate.discover_delta'"
+    )
+    call("headgate.start_execution")
+    with fails("reports that it failed", "'red': ['prices']"):
+        call("public.report", task_id="discover_delta")
+
+    assert output_of(plan) == ("failed", report)
+
+
+def test_what_raises_keeps_its_hint_and_its_detail(connected: object, plan: Plan):
+    call("headgate.start_execution")
+    plan.connection.execute(RAISER.encode())
+    with fails("no ground", for_good=False):
+        call("public.raiser", task_id="discover_delta")
+
+    said = {"error": "no ground", "code": "P0001", "hint": "look down", "detail": "three metres"}
+    assert output_of(plan) == ("failed", said)
+
+
+def test_a_cleared_function_task_opens_its_run_again(connected: object, plan: Plan):
+    call("headgate.start_execution")
+    with fails("42883"):
+        call("headgate.check_quota", {"p_colour": 1}, task_id="check_api_quota")
+    with fails("has failed"):
+        call("headgate.finalize_execution", task_id="finalize_execution")
+
+    call("headgate.check_quota", task_id="check_api_quota")
+    (run,) = plan.sql("select status from headgate.v_recent_executions")
+    assert run["status"] == "running"
+    assert (
+        plan.row("enqueue_step", p_pipeline=PIPELINE, p_run_id="r1", p_step=STEP)["status"]
+        == "running"
+    )
+    (row,) = call("headgate.finalize_execution", task_id="finalize_execution")
+    assert row["status"] == "succeeded"
+
+
+def test_a_run_is_for_the_date_that_airflow_runs_it_for(connected: object, plan: Plan):
+    at = datetime(2024, 3, 1, 21, 30, tzinfo=UTC)
+    runs: dict[str, Row] = {
+        "r1": {"logical_date": at, "run_after": None},
+        "r2": {"logical_date": None, "run_after": at},
+    }
+    for run, dates in runs.items():
+        context = {"dag_run": SimpleNamespace(dag_id=PIPELINE, run_id=run, **dates)}
+        operator("headgate.start_execution").execute(context)
+        operator("headgate.finalize_execution").execute(context)
+
+    found = plan.sql("select logical_date from headgate.process_executions")
+    assert [x["logical_date"] for x in found] == [at, at]
+
+
+def output_of(plan: Plan, step: str = "discover_delta") -> tuple[str, Any]:
+    """Return how a step ended, and its output."""
+    (row,) = plan.sql(
+        "select status, output from headgate.v_execution_steps where step = %(step)s", step=step
+    )
+    return row["status"], row["output"]
+
+
 # -------------------------------------------------------------------------- RunStep
 
 
@@ -355,6 +427,17 @@ def test_a_step_waits_through_a_lost_connection(house: House):
     assert found == ["TaskSuccessEvent"]
 
 
+def test_after_a_step_that_an_operator_skipped_the_tasks_behind_go_on(
+    connected: object, plan: Plan
+):
+    call("headgate.start_execution")
+    plan.call("skip_step", p_pipeline=PIPELINE, p_run_id="r1", p_step=STEP)
+    assert step() == "TaskSuccessEvent"
+
+    call("headgate.finalize_execution")
+    assert step("process_lse") == "TaskSkippedEvent"  # its run was ended before it came to it
+
+
 def test_an_unknown_step_fails_its_task_at_once(connected: object):
     call("headgate.start_execution")
     assert step("process_moon") == "TaskFailedEvent"
@@ -376,7 +459,9 @@ def test_all_dags_run_green_by_dag_test(house: House, standin: Process):
     row = house.execution(run.run_id)
     assert (row["status"], row["driver"]) == ("succeeded", "airflow")
     assert standin.book()["served_units"] == 110
-    params = house.plan.scalar("select params from headgate.process_executions")
+    (begun,) = house.plan.sql("select params, logical_date from headgate.process_executions")
+    params = begun["params"]
+    assert begun["logical_date"] == (run.logical_date or run.run_after)
     assert params["tickers"] == codes and params["mode"] == "bulk"
 
     assert str(bag.dags["calculate_indicators"].test().state) == "success"

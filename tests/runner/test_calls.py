@@ -121,6 +121,22 @@ async def test_headers_and_body_are_sent(shop, caller):
     assert asked.headers["Content-Type"] == "application/json"
 
 
+async def test_a_request_s_own_headers_go_with_it_alone(shop, caller):
+    given = call(shop, headers={"X-Kind": "k", "X-Key": "none"})
+    for own in ({"X-Key": "1"}, None, {"x-key": "2"}):
+        await caller.fetch(given, "/a", None, own)
+
+    assert [x.headers["X-Key"] for x in shop.asked] == ["1", "none", "2"]
+    assert {x.headers["X-Kind"] for x in shop.asked} == {"k"}
+
+
+async def test_a_request_s_own_headers_do_not_reach_the_secret(shop, caller):
+    given = call(shop, auth={"in": "bearer", "secret": "SHOP_TOKEN"})
+    await caller.fetch(given, "/a", None, {"Authorization": "mine"})
+
+    assert shop.asked[0].headers["Authorization"] == f"Bearer {SECRET}"
+
+
 @pytest.mark.parametrize(("url", "name"), [("/a?x=1", "api_token"), ("/a", "api_token")])
 async def test_a_secret_goes_into_the_query(shop, caller, url, name):
     await caller.fetch(call(shop, auth=with_secret("query")), url)

@@ -312,6 +312,29 @@ def test_run_prints_what_happened_and_what_to_try_next(run, database, plan):
         assert plan.sql(line) is not None
 
 
+def test_run_says_which_failure_it_tolerated(run, database, plan):
+    impatient = {"patience": "1 millisecond"}
+    write_plan(plan, base_url="http://127.0.0.1:1", assets=1, operation_columns=impatient)
+    plan.sql("update headgate.pipeline_steps set may_fail = true")
+
+    result = run("run", "small_shop", settings=database)
+
+    assert result.code == 0
+    assert "failed, as may be: all" in result.out
+
+
+def test_a_forecast_names_what_is_left_out_after_failures(run, database, plan):
+    write_plan(plan, assets=3)
+    plan.sql(
+        "update headgate.asset_processing_state set consecutive_failures = 5, next_due_at = null"
+        " where asset_id = (select min(asset_id) from headgate.assets where universe = 'shop')"
+    )
+
+    said = run("forecast", "small_shop", "--days", "2", settings=database)
+
+    assert "all is loaded on day 1, but 1 left out after failures" in said.err + said.out
+
+
 def test_run_refuses_without_the_providers_secret(run, database, plan):
     auth = {"in": "query", "name": "token"}
     write_plan(plan, base_url="http://127.0.0.1:1", secret_name="SHOP_TOKEN", auth=auth)

@@ -38,7 +38,8 @@ begin
 end;
 $func$;
 
--- Pending steps whose dependencies have ended; is_skipped where the trigger rule says no.
+-- Pending steps whose dependencies have ended; is_skipped where the trigger rule says no. A step that an operator
+-- skipped counts as passed: the chain goes on without it.
 create or replace function headgate._ready_steps(p_execution_id bigint)
 returns table (step text, is_skipped boolean)
 language sql
@@ -47,22 +48,20 @@ set search_path = pg_catalog, pg_temp
 as $func$
     select
         s.step,
-        not case g.trigger_rule
+        not case s.trigger_rule
             when 'all_done' then true
-            when 'one_success' then d.succeeded > 0
-            else d.succeeded = d.all_steps
+            when 'one_success' then d.passed > 0
+            else d.passed = d.all_steps
         end
     from headgate.process_steps as s
-    join headgate.process_executions as e using (execution_id)
-    join headgate.pipeline_steps as g on g.pipeline_id = e.pipeline_id and g.step = s.step
     cross join lateral (
         select
             count(*) as all_steps,
-            count(*) filter (where u.status = 'succeeded') as succeeded,
+            count(*) filter (where u.status = 'succeeded' or u.skip_reason = 'operator') as passed,
             count(*) filter (where u.status in ('pending', 'running')) as open_steps
         from headgate.process_steps as u
         where u.execution_id = s.execution_id
-            and u.step = any (g.depends_on)
+            and u.step = any (s.depends_on)
     ) as d
     where s.execution_id = p_execution_id
         and s.status = 'pending'
@@ -93,7 +92,8 @@ as $func$
     );
 $func$;
 
--- A step that raises has failed, and nothing else; what it said is its output. Deadlocks and the like are repeated whole.
+-- A step that raises, or whose report says so, has failed, and nothing else; what it said is its output. Deadlocks and
+-- the like are repeated whole.
 create or replace function headgate._run_step(
     p_execution headgate.process_executions,
     p_step text,
@@ -106,43 +106,83 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_definition constant headgate.pipeline_steps := headgate._step(p_execution, p_step);
+    v_step constant headgate.process_steps := headgate._step(p_execution, p_step);
     v_pipeline constant text := (
         select p.name from headgate.pipelines as p where p.pipeline_id = p_execution.pipeline_id
     );
-    v_status text := 'succeeded';
-    v_output jsonb;
+    v_rows jsonb;
+    v_result record;
     v_hint text;
+    v_detail text;
 begin
     if p_is_skipped then
-        v_status := 'skipped';
-    else
-        begin
-            if v_definition.kind = 'fan_out' then
-                perform headgate.enqueue_step(v_pipeline, p_execution.run_id, p_step);
-                return;
-            end if;
-            execute format(
-                'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t',
-                headgate._checked_name(v_definition.function)
-            ) into v_output using v_pipeline, p_execution.run_id;
-        exception
-            when transaction_rollback then
-                raise;
-            when others then
-                get stacked diagnostics v_hint = pg_exception_hint;
-                v_status := 'failed';
-                v_output := jsonb_build_object('error', sqlerrm, 'code', sqlstate, 'hint', v_hint);
-        end;
+        perform headgate._skip_by_rule(p_execution.execution_id, p_step, p_now);
+        return;
     end if;
+    begin
+        if v_step.kind = 'fan_out' then
+            perform headgate.enqueue_step(v_pipeline, p_execution.run_id, p_step);
+            return;
+        end if;
+        execute format(
+            'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t',
+            headgate._checked_name(v_step.function)
+        ) into v_rows using v_pipeline, p_execution.run_id;
+        select * into v_result from headgate._step_result(v_step.function, v_rows);
+    exception
+        when transaction_rollback then
+            raise;
+        when others then
+            get stacked diagnostics v_hint = pg_exception_hint, v_detail = pg_exception_detail;
+            select 'failed' as status, jsonb_strip_nulls(jsonb_build_object(
+                'error', sqlerrm, 'code', sqlstate, 'hint', nullif(v_hint, ''), 'detail', nullif(v_detail, '')
+            )) as output
+            into v_result;
+    end;
 
+    -- What an operator has said of the step meanwhile holds.
     update headgate.process_steps as s
-    set status = v_status, output = v_output, started_at = coalesce(s.started_at, p_now), finished_at = headgate.clock()
+    set status = v_result.status, output = v_result.output, started_at = coalesce(s.started_at, p_now),
+        finished_at = headgate.clock()
     where s.execution_id = p_execution.execution_id
-        and s.step = p_step;
-    perform headgate._announce(p_execution.execution_id, p_step, v_status);
-    if v_status = 'failed' and v_definition.function = 'headgate.finalize_execution' then
+        and s.step = p_step
+        and s.status <> 'cancelled'
+        and not s.is_marked;
+    perform headgate._announce(p_execution.execution_id, p_step, v_result.status);
+    if v_result.status = 'failed' and v_step.function = 'headgate.finalize_execution' then
         perform headgate._close_execution(p_execution.execution_id, p_now);
     end if;
+end;
+$func$;
+
+-- What was planned for a step that will not run stays due, and its units return.
+create or replace function headgate._skip_by_rule(
+    p_execution_id bigint,
+    p_step text,
+    p_now timestamptz
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    perform headgate._end_chunks(
+        array(
+            select c.chunk_id
+            from headgate.chunks as c
+            where c.execution_id = p_execution_id
+                and c.step = p_step
+                and c.state = 'planned'
+        ),
+        'deferred', 'its step was skipped', p_now
+    );
+    update headgate.process_steps as s
+    set status = 'skipped', skip_reason = 'rule', started_at = coalesce(s.started_at, p_now),
+        finished_at = headgate.clock()
+    where s.execution_id = p_execution_id
+        and s.step = p_step
+        and s.status = 'pending';
+    perform headgate._announce(p_execution_id, p_step, 'skipped');
 end;
 $func$;

@@ -81,24 +81,21 @@ begin
     perform from headgate.process_executions as e where e.execution_id = p_execution_id for update;
     -- The step that calls this has done its work; any other that never ran is skipped.
     update headgate.process_steps as s
-    set status = case when g.function = 'headgate.finalize_execution' then 'succeeded' else 'skipped' end,
+    set status = case when x.is_end then 'succeeded' else 'skipped' end,
+        skip_reason = case when not x.is_end then 'finalized' end,
         started_at = coalesce(s.started_at, p_now),
         finished_at = p_now
-    from headgate.process_executions as e
-    join headgate.pipeline_steps as g using (pipeline_id)
+    from (
+        select f.step, f.function is not distinct from 'headgate.finalize_execution' as is_end
+        from headgate.process_steps as f
+        where f.execution_id = p_execution_id
+    ) as x
     where s.execution_id = p_execution_id
-        and e.execution_id = p_execution_id
-        and g.step = s.step
+        and s.step = x.step
         and s.status in ('pending', 'running');
 
     update headgate.process_executions as e
-    set status = case
-            when exists (
-                select from headgate.process_steps as s
-                where s.execution_id = p_execution_id and s.status = 'failed'
-            ) then 'failed'
-            else 'succeeded'
-        end,
+    set status = headgate._status_of_steps(p_execution_id),
         finished_at = p_now,
         planned = t.planned,
         succeeded = t.succeeded,
@@ -117,6 +114,23 @@ begin
     where e.execution_id = p_execution_id
         and exists (select from headgate.orders as o where o.pipeline_id = p.pipeline_id and o.taken_at is null);
 end;
+$func$;
+
+-- How an execution has ended, by its steps. A tolerated failure is none of its; what was cancelled and not run again
+-- since is not done.
+create or replace function headgate._status_of_steps(p_execution_id bigint)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select case
+        when bool_or(s.status = 'failed' and not s.may_fail) then 'failed'
+        when bool_or(s.status = 'cancelled') then 'cancelled'
+        else 'succeeded'
+    end
+    from headgate.process_steps as s
+    where s.execution_id = p_execution_id;
 $func$;
 
 -- The execution, with its planners done or kept out until we are: none of its chunks can be new then.

@@ -1,5 +1,5 @@
--- How a step that calls a function went, told by the scheduler that called it. What the plan does not know is left alone:
--- a DAG may have tasks of its own.
+-- How a step that calls a function went, as the scheduler that called it reports. What the plan does not know is left
+-- alone: a DAG may have tasks of its own. A task that is cleared and runs again opens an execution that has ended.
 
 create or replace function headgate.report_step(
     p_pipeline text,
@@ -17,6 +17,8 @@ as $func$
 #variable_conflict use_column
 declare
     v_now constant timestamptz := headgate.clock();
+    v_execution headgate.process_executions;
+    v_step headgate.process_steps;
 begin
     if coalesce(p_status, '') not in ('succeeded', 'failed') then
         perform headgate._raise(
@@ -24,34 +26,45 @@ begin
             'succeeded or failed'
         );
     end if;
-    perform
+    select e.* into v_execution
     from headgate.process_executions as e
     join headgate.pipelines as p using (pipeline_id)
     where p.name = p_pipeline
         and e.run_id = p_run_id
+        and e.driver = 'airflow'
+        and e.status in ('running', 'succeeded', 'failed')
     for update of e;
+    select s.* into v_step
+    from headgate.process_steps as s
+    where s.execution_id = v_execution.execution_id
+        and s.step = p_step
+        and s.kind = 'function'
+        and s.function <> 'headgate.finalize_execution'
+        and (v_execution.status = 'running' or s.status in ('succeeded', 'failed'));  -- what ran before may run again
+    if not found then
+        return;
+    end if;
 
-    return query
+    if p_status = 'failed' then
+        v_step.status := p_status;
+        v_step.output := p_output;
+    else
+        select r.status, r.output into v_step.status, v_step.output
+        from headgate._step_result(v_step.function, p_output) as r;
+    end if;
     update headgate.process_steps as s
-    set status = p_status,
-        output = p_output,
+    set status = v_step.status, output = v_step.output, skip_reason = null, is_marked = false,
         started_at = coalesce(s.started_at, v_now),
         finished_at = v_now
-    from headgate.process_executions as e
-    join headgate.pipelines as p using (pipeline_id)
-    join headgate.pipeline_steps as g using (pipeline_id)
-    where s.execution_id = e.execution_id
-        and g.step = s.step
-        and p.name = p_pipeline
-        and e.run_id = p_run_id
-        and e.driver = 'airflow'
-        and e.status = 'running'
-        and s.step = p_step
-        and g.kind = 'function'
-        and g.function <> 'headgate.finalize_execution'
-    returning s.step, s.status;
+    where s.execution_id = v_execution.execution_id
+        and s.step = p_step;
+    if v_execution.finished_at is not null then
+        perform headgate._go_on_behind(v_execution, p_step, v_now);
+    end if;
+    return query select v_step.step, v_step.status;
 end;
 $func$;
 
 comment on function headgate.report_step(text, text, text, text, jsonb) is
-    'Tell the plan how a function step ended that Airflow called; no row for a step the plan does not have.';
+    'Report how a function step that Airflow called has ended, with its rows; returns what that makes of it, and no '
+    'row for a step the plan does not have.';

@@ -80,6 +80,7 @@ begin
             );
         exception
             when check_violation then null;  -- the default partition already holds rows of that month: they stay there
+            when duplicate_table or duplicate_object or unique_violation then null;  -- another session has just made it
         end;
     end loop;
 end;

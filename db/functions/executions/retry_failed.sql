@@ -3,7 +3,7 @@ create or replace function headgate.retry_failed(
     p_run_id text,
     p_step text default null
 )
-returns table (planned integer, sent integer)
+returns table (planned integer, sent integer, reopened integer)
 language plpgsql
 volatile
 security definer
@@ -11,61 +11,86 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_now constant timestamptz := headgate.clock();
-    v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
-    v_step headgate.process_steps;
-    v_planned integer;
+    v_execution headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
+    v_rounds record;
 begin
     if p_step is not null then
         perform headgate._step(v_execution, p_step);
     end if;
-    planned := 0;
-    sent := 0;
     perform headgate._enter_planning(v_execution, p_step, v_now);
-    for v_step in
-        select s.*
-        from headgate.process_steps as s
-        where s.execution_id = v_execution.execution_id
-            and (p_step is null or s.step = p_step)
-            and s.planned > 0
-            and s.status not in ('pending', 'running')
-        order by s.position
-    loop
-        v_planned := headgate._open_round(v_execution, v_step, v_step.attempt, v_now);  -- attempts are Airflow's to count
-        if v_planned > 0 then
-            planned := planned + v_planned;
-            sent := sent + headgate._send_step(v_execution, v_step.step, v_now);
-            perform headgate._reopen_after(v_execution, v_step.step);
-        end if;
-    end loop;
+    v_execution := headgate._execution(p_pipeline, p_run_id);
+    select * into v_rounds
+    from headgate._open_rounds(v_execution, headgate._steps_to_retry(v_execution, p_step));
+    planned := v_rounds.planned;
+    reopened := cardinality(v_rounds.opened) + v_rounds.reopened;
+    -- Attempts are Airflow's to count.
+    select coalesce(sum(headgate._send_step(v_execution, s.step, s.attempt, v_now)), 0)
+    into sent
+    from headgate._unblocked(v_execution, v_rounds.opened) as s;
+    if v_rounds.opened <> '{}' then
+        perform pg_notify('headgate_jobs', '');
+    end if;
     perform headgate._record_action(
         'retry_failed', jsonb_build_object('pipeline', p_pipeline, 'run_id', p_run_id, 'step', p_step),
-        jsonb_build_object('planned', planned, 'sent', sent)
+        jsonb_build_object('planned', planned, 'sent', sent, 'reopened', reopened)
     );
     return next;
 end;
 $func$;
 
 comment on function headgate.retry_failed(text, text, text) is
-    'Run again, within what may be spent now, the jobs of ended steps that failed, were deferred or cancelled.';
+    'Run again, within what may be spent now, what failed, was deferred, cancelled or left out, and what was skipped '
+    'behind it; returns jobs planned, chunks sent, steps opened.';
 
--- With headgate's own driver the function steps behind a reopened step (finalize) run again too.
-create or replace function headgate._reopen_after(
+-- Steps that have ended and did not do all they had to. What an operator has decided is run again only when he names
+-- the step; a function that Airflow calls, when Airflow calls it.
+create or replace function headgate._steps_to_retry(
     p_execution headgate.process_executions,
     p_step text
 )
-returns void
+returns text[]
 language sql
-volatile
+stable
 set search_path = pg_catalog, pg_temp
 as $func$
-    update headgate.process_steps as s
-    set status = 'pending', started_at = null, finished_at = null
-    from headgate.pipeline_steps as g
-    where p_execution.driver = 'headgate'
-        and s.execution_id = p_execution.execution_id
-        and g.pipeline_id = p_execution.pipeline_id
-        and g.step = s.step
-        and g.kind = 'function'
-        and p_step = any (g.depends_on)
-        and s.status not in ('pending', 'running');
+    select coalesce(array_agg(s.step), '{}')
+    from headgate.process_steps as s
+    where s.execution_id = p_execution.execution_id
+        and s.status not in ('pending', 'running')
+        and (s.step = p_step or p_step is null and not s.is_marked)
+        and (s.kind = 'fan_out' or p_execution.driver = 'headgate' or s.status = 'cancelled')
+        and case
+            when s.step = p_step then s.kind = 'fan_out' or s.status <> 'succeeded'
+            when s.status = 'skipped' then s.skip_reason = 'finalized' and s.planned_at is not null
+            else s.status in ('failed', 'cancelled') or s.planned_at is not null  -- jobs fail in a success, too
+        end;
+$func$;
+
+-- Of steps that run again, fan-outs that need not wait for others of them. Those behind are sent in their turn.
+create or replace function headgate._unblocked(
+    p_execution headgate.process_executions,
+    p_steps text[]
+)
+returns setof headgate.process_steps
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select s.*
+    from headgate.process_steps as s
+    where s.execution_id = p_execution.execution_id
+        and s.step = any (p_steps)
+        and s.kind = 'fan_out'
+        and s.planned_at is not null
+        and s.step not in (
+            select b.step
+            from headgate._behind(p_execution.execution_id, array(
+                select u.step
+                from headgate.process_steps as u
+                where u.execution_id = p_execution.execution_id
+                    and u.status in ('pending', 'running')
+                    and (u.kind = 'fan_out' or p_execution.driver = 'headgate')
+            )) as b
+        )
+    order by s.position;
 $func$;

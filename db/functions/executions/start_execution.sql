@@ -104,7 +104,8 @@ begin
 end;
 $func$;
 
--- The step that starts the execution has happened by the time there is a row for it, unless there is nothing to start.
+-- The execution keeps the graph it starts with, whatever becomes of its pipeline's. The step that starts it has
+-- happened by the time there is a row for it, unless there is nothing to start.
 create or replace function headgate._open_steps(
     p_execution_id bigint,
     p_is_idle boolean,
@@ -115,9 +116,13 @@ language sql
 volatile
 set search_path = pg_catalog, pg_temp
 as $func$
-    insert into headgate.process_steps (execution_id, step, position, status, started_at, finished_at)
+    insert into headgate.process_steps (
+        execution_id, step, position, kind, depends_on, trigger_rule, function, operations, group_keys,
+        max_failed_share, may_fail, status, started_at, finished_at
+    )
     select
-        e.execution_id, s.step, s.position,
+        e.execution_id, s.step, s.position, s.kind, s.depends_on, s.trigger_rule, s.function, s.operations,
+        s.group_keys, s.max_failed_share, s.may_fail,
         case when x.has_run then 'succeeded' else 'pending' end,
         case when x.has_run then p_now end,
         case when x.has_run then p_now end

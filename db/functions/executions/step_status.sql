@@ -14,7 +14,7 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
-    v_definition constant headgate.pipeline_steps := headgate._step(v_execution, p_step);
+    v_step constant headgate.process_steps := headgate._step(v_execution, p_step);
 begin
     perform headgate._sweep(20);
     return query
@@ -24,7 +24,7 @@ begin
     from headgate.process_steps as s
     cross join lateral headgate._in_flight(s.execution_id, s.step) as f
     where s.execution_id = v_execution.execution_id
-        and s.step = v_definition.step;
+        and s.step = v_step.step;
 end;
 $func$;
 

@@ -60,11 +60,12 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
-    select s.execution_id, s.step, e.run_id, s.round, g.operations, s.planned, s.succeeded + s.failed + s.deferred + s.skipped
+    select
+        s.execution_id, s.step, e.run_id, s.round, s.operations, s.planned,
+        s.succeeded + s.failed + s.deferred + s.skipped
     from headgate.process_steps as s
     join headgate.process_executions as e using (execution_id)
-    join headgate.pipeline_steps as g on g.pipeline_id = e.pipeline_id and g.step = s.step
-    where g.kind = 'fan_out'
+    where s.kind = 'fan_out'
         and s.status = 'running'
         and e.status in ('running', 'paused')
         and not exists (select from headgate.chunks as c where c.execution_id = s.execution_id and c.step = s.step);

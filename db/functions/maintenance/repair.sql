@@ -189,7 +189,9 @@ begin
         perform from headgate.process_executions as e where e.execution_id = v_stuck.execution_id for update;
         update headgate.process_steps as s
         set deferred = s.deferred + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped),
-            deferred_by_fault = s.deferred_by_fault + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped)
+            deferred_by_fault = s.deferred_by_fault + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped),
+            deferred_by_internal_fault = s.deferred_by_internal_fault
+                + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped)
         where s.execution_id = v_stuck.execution_id
             and s.step = v_stuck.step
             and s.status = 'running'

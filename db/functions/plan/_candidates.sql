@@ -57,7 +57,7 @@ create or replace function headgate._candidates(
     p_params jsonb,
     p_at timestamptz,
     p_step text default null,
-    p_execution_id bigint default null
+    p_is_round boolean default false
 )
 returns table (
     operation_id bigint, asset_id bigint, step text, group_key text, calendar text, priority smallint,
@@ -75,21 +75,16 @@ declare
     v_operation_ids constant bigint[] := array(
         select o.operation_id from headgate._planned_operations(p_pipeline_id, p_params, p_step) as o
     );
-    v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_params);
-    v_groups text[];
-    v_attribute text;
+    v_choice record;
 begin
-    select g.items, g.attribute
-    into v_groups, v_attribute
-    from headgate._selected_groups(p_pipeline_id, p_params) as g
-    limit 1;
-    if p_execution_id is not null then
+    if p_is_round then
         return query
         select f.operation_id, f.asset_id, p_step, f.group_key, f.calendar, f.priority, f.due_since, f.weight, null::date
-        from headgate._failed_pairs(p_execution_id, p_step) as f;
+        from headgate._failed_pairs((p_params #>> '{?,execution}')::bigint, p_step) as f;
         return;
     end if;
 
+    select * into v_choice from headgate._choice(p_pipeline_id, p_params);
     perform set_config('enable_nestloop', case when n.due > 5000 then 'off' else 'on' end, true)
     from (select count(*) as due from headgate._due_pairs(v_operation_ids, p_at, 5001)) as n;
     return query
@@ -100,17 +95,14 @@ begin
             union all
             select * from headgate._due_daily(v_operation_ids, p_at) where p_params #>> '{?,calendar}' = 'daily'
         ) as d
-        join headgate.assets as a using (asset_id)
-        where a.is_active
-            and (v_asset_ids is null or d.asset_id = any (v_asset_ids))
-            and (
-                v_groups is null
-                or a.group_key = any (v_groups)
-                or a.attributes ->> v_attribute = any (v_groups)
-            )
+        join headgate.operations as o using (operation_id)
+        join headgate.assets as a on a.asset_id = d.asset_id and a.universe = o.universe
+        where headgate._is_chosen(a, v_choice.asset_ids, v_choice.groups, v_choice.attribute)
     ),
     step_of as materialized (
-        select k.operation_id, k.group_key, headgate._step_of(p_pipeline_id, k.operation_id, k.group_key, p_step) as step
+        select
+            k.operation_id, k.group_key,
+            headgate._step_of(p_pipeline_id, p_params, k.operation_id, k.group_key, p_step) as step
         from (select distinct d.operation_id, d.group_key from due as d) as k
     )
     select d.operation_id, d.asset_id, s.step, d.group_key, d.calendar, d.priority, d.due_since, d.weight, d.missing_from
@@ -123,6 +115,7 @@ $func$;
 -- The first step that covers an operation for a group; null: none does.
 create or replace function headgate._step_of(
     p_pipeline_id bigint,
+    p_params jsonb,
     p_operation_id bigint,
     p_group_key text,
     p_step text default null
@@ -133,10 +126,9 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
     select s.step
-    from headgate.pipeline_steps as s
+    from headgate._graph(p_pipeline_id, p_params) as s
     join headgate.operations as o on o.operation_id = p_operation_id
-    where s.pipeline_id = p_pipeline_id
-        and o.name = any (s.operations)
+    where o.name = any (s.operations)
         and (s.group_keys is null or p_group_key = any (s.group_keys))
         and (p_step is null or s.step = p_step)
     order by s.position
@@ -165,14 +157,15 @@ as $func$
         and s.chunk_id is null;
 $func$;
 
--- Jobs of a step whose last round ended failed, deferred or cancelled, that nobody holds and no other run has done since.
+-- Jobs of a step whose last round ended failed, deferred or cancelled, and pairs that its plan left out after failures:
+-- those that nobody holds and no other run has done since.
 create or replace function headgate._failed_pairs(
     p_execution_id bigint,
     p_step text
 )
 returns table (
     operation_id bigint, asset_id bigint, priority smallint, due_since timestamptz, group_key text, calendar text,
-    weight double precision, status text, by_fault boolean
+    weight double precision
 )
 language sql
 stable
@@ -187,26 +180,31 @@ as $func$
             and d.step = p_step
             and d.ended_at >= e.started_at
         order by d.operation_id, d.asset_id, d.round desc
+    ),
+    left_out as (
+        select d.operation_id, u.asset_id, d.deferred_at
+        from headgate.planner_deferrals as d
+        join headgate.process_executions as e using (execution_id)
+        cross join unnest(d.asset_ids) as u (asset_id)
+        where d.execution_id = p_execution_id
+            and d.reason = 'failures'
+            and headgate._step_of(e.pipeline_id, headgate._plan_params(e), d.operation_id, d.group_key) = p_step
     )
     select
-        l.operation_id, l.asset_id, s.priority, coalesce(s.next_due_at, l.ended_at), a.group_key, a.calendar,
-        a.weight, l.status,
-        headgate._is_fault(l.reason)
-    from last_round as l
+        f.operation_id, f.asset_id, s.priority, coalesce(s.next_due_at, f.ended_at), a.group_key, a.calendar, a.weight
+    from (
+        select l.operation_id, l.asset_id, l.ended_at
+        from last_round as l
+        where l.status in ('failed', 'deferred', 'cancelled')
+        union all
+        select l.operation_id, l.asset_id, l.deferred_at
+        from left_out as l
+        where (l.operation_id, l.asset_id) not in (select r.operation_id, r.asset_id from last_round as r)
+    ) as f
     join headgate.asset_processing_state as s using (operation_id, asset_id)
-    join headgate.assets as a using (asset_id)
-    where l.status in ('failed', 'deferred', 'cancelled')
-        and a.is_active
+    join headgate.operations as o using (operation_id)
+    join headgate.assets as a on a.asset_id = f.asset_id and a.universe = o.universe
+    where a.is_active
         and s.chunk_id is null
-        and coalesce(s.succeeded_at <= l.ended_at, true);
-$func$;
-
--- Deferred by the provider's or the house's fault, and not for want of quota: the reason says so by its first word.
--- Meant to inline (no pinned path): it is asked once per job.
-create or replace function headgate._is_fault(p_reason text)
-returns boolean
-language sql
-immutable
-as $func$
-    select coalesce(p_reason like 'provider: %' or p_reason like 'house: %', false);
+        and coalesce(s.succeeded_at <= f.ended_at, true);
 $func$;

@@ -93,7 +93,8 @@ begin
                     end,
                     case when d.operation_id is not null or f.is_opened then m.missing_from else p.missing_from end,
                     p.is_new and d.operation_id is null,
-                    false
+                    false,
+                    p.is_left_out and d.operation_id is null and not coalesce(f.is_opened or f.is_woken, false)
                 )::headgate.forecast_need order by p.operation_id) as needs
             from (
                 select

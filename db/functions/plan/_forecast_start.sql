@@ -14,15 +14,10 @@ set plan_cache_mode = force_custom_plan
 set jit = off
 as $func$
 declare
-    v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_params);
-    v_groups text[];
-    v_attribute text;
+    v_choice record;
     v_is_coarse constant boolean := headgate._are_many_due_times(p_pipeline_id, p_params);
 begin
-    select g.items, g.attribute
-    into v_groups, v_attribute
-    from headgate._selected_groups(p_pipeline_id, p_params) as g
-    limit 1;
+    select * into v_choice from headgate._choice(p_pipeline_id, p_params);
     perform set_config('enable_nestloop', 'off', true);
 
     with need as materialized (
@@ -39,7 +34,7 @@ begin
             group by a.universe, a.group_key
         ) as g
         join need as n using (universe)
-        where headgate._step_of(p_pipeline_id, n.operation_id, g.group_key) is not null
+        where headgate._step_of(p_pipeline_id, p_params, n.operation_id, g.group_key) is not null
     ),
     alike as (
         select
@@ -51,13 +46,7 @@ begin
         join need as n using (operation_id)
         join headgate.assets as a using (asset_id)
         join covered as c on c.operation_id = s.operation_id and c.universe = a.universe and c.group_key = a.group_key
-        where a.is_active
-            and (v_asset_ids is null or a.asset_id = any (v_asset_ids))
-            and (
-                v_groups is null
-                or a.group_key = any (v_groups)
-                or a.attributes ->> v_attribute = any (v_groups)
-            )
+        where headgate._is_chosen(a, v_choice.asset_ids, v_choice.groups, v_choice.attribute)
         group by a.asset_id
     ),
     class as materialized (
@@ -125,7 +114,8 @@ as $func$
             when headgate._missing_from(p_state) is not null then '-infinity'
         end,
         p_state.succeeded_at is null,
-        p_state.chunk_id is not null
+        p_state.chunk_id is not null,
+        headgate._is_left_out(p_state)
     )::headgate.forecast_need;
 $func$;
 

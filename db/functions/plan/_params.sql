@@ -166,7 +166,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_universes constant text[] := headgate._universes(p_pipeline.pipeline_id);
+    v_universes constant text[] := headgate._universes(p_pipeline.pipeline_id, p_params);
     v_unknown text;
 begin
     select i.item into v_unknown

@@ -1,5 +1,6 @@
--- The plan: the one piece of SQL behind check_quota, enqueue_step, explain_plan and explain_summary. Assets that are alike
--- become a class, headgate._decide judges the classes, and what it says is told of each asset again. Touches nothing.
+-- The plan: the one piece of SQL behind check_quota, enqueue_step, explain_plan and explain_summary. Assets that are
+-- alike become a class, headgate._decide judges the classes, and what it says is told of each asset again. Pairs left
+-- out after failures are deferred, and ranked nowhere. Touches nothing.
 
 create or replace function headgate._plan(
     p_pipeline_id bigint,
@@ -7,7 +8,7 @@ create or replace function headgate._plan(
     p_at timestamptz,
     p_quota integer default null,
     p_step text default null,
-    p_execution_id bigint default null
+    p_is_round boolean default false
 )
 returns table (
     rank bigint,
@@ -56,7 +57,7 @@ begin
                 when n.page_size is null and n.call_operation_id is not null then c.missing_from
                 when n.page_size is not null and c.missing_from is not null then '-infinity'
             end as missing_from
-        from headgate._candidates(p_pipeline_id, p_params, p_at, p_step, p_execution_id) as c
+        from headgate._candidates(p_pipeline_id, p_params, p_at, p_step, p_is_round) as c
         join need as n using (operation_id)
     ),
     bundled as (
@@ -139,7 +140,14 @@ begin
     cross join unnest(s.operation_ids) as o (operation_id)
     join need as n using (operation_id)
     cross join lateral (select s.covered_operation_id is not distinct from n.operation_id as is_covered) as c
-    join step_of as t using (operation_id, group_key);
+    join step_of as t using (operation_id, group_key)
+    union all
+    select
+        null, l.operation_id, l.asset_id, l.step, l.group_key, n.provider_id, n.chunk_size, n.units, l.failed_at,
+        false, 'failures', null, null, null, null, null, null, null, null, null, null
+    from headgate._left_out(p_pipeline_id, p_params, p_step) as l
+    join need as n using (operation_id)
+    where not p_is_round;
 end;
 $func$;
 
@@ -185,7 +193,7 @@ begin
                 and a.is_active
             group by s.operation_id, a.group_key
         ) as u
-        where headgate._step_of(p_pipeline_id, u.operation_id, u.group_key, p_step) is not null
+        where headgate._step_of(p_pipeline_id, p_params, u.operation_id, u.group_key, p_step) is not null
     ), '{}');
 end;
 $func$;

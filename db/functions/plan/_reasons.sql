@@ -14,9 +14,8 @@ as $func$
     select case
         when not p_is_active then 'the asset is not active'
         when p_state.chunk_id is not null then 'held by a run'
-        when p_state.consecutive_failures >= 5 then 'left out after failures'
         when p_state.next_due_at > p_at then 'not due yet'
-        when p_state.next_due_at is not null then 'outside the run''s parameters'
+        when p_state.next_due_at is not null or headgate._is_left_out(p_state) then 'outside the run''s parameters'
         when p_operation.follows_operation_id is not null and p_state.succeeded_at is null then 'opens later'
         when p_operation.due_rule = 'after' and p_state.succeeded_at is null then 'its inputs have not changed yet'
         when p_operation.due_rule = 'after' then 'its inputs have not changed since'
@@ -65,6 +64,7 @@ as $func$
         || case
             when p_is_granted then ''
             when p_refusal = 'max_assets' then '; ' || p_meaning
+            when p_refusal = 'failures' then '; ' || p_meaning || coalesce(': ' || p_state.last_error, '')
             else '; ' || p_meaning
                 || case when p_refusal in ('closed', 'breaker') then ' until ' else ': earliest ' end || (p_run_at at time zone 'UTC')
         end;

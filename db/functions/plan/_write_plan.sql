@@ -16,15 +16,15 @@ declare
     v_planned integer;
 begin
     perform headgate._enter_planning(p_execution, p_step, v_now);
-    -- As it is now that nobody else can stop it: a round may run it again, but not once it is cancelled.
-    perform headgate._check_open(e)
-    from headgate.process_executions as e
-    where e.execution_id = p_execution.execution_id
-        and (not p_is_round or e.status = 'cancelled');
+    if not p_is_round then  -- as it is now that nobody else can stop it
+        perform headgate._check_open(e)
+        from headgate.process_executions as e
+        where e.execution_id = p_execution.execution_id;
+    end if;
     for v_try in 1 .. 5 loop
         begin
             v_planned := headgate._write_chunks(p_execution, p_step, p_is_round, v_now);
-            perform headgate._mark_planned(p_execution, p_step, v_now);
+            perform headgate._mark_planned(p_execution, p_step, p_is_round, v_now);
             perform headgate._reserve_planned(p_execution.execution_id, v_now);
             return v_planned;
         exception
@@ -39,9 +39,11 @@ begin
 end;
 $func$;
 
+-- The steps that were planned: each job counts once, by its latest round.
 create or replace function headgate._mark_planned(
     p_execution headgate.process_executions,
     p_step text,
+    p_is_round boolean,
     p_now timestamptz
 )
 returns void
@@ -49,17 +51,73 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $func$
+declare
+    v_left_out constant text[] := headgate._left_out_steps(p_execution, p_step);
+    v_steps text[];
 begin
     perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for key share;
+    with marked as (
+        update headgate.process_steps as s
+        set planned_at = coalesce(s.planned_at, p_now),
+            is_left_out = not p_is_round and s.planned = 0 and coalesce(s.step = any (v_left_out), false)
+        where s.execution_id = p_execution.execution_id
+            and s.kind = 'fan_out'
+            and (p_is_round or s.planned_at is null and s.status in ('pending', 'running'))
+            and (p_step is null or s.step = p_step)
+        returning s.step
+    )
+    select array_agg(m.step) into v_steps from marked as m;
     update headgate.process_steps as s
-    set planned_at = coalesce(s.planned_at, p_now)
-    from headgate.pipeline_steps as g
+    set planned = s.planned - n.jobs,
+        failed = s.failed - n.failed,
+        deferred = s.deferred - n.deferred,
+        deferred_by_fault = s.deferred_by_fault - n.by_fault,
+        deferred_by_internal_fault = s.deferred_by_internal_fault - n.by_internal_fault,
+        skipped = s.skipped - n.cancelled
+    from headgate._planned_before(p_execution, v_steps) as n
     where s.execution_id = p_execution.execution_id
-        and g.pipeline_id = p_execution.pipeline_id
-        and g.step = s.step
-        and g.kind = 'fan_out'
-        and (p_step is null or s.step = p_step);
+        and s.step = n.step;
 end;
+$func$;
+
+-- As what the jobs that a new round of these steps has just planned were counted before.
+create or replace function headgate._planned_before(
+    p_execution headgate.process_executions,
+    p_steps text[]
+)
+returns table (
+    step text, jobs integer, failed integer, deferred integer, by_fault integer, by_internal_fault integer,
+    cancelled integer
+)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select
+        l.step,
+        count(*),
+        count(*) filter (where l.status = 'failed'),
+        count(*) filter (where l.status = 'deferred'),
+        count(*) filter (where l.status = 'deferred' and headgate._is_fault(l.reason)),
+        count(*) filter (where l.status = 'deferred' and headgate._is_internal_fault(l.reason)),
+        count(*) filter (where l.status = 'cancelled')
+    from (
+        select distinct on (s.step, d.operation_id, d.asset_id) s.step, d.status, d.reason
+        from headgate.process_steps as s
+        join headgate.chunks as c on c.execution_id = s.execution_id and c.step = s.step and c.round = s.round
+        cross join unnest(c.asset_ids) as u (asset_id)
+        join headgate.asset_processing_details as d
+            on d.execution_id = c.execution_id
+            and d.operation_id = c.operation_id
+            and d.asset_id = u.asset_id
+            and d.step = c.step
+            and d.ended_at >= p_execution.started_at
+        where s.execution_id = p_execution.execution_id
+            and s.step = any (p_steps)
+            and s.round > 1
+        order by s.step, d.operation_id, d.asset_id, d.round desc
+    ) as l
+    group by l.step;
 $func$;
 
 -- Whoever ends or pauses the execution waits for us, or has done it by now; planners of one provider take turns.
@@ -82,10 +140,10 @@ begin
         from headgate.providers as p
         where p.provider_id in (
             select c.provider_id
-            from headgate.pipeline_steps as s
+            from headgate.process_steps as s
             join headgate.operations as o on o.name = any (s.operations)
             join headgate.operations as c on o.operation_id in (c.operation_id, c.alternative_of_operation_id)
-            where s.pipeline_id = p_execution.pipeline_id
+            where s.execution_id = p_execution.execution_id
                 and (p_step is null or s.step = p_step)
         )
         order by p.provider_id
@@ -112,8 +170,7 @@ as $func$
     with plan as materialized (
         select p.*
         from headgate._plan(
-            p_execution.pipeline_id, p_execution.params, p_now, null, p_step,
-            case when p_is_round then p_execution.execution_id end
+            p_execution.pipeline_id, headgate._plan_params(p_execution), p_now, null, p_step, p_is_round
         ) as p
         join headgate.process_steps as s
             on s.execution_id = p_execution.execution_id and s.step = p.step
@@ -207,7 +264,7 @@ as $func$
     ),
     counted as (
         update headgate.process_steps as s
-        set planned = s.planned + case when p_is_round then 0 else c.jobs end
+        set planned = s.planned + c.jobs
         from (select n.step, sum(cardinality(n.asset_ids))::integer as jobs from new_chunks as n group by n.step) as c
         where s.execution_id = p_execution.execution_id
             and s.step = c.step

@@ -25,6 +25,7 @@ begin
     perform headgate._check_steps();
     perform headgate._check_operation(o)
     from (select * from headgate.operations order by operation_id) as o;
+    perform headgate._drop_needs();
     perform headgate._open_needs();
     perform headgate._open_months(3);
 end;
@@ -141,7 +142,10 @@ begin
     where f.field !~ '^(asset|param)[.][A-Za-z0-9_]+$'
         and (f.field <> 'chunk.session' or p_operation.alternative_of_operation_id is null or p_operation.page_size is not null)
         and (f.field <> 'chunk.codes' or p_operation.page_size is null)
-        and f.field not in ('state.watermark', 'state.since', 'state.succeeded_at')
+        and f.field not in (
+            'state.watermark', 'state.since', 'state.succeeded_at',
+            'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.started_at', 'job.key'
+        )
         or f.field ~ '^param[.]' and not exists (
             select from headgate.pipeline_parameters as m where m.name = split_part(f.field, '.', 2)
         )
@@ -157,7 +161,9 @@ begin
         perform headgate._raise(
             'HG017',
             format('operation %s: its template names the missing field {%s}', p_operation.name, v_field),
-            'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, {state.succeeded_at}, {param.<name>}; of a call for a group also {chunk.session}, of a page {chunk.codes}'
+            'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, '
+            '{state.succeeded_at}, {param.<name>}, {run.id}, {run.pipeline}, {run.logical_date}, {run.date}, '
+            '{run.started_at}, {job.key}; of a call for a group also {chunk.session}, of a page {chunk.codes}'
         );
     end if;
 end;
@@ -209,16 +215,21 @@ begin
 end;
 $func$;
 
--- Every {field} of an operation's templates, the mark ? left off.
+-- Every {field} of an operation's templates, its provider's headers among them, the mark ? left off.
 create or replace function headgate._template_fields(p_operation headgate.operations)
 returns setof text
 language sql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $func$
     select distinct m.field[1]
-    from regexp_matches(
-        concat_ws(' ', p_operation.path, p_operation.query::text, p_operation.body::text),
+    from headgate.providers as p
+    cross join regexp_matches(
+        concat_ws(
+            ' ', p_operation.path, p_operation.query::text, p_operation.body::text,
+            (p.headers || p_operation.headers)::text
+        ),
         '[{]([A-Za-z_][A-Za-z0-9_.]*)[?]?[}]', 'g'
-    ) as m (field);
+    ) as m (field)
+    where p.provider_id = p_operation.provider_id;
 $func$;

@@ -19,9 +19,9 @@ begin
     elsif v_execution.status = 'running' and exists (
         select
         from headgate.process_steps as s
-        join headgate.pipeline_steps as g on g.step = s.step and g.pipeline_id = v_execution.pipeline_id
         where s.execution_id = v_execution.execution_id
-            and g.kind = 'fan_out'
+            and s.kind = 'fan_out'
+            and s.status in ('pending', 'running')
             and s.planned_at is null
     ) then
         perform headgate._write_plan(v_execution, null);
@@ -48,7 +48,7 @@ begin
     elsif p_execution.status <> 'running' then
         perform headgate._raise(
             'HG014', format('execution %s has ended: %s', p_execution.run_id, p_execution.status),
-            'start a new run, or headgate.retry_failed for the jobs that failed'
+            'start a new run, or go on with what it did not do: headgate.retry_failed'
         );
     end if;
 end;

@@ -13,7 +13,9 @@ declare
 begin
     return query
     select o.name, c.group_key, count(*), sum(o.units)::bigint, min(c.due_since)
-    from headgate._candidates(v_execution.pipeline_id, v_execution.params, headgate.clock()) as c
+    from headgate._candidates(
+        v_execution.pipeline_id, headgate._plan_params(v_execution), headgate.clock()
+    ) as c
     join headgate.operations as o using (operation_id)
     group by o.operation_id, o.name, c.group_key
     order by o.operation_id, c.group_key;

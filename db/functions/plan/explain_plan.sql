@@ -49,8 +49,9 @@ begin
 end;
 $func$;
 
--- Every due pair and what the plan makes of it. All are ranked, whoever is asked about. A few pairs look up their assets and states
--- one by one, as the plan does; many are joined with all of them.
+-- Every due pair and what the plan makes of it, and those that are left out after failures. All are ranked, whoever is
+-- asked about. A few pairs look up their assets and states one by one, as the plan does; many are joined with all of
+-- them.
 create or replace function headgate._explain_due(
     p_pipeline_id bigint,
     p_params jsonb,
@@ -178,8 +179,6 @@ as $func$
         'skip',
         case headgate._skipped_because(a.is_active, s, o, p_at)
             when 'held by a run' then format('held by execution %s (chunk %s, %s)', e.run_id, c.chunk_id, c.state)
-            when 'left out after failures'
-                then format('left out after %s failures in a row: %s', s.consecutive_failures, s.last_error)
             when 'not due yet' then format('not due before %s', s.next_due_at at time zone 'UTC')
             when 'opens later' then format('opens when %s has succeeded', f.name)
             else headgate._skipped_because(a.is_active, s, o, p_at)
@@ -211,5 +210,8 @@ as $func$
             select d.operation_id, d.asset_id
             from headgate._candidates(p_pipeline_id, p_params, p_at) as d
             where d.asset_id = any (p_assets)
+            union all
+            select l.operation_id, l.asset_id
+            from headgate._left_out(p_pipeline_id, p_params) as l
         );
 $func$;

@@ -45,7 +45,8 @@ end;
 $func$;
 
 comment on function headgate.forecast(text, integer, integer, jsonb) is
-    'What one run a day, from now on, would do: units, assets loaded for the first time, refreshed and put off, and those that wait at its end.';
+    'What one run a day, from now on, would do: units, assets loaded for the first time, refreshed and put off (also '
+    'those left out after failures), and those that wait at its end.';
 
 -- One day: decide, count, and let what was granted succeed.
 create or replace function headgate._forecast_day(
@@ -142,7 +143,12 @@ begin
         coalesce((select sum(p.units) from paid as p), 0),
         coalesce(sum(d.last_nth - d.first_nth + 1) filter (where d.is_granted and d.is_new), 0),
         coalesce(sum(d.last_nth - d.first_nth + 1) filter (where d.is_granted and not d.is_new), 0),
-        coalesce(sum(d.last_nth - d.first_nth + 1) filter (where not d.is_granted), 0),
+        coalesce(sum(d.last_nth - d.first_nth + 1) filter (where not d.is_granted), 0) + (
+            select coalesce(sum(c.assets), 0)
+            from unnest(p_classes) as c
+            cross join unnest(c.needs) as n
+            where n.is_left_out
+        ),
         coalesce((select jsonb_object_agg(p.provider_id, p.units) from paid as p), '{}'),
         coalesce(jsonb_agg(jsonb_build_object(
             'class_no', d.sim_no, 'operation_ids', d.operation_ids, 'first', d.first_nth, 'last', d.last_nth

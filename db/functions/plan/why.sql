@@ -38,7 +38,7 @@ begin
     join headgate.pipelines as p using (pipeline_id)
     left join headgate.process_executions as e
         on e.pipeline_id = n.pipeline_id and e.started_at >= v_from and e.started_at < v_until
-    cross join lateral headgate._why_not(e, n.operation_id, v_asset_id, n.steps) as k
+    cross join lateral headgate._why_not(e, n.operation_id, v_asset_id) as k
     where not exists (select from decided as d where d.operation = o.name and (d.run_id = e.run_id or e.run_id is null))
     order by 9, 1;
 end;
@@ -47,20 +47,19 @@ $func$;
 comment on function headgate.why(text, date, text) is
     'What became of an asset on a day (UTC), operation by operation: what was decided in each run and its outcome, or what kept it out.';
 
--- The operations that pipelines have for an asset, each with the steps that take its group.
+-- The operations that pipelines have for an asset.
 create or replace function headgate._operations_of(p_asset_id bigint)
-returns table (pipeline_id bigint, operation_id bigint, steps text[])
+returns table (pipeline_id bigint, operation_id bigint)
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
-    select g.pipeline_id, o.operation_id, array_agg(g.step)
+    select distinct g.pipeline_id, o.operation_id
     from headgate.assets as a
     join headgate.operations as o using (universe)
     join headgate.pipeline_steps as g
         on o.name = any (g.operations) and (g.group_keys is null or a.group_key = any (g.group_keys))
-    where a.asset_id = p_asset_id
-    group by g.pipeline_id, o.operation_id;
+    where a.asset_id = p_asset_id;
 $func$;
 
 -- What kept a pair out of a run that has decided nothing about it.
@@ -68,7 +67,6 @@ create or replace function headgate._why_not(
     p_execution headgate.process_executions,
     p_operation_id bigint,
     p_asset_id bigint,
-    p_steps text[],
     out reason text,
     out evidence jsonb
 )
@@ -88,21 +86,15 @@ begin
 
     select
         max(d.ended_at) filter (where d.status in ('success', 'skipped')) as done_at,
-        max(d.ended_at) filter (where d.status = 'failed') as failed_at,
-        (array_agg(d.status order by d.ended_at desc))[1:5] as outcomes,
-        (array_agg(d.error order by d.ended_at desc) filter (where d.status = 'failed'))[1] as error
+        max(d.ended_at) filter (where d.status = 'failed') as failed_at
     into v_last
     from headgate.asset_processing_details as d
     where d.asset_id = p_asset_id
         and d.operation_id = p_operation_id
         and d.ended_at < v_at;
     reason := coalesce(
-        headgate._why_not_asked(p_execution, p_operation_id, p_asset_id, p_steps),
+        headgate._why_not_asked(p_execution, p_operation_id, p_asset_id),
         headgate._why_not_free(p_execution, p_operation_id, p_asset_id),
-        case
-            when v_last.outcomes = array_fill('failed'::text, array[5])
-                then 'left out after 5 failures in a row: ' || coalesce(v_last.error, 'no error was told')
-        end,
         headgate._why_not_due(p_operation_id, p_asset_id, v_at, v_last.done_at)
     );
     evidence := jsonb_strip_nulls(jsonb_build_object(
@@ -123,8 +115,7 @@ $func$;
 create or replace function headgate._why_not_asked(
     p_execution headgate.process_executions,
     p_operation_id bigint,
-    p_asset_id bigint,
-    p_steps text[]
+    p_asset_id bigint
 )
 returns text
 language sql
@@ -135,8 +126,10 @@ as $func$
         (
             select 'the run did not come to it: ' || string_agg(format('step %s was %s', t.step, t.status), ', ' order by t.position)
             from headgate.process_steps as t
+            join headgate.operations as o on o.operation_id = p_operation_id and o.name = any (t.operations)
+            join headgate.assets as a
+                on a.asset_id = p_asset_id and (t.group_keys is null or a.group_key = any (t.group_keys))
             where t.execution_id = p_execution.execution_id
-                and t.step = any (p_steps)
             having count(t.planned_at) = 0
         ),
         case when not headgate._is_selected(p_execution, p_operation_id, p_asset_id) then 'outside the run''s parameters' end
@@ -156,7 +149,7 @@ as $func$
     select
         exists (
             select
-            from headgate._planned_operations(p_execution.pipeline_id, p_execution.params) as n
+            from headgate._planned_operations(p_execution.pipeline_id, headgate._plan_params(p_execution)) as n
             where n.operation_id = p_operation_id
         )
         -- By name: a code of then may not be known any more.

@@ -209,6 +209,7 @@ begin
         failed = s.failed + p_tally.failed,
         deferred = s.deferred + p_tally.deferred,
         deferred_by_fault = s.deferred_by_fault + p_tally.deferred_by_fault,
+        deferred_by_internal_fault = s.deferred_by_internal_fault + p_tally.deferred_by_internal_fault,
         skipped = s.skipped + p_tally.skipped + p_tally.cancelled,
         units = s.units + p_tally.units
     where s.execution_id = p_execution_id
@@ -221,7 +222,8 @@ begin
 end;
 $func$;
 
--- A running step whose jobs have all ended has ended too. The caller holds the step's row.
+-- A running step whose jobs have all ended has ended too. A deferral by an internal fault counts like a failure. The
+-- caller holds the step's row.
 create or replace function headgate._close_step(
     p_step headgate.process_steps,
     p_now timestamptz
@@ -242,17 +244,14 @@ begin
 
     update headgate.process_steps as s
     set status = case
-            when s.failed > g.max_failed_share * s.planned then 'failed'
+            when s.failed + s.deferred_by_internal_fault > s.max_failed_share * s.planned then 'failed'
             when s.succeeded = 0 and s.failed + s.deferred_by_fault > 0 then 'failed'
+            when s.is_left_out then 'failed'
             else 'succeeded'
         end,
         finished_at = p_now
-    from headgate.process_executions as e
-    join headgate.pipeline_steps as g using (pipeline_id)
     where s.execution_id = p_step.execution_id
         and s.step = p_step.step
-        and e.execution_id = s.execution_id
-        and g.step = s.step
     returning s.status into v_status;
 
     perform headgate._resolve_fault(p_step, p_now);

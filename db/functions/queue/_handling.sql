@@ -43,7 +43,7 @@ set search_path = pg_catalog, pg_temp
 as $func$
     select jsonb_build_object(
         'pipeline', p.name, 'run_id', e.run_id, 'step', p_chunk.step, 'operation', p_operation.name,
-        'group_key', p_chunk.group_key, 'params', e.params, 'now', p_now
+        'group_key', p_chunk.group_key, 'params', e.params, 'now', p_now, 'run', headgate._run_object(e)
     )
     from headgate.process_executions as e
     join headgate.pipelines as p using (pipeline_id)

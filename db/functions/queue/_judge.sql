@@ -51,7 +51,7 @@ begin
                 when f.outcome = 'missing' then 'missing: the answer for the group lacks it'
                 when f.outcome = 'unsent' and v_ends_execution then 'house: ' || coalesce(p_closing ->> 'reason', 'closed')
                 when f.outcome = 'unsent' then coalesce(p_blocked_reason, 'not started in time')
-                else case when f.blame = 'item' then 'house' else f.blame end || ': '
+                else case when f.blame = 'item' and f.fate <> 'park' then 'house' else f.blame end || ': '
                     || left(coalesce(f.error, 'no reason given'), 490)
             end,
             case when f.fate in ('failed', 'deferred', 'park') then left(f.error, 2000) end,
@@ -160,7 +160,8 @@ begin
         count(*) filter (where f.fate = 'cancelled'),
         count(*) filter (where f.fate = 'park'),
         coalesce(sum(f.units) filter (where f.fate <> 'park'), 0),
-        coalesce(sum(f.refund), 0)
+        coalesce(sum(f.refund), 0),
+        count(*) filter (where f.fate = 'deferred' and headgate._is_internal_fault(f.reason))
     into v_tally
     from unnest(p_fates) as f;
 
@@ -189,6 +190,7 @@ as $func$
         case when p_status = 'cancelled' then p_jobs else 0 end,
         0,
         p_units,
-        0
+        0,
+        case when p_status = 'deferred' and headgate._is_internal_fault(p_reason) then p_jobs else 0 end
     )::headgate.job_tally;
 $func$;

@@ -43,14 +43,16 @@ begin
             where o.operation_id = coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
         end if;
         if v_chunk.execution_id is distinct from v_execution_id then
-            select p.name as pipeline, e.run_id, e.params
+            select
+                p.name as pipeline, e.run_id,
+                e.params || jsonb_build_object('?run', headgate._run_object(e)) as params
             into v_run
             from headgate.process_executions as e
             join headgate.pipelines as p using (pipeline_id)
             where e.execution_id = v_chunk.execution_id;
             v_execution_id := v_chunk.execution_id;
         end if;
-        select * into v_requests from headgate._requests(v_chunk, v_operation, v_run.params);
+        select * into v_requests from headgate._requests(v_chunk, v_operation, p_provider, v_run.params);
         if v_operation.lease <> interval '300 seconds' then
             perform pgmq.set_vt(v_chunk.queue, v_chunk.msg_id, v_chunk.leased_until);
         end if;
@@ -69,7 +71,7 @@ begin
                 when not headgate._is_idle(v_operation) then '{}'
             end,
             v_operation.handler, v_chunk.asset_ids, v_requests.assets, v_requests.urls, v_requests.bodies,
-            v_chunk.attempt, null
+            v_chunk.attempt, null, v_requests.headers
         )::headgate.claimed_chunk;
     end loop;
 end;

@@ -1,6 +1,7 @@
--- Request templates: {asset.code}, {state.watermark}, {state.since}, {chunk.codes}, {param.x}. Values are always URL-encoded
--- where they enter a URL, so that a key stays in its segment of the path, or in its parameter. A segment of dots cannot be
--- encoded, because somebody on the way may decode it: the runner sends no such request.
+-- Request templates: {asset.code}, {state.watermark}, {state.since}, {chunk.codes}, {param.x}, {run.date}, {job.key}.
+-- Values are always URL-encoded where they enter a URL, so that a key stays in its segment of the path, or in its
+-- parameter. A segment of dots cannot be encoded, because somebody on the way may decode it: the runner sends no such
+-- request.
 
 create or replace function headgate._url_encode(p_text text)
 returns text
@@ -93,6 +94,48 @@ as $func$
         when p_field = 'state.succeeded_at' then headgate._request_time(p_state.succeeded_at)
         when p_field like 'asset.%' then p_asset.attributes ->> split_part(p_field, '.', 2)
         when p_field like 'param.%' then p_params ->> split_part(p_field, '.', 2)
+        when p_field like 'run.%' then p_params -> '?run' ->> split_part(p_field, '.', 2)
+        when p_field = 'job.key' then headgate._job_key(p_asset, p_state, p_params)
+    end;
+$func$;
+
+-- What names a job to the outside: the same in every delivery and retry of its round, so that a provider does once what
+-- it is asked twice. A call for a group is one job of the group.
+create or replace function headgate._job_key(
+    p_asset headgate.assets,
+    p_state headgate.asset_processing_state,
+    p_params jsonb
+)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select md5(jsonb_build_array(
+        p_params -> '?run', p_params -> '?round', p_state.operation_id,
+        case when p_params ? '?codes' then p_asset.group_key else p_asset.asset_id::text end,
+        p_params -> '?session', p_params -> '?codes'
+    )::text)::uuid::text;
+$func$;
+
+-- A field as a JSON value; null when it has no value.
+create or replace function headgate._field_value(
+    p_field text,
+    p_asset headgate.assets,
+    p_state headgate.asset_processing_state,
+    p_params jsonb
+)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select case
+        when p_field = 'asset.asset_id' then to_jsonb(p_asset.asset_id)
+        when p_field like 'asset.%' and p_field not in ('asset.code', 'asset.group_key', 'asset.calendar')
+            then nullif(p_asset.attributes -> split_part(p_field, '.', 2), 'null')
+        when p_field like 'param.%' then nullif(p_params -> split_part(p_field, '.', 2), 'null')
+        else to_jsonb(headgate._field(p_field, p_asset, p_state, p_params))
     end;
 $func$;
 
@@ -163,7 +206,8 @@ begin
 end;
 $func$;
 
--- A JSON body: every string in it is a template.
+-- A JSON body: every string in it is a template, and one that is exactly one field is its value, be it number, list or
+-- object.
 create or replace function headgate._request_body(
     p_body jsonb,
     p_asset headgate.assets,
@@ -177,7 +221,12 @@ set search_path = pg_catalog, pg_temp
 as $func$
 begin
     return case jsonb_typeof(p_body)
-        when 'string' then to_jsonb(headgate._render(p_body #>> '{}', p_asset, p_state, p_params))
+        when 'string' then coalesce(
+            headgate._field_value(
+                substring(p_body #>> '{}' from '^[{]([a-z_]+[.][A-Za-z0-9_]+)[?]?[}]$'), p_asset, p_state, p_params
+            ),
+            to_jsonb(headgate._render(p_body #>> '{}', p_asset, p_state, p_params))
+        )
         when 'object' then (
             select coalesce(jsonb_object_agg(e.key, headgate._request_body(e.value, p_asset, p_state, p_params)), '{}')
             from jsonb_each(p_body) as e

@@ -3,10 +3,12 @@
 create or replace function headgate._requests(
     p_chunk headgate.chunks,
     p_operation headgate.operations,
+    p_provider headgate.providers,
     p_params jsonb,
     out assets text[],
     out urls text[],
     out bodies text[],
+    out headers jsonb[],
     out refused jsonb
 )
 language plpgsql
@@ -15,6 +17,8 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $func$
 declare
+    v_params constant jsonb := p_params || jsonb_build_object('?round', p_chunk.round);
+    v_headers constant jsonb := headgate._header_templates(p_provider.headers || p_operation.headers);
     v_missing jsonb;
     v_first headgate.chunks := p_chunk;
     v_codes text;
@@ -33,18 +37,22 @@ begin
         ), ',');
         select
             array_agg(r.code), array_agg(r.url order by s.nth), array_agg(null::text),
-            nullif(jsonb_strip_nulls(jsonb_object_agg(r.asset_id, r.refusal)), '{}')
-        into assets, urls, bodies, refused
+            nullif(jsonb_strip_nulls(jsonb_object_agg(r.asset_id, r.refusal)), '{}'),
+            array_agg(r.headers order by s.nth)
+        into assets, urls, bodies, refused, headers
         from unnest(p_chunk.sessions) with ordinality as s (session, nth)
         cross join lateral headgate._request_urls(
-            v_first, p_operation, p_params || jsonb_build_object('?session', s.session, '?codes', v_codes)
+            v_first, p_operation, v_headers, v_params || jsonb_build_object('?session', s.session, '?codes', v_codes)
         ) as r;
         return;
     end if;
 
-    select array_agg(r.code order by r.nth), array_agg(r.url order by r.nth), jsonb_object_agg(r.asset_id, r.refusal)
-    into assets, urls, v_missing
-    from headgate._request_urls(p_chunk, p_operation, p_params) as r;
+    select
+        array_agg(r.code order by r.nth), array_agg(r.url order by r.nth),
+        case when v_headers <> '{}' then array_agg(r.headers order by r.nth) end,
+        jsonb_object_agg(r.asset_id, r.refusal)
+    into assets, urls, headers, v_missing
+    from headgate._request_urls(p_chunk, p_operation, v_headers, v_params) as r;
 
     if p_operation.body is null then
         bodies := array_fill(null::text, array[cardinality(urls)]);
@@ -54,32 +62,49 @@ begin
             array_agg(case when r.refusal is null then urls[r.nth] end order by r.nth),
             v_missing || jsonb_strip_nulls(jsonb_object_agg(r.asset_id, r.refusal))
         into bodies, urls, v_missing
-        from headgate._request_bodies(p_chunk, p_operation, p_params) as r;
+        from headgate._request_bodies(p_chunk, p_operation, v_params) as r;
     end if;
     refused := nullif(jsonb_strip_nulls(v_missing), '{}');
 end;
 $func$;
 
--- The URL of each job, path and query without base URL and secret. The templates are taken apart once for all of them;
--- a parameter with an optional field that has no value is left out, any other missing value refuses the job. So does a
--- segment of the path that becomes empty by its fields: without it the path is another one.
+-- Headers that differ from job to job: those with a field in their template.
+create or replace function headgate._header_templates(p_headers jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select coalesce(jsonb_object_agg(h.key, h.value), '{}')
+    from jsonb_each_text(p_headers) as h
+    where h.value ~ '[{][a-z_]+[.][A-Za-z0-9_]+[?]?[}]';
+$func$;
+
+-- The URL of each job, path and query without base URL and secret, and its own headers. The templates are taken apart
+-- once for all of them; a parameter or header with an optional field that has no value is left out, any other missing
+-- value refuses the job. So does a segment of the path that becomes empty by its fields: without it the path is another
+-- one.
 create or replace function headgate._request_urls(
     p_chunk headgate.chunks,
     p_operation headgate.operations,
+    p_headers jsonb,
     p_params jsonb
 )
-returns table (nth bigint, asset_id bigint, code text, url text, refusal text)
+returns table (nth bigint, asset_id bigint, code text, url text, headers jsonb, refusal text)
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
     with piece as materialized (
-        select t.part, headgate._url_encode(t.key) || '=' as name, p.nth, p.literal, p.field, p.is_optional
+        select t.kind, t.part, t.name, p.nth, p.literal, p.field, p.is_optional
         from (
-            select 0 as part, null as key, p_operation.path as template
+            select 'path' as kind, 0 as part, null as name, p_operation.path as template
             union all
-            select row_number() over (order by q.key), q.key, q.value
+            select 'query', row_number() over (order by q.key), headgate._url_encode(q.key) || '=', q.value
             from jsonb_each_text(p_operation.query) as q
+            union all
+            select 'header', row_number() over (order by h.key), h.key, h.value
+            from jsonb_each_text(p_headers) as h
         ) as t
         cross join headgate._pieces(t.template) as p
     ),
@@ -93,11 +118,13 @@ as $func$
     part as (
         select
             j.nth,
+            p.kind,
             p.part,
             p.name,
             string_agg(
                 case
                     when p.field is null then p.literal
+                    when p.kind = 'header' then v.value
                     when p.field = 'chunk.codes' then v.value  -- each encoded, between commas, which are three times as long encoded
                     when v.value ~ '^[A-Za-z0-9_.~-]*$' then v.value  -- as it is, without the cost of a call
                     else headgate._url_encode(v.value)
@@ -105,23 +132,26 @@ as $func$
                 '' order by p.nth
             ) as text,
             bool_or(p.is_optional and v.value is null) as is_absent,
-            min(p.field) filter (where not p.is_optional and v.value is null) as missing
+            min(p.field) filter (where not p.is_optional and v.value is null) as missing,
+            bool_or(p.kind = 'header' and v.value ~ '[^ -~]') as is_unfit
         from job as j
         cross join piece as p
         cross join lateral (
             select case when p.field is not null then headgate._field(p.field, j.asset, j.state, p_params) else '' end as value
         ) as v
-        group by j.nth, p.part, p.name
+        group by j.nth, p.kind, p.part, p.name
     ),
     request as (
         select
             p.nth,
-            max(p.text) filter (where p.part = 0)
-                || coalesce('?' || string_agg(p.name || p.text, '&' order by p.part) filter (where p.part > 0 and not p.is_absent), '')
-                as url,
+            max(p.text) filter (where p.kind = 'path')
+                || coalesce('?' || string_agg(p.name || p.text, '&' order by p.part)
+                    filter (where p.kind = 'query' and not p.is_absent), '') as url,
+            jsonb_object_agg(p.name, p.text) filter (where p.kind = 'header' and not p.is_absent) as headers,
             min(p.missing) as missing,
+            min(p.name) filter (where p.is_unfit) as unfit,
             bool_or(
-                p.part = 0
+                p.kind = 'path'
                 and cardinality(array_positions(string_to_array(p.text, '/'), ''))
                 > cardinality(array_positions(string_to_array(p_operation.path, '/'), ''))
             ) as lacks_segment
@@ -132,10 +162,14 @@ as $func$
         j.nth,
         (j.asset).asset_id,
         (j.asset).code,
-        case when r.missing is null and not r.lacks_segment then r.url end,
+        case when r.missing is null and r.unfit is null and not r.lacks_segment then r.url end,
+        r.headers,
         case
             when r.missing is not null then headgate._refusal(r.missing, (j.asset).code)
             when r.lacks_segment then format('a segment of its path is empty for %s', (j.asset).code)
+            when r.unfit is not null then format(
+                'the value of header %s for %s has characters that a header cannot carry', r.unfit, (j.asset).code
+            )
         end
     from job as j
     join request as r using (nth);
@@ -193,7 +227,9 @@ as $func$
     select jsonb_strip_nulls(jsonb_build_object(
         'base_url', p_provider.base_url,
         'method', p_operation.method,
-        'headers', p_provider.headers || p_operation.headers,
+        'headers', (p_provider.headers || p_operation.headers) - array(
+            select jsonb_object_keys(headgate._header_templates(p_provider.headers || p_operation.headers))
+        ),
         'auth', p_provider.auth || jsonb_build_object('secret', p_provider.secret_name),
         'timeout_seconds', extract(epoch from p_operation.timeout),
         'max_bytes', p_operation.max_bytes,

@@ -62,13 +62,12 @@ as $func$
         select s.execution_id, s.units
         from headgate.process_steps as s
         join headgate.process_executions as e using (execution_id)
-        join headgate.pipeline_steps as g on g.pipeline_id = e.pipeline_id and g.step = s.step
         where e.started_at >= p_opened_at
             and s.units > 0
             and exists (
                 select
                 from headgate.operations as o
-                where o.name = any (g.operations)
+                where o.name = any (s.operations)
                     and o.provider_id = p_provider_id
             )
     ) as t

@@ -45,7 +45,7 @@ def test_brings_back_what_was_left_out_after_five_failures(toy: Toy):
         toy.begin(run=f"r{n}")
         toy.complete(toy.claim()[0], "failed")
         toy.finish(f"r{n}")
-    assert toy.begin(run="r5") == []
+    assert toy.begin(run="r5")[0]["planned"] == 0
     toy.finish("r5")
 
     toy.call("reset_asset", p_asset_id=asset)

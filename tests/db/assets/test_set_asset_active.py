@@ -42,4 +42,6 @@ def test_a_failed_job_of_an_asset_that_was_taken_out_is_not_run_again(toy: Toy):
     toy.complete(toy.claim()[0], "failed")
     toy.call("set_asset_active", p_asset_id=asset, p_is_active=False)
 
-    assert toy.row("retry_failed", p_pipeline="plain", p_run_id="r1") == {"planned": 0, "sent": 0}
+    assert toy.row("retry_failed", p_pipeline="plain", p_run_id="r1") == {
+        "planned": 0, "sent": 0, "reopened": 0,
+    }  # fmt: skip

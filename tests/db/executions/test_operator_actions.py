@@ -15,6 +15,9 @@ HANDS: dict[str, Callable[[Toy], Row]] = {
     "cancel_execution": lambda toy: toy.row("cancel_execution", p_pipeline="plain", p_run_id="r1"),
     "retry_failed": lambda toy: toy.row("retry_failed", p_pipeline="plain", p_run_id="r1"),
     "skip_step": lambda toy: toy.row("skip_step", p_pipeline="plain", p_run_id="r1", p_step="a"),
+    "mark_step": lambda toy: toy.row(
+        "mark_step", p_pipeline="plain", p_run_id="r1", p_step="a", p_status="succeeded"
+    ),
     "reset_asset": lambda toy: toy.row("reset_asset", p_asset_id=lowest(toy)),
     "set_asset_active": lambda toy: toy.row(
         "set_asset_active", p_asset_id=lowest(toy), p_is_active=False

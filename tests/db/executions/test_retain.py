@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.acceptance.house import wait_until
+from tests.db.conftest import Toys
+from tests.db.test_invariants import meanwhile
 from tests.db.toy import Toy
 
 
@@ -97,3 +100,15 @@ def test_rows_of_months_without_a_partition_go_too(toy: Toy):
 def test_at_least_a_day_is_kept(toy: Toy, keep: str | None):
     with toy.unchanged(), toy.refused("HG008", "at least a day"):
         retain(toy, keep)
+
+
+def test_two_that_make_the_same_month_at_once_both_succeed(toys: Toys):
+    one, two = toys.another(autocommit=False), toys.another()
+    one.call("retain", p_keep="900 days")
+    waits = "select cardinality(pg_blocking_pids(%(pid)s)) > 0"
+    pid = two.connection.info.backend_pid
+    with meanwhile(lambda: two.call("retain", p_keep="900 days"), wait=0) as answers:
+        wait_until(lambda: toys.one.scalar(waits, pid=pid), "the partition to be waited for")
+        one.connection.commit()
+
+    assert answers == [[{"dropped_partitions": 0, "deleted_executions": 0}]]

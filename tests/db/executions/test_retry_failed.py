@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
-import psycopg
 import pytest
 
+from tests.acceptance.house import wait_until
 from tests.db.conftest import Toys
+from tests.db.executions import graph as g
+from tests.db.test_invariants import meanwhile
 from tests.db.toy import Toy
 
 
@@ -67,7 +68,11 @@ def test_deferred_and_cancelled_jobs_are_taken_too(toy: Toy):
     toy.complete(chunk, "success", chunk["asset_ids"][4:])
     toy.call("skip_step", p_pipeline="plain", p_run_id="r1", p_step="b")
 
-    assert retry(toy) == (6, 2)
+    assert retry(toy) == (4, 1)
+    assert (
+        toy.step("b")["status"] == "skipped"
+    )  # an operator's decision stays until he names the step
+    assert retry(toy, p_step="b") == (2, 1)
     step = toy.step("b")
     assert (step["status"], step["skipped"], step["queued"]) == ("running", 0, 2)
 
@@ -96,7 +101,7 @@ def test_a_pair_left_out_after_five_failures_is_taken_all_the_same(toy: Toy):
         toy.finish(f"r{n}")
 
     row = toy.row("retry_failed", p_pipeline="plain", p_run_id="r5")
-    assert row == {"planned": 1, "sent": 1}
+    assert (row["planned"], row["sent"]) == (1, 1)
     toy.drain()
     assert toy.state(asset)["next_due_at"] > toy.now
 
@@ -111,7 +116,7 @@ def test_a_round_counts_nothing_of_what_the_round_before_it_still_has_out(toy: T
     (out,) = toy.claim(chunks=1)
     toy.call("skip_step", p_pipeline="plain", p_run_id="r1", p_step="a")
 
-    toy.call("retry_failed", p_pipeline="plain", p_run_id="r1")
+    toy.call("retry_failed", p_pipeline="plain", p_run_id="r1", p_step="a")
 
     assert toy.step()["failed"] == 0
     toy.complete(out)
@@ -146,15 +151,12 @@ def test_a_run_that_has_been_retried_can_be_retried_again(toy: Toy):
         assert retry(toy) == (3, 1)
 
 
-def test_what_is_unknown_or_cancelled_is_refused(toy: Toy):
+def test_what_is_unknown_is_refused(toy: Toy):
     failed(toy)
     with toy.refused("HG003"):
         retry(toy, p_step="z")
     with toy.refused("HG002"):
         retry(toy, "aside")
-    toy.call("cancel_execution", p_pipeline="plain", p_run_id="r1")
-    with toy.unchanged(), toy.refused("HG014", "cancelled"):
-        retry(toy)
 
 
 def test_a_task_that_is_cleared_afterwards_opens_a_round_of_its_own(toy: Toy):
@@ -167,27 +169,246 @@ def test_a_task_that_is_cleared_afterwards_opens_a_round_of_its_own(toy: Toy):
 
 
 @pytest.mark.parametrize("how", ["retry_failed", "enqueue_step"])
-def test_who_waits_for_a_cancellation_opens_no_round(toys: Toys, how: str):
-    """The execution was running when it was looked up, and is cancelled by the time it may plan."""
+def test_who_waits_for_a_cancellation_sees_it(toys: Toys, how: str):
+    """The execution was running when it was looked up, and is cancelled by the time it may plan.
+
+    A cleared task opens no round of it; an operator does, who says so.
+    """
     one, two = toys.another(autocommit=False), toys.another()
     failed(toys.one, 4)
     one.call("cancel_execution", p_pipeline="plain", p_run_id="r1")
-    refused: list[str | None] = []
 
-    def again() -> None:
-        try:
-            if how == "retry_failed":
-                retry(two)
-            else:
-                two.enqueue(p_attempt=2)
-        except psycopg.Error as exc:
-            refused.append(exc.sqlstate)
+    def again() -> Any:
+        return retry(two) if how == "retry_failed" else two.enqueue(p_attempt=2)
 
-    waiting = threading.Thread(target=again)
-    waiting.start()
-    waiting.join(0.3)
-    assert waiting.is_alive(), "it waits for the cancellation"
-    one.connection.commit()
-    waiting.join()
-    assert refused == ["HG014"]
-    assert toys.one.chunks() == []
+    waits = "select cardinality(pg_blocking_pids(%(pid)s)) > 0"
+    pid = two.connection.info.backend_pid
+    with meanwhile(again, wait=0) as answers:
+        wait_until(lambda: toys.one.scalar(waits, pid=pid), "the cancellation to be waited for")
+        one.connection.commit()
+    if how == "retry_failed":
+        assert answers == [(6, 2)]
+    else:
+        assert answers[0].sqlstate == "HG014" and toys.one.chunks() == []
+
+
+# ------------------------------------------------------------- what is behind a failure
+
+
+def chain(toy: Toy) -> None:
+    """Three fan-outs in a row, a report behind them, and one that is tolerated to fail beside them."""
+    g.graph(
+        toy,
+        fetch={"operations": ["look"], "group_keys": ["A"]},
+        judge={"operations": ["look"], "group_keys": ["B"], "depends_on": ["fetch"]},
+        write={"operations": ["look"], "group_keys": ["C"], "depends_on": ["judge"]},
+        report={"function": "well", "depends_on": ["write"], "trigger_rule": "all_done"},
+    )
+    for group in "ABC":
+        toy.add(2, group)
+
+
+def test_what_was_skipped_because_of_the_failure_runs_too(toy: Toy):
+    chain(toy)
+    g.start(toy)
+    g.work(toy, "fetch")
+    assert g.steps(toy) == {
+        "fetch": "failed", "judge": "skipped", "write": "skipped", "report": "succeeded",
+    }  # fmt: skip
+    assert g.status(toy) == "failed"
+
+    assert g.retry(toy) == {"planned": 2, "sent": 1, "reopened": 4}
+
+    assert g.work(toy) == ["fetch", "judge", "write"]
+    assert set(g.steps(toy).values()) == {"succeeded"}
+    assert g.status(toy) == "succeeded"
+
+
+def test_what_is_behind_takes_what_has_become_due_by_then(toy: Toy):
+    chain(toy)
+    g.start(toy)
+    g.work(toy, "fetch")
+    toy.add(3, "B", first=7)
+    g.retry(toy)
+    g.work(toy)
+
+    assert g.step(toy, "judge")["succeeded"] == 5
+
+
+def test_behind_a_failure_of_the_new_round_it_is_skipped_again(toy: Toy):
+    chain(toy)
+    g.start(toy)
+    g.work(toy, "fetch")
+    g.retry(toy)
+
+    assert g.work(toy, "fetch") == ["fetch"]
+    assert g.steps(toy)["judge"] == "skipped"
+    assert g.status(toy) == "failed"
+
+
+def test_failures_in_a_row_run_in_their_order(toy: Toy):
+    chain(toy)
+    toy.sql("update headgate.pipeline_steps set trigger_rule = 'all_done' where step <> 'report'")
+    g.start(toy)
+    g.work(toy, "fetch", "judge", "write")
+
+    assert g.retry(toy) == {"planned": 6, "sent": 1, "reopened": 4}
+    assert g.work(toy) == ["fetch", "judge", "write"]
+    assert g.status(toy) == "succeeded"
+
+
+def test_what_an_operator_skipped_stays_skipped(toy: Toy):
+    chain(toy)
+    g.start(toy)
+    g.work(toy, "fetch")
+    g.mark(toy, "judge", "skipped")
+    g.work(toy, "write")
+    assert g.steps(toy) == {
+        "fetch": "failed", "judge": "skipped", "write": "failed", "report": "succeeded",
+    }  # fmt: skip
+
+    g.retry(toy)
+    assert g.work(toy) == ["fetch", "write"]
+    assert (g.step(toy, "judge")["skip_reason"], g.status(toy)) == ("operator", "succeeded")
+
+
+def test_for_airflow_it_waits_until_its_task_runs_again(toy: Toy):
+    chain(toy)
+    g.start(toy, driver="airflow")
+    toy.enqueue("fetch", pipeline="graph")
+    g.work(toy, "fetch")
+    assert toy.finish(pipeline="graph")["status"] == "failed"
+    assert g.step(toy, "judge")["skip_reason"] == "finalized"
+
+    # The task is cleared, with those behind it, which have never run.
+    toy.enqueue("fetch", pipeline="graph", p_attempt=2)
+    assert g.work(toy) == ["fetch"]
+    assert toy.enqueue("judge", pipeline="graph")["sent"] == 1
+    assert g.work(toy) == ["judge"]
+    assert toy.finish(pipeline="graph")["status"] == "succeeded"
+
+
+# -------------------------------------------------------------------- function steps
+
+
+def test_a_function_step_that_failed_runs_again_with_what_is_behind_it(toy: Toy):
+    g.graph(
+        toy,
+        prepare={"function": "badly"},
+        fetch={"operations": ["look"], "depends_on": ["prepare"]},
+        report={"function": "well", "depends_on": ["fetch"]},
+    )
+    toy.add(2)
+    g.start(toy)
+    g.work(toy)
+    assert g.steps(toy) == {"prepare": "failed", "fetch": "skipped", "report": "skipped"}
+    toy.sql("create or replace function toy.badly(p_pipeline text, p_run_id text) returns jsonb"
+            " language sql as 'select ''{}''::jsonb'")  # fmt: skip
+
+    assert g.retry(toy) == {"planned": 0, "sent": 0, "reopened": 3}
+
+    assert g.work(toy) == ["fetch"]
+    assert set(g.steps(toy).values()) == {"succeeded"}
+    assert g.status(toy) == "succeeded"
+
+
+def test_one_that_airflow_calls_is_airflow_s_to_call_again(toy: Toy):
+    toy.add(2)
+    toy.start()
+    report = {"p_pipeline": "plain", "p_run_id": "r1", "p_step": "quota"}
+    toy.call("report_step", **report, p_status="failed")
+    toy.finish()
+    assert retry(toy) == (0, 0)
+    assert toy.execution()["status"] == "failed"
+
+    toy.call("report_step", **report, p_status="succeeded")
+    assert toy.execution()["status"] == "running"
+    toy.enqueue()
+    assert toy.drain() == 2
+    assert toy.finish()["status"] == "succeeded"
+
+
+def test_a_fan_out_that_could_not_be_planned_is_planned_again(toy: Toy):
+    g.graph(toy, fetch={"operations": ["look"]})
+    toy.add(2)
+    toy.sql("alter table headgate.chunks add constraint nothing_fits check (false) not valid")
+    g.start(toy)
+    g.work(toy)
+    assert g.step(toy, "fetch")["output"]["code"] == "23514"
+    toy.sql("alter table headgate.chunks drop constraint nothing_fits")
+
+    assert g.retry(toy)["reopened"] == 1
+    assert g.work(toy) == ["fetch"]
+    assert g.status(toy) == "succeeded"
+    assert g.step(toy, "fetch")["output"] is None
+
+
+# ------------------------------------------------------------- after it was cancelled
+
+
+@pytest.mark.parametrize("driver", ["headgate", "airflow"])
+def test_a_cancelled_run_goes_on_where_it_was_stopped(toy: Toy, driver: str):
+    toy.add(13)
+    toy.add(2, "B")
+    toy.start(p_driver=driver)
+    toy.check()
+    if driver == "airflow":
+        toy.enqueue()
+        toy.enqueue("b")
+    (chunk,) = toy.claim()
+    jobs = len(chunk["asset_ids"])
+    toy.call("cancel_execution", p_pipeline="plain", p_run_id="r1")
+
+    assert retry(toy)[0] == 15 - jobs
+    assert toy.execution()["status"] == "running"
+    toy.complete(chunk)
+    toy.drain()
+    if driver == "airflow":
+        toy.finish()
+    status = toy.execution()
+    assert (status["status"], status["planned"], status["succeeded"]) == ("succeeded", 15, 15)
+
+
+def test_what_was_not_planned_when_it_was_cancelled_is_planned_then(toy: Toy):
+    chain(toy)
+    g.start(toy)
+    toy.claim()
+    toy.call("cancel_execution", p_pipeline="graph", p_run_id="r1")
+    assert set(g.steps(toy).values()) == {"cancelled"}
+    toy.expire(*toy.chunks("leased"))
+    toy.claim("w2")
+
+    assert g.retry(toy) == {"planned": 2, "sent": 1, "reopened": 4}
+    assert g.work(toy) == ["fetch", "judge", "write"]
+    assert set(g.steps(toy).values()) == {"succeeded"}
+    assert g.status(toy) == "succeeded"
+
+
+def test_a_cancelled_step_whose_lease_is_still_out_waits_for_it(toy: Toy):
+    g.graph(toy, fetch={"operations": ["look"]})
+    toy.add(2)
+    g.start(toy)
+    (chunk,) = toy.claim()
+    toy.call("cancel_execution", p_pipeline="graph", p_run_id="r1")
+
+    assert g.retry(toy) == {"planned": 0, "sent": 0, "reopened": 1}
+    assert (g.steps(toy)["fetch"], g.status(toy)) == ("running", "running")
+    toy.complete(chunk)
+    toy.drain()
+    assert g.status(toy) == "succeeded"
+
+
+def test_what_cannot_be_afforded_after_a_cancellation_stays_cancelled(toy: Toy):
+    toy.add(13)
+    toy.add(2, "B")
+    toy.begin("a", "b")
+    report = {"p_pipeline": "plain", "p_run_id": "r1", "p_step": "quota"}
+    toy.call("report_step", **report, p_status="succeeded")
+    toy.call("cancel_execution", p_pipeline="plain", p_run_id="r1")
+    toy.provider(quota=0)
+    with toy.refused("HG014", "retry_failed"):
+        toy.enqueue(p_attempt=2)
+
+    assert retry(toy) == (0, 0)
+    assert (toy.step()["status"], toy.step("b")["status"]) == ("cancelled", "cancelled")
+    assert toy.finish()["status"] == "cancelled"

@@ -50,7 +50,7 @@ def test_what_a_function_step_returned_is_its_output(toy: Toy):
     run(toy)
     toy.ask()
 
-    (output,) = toy.scalar("select output from headgate.process_steps where step = 'quota'")
+    output = toy.scalar("select output from headgate.process_steps where step = 'quota'")
     assert (output["operation"], output["planned"]) == ("look", 1)
 
 

@@ -93,14 +93,39 @@ def test_a_skipped_step_can_be_run_after_all(toy: Toy):
     assert toy.step()["status"] == "succeeded"
 
 
-def test_with_our_own_driver_what_depends_on_it_is_skipped_too(toy: Toy):
+def test_with_our_own_driver_the_chain_goes_on_without_it(toy: Toy):
     toy.add(2)
     toy.call("run_pipeline", p_pipeline="plain", p_run_id="r1")
     skip(toy, "quota")
-    toy.drain()
 
-    assert toy.step()["status"] == "skipped"
+    assert toy.drain() == 2  # the step plans for itself
+    assert toy.step()["status"] == "succeeded"
     assert toy.execution()["status"] == "succeeded"
+
+
+def test_a_step_that_failed_is_skipped_and_its_run_goes_on(toy: Toy):
+    toy.sql("update headgate.pipeline_steps set depends_on = '{a}' where step = 'b'")
+    toy.add(1)
+    toy.add(2, "B")
+    toy.call("run_pipeline", p_pipeline="plain", p_run_id="r1")
+    toy.drain(outcome="failed")
+    assert (toy.step("b")["status"], toy.execution()["status"]) == ("skipped", "failed")
+
+    skip(toy)
+
+    assert toy.execution()["status"] == "running"
+    assert toy.drain() == 2
+    assert (toy.step("a")["status"], toy.step("b")["status"]) == ("skipped", "succeeded")
+    assert toy.execution()["status"] == "succeeded"
+
+
+def test_a_step_of_a_cancelled_run_is_left_as_it_is(toy: Toy):
+    toy.add(3)
+    toy.begin()
+    toy.call("cancel_execution", p_pipeline="plain", p_run_id="r1")
+
+    with toy.unchanged(), toy.refused("HG014", "retry_failed"):
+        skip(toy)
 
 
 def test_what_is_unknown_is_refused(toy: Toy):

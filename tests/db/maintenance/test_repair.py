@@ -63,7 +63,8 @@ def test_lost_jobs_are_due_again(waiting: Toy):
 
 def test_chunks_of_a_step_that_is_over_end_and_give_their_units_back(waiting: Toy):
     waiting.sql(
-        "update headgate.process_steps set status = 'skipped', finished_at = started_at where step = 'a'"
+        "update headgate.process_steps set status = 'cancelled', finished_at = started_at"
+        " where step = 'a'"
     )
     assert wrong(waiting)["step a of r1"]["found"] == "it is over, but 3 chunks of it wait"
     waiting.call("repair")

@@ -159,6 +159,21 @@ FAULTS: list[tuple[str, LiteralString, str]] = [
         "HG017",
     ),
     (
+        "operation look: its template names the missing field {run.mood}",
+        """update headgate.operations set headers = '{"X-Run": "{run.mood}"}' where name = 'look'""",
+        "HG017",
+    ),
+    (
+        "its template names the missing field {job.name}",
+        """update headgate.providers set headers = '{"X-Job": "{job.name}"}' where name = 'shop'""",
+        "HG017",
+    ),
+    (
+        "operation look: its template names the missing field {run.key}",
+        """update headgate.operations set body = '{"x": ["{run.key?}"]}' where name = 'look'""",
+        "HG017",
+    ),
+    (
         "operation look: its template names the missing field {Asset.Code}",
         "update headgate.operations set path = '/x/{Asset.Code}' where name = 'look'",
         "HG017",
@@ -187,3 +202,36 @@ def test_braces_that_name_no_field_are_text(toy: Toy):
     toy.tune(query={"filter": '{"a": 1}', "m": "{}"})
 
     toy.call("check_plans")
+
+
+def test_what_a_run_and_a_job_know_are_fields_of_every_template(toy: Toy):
+    toy.tune(
+        path="/{run.id}/{asset.code}",
+        query={"d": "{run.date}", "at": "{run.logical_date}"},
+        headers={"Idempotency-Key": "{job.key}", "X-Run": "{run.pipeline} {run.started_at}"},
+        body={"key": "{job.key}"},
+    )
+
+    toy.call("check_plans")
+
+
+def test_an_operation_that_moves_to_another_universe_needs_nothing_of_the_one_before(toy: Toy):
+    toy.add(3)
+    others = toy.add(2, "A", "others")
+    toy.begin()
+    (chunk,) = toy.claim()  # jobs under way end first
+    toy.tune(universe="others")
+    toy.call("check_plans")
+
+    needs = (
+        "select count(*) from headgate.asset_processing_state as s join headgate.operations as o"
+    )
+    needs += " using (operation_id) where o.name = 'look'"
+    assert toy.scalar(needs) == 5
+    toy.complete(chunk, "failed")
+    toy.finish()
+    toy.begin(run="r2")
+    assert [x["asset_ids"] for x in toy.chunks()] == [others]
+    toy.call("check_plans")
+    assert toy.scalar(needs) == 2
+    assert len(toy.details()) == 3  # what was done stays known

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.db.plan.test_left_out import LEAVE_OUT
 from tests.db.toy import Toy
 from tests.planner.world import arrange, loaded
 
@@ -27,6 +28,9 @@ def crowd(toy: Toy) -> None:
     toy.add(5, "E", "books", weight=2)
     toy.add(3, "F", "books", weight=2000)
     toy.add(1, "Q", "books")
+    toy.sql(
+        LEAVE_OUT, assets=toy.add(2, "W", "books", first=20) + toy.add(1, "E", "books", first=20)
+    )
 
 
 PARAMS: list[dict[str, Any]] = [
@@ -266,15 +270,6 @@ class TestSkips:
         toy.call("set_asset_active", p_asset_id=asset, p_is_active=False)
 
         assert self.skip(toy, asset) == "the asset is not active"
-
-    def test_left_out_after_failures(self, toy: Toy):
-        (asset,) = toy.add(1)
-        for n in range(5):
-            toy.begin(run=f"r{n}")
-            toy.drain(outcome="failed")
-            toy.finish(f"r{n}")
-
-        assert self.skip(toy, asset) == "left out after 5 failures in a row: it went wrong"
 
     def test_outside_the_parameters(self, toy: Toy):
         (book,) = toy.add(1, "W", "books")

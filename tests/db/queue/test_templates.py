@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import psycopg
@@ -200,3 +200,180 @@ class TestMissing:
         toy.add(2)
 
         assert "refused" not in claimed(toy)["call"]
+
+
+def body_of(toy: Toy, template: Any, attributes: Row, **more: Any) -> Any:
+    """Return the body of one asset's request, read as JSON."""
+    toy.upsert([{"code": "X", "group_key": "A", "attributes": attributes}])
+    chunk = claimed(toy, method="POST", body=template, **more)
+    return toy.scalar("select %(body)s::jsonb", body=chunk["bodies"][0])
+
+
+class TestBodies:
+    """A string of a body that is exactly one field is its value; in a longer string a field is text."""
+
+    VALUES: ClassVar[Row] = {
+        "number": 2103, "part": 0.5, "yes": True, "list": [1, "two", None], "object": {"a": {"b": 1}}, "text": "7",
+    }  # fmt: skip
+
+    @pytest.mark.parametrize("name", VALUES)
+    def test_a_field_alone_keeps_its_type(self, toy: Toy, name: str):
+        body = {"x": f"{{asset.{name}}}", "in": [f"{{asset.{name}?}}"]}
+
+        value = self.VALUES[name]
+        assert body_of(toy, body, self.VALUES) == {"x": value, "in": [value]}
+
+    def test_the_whole_body_may_be_one_field(self, toy: Toy):
+        assert body_of(toy, '"{asset.object}"', self.VALUES) == {"a": {"b": 1}}
+
+    def test_within_a_longer_string_it_is_text(self, toy: Toy):
+        body = {
+            "x": "{asset.number} of {asset.part}",
+            "y": " {asset.number}",
+            "z": "{{asset.number}",
+        }
+
+        said = body_of(toy, body, self.VALUES)
+        assert said == {"x": "2103 of 0.5", "y": " 2103", "z": "{2103"}
+
+    def test_an_asset_s_number_is_a_number_and_its_names_are_strings(self, toy: Toy):
+        body = {"id": "{asset.asset_id}", "code": "{asset.code}", "group": "{asset.group_key}"}
+
+        said = body_of(toy, body, {})
+        (asset,) = toy.sql("select asset_id from headgate.assets where code = 'X'")
+        assert said == {"id": asset["asset_id"], "code": "X", "group": "A"}
+
+    def test_an_attribute_that_is_null_has_no_value(self, toy: Toy):
+        assert body_of(toy, {"x": "{asset.mood?}"}, {"mood": None}) == {"x": None}
+
+    def test_a_run_s_parameters_keep_their_types_too(self, toy: Toy):
+        toy.tune("open", method="POST", body={"assets": "{param.assets}", "most": "{param.quota}"})
+        toy.add(1, "W", "books")
+        toy.begin("west", pipeline="library", assets=["W0"], quota=50)
+
+        (body,) = [x["bodies"][0] for x in toy.claim(chunks=5) if x["operation"] == "open"]
+        said = toy.scalar("select %(body)s::jsonb", body=body)
+        assert said == {"assets": ["W0"], "most": 50}
+
+
+class TestRun:
+    """What a request knows of its run."""
+
+    PATH = "/{run.id}/{run.pipeline}/{run.date}/{run.logical_date}/{run.started_at}"
+
+    def test_its_names_and_its_date(self, toy: Toy):
+        toy.tune(path=self.PATH)
+        toy.add(1)
+        toy.start(p_logical_date="2024-03-01 21:30-05")
+        toy.enqueue()
+
+        (url,) = toy.claim()[0]["urls"]
+        assert unquote(url).split("/")[1:] == [
+            "r1", "plain", "2024-03-02", "2024-03-02T02:30:00Z", "2024-03-05T12:00:00.000000Z",
+        ]  # fmt: skip
+
+    def test_a_run_without_a_logical_date_is_for_the_moment_it_started(self, toy: Toy):
+        toy.add(1)
+        toy.tune(path="/{run.logical_date}")
+        toy.start()
+        toy.later(days=1)
+        toy.enqueue()
+
+        (url,) = toy.claim()[0]["urls"]
+        assert unquote(url) == "/2024-03-05T12:00:00Z"
+
+
+class TestHeaders:
+    """A header with a field is each job's own; the others are the call's."""
+
+    def test_each_job_has_its_own(self, toy: Toy):
+        toy.add(2, attributes={"lang": "de"})
+        toy.add(1, first=2)
+
+        chunk = claimed(
+            toy, headers={"X-Lang": "{asset.lang?}", "X-Run": "{run.id}/{asset.code}", "X-A": "1"}
+        )
+        assert chunk["headers"] == [
+            {"X-Lang": "de", "X-Run": "r1/A0"},
+            {"X-Lang": "de", "X-Run": "r1/A1"},
+            {"X-Run": "r1/A2"},
+        ]
+        assert chunk["call"]["headers"] == {"X-A": "1"}
+
+    def test_those_of_the_provider_as_well_unless_the_operation_has_its_own(self, toy: Toy):
+        toy.sql(
+            """update headgate.providers set headers = '{"X-Run": "{run.id}", "X-B": "{run.date}"}'"""
+            " where name = 'shop'"
+        )
+        toy.add(1)
+
+        chunk = claimed(toy, headers={"X-Run": "fixed"})
+        assert chunk["headers"] == [{"X-B": "2024-03-05"}]
+        assert chunk["call"]["headers"] == {"X-Run": "fixed"}
+
+    def test_a_field_without_a_value_refuses_its_job(self, toy: Toy):
+        toy.add(1, attributes={"lang": "de"})
+        (lacking,) = toy.add(1, first=1)
+
+        chunk = claimed(toy, headers={"X-Lang": "{asset.lang}"})
+        assert chunk["urls"] == ["/look/A0", None]
+        assert chunk["call"]["refused"] == {
+            str(lacking): "the template field {asset.lang} has no value for A1"
+        }
+
+    @pytest.mark.parametrize("code", ["a\r\nHost: x", "é", "\t", "a\x7fb", "\u202e"])
+    def test_what_a_header_cannot_carry_refuses_its_job(self, toy: Toy, code: str):
+        (asset,) = toy.add(1, attributes={"lang": code})
+        toy.add(1, first=1, attributes={"lang": "de; <x>"})
+
+        chunk = claimed(toy, headers={"X-Lang": "{asset.lang}"})
+        assert (chunk["urls"][0], chunk["headers"][1]) == (None, {"X-Lang": "de; <x>"})
+        assert chunk["call"]["refused"] == {
+            str(
+                asset
+            ): "the value of header X-Lang for A0 has characters that a header cannot carry"
+        }
+
+
+class TestJobKey:
+    """{job.key} names a job to the outside: in every delivery of its round, and in no other."""
+
+    def test_each_job_has_one_and_each_place_the_same(self, toy: Toy):
+        toy.add(2)
+
+        chunk = claimed(
+            toy, method="POST", path="/x/{job.key}", body={"key": "{job.key}"},
+            headers={"Idempotency-Key": "{job.key}"},
+        )  # fmt: skip
+        keys = [x["Idempotency-Key"] for x in chunk["headers"]]
+        assert len(set(keys)) == 2 and all(len(x) == 36 for x in keys)
+        assert chunk["urls"] == [f"/x/{x}" for x in keys]
+        assert [f'"{x}"' in body for x, body in zip(keys, chunk["bodies"], strict=True)] == [
+            True
+        ] * 2
+
+    def test_it_stays_in_every_delivery_of_the_job(self, toy: Toy):
+        toy.add(1)
+        first = claimed(toy, headers={"Idempotency-Key": "{job.key}"})
+        toy.expire(first)
+        (second,) = toy.claim("w2")
+        toy.complete(second, "retry", blame="provider", runner="w2")
+        toy.later(minutes=1)
+        (third,) = toy.claim()
+
+        assert first["headers"] == second["headers"] == third["headers"] != [None]
+
+    def test_another_round_and_another_run_have_others(self, toy: Toy):
+        toy.add(1)
+        keys = [claimed(toy, headers={"Idempotency-Key": "{job.key}"})["headers"][0]]
+        toy.expire(*toy.chunks("leased"))
+        toy.drain(outcome="failed")
+        toy.enqueue(p_attempt=2)
+        (chunk,) = toy.claim()
+        keys.append(chunk["headers"][0])
+        toy.complete(chunk, "failed")
+        toy.finish()
+        toy.begin(run="r2")
+        keys.append(toy.claim()[0]["headers"][0])
+
+        assert len({x["Idempotency-Key"] for x in keys}) == 3

@@ -31,7 +31,7 @@ COLUMNS = {
     "headgate.v_data_freshness": "operation group_key assets fresh stale never oldest_watermark",
     "headgate.v_execution_steps": (
         "pipeline run_id step status planned succeeded failed deferred skipped started_at"
-        " finished_at units"
+        " finished_at units skip_reason may_fail output"
     ),
     "headgate.v_waiting": (
         "pipeline run_id step operation reason jobs next_try_at gives_up_at retries"
@@ -39,6 +39,7 @@ COLUMNS = {
     "headgate.v_leases": (
         "pipeline run_id step operation runner chunks jobs heard_at leased_until is_silent reason"
     ),
+    "headgate.v_run_documents": "pipeline run_id run document",
     "headgate.v_database_health": "measure value threshold verdict",
     "headgate.v_alerts": "raised_at severity subject message resolved_at",
     "equities.v_assets_needing_processing": f"ticker asset_id {DUE}",

@@ -1,0 +1,41 @@
+-- What a function step's rows say of it, whoever has called the function.
+
+-- One row is the output as it is, several are an array; a function of one value (not a table) is that value. A value
+-- may be a report that says so itself: an object whose status is failed fails the step, and what the function wrote
+-- stays.
+create or replace function headgate._step_result(
+    p_function text,
+    p_rows jsonb,
+    out status text,
+    out output jsonb
+)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_value record;
+begin
+    select c.proname as name, c.prorettype = 'void'::regtype as is_void into v_value
+    from pg_proc as c
+    join pg_type as t on t.oid = c.prorettype
+    where c.oid = to_regproc(p_function)
+        and c.prorettype <> 'record'::regtype
+        and t.typtype <> 'c'
+        and coalesce(not c.proargmodes && array['o', 'b', 't']::"char"[], true);
+    output := case
+        when v_value.is_void then null
+        when jsonb_typeof(p_rows) = 'array' and v_value.name is not null then jsonb_path_query_array(
+            p_rows, '$[*].*'
+        )
+        else p_rows
+    end;
+    if jsonb_typeof(output) = 'array' and jsonb_array_length(output) <= 1 then
+        output := output -> 0;
+    end if;
+    status := case
+        when v_value.name is not null and output ->> 'status' = 'failed' then 'failed'
+        else 'succeeded'
+    end;
+end;
+$func$;

@@ -1,0 +1,177 @@
+-- Steps that have ended run again, and what they had kept from running behind them runs, too. An execution that has
+-- ended goes on.
+
+-- What there is to run again of these steps, planned within today's budget: returns the jobs, the steps that run again,
+-- and how many more were opened behind them. A step of which nothing is to be done, or can be afforded, stays as it is.
+create or replace function headgate._open_rounds(
+    p_execution headgate.process_executions,
+    p_steps text[],
+    out planned integer,
+    out opened text[],
+    out reopened integer
+)
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_step headgate.process_steps;
+    v_jobs integer;
+begin
+    planned := 0;
+    opened := '{}';
+    reopened := 0;
+    perform headgate._check_unpaused(p) from headgate.pipelines as p where p.pipeline_id = p_execution.pipeline_id;
+    perform headgate._hold_failed(p_execution.execution_id, p_steps);
+    for v_step in
+        select s.*
+        from headgate.process_steps as s
+        where s.execution_id = p_execution.execution_id
+            and s.step = any (p_steps)
+        order by s.position
+    loop
+        continue when v_step.status = 'skipped' and v_step.step in (
+            select b.step from headgate._behind(p_execution.execution_id, opened) as b
+        );
+        v_jobs := headgate._open_round(p_execution, v_step);
+        if v_jobs is not null then
+            planned := planned + v_jobs;
+            opened := opened || v_step.step;
+        end if;
+    end loop;
+    if opened <> '{}' then
+        reopened := headgate._reopen_behind(p_execution, opened);
+        update headgate.process_executions as e
+        set status = 'running', finished_at = null
+        where e.execution_id = p_execution.execution_id
+            and e.finished_at is not null;
+    end if;
+end;
+$func$;
+
+-- All that rounds of these steps will touch, in the order in which a completion takes it.
+create or replace function headgate._hold_failed(
+    p_execution_id bigint,
+    p_steps text[]
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    perform
+    from headgate.asset_processing_state as s
+    join (
+        select distinct f.operation_id, f.asset_id
+        from unnest(p_steps) as t (step)
+        cross join lateral headgate._failed_pairs(p_execution_id, t.step) as f
+    ) as f using (operation_id, asset_id)
+    order by s.operation_id, s.asset_id
+    for update of s;
+    perform from headgate.process_executions as e where e.execution_id = p_execution_id for update;
+    perform from headgate.process_steps as s where s.execution_id = p_execution_id order by s.step for update;
+end;
+$func$;
+
+-- A step that has ended is opened: returns the jobs planned for its new round; null: it stays as it is. What has never
+-- been planned is planned when the step is sent.
+create or replace function headgate._open_round(
+    p_execution headgate.process_executions,
+    p_step headgate.process_steps
+)
+returns integer
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_is_planned constant boolean := p_step.kind = 'fan_out' and p_step.planned_at is not null;
+    v_planned integer := 0;
+begin
+    if v_is_planned and exists (select from headgate._failed_pairs(p_execution.execution_id, p_step.step)) then
+        update headgate.process_steps as s
+        set round = s.round + 1
+        where s.execution_id = p_step.execution_id
+            and s.step = p_step.step;
+        v_planned := headgate._write_plan(p_execution, p_step.step, true);
+        if v_planned = 0 then
+            return null;
+        end if;
+    elsif v_is_planned and p_step.status <> 'cancelled' then
+        return null;
+    end if;
+
+    update headgate.process_steps as s
+    set status = 'pending',
+        round = s.round + case when s.kind = 'function' then 1 else 0 end,
+        skip_reason = null,
+        is_marked = false,
+        is_left_out = false,
+        output = null,
+        finished_at = null
+    where s.execution_id = p_step.execution_id
+        and s.step = p_step.step;
+    return v_planned;
+end;
+$func$;
+
+-- What is behind steps that run again decides anew: steps that were skipped because of them or cancelled and, where
+-- headgate drives, functions that have run. What an operator has decided stays. Returns how many steps.
+create or replace function headgate._reopen_behind(
+    p_execution headgate.process_executions,
+    p_steps text[]
+)
+returns integer
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_reopened integer;
+begin
+    update headgate.process_steps as s
+    set status = 'pending',
+        round = s.round + case when s.kind = 'function' or s.planned_at is not null then 1 else 0 end,
+        planned_at = null,
+        skip_reason = null,
+        is_left_out = false,
+        output = null,
+        started_at = null,
+        finished_at = null
+    from headgate._behind(p_execution.execution_id, p_steps) as b
+    where s.execution_id = p_execution.execution_id
+        and s.step = b.step
+        and not s.is_marked
+        and (
+            s.status in ('skipped', 'cancelled')
+            or p_execution.driver = 'headgate' and s.kind = 'function' and s.status in ('succeeded', 'failed')
+        );
+    get diagnostics v_reopened = row_count;
+    return v_reopened;
+end;
+$func$;
+
+-- The steps that depend on these, directly or through others.
+create or replace function headgate._behind(
+    p_execution_id bigint,
+    p_steps text[]
+)
+returns table (step text)
+language sql
+stable
+rows 10
+set search_path = pg_catalog, pg_temp
+as $func$
+    with recursive behind as (
+        select s.step
+        from headgate.process_steps as s
+        where s.execution_id = p_execution_id
+            and s.depends_on && p_steps
+        union
+        select s.step
+        from behind as b
+        join headgate.process_steps as s on s.execution_id = p_execution_id and b.step = any (s.depends_on)
+    )
+    select b.step from behind as b;
+$func$;

@@ -1,0 +1,92 @@
+"""A pipeline of a test's own, `graph`, beside those of the toy world: steps as keyword arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.db.toy import Toy
+from tests.plan import Row
+
+FUNCTIONS = """
+create or replace function toy.well(p_pipeline text, p_run_id text) returns jsonb language sql
+as 'select jsonb_build_object(''run'', p_run_id)';
+create or replace function toy.badly(p_pipeline text, p_run_id text) returns jsonb language plpgsql
+as 'begin raise exception ''no ground'' using hint = ''look down'', detail = ''three metres''; end';
+"""
+
+
+def graph(toy: Toy, **steps: dict[str, Any]) -> None:
+    """Write the pipeline; a step has `function` (of schema toy) or `operations`, and what else its row has."""
+    toy.sql(FUNCTIONS)
+    toy.sql("insert into headgate.pipelines (name) values ('graph')")
+    for position, (name, given) in enumerate(steps.items()):
+        function: str | None = given.get("function")
+        toy.sql(
+            "insert into headgate.pipeline_steps (pipeline_id, step, position, kind, depends_on,"
+            " trigger_rule, function, operations, group_keys, may_fail) select pipeline_id,"
+            " %(name)s, %(position)s, case when %(function)s::text is null then 'fan_out'"
+            " else 'function' end, %(depends_on)s::text[], %(rule)s, %(function)s,"
+            " %(operations)s::text[], %(group_keys)s::text[], %(may_fail)s"
+            " from headgate.pipelines where name = 'graph'",
+            name=name,
+            position=position,
+            function=function if function is None or "." in function else f"toy.{function}",
+            depends_on=given.get("depends_on", []),
+            rule=given.get("trigger_rule", "all_success"),
+            operations=given.get("operations"),
+            group_keys=given.get("group_keys"),
+            may_fail=given.get("may_fail", False),
+        )
+    toy.sql("select headgate.check_plans()")
+
+
+def start(toy: Toy, run: str = "r1", driver: str = "headgate") -> None:
+    """Start a run of it."""
+    toy.start(run, "graph", p_driver=driver)
+
+
+def steps(toy: Toy, run: str = "r1") -> dict[str, str]:
+    """Return each step's status."""
+    rows = toy.sql(
+        "select step, status from headgate.v_execution_steps"
+        " where pipeline = 'graph' and run_id = %(run)s",
+        run=run,
+    )
+    return {x["step"]: x["status"] for x in rows}
+
+
+def step(toy: Toy, name: str, run: str = "r1") -> Row:
+    """Return what is known of a step."""
+    (row,) = toy.sql(
+        "select * from headgate.v_execution_steps"
+        " where pipeline = 'graph' and run_id = %(run)s and step = %(name)s",
+        run=run,
+        name=name,
+    )
+    return row
+
+
+def status(toy: Toy, run: str = "r1") -> str:
+    """Return how the run stands."""
+    return str(toy.execution(run, "graph")["status"])
+
+
+def work(toy: Toy, *failing: str) -> list[str]:
+    """Work off what there is, letting these steps' jobs fail; return the steps claimed, in order."""
+    worked = []
+    while claimed := toy.claim(chunks=1):
+        for chunk in claimed:
+            worked.append(chunk["step"])
+            toy.complete(chunk, "failed" if chunk["step"] in failing else "success")
+    return worked
+
+
+def retry(toy: Toy, **more: Any) -> Row:
+    """Retry r1."""
+    return toy.row("retry_failed", p_pipeline="graph", p_run_id="r1", **more)
+
+
+def mark(toy: Toy, step: str, status: str) -> Row:
+    """Mark a step of r1."""
+    names = {"p_pipeline": "graph", "p_run_id": "r1", "p_step": step}
+    return toy.row("mark_step", **names, p_status=status)

@@ -1,0 +1,101 @@
+"""What runs behind a step, by its trigger rule and by how the step has ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.db.executions.graph import graph, mark, start, status, step, steps, work
+from tests.db.toy import Toy
+
+ENDS: dict[str, dict[str, dict[str, Any]]] = {
+    "succeeded": {"x": {"function": "well"}},
+    "failed": {"x": {"function": "badly"}},
+    "failed, tolerated": {"x": {"function": "badly", "may_fail": True}},
+    "skipped by its rule": {"w": {"function": "badly"}, "x": {"function": "well", "depends_on": ["w"]}},
+    "skipped by an operator": {"x": {"function": "badly"}},
+    "marked as succeeded": {"x": {"function": "badly"}},
+}  # fmt: skip
+PASSED = {"succeeded", "skipped by an operator", "marked as succeeded"}
+
+
+def run(toy: Toy, end: str, rule: str, other: str | None = None) -> str:
+    """End a step so, beside another one that does well or badly; return what became of the step behind."""
+    depends_on = ["x", "y"] if other else ["x"]
+    beside = {"y": {"function": other}} if other else {}
+    behind = {"function": "well", "depends_on": depends_on, "trigger_rule": rule}
+    graph(toy, **ENDS[end], **beside, z=behind)
+    start(toy)
+    if end == "skipped by an operator":
+        mark(toy, "x", "skipped")
+    elif end == "marked as succeeded":
+        mark(toy, "x", "succeeded")
+    work(toy)
+    return steps(toy)["z"]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_all_success_wants_it_to_have_passed(toy: Toy, end: str):
+    assert run(toy, end, "all_success") == ("succeeded" if end in PASSED else "skipped")
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("other", ["well", "badly"])
+def test_all_success_wants_all_of_them_to_have_passed(toy: Toy, end: str, other: str):
+    passes = end in PASSED and other == "well"
+    assert run(toy, end, "all_success", other) == ("succeeded" if passes else "skipped")
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("other", ["well", "badly"])
+def test_all_done_goes_on_whatever_has_been(toy: Toy, end: str, other: str):
+    assert run(toy, end, "all_done", other) == "succeeded"
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("other", ["well", "badly"])
+def test_one_success_wants_one_of_them_to_have_passed(toy: Toy, end: str, other: str):
+    passes = end in PASSED or other == "well"
+    assert run(toy, end, "one_success", other) == ("succeeded" if passes else "skipped")
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_step_says_why_it_was_skipped(toy: Toy, end: str):
+    run(toy, end, "all_success")
+
+    said = {"skipped by its rule": "rule", "skipped by an operator": "operator"}
+    assert step(toy, "x")["skip_reason"] == said.get(end)
+    assert step(toy, "z")["skip_reason"] == (None if end in PASSED else "rule")
+
+
+def test_what_was_planned_for_a_step_that_is_skipped_stays_due_and_returns_its_units(toy: Toy):
+    toy.sql("update headgate.pipeline_steps set depends_on = '{a}' where step = 'b'")
+    (asset,) = toy.add(1)
+    toy.add(3, "B")
+    toy.call("run_pipeline", p_pipeline="plain", p_run_id="r1")
+    (chunk,) = toy.claim()
+    assert toy.units() == (3, 1)
+    toy.complete(chunk, "failed", [asset])
+    toy.ask()
+
+    assert toy.step("b")["status"] == "skipped"
+    assert (toy.units(), toy.chunks()) == ((0, 1), [])
+    toy.drain()
+
+
+@pytest.mark.parametrize("is_tolerated", [True, False])
+def test_a_failure_that_is_tolerated_does_not_fail_the_run(toy: Toy, is_tolerated: bool):
+    graph(
+        toy,
+        x={"function": "badly", "may_fail": is_tolerated},
+        y={"operations": ["look"], "may_fail": is_tolerated},
+        z={"function": "well", "depends_on": ["x", "y"], "trigger_rule": "all_done"},
+    )
+    toy.add(2)
+    start(toy)
+    work(toy, "y")
+
+    assert steps(toy) == {"x": "failed", "y": "failed", "z": "succeeded"}
+    assert step(toy, "x")["may_fail"] is is_tolerated
+    assert status(toy) == ("succeeded" if is_tolerated else "failed")
