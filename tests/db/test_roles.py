@@ -23,7 +23,8 @@ SCHEMAS = "'headgate', 'equities', 'maintenance', 'pgmq'"
 RELATIONS = f"""
     select n.nspname::text as schema, c.relname::text as name, c.relkind::text as kind,
         (select a.attname::text from pg_attribute as a
-            where a.attrelid = c.oid and a.attnum > 0 order by a.attnum desc limit 1) as last_column
+            where a.attrelid = c.oid and a.attnum > 0 and a.attgenerated = ''
+            order by a.attnum desc limit 1) as last_column
     from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p', 'v', 'm', 'S') and n.nspname in ({SCHEMAS})
     order by 1, 2
@@ -57,6 +58,9 @@ WORK = {
         "release_jobs",
         "lose_lease",
         "check_queues",
+        "take_starts",
+        "heartbeat",
+        "end_runner",
     }
     | EVERYBODY,
     "headgate_reader": {
