@@ -112,5 +112,5 @@ async def test_all_runners_together_keep_the_pace(
         await asyncio.gather(*(work(core_database, until=has_ended) for _ in range(2)))
 
     assert len(found) == len(shop.asked) == 60
-    assert most_in(sorted(found), 1.0) <= 21
+    assert most_in(sorted(found), 1.0) <= 20 + 2 * 2  # each runner may be late by a burst of two
     assert core_plan.scalar("select count(*) from public.answers") == 60
