@@ -35,7 +35,7 @@ POISON = ("22012", "23505", "P0001", "HG008")
 TROUBLE = ("40001", "53100")
 CALM = "update headgate.providers set quota = 45 where name = 'shop'"
 ENDED = "select status, finished_at from headgate.process_executions where run_id = %(run)s"
-FINALIZED = ENDED + " and status in ('succeeded', 'failed')"
+OVER = ENDED + " and finished_at is not null"
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -103,11 +103,17 @@ class AnyOrder(RuleBasedStateMachine):
             self.model.claimed(row, runner, self.midnight)
 
     def is_valid(self, token: Token) -> bool:
-        """Tell whether a lease that is late, or whose run has ended itself, is still its holder's."""
-        if token.run_id in self.by_themselves and self.toy.sql(FINALIZED, run=token.run_id):
+        """Tell whether a lease that is late, or whose run has ended itself, is still its holder's.
+
+        A run that ends itself takes the leases of its steps; cancelled by an operator it leaves them.
+        """
+        ends_itself = token.run_id in self.by_themselves
+        if ends_itself and self.toy.sql(OVER, run=token.run_id) and not self.is_held(token):
             token.is_late = True
-        if not token.is_late:
-            return True
+        return not token.is_late or self.is_held(token)
+
+    def is_held(self, token: Token) -> bool:
+        """Tell whether the chunk is still leased so."""
         return bool(
             self.toy.scalar(
                 "select count(*) from headgate.chunks where chunk_id = %(chunk_id)s"
@@ -424,7 +430,8 @@ class AnyOrder(RuleBasedStateMachine):
         if chunks:
             chunk = chunks[pick % len(chunks)]
             self.call("pgmq.delete", queue_name=chunk["queue"], msg_id=chunk["msg_id"])
-            self.toy.execution(*self.execution_of(chunk))  # its sweep sends it again
+            for _ in range(3):  # a sweep sends it again, when it has nothing else to do
+                self.toy.execution(*self.execution_of(chunk))
 
     @rule(message=st.sampled_from(('{"chunk_id": 999999}', '{"chunk_id": "x"}', "[]", "null")))
     def a_message_of_nobody(self, message: str) -> None:
