@@ -16,7 +16,8 @@ from typing import Final
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from runner.database import describe, dsn_of
+from runner.conninfo import describe
+from runner.database import dsn_of
 from runner.errors import ServerError, ServerMissing
 from runner.server import binaries
 from runner.settings import Settings

@@ -6,7 +6,8 @@ HeadgateError
 │   ├── ServerMissing       neither HEADGATE_DSN nor the embedded server's package
 │   ├── ServerFailed        the embedded server did not start or stop
 │   ├── ServerUnreachable   nobody answers at the address, or it refuses the login
-│   └── ServerTooOld        PostgreSQL before 15
+│   ├── ServerTooOld        PostgreSQL before 15
+│   └── ServerUnsuitable    an encoding, a setting or a pooler with which nothing would be right
 ├── MigrateError
 │   ├── MigrationEdited     an applied migration differs from its file
 │   ├── MigrationNumbering  a gap, a duplicate or a name without a number
@@ -176,6 +177,10 @@ class ServerTooOld(ServerError):
     """The server is older than PostgreSQL 15."""
 
     default_hint = "set HEADGATE_DSN to a PostgreSQL 15 to 18, or unset it to use the embedded one"
+
+
+class ServerUnsuitable(ServerError):
+    """The server, as it is set up, cannot be worked with."""
 
 
 class MigrateError(HeadgateError):

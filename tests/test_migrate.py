@@ -24,7 +24,8 @@ from runner.errors import (
     WrongPlan,
 )
 from runner.migrate import migrate, require_migrated
-from runner.migrate_setup import install_pgmq, require_version
+from runner.migrate_pgmq import install_pgmq
+from runner.migrate_setup import require_version
 from runner.server import Server
 from runner.settings import Settings
 from tests.servers import embedded_server

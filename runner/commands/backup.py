@@ -12,7 +12,8 @@ from psycopg import sql
 
 from runner.clients import client_connection, fitting_client
 from runner.commands import console
-from runner.database import connect, describe, dsn_of
+from runner.conninfo import describe
+from runner.database import connect, connect_server, dsn_of
 from runner.errors import ServerError
 from runner.migrate import migrate
 from runner.migrate_setup import create_database, database_exists, role_exists
@@ -48,7 +49,7 @@ def backup(file: BackupFile) -> None:
 def restore(file: BackupFile) -> None:
     """Make the database anew from a file, with its roles, and bring it to the state of db/."""
     settings = console.ready_settings()
-    with connect(settings.with_database("postgres"), "restore") as connection:
+    with connect_server(settings, "restore") as connection:
         program = fitting_client("pg_restore", connection.info.server_version // 10_000)
     owners = set(OWNED.findall(_run(program, settings, "--list", str(file))))
     if database_exists(settings):
@@ -88,7 +89,7 @@ def _make_roles(settings: Settings, owners: set[str]) -> None:
 def _drop(settings: Settings) -> None:
     """Leave no half-restored database behind: it was made a moment ago."""
     statement = sql.SQL("drop database if exists {} with (force)")
-    with connect(settings.with_database("postgres"), "restore") as connection:
+    with connect_server(settings, "restore") as connection:
         connection.execute(statement.format(sql.Identifier(settings.database)))
 
 

@@ -15,11 +15,13 @@ from psycopg.rows import DictRow
 
 from runner.commands import console
 from runner.commands.options import AsJson
-from runner.database import connect, describe, dsn_of, from_psycopg
+from runner.conninfo import describe
+from runner.database import connect, dsn_of, from_psycopg
 from runner.errors import HeadgateError, MigrateError
 from runner.migrate import migrate, require_migrated
 from runner.migrate_files import OWNER
-from runner.migrate_setup import OLDEST, grant_pgmq, has_pgmq, install_pgmq, role_exists
+from runner.migrate_pgmq import grant_pgmq, has_pgmq, install_pgmq, require_new_pgmq
+from runner.migrate_setup import OLDEST, role_exists
 from runner.settings import Settings
 
 NEWEST = 18
@@ -172,6 +174,10 @@ def _pgmq(connection: Connection[DictRow]) -> Finding:
     if not has_pgmq(connection):
         advice = "run: headgate migrate; later: headgate doctor --fix"
         return Finding("pgmq", "fail", "not installed", advice, is_fixable=_is_ours(connection))
+    try:
+        require_new_pgmq(connection)
+    except MigrateError as exc:
+        return Finding("pgmq", "fail", str(exc), exc.hint or "")
     return Finding("pgmq", "ok", "installed")
 
 

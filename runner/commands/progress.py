@@ -16,6 +16,7 @@ from runner.commands import console
 from runner.commands.status import EXECUTIONS, steps_of
 from runner.database import connect, mapped_errors
 from runner.errors import ServerUnreachable
+from runner.sessions import BinaryCursor
 from runner.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,9 @@ class Watch:
         try:
             with mapped_errors():
                 if self._connection is None:
-                    self._connection = connect(self._settings, "progress")
+                    self._connection = connect(
+                        self._settings, "progress", cursor_factory=BinaryCursor
+                    )
                 names = {"pipeline": self._pipeline, "run_id": self._run_id, "limit": 1}
                 run = self._connection.execute(EXECUTIONS, names).fetchone()
                 display.update(steps_of(self._connection, self._pipeline, self._run_id))

@@ -7,7 +7,8 @@ import logging
 import psycopg
 import pytest
 
-from runner.database import aconnect, connect, describe, dsn_of, from_psycopg, mapped_errors
+from runner.conninfo import describe
+from runner.database import aconnect, connect, dsn_of, from_psycopg, mapped_errors
 from runner.errors import AmbiguousCode, DatabaseError, HeadgateError, ServerUnreachable
 from runner.settings import Settings
 

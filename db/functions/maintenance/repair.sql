@@ -13,7 +13,7 @@ declare
     v_fix record;
     v_done jsonb := '{}';
 begin
-    perform pg_advisory_xact_lock(hashtext('headgate.planner'), p.provider_id::integer)
+    perform headgate._lock(format('planner %s', p.provider_id))
     from (select p.provider_id from headgate.providers as p order by p.provider_id) as p;
     for v_fix in
         select 'history' as subject, headgate._mend_months() as count, '%s months'' partitions made' as says

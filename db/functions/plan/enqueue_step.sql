@@ -23,7 +23,7 @@ begin
             'HG008', format('step %s calls a function', p_step), format('call %s instead', v_definition.function)
         );
     end if;
-    perform pg_advisory_xact_lock(hashtext('headgate.step'), hashtext(v_execution.execution_id || p_step));
+    perform headgate._lock(format('step %s %s', v_execution.pipeline_id, p_step));
     select * into v_step
     from headgate.process_steps as s
     where s.execution_id = v_execution.execution_id

@@ -103,7 +103,10 @@ def test_without_another_operation_to_ask_the_provider_is_closed(toy: Toy):
     toy.begin()
     toy.complete(toy.claim()[0], "retry", blame="provider")
 
-    assert (health(toy, "look")["state"], health(toy, "look")["provider_state"]) == ("blocked", "blocked")
+    assert (health(toy, "look")["state"], health(toy, "look")["provider_state"]) == (
+        "blocked",
+        "blocked",
+    )
 
 
 def test_faults_of_several_operations_are_the_provider_s(library: Toy):

@@ -45,7 +45,13 @@ def test_the_open_window_comes_first_and_says_what_is_left(db: Plan, now: dateti
 
 @pytest.mark.parametrize(
     ("opened", "closed_for", "state"),
-    [(0, None, "flowing"), (0, -1, "flowing"), (0, 5, "blocked"), (2, 5, "blocked"), (2, -1, "probing")],
+    [
+        (0, None, "flowing"),
+        (0, -1, "flowing"),
+        (0, 5, "blocked"),
+        (2, 5, "blocked"),
+        (2, -1, "probing"),
+    ],
 )
 def test_a_provider_flows_is_blocked_or_is_probed(
     db: Plan, now: datetime, opened: int, closed_for: int | None, state: str

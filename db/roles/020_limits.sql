@@ -1,4 +1,3 @@
--- role: migrator
 -- Time limits of the roles, so that nobody holds back the cleaning of the queues: an old snapshot anywhere cuts a
 -- drain by ten. Roles belong to the whole server, so a setting is written only where it is missing.
 
@@ -24,6 +23,7 @@ begin
                 where r.rolname = s.role
                     and r.rolconfig @> array[s.name || '=' || s.value]
             )
+        order by s.role, s.name
     loop
         begin
             execute format('alter role %I set %I = %L', v_setting.role, v_setting.name, v_setting.value);
