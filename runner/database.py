@@ -23,6 +23,7 @@ from runner.settings import Settings
 logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 10
+HINTS = {"25006": "a standby, a full disk, or default_transaction_read_only: nothing was written"}
 SERVERS_OWN = "postgres"
 """The database from which others are made."""
 RAISED = "exec_stmt_raise"
@@ -104,7 +105,7 @@ def from_psycopg(exc: psycopg.Error, dsn: str | None = None) -> HeadgateError:
     error = error_for(exc.sqlstate)
     if error is DatabaseError:
         message = f"PostgreSQL reports: {message} (SQLSTATE {exc.sqlstate})"
-    return error(message, hint=exc.diag.message_hint)
+    return error(message, hint=exc.diag.message_hint or HINTS.get(exc.sqlstate or ""))
 
 
 def log_notice(notice: Diagnostic) -> None:

@@ -121,14 +121,24 @@ def pooler(settings: Settings, mode: str = "transaction", **options: object) -> 
             "auth_file": home / "users",
             "pool_mode": mode,
             "default_pool_size": 4,
+            "min_pool_size": 4,
+            "server_round_robin": 1,  # each transaction at another server
             "logfile": home / "pgbouncer.log",
             **options,
         }
         databases = f"* = host={parts['host']} port={parts.get('port', 5432)}"
-        lines = ["[databases]", databases, "[pgbouncer]", *(f"{x} = {y}" for x, y in values.items())]
+        lines = [
+            "[databases]",
+            databases,
+            "[pgbouncer]",
+            *(f"{x} = {y}" for x, y in values.items()),
+        ]
         (home / "pgbouncer.ini").write_text("\n".join(lines) + "\n")
         process = subprocess.Popen(
-            [POOLER, "--quiet", home / "pgbouncer.ini"], user=user, cwd="/tmp", stdin=subprocess.DEVNULL
+            [POOLER, "--quiet", home / "pgbouncer.ini"],
+            user=user,
+            cwd="/tmp",
+            stdin=subprocess.DEVNULL,
         )
         try:
             while not (home / ".s.PGSQL.6432").exists():

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from psycopg import sql
+from psycopg import Connection, sql
+from psycopg.rows import DictRow
 
 from runner.clients import client_connection, fitting_client
 from runner.commands import console
@@ -17,6 +18,7 @@ from runner.database import connect, connect_server, dsn_of
 from runner.errors import ServerError
 from runner.migrate import migrate
 from runner.migrate_setup import create_database, database_exists, role_exists
+from runner.sessions import is_pooled
 from runner.settings import Settings
 
 ROLES = ("headgate_owner", "headgate_planner", "headgate_runner", "headgate_reader")
@@ -30,6 +32,7 @@ def backup(file: BackupFile) -> None:
     """Write the database to a file, as it is at one moment; runners may go on meanwhile."""
     settings = console.ready_settings()
     with connect(settings, "backup") as connection:  # what is wrong is said here, with a hint
+        _require_session(connection)
         program = fitting_client("pg_dump", connection.info.server_version // 10_000)
     if file.exists():
         raise ServerError(f"{file} is there already", hint="name another file, or move that one")
@@ -50,6 +53,7 @@ def restore(file: BackupFile) -> None:
     """Make the database anew from a file, with its roles, and bring it to the state of db/."""
     settings = console.ready_settings()
     with connect_server(settings, "restore") as connection:
+        _require_session(connection)
         program = fitting_client("pg_restore", connection.info.server_version // 10_000)
     owners = set(OWNED.findall(_run(program, settings, "--list", str(file))))
     if database_exists(settings):
@@ -75,6 +79,15 @@ def restore(file: BackupFile) -> None:
         "calls made after the backup are not in its book: headgate.reconcile_quota, "
         "or close the provider until its reset"
     )
+
+
+def _require_session(connection: Connection[DictRow]) -> None:
+    """Raise behind a pooler: PostgreSQL's programs leave in their session what they rely on."""
+    if is_pooled(connection):
+        raise ServerError(
+            "a pooler stands before the server: its programs need a session of their own",
+            hint="name the server itself in HEADGATE_DSN for this command",
+        )
 
 
 def _make_roles(settings: Settings, owners: set[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -17,6 +18,12 @@ def core_database(
 ) -> Settings:
     """Clone the core: for tests with runners, which commit."""
     return clone_for_test(core_template)
+
+
+@pytest.fixture
+def core(core_database: Settings, core_template: Settings) -> Settings:
+    """Return that clone with the folder whose state it is in, as commands ask for."""
+    return replace(core_database, db=core_template.db)
 
 
 @pytest.fixture

@@ -17,14 +17,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from runner.airflow_settings import AirflowHome, connection_of
+from runner.database import dsn_of
 from runner.server import Server
 from runner.settings import Settings
 from tests.acceptance.house import PIPELINE, House, killed_at_the_end, wait_until
 from tests.airflow_home import NEEDS_AIRFLOW
 from tests.plan import Plan, Row
-from tests.servers import DB, PARAMETERS, scratch_folder
+from tests.servers import DB, PARAMETERS, pooler, scratch_folder
 from tests.standin import Options, Process, spawn
 
 pytestmark = NEEDS_AIRFLOW
@@ -301,6 +303,29 @@ def test_the_plan_knows_how_function_steps_went(connected: object, plan: Plan):
     found = {x["step"]: x["status"] for x in rows}
     assert found["discover_delta"] == found["finalize_execution"] == "succeeded"
     assert found["check_api_quota"] == "failed" and found[STEP] == "skipped"
+
+
+def test_functions_and_steps_work_behind_a_pooler(
+    house: House, database: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    with pooler(database) as pooled:
+        monkeypatch.setenv("AIRFLOW_CONN_HEADGATE", connection_of(pooled))
+        house.worker()
+        begin(house, house.codes(3), mode="bulk")
+        assert step() == "TaskSuccessEvent"
+        call("headgate.finalize_execution")
+
+    assert house.execution("r1")["status"] == "succeeded"
+
+
+def test_a_pooler_that_lets_no_transaction_pass_fails_a_task_for_good(
+    database: Settings, connected: Callable[..., None]
+):
+    with pooler(database, "statement") as pooled:
+        parts = conninfo_to_dict(dsn_of(pooled))
+        connected(host=parts["host"], port=int(str(parts["port"])))
+        with fails("no transaction pass", "pool_mode"):
+            call("headgate.start_execution")
 
 
 # -------------------------------------------------------------------------- RunStep
