@@ -15,14 +15,20 @@ logger = logging.getLogger(__name__)
 
 LEAST: Final = (1, 10)
 """An extension before 1.6 makes queues for its owner alone; one before 1.10 lacks NEWEST."""
-NEWEST: Final = "pgmq.set_vt(text, bigint, timestamp with time zone)"
+NEWEST: Final = ("set_vt", "text, bigint, timestamp with time zone")
 """Of the functions that are called, the one that came last."""
 
 INSTALLED: LiteralString = """
 select
     (select e.extversion from pg_catalog.pg_extension as e where e.extname = 'pgmq') as extension,
-    to_regprocedure(%s) is not null as is_new_enough
-where to_regnamespace('pgmq') is not null
+    exists (
+        select
+        from pg_catalog.pg_proc as p
+        where p.pronamespace = n.oid
+            and (p.proname, pg_catalog.oidvectortypes(p.proargtypes)) = (%s, %s)
+    ) as is_new_enough
+from pg_catalog.pg_namespace as n
+where n.nspname = 'pgmq'
 """
 OFFERED: LiteralString = """
 select v.version
@@ -43,12 +49,12 @@ select pg_catalog.has_schema_privilege(%(owner)s, 'pgmq', 'create')
 
 def has_pgmq(connection: Connection[Any]) -> bool:
     """Tell whether pgmq is installed, however it was and whatever its version."""
-    return connection.execute(INSTALLED, (NEWEST,)).fetchone() is not None
+    return connection.execute(INSTALLED, NEWEST).fetchone() is not None
 
 
 def require_new_pgmq(connection: Connection[Any]) -> None:
     """Raise where pgmq is installed and too old, with what to do about it."""
-    row = connection.execute(INSTALLED, (NEWEST,)).fetchone()
+    row = connection.execute(INSTALLED, NEWEST).fetchone()
     if row is None or row["is_new_enough"]:
         return
     least = ".".join(map(str, LEAST))

@@ -114,11 +114,11 @@ def require_membership(
 def prepare_schema(connection: Connection[Any], plan: str) -> None:
     """Give a plan its schema, owned by its role."""
     names = {"role": sql.Identifier(role_of(plan)), "schema": sql.Identifier(plan)}
-    for statement in (
-        "create schema if not exists {schema} authorization {role}",
-        "grant usage on schema headgate to {role}",
-    ):
+    found = "select 1 where to_regnamespace(pg_catalog.quote_ident(%s)) is not null"
+    if connection.execute(found, (plan,)).fetchone() is None:
+        statement = "create schema {schema} authorization {role}"
         connection.execute(sql.SQL(statement).format(**names))
+    connection.execute(sql.SQL("grant usage on schema headgate to {role}").format(**names))
 
 
 def _is_member(connection: Connection[Any], role: str, member: str | None = None) -> bool:
