@@ -406,7 +406,9 @@ def test_all_dags_run_green_by_dag_test(house: House, standin: Process):
 
     assert str(bag.dags["calculate_indicators"].test().state) == "success"
 
-    standin.spend(500)
     assert str(bag.dags["headgate_maintenance"].test().state) == "success"
+
+    standin.spend(500)
+    assert str(bag.dags["equities_account"].test().state) == "success"
     (quota,) = house.plan.sql("select used_elsewhere, spent from headgate.v_quota")
     assert quota["used_elsewhere"] == 499  # the provider's count lacks the call that asks for it
