@@ -7,7 +7,7 @@ HeadgateError
 │   ├── ServerFailed        the embedded server did not start or stop
 │   ├── ServerUnreachable   nobody answers at the address, or it refuses the login
 │   ├── ServerTooOld        PostgreSQL before 15
-│   └── ServerUnsuitable    an encoding, a setting or a pooler with which nothing would be right
+│   └── ServerUnsuitable    an encoding, setting or pooler that Headgate cannot work with
 ├── MigrateError
 │   ├── MigrationEdited     an applied migration differs from its file
 │   ├── MigrationNumbering  a gap, a duplicate or a name without a number
@@ -180,7 +180,7 @@ class ServerTooOld(ServerError):
 
 
 class ServerUnsuitable(ServerError):
-    """The server, as it is set up, cannot be worked with."""
+    """Headgate cannot work with the server as it is set up."""
 
 
 class MigrateError(HeadgateError):

@@ -34,6 +34,7 @@ from runner.migrate_pgmq import grant_pgmq, install_pgmq, require_new_pgmq
 from runner.migrate_setup import (
     create_database,
     database_exists,
+    execute_about_roles,
     prepare_roles,
     prepare_schema,
     require_membership,
@@ -171,7 +172,10 @@ class _Run:
     def _execute(self, file: File) -> None:
         def execute(statement: Statement) -> None:
             try:
-                self._connection.execute(statement.text.encode())
+                if file.kind == "role":
+                    execute_about_roles(self._connection, statement.text.encode())
+                else:
+                    self._connection.execute(statement.text.encode())
             except psycopg.Error as exc:
                 line = statement.line_of(int(exc.diag.statement_position or 1))
                 raise self._failure(f"{file.path}:{line}", exc) from exc

@@ -8,6 +8,7 @@ from typing import Any, LiteralString
 
 import psycopg
 from psycopg import Connection, sql
+from psycopg.abc import Query
 
 from runner.database import connect, connect_server
 from runner.errors import MigrateError, ServerTooOld, ServerUnreachable
@@ -17,13 +18,20 @@ from runner.settings import Settings
 logger = logging.getLogger(__name__)
 
 OLDEST = 15
+TRIES = 10
+AT_ONCE = (
+    psycopg.errors.DuplicateObject,
+    psycopg.errors.UniqueViolation,
+    psycopg.errors.InternalError_,
+)
+"""What a statement ends with when another database's migration changes the same role with it."""
 
 ROLE: LiteralString = """
 do $role$
 begin
-    create role {role} nologin;
-exception
-    when duplicate_object or unique_violation then null;
+    if not exists (select from pg_catalog.pg_roles as r where r.rolname = {name}) then
+        create role {role} nologin;
+    end if;
 end;
 $role$
 """
@@ -82,7 +90,9 @@ def prepare_roles(connection: Connection[Any], plans: Iterable[str]) -> None:
     roles = [OWNER, *map(role_of, plans)]
     for role in roles:
         if not role_exists(connection, role):
-            connection.execute(sql.SQL(ROLE).format(role=sql.Identifier(role)))
+            execute_about_roles(
+                connection, sql.SQL(ROLE).format(role=sql.Identifier(role), name=sql.Literal(role))
+            )
     for role in roles[1:]:
         if not _is_member(connection, role, OWNER):
             _grant(connection, role, OWNER)
@@ -132,10 +142,21 @@ def _grant(connection: Connection[Any], role: str, member: str | None = None) ->
     """Make a role, or the connecting user, a member of another one; False: we may not."""
     to = sql.Identifier(member) if member else sql.SQL("current_user")
     try:
-        connection.execute(sql.SQL("grant {} to {}").format(sql.Identifier(role), to))
+        execute_about_roles(connection, sql.SQL("grant {} to {}").format(sql.Identifier(role), to))
     except psycopg.errors.InsufficientPrivilege:
         return False
     return True
+
+
+def execute_about_roles(connection: Connection[Any], statement: Query) -> None:
+    """Run a statement that may be run again; do so when somebody changed the same role with it."""
+    for _ in range(TRIES):
+        try:
+            connection.execute(statement)
+            return
+        except AT_ONCE:
+            continue
+    connection.execute(statement)
 
 
 def role_exists(connection: Connection[Any], role: str) -> bool:

@@ -53,7 +53,7 @@ class Settings:
 
 
 def _dsn(env: Mapping[str, str], name: str) -> str | None:
-    """Return a connection string with its service written out; one that is none is refused."""
+    """Return a connection string with its service written out; refuse what is not one."""
     if not env.get(name):
         return None
     wrong = InvalidValue(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ from runner.migrate_pgmq import install_pgmq
 from runner.migrate_setup import require_version
 from runner.server import Server
 from runner.settings import Settings
-from tests.servers import embedded_server, scratch_folder
+from tests.servers import DB, embedded_server, scratch_folder
 
 ROLES = """\
 -- role: migrator
@@ -556,6 +557,15 @@ def test_migrations_of_two_databases_of_one_server_do_not_wait_for_each_other(tm
             assert len(second.migrate()) == 4
             holder.rollback()
             assert len(waiting.result(PATIENCE).files) == 5
+
+
+def test_first_migrations_of_several_databases_of_one_server_make_its_roles_together(tmp_path):
+    shutil.copytree(DB, tmp_path / "db", ignore=shutil.ignore_patterns("plans"))
+    with embedded_server() as server, ThreadPoolExecutor() as threads:
+        each = [replace(server, database=x, db=tmp_path / "db") for x in ("a", "b", "c", "a")]
+        counts = sorted(len(x.files) for x in threads.map(migrate, each))
+
+    assert counts[0] == 0 and counts[1] == counts[2] == counts[3] > 0
 
 
 def test_an_advisory_lock_of_somebody_s_does_not_keep_migrate_waiting(folder):

@@ -1,6 +1,6 @@
 -- The roles themselves, put right: one that is missing is made, and none may more than its work needs. They belong to the whole
--- server, so nothing is written that is so already, and each statement of this folder commits: other databases' migrations meet
--- these rows, too.
+-- server, so nothing is written that is so already. Each statement of this folder commits, and is run again when the migration
+-- of another database changes the same role with it.
 
 do $roles$
 declare
@@ -30,8 +30,7 @@ begin
             );
         exception
             when insufficient_privilege then
-                raise warning 'role % is not as it should be', v_role.name using hint = 'a superuser may alter it';
-            when duplicate_object or unique_violation or internal_error then null;  -- another database's migration was faster
+                raise warning 'role % has rights that its work does not need', v_role.name using hint = 'a superuser may alter it';
         end;
     end loop;
 end;
@@ -52,7 +51,6 @@ begin
             when insufficient_privilege then
                 raise warning 'headgate_owner is not a member of %', v_role
                     using hint = format('a superuser says: grant %I to headgate_owner', v_role);
-            when unique_violation or internal_error then null;  -- another database's migration was faster
         end;
     end loop;
 end;

@@ -31,7 +31,6 @@ begin
             when insufficient_privilege then
                 raise warning 'may not set % of %', v_setting.name, v_setting.role
                     using hint = 'a superuser, or who made the role, may';
-            when internal_error then null;  -- another database's migration writes the same
         end;
     end loop;
 end;

@@ -111,7 +111,7 @@ def _run(program: Path, settings: Settings, *arguments: str) -> str:
     _, environ = client_connection(settings)
     done = subprocess.run(
         [str(program), *arguments],
-        env=environ,
+        env=environ | {"PGCLIENTENCODING": "UTF8", "LC_ALL": "C"},  # its words are looked into
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

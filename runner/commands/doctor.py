@@ -22,6 +22,7 @@ from runner.migrate import migrate, require_migrated
 from runner.migrate_files import OWNER
 from runner.migrate_pgmq import grant_pgmq, has_pgmq, install_pgmq, require_new_pgmq
 from runner.migrate_setup import OLDEST, role_exists
+from runner.sessions import is_pooled
 from runner.settings import Settings
 
 NEWEST = 18
@@ -142,6 +143,7 @@ def _database(connection: Connection[DictRow]) -> Iterator[Finding]:
 def _server(connection: Connection[DictRow], settings: Settings) -> Finding:
     version = connection.info.server_version
     found = f"PostgreSQL {version // 10000}.{version % 10000}, {describe(dsn_of(settings))}"
+    found += ", through a pooler" if is_pooled(connection) else ""
     if version // 10000 < OLDEST:
         return Finding("server", "fail", found, f"Headgate needs PostgreSQL {OLDEST} or newer")
     if version // 10000 > NEWEST:

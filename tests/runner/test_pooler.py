@@ -71,6 +71,7 @@ async def test_a_pipeline_runs_from_the_first_migrate_to_its_end(core_template: 
         code, out, err = await command(settings, "doctor")
 
     assert (code, "Traceback" in err) == (0, False), out + err
+    assert ", through a pooler\n" in out
 
 
 def test_of_two_migrates_at_once_one_applies_and_the_other_finds_nothing(core_template: Settings):

@@ -2,12 +2,12 @@
 -- stay. What is older than the setting reader_transactions is ended here. Real time, not the plan's.
 
 create or replace function headgate._late_readers()
-returns table (pid integer, login text, seconds double precision)
+returns table (pid integer, login text)
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
-    select a.pid, a.usename, extract(epoch from clock_timestamp() - a.xact_start)
+    select a.pid, a.usename
     from pg_stat_activity as a
     join pg_roles as r on r.oid = a.usesysid
     cross join headgate.settings as s
