@@ -1,10 +1,10 @@
-"""Keep the house: retention, statistics, the provider's own count of units, health."""
+"""Maintain the database: retention, statistics, health."""
 
 from datetime import datetime, timedelta
 
 from airflow.sdk import DAG
 
-from runner.airflow import CallFunction, RunStep
+from runner.airflow import CallFunction
 
 with DAG(
     dag_id="headgate_maintenance",
@@ -19,7 +19,6 @@ with DAG(
     statistics = CallFunction(
         task_id="maintain_statistics", function="headgate.maintain_statistics"
     )
-    reconcile = RunStep(task_id="reconcile_quota")
     health = CallFunction(
         task_id="check_health", function="headgate.check_health", trigger_rule="all_done"
     )
@@ -28,6 +27,4 @@ with DAG(
         function="headgate.finalize_execution",
         trigger_rule="all_done",
     )
-    start >> [history, reconcile]
-    history >> statistics
-    [statistics, reconcile] >> health >> finish
+    start >> history >> statistics >> health >> finish

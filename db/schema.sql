@@ -4180,7 +4180,7 @@ begin
         order by e.execution_id
     loop
         if not headgate._has_ready_step(v_execution.execution_id)
-            or not pg_try_advisory_xact_lock(hashtext('headgate.advance'), v_execution.execution_id::integer)
+            or not headgate._try_lock(format('advance %s', v_execution.pipeline_id))
         then
             continue;
         end if;
@@ -7710,6 +7710,27 @@ $$;
 ALTER FUNCTION headgate._end_leases_of_the_dead(p_limit integer) OWNER TO headgate_owner;
 
 --
+-- Name: _end_readers(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._end_readers() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_ended integer;
+begin
+    if not headgate._may_end_sessions() then
+        return 0;
+    end if;
+    select count(*) filter (where pg_terminate_backend(r.pid)) into v_ended from headgate._late_readers() as r;
+    return v_ended;
+end;
+$$;
+
+ALTER FUNCTION headgate._end_readers() OWNER TO headgate_owner;
+
+--
 -- Name: _end_rows(bigint[], text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -7859,7 +7880,7 @@ CREATE FUNCTION headgate._enter_planning(p_execution headgate.process_executions
 declare
     v_provider headgate.providers;
 begin
-    perform pg_advisory_xact_lock_shared(hashtext('headgate.execution'), p_execution.execution_id::integer);
+    perform headgate._lock(format('runs %s', p_execution.pipeline_id), p_is_shared => true);
     for v_provider in
         select p.*
         from headgate.providers as p
@@ -7873,7 +7894,7 @@ begin
         )
         order by p.provider_id
     loop
-        perform pg_advisory_xact_lock(hashtext('headgate.planner'), v_provider.provider_id::integer);
+        perform headgate._lock(format('planner %s', v_provider.provider_id));
         perform headgate._open_window(v_provider, p_now);
     end loop;
 end;
@@ -7977,6 +7998,34 @@ end;
 $$;
 
 ALTER FUNCTION headgate._examine_queues() OWNER TO headgate_owner;
+
+--
+-- Name: _examine_readers(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._examine_readers() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'sessions of readers', 'warn',
+        format('%s with a transaction older than %s: %s', count(*), s.value #>> '{}', string_agg(distinct r.login, ', ')),
+        'headgate doctor --fix ends them; so does the maintenance', headgate._may_end_sessions()
+    from headgate._late_readers() as r
+    join headgate.settings as s on s.name = 'reader_transactions'
+    group by s.value
+    union all
+    select
+        'role headgate_owner', 'warn', format('is not a member of %s: %s', m.role, m.lack),
+        format('a superuser says: grant %s to headgate_owner', m.role), false
+    from (values
+        ('pg_read_all_stats', 'it does not see how old transactions are'),
+        ('pg_signal_backend', 'it cannot end readers'' sessions that hold the horizon')
+    ) as m (role, lack)
+    where not pg_has_role('headgate_owner', m.role, 'usage');
+$$;
+
+ALTER FUNCTION headgate._examine_readers() OWNER TO headgate_owner;
 
 --
 -- Name: _examine_roles(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9214,7 +9263,14 @@ CREATE FUNCTION headgate._health(p_now timestamp with time zone) RETURNS TABLE(s
     ) as c
     cross join (
         select (s.value #>> '{}')::interval as ahead from headgate.settings as s where s.name = 'sessions_ahead'
-    ) as s;
+    ) as s
+    union all
+    select
+        'warning',
+        'sessions of readers',
+        format('%s hold the horizon and may not be ended: grant pg_signal_backend to headgate_owner', count(*)),
+        count(*) > 0 and not headgate._may_end_sessions()
+    from headgate._late_readers() as r;
 $$;
 
 ALTER FUNCTION headgate._health(p_now timestamp with time zone) OWNER TO headgate_owner;
@@ -9934,6 +9990,24 @@ $$;
 ALTER FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _keep_name(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._keep_name() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    perform headgate._raise(
+        'HG008', format('provider %s keeps its name: its queues are called after it', old.name),
+        'add a provider with the new name, and let the operations name that one; the description may change'
+    );
+end;
+$$;
+
+ALTER FUNCTION headgate._keep_name() OWNER TO headgate_owner;
+
+--
 -- Name: _known(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10000,6 +10074,30 @@ CREATE FUNCTION headgate._last_session_out(p_operation_id bigint, p_asset_id big
 $$;
 
 ALTER FUNCTION headgate._last_session_out(p_operation_id bigint, p_asset_id bigint, p_at timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _late_readers(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._late_readers() RETURNS TABLE(pid integer, login text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select a.pid, a.usename
+    from pg_stat_activity as a
+    join pg_roles as r on r.oid = a.usesysid
+    cross join headgate.settings as s
+    where s.name = 'reader_transactions'
+        and a.datname = current_database()
+        and a.xact_start < clock_timestamp() - (s.value #>> '{}')::interval
+        and not r.rolsuper
+        and pg_has_role(r.oid, 'headgate_reader', 'member')
+        and not pg_has_role(r.oid, 'headgate_planner', 'member')
+        and not pg_has_role(r.oid, 'headgate_runner', 'member')
+        and not pg_has_role(r.oid, 'headgate_owner', 'member');
+$$;
+
+ALTER FUNCTION headgate._late_readers() OWNER TO headgate_owner;
 
 --
 -- Name: _lease(text, headgate.providers, bigint[], timestamp with time zone[], boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10180,6 +10278,29 @@ $$;
 ALTER FUNCTION headgate._live_closing(p_provider headgate.providers, p_chunk headgate.chunks, p_closing jsonb, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _lock(text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._lock(p_name text, p_is_shared boolean DEFAULT false) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    loop
+        if p_is_shared then
+            perform from headgate.locks as l where l.name = p_name for share;
+        else
+            perform from headgate.locks as l where l.name = p_name for update;
+        end if;
+        exit when found;
+        insert into headgate.locks (name) values (p_name) on conflict (name) do nothing;
+    end loop;
+end;
+$$;
+
+ALTER FUNCTION headgate._lock(p_name text, p_is_shared boolean) OWNER TO headgate_owner;
+
+--
 -- Name: _lock_half_open(headgate.chunks[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10326,6 +10447,19 @@ end;
 $$;
 
 ALTER FUNCTION headgate._mark_step(p_pipeline text, p_run_id text, p_step text, p_status text, OUT cancelled integer, OUT reopened integer) OWNER TO headgate_owner;
+
+--
+-- Name: _may_end_sessions(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._may_end_sessions() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select pg_has_role('headgate_owner', 'pg_signal_backend', 'usage');
+$$;
+
+ALTER FUNCTION headgate._may_end_sessions() OWNER TO headgate_owner;
 
 --
 -- Name: _meant(text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11114,7 +11248,7 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_operation headgate.operations;
 begin
-    perform pg_advisory_xact_lock(hashtext('headgate.needs'));
+    perform headgate._lock('needs');
     for v_operation in
         select *
         from headgate.operations as o
@@ -14190,9 +14324,7 @@ CREATE FUNCTION headgate._stopped_execution(p_pipeline text, p_run_id text) RETU
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    perform pg_advisory_xact_lock(
-        hashtext('headgate.execution'), (headgate._execution(p_pipeline, p_run_id)).execution_id::integer
-    );
+    perform headgate._lock(format('runs %s', (headgate._execution(p_pipeline, p_run_id)).pipeline_id));
     return headgate._execution(p_pipeline, p_run_id);
 end;
 $$;
@@ -14715,6 +14847,25 @@ CREATE FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate he
 $$;
 
 ALTER FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _try_lock(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._try_lock(p_name text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    perform from headgate.locks as l where l.name = p_name for update skip locked;
+    if not found then
+        insert into headgate.locks (name) values (p_name) on conflict (name) do nothing;
+    end if;
+    return found;
+end;
+$$;
+
+ALTER FUNCTION headgate._try_lock(p_name text) OWNER TO headgate_owner;
 
 --
 -- Name: _tune_queues(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15668,7 +15819,11 @@ CREATE FUNCTION headgate.check_health(p_pipeline text, p_run_id text) RETURNS TA
     AS $$
 declare
     v_now constant timestamptz := headgate.clock();
+    v_ended constant integer := headgate._end_readers();
 begin
+    if v_ended > 0 then
+        perform headgate._record_action('end_readers', '{}', jsonb_build_object('sessions', v_ended));
+    end if;
     perform headgate._alert_gates(null, null, v_now);
     perform headgate._set_alert(h.subject, h.severity, h.message, h.is_wrong, v_now)
     from headgate._health(v_now) as h;
@@ -15688,7 +15843,7 @@ ALTER FUNCTION headgate.check_health(p_pipeline text, p_run_id text) OWNER TO he
 -- Name: FUNCTION check_health(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.check_health(p_pipeline text, p_run_id text) IS 'Step of the maintenance: raise and resolve alerts; returns those that are open.';
+COMMENT ON FUNCTION headgate.check_health(p_pipeline text, p_run_id text) IS 'Step of the maintenance: end late readers, raise and resolve alerts; returns those that are open.';
 
 --
 -- Name: check_plans(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15699,9 +15854,6 @@ CREATE FUNCTION headgate.check_plans() RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    insert into headgate.providers (name, description)
-    values ('local', 'Work that asks nobody: handlers and SQL.')
-    on conflict (name) do nothing;
     insert into headgate.provider_gates (provider_id)
     select p.provider_id from headgate.providers as p
     on conflict (provider_id) do nothing;
@@ -16129,7 +16281,7 @@ begin
             'HG008', format('step %s calls a function', p_step), format('call %s instead', v_step.function)
         );
     end if;
-    perform pg_advisory_xact_lock(hashtext('headgate.step'), hashtext(v_execution.execution_id || p_step));
+    perform headgate._lock(format('step %s %s', v_execution.pipeline_id, p_step));
     v_step := headgate._step(v_execution, p_step);
     if v_step.status not in ('pending', 'running') and p_attempt > v_step.attempt then
         perform headgate._enter_planning(v_execution, p_step, v_now);
@@ -16183,6 +16335,8 @@ CREATE FUNCTION headgate.examine() RETURNS TABLE(subject text, verdict text, fou
     select f.* from headgate._examine_books() as f
     union all
     select f.* from headgate._examine_calendars() as f
+    union all
+    select f.* from headgate._examine_readers() as f
     union all
     select 'database ' || h.measure, 'warn', format('%s, more than %s', h.value, h.threshold), h.advice, false
     from headgate.database_health() as h
@@ -16620,7 +16774,7 @@ CREATE FUNCTION headgate.forget_files() RETURNS TABLE(forgotten integer)
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    delete from headgate.schema_files as f where f.path ~ '(^|/)(functions|views|grants)/';
+    delete from headgate.schema_files as f where f.path ~ '(^|/)(roles|functions|views|grants)/';
     get diagnostics forgotten = row_count;
     return next;
 end;
@@ -16632,7 +16786,7 @@ ALTER FUNCTION headgate.forget_files() OWNER TO headgate_owner;
 -- Name: FUNCTION forget_files(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.forget_files() IS 'Make the next migrate apply all functions, views and grants again; returns how many files. Only the owner may.';
+COMMENT ON FUNCTION headgate.forget_files() IS 'Make the next migrate apply all roles, functions, views and grants again; returns how many files. Only the owner may.';
 
 --
 -- Name: heartbeat(text, text, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16966,12 +17120,7 @@ CREATE FUNCTION headgate.pause_pipeline(p_pipeline text) RETURNS TABLE(paused_ex
 declare
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
 begin
-    perform pg_advisory_xact_lock(hashtext('headgate.execution'), e.execution_id::integer)
-    from (
-        select * from headgate.process_executions as e
-        where e.pipeline_id = v_pipeline.pipeline_id and e.status = 'running'
-        order by e.execution_id
-    ) as e;
+    perform headgate._lock(format('runs %s', v_pipeline.pipeline_id));
     update headgate.pipelines as p set is_paused = true where p.pipeline_id = v_pipeline.pipeline_id;
 
     with waiting as (
@@ -17220,7 +17369,7 @@ declare
     v_fix record;
     v_done jsonb := '{}';
 begin
-    perform pg_advisory_xact_lock(hashtext('headgate.planner'), p.provider_id::integer)
+    perform headgate._lock(format('planner %s', p.provider_id))
     from (select p.provider_id from headgate.providers as p order by p.provider_id) as p;
     for v_fix in
         select 'history' as subject, headgate._mend_months() as count, '%s months'' partitions made' as says
@@ -17234,6 +17383,8 @@ begin
         select 'chunks', headgate._mend_chunks(v_now), '%s chunks sent, ended, or offered again'
         union all
         select 'books', headgate._mend_books(v_now), '%s quota windows put right'
+        union all
+        select 'readers', headgate._end_readers(), '%s sessions of readers ended'
     loop
         if v_fix.count > 0 then
             subject := v_fix.subject;
@@ -17252,7 +17403,7 @@ ALTER FUNCTION headgate.repair() OWNER TO headgate_owner;
 -- Name: FUNCTION repair(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.repair() IS 'Mend what headgate.examine calls fixable in queues, chunks, state, steps, books and partitions; returns what was done.';
+COMMENT ON FUNCTION headgate.repair() IS 'Mend what headgate.examine calls fixable in queues, chunks, state, steps, books, partitions and sessions; returns what was done.';
 
 --
 -- Name: report_step(text, text, text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17785,7 +17936,7 @@ begin
         perform headgate._raise('HG008', format('unknown driver: %s', quote_literal(p_driver)), 'airflow or headgate');
     end if;
 
-    perform pg_advisory_xact_lock(hashtext('headgate.start'), v_pipeline.pipeline_id::integer);
+    perform headgate._lock(format('start %s', v_pipeline.pipeline_id));
     select e.execution_id, e.status, false
     into execution_id, status, is_new
     from headgate.process_executions as e
@@ -20604,6 +20755,28 @@ ALTER TABLE headgate.chunks ALTER COLUMN chunk_id ADD GENERATED ALWAYS AS IDENTI
 );
 
 --
+-- Name: locks; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.locks (
+    name text NOT NULL
+);
+
+ALTER TABLE headgate.locks OWNER TO headgate_owner;
+
+--
+-- Name: TABLE locks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.locks IS 'Locks: a row is locked by the transaction that works on what it names; made when first asked for.';
+
+--
+-- Name: COLUMN locks.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.locks.name IS 'needs; advance, start, runs (shared by planners) and step of a pipeline_id; planner of a provider_id.';
+
+--
 -- Name: operation_inputs; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -21443,7 +21616,7 @@ COMMENT ON TABLE headgate.settings IS 'Settings of this database; only the owner
 -- Name: COLUMN settings.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.settings.name IS 'test_clock: sessions may move headgate.clock(); keep_history: how long details are kept; sessions_ahead: fewer loaded trading sessions raise an alert.';
+COMMENT ON COLUMN headgate.settings.name IS 'test_clock: sessions may move headgate.clock(); keep_history: how long details are kept; sessions_ahead: fewer loaded trading sessions raise an alert; reader_transactions: a reader''s session with an older one is ended.';
 
 --
 -- Name: COLUMN settings.value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -23503,6 +23676,13 @@ ALTER TABLE ONLY headgate.chunks
     ADD CONSTRAINT chunks_pkey PRIMARY KEY (chunk_id);
 
 --
+-- Name: locks locks_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.locks
+    ADD CONSTRAINT locks_pkey PRIMARY KEY (name);
+
+--
 -- Name: operation_gates operation_gates_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -23918,6 +24098,18 @@ CREATE INDEX process_executions_open_idx ON headgate.process_executions USING bt
 --
 
 COMMENT ON INDEX headgate.process_executions_open_idx IS 'Finds the few executions that have not ended among all that have.';
+
+--
+-- Name: providers provider_keeps_its_name; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TRIGGER provider_keeps_its_name BEFORE UPDATE ON headgate.providers FOR EACH ROW WHEN ((old.name <> new.name)) EXECUTE FUNCTION headgate._keep_name();
+
+--
+-- Name: TRIGGER provider_keeps_its_name ON providers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TRIGGER provider_keeps_its_name ON headgate.providers IS 'Queues are called after their provider.';
 
 --
 -- Name: asset_processing_state asset_processing_state_asset_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -24905,6 +25097,12 @@ REVOKE ALL ON FUNCTION headgate._end_late_parked(p_chunk headgate.chunks, p_asse
 REVOKE ALL ON FUNCTION headgate._end_leases_of_the_dead(p_limit integer) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _end_readers(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._end_readers() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _end_rows(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -24945,6 +25143,12 @@ REVOKE ALL ON FUNCTION headgate._examine_calendars() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._examine_queues() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _examine_readers(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._examine_readers() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _examine_roles(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -25265,6 +25469,12 @@ REVOKE ALL ON FUNCTION headgate._jobs(p_count bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _keep_name(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._keep_name() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _known(p_what text, p_name text, p_names text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -25281,6 +25491,12 @@ REVOKE ALL ON FUNCTION headgate._known_features(p_provider headgate.providers, p
 --
 
 REVOKE ALL ON FUNCTION headgate._last_session_out(p_operation_id bigint, p_asset_id bigint, p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _late_readers(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._late_readers() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -25319,6 +25535,12 @@ REVOKE ALL ON FUNCTION headgate._let_go(p_chunks headgate.chunks[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._live_closing(p_provider headgate.providers, p_chunk headgate.chunks, p_closing jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _lock(p_name text, p_is_shared boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._lock(p_name text, p_is_shared boolean) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _lock_half_open(p_chunks headgate.chunks[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -25347,6 +25569,12 @@ REVOKE ALL ON FUNCTION headgate._mark_planned(p_execution headgate.process_execu
 --
 
 REVOKE ALL ON FUNCTION headgate._mark_step(p_pipeline text, p_run_id text, p_step text, p_status text, OUT cancelled integer, OUT reopened integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _may_end_sessions(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._may_end_sessions() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _meant(p_name text, p_names text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -26139,6 +26367,12 @@ REVOKE ALL ON FUNCTION headgate._tripped(p_provider headgate.providers, p_operat
 --
 
 REVOKE ALL ON FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _try_lock(p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._try_lock(p_name text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _tune_queues(); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -6,15 +6,19 @@ the last line of the task's log, says what is wrong and what to do.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 import psycopg
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from psycopg import AsyncConnection, Connection, sql
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
+
+from runner.errors import ServerUnsuitable
+from runner.sessions import aopen_session, is_pooled, open_session
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection as AirflowConnection
@@ -37,6 +41,9 @@ select from headgate.v_execution_steps as s
 where s.pipeline = %(p_pipeline)s and s.run_id = %(p_run_id)s and s.step = %(p_step)s
     and (s.status = 'succeeded' or s.skip_reason = 'operator')
 """
+POLL: Final = 15.0
+POOLED_POLL: Final = 3.0
+"""How often a trigger asks, where the server notifies it and where no pooler passes that on."""
 GONE_CLIENT: Final = "2s"
 """How soon the server ends a query whose client was killed."""
 
@@ -48,9 +55,11 @@ def connect(conn_id: str) -> Connection[Row]:
     except Exception:
         raise _unknown(conn_id) from None
     try:
-        return psycopg.connect(**_parameters(connection))
+        return open_session("", autocommit=False, **_parameters(connection))
     except psycopg.Error as exc:
         raise failure(exc) from None
+    except ServerUnsuitable as exc:
+        raise AirflowFailException(f"{exc}: {exc.hint}") from None
 
 
 async def aconnect(conn_id: str) -> AsyncConnection[Row]:
@@ -59,7 +68,26 @@ async def aconnect(conn_id: str) -> AsyncConnection[Row]:
         connection = await BaseHook.aget_connection(conn_id)
     except Exception:
         raise _unknown(conn_id) from None
-    return await AsyncConnection.connect(**_parameters(connection), autocommit=True)
+    try:
+        return await aopen_session("", **_parameters(connection))
+    except ServerUnsuitable as exc:
+        raise AirflowFailException(f"{exc}: {exc.hint}") from None
+
+
+async def listen(connection: AsyncConnection[Row], channel: LiteralString) -> None:
+    """Listen where the server's notifications arrive; a pooler passes none on."""
+    if not is_pooled(connection):
+        await connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
+
+
+async def wait_for_news(connection: AsyncConnection[Row], is_news: Callable[[str], bool]) -> None:
+    """Wait for a notification that is news, or until it is time to ask again."""
+    if is_pooled(connection):
+        await asyncio.sleep(POOLED_POLL)
+        return
+    async for notify in connection.notifies(timeout=POLL):
+        if is_news(notify.payload):
+            return
 
 
 def select(
@@ -150,7 +178,6 @@ def _parameters(connection: AirflowConnection) -> dict[str, Any]:
     return {
         "application_name": "headgate airflow",
         "connect_timeout": 10,
-        "row_factory": dict_row,
         **extra,
         **{name: value for name, value in named.items() if value},
     }

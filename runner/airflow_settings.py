@@ -20,6 +20,7 @@ from runner.database import connect, dsn_of
 from runner.errors import InvalidValue
 from runner.migrate_setup import create_database, database_exists
 from runner.server import write_private
+from runner.sessions import is_pooled
 from runner.settings import PACKAGE, Settings
 
 DATABASE: Final = "airflow"
@@ -128,17 +129,23 @@ def connection_of(settings: Settings) -> str:
     """Return Airflow's connection to the plan, as the planner's role.
 
     On a server of the user's own, the login is the user's and the role is set in the session.
+    Behind a pooler there is none: the login must be the planner's itself, or a member of it.
     """
     parts = conninfo_to_dict(dsn_of(settings, role=PLANNER))
     names = {"host": "host", "port": "port", "user": "login", "password": "password"}
     known: dict[str, Any] = {names[x]: parts[x] for x in names if parts.get(x)}
     extra = {k: v for k, v in parts.items() if k not in (*names, "dbname") and v is not None}
-    if settings.dsn is not None:
+    if settings.dsn is not None and not _is_pooled(settings):
         extra["options"] = f"{extra.get('options', '')} -c role={PLANNER}".strip()
     if "port" in known:
         known["port"] = int(known["port"])
     connection = {"conn_type": "postgres", "schema": settings.database, "extra": extra}
     return json.dumps(known | connection)
+
+
+def _is_pooled(settings: Settings) -> bool:
+    with connect(settings, "airflow") as connection:
+        return is_pooled(connection)
 
 
 def write_login(environ: Mapping[str, str]) -> None:

@@ -18,10 +18,19 @@ from airflow.triggers.base import (
     TriggerEvent,
 )
 
-from runner.airflow_calls import Row, aconnect, ais_passed, aselect, failure, is_final
+from runner.airflow_calls import (
+    POLL,
+    Row,
+    aconnect,
+    ais_passed,
+    aselect,
+    failure,
+    is_final,
+    listen,
+    wait_for_news,
+)
 
 CONN_ID: Final = "headgate"
-POLL: Final = 15.0
 LONGEST_PAUSE: Final = 30.0
 
 
@@ -83,16 +92,14 @@ class StepTrigger(BaseTrigger):
         }
         attempt = {"p_attempt": self.attempt or instance.try_number}
         async with await aconnect(self.conn_id) as connection:
-            await connection.execute("listen headgate_steps")
+            await listen(connection, "headgate_steps")
             await aselect(connection, "headgate.enqueue_step", arguments | attempt)
             while True:
                 (row,) = await aselect(connection, "headgate.step_status", arguments)
                 if row["status"] not in ("pending", "running"):
                     errors = await aselect(connection, "headgate.step_errors", arguments)
                     return row, errors, await ais_passed(connection, arguments)
-                async for notify in connection.notifies(timeout=POLL):
-                    if _is_about(notify.payload, arguments):
-                        break
+                await wait_for_news(connection, lambda said: _is_about(said, arguments))
 
 
 class OrderTrigger(BaseEventTrigger):
@@ -113,13 +120,11 @@ class OrderTrigger(BaseEventTrigger):
         while True:
             try:
                 async with await aconnect(self.conn_id) as connection:
-                    await connection.execute("listen headgate_orders")
+                    await listen(connection, "headgate_orders")
                     while True:
                         for row in await aselect(connection, "headgate.announce_order", wanted):
                             yield TriggerEvent({"pipeline": self.pipeline, **row})
-                        async for notify in connection.notifies(timeout=POLL):
-                            if notify.payload == self.pipeline:
-                                break
+                        await wait_for_news(connection, self.pipeline.__eq__)
             except (psycopg.Error, AirflowException) as exc:
                 said = failure(exc) if isinstance(exc, psycopg.Error) else exc
                 self.log.warning("cannot listen for orders: %s", said)

@@ -16,7 +16,8 @@ from typing import Final
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from runner.database import describe, dsn_of
+from runner.conninfo import ELSEWHERE, describe
+from runner.database import dsn_of
 from runner.errors import ServerError, ServerMissing
 from runner.server import binaries
 from runner.settings import Settings
@@ -57,6 +58,8 @@ def client_connection(settings: Settings) -> tuple[str, dict[str, str]]:
     """
     parts = conninfo_to_dict(dsn_of(settings))
     environ = dict(os.environ)
+    if settings.dsn is None:  # the embedded server's address is whole
+        environ = {x: y for x, y in environ.items() if x not in ELSEWHERE}
     if password := parts.pop("password", None):
         environ["PGPASSWORD"] = str(password)
     return make_conninfo("", **parts), environ

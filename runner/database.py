@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection, Connection
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg import AsyncConnection, Connection, Cursor
+from psycopg.conninfo import make_conninfo
 from psycopg.errors import Diagnostic
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow
 
+from runner.conninfo import describe
 from runner.errors import (
     DatabaseError,
     DatabaseMissing,
@@ -22,22 +23,32 @@ from runner.errors import (
     error_for,
 )
 from runner.server import SUPERUSER, Server
+from runner.sessions import aopen_session, open_session
 from runner.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 10
-DETAIL = re.compile(r"skipping$|^drop cascades to|has already been granted")
+HINTS = {"25006": "a standby, a full disk, or default_transaction_read_only: nothing was written"}
+SERVERS_OWN = "postgres"
+"""The database from which others are made."""
+RAISED = "exec_stmt_raise"
+"""Where in the server a notice comes from that a function of ours raises, in any language."""
+SEVERITY = re.compile(r"^[^\s:]+:  ")
+ANSWER = re.compile(r"failed: [^\s:]+:  ")
+"""What the server itself says begins with its severity and two blanks."""
 LEVELS = {"WARNING": logging.WARNING, "NOTICE": logging.INFO, "INFO": logging.INFO}
 
 
-def dsn_of(settings: Settings, *, role: str | None = None) -> str:
+def dsn_of(settings: Settings, *, role: str | None = None, listens: bool = False) -> str:
     """Return the connection string of the user's server, or of the embedded one, which must run.
 
     `role` counts on the embedded server only: whoever sets HEADGATE_DSN says there who connects.
+    To listen, a server behind a pooler has an address of its own (HEADGATE_LISTEN_DSN).
     """
     if settings.dsn is not None:
-        return make_conninfo(settings.dsn, dbname=settings.database)
+        dsn = (settings.listen_dsn if listens else None) or settings.dsn
+        return make_conninfo(dsn, dbname=settings.database)
     running = Server(settings.home).running()
     if running is None:
         raise ServerUnreachable("the embedded PostgreSQL does not run", hint="run: headgate up")
@@ -45,23 +56,35 @@ def dsn_of(settings: Settings, *, role: str | None = None) -> str:
 
 
 def connect(
-    settings: Settings, what: str, *, role: str | None = None, autocommit: bool = True
+    settings: Settings,
+    what: str,
+    *,
+    role: str | None = None,
+    autocommit: bool = True,
+    any_encoding: bool = False,
+    cursor_factory: type[Cursor[DictRow]] = Cursor,
 ) -> Connection[DictRow]:
     """Open a connection; `what` it is for shows in pg_stat_activity as `headgate <what>`."""
-    arguments = _arguments(what, autocommit)
+    arguments = _arguments(settings, what) | {"cursor_factory": cursor_factory}
     with mapped_errors(dsn := dsn_of(settings, role=role)):
-        connection = Connection.connect(dsn, row_factory=dict_row, **arguments)
+        connection = open_session(
+            dsn, autocommit=autocommit, any_encoding=any_encoding, **arguments
+        )
     connection.add_notice_handler(log_notice)
     return connection
 
 
+def connect_server(settings: Settings, what: str) -> Connection[DictRow]:
+    """Connect to the server's own database, whatever its encoding, to make databases and roles."""
+    return connect(settings.with_database(SERVERS_OWN), what, any_encoding=True)
+
+
 async def aconnect(
-    settings: Settings, what: str, *, role: str | None = None, autocommit: bool = True
+    settings: Settings, what: str, *, role: str | None = None, listens: bool = False
 ) -> AsyncConnection[DictRow]:
     """Open an asynchronous connection; see `connect`."""
-    arguments = _arguments(what, autocommit)
-    with mapped_errors(dsn := dsn_of(settings, role=role)):
-        connection = await AsyncConnection.connect(dsn, row_factory=dict_row, **arguments)
+    with mapped_errors(dsn := dsn_of(settings, role=role, listens=listens)):
+        connection = await aopen_session(dsn, **_arguments(settings, what))
     connection.add_notice_handler(log_notice)
     return connection
 
@@ -88,26 +111,21 @@ def from_psycopg(exc: psycopg.Error, dsn: str | None = None) -> HeadgateError:
     error = error_for(exc.sqlstate)
     if error is DatabaseError:
         message = f"PostgreSQL reports: {message} (SQLSTATE {exc.sqlstate})"
-    return error(message, hint=exc.diag.message_hint)
+    return error(message, hint=exc.diag.message_hint or HINTS.get(exc.sqlstate or ""))
 
 
 def log_notice(notice: Diagnostic) -> None:
-    """Log what the server says on the way; what it skipped or dropped along is detail."""
-    message = notice.message_primary or ""
-    level = (
-        logging.DEBUG
-        if DETAIL.search(message)
-        else LEVELS.get(notice.severity_nonlocalized or "", 10)
-    )
-    logger.log(level, "%s", message)
+    """Log what the server says on the way; a notice of its own (what it skipped) is detail."""
+    severity = notice.severity_nonlocalized or ""
+    is_detail = severity == "NOTICE" and notice.source_function != RAISED
+    level = logging.DEBUG if is_detail else LEVELS.get(severity, logging.DEBUG)
+    logger.log(level, "%s", notice.message_primary or "")
 
 
-def _arguments(what: str, autocommit: bool) -> dict[str, Any]:
-    return {
-        "application_name": f"headgate {what}",
-        "autocommit": autocommit,
-        "connect_timeout": CONNECT_SECONDS,
-    }
+def _arguments(settings: Settings, what: str) -> dict[str, Any]:
+    arguments = {"application_name": f"headgate {what}", "connect_timeout": CONNECT_SECONDS}
+    # The embedded server's address is whole: PGHOSTADDR must not lead to another one.
+    return arguments if settings.dsn is not None else arguments | {"hostaddr": ""}
 
 
 def _is_connection_failure(exc: psycopg.Error) -> bool:
@@ -127,24 +145,21 @@ def _unreachable(exc: psycopg.Error, dsn: str | None) -> ServerUnreachable:
     message = f"cannot connect to {describe(dsn)}: {said}"
     if "does not exist" in said and "database" in said:
         return DatabaseMissing(message)
-    return ServerUnreachable(message, hint=_connect_hint(said))
+    is_answer = ANSWER.search(str(exc)) is not None
+    return ServerUnreachable(message, hint=_connect_hint(said, is_answer=is_answer))
 
 
-def _connect_hint(said: str) -> str:
+def _connect_hint(said: str, *, is_answer: bool) -> str:
+    """Say what to do; an answer of the server's may be in any language."""
     if "password" in said or "authentication" in said or "role" in said:
         return "check user and password in HEADGATE_DSN"
+    if is_answer:
+        return "check database (headgate migrate creates it), user and password in HEADGATE_DSN"
     return "does the server run at that address? HEADGATE_DSN names it; unset: the embedded one"
-
-
-def describe(dsn: str) -> str:
-    """Name host, port and database of a connection string, and nothing secret."""
-    parts = conninfo_to_dict(dsn)
-    host = parts.get("host") or parts.get("hostaddr") or "the local socket"
-    port = f":{parts['port']}" if parts.get("port") else ""
-    return f"database {parts.get('dbname') or ''!r} at {host}{port}"
 
 
 def _reason(text: str) -> str:
     """Return libpq's reason without the address before it and the advice after it."""
     line = next((x for x in text.splitlines() if "failed: " in x), text.partition("\n")[0])
-    return line.rpartition("failed: ")[2].removeprefix("FATAL:").strip() or "no reason given"
+    said = line.rpartition("failed: ")[2]
+    return SEVERITY.sub("", said).strip() or "no reason given"

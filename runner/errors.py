@@ -7,7 +7,8 @@ HeadgateError
 │   ├── ServerFailed        the embedded server did not start or stop
 │   ├── ServerUnreachable   nobody answers at the address, or it refuses the login
 │   │   └── DatabaseMissing the server has no database of that name
-│   └── ServerTooOld        PostgreSQL before 15
+│   ├── ServerTooOld        PostgreSQL before 15
+│   └── ServerUnsuitable    an encoding, setting or pooler that Headgate cannot work with
 ├── MigrateError
 │   ├── MigrationEdited     an applied migration differs from its file
 │   ├── MigrationNumbering  a gap, a duplicate or a name without a number
@@ -183,6 +184,10 @@ class ServerTooOld(ServerError):
     """The server is older than PostgreSQL 15."""
 
     default_hint = "set HEADGATE_DSN to a PostgreSQL 15 to 18, or unset it to use the embedded one"
+
+
+class ServerUnsuitable(ServerError):
+    """Headgate cannot work with the server as it is set up."""
 
 
 class MigrateError(HeadgateError):

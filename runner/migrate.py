@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, LiteralString
 
 import psycopg
-from psycopg import Connection, sql
+from psycopg import Connection
 from psycopg.rows import DictRow
 
 from runner.database import connect, mapped_errors
@@ -22,23 +22,42 @@ from runner.errors import MigrationFailed, NotMigrated
 from runner.migrate_data import load_data
 from runner.migrate_files import OWNER, File, pending_files, read_folder
 from runner.migrate_functions import names_of, replace_functions
-from runner.migrate_ledger import applied_files, gone_files, record, told_files
+from runner.migrate_ledger import (
+    applied_files,
+    create_ledger,
+    gone_files,
+    has_ledger,
+    record,
+    told_files,
+)
+from runner.migrate_pgmq import grant_pgmq, install_pgmq, require_new_pgmq
 from runner.migrate_setup import (
     create_database,
     database_exists,
-    grant_pgmq,
-    install_pgmq,
-    prepare_owner,
-    prepare_plan,
+    execute_about_roles,
+    prepare_roles,
+    prepare_schema,
+    require_membership,
     require_version,
-    role_exists,
+    set_locally,
 )
 from runner.migrate_sql import Statement, statements
+from runner.sessions import PINNED
 from runner.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 MOST_NAMED = 20
+
+LOCK: LiteralString = "lock table headgate.schema_files in share update exclusive mode"
+PATIENT = {
+    "lock_timeout": "0",
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "transaction_timeout": "0",
+}
+"""A migration takes as long as it takes, whatever limits the login has."""
+LIMITS = {**PATIENT, **PINNED, "check_function_bodies": "off"}
 
 HINTS = {
     "2BP01": "a migration must drop what uses it first",
@@ -63,12 +82,20 @@ def migrate(settings: Settings, *, dry_run: bool = False) -> Report:
         if dry_run:
             return Report([x.path for x in pending_files(files, {})], [])
         create_database(settings)
-    with connect(settings, "migrate") as connection, _alone(connection):
+    with connect(settings, "migrate") as connection:
         require_version(connection)
+        require_new_pgmq(connection)
+        require_membership(connection, [OWNER], may_grant=not dry_run)
         applied = applied_files(connection)
         pending = pending_files(files, applied)
         if pending and not dry_run:
-            _Run(connection, settings, names_of(files)).apply(pending)
+            prepare_roles(connection, {x.plan for x in files if x.plan})
+            if not has_ledger(connection):
+                create_ledger(connection)
+            with _alone(settings):
+                applied = applied_files(connection)
+                pending = pending_files(files, applied)
+                _Run(connection, settings, names_of(files)).apply(pending)
         gone = gone_files(connection, files, applied, forget=not dry_run)
         for path in gone:
             logger.warning("%s/%s was applied and is gone", settings.db.name, path)
@@ -103,39 +130,52 @@ class _Run:
         self._level = logging.INFO if len(pending) <= MOST_NAMED else logging.DEBUG
         rest = list(pending)
         while rest:
-            with self._connection.transaction():
-                self._set_timeouts()
-                prepare_owner(self._connection)
+            while rest and not rest[0].is_transactional:
+                self._apply(rest.pop(0))
+            with self._transaction():
                 install_pgmq(self._connection)
+                grant_pgmq(self._connection)
                 while rest and rest[0].is_transactional:
                     self._apply(rest.pop(0))
                 if not any(x.is_transactional for x in rest):
                     self._call_owners("headgate.check_plans")  # judges the rows as a whole
-            while rest and not rest[0].is_transactional:
-                self._apply(rest.pop(0))
-        self._call_owners("headgate.note_schema")
+        if pending:
+            with self._transaction():
+                self._call_owners("headgate.note_schema")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Begin one in which order among functions does not matter, and in which none waits long.
+
+        What is set ends with it: behind a pooler the next one may be another server's.
+        """
+        with self._connection.transaction():
+            set_locally(self._connection, {**LIMITS, "lock_timeout": self._lock_timeout})
+            yield
 
     def _apply(self, file: File) -> None:
         if file.plan is not None and file.plan not in self._prepared:
-            prepare_plan(self._connection, file.plan)
+            prepare_schema(self._connection, file.plan)
             self._prepared.add(file.plan)
         before = self._connection.info.transaction_status
-        with self._acting_as(file.role):
+        # Outside of a transaction no role can be taken on: the connecting user may act for it.
+        with self._acting_as(file.role if file.is_transactional else None):
             self._load(file) if file.kind == "data" else self._execute(file)
         if self._connection.info.transaction_status != before:
             raise MigrationFailed(
                 f"{self._folder}/{file.path} begins or ends a transaction",
                 hint="leave out begin, commit and rollback: migrate writes them",
             )
-        if file.kind == "migration" and file.role is None and role_exists(self._connection, OWNER):
-            grant_pgmq(self._connection)
         record(self._connection, file)
         logger.log(self._level, "applied %s/%s", self._folder, file.path)
 
     def _execute(self, file: File) -> None:
         def execute(statement: Statement) -> None:
             try:
-                self._connection.execute(statement.text.encode())
+                if file.kind == "role":
+                    execute_about_roles(self._connection, statement.text.encode())
+                else:
+                    self._connection.execute(statement.text.encode())
             except psycopg.Error as exc:
                 line = statement.line_of(int(exc.diag.statement_position or 1))
                 raise self._failure(f"{file.path}:{line}", exc) from exc
@@ -172,28 +212,27 @@ class _Run:
     @contextmanager
     def _acting_as(self, role: str | None) -> Iterator[None]:
         """Run the block as the role, or as the user who connected."""
-        name = sql.Identifier(role or "none")
-        self._connection.execute(sql.SQL("set role {}").format(name))
+        if role is None:
+            yield
+            return
+        set_locally(self._connection, {"role": role})
         yield
         if not self._connection.closed:
-            self._connection.execute("reset role")
-
-    def _set_timeouts(self) -> None:
-        """Order among functions must not matter, and nobody is kept waiting behind us for long."""
-        for name, value in (
-            ("check_function_bodies", "off"),
-            ("lock_timeout", self._lock_timeout),
-            ("statement_timeout", "0"),
-        ):
-            self._connection.execute("select set_config(%s, %s, false)", (name, value))
+            set_locally(self._connection, {"role": "none"})
 
 
 @contextmanager
-def _alone(connection: Connection[DictRow]) -> Iterator[None]:
-    """Hold the one lock of migrate; it is freed when the connection ends, however it ends."""
-    lock = "pg_catalog.hashtextextended('headgate.migrate', 0)"
-    took = connection.execute(f"select pg_catalog.pg_try_advisory_lock({lock}) as took").fetchone()
-    if not (took and took["took"]):
-        logger.info("another migrate is running; waiting for it")
-        connection.execute(f"select pg_catalog.pg_advisory_lock({lock})")
-    yield
+def _alone(settings: Settings) -> Iterator[None]:
+    """Hold the one lock of migrate: a second connection's on the ledger, in which others may write.
+
+    It is freed with its transaction, however that ends, and lasts through files that commit.
+    """
+    with connect(settings, "migrate, alone") as keeper, keeper.transaction():
+        set_locally(keeper, PATIENT)
+        try:
+            with keeper.transaction():
+                keeper.execute(f"{LOCK} nowait")
+        except psycopg.errors.LockNotAvailable:
+            logger.info("another migrate is running; waiting for it")
+            keeper.execute(LOCK)
+        yield

@@ -47,13 +47,20 @@ class File:
 
     @property
     def is_transactional(self) -> bool:
-        """Tell whether the file may share a transaction with others."""
-        return self.kind == "data" or self._headers().get("transactional") != "false"
+        """Tell whether the file may share a transaction with others.
+
+        Roles do not: they are the server's, and the migration of another database must not wait.
+        """
+        if self.kind in ("data", "role"):
+            return self.kind == "data"
+        return self._headers().get("transactional") != "false"
 
     @property
     def role(self) -> str | None:
         """Return the role to apply the file as; None is the connecting user."""
-        if self.kind != "data" and self._headers().get("role") == "migrator":
+        if self.kind == "role" or (
+            self.kind != "data" and self._headers().get("role") == "migrator"
+        ):
             return None
         if self.plan is not None and (self.kind == "migration" or self.is_stateless):
             return role_of(self.plan)
@@ -85,7 +92,7 @@ def file_at(path: str) -> File:
 
 
 def read_folder(db: Path) -> list[File]:
-    """Return all files in order: migrations, functions, views, then data and rows, then grants."""
+    """Return all files in order: roles, migrations, functions, views, data, rows, grants."""
     if not (db / "migrations").is_dir():
         raise MigrateError(f"{db} has no folder `migrations`", hint="HEADGATE_DB names the folder")
     plans = sorted(x.name for x in db.glob("plans/*") if x.is_dir())
@@ -104,6 +111,10 @@ def read_folder(db: Path) -> list[File]:
     migrations = find("migration", "migrations/*.sql")
     _check_numbers(migrations)
     return [
+        *(
+            File(str(x.relative_to(db)), "role", None, x.read_bytes())
+            for x in sorted(db.glob("roles/*.sql"))
+        ),
         *migrations,
         *find("function", "functions/**/*.sql"),
         *find("view", "views/*.sql"),
@@ -122,7 +133,7 @@ def pending_files(files: list[File], applied: Mapping[str, str]) -> list[File]:
         return any(x.path in changed and x.kind in names for x in files)
 
     rebuild_views = kinds("migration", "view")  # a migration may have dropped a view along
-    grant_again = rebuild_views or kinds("function", "grant")
+    grant_again = rebuild_views or kinds("role", "function", "grant")
     reload_plans = {x.plan for x in files if x.path in changed and x.kind == "data"}
 
     def is_pending(file: File) -> bool:
@@ -130,7 +141,7 @@ def pending_files(files: list[File], applied: Mapping[str, str]) -> list[File]:
             file.path in changed
             or (file.kind == "view" and rebuild_views)
             or (file.kind == "rows" and file.plan in reload_plans)
-            or (file.kind == "grant" and grant_again)
+            or (file.kind in ("role", "grant") and grant_again)
         )
 
     return [x for x in files if is_pending(x)]

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any, LiteralString
 
 from psycopg import Connection, sql
+from psycopg.errors import DuplicateSchema, DuplicateTable, UniqueViolation
 
+from runner.errors import MigrateError
 from runner.migrate_files import OWNER, File, file_at
-from runner.migrate_setup import role_exists
+
+TRIES = 10
+SCHEMA: LiteralString = "create schema if not exists headgate authorization headgate_owner"
 
 LEDGER: LiteralString = """
 create table if not exists headgate.schema_files (
@@ -73,8 +77,6 @@ def told_files(connection: Connection[Any]) -> dict[str, str]:
 
 def record(connection: Connection[Any], file: File) -> None:
     """Note that the file was applied as it is now."""
-    if not has_ledger(connection):
-        _create_ledger(connection)
     connection.execute(RECORD, (file.path, file.sha256))
 
 
@@ -108,10 +110,15 @@ def _is_there(connection: Connection[Any], file: File) -> bool:
     return bool(row and row["is_there"])
 
 
-def _create_ledger(connection: Connection[Any]) -> None:
-    """Create the ledger; it belongs to the owner of the plan."""
-    connection.execute("create schema if not exists headgate")
-    if role_exists(connection, OWNER):
-        connection.execute(sql.SQL("set role {}").format(sql.Identifier(OWNER)))
-    connection.execute(LEDGER)
-    connection.execute("reset role")
+def create_ledger(connection: Connection[Any]) -> None:
+    """Create the schema and in it the ledger, both owned by the owner of the plan, if missing."""
+    for _ in range(TRIES):
+        try:
+            with connection.transaction():
+                connection.execute(SCHEMA)
+                connection.execute(sql.SQL("set local role {}").format(sql.Identifier(OWNER)))
+                connection.execute(LEDGER)
+            return
+        except (UniqueViolation, DuplicateSchema, DuplicateTable):
+            continue  # another migrate makes them, too, and has committed by now
+    raise MigrateError("others make and drop the schema headgate all the time")

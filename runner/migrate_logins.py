@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from psycopg import Connection, sql
 
-from runner.database import connect
+from runner.database import connect, connect_server
 from runner.errors import NotMigrated
 from runner.migrate_setup import create_database, database_exists, role_exists
 from runner.settings import Settings
@@ -28,7 +28,7 @@ LOGINS: Final = {
 def set_logins(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     """Give each role its password, where the environment has one; Airflow also its database."""
     given = {role: environ[name] for role, name in LOGINS.items() if environ.get(name)}
-    with connect(settings.with_database("postgres"), "migrate") as connection:
+    with connect_server(settings, "migrate") as connection:
         if AIRFLOW in given and not role_exists(connection, AIRFLOW):
             connection.execute(sql.SQL("create role {} login").format(sql.Identifier(AIRFLOW)))
         for role, password in given.items():

@@ -1,53 +1,68 @@
-"""What must be there before a file of db/ can be applied: the database, pgmq, a plan's role."""
+"""What must be there before a file of db/ can be applied: the database, roles, a plan's schema."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Mapping
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg import Connection, sql
+from psycopg.abc import Query
 
-from runner.database import connect
-from runner.errors import ServerTooOld, ServerUnreachable
+from runner.database import connect, connect_server
+from runner.errors import MigrateError, ServerTooOld, ServerUnreachable
 from runner.migrate_files import OWNER, role_of
 from runner.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 OLDEST = 15
+TRIES = 10
+AT_ONCE = (
+    psycopg.errors.DuplicateObject,
+    psycopg.errors.UniqueViolation,
+    psycopg.errors.InternalError_,
+)
+"""What a statement ends with when another database's migration changes the same role with it."""
 
 ROLE: LiteralString = """
 do $role$
 begin
-    create role {role} nologin;
-exception
-    when duplicate_object or unique_violation then null;
+    if not exists (select from pg_catalog.pg_roles as r where r.rolname = {name}) then
+        create role {role} nologin;
+    end if;
 end;
 $role$
 """
 
+ADMINS: LiteralString = """
+select distinct m.member::regrole::text as admin
+from pg_catalog.pg_auth_members as m
+join pg_catalog.pg_roles as r on r.oid = m.roleid
+where r.rolname = any (%s)
+    and m.admin_option
+order by 1
+"""
+
 
 def database_exists(settings: Settings) -> bool:
-    """Tell whether the server has the database; raise when the server does not answer."""
+    """Tell whether the server has the database; raise when the server does not answer.
+
+    The server's own database is asked: a pooler holds up a login to one that is not there.
+    """
+    query = "select 1 from pg_catalog.pg_database where datname = %s"
     try:
-        connect(settings, "migrate").close()
-    except ServerUnreachable as first:
-        query = "select 1 from pg_catalog.pg_database where datname = %s"
-        try:
-            with connect(settings.with_database("postgres"), "migrate") as connection:
-                found = connection.execute(query, (settings.database,)).fetchone()
-        except ServerUnreachable:
-            raise first from None
-        if found is not None:
-            raise
-        return False
-    return True
+        with connect_server(settings, "migrate") as connection:
+            return connection.execute(query, (settings.database,)).fetchone() is not None
+    except ServerUnreachable:  # that one may be closed to us
+        connect(settings, "migrate", any_encoding=True).close()
+        return True
 
 
 def create_database(settings: Settings) -> None:
     """Create the database: UTF-8, and sorted alike on every machine."""
-    with connect(settings.with_database("postgres"), "migrate") as connection:
+    with connect_server(settings, "migrate") as connection:
         require_version(connection)
         locale: LiteralString = "lc_collate 'C' lc_ctype 'C'"
         if connection.info.server_version >= 170000:
@@ -67,68 +82,91 @@ def require_version(connection: Connection[Any]) -> None:
         raise ServerTooOld(f"the server is PostgreSQL {version}; Headgate needs {OLDEST} or newer")
 
 
-def has_pgmq(connection: Connection[Any]) -> bool:
-    """Tell whether pgmq is installed, however it was."""
-    found = "select 1 from pg_catalog.pg_namespace where nspname = 'pgmq'"
-    return connection.execute(found).fetchone() is not None
+def prepare_roles(connection: Connection[Any], plans: Iterable[str]) -> None:
+    """Make the owner of the core and of each plan, and let the connecting user act for them.
+
+    Roles are the server's: each statement commits, so that nobody's migration waits for ours.
+    """
+    roles = [OWNER, *map(role_of, plans)]
+    for role in roles:
+        if not role_exists(connection, role):
+            execute_about_roles(
+                connection, sql.SQL(ROLE).format(role=sql.Identifier(role), name=sql.Literal(role))
+            )
+    for role in roles[1:]:
+        if not _is_member(connection, role, OWNER):
+            _grant(connection, role, OWNER)
+    require_membership(connection, roles)
 
 
-def install_pgmq(connection: Connection[Any]) -> None:
-    """Install pgmq where its schema is missing: the server's extension, else the package's SQL."""
-    if has_pgmq(connection):
+def require_membership(
+    connection: Connection[Any], roles: Iterable[str], *, may_grant: bool = True
+) -> None:
+    """Let the connecting user act for these roles; raise where another one has to say so."""
+    lacking = [
+        x
+        for x in roles
+        if role_exists(connection, x)
+        and not _is_member(connection, x)
+        and not (may_grant and _grant(connection, x))
+    ]
+    if not lacking:
         return
-    offered = "select 1 from pg_catalog.pg_available_extensions where name = 'pgmq'"
-    if connection.execute(offered).fetchone() is not None:
-        connection.execute("create extension pgmq")
-        logger.info("installed the extension pgmq")
-        return
-    # Only here: it brings a client library that no worker needs in its memory.
-    from pgmq.install import get_embedded_install_sql, get_embedded_sql_version
-
-    connection.execute(get_embedded_install_sql().encode())
-    logger.info("installed pgmq %s from the package's SQL", get_embedded_sql_version())
+    user = connection.info.user
+    rows = connection.execute(ADMINS, (lacking,)).fetchall()
+    admins = " or ".join((*(row["admin"] for row in rows), "a superuser"))
+    raise MigrateError(
+        f"{user} may not act for {', '.join(lacking)}",
+        hint=f"{admins} says: grant {', '.join(lacking)} to {user}",
+    )
 
 
-def grant_pgmq(connection: Connection[Any]) -> None:
-    """Let the owner of the plan make and use queues."""
-    for statement in (
-        "grant all on schema pgmq to {}",
-        "grant all on all tables in schema pgmq to {}",
-        "grant all on all sequences in schema pgmq to {}",
-    ):
-        connection.execute(sql.SQL(statement).format(sql.Identifier(OWNER)))
-
-
-def prepare_owner(connection: Connection[Any]) -> None:
-    """Make the owner of the plan and let the connecting user, if no superuser, act for it."""
-    names = {"role": sql.Identifier(OWNER)}
-    if not role_exists(connection, OWNER):
-        connection.execute(sql.SQL(ROLE).format(**names))
-    query = "select pg_catalog.pg_has_role(%s, 'usage') as may_act"
-    row = connection.execute(query, (OWNER,)).fetchone()
-    if not (row and row["may_act"]):
-        connection.execute(sql.SQL("grant {role} to current_user").format(**names))
-
-
-def prepare_plan(connection: Connection[Any], plan: str) -> None:
-    """Give a plan its role and, owned by it, its schema; the owner of the core may act for it."""
-    names = {
-        "role": sql.Identifier(role_of(plan)),
-        "schema": sql.Identifier(plan),
-        "owner": sql.Identifier(OWNER),
-    }
-    if not role_exists(connection, role_of(plan)):
-        connection.execute(sql.SQL(ROLE).format(**names))
-    for statement in (
-        "grant {role} to {owner}",
-        "grant {role} to current_user",
-        "create schema if not exists {schema} authorization {role}",
-        "grant usage on schema headgate to {role}",
-    ):
+def prepare_schema(connection: Connection[Any], plan: str) -> None:
+    """Give a plan its schema, owned by its role."""
+    names = {"role": sql.Identifier(role_of(plan)), "schema": sql.Identifier(plan)}
+    found = "select 1 where to_regnamespace(pg_catalog.quote_ident(%s)) is not null"
+    if connection.execute(found, (plan,)).fetchone() is None:
+        statement = "create schema {schema} authorization {role}"
         connection.execute(sql.SQL(statement).format(**names))
+    connection.execute(sql.SQL("grant usage on schema headgate to {role}").format(**names))
+
+
+def _is_member(connection: Connection[Any], role: str, member: str | None = None) -> bool:
+    """Tell whether a role, or the connecting user, has the rights of another one."""
+    query = "select pg_catalog.pg_has_role(coalesce(%s, current_user), %s, 'usage') as is_member"
+    row = connection.execute(query, (member, role)).fetchone()
+    return bool(row and row["is_member"])
+
+
+def _grant(connection: Connection[Any], role: str, member: str | None = None) -> bool:
+    """Make a role, or the connecting user, a member of another one; False: we may not."""
+    to = sql.Identifier(member) if member else sql.SQL("current_user")
+    try:
+        execute_about_roles(connection, sql.SQL("grant {} to {}").format(sql.Identifier(role), to))
+    except psycopg.errors.InsufficientPrivilege:
+        return False
+    return True
+
+
+def execute_about_roles(connection: Connection[Any], statement: Query) -> None:
+    """Run a statement that may be run again; do so when somebody changed the same role with it."""
+    for _ in range(TRIES):
+        try:
+            connection.execute(statement)
+            return
+        except AT_ONCE:
+            continue
+    connection.execute(statement)
 
 
 def role_exists(connection: Connection[Any], role: str) -> bool:
     """Tell whether the server has the role."""
     query = "select 1 from pg_catalog.pg_roles where rolname = %s"
     return connection.execute(query, (role,)).fetchone() is not None
+
+
+def set_locally(connection: Connection[Any], values: Mapping[str, str]) -> None:
+    """Set parameters until the transaction ends, those that this version of the server has."""
+    known = "select pg_catalog.set_config(%s, %s, true) where current_setting(%s, true) is not null"
+    for name, value in values.items():
+        connection.execute(known, (name, value, name))

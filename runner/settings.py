@@ -12,6 +12,7 @@ from typing import Final
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
+from runner.conninfo import effective, without_service
 from runner.errors import InvalidValue
 
 DATABASE = "headgate"
@@ -36,21 +37,23 @@ class Settings:
     """How long `migrate` waits for a table that somebody else has locked."""
     max_buffer: int = DEFAULT_BUFFER
     """Bytes of answers that one worker holds at once."""
+    listen_dsn: str | None = None
+    """The server itself, where `dsn` names a pooler: runners listen there."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read HEADGATE_ and: DSN, DATABASE, HOME, DB (the folder), LOCK_TIMEOUT, MAX_BUFFER."""
+        """Read HEADGATE_ and: DSN, LISTEN_DSN, DATABASE, HOME, DB, LOCK_TIMEOUT, MAX_BUFFER."""
         env = os.environ if environ is None else environ
-        dsn = env.get("HEADGATE_DSN") or None
+        dsn = _dsn(env, "HEADGATE_DSN")
         buffer = env.get("HEADGATE_MAX_BUFFER")
-        named = _database_of(dsn)  # a string that cannot be read is refused in any case
         return cls(
             dsn=dsn,
-            database=env.get("HEADGATE_DATABASE") or named,
+            database=env.get("HEADGATE_DATABASE") or _database_of(dsn),
             home=_absolute(env.get("HEADGATE_HOME")) or _root() / ".headgate",
             db=_absolute(env.get("HEADGATE_DB")) or _db_folder(),
             lock_timeout=env.get("HEADGATE_LOCK_TIMEOUT") or "5s",
             max_buffer=bytes_of(buffer) if buffer else DEFAULT_BUFFER,
+            listen_dsn=_dsn(env, "HEADGATE_LISTEN_DSN"),
         )
 
     def with_database(self, database: str) -> Settings:
@@ -69,21 +72,28 @@ def bytes_of(size: str) -> int:
     return count
 
 
-def _database_of(dsn: str | None) -> str:
-    if dsn is None:
-        return DATABASE
+def _dsn(env: Mapping[str, str], name: str) -> str | None:
+    """Return a connection string with its service written out; refuse what is not one."""
+    if not env.get(name):
+        return None
     wrong = InvalidValue(
-        "HEADGATE_DSN is not a connection string",
-        hint="for example: postgresql://user:password@host:5432/headgate "
+        f"{name} is not a connection string",
+        hint="for example: postgresql://user:password@host:5432/headgate, or service=headgate "
         "(write @ : / ? # in the password as %40 %3A %2F %3F %23)",
     )
     try:
-        parts = conninfo_to_dict(dsn)
+        dsn = without_service(env[name])
     except ProgrammingError:
         raise wrong from None  # libpq's message quotes the string, and with it the password
-    if not str(parts.get("port") or "").replace(",", "").isdecimal() and parts.get("port"):
+    port = str(conninfo_to_dict(dsn).get("port") or "0")
+    if not port.replace(",", "").isdecimal():
         raise wrong  # a slash in the password makes a host and a port of its first part
-    return str(parts.get("dbname") or DATABASE)
+    return dsn
+
+
+def _database_of(dsn: str | None) -> str:
+    """Return the database that libpq would take, but ours where it would name it after the user."""
+    return DATABASE if dsn is None else effective(dsn).get("dbname") or DATABASE
 
 
 def _absolute(path: str | None) -> Path | None:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from runner.database import connect, dsn_of
+from runner.database import connect, connect_server, dsn_of
 from runner.migrate import migrate
 from runner.migrate_setup import database_exists
 from runner.settings import Settings
@@ -106,7 +106,7 @@ class Clones:
             sql.Identifier(source.database if source else "template0"),
             sql.Identifier("wal_log" if DSN else "file_copy"),  # quicker where nothing is synced
         )
-        with connect(self._server, "test") as connection:
+        with connect_server(self._server, "test") as connection:
             connection.execute(statement)
             if source:  # a clone does not take along what migrate has set for its database
                 jit_off = sql.SQL("alter database {} set jit = off")
@@ -250,5 +250,5 @@ def _name(what: str) -> str:
 
 def _drop(settings: Settings) -> None:
     statement = sql.SQL("drop database if exists {} with (force)")
-    with connect(settings.with_database("postgres"), "test") as connection:
+    with connect_server(settings, "test") as connection:
         connection.execute(statement.format(sql.Identifier(settings.database)))

@@ -6,12 +6,16 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from runner.database import dsn_of
 from runner.server import Server
 from runner.settings import Settings
 
@@ -54,7 +58,8 @@ def debian_server(
         if seed is not None:
             _copy(seed, data)
         else:
-            _run(user, programs / "initdb", "-A", "trust", "-U", "postgres", "-D", data)
+            given = ("-A", "trust", "-E", "UTF8", "-U", "postgres", "-D", data)
+            _run(user, programs / "initdb", *given)
         options = " ".join(f"-c {name}={value}" for name, value in IN_MEMORY.items())
         options += f" -c listen_addresses='' -c unix_socket_directories={home}"
         log = home / "server.log"
@@ -92,6 +97,59 @@ def debian_over_tcp(version: str, port: int, password: str) -> Iterator[None]:
             yield
         finally:
             _run(user, programs / "pg_ctl", "stop", "-w", "-m", "immediate", "-D", data)
+
+
+POOLER = Path("/usr/sbin/pgbouncer")
+LOGINS = ("postgres", "admin", "headgate_planner", "headgate_runner", "headgate_reader")
+
+
+@contextmanager
+def pooler(settings: Settings, mode: str = "transaction", **options: object) -> Iterator[Settings]:
+    """Run Debian's PgBouncer before a server; the settings lead through it."""
+    parts = conninfo_to_dict(dsn_of(settings))
+    with scratch_folder() as home:
+        user = None
+        if os.geteuid() == 0:  # the server's own user may open its socket
+            user = (settings.home / "postgres").owner()
+            shutil.chown(home, user)
+        names = "\n".join(f'"{name}" ""' for name in LOGINS)
+        (home / "users").write_text(names + "\n")
+        values = {
+            "unix_socket_dir": home,
+            "listen_port": 6432,
+            "auth_type": "trust",
+            "auth_file": home / "users",
+            "pool_mode": mode,
+            "default_pool_size": 4,
+            "min_pool_size": 4,
+            "server_round_robin": 1,  # each transaction at another server
+            "logfile": home / "pgbouncer.log",
+            **options,
+        }
+        databases = f"* = host={parts['host']} port={parts.get('port', 5432)}"
+        lines = [
+            "[databases]",
+            databases,
+            "[pgbouncer]",
+            *(f"{x} = {y}" for x, y in values.items()),
+        ]
+        (home / "pgbouncer.ini").write_text("\n".join(lines) + "\n")
+        process = subprocess.Popen(
+            [POOLER, "--quiet", home / "pgbouncer.ini"],
+            user=user,
+            cwd="/tmp",
+            stdin=subprocess.DEVNULL,
+        )
+        try:
+            while not (home / ".s.PGSQL.6432").exists():
+                assert process.poll() is None, (home / "pgbouncer.log").read_text()
+                time.sleep(0.01)
+            login = parts.get("user", "postgres")
+            dsn = make_conninfo("", host=str(home), port=6432, user=login, dbname=settings.database)
+            yield replace(settings, dsn=dsn)
+        finally:
+            process.terminate()
+            process.wait()
 
 
 @contextmanager

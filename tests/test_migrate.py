@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gzip
 import logging
+import shutil
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pytest
+from pgmq.install import get_embedded_install_sql
 
 from runner.database import connect
 from runner.errors import (
@@ -24,10 +28,11 @@ from runner.errors import (
     WrongPlan,
 )
 from runner.migrate import migrate, require_migrated
-from runner.migrate_setup import install_pgmq, require_version
+from runner.migrate_pgmq import install_pgmq
+from runner.migrate_setup import require_version
 from runner.server import Server
 from runner.settings import Settings
-from tests.servers import embedded_server
+from tests.servers import DB, embedded_server, scratch_folder
 
 ROLES = """\
 -- role: migrator
@@ -39,6 +44,25 @@ begin
 end;
 $$;
 create schema if not exists headgate authorization headgate_owner;
+"""
+
+
+LIMITS = """\
+do $$
+begin
+    if not pg_has_role('headgate_owner', 'pg_read_all_stats', 'member') then
+        grant pg_read_all_stats to headgate_owner;
+    end if;
+    alter role headgate_owner set lock_timeout = '1min';
+exception
+    when internal_error then null;
+end;
+$$;
+"""
+PATIENCE = 120
+BLOCKED = """
+select 1 from pg_stat_activity
+where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0
 """
 
 
@@ -80,6 +104,15 @@ def folder(
     clone: Callable[[Settings | None], Settings], with_pgmq: Settings, tmp_path: Path
 ) -> Folder:
     return Folder(replace(clone(with_pgmq), db=tmp_path / "db"))
+
+
+def wait_for(settings: Settings, query: str) -> None:
+    """Wait until a query has a row."""
+    deadline = time.monotonic() + PATIENCE
+    with connect(settings, "test") as connection:
+        while connection.execute(query.encode()).fetchone() is None:
+            assert time.monotonic() < deadline, f"never: {query}"
+            time.sleep(0.01)
 
 
 def test_applies_everything_once_and_then_nothing(folder):
@@ -483,6 +516,195 @@ def test_a_role_that_may_create_roles_and_databases_is_enough(tmp_path):
 
         assert len(folder.migrate()) == 3
         assert folder.migrate() == []
+
+
+def test_a_second_admin_is_told_which_grant_is_missing_and_who_can_give_it(tmp_path):
+    with embedded_server() as server:
+        with connect(server, "test") as connection:
+            connection.execute("create role first login createrole createdb")
+            connection.execute("create role second login createrole createdb")
+        running = Server(server.home).start()
+        folder = Folder(
+            replace(server, dsn=running.dsn("plans", user="first"), database="plans", db=tmp_path)
+        )
+        folder.write("plans/fruit/migrations/0001_bowls.sql", "create table fruit.bowls ();")
+        folder.migrate()
+        folder.write("plans/fruit/migrations/0002_more.sql", "create table fruit.more ();")
+        second = replace(folder.settings, dsn=running.dsn("plans", user="second"))
+
+        with pytest.raises(MigrateError, match=r"^second may not act for headgate_owner$") as error:
+            migrate(second)
+        assert error.value.hint == "first or a superuser says: grant headgate_owner to second"
+        folder.sql("grant headgate_owner to second")
+        assert migrate(second).files == ["plans/fruit/migrations/0002_more.sql"]
+
+
+def test_migrations_of_two_databases_of_one_server_do_not_wait_for_each_other(tmp_path):
+    with embedded_server() as server:
+        first, second = (Folder(replace(server, database=x, db=tmp_path / x)) for x in "ab")
+        for folder in (first, second):
+            folder.write("roles/010_limits.sql", LIMITS)
+            folder.write("plans/fruit/migrations/0001_bowls.sql", "create table fruit.bowls ();")
+        first.write("migrations/0003_wait.sql", "lock table public.gate;")
+        with connect(server, "test") as connection:
+            connection.execute("create database a")
+        first.sql("create table public.gate (); grant all on public.gate to public")
+        with connect(first.settings, "test", autocommit=False) as holder, ThreadPoolExecutor() as x:
+            holder.execute("lock table public.gate")
+            waiting = x.submit(migrate, replace(first.settings, lock_timeout="1h"))
+            wait_for(server, "select 1 from pg_locks where not granted")
+
+            assert len(second.migrate()) == 4
+            holder.rollback()
+            assert len(waiting.result(PATIENCE).files) == 5
+
+
+def test_first_migrations_of_several_databases_of_one_server_make_its_roles_together(tmp_path):
+    shutil.copytree(DB, tmp_path / "db", ignore=shutil.ignore_patterns("plans"))
+    with embedded_server() as server, ThreadPoolExecutor() as threads:
+        each = [replace(server, database=x, db=tmp_path / "db") for x in ("a", "b", "c", "a")]
+        counts = sorted(len(x.files) for x in threads.map(migrate, each))
+
+    assert counts[0] == 0 and counts[1] == counts[2] == counts[3] > 0
+
+
+def test_an_advisory_lock_of_somebody_s_does_not_keep_migrate_waiting(folder):
+    with connect(folder.settings, "test") as connection:
+        connection.execute(
+            "select pg_advisory_lock(hashtextextended('headgate.migrate', 0)),"
+            " pg_advisory_lock(hashtext('headgate.migrate'))"
+        )
+        assert len(folder.migrate()) == 2
+
+
+def test_a_run_that_is_killed_lets_the_next_one_go_on(folder):
+    folder.sql("create table public.gate (); grant all on public.gate to public")
+    folder.write("migrations/0003_wait.sql", "lock table public.gate;")
+    with (
+        connect(folder.settings, "test", autocommit=False) as holder,
+        ThreadPoolExecutor() as threads,
+    ):
+        holder.execute("lock table public.gate")
+        killed = threads.submit(migrate, replace(folder.settings, lock_timeout="1h"))
+        wait_for(folder.settings, BLOCKED)
+        next_one = threads.submit(migrate, folder.settings)
+        wait_for(folder.settings, f"{BLOCKED} and query like 'lock table headgate.%'")
+        folder.sql(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where cardinality(pg_blocking_pids(pid)) > 0 and query like 'lock table public.gate%'"
+        )
+        holder.rollback()
+
+        with pytest.raises(MigrationFailed, match="terminating connection"):
+            killed.result(PATIENCE)
+        assert len(next_one.result(PATIENCE).files) == 3
+
+
+def test_a_dry_run_gives_nobody_a_right(folder):
+    folder.write("roles/010_limits.sql", LIMITS)
+    before = folder.sql("select count(*) from pg_auth_members")
+
+    assert "roles/010_limits.sql" in folder.migrate(dry_run=True)
+    assert folder.sql("select count(*) from pg_auth_members") == before
+
+
+@pytest.fixture
+def extension(folder: Folder) -> Iterator[Callable[..., None]]:
+    """Offer versions of an extension pgmq to the folder's database; each is a script."""
+    (row,) = folder.sql("select current_setting('server_version_num')::int / 10000")
+    if row[0] < 18:
+        pytest.skip("where extensions are can be said from PostgreSQL 18 on")
+    with scratch_folder() as home:
+        place = home / "extension"
+        place.mkdir()
+        home.chmod(0o755)
+
+        def offer(**versions: str) -> None:
+            names = {name.removeprefix("v").replace("_", "."): x for name, x in versions.items()}
+            for version, text in names.items():
+                (place / f"pgmq--{version}.sql").write_text(text)
+            default = next(iter(names))
+            control = f"default_version = '{default}'\nschema = pgmq\nrelocatable = false\n"
+            (place / "pgmq.control").write_text(control)
+
+        folder.sql("drop schema pgmq cascade")
+        database = folder.settings.database
+        folder.sql(f"alter database {database} set extension_control_path = '{home}:$system'")
+        yield offer
+
+
+OLD = "create table pgmq.meta (queue_name text);"
+QUEUE = "select pgmq.create('apples_high'); select pgmq.send('apples_high', '{}');"
+
+
+def test_an_extension_that_is_offered_and_too_old_is_left_alone(folder, extension):
+    extension(v1_4_4=OLD, v1_5_1=OLD)
+    folder.write("migrations/0003_queue.sql", QUEUE)
+
+    assert len(folder.migrate()) == 3
+    assert folder.sql("select 1 from pg_extension where extname = 'pgmq'") == []
+
+
+def test_an_extension_that_is_new_enough_is_installed(folder, extension):
+    extension(v1_5_1=OLD, v1_13_0=get_embedded_install_sql())
+    folder.write("migrations/0003_queue.sql", QUEUE)
+
+    assert len(folder.migrate()) == 3
+    found = folder.sql("select extversion from pg_extension where extname = 'pgmq'")
+    assert found == [("1.13.0",)]
+
+
+@pytest.mark.parametrize(
+    ("newer", "advice"),
+    [
+        ({}, "drop extension pgmq cascade: migrate then installs the SQL of the Python package"),
+        ({"v1_13_0": OLD}, "alter extension pgmq update to '1.13.0'"),
+    ],
+)
+def test_an_extension_that_is_installed_and_too_old_is_refused_before_anything_is_touched(
+    folder, extension, newer, advice
+):
+    extension(v1_4_4=OLD, **newer)
+    folder.sql("create extension pgmq")
+
+    with pytest.raises(
+        MigrateError, match=r"has the extension pgmq 1\.4\.4; .* needs 1\.10"
+    ) as error:
+        folder.migrate()
+    assert advice in (error.value.hint or "")
+    assert folder.sql("select to_regnamespace('headgate')") == [(None,)]
+
+
+def test_a_pgmq_that_is_no_extension_and_too_old_is_refused(folder):
+    folder.sql("drop schema pgmq cascade; create schema pgmq")
+
+    with pytest.raises(
+        MigrateError, match=r"has a pgmq before 1\.10; Headgate needs 1\.10"
+    ) as error:
+        folder.migrate()
+    assert "drop schema pgmq cascade" in (error.value.hint or "")
+
+
+def test_an_extension_that_only_a_superuser_may_install_is_left_alone(tmp_path):
+    with embedded_server() as server, scratch_folder() as home:
+        (home / "extension").mkdir()
+        home.chmod(0o755)
+        (home / "extension" / "pgmq--1.13.0.sql").write_text(get_embedded_install_sql())
+        (home / "extension" / "pgmq.control").write_text(
+            "default_version = '1.13.0'\nschema = pgmq\n"
+        )
+        with connect(server, "test") as connection:
+            connection.execute("create role admin login createrole createdb")
+            connection.execute("create database plans owner admin template template0")
+            connection.execute(
+                f"alter database plans set extension_control_path = '{home}:$system'".encode()
+            )
+        running = Server(server.home).start()
+        settings = replace(server, dsn=running.dsn("plans", user="admin"), database="plans")
+        folder = Folder(replace(settings, db=tmp_path / "db"))
+        folder.write("migrations/0003_queue.sql", QUEUE)
+
+        assert len(folder.migrate()) == 3
 
 
 def test_says_when_the_database_is_not_in_the_state_of_the_folder(folder):

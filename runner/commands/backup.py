@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from psycopg import sql
+from psycopg import Connection, sql
+from psycopg.rows import DictRow
 
 from runner.clients import client_connection, fitting_client
 from runner.commands import console
-from runner.database import connect, describe, dsn_of
+from runner.conninfo import describe
+from runner.database import connect, connect_server, dsn_of
 from runner.errors import ServerError
 from runner.migrate import migrate
 from runner.migrate_setup import create_database, database_exists, role_exists
+from runner.sessions import is_pooled
 from runner.settings import Settings
 
 ROLES = ("headgate_owner", "headgate_planner", "headgate_runner", "headgate_reader")
@@ -29,6 +32,7 @@ def backup(file: BackupFile) -> None:
     """Write the database to a file, as it is at one moment; runners may go on meanwhile."""
     settings = console.ready_settings()
     with connect(settings, "backup") as connection:  # what is wrong is said here, with a hint
+        _require_session(connection)
         program = fitting_client("pg_dump", connection.info.server_version // 10_000)
     if file.exists():
         raise ServerError(f"{file} is there already", hint="name another file, or move that one")
@@ -48,7 +52,8 @@ def backup(file: BackupFile) -> None:
 def restore(file: BackupFile) -> None:
     """Make the database anew from a file, with its roles, and bring it to the state of db/."""
     settings = console.ready_settings()
-    with connect(settings.with_database("postgres"), "restore") as connection:
+    with connect_server(settings, "restore") as connection:
+        _require_session(connection)
         program = fitting_client("pg_restore", connection.info.server_version // 10_000)
     owners = set(OWNED.findall(_run(program, settings, "--list", str(file))))
     if database_exists(settings):
@@ -76,6 +81,15 @@ def restore(file: BackupFile) -> None:
     )
 
 
+def _require_session(connection: Connection[DictRow]) -> None:
+    """Raise behind a pooler: PostgreSQL's programs leave in their session what they rely on."""
+    if is_pooled(connection):
+        raise ServerError(
+            "a pooler stands before the server: its programs need a session of their own",
+            hint="name the server itself in HEADGATE_DSN for this command",
+        )
+
+
 def _make_roles(settings: Settings, owners: set[str]) -> None:
     """Make the roles that are missing on this server; `migrate` gives them what is theirs."""
     with connect(settings, "restore") as connection:
@@ -88,7 +102,7 @@ def _make_roles(settings: Settings, owners: set[str]) -> None:
 def _drop(settings: Settings) -> None:
     """Leave no half-restored database behind: it was made a moment ago."""
     statement = sql.SQL("drop database if exists {} with (force)")
-    with connect(settings.with_database("postgres"), "restore") as connection:
+    with connect_server(settings, "restore") as connection:
         connection.execute(statement.format(sql.Identifier(settings.database)))
 
 
@@ -97,7 +111,7 @@ def _run(program: Path, settings: Settings, *arguments: str) -> str:
     _, environ = client_connection(settings)
     done = subprocess.run(
         [str(program), *arguments],
-        env=environ,
+        env=environ | {"PGCLIENTENCODING": "UTF8", "LC_ALL": "C"},  # its words are looked into
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
@@ -16,10 +17,12 @@ from rich.console import Console
 from rich.table import Table
 
 from runner.commands.elsewhere import elsewhere
+from runner.conninfo import ELSEWHERE
 from runner.database import connect
 from runner.errors import DatabaseMissing, NotMigrated
 from runner.migrate import require_migrated
 from runner.server import Server
+from runner.sessions import BinaryCursor
 from runner.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -32,10 +35,25 @@ ERR = Console(stderr=True, highlight=False, soft_wrap=True)
 def ready_settings() -> Settings:
     """Return the settings, with the embedded server started where it is the one to use."""
     settings = Settings.from_env()
-    if settings.dsn is None and (server := Server(settings.home)).running() is None:
-        logger.info("starting the embedded PostgreSQL in %s", settings.home)
-        server.start()
+    if settings.dsn is None:
+        _say_what_is_not_used()
+        if (server := Server(settings.home)).running() is None:
+            logger.info("starting the embedded PostgreSQL in %s", settings.home)
+            server.start()
     return settings
+
+
+def _say_what_is_not_used() -> None:
+    """Name what would lead libpq elsewhere: without HEADGATE_DSN the embedded server is used."""
+    for name, keyword in ELSEWHERE.items():
+        if value := os.environ.get(name):
+            logger.warning(
+                "%s is set, but HEADGATE_DSN is not: using the embedded PostgreSQL "
+                "(HEADGATE_DSN='%s=%s' uses the other one)",
+                name,
+                keyword,
+                value,
+            )
 
 
 def open_database(settings: Settings, what: str) -> Connection[DictRow]:
@@ -44,7 +62,7 @@ def open_database(settings: Settings, what: str) -> Connection[DictRow]:
     Where there is none, the hint also says which other databases of the server have runs.
     """
     try:
-        connection = connect(settings, what)
+        connection = connect(settings, what, cursor_factory=BinaryCursor)
         try:
             require_migrated(connection, settings)
         except BaseException:

@@ -15,11 +15,14 @@ from psycopg.rows import DictRow
 
 from runner.commands import console
 from runner.commands.options import AsJson
-from runner.database import connect, describe, dsn_of, from_psycopg
+from runner.conninfo import describe
+from runner.database import connect, dsn_of, from_psycopg
 from runner.errors import HeadgateError, MigrateError
 from runner.migrate import migrate, require_migrated
 from runner.migrate_files import OWNER
-from runner.migrate_setup import OLDEST, grant_pgmq, has_pgmq, install_pgmq, role_exists
+from runner.migrate_pgmq import grant_pgmq, has_pgmq, install_pgmq, require_new_pgmq
+from runner.migrate_setup import OLDEST, role_exists
+from runner.sessions import is_pooled
 from runner.settings import Settings
 
 NEWEST = 18
@@ -142,6 +145,7 @@ def _database(connection: Connection[DictRow]) -> Iterator[Finding]:
 def _server(connection: Connection[DictRow], settings: Settings) -> Finding:
     version = connection.info.server_version
     found = f"PostgreSQL {version // 10000}.{version % 10000}, {describe(dsn_of(settings))}"
+    found += ", through a pooler" if is_pooled(connection) else ""
     if version // 10000 < OLDEST:
         return Finding("server", "fail", found, f"Headgate needs PostgreSQL {OLDEST} or newer")
     if version // 10000 > NEWEST:
@@ -174,6 +178,10 @@ def _pgmq(connection: Connection[DictRow]) -> Finding:
     if not has_pgmq(connection):
         advice = "run: headgate migrate; later: headgate doctor --fix"
         return Finding("pgmq", "fail", "not installed", advice, is_fixable=_is_ours(connection))
+    try:
+        require_new_pgmq(connection)
+    except MigrateError as exc:
+        return Finding("pgmq", "fail", str(exc), exc.hint or "")
     return Finding("pgmq", "ok", "installed")
 
 

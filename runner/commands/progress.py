@@ -20,6 +20,7 @@ from runner.commands.facts import ENDED, held, held_up, leases_of, now_of, steps
 from runner.commands.status import EXECUTIONS
 from runner.database import connect, mapped_errors
 from runner.errors import ServerUnreachable
+from runner.sessions import BinaryCursor
 from runner.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -65,7 +66,9 @@ class Watch:
         try:
             with mapped_errors():
                 if self._connection is None:
-                    self._connection = connect(self._settings, "progress")
+                    self._connection = connect(
+                        self._settings, "progress", cursor_factory=BinaryCursor
+                    )
                 run = self._connection.execute(EXECUTIONS, self._names).fetchone()
                 if run is None or run["status"] in ENDED:
                     return True

@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from runner.clients import any_client, client_connection
 from runner.commands import console
-from runner.database import connect, dsn_of
+from runner.database import connect, connect_server, dsn_of
 from runner.errors import ServerError
 from runner.migrate_logins import set_password
 from runner.server import Server
@@ -83,6 +83,6 @@ def _dsn(settings: Settings, role: Role | None) -> str:
     if running is None or not running.on_tcp:
         return dsn_of(settings, role=user)
     password = server.password(user)
-    with connect(settings.with_database("postgres"), "dsn") as connection:
+    with connect_server(settings, "dsn") as connection:
         set_password(connection, user, password)
     return running.dsn(settings.database, user=user, password=password)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from runner.database import connect
 from tests.acceptance.books import check_bars, check_settled, jobs
@@ -95,3 +96,20 @@ def test_a_database_that_is_there_is_not_touched(house: House):
     assert done.returncode == 1
     assert "is there already: nothing was restored" in done.stderr
     assert "hint: HEADGATE_DATABASE names another one" in done.stderr
+
+
+def test_text_comes_back_as_it_was_whatever_the_environment_says(house: House):
+    name, latin = "Zürich, 東京 €", {"PGCLIENTENCODING": "LATIN1"}
+    asset = [{"code": name, "group_key": "G"}]
+    house.plan.call("upsert_assets", p_universe="towns", p_assets=Jsonb(asset))
+    dump, database = house.folder / "towns.dump", house.settings.database + "_towns"
+
+    done = headgate(house, "backup", str(dump), **latin)
+    assert done.returncode == 0, done.stderr
+    done = headgate(house, "restore", str(dump), HEADGATE_DATABASE=database, **latin)
+    assert done.returncode == 0, done.stderr
+    with connect(house.settings.with_database(database), "test") as connection:
+        query = "select code from headgate.v_assets where universe = 'towns'"
+        assert connection.execute(query).fetchall() == [{"code": name}]
+    with connect(house.settings, "test") as connection:
+        connection.execute(f'drop database "{database}" with (force)'.encode())

@@ -201,6 +201,7 @@ def test_three_at_once_again_and_again_without_a_deadlock(world: World):
 
 # Who waits for a row of one kind holds no row of a later kind.
 ORDER: dict[str, LiteralString] = {
+    "lock": "headgate.locks",
     "chunk": "headgate.chunks",
     "state": "headgate.asset_processing_state",
     "step": "headgate.process_steps",

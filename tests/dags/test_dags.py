@@ -76,6 +76,7 @@ def test_what_the_schedules_say(bag: Any):
     assert crons == {
         "calculate_indicators": "30 4 * * *",
         "data_collection_equities": "30 21 * * *",
+        "equities_account": "0 2 * * *",
         "headgate_maintenance": "0 2 * * *",
         "trading_calendars": "0 3 * * 0",
     }

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import LiteralString
 
 from runner.database import connect
-from runner.migrate_setup import install_pgmq
+from runner.migrate_pgmq import install_pgmq
 from runner.migrate_sql import statements
 from runner.settings import Settings
 from tests.servers import DB

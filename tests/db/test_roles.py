@@ -40,7 +40,7 @@ FUNCTIONS = f"""
             from unnest(p.proargtypes) with ordinality as t (type, nth) order by t.nth
         ) as types
     from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
-    where n.nspname in ({SCHEMAS}) and p.prokind = 'f'
+    where n.nspname in ({SCHEMAS}) and p.prokind = 'f' and p.prorettype <> 'trigger'::regtype
     order by 1, 2
 """
 EVERYBODY = {"applied_files", "clock"}

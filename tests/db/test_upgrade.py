@@ -11,7 +11,7 @@ import pytest
 
 from runner.database import connect
 from runner.migrate import migrate
-from runner.migrate_setup import install_pgmq
+from runner.migrate_pgmq import install_pgmq
 from runner.settings import Settings
 from tests.db.test_catalogue import catalogue
 from tests.servers import DB

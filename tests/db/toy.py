@@ -267,13 +267,14 @@ class Toy(Plan):
     def snapshot(self) -> set[tuple[str, str]]:
         """Return every row of the core, of its queues and of the toy's own table, as text.
 
-        The record of what operators did is left out: it grows, whatever an action changed.
+        Left out are the record of what operators did, which grows whatever an action changed, and
+        the rows that are locked, which say nothing.
         """
         tables = self.sql(
             "select c.oid::regclass::text as name from pg_class as c"
             " where c.relkind in ('r', 'p') and not c.relispartition"
             " and c.relnamespace::regnamespace::text in ('headgate', 'toy', 'pgmq')"
-            " and c.relname <> 'operator_actions'"
+            " and c.relname not in ('operator_actions', 'locks')"
             " order by 1"
         )
         query = " union all ".join(

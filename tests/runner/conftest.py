@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -22,6 +23,12 @@ def core_database(
 ) -> Settings:
     """Clone the core: for tests with runners, which commit."""
     return clone_for_test(core_template)
+
+
+@pytest.fixture
+def core(core_database: Settings, core_template: Settings) -> Settings:
+    """Return that clone with the folder whose state it is in, as commands ask for."""
+    return replace(core_database, db=core_template.db)
 
 
 @pytest.fixture

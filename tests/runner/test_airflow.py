@@ -17,14 +17,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from runner.airflow_settings import AirflowHome, connection_of
+from runner.database import dsn_of
 from runner.server import Server
 from runner.settings import Settings
 from tests.acceptance.house import PIPELINE, House, killed_at_the_end, wait_until
 from tests.airflow_home import NEEDS_AIRFLOW
 from tests.plan import Plan, Row
-from tests.servers import DB, PARAMETERS, scratch_folder
+from tests.servers import DB, PARAMETERS, pooler, scratch_folder
 from tests.standin import Options, Process, spawn
 
 pytestmark = NEEDS_AIRFLOW
@@ -367,6 +369,29 @@ def test_a_run_is_for_the_date_that_airflow_runs_it_for(connected: object, plan:
     assert [x["logical_date"] for x in found] == [at, at]
 
 
+def test_functions_and_steps_work_behind_a_pooler(
+    house: House, database: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    with pooler(database) as pooled:
+        monkeypatch.setenv("AIRFLOW_CONN_HEADGATE", connection_of(pooled))
+        house.worker()
+        begin(house, house.codes(3), mode="bulk")
+        assert step() == "TaskSuccessEvent"
+        call("headgate.finalize_execution")
+
+    assert house.execution("r1")["status"] == "succeeded"
+
+
+def test_a_pooler_that_lets_no_transaction_pass_fails_a_task_for_good(
+    database: Settings, connected: Callable[..., None]
+):
+    with pooler(database, "statement") as pooled:
+        parts = conninfo_to_dict(dsn_of(pooled))
+        connected(host=parts["host"], port=int(str(parts["port"])))
+        with fails("no transaction pass", "pool_mode"):
+            call("headgate.start_execution")
+
+
 def output_of(plan: Plan, step: str = "discover_delta") -> tuple[str, Any]:
     """Return how a step ended, and its output."""
     (row,) = plan.sql(
@@ -466,7 +491,9 @@ def test_all_dags_run_green_by_dag_test(house: House, standin: Process):
 
     assert str(bag.dags["calculate_indicators"].test().state) == "success"
 
-    standin.spend(500)
     assert str(bag.dags["headgate_maintenance"].test().state) == "success"
+
+    standin.spend(500)
+    assert str(bag.dags["equities_account"].test().state) == "success"
     (quota,) = house.plan.sql("select used_elsewhere, spent from headgate.v_quota")
     assert quota["used_elsewhere"] == 499  # the provider's count lacks the call that asks for it

@@ -104,7 +104,7 @@ def test_a_database_without_the_plan_is_told_with_what_to_do(run, clone, argumen
     result = run(*arguments, settings=empty)
 
     assert result.code == 1
-    assert f"error: database {empty.database} lacks db/migrations/0001" in result.err
+    assert f"error: database {empty.database} lacks db/roles/010_roles.sql" in result.err
     assert "hint: run: headgate migrate\n" in result.err
 
 
@@ -123,7 +123,7 @@ def test_migrate_lists_what_is_pending_in_a_dry_run(run, clone):
     result = run("migrate", "--dry-run", settings=empty)
 
     assert result.code == 0
-    assert result.out.startswith("migrations/0001_")
+    assert result.out.startswith("roles/010_roles.sql\nroles/020_limits.sql\nmigrations/0001_")
     assert json.loads(run("migrate", "--dry-run", "--json", settings=empty).out)["pending"]
 
 

@@ -7,7 +7,8 @@ import logging
 import psycopg
 import pytest
 
-from runner.database import aconnect, connect, describe, dsn_of, from_psycopg, mapped_errors
+from runner.conninfo import describe
+from runner.database import aconnect, connect, dsn_of, from_psycopg, mapped_errors
 from runner.errors import AmbiguousCode, DatabaseError, HeadgateError, ServerUnreachable
 from runner.settings import Settings
 
@@ -79,6 +80,22 @@ def test_a_missing_database_is_told_with_what_creates_it(server):
         connect(server.with_database("headgate_test_nowhere"), "test")
 
     assert error.value.hint == "run: headgate migrate (it creates the database)"
+
+
+@pytest.mark.parametrize(
+    ("answer", "says", "hint"),
+    [
+        ("FATAL:  Datenbank »plans« existiert nicht", "Datenbank", "check database (headgate mig"),
+        ("FEHLER:  Passwort falsch", "Passwort falsch", "check database (headgate migrate cre"),
+        ("Connection refused\n\tIs it there?", "Connection refused", "does the server run at that"),
+    ],
+)
+def test_an_answer_of_the_server_is_known_in_any_language(answer: str, says: str, hint: str):
+    text = f'connection failed: connection to server at "127.0.0.1", port 1 failed: {answer}'
+    error = from_psycopg(psycopg.OperationalError(text), "dbname=plans host=127.0.0.1")
+
+    assert f"at 127.0.0.1: {says}" in str(error)
+    assert (error.hint or "").startswith(hint)
 
 
 def test_the_embedded_server_that_does_not_run_is_told_with_what_starts_it(tmp_path):

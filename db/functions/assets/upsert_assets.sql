@@ -136,7 +136,7 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_operation headgate.operations;
 begin
-    perform pg_advisory_xact_lock(hashtext('headgate.needs'));
+    perform headgate._lock('needs');
     for v_operation in
         select *
         from headgate.operations as o

@@ -19,7 +19,7 @@ begin
         order by e.execution_id
     loop
         if not headgate._has_ready_step(v_execution.execution_id)
-            or not pg_try_advisory_xact_lock(hashtext('headgate.advance'), v_execution.execution_id::integer)
+            or not headgate._try_lock(format('advance %s', v_execution.pipeline_id))
         then
             continue;
         end if;

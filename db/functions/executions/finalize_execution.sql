@@ -144,9 +144,7 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    perform pg_advisory_xact_lock(
-        hashtext('headgate.execution'), (headgate._execution(p_pipeline, p_run_id)).execution_id::integer
-    );
+    perform headgate._lock(format('runs %s', (headgate._execution(p_pipeline, p_run_id)).pipeline_id));
     return headgate._execution(p_pipeline, p_run_id);
 end;
 $func$;

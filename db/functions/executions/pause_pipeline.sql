@@ -10,12 +10,7 @@ as $func$
 declare
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
 begin
-    perform pg_advisory_xact_lock(hashtext('headgate.execution'), e.execution_id::integer)
-    from (
-        select * from headgate.process_executions as e
-        where e.pipeline_id = v_pipeline.pipeline_id and e.status = 'running'
-        order by e.execution_id
-    ) as e;
+    perform headgate._lock(format('runs %s', v_pipeline.pipeline_id));
     update headgate.pipelines as p set is_paused = true where p.pipeline_id = v_pipeline.pipeline_id;
 
     with waiting as (

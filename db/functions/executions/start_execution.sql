@@ -28,7 +28,7 @@ begin
         perform headgate._raise('HG008', format('unknown driver: %s', quote_literal(p_driver)), 'airflow or headgate');
     end if;
 
-    perform pg_advisory_xact_lock(hashtext('headgate.start'), v_pipeline.pipeline_id::integer);
+    perform headgate._lock(format('start %s', v_pipeline.pipeline_id));
     select e.execution_id, e.status, false
     into execution_id, status, is_new
     from headgate.process_executions as e

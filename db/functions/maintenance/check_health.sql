@@ -1,4 +1,5 @@
--- Looks for what will hurt later, raises an alert for each, and resolves those whose cause is gone.
+-- Ends the sessions of readers that hold the horizon, looks for what will hurt later, raises an alert for each, and resolves
+-- those whose cause is gone.
 
 create or replace function headgate.check_health(
     p_pipeline text,
@@ -12,7 +13,11 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_now constant timestamptz := headgate.clock();
+    v_ended constant integer := headgate._end_readers();
 begin
+    if v_ended > 0 then
+        perform headgate._record_action('end_readers', '{}', jsonb_build_object('sessions', v_ended));
+    end if;
     perform headgate._alert_gates(null, null, v_now);
     perform headgate._set_alert(h.subject, h.severity, h.message, h.is_wrong, v_now)
     from headgate._health(v_now) as h;
@@ -27,7 +32,7 @@ end;
 $func$;
 
 comment on function headgate.check_health(text, text) is
-    'Step of the maintenance: raise and resolve alerts; returns those that are open.';
+    'Step of the maintenance: end late readers, raise and resolve alerts; returns those that are open.';
 
 create or replace function headgate._health(p_now timestamptz)
 returns table (severity text, subject text, message text, is_wrong boolean)
@@ -51,7 +56,14 @@ as $func$
     ) as c
     cross join (
         select (s.value #>> '{}')::interval as ahead from headgate.settings as s where s.name = 'sessions_ahead'
-    ) as s;
+    ) as s
+    union all
+    select
+        'warning',
+        'sessions of readers',
+        format('%s hold the horizon and may not be ended: grant pg_signal_backend to headgate_owner', count(*)),
+        count(*) > 0 and not headgate._may_end_sessions()
+    from headgate._late_readers() as r;
 $func$;
 
 -- Alerts of steps that no pipeline has any more: nothing would ever show that their cause is gone.

@@ -20,6 +20,8 @@ as $func$
     union all
     select f.* from headgate._examine_calendars() as f
     union all
+    select f.* from headgate._examine_readers() as f
+    union all
     select 'database ' || h.measure, 'warn', format('%s, more than %s', h.value, h.threshold), h.advice, false
     from headgate.database_health() as h
     where h.verdict = 'warn'
@@ -146,6 +148,31 @@ as $func$
     where d.datname = current_database()
         and a.grantee = 0
         and a.privilege_type = 'TEMPORARY';
+$func$;
+
+-- Readers whose transactions are too old, and whether the owner may see and end them.
+create or replace function headgate._examine_readers()
+returns table (subject text, verdict text, found text, advice text, is_fixable boolean)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select
+        'sessions of readers', 'warn',
+        format('%s with a transaction older than %s: %s', count(*), s.value #>> '{}', string_agg(distinct r.login, ', ')),
+        'headgate doctor --fix ends them; so does the maintenance', headgate._may_end_sessions()
+    from headgate._late_readers() as r
+    join headgate.settings as s on s.name = 'reader_transactions'
+    group by s.value
+    union all
+    select
+        'role headgate_owner', 'warn', format('is not a member of %s: %s', m.role, m.lack),
+        format('a superuser says: grant %s to headgate_owner', m.role), false
+    from (values
+        ('pg_read_all_stats', 'it does not see how old transactions are'),
+        ('pg_signal_backend', 'it cannot end readers'' sessions that hold the horizon')
+    ) as m (role, lack)
+    where not pg_has_role('headgate_owner', m.role, 'usage');
 $func$;
 
 -- Sessions that end too soon for what is due by session.

@@ -13,7 +13,7 @@ declare
     v_fix record;
     v_done jsonb := '{}';
 begin
-    perform pg_advisory_xact_lock(hashtext('headgate.planner'), p.provider_id::integer)
+    perform headgate._lock(format('planner %s', p.provider_id))
     from (select p.provider_id from headgate.providers as p order by p.provider_id) as p;
     for v_fix in
         select 'history' as subject, headgate._mend_months() as count, '%s months'' partitions made' as says
@@ -27,6 +27,8 @@ begin
         select 'chunks', headgate._mend_chunks(v_now), '%s chunks sent, ended, or offered again'
         union all
         select 'books', headgate._mend_books(v_now), '%s quota windows put right'
+        union all
+        select 'readers', headgate._end_readers(), '%s sessions of readers ended'
     loop
         if v_fix.count > 0 then
             subject := v_fix.subject;
@@ -40,7 +42,7 @@ end;
 $func$;
 
 comment on function headgate.repair() is
-    'Mend what headgate.examine calls fixable in queues, chunks, state, steps, books and partitions; returns what was done.';
+    'Mend what headgate.examine calls fixable in queues, chunks, state, steps, books, partitions and sessions; returns what was done.';
 
 -- Queues that are missing, messages nobody knows, chunks whose message is gone.
 create or replace function headgate._mend_queues(p_now timestamptz)

@@ -1,5 +1,5 @@
 -- Writes a plan down, in a handful of set-based statements, for all steps or for one (and, for one, a new round of it).
--- Planners of one provider take turns by its advisory lock; the quota window comes last.
+-- Planners of one provider take turns by its lock; the quota window comes last.
 
 create or replace function headgate._write_plan(
     p_execution headgate.process_executions,
@@ -134,7 +134,7 @@ as $func$
 declare
     v_provider headgate.providers;
 begin
-    perform pg_advisory_xact_lock_shared(hashtext('headgate.execution'), p_execution.execution_id::integer);
+    perform headgate._lock(format('runs %s', p_execution.pipeline_id), p_is_shared => true);
     for v_provider in
         select p.*
         from headgate.providers as p
@@ -148,7 +148,7 @@ begin
         )
         order by p.provider_id
     loop
-        perform pg_advisory_xact_lock(hashtext('headgate.planner'), v_provider.provider_id::integer);
+        perform headgate._lock(format('planner %s', v_provider.provider_id));
         perform headgate._open_window(v_provider, p_now);
     end loop;
 end;

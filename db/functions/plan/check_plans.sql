@@ -9,9 +9,6 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    insert into headgate.providers (name, description)
-    values ('local', 'Work that asks nobody: handlers and SQL.')
-    on conflict (name) do nothing;
     insert into headgate.provider_gates (provider_id)
     select p.provider_id from headgate.providers as p
     on conflict (provider_id) do nothing;

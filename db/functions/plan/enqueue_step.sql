@@ -22,7 +22,7 @@ begin
             'HG008', format('step %s calls a function', p_step), format('call %s instead', v_step.function)
         );
     end if;
-    perform pg_advisory_xact_lock(hashtext('headgate.step'), hashtext(v_execution.execution_id || p_step));
+    perform headgate._lock(format('step %s %s', v_execution.pipeline_id, p_step));
     v_step := headgate._step(v_execution, p_step);
     if v_step.status not in ('pending', 'running') and p_attempt > v_step.attempt then
         perform headgate._enter_planning(v_execution, p_step, v_now);

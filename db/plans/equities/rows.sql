@@ -1,10 +1,6 @@
 -- The equities plan as rows: a provider and its operations, two pipelines, checks, 21,817 listings and their sessions.
 -- Applied again whenever this file or the data change. What operators set through headgate.set_provider is left alone.
 
-insert into headgate.providers (name, description)
-values ('local', 'Work that asks nobody: handlers and SQL.')
-on conflict (name) do nothing;
-
 -- 100,000 units a day, of which 10,000 stay untouched; 1,000 requests a minute, whatever they cost.
 insert into headgate.providers as p (
     name, description, base_url, auth, secret_name, quota, quota_buffer, quota_period, quota_zone, requests_per_minute,
@@ -225,7 +221,7 @@ set description = excluded.description,
     query = excluded.query,
     ingest_function = excluded.ingest_function;
 
--- The account is an asset of its own universe: it is asked for its count of units whenever the maintenance comes by.
+-- The account is an asset of its own universe: it is asked for its count of units by a pipeline of its own (equities_account).
 insert into headgate.operations as o (
     name, description, universe, provider_id, units, priority, due_rule, due_every, path, query, ingest_function
 )
@@ -460,3 +456,24 @@ on conflict (name) do update
 set description = excluded.description,
     comparison = excluded.comparison,
     query = excluded.query;
+
+-- The provider's own count of units, once a day.
+insert into headgate.pipelines as p (name, description)
+values ('equities_account', 'Take the provider''s own count of the units used into the quota; daily.')
+on conflict (name) do update
+set description = excluded.description;
+
+delete from headgate.pipeline_steps as s
+using headgate.pipelines as p
+where p.pipeline_id = s.pipeline_id
+    and p.name = 'equities_account';
+
+insert into headgate.pipeline_steps (pipeline_id, step, position, kind, depends_on, trigger_rule, function, operations)
+select p.pipeline_id, s.step, s.position, s.kind, s.depends_on::text[], s.trigger_rule, s.function, s.operations::text[]
+from headgate.pipelines as p
+cross join (values
+    (1, 'initialize_execution', 'function', '{}', 'all_success', 'headgate.start_execution', null),
+    (2, 'reconcile_quota', 'fan_out', '{initialize_execution}', 'all_success', null, '{account_usage}'),
+    (3, 'finalize_execution', 'function', '{reconcile_quota}', 'all_done', 'headgate.finalize_execution', null)
+) as s (position, step, kind, depends_on, trigger_rule, function, operations)
+where p.name = 'equities_account';

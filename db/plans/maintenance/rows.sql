@@ -1,7 +1,7 @@
--- The house-keeping as rows: stored functions, and one call that asks the equities provider for its own count of units.
+-- Maintenance as rows: stored functions, which know no other plan.
 
 insert into headgate.pipelines as p (name, description)
-values ('headgate_maintenance', 'Retention, statistics, the provider''s own count of units, health; daily.')
+values ('headgate_maintenance', 'Retention, statistics, health; daily.')
 on conflict (name) do update
 set description = excluded.description;
 
@@ -19,9 +19,8 @@ cross join (values
     (1, 'initialize_execution', 'function', '{}', 'all_success', 'headgate.start_execution', null),
     (2, 'maintain_history', 'function', '{initialize_execution}', 'all_success', 'headgate.maintain_history', null),
     (3, 'maintain_statistics', 'function', '{maintain_history}', 'all_success', 'headgate.maintain_statistics', null),
-    (4, 'reconcile_quota', 'fan_out', '{initialize_execution}', 'all_success', null, '{account_usage}'),
-    (5, 'check_health', 'function', '{maintain_statistics,reconcile_quota}', 'all_done', 'headgate.check_health', null),
-    (6, 'finalize_execution', 'function', '{check_health}', 'all_done', 'headgate.finalize_execution', null)
+    (4, 'check_health', 'function', '{maintain_statistics}', 'all_done', 'headgate.check_health', null),
+    (5, 'finalize_execution', 'function', '{check_health}', 'all_done', 'headgate.finalize_execution', null)
 ) as s (position, step, kind, depends_on, trigger_rule, function, operations)
 where p.name = 'headgate_maintenance';
 

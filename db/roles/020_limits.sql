@@ -1,4 +1,3 @@
--- role: migrator
 -- Time limits of the roles, so that nobody holds back the cleaning of the queues: an old snapshot anywhere cuts a
 -- drain by ten. Roles belong to the whole server, so a setting is written only where it is missing.
 
@@ -24,6 +23,7 @@ begin
                 where r.rolname = s.role
                     and r.rolconfig @> array[s.name || '=' || s.value]
             )
+        order by s.role, s.name
     loop
         begin
             execute format('alter role %I set %I = %L', v_setting.role, v_setting.name, v_setting.value);
@@ -31,7 +31,6 @@ begin
             when insufficient_privilege then
                 raise warning 'may not set % of %', v_setting.name, v_setting.role
                     using hint = 'a superuser, or who made the role, may';
-            when internal_error then null;  -- another database's migration writes the same
         end;
     end loop;
 end;

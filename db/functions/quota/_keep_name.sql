@@ -1,0 +1,22 @@
+-- A provider's queues, their tables and the chunks in them bear its name, and runners ask for them by it.
+
+create or replace function headgate._keep_name()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    perform headgate._raise(
+        'HG008', format('provider %s keeps its name: its queues are called after it', old.name),
+        'add a provider with the new name, and let the operations name that one; the description may change'
+    );
+end;
+$func$;
+
+create or replace trigger provider_keeps_its_name
+before update on headgate.providers
+for each row
+when (old.name <> new.name)
+execute function headgate._keep_name();
+
+comment on trigger provider_keeps_its_name on headgate.providers is 'Queues are called after their provider.';

@@ -1,0 +1,25 @@
+-- role: migrator
+-- Rights of the database itself, which neither a clone nor a restored dump brings along.
+do $database$
+begin
+    execute format('revoke temporary on database %I from public', current_database());
+    revoke create on schema public from public;
+exception
+    when insufficient_privilege then
+        raise warning 'everybody may make temporary tables here' using hint = 'the owner of the database may revoke that';
+    when internal_error then null;  -- another migration of this server was faster
+end;
+$database$;
+
+-- Compiling a statement takes seconds where running it takes milliseconds: none of ours is worth it.
+do $jit$
+begin
+    if current_setting('jit')::boolean then
+        execute format('alter database %I set jit = off', current_database());
+    end if;
+exception
+    when insufficient_privilege then
+        raise warning 'statements may be compiled here, which takes seconds'
+            using hint = format('the owner of the database says: alter database %I set jit = off', current_database());
+end;
+$jit$;

@@ -1,0 +1,57 @@
+-- The roles themselves, put right: one that is missing is made, and none may more than its work needs. They belong to the whole
+-- server, so nothing is written that is so already. Each statement of this folder commits, and is run again when the migration
+-- of another database changes the same role with it.
+
+do $roles$
+declare
+    v_role record;
+begin
+    for v_role in
+        select w.name, w.may_login, r.rolname is null as is_missing
+        from (values
+            ('headgate_owner', false),
+            ('headgate_planner', true),
+            ('headgate_runner', true),
+            ('headgate_reader', true)
+        ) as w (name, may_login)
+        left join pg_catalog.pg_roles as r on r.rolname = w.name
+        where r.rolname is null
+            or r.rolcanlogin <> w.may_login
+            or r.rolsuper or r.rolcreatedb or r.rolcreaterole or r.rolreplication or r.rolbypassrls
+        order by w.name
+    loop
+        begin
+            execute format(
+                case
+                    when v_role.is_missing then 'create role %I %s'
+                    else 'alter role %I %s nosuperuser nocreatedb nocreaterole noreplication nobypassrls'
+                end,
+                v_role.name, case when v_role.may_login then 'login' else 'nologin' end
+            );
+        exception
+            when insufficient_privilege then
+                raise warning 'role % has rights that its work does not need', v_role.name using hint = 'a superuser may alter it';
+        end;
+    end loop;
+end;
+$roles$;
+
+-- The owner's functions tell the age of other users' transactions (headgate.v_database_health), never their queries, and end
+-- sessions of readers that hold the horizon (headgate.check_health).
+do $predefined$
+declare
+    v_role text;
+begin
+    foreach v_role in array array['pg_read_all_stats', 'pg_signal_backend'] loop
+        begin
+            if not pg_has_role('headgate_owner', v_role, 'member') then
+                execute format('grant %I to headgate_owner', v_role);
+            end if;
+        exception
+            when insufficient_privilege then
+                raise warning 'headgate_owner is not a member of %', v_role
+                    using hint = format('a superuser says: grant %I to headgate_owner', v_role);
+        end;
+    end loop;
+end;
+$predefined$;
