@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -141,7 +142,7 @@ def pooler(settings: Settings, mode: str = "transaction", **options: object) -> 
             stdin=subprocess.DEVNULL,
         )
         try:
-            while not (home / ".s.PGSQL.6432").exists():
+            while not accepts(home / ".s.PGSQL.6432"):
                 assert process.poll() is None, (home / "pgbouncer.log").read_text()
                 time.sleep(0.01)
             login = parts.get("user", "postgres")
@@ -218,3 +219,9 @@ def _run(user: str | None, *command: object, env: dict[str, str] | None = None) 
         stderr=subprocess.DEVNULL,
     )
     assert done.returncode == 0, f"{command} ended with {done.returncode}"
+
+
+def accepts(path: Path) -> bool:
+    """Tell whether somebody listens at a socket's file, which is there a moment before."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0

@@ -108,9 +108,12 @@ async def test_all_runners_together_keep_the_pace(
     async def has_ended() -> bool:
         return bool(status(core_plan)["status"] != "running")
 
+    begun = asyncio.get_running_loop().time()
     async with asyncio.timeout(GIVE_UP):
         await asyncio.gather(*(work(core_database, until=has_ended) for _ in range(2)))
 
     assert len(found) == len(shop.asked) == 60
-    assert most_in(sorted(found), 1.0) <= 20 + 2 * 2  # each runner may be late by a burst of two
+    # Two may start at once, and the two runners' clocks may differ by a few starts.
+    early = [(x - begun) / 0.05 for x in sorted(found)]
+    assert all(x >= nth - 2 - 4 for nth, x in enumerate(early))
     assert core_plan.scalar("select count(*) from public.answers") == 60
