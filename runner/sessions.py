@@ -4,7 +4,7 @@ Every connection of Headgate's is opened here, Airflow's too. What is pinned goe
 login. A pooler (PgBouncer) refuses or ignores that; it is known by the process number it gives,
 which is not the server's. Behind one a session may change its server with each transaction: it has
 no prepared statements, is notified of nothing, and what the pooler does not keep for its clients
-must be right in the server's own settings.
+must be right in the server's own settings. Of several hosts it is the one that takes writes.
 """
 
 from __future__ import annotations
@@ -108,6 +108,12 @@ def is_pooled(connection: AnyConnection) -> bool:
     return connection.prepare_threshold is None
 
 
+def may_stray(parts: Mapping[str, Any]) -> bool:
+    """Tell whether a connection to several hosts may lead to one that takes no writes."""
+    hosts = parts.get("hostaddr") or parts.get("host") or ""
+    return "," in hosts and parts.get("target_session_attrs", "any") == "any"
+
+
 class _Login:
     """What goes along with a login, and whether it has had its effect."""
 
@@ -115,6 +121,8 @@ class _Login:
         asked = given.get("options") or effective(conninfo).get("options", "")
         pins = (f"-c {x}={y.replace(' ', chr(92) + ' ')}" for x, y in PINNED.items())
         common = {"row_factory": dict_row, **given, "client_encoding": "UTF8", "autocommit": True}
+        if may_stray({**effective(conninfo), **given}):
+            common["target_session_attrs"] = "read-write"
         self.pinned = common | {"options": " ".join((asked, *pins)).strip()}
         self.bare = common | {"options": asked}
         self._asked = {x: re.sub(r"\\(.)", r"\1", y) for x, y in OPTION.findall(asked)}

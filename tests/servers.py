@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -17,7 +18,7 @@ import psutil
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from runner.database import dsn_of
-from runner.server import Server
+from runner.server import SUPERUSER, Server
 from runner.settings import Settings
 
 PREFIX = "headgate-test-"
@@ -45,6 +46,32 @@ def embedded_server(*, seed: Path | None = None, keep: Path | None = None) -> It
             server.stop()
         if keep is not None:
             _copy(server.data, keep)
+
+
+@contextmanager
+def primary_and_standby(seed: Path) -> Iterator[tuple[Server, Server]]:
+    """Run two embedded servers from the same data, the second of which follows the first.
+
+    A commit is there only when both have it.
+    """
+    replication = {"synchronous_standby_names": "*"}
+    with scratch_folder(in_memory=True) as home:
+        primary, standby = Server(home / "one"), Server(home / "two")
+        for server in (primary, standby):
+            server.home.mkdir()
+            _copy(seed, server.data)
+        (standby.data / "standby.signal").touch()
+        running = primary.start(parameters=IN_MEMORY | replication)
+        try:
+            with (primary.data / "pg_hba.conf").open("a") as file:
+                file.write("local replication all trust\n")
+            os.kill(running.pid, signal.SIGHUP)
+            where = f"host={running.socket_dir} port={running.port} user={SUPERUSER}"
+            standby.start(parameters=IN_MEMORY | {"primary_conninfo": where})
+            yield primary, standby
+        finally:
+            standby.stop()
+            primary.stop()
 
 
 @contextmanager
