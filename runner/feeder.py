@@ -146,7 +146,7 @@ class Feeder:
 
     def _take(self, chunk: Chunk, at: float) -> None:
         if self.is_stopping:
-            self._settler.give_back([chunk])
+            self._settler.keeper.give_back([chunk])
         elif chunk.handler is not None:
             self._learn_size(self._target / self._workshop.most)
             self._workshop.take(chunk, at)
@@ -167,14 +167,14 @@ class Feeder:
             if chunk.provider not in self._without_secret:
                 logger.error("nothing can be asked of %s: %s", chunk.provider, exc)
             self._without_secret.add(chunk.provider)
-            self._settler.give_back([chunk])
+            self._settler.keeper.give_back([chunk])
         else:
             self._learn_size(len(urls))
             held = (HeldGroup if call.serves_all else Held)(chunk, at, call, urls)
             if call.schedule is not None:
                 now = asyncio.get_running_loop().time()
                 held.pace = Pace.of(call.schedule, len(urls), self._flight.clock, now)
-            self._settler.hold(held)
+            self._settler.keeper.hold(held)
             self._flight.take(held)
 
     def _defer(self, chunk: Chunk, reason: str) -> None:

@@ -1,29 +1,28 @@
-"""Hands results in, slice by slice, and keeps the leases of what is in work."""
+"""Hands results in, slice by slice."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Coroutine, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Awaitable, Sequence
+from typing import Protocol
 
 import psycopg
 
+from runner.background import Background
 from runner.chunks import Chunk, Claim, GroupReport, Report, Result, Verdict
 from runner.completion import Unwritable, hand_in, told
 from runner.errors import HeadgateError, LostLease, ServerUnreachable
 from runner.flight import Flight
 from runner.group_lease import HeldGroup
+from runner.keeper import Keeper
 from runner.lanes import Lanes
 from runner.leases import SLICE_SECONDS, Handled, Held, Leased
-from runner.pace import Pace
 from runner.queue import Queue
 from runner.rules import Closing
 from runner.totals import Totals
 
 logger = logging.getLogger(__name__)
-
-TICK_SECONDS: Final = 0.25
 
 
 class Feed(Protocol):
@@ -40,24 +39,22 @@ class Feed(Protocol):
 
 
 class Settler:
-    """Knows the chunks in work, completes them, and extends their leases."""
+    """Completes chunks, the last slice of each together with the claim of new ones."""
 
     feed: Feed
     flight: Flight
 
     def __init__(self, lanes: Lanes) -> None:
         self.totals = Totals()
-        self.held: dict[int, Leased] = {}
+        self._background = Background()
+        self.keeper = Keeper(lanes, self.totals, self._background)
         self._lanes = lanes
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._beat: asyncio.Task[None] | None = None
-        self._is_busy = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
-    def hold(self, held: Leased) -> None:
-        """Take charge of a chunk whose work is about to start."""
-        self.held[held.chunk.chunk_id] = held
-        self._is_busy.set()
+    def join(self, feed: Feed, flight: Flight) -> None:
+        """Tell where chunks come from, and where their calls are made."""
+        self.feed, self.flight, self.keeper.flight = feed, flight, flight
+        self.keeper.on_lost = lambda: feed.chunk_ended(was_fruitless=False, has_next=False)
 
     def on_result(self, held: Held) -> None:
         """Hand in what has come when it is enough."""
@@ -67,49 +64,33 @@ class Settler:
     def end(self, chunk: Chunk, verdict: Verdict) -> None:
         """End a chunk that needs no call, all its jobs alike."""
         self.flight.gate(chunk.provider).verdicts += 1
-        self._spawn(self._end(chunk, verdict))
+        self._background.begin(self._end(chunk, verdict))
 
     def end_idle(self, chunks: Sequence[Chunk]) -> None:
         """End chunks of one step with which nothing is to be done."""
         self.flight.gate(chunks[0].provider).verdicts += 1
-        self._spawn(self._end_idle(chunks))
-
-    def take_starts(self, held: Held) -> None:
-        """Ask for times to start the calls of a chunk whose own have passed."""
-        self._spawn(self._take_starts(held))
-
-    def give_back(self, chunks: Sequence[Chunk]) -> None:
-        """Release chunks of which nothing more will be started."""
-        if chunks:
-            self._spawn(self._release(chunks))
+        self._background.begin(self._end_idle(chunks))
 
     async def keep(self) -> None:
-        """For ever: extend leases at a third of their time, hand in what has waited a second."""
+        """For ever: keep the leases, and hand in what has waited a second."""
         while True:
-            await self._is_busy.wait()
-            if not self.held:
-                self._is_busy.clear()
+            await self.keeper.tick()
             now = self._loop.time()
-            for held in self.calling():
+            for held in self.keeper.calling():
                 if now >= held.starts_end and held.waiting:
                     self.flight.give_up(held, "no time was left to start it")
                 if held.has_report and now >= held.oldest_at + SLICE_SECONDS:
                     self._settle_soon(held)
-            due = [x for x in self.held.values() if now >= x.beat_at]
-            if due and (self._beat is None or self._beat.done()):
-                self._beat = self._spawn(self._extend(due))
-            await asyncio.sleep(TICK_SECONDS)
 
     async def finish(self) -> None:
         """Hand in all that is done, give back what was never sent, and wait until that is over."""
-        await self._wait()  # what is being handed in may turn out not to be ours any more
-        while reported := [held for held in self.calling() if held.has_report]:
+        await self._background.wait()  # what is being handed in may turn out not to be ours
+        while reported := [held for held in self.keeper.calling() if held.has_report]:
             for held in reported:
                 self._settle_soon(held)
-            await self._wait()
-        untouched = [x for x in self.held.values() if not (isinstance(x, Held) and x.has_sent)]
-        self.give_back([held.chunk for held in untouched])
-        await self._wait()
+            await self._background.wait()
+        self.keeper.give_back_untouched()
+        await self._background.wait()
 
     async def settle_handled(self, held: Handled, report: Report) -> None:
         """Hand in all that a handler made of its chunk."""
@@ -117,32 +98,14 @@ class Settler:
         try:
             claim = await self._hand_in(held.chunk, report, is_last=True)
         except Unwritable as exc:
-            await self.give_up(held, str(exc))
+            await self.keeper.give_up(held, str(exc))
         else:
             self._end_of(held, claim, was_fruitless=False)
-
-    async def give_up(self, held: Leased, reason: str) -> None:
-        """Let a lease count as lost, because the work on its chunk died."""
-        held.is_settling = True
-        logger.warning("chunk %s of %s: %s", held.chunk.chunk_id, held.chunk.operation, reason)
-        try:
-            await self._lanes.run(lambda queue: queue.lose(held.chunk, reason))
-        except (psycopg.Error, HeadgateError) as exc:
-            logger.error("chunk %s is left to its lease: %s", held.chunk.chunk_id, told(exc))
-        self._lose(held)
-
-    def calling(self) -> list[Held]:
-        """Return the chunks whose calls are made."""
-        return [held for held in self.held.values() if isinstance(held, Held)]
-
-    async def _wait(self) -> None:
-        while self._tasks:
-            await asyncio.wait(self._tasks)
 
     def _settle_soon(self, held: Held) -> None:
         if not held.is_settling and not held.is_lost:
             held.is_settling = True
-            self._spawn(self._settle(held))
+            self._background.begin(self._settle(held))
 
     async def _settle(self, held: Held) -> None:
         """Hand in slice after slice while there is enough; the last one may bring new chunks."""
@@ -153,7 +116,7 @@ class Settler:
                 claim = await self._hand_in(held.chunk, report, is_last=is_last)
             except Unwritable as exc:
                 if not self._refuse(held, report, str(exc)):
-                    await self.give_up(held, str(exc))
+                    await self.keeper.give_up(held, str(exc))
             else:
                 if claim is None or is_last:
                     self._end_of(held, claim, was_fruitless=not held.is_fruitful)
@@ -178,7 +141,7 @@ class Settler:
         try:
             claim = await self._hand_in(chunk, verdict, is_last=True)
         except Unwritable as exc:
-            await self.give_up(Leased(chunk, self._loop.time()), str(exc))
+            await self.keeper.give_up(Leased(chunk, self._loop.time()), str(exc))
             return
         finally:
             self.flight.gate(chunk.provider).verdicts -= 1
@@ -240,9 +203,9 @@ class Settler:
     def _end_of(self, held: Leased, claim: Claim | None, *, was_fruitless: bool) -> None:
         """Let go of a chunk that has been handed in to its last job, or is lost."""
         if claim is None:
-            self._lose(held)
+            self.keeper.lose(held)
             return
-        del self.held[held.chunk.chunk_id]
+        del self.keeper.held[held.chunk.chunk_id]
         self._ended(held.chunk, claim, was_fruitless=was_fruitless)
 
     def _ended(self, chunk: Chunk, claim: Claim | None, *, was_fruitless: bool) -> None:
@@ -262,70 +225,3 @@ class Settler:
             chunk.run_id,
             extra={"chunk_id": chunk.chunk_id, "jobs": len(chunk.asset_ids)},
         )
-
-    def _lose(self, held: Leased) -> None:
-        if isinstance(held, Held):
-            self.flight.drop(held)
-        held.is_lost = True
-        self.totals.lost += 1
-        if self.held.get(held.chunk.chunk_id) is held:
-            del self.held[held.chunk.chunk_id]
-        self.feed.chunk_ended(was_fruitless=False, has_next=False)
-
-    async def _extend(self, due: list[Leased]) -> None:
-        at = self._loop.time()
-        try:
-            leases = await self._lanes.run(lambda queue: queue.extend([x.chunk for x in due]))
-        except (psycopg.Error, HeadgateError) as exc:
-            logger.error("leases could not be extended: %s", told(exc))
-            return
-        ours = {lease.chunk_id: lease for lease in leases}
-        for held in due:
-            if self.held.get(held.chunk.chunk_id) is not held:
-                continue
-            lease = ours.get(held.chunk.chunk_id)
-            if lease is not None and lease.lease_no == held.chunk.lease_no:
-                held.extended(at, lease.lease_seconds)
-            elif not held.is_settling:  # else its completion says what became of it
-                logger.warning("lost the lease of chunk %s, dropping it", held.chunk.chunk_id)
-                self._lose(held)
-                if isinstance(held, Handled) and held.work is not None:
-                    held.work.cancel()
-        self.flight.pump()
-
-    async def _take_starts(self, held: Held) -> None:
-        try:
-            schedule = await self._lanes.run(
-                lambda queue: queue.take_starts(held.chunk, held.waiting)
-            )
-        except LostLease as exc:
-            logger.warning("dropped: %s", exc)
-            self._lose(held)
-            return
-        except (psycopg.Error, HeadgateError) as exc:
-            logger.error("chunk %s has no time to start: %s", held.chunk.chunk_id, told(exc))
-            await asyncio.sleep(TICK_SECONDS)
-        else:
-            now = self._loop.time()
-            held.pace = Pace.of(schedule, held.waiting, self.flight.clock, now)
-        held.is_asking = False
-        self.flight.pump()
-
-    async def _release(self, chunks: Sequence[Chunk]) -> None:
-        try:
-            released = await self._lanes.run(lambda queue: queue.release(chunks))
-        except (psycopg.Error, HeadgateError) as exc:
-            logger.error("%s chunks are left to their leases: %s", len(chunks), told(exc))
-            return
-        self.totals.released += released
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = self._loop.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (exc := task.exception()) is not None:
-            logger.error("a chunk is left to its lease", exc_info=exc)

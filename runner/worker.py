@@ -85,13 +85,13 @@ class Worker:
         self._caller = Caller(concurrency, Buffer(settings.max_buffer))
         self._lanes = Lanes(self._connect, LANES)
         self._settler = Settler(self._lanes)
-        self._flight = Flight(self._caller, concurrency, self._on_result, self._settler.take_starts)
+        self._keeper = self._settler.keeper
+        self._flight = Flight(self._caller, concurrency, self._on_result, self._keeper.take_starts)
         self._power = power
         reading = Lanes(self._connect, READERS)
         self._workshop = Workshop(power, reading, self._flight, self._settler)
         self._feeder = Feeder(self._lanes, self._flight, self._settler, self._workshop, concurrency)
-        self._settler.flight = self._flight
-        self._settler.feed = self._feeder
+        self._settler.join(self._feeder, self._flight)
 
     async def run(self, until: Until, stop: asyncio.Event | None) -> Totals:
         """Work until told to end, then drain; what broke one of the parts is raised."""
@@ -144,7 +144,7 @@ class Worker:
         self._feeder.stop()
         self._lanes.give_up_after(2 * DRAIN_SECONDS)
         await asyncio.gather(
-            self._flight.finish(self._settler.calling(), DRAIN_SECONDS),
+            self._flight.finish(self._keeper.calling(), DRAIN_SECONDS),
             self._workshop.finish(DRAIN_SECONDS),
         )
         await asyncio.wait([feeding], timeout=DRAIN_SECONDS)

@@ -70,7 +70,7 @@ class Workshop:
     def take(self, chunk: Chunk, at: float) -> None:
         """Begin to work on a chunk."""
         held = Handled(chunk, at, Handling.from_row(chunk.call or {}))
-        self._settler.hold(held)
+        self._settler.keeper.hold(held)
         self._flight.gate(chunk.provider).handlings += 1
         held.work = self._loop.create_task(self._work(held))
         self._works.add(held.work)
@@ -93,7 +93,7 @@ class Workshop:
             report = await self._report(held)
         except WorkLost as exc:
             gate.handlings -= 1
-            await self._settler.give_up(held, str(exc))
+            await self._settler.keeper.give_up(held, str(exc))
         except BaseException:
             gate.handlings -= 1
             raise
