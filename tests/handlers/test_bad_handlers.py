@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from tests.acceptance.house import wait_until
 from tests.handlers.compute_plan import ends, start, status, write_plan
+from tests.limits import wait_until
 from tests.servers import DB
 
 NAP = f"9877.{os.getpid()}"

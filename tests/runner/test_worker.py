@@ -7,20 +7,27 @@ import logging
 import re
 import time
 from contextlib import asynccontextmanager, suppress
+from types import SimpleNamespace
 
 import pytest
 
 from runner import feeder, gates, leases, settler, worker
 from runner.database import dsn_of
 from runner.errors import NotMigrated, ServerUnreachable
+from runner.flight import Flight
 from runner.queue import Queue
 from runner.settings import Settings
 from runner.worker import work
+from tests.limits import PATIENCE, until
 from tests.runner.shop import cut, json_of, never, open_shop, slow, text_of, when
 from tests.runner.small_plan import OK, RULES, start, status, write_plan
 
-PATIENCE = 60
-"""Seconds after which a test gives up: no machine is as slow, and none waits so long for nothing."""
+STOP_AFTER_TWO_SECONDS = """
+create or replace function headgate._stop_before(
+    p_provider headgate.providers, p_lease interval, p_closes_at timestamptz, p_now timestamptz
+)
+returns integer language sql immutable as 'select 2'
+"""
 BUSY = {
     "status": "429",
     "outcome": "retry",
@@ -50,13 +57,11 @@ async def shop():
 def run(database, plan):
     """Work until an execution has ended."""
 
-    async def work_off(
-        run_id: str = "r1", provider: str = "shop", seconds: float = PATIENCE, **more
-    ):
+    async def work_off(run_id: str = "r1", provider: str = "shop", **more):
         async def has_ended() -> bool:
             return bool(status(plan, run_id, provider=provider)["status"] != "running")
 
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(PATIENCE):
             return await work(database, until=has_ended, **more)
 
     return work_off
@@ -77,11 +82,28 @@ async def working(settings: Settings, stop: asyncio.Event | None = None, **more)
             await task
 
 
-async def until(condition, seconds: float = PATIENCE) -> None:
-    """Wait until something is true."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
+@pytest.fixture
+def eager(monkeypatch):
+    """Let a runner ask for its leases at every tick, not only at a third of their time."""
+
+    def extended(self, at, lease_seconds):
+        self.lease_ends, self.beat_at = at + lease_seconds, at
+
+    monkeypatch.setattr(leases.Leased, "extended", extended)
+
+
+@pytest.fixture
+def draining(monkeypatch):
+    """Return an event: the runner starts nothing more, and waits for what is under way."""
+    event, finish = asyncio.Event(), Flight.finish
+
+    async def told(self, *arguments):
+        event.set()
+        await finish(self, *arguments)
+
+    monkeypatch.setattr(Flight, "finish", told)
+    monkeypatch.setattr(worker, "DRAIN_SECONDS", PATIENCE)
+    return event
 
 
 def details(plan) -> dict[str, int]:
@@ -125,7 +147,7 @@ async def test_an_execution_is_worked_off(plan, shop, run):
 
 
 async def test_work_without_calls_is_drained_too(plan, run, monkeypatch):
-    monkeypatch.setattr(gates, "SHORT_SECONDS", 60)  # however slow this machine is
+    monkeypatch.setattr(gates, "SHORT_SECONDS", PATIENCE)  # however slow this machine is
     write_plan(plan, assets=1000, operation_columns={"chunk_size": 10})
     start(plan)
 
@@ -253,22 +275,25 @@ async def test_a_template_without_its_field_fails_only_its_item(plan, shop, run)
 
 
 async def test_an_idle_runner_is_woken_by_what_is_sent(plan, shop, database, monkeypatch):
-    listening = (
-        "select count(*) from pg_stat_activity where datname = %(name)s"
-        " and application_name = 'headgate worker, listening' and state = 'idle'"
+    idle = (
+        "select count(*) filter (where query ~ 'claim_jobs') > 0"
+        " and count(*) filter (where application_name ~ 'listening') > 0"
+        " from pg_stat_activity where datname = %(name)s and state = 'idle'"
+        " and application_name like 'headgate worker%%'"
     )
-    monkeypatch.setattr(feeder, "LONGEST_WAIT", 3600)
+    monkeypatch.setattr(feeder, "LONGEST_WAIT", PATIENCE)
     write_plan(plan, base_url=shop.url, assets=3)
 
     async with working(database):
-        await until(lambda: plan.scalar(listening, name=database.database))
-        await asyncio.sleep(0.5)
+        await until(lambda: plan.scalar(idle, name=database.database))
         plan.call("start_execution", p_pipeline="small_shop", p_run_id="r1")
         plan.call("enqueue_step", p_pipeline="small_shop", p_run_id="r1", p_step="all")
         await until(lambda: len(shop.asked) == 3)
 
 
 async def test_an_idle_runner_asks_next_to_nothing(plan, database, monkeypatch):
+    assert feeder.LONGEST_WAIT >= 30
+    monkeypatch.setattr(feeder, "LONGEST_WAIT", PATIENCE)
     calls = []
     whole = Queue._call
 
@@ -285,18 +310,19 @@ async def test_an_idle_runner_asks_next_to_nothing(plan, database, monkeypatch):
     assert len(calls) <= 3
 
 
-async def test_a_lease_is_kept_while_its_calls_last(plan, shop, run):
-    first_end: list[object] = []
+async def test_a_lease_is_kept_while_its_calls_last(plan, shop, run, eager):
+    over = iter(range(3))
 
-    def has_outlasted_its_lease():
-        if not first_end:
-            first_end.append(plan.scalar("select leased_until from headgate.chunks"))
-        return plan.scalar(
-            "select clock_timestamp() > %(end)s + interval '1 second'", end=first_end[0]
-        )
+    def has_outlasted_three_leases():
+        if not plan.scalar("select leased_until > clock_timestamp() from headgate.chunks"):
+            return False
+        if next(over, None) is None:
+            return True
+        plan.sql("update headgate.chunks set leased_until = clock_timestamp()")
+        return False
 
-    shop.answer = when(has_outlasted_its_lease)
-    write_plan(plan, base_url=shop.url, assets=2, operation_columns={"lease": "3 seconds"})
+    shop.special["/api/things/T0"] = when(has_outlasted_three_leases)
+    write_plan(plan, base_url=shop.url, assets=2)
     start(plan)
 
     totals = await run()
@@ -305,15 +331,18 @@ async def test_a_lease_is_kept_while_its_calls_last(plan, shop, run):
     assert len(shop.asked) == 2
 
 
+def test_a_lease_is_asked_for_again_at_a_third_of_its_time():
+    held = leases.Leased(SimpleNamespace(lease_seconds=300), claimed_at=1000.0)
+
+    assert (held.beat_at, held.lease_ends) == (1100, 1300)
+    held.extended(1101.0, 300)
+    assert (held.beat_at, held.lease_ends) == (1201, 1401)
+
+
 async def test_no_call_starts_when_its_time_has_passed(plan, shop, run):
     shop.special["/api/things/T0"] = slow(2.1)
-    write_plan(
-        plan,
-        base_url=shop.url,
-        assets=3,
-        provider_columns={"max_in_flight": 1},
-        operation_columns={"lease": "2 seconds"},
-    )
+    write_plan(plan, base_url=shop.url, assets=3, provider_columns={"max_in_flight": 1})
+    plan.sql(STOP_AFTER_TWO_SECONDS)
     start(plan)
 
     totals = await run()
@@ -323,9 +352,9 @@ async def test_no_call_starts_when_its_time_has_passed(plan, shop, run):
     assert len(shop.asked) == 3
 
 
-async def test_a_superseded_runner_writes_nothing(plan, shop, database, caplog):
+async def test_a_superseded_runner_writes_nothing(plan, shop, database, caplog, eager):
     shop.answer = never()
-    write_plan(plan, base_url=shop.url, assets=3, operation_columns={"lease": "3 seconds"})
+    write_plan(plan, base_url=shop.url, assets=3)
     start(plan)
 
     async with working(database):
@@ -494,9 +523,9 @@ async def test_only_the_queues_asked_for_are_read(plan, shop, database):
     assert len(shop.asked) == 10
 
 
-async def test_stop_lets_open_calls_end_and_gives_back_the_rest(plan, shop, database):
+async def test_stop_lets_open_calls_end_and_gives_back_the_rest(plan, shop, database, draining):
     stop = asyncio.Event()
-    shop.answer = when(stop.is_set, slow(0.3))
+    shop.answer = when(draining.is_set)
     write_plan(plan, base_url=shop.url, assets=100, provider_columns={"max_in_flight": 5})
     start(plan)
 
@@ -533,8 +562,8 @@ async def test_a_call_that_outlasts_the_end_is_cut_and_counts(plan, shop, databa
     assert window == {"reserved": 8, "spent": 2}
 
 
-async def test_a_cancelled_runner_gives_back_what_it_holds(plan, shop, database):
-    shop.answer = when(lambda: task.cancelling(), slow(0.3))
+async def test_a_cancelled_runner_gives_back_what_it_holds(plan, shop, database, draining):
+    shop.answer = when(draining.is_set)
     write_plan(plan, base_url=shop.url, assets=50, provider_columns={"max_in_flight": 5})
     start(plan)
 
