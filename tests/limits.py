@@ -16,10 +16,11 @@ PATIENCE: Final = 900.0
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
     """Wait until something is true; fail when it never comes. Only a measurement needs another limit."""
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, 0.001
     while not condition():
         assert time.monotonic() < deadline, f"still waiting for {what} after {seconds:.0f} s"
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(2 * pause, 0.05)
 
 
 async def until(condition: Callable[[], object]) -> None:

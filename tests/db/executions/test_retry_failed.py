@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
+from functools import partial
 from typing import Any
 
-import psycopg
 import pytest
 
 from tests.db.conftest import Toys
+from tests.db.together import meanwhile, waits
 from tests.db.toy import Toy
 
 
@@ -172,22 +172,10 @@ def test_who_waits_for_a_cancellation_opens_no_round(toys: Toys, how: str):
     one, two = toys.another(autocommit=False), toys.another()
     failed(toys.one, 4)
     one.call("cancel_execution", p_pipeline="plain", p_run_id="r1")
-    refused: list[str | None] = []
+    again = partial(retry, two) if how == "retry_failed" else partial(two.enqueue, p_attempt=2)
 
-    def again() -> None:
-        try:
-            if how == "retry_failed":
-                retry(two)
-            else:
-                two.enqueue(p_attempt=2)
-        except psycopg.Error as exc:
-            refused.append(exc.sqlstate)
-
-    waiting = threading.Thread(target=again)
-    waiting.start()
-    waiting.join(0.3)
-    assert waiting.is_alive(), "it waits for the cancellation"
-    one.connection.commit()
-    waiting.join()
-    assert refused == ["HG014"]
+    with meanwhile(again, two, toys.one) as answers:
+        assert waits(two, toys.one, answers), "it waits for the cancellation"
+        one.connection.commit()
+    assert [x.sqlstate for x in answers] == ["HG014"]
     assert toys.one.chunks() == []
