@@ -7,11 +7,14 @@ import logging
 import re
 import time
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from runner import feeder, gates, leases, settler, worker
+from runner.chunks import Chunk
 from runner.database import dsn_of
 from runner.errors import NotMigrated, ServerUnreachable
 from runner.flight import Flight
@@ -332,7 +335,7 @@ async def test_a_lease_is_kept_while_its_calls_last(plan, shop, run, eager):
 
 
 def test_a_lease_is_asked_for_again_at_a_third_of_its_time():
-    held = leases.Leased(SimpleNamespace(lease_seconds=300), claimed_at=1000.0)
+    held = leases.Leased(cast(Chunk, SimpleNamespace(lease_seconds=300)), claimed_at=1000.0)
 
     assert (held.beat_at, held.lease_ends) == (1100, 1300)
     held.extended(1101.0, 300)
@@ -592,9 +595,12 @@ async def test_a_lost_database_is_waited_for(plan, shop, run, database, caplog):
     )
     start(plan)
 
+    def have_ended(count: int) -> bool:
+        return details(plan).get("success", 0) >= count
+
     async def disturb():
-        for ended in (5, 20, 35):
-            await until(lambda ended=ended: details(plan).get("success", 0) >= ended)
+        for count in (5, 20, 35):
+            await until(partial(have_ended, count))
             plan.sql(kill, name=database.database)
 
     disturbing = asyncio.create_task(disturb())
