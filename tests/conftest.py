@@ -235,14 +235,20 @@ def headgate() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 @pytest.fixture(scope="session")
-def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Give Airflow a folder and a database to throw away, before it is imported."""
+def airflow_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give Airflow a folder to throw away, before it is imported."""
     home = tmp_path_factory.mktemp("airflow")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in airflow_home_module.environ(home).items():
             patch.setenv(name, value)
-        airflow_home_module.migrate(home)
         yield home
+
+
+@pytest.fixture(scope="session")
+def airflow_home(airflow_folder: Path) -> Path:
+    """Give Airflow a folder and a database to throw away, before it is imported."""
+    airflow_home_module.migrate(airflow_folder)
+    return airflow_folder
 
 
 @contextmanager

@@ -54,7 +54,7 @@ where name = 'shop'
 LOOK = """
 update headgate.operations
 set path = '/eod/{asset.code}', query = jsonb_build_object('fmt', 'json', 'from', %(first_day)s::text),
-    lease = '2 seconds', backoff = '100 ms', backoff_max = '2 seconds', timeout = '1 second', patience = '10 minutes',
+    lease = '2 seconds', backoff = '100 ms', backoff_max = '2 seconds', timeout = '1 minute', patience = '10 minutes',
     chunk_size = 20, due_every = '1 second', max_attempts = 4
 where name = 'look'
 """

@@ -169,7 +169,7 @@ def make_due(plan: Plan, operation: str, chunk_size: int) -> None:
         name=operation,
     )
     plan.sql(
-        "update headgate.asset_processing_state as s set next_due_at = now(), chunk_id = null"
+        "update headgate.asset_processing_state as s set next_due_at = (select headgate.clock()), chunk_id = null"
         " from headgate.operations as o where o.operation_id = s.operation_id and o.name = %(name)s",
         name=operation,
     )

@@ -86,6 +86,25 @@ async def working(settings: Settings, stop: asyncio.Event | None = None, **more)
 
 
 @pytest.fixture
+def ask_again(plan, monkeypatch):
+    """Return what wakes a runner, and waits until it has asked for work once more."""
+    claims, claim = [], Queue.claim
+
+    async def counted(self, *arguments, **named):
+        found = await claim(self, *arguments, **named)
+        claims.append(found)
+        return found
+
+    async def ask_again():
+        before = len(claims)
+        plan.sql("select pg_notify('headgate_jobs', '')")
+        await until(lambda: len(claims) > before)
+
+    monkeypatch.setattr(Queue, "claim", counted)
+    return ask_again
+
+
+@pytest.fixture
 def eager(monkeypatch):
     """Let a runner ask for its leases at every tick, not only at a third of their time."""
 
@@ -438,13 +457,13 @@ async def test_a_refused_execution_ends_without_further_calls(plan, shop, run):
     assert plan.scalar("select max(consecutive_failures) from headgate.asset_processing_state") == 0
 
 
-async def test_a_failing_provider_is_left_alone_after_ten_faults(plan, shop, database):
+async def test_a_failing_provider_is_left_alone_after_ten_faults(plan, shop, database, ask_again):
     shop.answer = text_of("oops", status=500)
     write_plan(
         plan,
         base_url=shop.url,
         assets=100,
-        provider_columns={"max_in_flight": 2},
+        provider_columns={"max_in_flight": 2, "breaker_cooldown": "10 minutes"},
     )
     start(plan)
 
@@ -452,20 +471,26 @@ async def test_a_failing_provider_is_left_alone_after_ten_faults(plan, shop, dat
         await until(
             lambda: plan.scalar("select count(*) from headgate.chunks where state = 'parked'")
         )
-        await asyncio.sleep(0.3)
+        await ask_again()
 
     assert 10 <= len(shop.asked) <= 12
 
 
-async def test_a_probe_goes_alone(plan, shop, database):
-    shop.answer = slow(0.3, text_of("oops", status=500))
-    write_plan(plan, base_url=shop.url, assets=10)
+async def test_a_probe_goes_alone(plan, shop, database, ask_again):
+    seen: list[str] = []
+    shop.answer = when(lambda: seen, text_of("oops", status=500))
+    write_plan(
+        plan, base_url=shop.url, assets=10, provider_columns={"breaker_cooldown": "10 minutes"}
+    )
     start(plan)
     plan.sql("update headgate.provider_gates set opened = 1, failures = 10")
 
     async with working(database):
-        await until(lambda: shop.asked and not shop.open)
-        await asyncio.sleep(0.3)
+        await until(lambda: shop.open)
+        await ask_again()
+        seen.append("a probe that is under way")
+        await until(lambda: not shop.open)
+        await ask_again()
 
     assert len(shop.asked) == 1
 
@@ -513,7 +538,7 @@ async def test_a_dangerous_pattern_defers_its_jobs_and_says_why(plan, shop, run)
     assert "(a+)+$" in reason
 
 
-async def test_only_the_queues_asked_for_are_read(plan, shop, database):
+async def test_only_the_queues_asked_for_are_read(plan, shop, database, ask_again):
     write_plan(plan, base_url=shop.url, assets=3, operation_columns={"priority": 2})
     write_plan(plan, base_url=shop.url, provider="stall", operation_columns={"priority": 8})
     start(plan)
@@ -521,7 +546,7 @@ async def test_only_the_queues_asked_for_are_read(plan, shop, database):
 
     async with working(database, queues=["stall_low", "shop_low"]):
         await until(lambda: len(shop.asked) == 10)
-        await asyncio.sleep(0.3)
+        await ask_again()
 
     assert len(shop.asked) == 10
 
