@@ -15,6 +15,7 @@ from tests.acceptance.house import PIPELINE
 from tests.airflow.scene import Scene
 from tests.airflow.stack import HEADGATE
 from tests.limits import PATIENCE, wait_until
+from tests.plan import Row
 
 STEP = "process_us_markets"
 SAME = {"success": "succeeded", "skipped": "skipped", "failed": "failed"}
@@ -95,6 +96,15 @@ def leased_units(stack: Scene) -> int:
     )
     units: int = row["units"]
     return units
+
+
+def leases_of(stack: Scene, pid: int) -> list[Row]:
+    """Return the chunks that a runner holds: its name has the number of its process."""
+    return stack.rows(
+        "select c.chunk_id from headgate.chunks as c"
+        " where c.state = 'leased' and c.runner like %(name)s",
+        name=f"%-{pid}-%",
+    )
 
 
 def postgres_pid(stack: Scene) -> int:

@@ -17,6 +17,7 @@ from runner.settings import Settings
 from tests import clock
 from tests.airflow.stack import Airflow, environ_of, free_port, start, stopped_at_the_end
 from tests.benchmarks import airflow
+from tests.limits import PATIENCE
 from tests.plan import Plan, Row
 from tests.servers import DB, PARAMETERS, migrated, scratch_folder
 from tests.standin import Options, Process, spawn
@@ -96,7 +97,7 @@ def arrange(settings: Settings, standin: Process) -> None:
         changes = {"base_url": standin.api, "quota": 1_105, "buffer": 0}
         changes["requests_per_minute"] = None
         plan.call("set_provider", p_provider="eodhd", p_changes=changes)
-        connection.execute("update headgate.operations set lease = '8 seconds' where units > 0")
+        plan.sql("update headgate.operations set timeout = %(most)s", most=f"{PATIENCE:.0f} s")
         connection.execute(PIPELINES)
         plan.call("pause_pipeline", p_pipeline="resting")
         plan.call("start_execution", p_pipeline="busy", p_run_id="before")

@@ -23,6 +23,7 @@ from tests.airflow.looks import (
     everything_of,
     first_run,
     leased_units,
+    leases_of,
     left_of,
     postgres_pid,
     run_of,
@@ -181,12 +182,14 @@ def test_airflow_refuses_a_parameter_of_the_wrong_type(stack: Scene):
 def test_whatever_is_killed_in_mid_run_the_run_ends_green_with_exact_counts(
     stack: Scene, orders: list[int], dead: list[str]
 ):
-    slow = {"match": {}, "fault": {"kind": "latency", "ms": 2000}}
-    stack.standin.set_faults([unknown(dead), slow])
+    stack.standin.set_faults([unknown(dead), {"match": {}, "fault": "hold"}])
     run = wait_for_step(stack, orders[1])
     server = psutil.Process(postgres_pid(stack))
+    runner = stack.pid("runner-1")
+    wait_until(lambda: leases_of(stack, runner), "calls that are under way")
     stack.kill("runner-1")
     at_risk = leased_units(stack)
+    stack.plan.expire(*leases_of(stack, runner))
     stack.kill("triggerer")
     stack.kill("scheduler")
     assert stack.execution(PIPELINE, run)["status"] == "running"
