@@ -160,6 +160,10 @@ else
 	@echo 'PostgreSQL 15 is not installed here (/usr/lib/postgresql/15): tests/db run on 18 only'
 endif
 
+.PHONY: test/dates
+test/dates: $(DEV) ## Run the tests on ten days, as if it were each of them: an hour (DATES='2028-02-29T12:00': only these)
+	@HEADGATE_DATA='$(HEADGATE_DATA)' DATES='$(DATES)' .ci/test-dates $(PARALLEL) $(or $(ARGS),$(WITHOUT_AIRFLOW))
+
 .PHONY: test/airflow
 test/airflow: $(AIRFLOW_DEV) ## Run the tests that need Airflow: DAGs, operators, and all its processes
 	@$(AIRFLOW_BIN)/pytest $(BESIDE) $(AIRFLOW_TESTS) $(ARGS)

@@ -18,12 +18,20 @@ import pytest
 from psycopg import sql
 
 from runner.database import connect, connect_server, dsn_of
-from runner.migrate import migrate
 from runner.migrate_setup import database_exists
 from runner.settings import Settings
 from tests import airflow_home as airflow_home_module
+from tests import clock
+from tests.limits import PATIENCE
 from tests.plan import Plan
-from tests.servers import DB, debian_server, embedded_server, has_debian, scratch_folder
+from tests.servers import (
+    DB,
+    debian_server,
+    embedded_server,
+    has_debian,
+    migrated,
+    scratch_folder,
+)
 
 COUNTER = itertools.count(1)
 DEBIAN = os.environ.get("HEADGATE_TEST_POSTGRES", "")
@@ -35,10 +43,11 @@ UNWANTED = ("HEADGATE_DSN", "HEADGATE_DATABASE", "HEADGATE_HOME", "HEADGATE_DB",
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_from_outside() -> Iterator[None]:
-    """Keep the user's own database and token out of every test."""
+    """Keep the user's own database and token out of every test, and let servers start slowly."""
     with pytest.MonkeyPatch.context() as patch:
         for name in UNWANTED:
             patch.delenv(name, raising=False)
+        patch.setattr("runner.server.START_SECONDS", PATIENCE)
         yield
 
 
@@ -69,9 +78,9 @@ def server(
             shutil.copytree(DB, seed / CORE / "db", ignore=shutil.ignore_patterns("plans"))
         if shared and not DSN and not (seed / "postgres").exists():
             with _server(keep=seed / "postgres") as settings:
-                _make_template(replace(settings, database=TEMPLATE, db=seed / "db"))
+                migrated(replace(settings, database=TEMPLATE, db=seed / "db"))
                 if not DEBIAN:  # there only the SQL is tested
-                    migrate(replace(settings, database=CORE, db=seed / CORE / "db"))
+                    migrated(replace(settings, database=CORE, db=seed / CORE / "db"))
     given = {"seed": seed / "postgres"} if (seed / "postgres").exists() else {}
     with _server(**given) as settings:
         yield replace(settings, db=seed / "db")
@@ -93,7 +102,10 @@ def _server(**data: Path) -> Iterator[Settings]:
 
 
 class Clones:
-    """Makes databases: `clone(settings)` copies one, `clone(None)` is empty; dropped at the end."""
+    """Makes databases: `clone(settings)` copies one, `clone(None)` is empty; dropped at the end.
+
+    A clone's clock is at the moment at which tests take place.
+    """
 
     def __init__(self, server: Settings) -> None:
         self._server = server
@@ -111,6 +123,7 @@ class Clones:
             if source:  # a clone does not take along what migrate has set for its database
                 jit_off = sql.SQL("alter database {} set jit = off")
                 connection.execute(jit_off.format(sql.Identifier(settings.database)))
+                connection.execute(clock.moved(settings.database))
         self._made.append(settings)
         return settings
 
@@ -153,7 +166,7 @@ def template(server: Settings) -> Iterator[Settings]:
     settings = server.with_database(_name("template") if DSN else TEMPLATE)
     with _alone(server.db.parent):  # roles are the server's, which may be everybody's
         if not database_exists(settings):
-            _make_template(settings)
+            migrated(settings)
     yield settings
     _drop(settings)
 
@@ -165,7 +178,7 @@ def core_template(server: Settings) -> Iterator[Settings]:
     settings = replace(server.with_database(name), db=server.db.parent / CORE / "db")
     with _alone(server.db.parent):
         if not database_exists(settings):
-            migrate(settings)
+            migrated(settings)
     yield settings
     _drop(settings)
 
@@ -184,9 +197,11 @@ def _shared(clone: Clones, template: Settings) -> Settings:
 
 @pytest.fixture
 def db(_shared: Settings) -> Iterator[Plan]:
-    """Open a transaction that is rolled back; whatever the test does in it never happened."""
+    """Open a transaction that is rolled back, its clock standing still: nothing in it ever happened."""
     with connect(_shared, "test", autocommit=False) as connection:
-        yield Plan(connection)
+        plan = Plan(connection)
+        plan.freeze_clock(clock.NOW)
+        yield plan
         connection.rollback()
 
 
@@ -202,7 +217,7 @@ def headgate() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the command line in a process of its own: `headgate("status", settings=database)`."""
 
     def run(
-        *arguments: str, settings: Settings | None = None, timeout: float = 180, **environ: str
+        *arguments: str, settings: Settings | None = None, **environ: str
     ) -> subprocess.CompletedProcess[str]:
         known = (
             {"HEADGATE_DSN": dsn_of(settings), "HEADGATE_DB": str(settings.db)} if settings else {}
@@ -213,21 +228,27 @@ def headgate() -> Callable[..., subprocess.CompletedProcess[str]]:
             cwd=DB.parent,
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=PATIENCE,
         )
 
     return run
 
 
 @pytest.fixture(scope="session")
-def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Give Airflow a folder and a database to throw away, before it is imported."""
+def airflow_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give Airflow a folder to throw away, before it is imported."""
     home = tmp_path_factory.mktemp("airflow")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in airflow_home_module.environ(home).items():
             patch.setenv(name, value)
-        airflow_home_module.migrate(home)
         yield home
+
+
+@pytest.fixture(scope="session")
+def airflow_home(airflow_folder: Path) -> Path:
+    """Give Airflow a folder and a database to throw away, before it is imported."""
+    airflow_home_module.migrate(airflow_folder)
+    return airflow_folder
 
 
 @contextmanager
@@ -236,12 +257,6 @@ def _alone(folder: Path) -> Iterator[None]:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _make_template(settings: Settings) -> None:
-    migrate(settings)
-    with connect(settings, "test") as connection:
-        connection.execute("update headgate.settings set value = 'true' where name = 'test_clock'")
 
 
 def _name(what: str) -> str:

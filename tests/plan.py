@@ -60,6 +60,17 @@ class Plan:
         self._set("headgate.clock_frozen", "")
         self._set("headgate.clock_offset", interval)
 
+    def expire(self, *chunks: Row) -> None:
+        """Let the leases of these chunks run out."""
+        for chunk in chunks:
+            self.sql(
+                "with late as (update headgate.chunks as c"
+                " set leased_until = clock_timestamp() - interval '1 second'"
+                " where c.chunk_id = %(chunk_id)s returning c.queue, c.msg_id)"
+                " select pgmq.set_vt(l.queue, l.msg_id, clock_timestamp()) from late as l",
+                chunk_id=chunk["chunk_id"],
+            )
+
     def _set(self, name: str, value: str) -> None:
         self.connection.execute("select set_config(%s, %s, false)", (name, value))
 

@@ -1,4 +1,4 @@
-"""PostgreSQL servers for tests: thrown away afterwards, also when an earlier run was killed."""
+"""PostgreSQL servers for tests, and databases on them: thrown away afterwards, also when an earlier run was killed."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from runner.database import dsn_of
+from runner.database import connect, dsn_of
+from runner.migrate import migrate
 from runner.server import SUPERUSER, Server
 from runner.settings import Settings
+from tests import clock
+from tests.limits import PATIENCE
 
 PREFIX = "headgate-test-"
 DB = Path(__file__).resolve().parents[1] / "db"
@@ -195,6 +199,19 @@ def scratch_folder(*, in_memory: bool = False) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def migrated(settings: Settings) -> None:
+    """Migrate a database whose sessions may move their clocks; its plans were loaded the day before."""
+    with tempfile.TemporaryDirectory(prefix="core") as folder:
+        core = Path(folder) / "db"
+        shutil.copytree(settings.db, core, ignore=shutil.ignore_patterns("plans"))
+        migrate(replace(settings, db=core))
+    with connect(settings, "test") as connection:
+        connection.execute("update headgate.settings set value = 'true' where name = 'test_clock'")
+        connection.execute(clock.moved(settings.database, clock.NOW - timedelta(days=1)))
+        migrate(settings)
+        connection.execute(clock.moved(settings.database))
+
+
 def has_debian(version: str) -> bool:
     """Tell whether the distribution's PostgreSQL of that version is installed."""
     return (DEBIAN / version / "bin" / "initdb").exists()
@@ -222,7 +239,7 @@ def _remove_orphans() -> None:
             pid = int(pid_file.read_text().split("\n", 1)[0])
             if psutil.pid_exists(pid) and str(pid_file.parent) in psutil.Process(pid).cmdline():
                 psutil.Process(pid).terminate()
-                psutil.wait_procs([psutil.Process(pid)], timeout=5)
+                psutil.wait_procs([psutil.Process(pid)], timeout=PATIENCE)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -16,11 +16,11 @@ import pytest
 from aiohttp import web
 
 from runner.database import connect
-from runner.migrate import migrate
 from runner.settings import Settings
 from tests.docs import ROOT, Block, as_lines, blocks, squeezed
+from tests.limits import PATIENCE
 from tests.plan import Plan
-from tests.servers import DB
+from tests.servers import DB, migrated
 
 PAGE = ROOT / "docs" / "adding-a-pipeline.md"
 
@@ -83,16 +83,16 @@ def open_blog() -> Iterator[Blog]:
     thread = threading.Thread(target=loop.run_until_complete, args=[blog.serve(ready, end)])
     thread.start()
     try:
-        assert ready.wait(60)
+        assert ready.wait(PATIENCE)
         yield blog
     finally:
         loop.call_soon_threadsafe(end.set)
-        thread.join(60)
+        thread.join(PATIENCE)
         loop.close()
 
 
 @pytest.fixture(scope="module")
-def migrated(
+def installed(
     clone: Callable[[Settings | None], Settings], tmp_path_factory: pytest.TempPathFactory
 ) -> Settings:
     """Migrate a database with the core and the files of the page, and no other plan."""
@@ -104,16 +104,16 @@ def migrated(
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(block.text)
     settings = replace(clone(None), db=db)
-    migrate(settings)
+    migrated(settings)
     return settings
 
 
 @pytest.fixture
 def blog(
-    migrated: Settings, clone: Callable[[Settings | None], Settings]
+    installed: Settings, clone: Callable[[Settings | None], Settings]
 ) -> Iterator[tuple[Settings, Blog]]:
     """Serve the blog and point the plan of a fresh database to it, by the page's own statement."""
-    settings = replace(clone(migrated), db=migrated.db)
+    settings = replace(clone(installed), db=installed.db)
     with open_blog() as blog, connect(settings, "test") as connection:
         connection.execute(block("set_provider").text.replace("http://127.0.0.1:8080", blog.url))
         yield settings, blog

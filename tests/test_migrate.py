@@ -32,6 +32,7 @@ from runner.migrate_pgmq import install_pgmq
 from runner.migrate_setup import require_version
 from runner.server import Server
 from runner.settings import Settings
+from tests.limits import PATIENCE
 from tests.servers import DB, embedded_server, scratch_folder
 
 ROLES = """\
@@ -59,7 +60,6 @@ exception
 end;
 $$;
 """
-PATIENCE = 120
 BLOCKED = """
 select 1 from pg_stat_activity
 where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0

@@ -9,11 +9,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +21,15 @@ from psycopg import sql
 
 from runner.database import connect, dsn_of
 from runner.settings import Settings
+from tests import clock
+from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan, Row
 from tests.servers import DB
 from tests.standin import Process
 
 PIPELINE = "data_collection_equities"
 TOKEN = "EODHD_API_TOKEN"
-PATIENCE_SECONDS = 180.0
 HISTORY_DAYS = 60
-
-
-def next_wednesday() -> datetime:
-    """Return 15:00 UTC of a day to come: no test meets midnight or a weekend by accident."""
-    today = datetime.now(UTC).replace(hour=15, minute=0, second=0, microsecond=0)
-    return today + timedelta(days=(2 - today.weekday()) % 7 or 7)
 
 
 @dataclass
@@ -45,7 +39,7 @@ class House:
     settings: Settings
     standin: Process
     folder: Path
-    at: datetime = field(default_factory=next_wednesday)
+    at: datetime = clock.NOW
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
     opened_at: datetime = field(init=False)
     _plan: Plan | None = None
@@ -53,6 +47,7 @@ class House:
     def __post_init__(self) -> None:
         self.opened_at = self.at
         self.set_clock(self.at)
+        self.set_operations(timeout=f"{PATIENCE:.0f} seconds")
 
     @property
     def plan(self) -> Plan:
@@ -65,12 +60,8 @@ class House:
         """Move the time of database and stand-in. Runners keep their time for life, so they end."""
         self.kill()
         self.at = at
-        offset = f"{(at - datetime.now(UTC)).total_seconds():.3f} seconds"
-        statement = sql.SQL("alter database {} set headgate.clock_offset = {}").format(
-            sql.Identifier(self.settings.database), sql.Literal(offset)
-        )
-        self.plan.connection.execute(statement)
-        self.plan.offset_clock(offset)
+        self.plan.connection.execute(clock.moved(self.settings.database, at))
+        self.plan.offset_clock(clock.offset_to(at))
         self.standin.set_clock(at)
 
     def set_provider(self, **changes: Any) -> None:
@@ -110,6 +101,19 @@ class House:
         )
         return [row["code"] for row in rows]
 
+    def hold(self, after: int = 0) -> None:
+        """Answer the first calls at once, and the others when they are let go."""
+        self.standin.set_faults([{"match": {"after": after}, "fault": "hold"}])
+
+    def let_go(self) -> None:
+        """Answer all calls, those that are held too."""
+        self.standin.set_faults([])
+
+    def expire_leases(self) -> None:
+        """Let all leases run out, as time would."""
+        leased = "select chunk_id from headgate.chunks where state = 'leased'"
+        self.plan.expire(*self.plan.sql(leased))
+
     # ------------------------------------------------------------------ work
 
     def start(self, **params: Any) -> str:
@@ -141,13 +145,11 @@ class House:
         """Return what a process has said so far."""
         return (self.folder / f"{self.processes.index(process)}.log").read_text()
 
-    def run(
-        self, *params: str, timeout: float = PATIENCE_SECONDS, **environ: str
-    ) -> tuple[int, str]:
+    def run(self, *params: str, **environ: str) -> tuple[int, str]:
         """Carry `headgate run` through: its exit code, and what it said."""
         given = [f"--param={param}" for param in params]
         process = self.spawn("run", PIPELINE, *given, **environ)
-        return process.wait(timeout), self.said(process)
+        return process.wait(PATIENCE), self.said(process)
 
     def environ(self) -> dict[str, str]:
         """Return the environment of a process that works here: with roles where there are some."""
@@ -208,22 +210,10 @@ class House:
         return row
 
 
-def wait_until(
-    condition: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS
-) -> None:
-    """Wait until it is so; fail when that takes too long."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"still waiting for {what} after {seconds:.0f} s"
-        time.sleep(0.05)
-
-
-def end(
-    process: subprocess.Popen[str], number: signal.Signals, seconds: float = PATIENCE_SECONDS
-) -> int:
+def end(process: subprocess.Popen[str], number: signal.Signals) -> int:
     """Send a process a signal, and return its exit code."""
     process.send_signal(number)
-    return process.wait(seconds)
+    return process.wait(PATIENCE)
 
 
 @contextmanager

@@ -33,8 +33,7 @@ def headgate(house: House, *arguments: str, **environ: str) -> subprocess.Comple
 
 def test_a_restored_database_goes_on_where_the_backup_was_taken(house: House):
     codes = house.codes(COUNT)
-    house.set_operations(lease="3 seconds")
-    house.standin.set_faults([{"match": {"after": 15}, "fault": {"kind": "latency", "ms": 2000}}])
+    house.hold(after=15)
     run_id = house.start(tickers=codes, bulk_load_batch_size=5)
     runner = house.worker(concurrency=4)
     house.wait(lambda: jobs(house, run_id).get("success"), "a first success")
@@ -58,7 +57,8 @@ def test_a_restored_database_goes_on_where_the_backup_was_taken(house: House):
         leased = restored.plan.scalar(LEASED)
         assert 0 < known < 2 * COUNT
         assert wrong(restored) == set()
-        restored.standin.set_faults([])
+        restored.expire_leases()
+        restored.let_go()
         restored.worker(concurrency=8)
 
         assert restored.wait_for_end(run_id)["status"] == "succeeded"

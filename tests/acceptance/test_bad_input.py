@@ -11,6 +11,7 @@ from psycopg import sql
 from runner.database import connect, dsn_of
 from runner.settings import Settings
 from tests.acceptance.house import PIPELINE, TOKEN, House, killed_at_the_end
+from tests.limits import PATIENCE
 from tests.plan import Row
 
 RUN = ("run", PIPELINE)
@@ -67,7 +68,7 @@ def processes(house: House, before: list[Row]) -> dict[str, subprocess.Popen[str
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_is_told_and_writes_nothing(house, before, processes, name):
-    assert processes[name].wait(60) == 1
+    assert processes[name].wait(PATIENCE) == 1
     told = house.said(processes[name])
     assert BAD[name][2] in told
     assert "\nhint: " in told
@@ -80,7 +81,7 @@ def test_a_database_that_was_not_migrated_is_told_with_what_to_do(house, clone):
     empty = clone(None)
     process = house.spawn(*RUN, HEADGATE_DSN=dsn_of(empty), HEADGATE_DATABASE=empty.database)
 
-    assert process.wait(30) == 1
+    assert process.wait(PATIENCE) == 1
     assert "hint: run: headgate migrate\n" in house.said(process)
     with connect(empty, "test") as connection:
         schemas = connection.execute("select 1 from pg_namespace where nspname = 'headgate'")

@@ -96,7 +96,7 @@ def test_an_exchange_is_one_call_and_each_listing_has_its_own_bar_watermark_and_
 
 def run(house: House, *params: str) -> str:
     """Run the pipeline on Madrid's listings; return its run id."""
-    code, said = house.run(GROUP, *params, timeout=300)
+    code, said = house.run(GROUP, *params)
     assert code == 0, said
     check_settled(house)
     run_id = house.last_run()["run_id"]

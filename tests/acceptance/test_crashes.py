@@ -10,7 +10,8 @@ import pytest
 
 from runner.server import Server
 from tests.acceptance.books import check_bars, check_books, check_settled, jobs
-from tests.acceptance.house import as_param, end, wait_until
+from tests.acceptance.house import as_param, end
+from tests.limits import PATIENCE, wait_until
 from tests.servers import PARAMETERS
 
 EVERYTHING = """
@@ -24,6 +25,10 @@ select
     (select md5(string_agg(t::text, ',' order by t::text)) from equities.prices as t) as prices,
     (select md5(string_agg(t::text, ',' order by t::text)) from equities.fundamentals as t) as companies
 """
+LISTENING = """
+select count(*) from pg_stat_activity
+where datname = current_database() and application_name = 'headgate worker, listening'
+"""
 BUSY = "select count(distinct runner) from headgate.chunks where state = 'leased'"
 # The first calls are answered at once, the others slowly: whatever happens then, it is in the middle.
 MOST_ARE_SLOW = {"match": {"after": 20}, "fault": {"kind": "latency", "ms": 1000}}
@@ -31,15 +36,15 @@ MOST_ARE_SLOW = {"match": {"after": 20}, "fault": {"kind": "latency", "ms": 1000
 
 def test_runners_killed_in_mid_chunk_leave_exact_tables(house):
     codes = house.codes(100)
-    house.set_operations(lease="2 seconds")
-    house.standin.set_faults([MOST_ARE_SLOW])
+    house.hold(after=20)
     run_id = house.start(tickers=codes, bulk_load_batch_size=20)
     runners = [house.worker(concurrency=4), house.worker(concurrency=4)]
     house.wait(lambda: house.plan.scalar(BUSY) == 2, "two runners with a lease each")
     for runner in runners:
         assert end(runner, signal.SIGKILL) == -signal.SIGKILL
     assert house.plan.scalar(BUSY) == 2
-    house.standin.set_faults([])
+    house.expire_leases()
+    house.let_go()
     for _ in runners:
         house.worker()
 
@@ -74,19 +79,22 @@ def test_nobody_waits_for_the_leases_of_a_runner_that_was_killed(house):
 
 def test_sigterm_ends_what_is_under_way_and_gives_back_the_rest(house):
     codes = house.codes(60)
-    house.standin.set_faults([MOST_ARE_SLOW])
+    house.hold(after=20)
     run_id = house.start(tickers=codes)
     runner = house.worker(concurrency=4)
-    house.wait_for_requests(20)
+    house.wait_for_requests(24)
 
-    assert end(runner, signal.SIGTERM) == 0
+    house.wait(lambda: house.plan.scalar(LISTENING), "a runner that waits for what is new")
+    runner.send_signal(signal.SIGTERM)
+    wait_until(lambda: not house.plan.scalar(LISTENING), "a runner that waits for nothing new")
+    house.let_go()
+    assert runner.wait(PATIENCE) == 0
     book = house.standin.book()
     assert book["requests"] < 120
     assert jobs(house, run_id) == {"success": book["requests"]}
     states = house.plan.sql("select distinct state from headgate.chunks")
     assert states == [{"state": "queued"}]
 
-    house.standin.set_faults([])
     house.worker()
     assert house.wait_for_end(run_id)["status"] == "succeeded"
     assert house.standin.book()["requests"] == 120
@@ -97,13 +105,13 @@ def test_sigterm_ends_what_is_under_way_and_gives_back_the_rest(house):
 
 def test_a_runner_that_was_superseded_writes_nothing(house):
     codes = house.codes(40)
-    house.set_operations(lease="2 seconds")
-    house.standin.set_faults([MOST_ARE_SLOW])
+    house.hold(after=20)
     run_id = house.start(tickers=codes)
     sleeper = house.worker(concurrency=4)
-    house.wait_for_requests(22)
+    house.wait_for_requests(24)
     sleeper.send_signal(signal.SIGSTOP)
-    house.standin.set_faults([])
+    house.expire_leases()
+    house.let_go()
     house.worker(concurrency=8)
     assert house.wait_for_end(run_id)["status"] == "succeeded"
     before = house.plan.sql(EVERYTHING)
@@ -122,19 +130,19 @@ def test_runners_wait_for_a_server_that_was_stopped_and_finish(house):
     if house.settings.dsn is not None:
         pytest.skip("stops the server, which only the embedded one may be")
     codes = house.codes(60)
-    house.standin.set_faults([MOST_ARE_SLOW])
+    house.hold(after=20)
     run_id = house.start(tickers=codes)
     runner = house.worker(concurrency=4)
-    house.wait_for_requests(20)
+    house.wait_for_requests(24)
 
     server = Server(house.settings.home)
     running = server.running()
     assert running is not None
     os.kill(running.pid, signal.SIGQUIT)  # what pg_ctl -m immediate sends
     wait_until(lambda: not psutil.pid_exists(running.pid), "the end of the server")
+    house.let_go()
     house.wait(lambda: "waiting for it" in house.said(runner), "word that the server is gone")
     server.start(parameters=PARAMETERS)
-    house.standin.set_faults([])
 
     assert house.wait_for_end(run_id)["status"] == "succeeded"
     assert runner.poll() is None

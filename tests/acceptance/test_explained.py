@@ -55,14 +55,14 @@ def test_a_run_does_what_explain_plan_said_row_for_row(house):
     check(house)
     assert summary(house) == {"fundamentals_bulk": (101, 1_010), "prices_historical": (101, 101)}
 
-    house.set_clock(house.at + timedelta(days=1, hours=7))
+    house.set_clock(house.at + timedelta(days=1, hours=10))
     check(house, exchanges=["US", "LSE"], max_price_updates_per_day=20)
     assert summary(house) == {
-        "dividends_bulk": (3, 300),
-        "fundamentals_bulk": (44, 440),
-        "prices_historical": (44, 44),
+        "dividends_bulk": (4, 400),  # two sessions of two exchanges
+        "fundamentals_bulk": (26, 260),
+        "prices_historical": (26, 26),
         "prices_incremental": (20, 20),
-        "splits_bulk": (3, 300),
+        "splits_bulk": (4, 400),
     }
     check_books(house)
 

@@ -127,7 +127,7 @@ def test_a_refused_token_ends_runs_at_once_and_excludes_nothing(house):
 def test_storms_drops_drips_and_lies_end_green(house):
     codes = house.codes(100)
     house.set_provider(breaker_cooldown="500 ms")
-    house.set_operations(backoff="100 ms", timeout="3 seconds")
+    house.set_operations(backoff="100 ms")
     house.standin.set_faults(
         [
             {"match": {"first": 12}, "fault": {"kind": "status", "status": 502}},

@@ -82,7 +82,7 @@ def test_a_group_is_loaded_by_pages_and_what_they_lack_one_by_one(frankfurt):
 
 def run(house: House) -> str:
     """Load the new listings of the group; return the run id."""
-    code, said = house.run(f"exchanges={GROUP}", "mode=bulk", timeout=180)
+    code, said = house.run(f"exchanges={GROUP}", "mode=bulk")
     assert code == 0, said
     check_settled(house)
     return str(house.last_run()["run_id"])

@@ -81,7 +81,7 @@ def house(database, tmp_path) -> Iterator[House]:
 def test_every_real_bar_is_in_prices_or_with_its_true_reason_in_quarantine(house):
     codes = read_file(house)
     add_missing(house, codes)
-    code, said = house.run("tickers=" + ",".join(codes), "mode=bulk", timeout=300)
+    code, said = house.run("tickers=" + ",".join(codes), "mode=bulk")
 
     assert code == 0, said
     assert jobs(house, house.last_run()["run_id"]) == {"success": 2 * SYMBOLS}

@@ -17,6 +17,7 @@ from runner.server import binaries
 from runner.settings import Settings
 from tests.acceptance.books import jobs
 from tests.acceptance.house import House, killed_at_the_end
+from tests.limits import PATIENCE
 from tests.standin import Options, Process, spawn
 
 CANARY = "canary-7f3a9c/e+5%d1"
@@ -62,10 +63,13 @@ def test_a_token_is_in_no_table_no_log_no_error_and_no_statement(canary: House):
     is_over = threading.Event()
     watcher = threading.Thread(target=watch, args=(canary, is_over, seen))
     watcher.start()
-    canary.standin.set_faults(TROUBLE)
+    canary.standin.set_faults([*TROUBLE, {"match": {"after": 40}, "fault": "hold"}])
     codes = canary.codes(60)
     run_id = canary.start(tickers=codes)
     worker = canary.spawn("--verbose", "worker", "--concurrency=20")
+    canary.wait_for_requests(40)
+    canary.wait(lambda: len(seen) > 20, "looks at what the runner does")
+    canary.standin.set_faults(TROUBLE)
     canary.wait_for_end(run_id)
     refused = canary.spawn(
         "run",
@@ -73,13 +77,12 @@ def test_a_token_is_in_no_table_no_log_no_error_and_no_statement(canary: House):
         f"--param=tickers={codes[-1]}",
         EODHD_API_TOKEN="x" + CANARY,
     )
-    refused.wait(60)
+    refused.wait(PATIENCE)
     is_over.set()
     watcher.join()
 
     ended = jobs(canary, run_id)
     assert ended["success"] > 30 and ended["failed"] > 3, "all kinds of answers came"
-    assert len(seen) > 20
     for what, text in {
         "pg_stat_activity": " ".join(seen),
         "the worker's log": canary.said(worker),

@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.limits import PATIENCE
+
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "docker-compose.yaml"
 EXAMPLE = ROOT / ".env.example"
 VARIABLE = re.compile(r"\$\{(\w+)(?::([?-])([^}]*))?\}")
-HEALTHY_SECONDS = 300.0
-STOP_SECONDS = 60.0
 
 
 def example_names() -> list[str]:
@@ -88,7 +88,7 @@ class Composed:
         for number in range(self.scale.get(name, 1)):
             process = self._process(name, f"{name}-{number + 1}")
             if self.services[name]["restart"] == "no":
-                assert process.wait(180) == 0, self.said(f"{name}-{number + 1}")
+                assert process.wait(PATIENCE) == 0, self.said(f"{name}-{number + 1}")
 
     def _process(self, name: str, full_name: str) -> subprocess.Popen[bytes]:
         with self.log(full_name).open("wb") as log:
@@ -108,7 +108,7 @@ class Composed:
     def wait_until_healthy(self, name: str) -> None:
         """Wait until the service's own check is content."""
         check = self.services[name].get("healthcheck", {}).get("test")
-        deadline = time.monotonic() + HEALTHY_SECONDS
+        deadline = time.monotonic() + PATIENCE
         while True:
             for full_name in self.running()[name]:
                 assert self.processes[full_name].poll() is None, self.said(full_name)
@@ -147,7 +147,7 @@ class Composed:
         for full_name, process in reversed(self.processes.items()):
             process.terminate()
             try:
-                process.wait(STOP_SECONDS)
+                process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 killed.append(full_name)
                 os.killpg(process.pid, signal.SIGKILL)

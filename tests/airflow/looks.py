@@ -11,12 +11,13 @@ from typing import Any
 
 import psutil
 
-from tests.acceptance.house import PIPELINE, wait_until
+from tests.acceptance.house import PIPELINE
 from tests.airflow.scene import Scene
 from tests.airflow.stack import HEADGATE
+from tests.limits import PATIENCE, wait_until
+from tests.plan import Row
 
 STEP = "process_us_markets"
-PATIENCE = 300.0  # of a machine that has much else to do
 SAME = {"success": "succeeded", "skipped": "skipped", "failed": "failed"}
 
 
@@ -43,15 +44,15 @@ def wait_for_step(stack: Scene, order: int) -> str:
         run = run_of(stack, order)
         return run is not None and stack.steps(PIPELINE, run).get(STEP) == "running"
 
-    wait_until(is_running, "the step", PATIENCE)
+    wait_until(is_running, "the step")
     run = run_of(stack, order)
     assert run is not None
     return run
 
 
-def wait_for_run(stack: Scene, dag: str, run: str, seconds: float = PATIENCE) -> None:
+def wait_for_run(stack: Scene, dag: str, run: str) -> None:
     """Wait until Airflow says that a run has ended."""
-    wait_until(lambda: stack.runs(dag).get(run) in ("success", "failed"), f"{dag} {run}", seconds)
+    wait_until(lambda: stack.runs(dag).get(run) in ("success", "failed"), f"{dag} {run}")
 
 
 def assert_both_windows_agree(stack: Scene, dag: str, run: str) -> dict[str, Any]:
@@ -97,6 +98,15 @@ def leased_units(stack: Scene) -> int:
     return units
 
 
+def leases_of(stack: Scene, pid: int) -> list[Row]:
+    """Return the chunks that a runner holds: its name has the number of its process."""
+    return stack.rows(
+        "select c.chunk_id from headgate.chunks as c"
+        " where c.state = 'leased' and c.runner like %(name)s",
+        name=f"%-{pid}-%",
+    )
+
+
 def postgres_pid(stack: Scene) -> int:
     """Return PostgreSQL's own process."""
     lines = (stack.settings.home / "postgres" / "postmaster.pid").read_text().splitlines()
@@ -119,7 +129,7 @@ def ask_to_stop(stack: Scene) -> str:
     """Stop the stack by the command; return what it says."""
     began = time.monotonic()
     done = subprocess.run(
-        [*HEADGATE, "stop"], env=stack.environ, capture_output=True, text=True, timeout=300
+        [*HEADGATE, "stop"], env=stack.environ, capture_output=True, text=True, timeout=PATIENCE
     )
     print(f"stopped in {time.monotonic() - began:.1f} s")
     assert done.returncode == 0, done.stderr

@@ -17,8 +17,9 @@ from typing import Any
 
 import aiohttp
 
+from tests.limits import PATIENCE
+
 CHROMIUM = shutil.which("chromium")
-SECONDS = 120.0
 VIEWS = {
     "grid": "[data-testid^=grid-] [data-testid=task-state-badge]",
     "graph": ".react-flow__node",
@@ -54,7 +55,7 @@ class Page:
         number = next(self.numbers)
         await self.socket.send_json({"id": number, "method": method, "params": params})
         while True:
-            said: dict[str, Any] = await self.socket.receive_json(timeout=SECONDS)
+            said: dict[str, Any] = await self.socket.receive_json(timeout=PATIENCE)
             if said.get("id") == number:
                 return said
 
@@ -66,7 +67,7 @@ class Page:
 
     async def wait_for(self, expression: str) -> Any:
         """Wait until an expression is true; return its value."""
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + PATIENCE
         while not (value := await self.value(expression)):
             assert time.monotonic() < deadline, f"{expression} does not come: {await self.text()}"
             await asyncio.sleep(0.3)
@@ -74,7 +75,7 @@ class Page:
 
     async def read(self, words: Sequence[str]) -> str:
         """Wait until the page shows all these words; return its text."""
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + PATIENCE
         while missing := [x for x in words if x not in await self.text()]:
             assert time.monotonic() < deadline, f"no {missing}: {await self.text()}"
             await asyncio.sleep(0.3)
@@ -118,11 +119,11 @@ async def browser(width: int, height: int) -> AsyncIterator[Page]:
                     yield Page(socket)
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(PATIENCE)
 
 
 async def _port(file: Path, process: subprocess.Popen[bytes]) -> int:
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + PATIENCE
     while not (file.exists() and "\n" in file.read_text()):
         assert process.poll() is None, f"chromium ended with code {process.returncode}"
         assert time.monotonic() < deadline, "chromium does not answer"

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import LiteralString
 
 from runner.database import connect
-from runner.migrate import migrate
 from runner.server import Running as Postgres
 from runner.server import Server
 from runner.settings import Settings
+from tests import clock
 from tests.airflow.stack import Airflow, environ_of, free_port, start, stopped_at_the_end
 from tests.benchmarks import airflow
+from tests.limits import PATIENCE
 from tests.plan import Plan, Row
-from tests.servers import DB, PARAMETERS, scratch_folder
+from tests.servers import DB, PARAMETERS, migrated, scratch_folder
 from tests.standin import Options, Process, spawn
 
 DAGS = (DB.parent / "dags", Path(__file__).parent / "dags", airflow.DAGS)
@@ -45,12 +46,12 @@ def running(folder: Path) -> Iterator[Scene]:
         more = BRISK | bad_connections(postgres) | {"EODHD_API_TOKEN": standin.token}
         environ, port = environ_of(settings, folder, **more), free_port()
         try:
+            arrange(settings, standin)
             process = start(settings, environ, port)
             scene = Scene(
                 settings=settings, process=process, port=port, environ=environ, standin=standin
             )
             with stopped_at_the_end(scene):
-                arrange(settings, standin)  # while Airflow starts
                 scene.wait_until_healthy()
                 yield scene
         finally:
@@ -89,13 +90,14 @@ select p.pipeline_id, 'mode', 'text', '"auto"', 'request' from p where p.name = 
 
 def arrange(settings: Settings, standin: Process) -> None:
     """Point the plan at the stand-in, and add a pipeline that is paused and one that runs."""
-    migrate(settings)
+    migrated(settings)
+    standin.set_clock(clock.NOW)
     with connect(settings, "test") as connection:
         plan = Plan(connection)
         changes = {"base_url": standin.api, "quota": 1_105, "buffer": 0}
         changes["requests_per_minute"] = None
         plan.call("set_provider", p_provider="eodhd", p_changes=changes)
-        connection.execute("update headgate.operations set lease = '8 seconds' where units > 0")
+        plan.sql("update headgate.operations set timeout = %(most)s", most=f"{PATIENCE:.0f} s")
         connection.execute(PIPELINES)
         plan.call("pause_pipeline", p_pipeline="resting")
         plan.call("start_execution", p_pipeline="busy", p_run_id="before")

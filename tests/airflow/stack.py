@@ -24,11 +24,10 @@ import psycopg
 from runner.database import connect
 from runner.errors import ServerUnreachable
 from runner.settings import Settings
-from tests.acceptance.house import wait_until
+from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan, Row
 
 HEADGATE = (sys.executable, "-m", "runner", "airflow")
-START_SECONDS = 600.0
 INSTANCE = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 AIRFLOWS_OWN = ("::", "Trigger fired event", "trigger completed")
 
@@ -86,9 +85,13 @@ class Airflow:
             login = json.loads((self.folder / "login.json").read_text())
             given = {"username": "admin", "password": login["admin"]}
             url = f"http://127.0.0.1:{self.port}"
-            token = httpx.post(f"{url}/auth/token", json=given, timeout=60).json()["access_token"]
+            token = httpx.post(f"{url}/auth/token", json=given, timeout=PATIENCE).json()[
+                "access_token"
+            ]
             headers = {"Authorization": f"Bearer {token}"}
-            self._client = httpx.Client(base_url=f"{url}/api/v2/", headers=headers, timeout=60)
+            self._client = httpx.Client(
+                base_url=f"{url}/api/v2/", headers=headers, timeout=PATIENCE
+            )
         return self._client
 
     def when(self, dag: str, run: str, task: str, event: str) -> datetime:
@@ -169,7 +172,6 @@ class Airflow:
         wait_until(
             lambda: self.process.poll() is not None or "password:" in self.said(),
             "a healthy Airflow",
-            START_SECONDS,
         )
         assert self.process.poll() is None, self.said()
 
@@ -209,9 +211,9 @@ def stopped_at_the_end(airflow: Airflow) -> Iterator[Airflow]:
     finally:
         if airflow.process.poll() is None:
             airflow.process.terminate()
-            airflow.process.wait(120)
+            airflow.process.wait(PATIENCE)
         stop = [*HEADGATE, "stop"]
-        subprocess.run(stop, env=airflow.environ, stderr=subprocess.DEVNULL, timeout=120)
+        subprocess.run(stop, env=airflow.environ, stderr=subprocess.DEVNULL, timeout=PATIENCE)
         airflow.close()
 
 

@@ -9,7 +9,6 @@ import asyncio
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,12 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from tests.acceptance.house import PIPELINE, wait_until
+from tests.acceptance.house import PIPELINE
 from tests.airflow.compose import ROOT, Composed, composed, example_names, text_with
 from tests.airflow.pages import CHROMIUM, views_of_run
 from tests.airflow.stack import free_port
 from tests.airflow_home import NEEDS_AIRFLOW
+from tests.limits import PATIENCE, wait_until
 from tests.servers import debian_over_tcp, has_debian
 
 pytestmark = [
@@ -31,7 +31,6 @@ pytestmark = [
         not has_debian("15"), reason="PostgreSQL 15 is not installed (Debian's postgresql-15)"
     ),
 ]
-PATIENCE = 300.0
 PICTURES = os.environ.get("HEADGATE_PICTURES")
 LARGEST = 300_000
 ROLES = ("headgate_planner", "headgate_runner", "airflow")
@@ -68,7 +67,7 @@ class Place:
 
     def token(self) -> str:
         given = {"username": "admin", "password": self.values["HEADGATE_ADMIN_PASSWORD"]}
-        answer = httpx.post(f"{self.url}/auth/token", json=given, timeout=60)
+        answer = httpx.post(f"{self.url}/auth/token", json=given, timeout=PATIENCE)
         return str(answer.raise_for_status().json()["access_token"])
 
     def api(self, method: str, path: str, given: Any = None) -> Any:
@@ -77,7 +76,7 @@ class Place:
             f"{self.url}/api/v2/{path}",
             json=given,
             headers={"Authorization": f"Bearer {self.token()}"},
-            timeout=60,
+            timeout=PATIENCE,
         )
         return answer.raise_for_status().json()
 
@@ -117,7 +116,7 @@ def finished(place: Place) -> str:
         found = place.api("GET", f"dags/{PIPELINE}/dagRuns")["dag_runs"]
         return [x["dag_run_id"] for x in found if x["state"] in ("success", "failed")]
 
-    wait_until(ended, "a finished run", PATIENCE)
+    wait_until(ended, "a finished run")
     return ended()[0]
 
 
@@ -125,7 +124,7 @@ def test_all_services_run_and_are_healthy(place: Place):
     expected = {"standin", "api-server", "dag-processor", "triggerer", "scheduler", "runner"}
     assert set(place.composed.running()) == expected
     assert len(place.composed.running()["runner"]) == 2
-    health = httpx.get(f"{place.url}/api/v2/monitor/health", timeout=60).json()
+    health = httpx.get(f"{place.url}/api/v2/monitor/health", timeout=PATIENCE).json()
     assert {x["status"] for x in health.values()} == {"healthy"}
     assert place.api("GET", "importErrors")["import_errors"] == []
 
@@ -185,7 +184,7 @@ def test_a_wrong_password_is_refused(place: Place):
             dbname="headgate",
         )
     given = {"username": "admin", "password": "guess"}
-    assert httpx.post(f"{place.url}/auth/token", json=given, timeout=60).status_code == 401
+    assert httpx.post(f"{place.url}/auth/token", json=given, timeout=PATIENCE).status_code == 401
 
 
 def test_an_order_by_the_planners_role_becomes_a_run(place: Place, finished: str):
@@ -204,7 +203,7 @@ def test_an_order_by_the_planners_role_becomes_a_run(place: Place, finished: str
             role="postgres",
         )
 
-    wait_until(run, "the order's run", PATIENCE)
+    wait_until(run, "the order's run")
     assert [x["status"] for x in run()] == ["succeeded"]
 
 
@@ -216,8 +215,7 @@ def test_the_page_of_a_finished_run_shows_its_grid_and_its_graph(
     names = [x["task_id"] for x in tasks["task_instances"]]
     views = asyncio.run(
         asyncio.wait_for(
-            views_of_run(place.url, place.token(), PIPELINE, finished, names),
-            timedelta(minutes=5).total_seconds(),
+            views_of_run(place.url, place.token(), PIPELINE, finished, names), PATIENCE
         )
     )
 

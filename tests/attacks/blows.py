@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from runner.server import Server
-from tests.acceptance.house import wait_until
+from tests.limits import PATIENCE, wait_until
 from tests.servers import PARAMETERS, scratch_folder
 
 DISK_MEGABYTES = 700
@@ -95,12 +95,12 @@ class Line:
 
     def __enter__(self) -> Line:
         self._thread.start()
-        assert self._is_open.wait(60), "the line does not open"
+        assert self._is_open.wait(PATIENCE), "the line does not open"
         return self
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._end)
-        self._thread.join(60)
+        self._thread.join(PATIENCE)
 
     def hold(self) -> None:
         """Let nothing through any more, in either direction; connections stay."""

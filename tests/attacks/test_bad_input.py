@@ -15,15 +15,15 @@ from psycopg.sql import SQL, Identifier
 from psycopg.types.json import Jsonb
 
 from runner.payloads import BadPayload, check_json, read_text
-from tests.acceptance.house import next_wednesday
 from tests.attacks.form import SEED, dice, either, tell
 from tests.attacks.mutants import CORPUS, DEEP, HOSTILE, spoilt
+from tests.clock import NOW
 from tests.db.toy import Toy
+from tests.limits import PATIENCE
 from tests.plan import Plan, Row
 from tests.standin.bars import Synthetic
 from tests.standin.fundamentals import fundamentals
 
-NOW = next_wednesday()  # all listings are due then
 RUN = {"p_pipeline": "data_collection_equities", "p_run_id": "bad"}
 JSON = "application/json"
 CHARSETS = (
@@ -180,7 +180,7 @@ def test_hostile_arguments_are_refused_with_a_word(toy: Toy):
     toy.begin("west", pipeline="library")
     toy.claim("w1", 2)
     db.connection.execute("create table public.canary as select 1 as is_alive")
-    db.connection.execute("set local statement_timeout = '10s'")
+    db.connection.execute(f"set local statement_timeout = '{PATIENCE:.0f} s'")
     throws, told = dice("arguments"), Counter[str]()
     functions = db.sql(FUNCTIONS)
     wrong: list[str] = []

@@ -20,15 +20,15 @@ from psycopg.types.json import Jsonb
 
 from runner.database import connect
 from runner.errors import HeadgateError
-from runner.migrate import migrate
 from runner.settings import Settings
-from tests.acceptance.house import House, killed_at_the_end, wait_until
+from tests.acceptance.house import House, killed_at_the_end
 from tests.attacks.blows import Ground, Line, ground
 from tests.attacks.form import T, dice, either, tell
 from tests.db.books import assert_books_balance
 from tests.db.conftest import TOY
+from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan, Row
-from tests.servers import DB
+from tests.servers import DB, migrated
 from tests.standin import Process
 
 LEASE_SECONDS = 2.0
@@ -54,7 +54,7 @@ where name = 'shop'
 LOOK = """
 update headgate.operations
 set path = '/eod/{asset.code}', query = jsonb_build_object('fmt', 'json', 'from', %(first_day)s::text),
-    lease = '2 seconds', backoff = '100 ms', backoff_max = '2 seconds', timeout = '1 second', patience = '10 minutes',
+    lease = '2 seconds', backoff = '100 ms', backoff_max = '2 seconds', timeout = '1 minute', patience = '10 minutes',
     chunk_size = 20, due_every = '1 second', max_attempts = 4
 where name = 'look'
 """
@@ -117,7 +117,7 @@ class Battle:
 
     def patiently(self, what: Callable[[Plan], T]) -> T:
         """Ask the server something; when it is gone, wait for it, and start it if need be."""
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 return what(self.house.plan)
@@ -209,7 +209,7 @@ class Battle:
         def is_over() -> bool:
             return not self.patiently(lambda plan: plan.scalar(OPEN))
 
-        wait_until(is_over, "the end of the last run", 300)
+        wait_until(is_over, "the end of the last run")
         assert self.patiently(lambda plan: plan.scalar(LEFT)) == 0
         for runner in self.runners:
             assert runner.poll() is None, self.house.said(runner)
@@ -229,15 +229,12 @@ def battlefield(standin: Process, logs: Path) -> Iterator[tuple[House, Ground]]:
         db = logs / "db"  # a copy: runners refuse a database that is not in the state of db/
         shutil.copytree(DB, db)
         settings = Settings(dsn=None, database="headgate", home=there.home, db=db)
-        migrate(settings)
+        migrated(settings)
         with connect(settings, "test") as connection:
             codes = connection.execute(
                 "select code from headgate.assets where universe = 'equities' and group_key = 'US'"
                 " order by code limit %s", (JOBS,)
             ).fetchall()  # fmt: skip
-            connection.execute(
-                "update headgate.settings set value = 'true' where name = 'test_clock'"
-            )
             connection.execute(TOY.read_text().encode())
         with killed_at_the_end(House(settings, standin, logs)) as house:
             house.plan.sql(EMPTY)

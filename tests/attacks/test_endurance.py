@@ -19,6 +19,7 @@ from tests.attacks.form import IS_LONG, dice, either, tell
 from tests.benchmarks import house
 from tests.benchmarks.jobs import send, send_due, write_calls
 from tests.benchmarks.provider import provider
+from tests.limits import PATIENCE
 from tests.plan import Plan, Row
 
 SOURCE = {1: 100, 2: 100, 5: 99, 10: 97, 20: 94}
@@ -105,7 +106,7 @@ def at_once(arena: Arena, names: list[str], worker: psutil.Process, throws: rand
     for name in names:
         house.make_due(plan, name, 50)
     runs = [str(plan.value("run_pipeline", p_pipeline=name)) for name in names]
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     while plan.scalar(OPEN):
         asked = throws.randrange(len(names))
         started = time.perf_counter()
@@ -188,7 +189,7 @@ def readers(settings: Settings) -> Iterator[None]:
     finally:
         is_over.set()
         for thread in threads:
-            thread.join(READ_SECONDS)
+            thread.join(PATIENCE)
 
 
 @pytest.mark.skipif(not IS_LONG, reason="200,000 jobs: only in the long form")

@@ -14,7 +14,7 @@ import pytest
 
 from tests.attacks.form import SEED, dice, either, tell
 from tests.db.conftest import Toys
-from tests.db.test_invariants import at_once, meanwhile
+from tests.db.together import at_once, meanwhile, waits
 from tests.db.toy import Toy
 from tests.plan import Row
 
@@ -35,7 +35,6 @@ FORGOTTEN: tuple[LiteralString, ...] = (
     "process_executions",
     "quota_windows",
 )
-WAITS = "select cardinality(pg_blocking_pids(%(pid)s)) > 0 as waits"
 
 
 class World:
@@ -166,8 +165,8 @@ def test_each_pair_in_each_order_ends_with_an_answer(world: World):
         first.at(world.one.now)  # this opens its transaction
         second.at(world.one.now)
         _answer(first, actions[a])
-        with meanwhile(partial(_answer, second, actions[b]), wait=0) as answers:
-            waited[_waits(world.one, second, answers)] += 1
+        with meanwhile(partial(_answer, second, actions[b]), second, world.one) as answers:
+            waited[waits(second, world.one, answers)] += 1
             first.connection.commit()
         assert _is_fine(answers), f"{b} during {a}: {answers}"
         world.one.assert_books_balance()
@@ -222,8 +221,8 @@ def test_who_waits_for_a_row_holds_no_row_of_a_later_kind(world: World, kind: st
             for session in (holder, caller):
                 session.at(world.one.now)  # this opens its transaction
             holder.connection.execute(f"select 1 from {ORDER[kind]} for update".encode())
-            with meanwhile(partial(_answer, caller, does), wait=0) as answers:
-                if _waits(world.one, caller, answers):
+            with meanwhile(partial(_answer, caller, does), caller, world.one) as answers:
+                if waits(caller, world.one, answers):
                     waiting.append(name)
                     held = [x for x in later if _is_held(witness, ORDER[x])]
                     assert held == [], f"{name} waits for a {kind} and holds {held}"
@@ -249,18 +248,6 @@ def _is_fine(answers: list[Any]) -> bool:
     return bool(answers) and not any(
         isinstance(x, psycopg.Error) and not (x.sqlstate or "").startswith("HG") for x in answers
     )
-
-
-def _waits(looking: Toy, caller: Toy, answers: list[Any]) -> bool:
-    """Tell whether the caller waits for a lock, or has got its answer."""
-    pid = caller.connection.info.backend_pid
-    deadline = time.monotonic() + 60
-    while not answers:
-        if looking.scalar(WAITS, pid=pid):
-            return True
-        assert time.monotonic() < deadline, "neither an answer nor a lock"
-        time.sleep(0.002)
-    return False
 
 
 def _is_held(witness: Toy, table: LiteralString) -> bool:

@@ -16,12 +16,12 @@ import psutil
 
 from runner.database import connect
 from runner.settings import Settings
-from tests.acceptance.house import wait_until
 from tests.airflow.stack import Airflow, environ_of, free_port, start, stopped_at_the_end
 from tests.benchmarks import house
 from tests.benchmarks.jobs import write_calls
 from tests.benchmarks.measure import Figure
 from tests.benchmarks.provider import provider
+from tests.limits import wait_until
 from tests.plan import Plan
 
 DAGS: Final = Path(__file__).parent / "dags"
@@ -87,7 +87,7 @@ def measure(airflow: Airflow, base_url: str, jobs: int, settle: float = 2) -> It
 
 def _cost(airflow: Airflow, plan: Plan, dag: str, conf: dict[str, object], settle: float) -> Cost:
     """Run a DAG; return what it took in all of Airflow's processes, the runner and Postgres."""
-    wait_until(lambda: airflow.client.get(f"dags/{dag}").is_success, dag, 120)
+    wait_until(lambda: airflow.client.get(f"dags/{dag}").is_success, dag)
     time.sleep(settle)
     rows, cpu = plan.scalar(WRITTEN), _cpu(airflow)
     run = airflow.api(f"dags/{dag}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]

@@ -85,7 +85,7 @@ def _first_ms(plan: Plan, first: int, expected: int) -> float:
         started = time.perf_counter()
         cursor.execute(
             "select operation_id, asset_id, priority, due_since"
-            " from headgate._due_pairs(%s::bigint[], now(), %s::bigint)",
+            " from headgate._due_pairs(%s::bigint[], headgate.clock(), %s::bigint)",
             ([operation_id], first),
             prepare=True,
         )
@@ -124,7 +124,7 @@ def _make_due(plan: Plan, size: int, due: int) -> None:
     plan.sql(
         "insert into headgate.asset_processing_state (operation_id, asset_id, priority, next_due_at)"
         " select o.operation_id, a.asset_id, headgate._state_priority(o.priority, a.weight),"
-        " now() + case when a.nth * %(due)s / %(size)s > (a.nth - 1) * %(due)s / %(size)s"
+        " (select headgate.clock()) + case when a.nth * %(due)s / %(size)s > (a.nth - 1) * %(due)s / %(size)s"
         " then interval '-1 hour' * random() else interval '1 day' * (1 + random()) end"
         " from headgate.operations as o"
         " join (select *, row_number() over (order by asset_id) as nth from headgate.assets) as a"

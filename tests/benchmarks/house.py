@@ -21,6 +21,7 @@ from runner.database import connect, dsn_of
 from runner.migrate import migrate
 from runner.server import Server
 from runner.settings import Settings
+from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan
 from tests.servers import DB, scratch_folder
 
@@ -76,33 +77,29 @@ def worker(
         )
     try:
         with connect(settings, "bench") as connection:
-            if not _is_idle_soon(connection, process):
-                raise AssertionError(f"the worker does not listen: {log.read_text()[-500:]}")
+            wait_until(
+                lambda: process.poll() is not None or _listens(connection), "a worker that listens"
+            )
+        assert process.poll() is None, log.read_text()[-500:]
+        time.sleep(0.3)  # it asks for work in vain
         yield process
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE)
 
 
-def _is_idle_soon(connection: Connection[DictRow], process: subprocess.Popen[bytes]) -> bool:
-    """Wait until a worker listens, and has asked for work in vain."""
-    for _ in range(1000):
-        row = connection.execute(
-            "select count(*) as listening from pg_stat_activity where datname = current_database()"
-            " and application_name = 'headgate worker, listening' and state = 'idle'"
-        ).fetchone()
-        if row and row["listening"]:
-            time.sleep(0.3)
-            return True
-        if process.poll() is not None:
-            return False
-        time.sleep(0.02)
-    return False
+def _listens(connection: Connection[DictRow]) -> bool:
+    """Tell whether a worker listens."""
+    row = connection.execute(
+        "select count(*) as listening from pg_stat_activity where datname = current_database()"
+        " and application_name = 'headgate worker, listening' and state = 'idle'"
+    ).fetchone()
+    return bool(row and row["listening"])
 
 
-def wait_for_end(connection: Connection[Any], run_id: str, timeout: float = 600) -> float:
+def wait_for_end(connection: Connection[Any], run_id: str) -> float:
     """Wait, on a connection that listens, for the end of the run's step; return when it was told."""
-    for notice in connection.notifies(timeout=timeout):
+    for notice in connection.notifies(timeout=PATIENCE):
         told = json.loads(notice.payload)
         if told["run_id"] == run_id and told["step"]:
             return time.perf_counter()
@@ -172,7 +169,7 @@ def make_due(plan: Plan, operation: str, chunk_size: int) -> None:
         name=operation,
     )
     plan.sql(
-        "update headgate.asset_processing_state as s set next_due_at = now(), chunk_id = null"
+        "update headgate.asset_processing_state as s set next_due_at = (select headgate.clock()), chunk_id = null"
         " from headgate.operations as o where o.operation_id = s.operation_id and o.name = %(name)s",
         name=operation,
     )

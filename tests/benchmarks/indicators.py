@@ -46,7 +46,8 @@ from (
 ) as a
 cross join (
     select t::date as date, row_number() over (order by t) as nth
-    from generate_series(current_date - interval '9.9 years', current_date, '1 day') as t
+    from headgate.clock() as c (now)
+    cross join generate_series(c.now::date - interval '9.9 years', c.now::date, '1 day') as t
     where extract(isodow from t) < 6 order by t desc limit %(bars)s
 ) as d
 cross join lateral (

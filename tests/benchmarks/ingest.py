@@ -134,7 +134,7 @@ def _answers(plan: Plan, bars: int) -> dict[int, list[dict[str, Any]]]:
     """Make sound bars of the last sessions, for each asset its own."""
     sessions = plan.sql(
         "select t.session from headgate.trading_sessions as t"
-        " where t.calendar = 'XNYS' and t.closes_at < now() order by t.session desc limit %(bars)s",
+        " where t.calendar = 'XNYS' and t.closes_at < headgate.clock() order by t.session desc limit %(bars)s",
         bars=bars,
     )
     days = sorted(x["session"] for x in sessions)

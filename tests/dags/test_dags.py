@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.airflow_home import NEEDS_AIRFLOW
+from tests.limits import PATIENCE
 from tests.plan import Plan
 
 pytestmark = NEEDS_AIRFLOW
@@ -107,7 +108,7 @@ def test_dags_are_imported_while_postgres_is_down(airflow_home: Path):
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.stdout.splitlines()[-1] == f"{len(FILES)} {{}}", done.stderr
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -16,52 +14,12 @@ import pytest
 
 from runner.migrate import migrate
 from tests.db.conftest import Toys
+from tests.db.together import at_once, meanwhile
 from tests.db.toy import Toy
+from tests.limits import PATIENCE
 from tests.plan import Row
 
 RETRYABLE = ("40001", "40P01")
-
-
-@contextmanager
-def meanwhile(
-    what: Callable[[], Any], wait: float = 0.25, most: float = 120
-) -> Iterator[list[Any]]:
-    """Run something in a thread that is expected to wait for us; join it at the end, in time."""
-    results: list[Any] = []
-
-    def run() -> None:
-        try:
-            results.append(what())
-        except psycopg.Error as exc:
-            results.append(exc)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join(wait)
-    yield results
-    thread.join(most)
-    assert not thread.is_alive(), "it waits for ever"
-
-
-def at_once(*jobs: Callable[[], Any]) -> list[Any]:
-    """Run all at the same moment; return their results or errors, in order."""
-    barrier = threading.Barrier(len(jobs))
-    results: list[Any] = [None] * len(jobs)
-
-    def run(n: int) -> None:
-        barrier.wait()
-        try:
-            results[n] = jobs[n]()
-        except psycopg.Error as exc:
-            results[n] = exc
-
-    threads = [threading.Thread(target=run, args=(n,)) for n in range(len(jobs))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(180)
-        assert not thread.is_alive(), "it waits for ever"
-    return results
 
 
 class TestNeverAboveQuota:
@@ -169,7 +127,8 @@ class TestNoLostWork:
         (chunk,) = one.claim()
         runner.complete(chunk, "retry", blame="provider")
 
-        with meanwhile(lambda: one.call("cancel_execution", p_pipeline="plain", p_run_id="r1")):
+        run = {"p_pipeline": "plain", "p_run_id": "r1"}
+        with meanwhile(lambda: one.call("cancel_execution", **run), one, runner):
             runner.connection.commit()
         assert one.endings() == {"cancelled": 3}
 
@@ -180,7 +139,7 @@ class TestNoLostWork:
         (chunk,) = one.claim()
         operator.call("cancel_execution", p_pipeline="plain", p_run_id="r1")
 
-        with meanwhile(lambda: one.complete(chunk, "retry", blame="provider")):
+        with meanwhile(lambda: one.complete(chunk, "retry", blame="provider"), one, operator):
             operator.connection.commit()
         assert one.chunks() == []
         assert set(one.endings()) <= {"cancelled", "deferred"}
@@ -192,7 +151,8 @@ class TestNoLostWork:
         one.start()
         planner.enqueue()
 
-        with meanwhile(lambda: one.call(how, p_pipeline="plain", p_run_id="r1")):
+        run = {"p_pipeline": "plain", "p_run_id": "r1"}
+        with meanwhile(lambda: one.call(how, **run), one, planner):
             planner.connection.commit()
         assert one.chunks() == []
         assert sum(one.endings().values()) == 3
@@ -205,7 +165,7 @@ class TestNoLostWork:
         run = {} if how == "pause_pipeline" else {"p_run_id": "r1"}
         operator.call(how, p_pipeline="plain", **run)
 
-        with meanwhile(one.enqueue) as results:
+        with meanwhile(one.enqueue, one, operator) as results:
             operator.connection.commit()
         assert results[0].sqlstate == ("HG013" if how == "pause_pipeline" else "HG014")
         assert one.chunks() == []
@@ -217,14 +177,14 @@ class TestNoLostWork:
         one.check()
         planner.enqueue()
 
-        with meanwhile(lambda: one.call("pause_pipeline", p_pipeline="plain")):
+        with meanwhile(lambda: one.call("pause_pipeline", p_pipeline="plain"), one, planner):
             planner.connection.commit()
         assert one.claim() == []
         one.call("resume_pipeline", p_pipeline="plain")
         assert one.drain() == 3
 
     def test_two_runners_that_advance_at_once_do_not_end_what_runs(self, toys: Toys):
-        one, slow = toys.one, toys.another()
+        one, slow, holder = toys.one, toys.another(), toys.another()
         one.add(3)
         one.call("run_pipeline", p_pipeline="plain", p_run_id="r1")
         # the second runner sees a step that is ready, and comes too late for it
@@ -232,13 +192,15 @@ class TestNoLostWork:
             "alter function headgate._has_ready_step(bigint) rename to _has_ready_step_at_once;"
             "create function headgate._has_ready_step(p_id bigint) returns boolean language plpgsql as $$"
             " declare v_found boolean := headgate._has_ready_step_at_once(p_id); begin"
-            " perform pg_sleep(coalesce(nullif(current_setting('toy.slow', true), ''), '0')::float);"
+            " if current_setting('toy.is_slow', true) = 'true' then perform pg_advisory_xact_lock(7); end if;"
             " return v_found; end $$"
         )
-        slow.sql("set toy.slow = '0.3'")
-        with meanwhile(slow.ask, wait=0.1):
+        slow.sql("set toy.is_slow = 'true'")
+        holder.sql("select pg_advisory_lock(7)")
+        with meanwhile(slow.ask, slow, one):
             while one.execution()["queued"] == 0:
                 one.ask()
+            holder.sql("select pg_advisory_unlock(7)")
 
         assert one.execution()["status"] == "running"
         assert one.drain() == 3
@@ -518,7 +480,7 @@ class House:
 
     def goes_on(self) -> bool:
         """Tell whether there is time left; a busy machine takes longer to its first success."""
-        return time.monotonic() < self.ends + (0 if self.has_success else 30)
+        return time.monotonic() < self.ends + (0 if self.has_success else PATIENCE)
 
     def attempt(self, what: Callable[..., Any], *given: Any, **named: Any) -> Any:
         """Do one thing; whatever is not an answer of ours is a surprise."""
@@ -663,8 +625,7 @@ class TestClock:
 
         assert toy.window()["opened_at"].isoformat().startswith("2017-12-29T00:00")
         assert toy.details(asset)[0]["ended_at"] == toy.now
-        toy.offset_clock("0 days")
+        toy.at("2026-01-02 21:30:00+00:00")
         assert toy.start("r2")["is_new"]
-        assert toy.scalar(
-            "select started_at > '2026-01-01' from headgate.process_executions where run_id = 'r2'"
-        )
+        (run,) = toy.sql("select started_at from headgate.process_executions where run_id = 'r2'")
+        assert run["started_at"] == toy.now

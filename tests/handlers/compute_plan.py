@@ -6,6 +6,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from tests.limits import PATIENCE
 from tests.plan import Plan
 from tests.runner.small_plan import insert
 
@@ -52,6 +53,7 @@ def write_plan(
         "input_function": "public.read_bars",
         "ingest_function": "public.keep_means",
         "chunk_size": 100,
+        "timeout": f"{PATIENCE:.0f} seconds",
     }
     insert(
         plan,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from runner.chunks import Handling
 from runner.worker import work
 from tests.handlers.compute_plan import status
+from tests.limits import PATIENCE
 from tests.runner.conftest import core_database, core_plan
 
 __all__ = ["core_database", "core_plan"]
@@ -19,14 +22,31 @@ def plan(core_plan):
 
 
 @pytest.fixture
+def hurry(monkeypatch):
+    """Return what leaves time short only to chunks with a certain asset: others take what they take."""
+    whole = Handling.from_row
+
+    def hurry(code):
+        def from_row(row):
+            handling = whole(row)
+            return (
+                handling if code in handling.codes else replace(handling, timeout_seconds=PATIENCE)
+            )
+
+        monkeypatch.setattr(Handling, "from_row", from_row)
+
+    return hurry
+
+
+@pytest.fixture
 def run(core_database, plan):
     """Work until an execution has ended."""
 
-    async def work_off(run_id: str = "r1", seconds: float = 180, **more):
+    async def work_off(run_id: str = "r1", **more):
         async def has_ended() -> bool:
             return bool(status(plan, run_id)["status"] != "running")
 
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(PATIENCE):
             return await work(core_database, until=has_ended, **{"processes": 1, **more})
 
     return work_off

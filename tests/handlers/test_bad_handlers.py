@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
-from tests.acceptance.house import wait_until
 from tests.handlers.compute_plan import ends, start, status, write_plan
+from tests.limits import wait_until
 from tests.servers import DB
 
 NAP = f"9877.{os.getpid()}"
@@ -22,7 +24,7 @@ from runner.pool import Pool
 from runner.pool_messages import Input, Task
 
 handler = "tests.handlers.samples:leaves_a_session_and_hangs"
-task = Task(handler, "compute", {"now": "2026-06-15T12:00:00+00:00"}, [1], ["P0"], [None], Input(), None, 60, 2**30)
+task = Task(handler, "compute", {"now": "2026-06-15T12:00:00+00:00"}, [1], ["P0"], [None], Input(), None, 3600, 2**30)
 asyncio.run(Pool(1).run(task))
 """
 
@@ -92,20 +94,15 @@ async def test_an_asset_without_a_row_fails(plan, run):
     ("handler", "message"),
     [
         ("greedy", "it needed more than 512 MB of memory"),
-        ("hangs", "it took longer than 4 seconds"),
+        ("hangs", "it took longer than 2 seconds"),
         ("exits", "its process ended itself with code 3; its last words: good-bye"),
         ("crashes", "its process was killed by SIGSEGV"),
     ],
 )
-async def test_what_dies_is_tried_again_then_split(plan, run, handler, message):
-    guilty, others = await work_off(
-        plan,
-        run,
-        handler,
-        assets=4,
-        timeout="4 seconds" if handler == "hangs" else "1 minute",
-        max_memory=512 * 2**20,
-    )
+async def test_what_dies_is_tried_again_then_split(plan, run, hurry, handler, message):
+    hurry("P3")
+    limits = {"timeout": "2 seconds"} if handler == "hangs" else {}
+    guilty, others = await work_off(plan, run, handler, assets=4, max_memory=512 * 2**20, **limits)
 
     ((outcome, reason),) = guilty
     assert (outcome, reason.partition(message)[0]) == ("deferred", "house: three times: ")
@@ -118,7 +115,9 @@ async def test_megabytes_that_are_printed_are_dropped(plan, run, caplog):
     guilty, others = await work_off(plan, run, "prints")
 
     assert [guilty, *others] == [SUCCESS] * 10
-    assert "printed 50" in caplog.text
+    assert re.search(r"printed (49|50)\d{5} bytes", caplog.text), (
+        "the last of it is still in the pipe"
+    )
     assert len(caplog.text) < 20_000
 
 
@@ -151,9 +150,9 @@ def sleepers() -> list[str]:
 
 @pytest.mark.parametrize("then", ["", "_and_hangs", "_and_crashes"])
 async def test_what_leaves_its_session_does_not_outlive_it_either(plan, run, then):
-    timeout = "2 seconds" if then == "_and_hangs" else "1 minute"
+    limits: dict[str, Any] = {"timeout": "2 seconds"} if then == "_and_hangs" else {}
     handler = f"tests.handlers.samples:leaves_a_session{then}"
-    write_plan(plan, handler, assets=2, max_attempts=1, timeout=timeout)
+    write_plan(plan, handler, assets=2, max_attempts=1, **limits)
     start(plan)
 
     await run()

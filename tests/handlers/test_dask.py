@@ -6,11 +6,13 @@ import asyncio
 import os
 import signal
 
+import dask
 import pytest
 from distributed import LocalCluster
 
 from runner.errors import HeadgateError
 from tests.handlers.compute_plan import ends, start, status, write_plan
+from tests.limits import PATIENCE, until
 from tests.plan import Plan, Row
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -18,25 +20,25 @@ MEANS = "select mean, count(*) from public.means group by 1"
 
 
 @pytest.fixture
-async def cluster():
-    async with LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        host="127.0.0.1",
-        dashboard_address=None,
-        asynchronous=True,
-        silence_logs=50,
-    ) as opened:
-        yield opened
+async def cluster(monkeypatch):
+    monkeypatch.setattr("runner.dask_power.CONNECT_SECONDS", PATIENCE)
+    with dask.config.set({f"distributed.comm.timeouts.{x}": PATIENCE for x in ("connect", "tcp")}):
+        async with LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=None,
+            asynchronous=True,
+            silence_logs=50,
+        ) as opened:
+            yield opened
 
 
 async def test_a_worker_that_is_killed_in_mid_chunk_costs_only_time(plan, run, cluster):
     write_plan(plan, "tests.handlers.samples:slow_mean", assets=12, chunk_size=2)
     start(plan)
     running = asyncio.create_task(run(dask=cluster.scheduler_address))
-    async with asyncio.timeout(60):
-        while len(started(plan)) < 3:
-            await asyncio.sleep(0.02)
+    await until(lambda: len(started(plan)) >= 3)
 
     os.kill(cluster.workers[0].process.pid, signal.SIGKILL)
     await running
@@ -46,13 +48,14 @@ async def test_a_worker_that_is_killed_in_mid_chunk_costs_only_time(plan, run, c
     assert plan.scalar("select max(attempts) from headgate.asset_processing_details") == 0
 
 
-async def test_the_contract_is_the_same(plan, run, cluster):
+async def test_the_contract_is_the_same(plan, run, cluster, hurry):
+    hurry("P5")
     write_plan(
         plan,
         "tests.handlers.samples:raises_and_hangs",
         assets=8,
         max_attempts=1,
-        timeout="4 seconds",
+        timeout="2 seconds",
     )
     start(plan)
 
@@ -62,7 +65,7 @@ async def test_the_contract_is_the_same(plan, run, cluster):
     ((outcome, reason),) = found.pop("P3")
     assert (outcome, str(reason).partition(" (")[0]) == ("failed", "ValueError: no mean of this")
     ((outcome, reason),) = found.pop("P5")
-    assert (outcome, reason) == ("deferred", "house: three times: it took longer than 4 seconds")
+    assert (outcome, reason) == ("deferred", "house: three times: it took longer than 2 seconds")
     assert list(found.values()) == [{("success", None)}] * 6
 
 

@@ -14,9 +14,11 @@ import pytest
 
 from runner.database import connect, dsn_of
 from runner.settings import Settings
+from tests import clock
 from tests.docs import PAGES, as_lines, blocks, squeezed
 from tests.indicators.bars import made_up
 from tests.indicators.reference import last_values
+from tests.limits import PATIENCE
 from tests.plan import Plan
 from tests.servers import DB
 from tests.standin.bars import Synthetic
@@ -44,7 +46,7 @@ def headgate(settings: Settings, *arguments: str, cwd: Path = DB.parent) -> str:
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -59,6 +61,8 @@ def run_id() -> list[str]:
 def calculated(clone, template, run_id):
     """Load bars and fundamentals of some listings, and run the pipeline to its end."""
     settings = clone(template)
+    with connect(settings, "test") as connection:
+        connection.execute(clock.moved(settings.database, AT))
     with connect(settings, "test") as connection:
         plan = Plan(connection)
         plan.sql("insert into equities.fx_rates values ('EUR', '2026-06-16', 1.08)")

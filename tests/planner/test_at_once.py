@@ -13,7 +13,7 @@ import pytest
 
 from tests.attacks.form import dice, either
 from tests.db.conftest import Toys
-from tests.db.test_invariants import at_once, meanwhile
+from tests.db.together import at_once, meanwhile, waits
 from tests.db.toy import Toy
 from tests.planner.world import answer, arrange, loaded
 
@@ -40,7 +40,6 @@ select d.operation_id, d.asset_id, d.execution_id from headgate.asset_processing
 """
 TWICE = f"select operation_id, asset_id from ({PLANNED}) as p group by 1, 2 having count(*) > 1"
 HELD = "select count(*) from headgate.asset_processing_state where chunk_id is not null"
-WAITS = "select cardinality(pg_blocking_pids(%(pid)s)) > 0"
 QUOTA = 60
 
 
@@ -83,10 +82,11 @@ def test_who_comes_later_waits_and_plans_what_is_left(
         library.one.start("r1", name)
 
     plan(sessions[0], order[0])  # its transaction stays open, with the planner's lock
-    with meanwhile(partial(_answer, sessions[1], plan, order[1]), wait=0, most=120) as second:
-        _until_it_waits(library.one, sessions[1])
-        with meanwhile(partial(_answer, sessions[2], plan, order[2]), wait=0, most=120) as third:
-            _until_it_waits(library.one, sessions[2])
+    one, (first, then) = library.one, sessions[1:]
+    with meanwhile(partial(_answer, first, plan, order[1]), first, one) as second:
+        assert waits(first, one, second)
+        with meanwhile(partial(_answer, then, plan, order[2]), then, one) as third:
+            assert waits(then, one, third)
             getattr(sessions[0].connection, ending)()
 
     assert not [x for x in (*second, *third) if isinstance(x, Exception)]
@@ -181,11 +181,3 @@ def _answer(toy: Toy, does: Callable[[Toy, str], Any], name: str) -> Any:
         return found
     except psycopg.Error as exc:
         return exc
-
-
-def _until_it_waits(looking: Toy, caller: Toy) -> None:
-    """Wait until a session waits for a lock."""
-    deadline = time.monotonic() + 60
-    while not looking.scalar(WAITS, pid=caller.connection.info.backend_pid):
-        assert time.monotonic() < deadline, "it does not wait"
-        time.sleep(0.005)

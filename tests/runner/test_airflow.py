@@ -23,8 +23,9 @@ from runner.airflow_settings import AirflowHome, connection_of
 from runner.database import dsn_of
 from runner.server import Server
 from runner.settings import Settings
-from tests.acceptance.house import PIPELINE, House, killed_at_the_end, wait_until
+from tests.acceptance.house import PIPELINE, House, killed_at_the_end
 from tests.airflow_home import NEEDS_AIRFLOW
+from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan, Row
 from tests.servers import DB, PARAMETERS, pooler, scratch_folder
 from tests.standin import Options, Process, spawn
@@ -121,7 +122,7 @@ def step(step: str = STEP, run: str = "r1", attempt: int = 1) -> str:
         (event,) = events
         return event
 
-    return asyncio.run(asyncio.wait_for(run_it(), 120))
+    return asyncio.run(asyncio.wait_for(run_it(), PATIENCE))
 
 
 def begin(house: House, codes: list[str], run: str = "r1", **params: Any) -> None:
@@ -266,7 +267,7 @@ def test_a_task_that_is_told_to_end_cancels_its_query(connected: object, plan: P
     thread.start()
     wait_until(lambda: at_work(plan) == 1, "the query")
     task.on_kill()
-    thread.join(60)
+    thread.join(PATIENCE)
     assert not thread.is_alive() and "57014" in str(caught[0])
     assert at_work(plan) == 0
 
@@ -448,7 +449,7 @@ def test_a_step_waits_through_a_lost_connection(house: House):
     )
     wait_until(lambda: house.plan.sql(ours)[0]["n"] == 1, "its connection")
     house.worker()
-    thread.join(60)
+    thread.join(PATIENCE)
     assert found == ["TaskSuccessEvent"]
 
 

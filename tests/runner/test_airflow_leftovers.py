@@ -22,9 +22,9 @@ from runner.airflow_leftovers import (
     lock_file,
     state_file,
 )
-from tests.acceptance.house import wait_until
+from tests.limits import PATIENCE, wait_until
 
-SLEEP = "import time; time.sleep(60)"
+SLEEP = "import time; time.sleep(3600)"
 FAMILY = f"import subprocess, sys; subprocess.run([sys.executable, '-c', '{SLEEP}'])"
 STUBBORN = (
     f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); {SLEEP}"
@@ -119,7 +119,7 @@ def test_one_that_does_not_end_when_asked_is_killed(
     began = time.monotonic()
     assert end_leftovers(tmp_path) == 1
     assert time.monotonic() - began >= 1
-    assert stubborn.wait(5) == -signal.SIGKILL
+    assert stubborn.wait(PATIENCE) == -signal.SIGKILL
 
 
 def test_the_lock_says_who_holds_it_and_no_stranger_is_taken_for_him(tmp_path: Path):

@@ -15,6 +15,7 @@ from runner.buffer import Buffer, Share
 from runner.calls import Caller
 from runner.chunks import Call
 from runner.payloads import BadPayload
+from tests.limits import PATIENCE
 from tests.runner.shop import Shop, body_of, flood, json_of, open_shop, text_of
 
 RULES = [
@@ -38,7 +39,6 @@ JSON_RULES = [
     {"status": "200", "outcome": "retry", "blame": "provider", "reason": "no JSON: maintenance"},
     {"status": "300-399", "outcome": "failed", "blame": "provider", "reason": "it has moved"},
 ]
-PATIENCE = 60
 packed = functools.partial(gzip.compress, mtime=0)
 PACKED = packed(b"[1]")
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.buffer import Buffer, Share
+from tests.limits import PATIENCE
 
 
 async def settle() -> None:
@@ -118,7 +119,7 @@ async def all_end(calls: list[list[int]], kept_rounds: int) -> None:
             await asyncio.sleep(0)
         kept.close()
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         await asyncio.gather(*map(read, calls))
     assert most <= 100
     assert buffer.taken == 0

@@ -8,9 +8,11 @@ import socket
 
 import pytest
 
+from runner import calls
 from runner.calls import Caller
 from runner.chunks import Call
 from runner.errors import SecretMissing
+from tests.limits import PATIENCE
 from tests.runner.shop import (
     Shop,
     body_of,
@@ -21,7 +23,6 @@ from tests.runner.shop import (
     json_of,
     never,
     open_shop,
-    slow,
     text_of,
 )
 
@@ -60,7 +61,8 @@ async def shop():
 
 
 @pytest.fixture
-async def caller():
+async def caller(monkeypatch):
+    monkeypatch.setattr(calls, "IDLE_CONNECTION_SECONDS", PATIENCE)
     made = Caller(10)
     yield made
     await made.aclose()
@@ -77,7 +79,7 @@ def call(shop: Shop | str, **changes) -> Call:
         "method": "GET",
         "headers": {},
         "auth": {"in": "none"},
-        "timeout_seconds": 5,
+        "timeout_seconds": PATIENCE,
         "max_bytes": 1_000_000,
         "in_flight": 10,
         "probe": False,
@@ -162,16 +164,18 @@ async def test_a_secret_shows_in_no_log_and_no_error(shop, caller, caplog, place
     caplog.set_level(logging.DEBUG)
     for path, answer in {
         "/api/cut": cut,
-        "/api/late": slow(2),
         "/api/moved": text_of("", status=302, Location="http://127.0.0.1:1/x"),
         "/api/no": text_of(f"wrong token {SECRET}", status=403),
         "/api/bad": json_of(f'["{SECRET}", NaN]'),
     }.items():
         shop.special[path] = answer
-    given = call(shop, auth=with_secret(place), timeout_seconds=0.3)
+    given = call(shop, auth=with_secret(place))
 
-    replies = [await caller.fetch(given, path) for path in ("/ok", "/cut", "/late", "/moved")]
+    replies = [await caller.fetch(given, path) for path in ("/ok", "/cut", "/moved")]
     replies += [await caller.fetch(given, path) for path in ("/no", "/bad", "/a\nb", "//x@y:z")]
+    shop.special["/api/late"] = never()
+    late = call(shop, auth=with_secret(place), timeout_seconds=0.3)
+    replies.append(await caller.fetch(late, "/late"))
     closed = call("http://127.0.0.1:1/api", auth=with_secret(place))
     replies.append(await caller.fetch(closed, "/x"))
 
@@ -234,13 +238,14 @@ async def test_a_redirect_to_nonsense_is_an_answer_like_any_other(shop, caller):
 
 @pytest.mark.parametrize("answer", [never(), drip])
 async def test_a_call_takes_no_longer_than_it_may(shop, caller, answer):
+    await caller.fetch(call(shop), "/first")  # whose connection is there for the second
     shop.answer = answer
 
-    reply = await caller.fetch(call(shop, timeout_seconds=0.3), "/a")
+    reply = await caller.fetch(call(shop, timeout_seconds=1), "/a")
 
-    assert reply.outcome.reason == "late (no answer within 0.3 seconds)"
+    assert reply.outcome.reason == "late (no answer within 1 seconds)"
     assert reply.requests == 1
-    assert reply.duration_ms >= 250
+    assert reply.duration_ms >= 900
 
 
 @pytest.mark.parametrize("answer", [cut, cut_in_body])
@@ -419,6 +424,6 @@ async def test_a_cookie_is_not_brought_back(shop, caller):
 
 async def test_one_pool_serves_a_provider(shop, caller):
     for number in range(20):
-        await caller.fetch(call(shop, timeout_seconds=5 + number), f"/{number}")
+        await caller.fetch(call(shop, timeout_seconds=PATIENCE + number), f"/{number}")
 
     assert len(shop.connections) == 1

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from runner.worker import work
+from tests.limits import PATIENCE
 from tests.runner.chain import (
     FUNCTIONS,
     PIPELINE,
@@ -19,8 +20,6 @@ from tests.runner.chain import (
 )
 from tests.runner.shop import cut, json_of, open_shop, text_of, when
 
-PATIENCE = 60
-"""Seconds after which a test gives up: no machine is as slow."""
 GREEN = {"fetch": "succeeded", "analyze": "succeeded", "write": "succeeded", "report": "succeeded"}
 GONE = text_of("gone", status=404)
 

@@ -13,11 +13,10 @@ from psycopg import sql
 from runner import calls, lanes, leases
 from runner.queue import Queue
 from runner.worker import work
+from tests.limits import PATIENCE, until
 from tests.runner.shop import json_of, open_shop, when
 from tests.runner.small_plan import OK, RULES, start, status, write_plan
 
-GIVE_UP = 120
-"""Seconds after which a test fails that waits for what does not come."""
 BY_QUOTA: dict[str, Any] = {"provider_columns": {"quota": 100}, "operation_columns": {"units": 1}}
 
 
@@ -35,17 +34,10 @@ async def working(settings, stop=None, **more):
     try:
         yield task
         stop.set()
-        await asyncio.wait_for(task, GIVE_UP)
+        await asyncio.wait_for(task, PATIENCE)
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(condition) -> None:
-    """Wait until something is true."""
-    async with asyncio.timeout(GIVE_UP):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def endings(plan) -> dict[str, int]:
@@ -171,7 +163,7 @@ async def test_what_comes_while_a_slice_is_under_way_at_the_end_is_handed_in_too
         stop.set()
         await until(lambda: shop.open == 0)
         asyncio.get_running_loop().call_later(0.2, may_go_on.set)
-        await asyncio.wait_for(worker, GIVE_UP)
+        await asyncio.wait_for(worker, PATIENCE)
 
     asked = len(shop.asked)
     assert endings(core_plan) == {"success": asked}
@@ -198,7 +190,7 @@ async def test_a_lease_is_kept_while_its_answers_wait_for_the_server(
 
     with core_plan.connection.transaction():
         core_plan.sql("lock table public.locked in access exclusive mode")
-        async with asyncio.timeout(GIVE_UP):
+        async with asyncio.timeout(PATIENCE):
             task = asyncio.create_task(
                 work(core_database, until=lambda: asyncio.sleep(0, done.is_set()))
             )
@@ -211,7 +203,7 @@ async def test_a_lease_is_kept_while_its_answers_wait_for_the_server(
             )
     await until(lambda: endings(core_plan) == {"success": 3})
     done.set()
-    await asyncio.wait_for(task, GIVE_UP)
+    await asyncio.wait_for(task, PATIENCE)
 
     assert len(shop.asked) == 3, "nobody took the lease over"
 
@@ -274,7 +266,7 @@ async def test_what_is_being_handed_in_at_the_end_is_not_given_back_meanwhile(
         await under_way.wait()
         stop.set()
         asyncio.get_running_loop().call_later(0.5, may_go_on.set)
-        await asyncio.wait_for(worker, GIVE_UP)
+        await asyncio.wait_for(worker, PATIENCE)
 
     assert endings(core_plan) == {"success": 3}
     assert ledger(core_plan) == {"reserved": 0, "spent": 3}

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from runner.flight import Flight
 from runner.pace import Pace, Schedule, ServerClock
 from runner.worker import work
+from tests.limits import PATIENCE
 from tests.runner.shop import open_shop, slow
 from tests.runner.small_plan import start, status, write_plan
 
-GIVE_UP = 120
 LOOKS = st.lists(st.floats(0, 0.5), min_size=1, max_size=200)
 
 
@@ -109,7 +109,7 @@ async def test_all_runners_together_keep_the_pace(
         return bool(status(core_plan)["status"] != "running")
 
     begun = asyncio.get_running_loop().time()
-    async with asyncio.timeout(GIVE_UP):
+    async with asyncio.timeout(PATIENCE):
         await asyncio.gather(*(work(core_database, until=has_ended) for _ in range(2)))
 
     assert len(found) == len(shop.asked) == 60

@@ -19,6 +19,7 @@ from runner.listener import listen
 from runner.migrate import migrate
 from runner.sessions import is_pooled
 from runner.settings import Settings
+from tests.limits import PATIENCE
 from tests.plan import Plan
 from tests.runner.shop import json_of, open_shop
 from tests.runner.small_plan import write_plan
@@ -26,7 +27,6 @@ from tests.runner.whole_run import assert_runs, command
 from tests.servers import POOLER, pooler
 
 pytestmark = pytest.mark.skipif(not POOLER.exists(), reason="PgBouncer is not installed here")
-PATIENCE = 120
 SESSION = """
 select current_user::text as acting, current_setting('lock_timeout') as lock_timeout,
     current_setting('check_function_bodies') as bodies,

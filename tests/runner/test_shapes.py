@@ -24,12 +24,12 @@ from runner.database import connect
 from runner.settings import Settings
 from runner.worker import work
 from tests.attacks.form import either
+from tests.limits import PATIENCE
 from tests.plan import Plan
 from tests.runner.shop import Shop, cut, json_of, open_shop
 
 NOW = datetime(2025, 2, 28, 21, tzinfo=UTC)  # a Friday, after the close
 FRIDAY = NOW.date()
-GIVE_UP = 120
 MAX_RUNS = 8
 LATE = """
 select count(*)
@@ -169,7 +169,7 @@ async def work_until(target: Settings, condition: Callable[[], bool]) -> None:
     async def is_so() -> bool:
         return condition()
 
-    async with asyncio.timeout(GIVE_UP):
+    async with asyncio.timeout(PATIENCE):
         await work(target, concurrency=4, until=is_so)
 
 

@@ -15,12 +15,12 @@ import pytest
 
 from runner.database import dsn_of
 from runner.settings import Settings
+from tests.limits import until
 from tests.plan import Plan
 from tests.runner.shop import Shop, open_shop, when
 from tests.runner.small_plan import start, status, write_plan
 from tests.servers import DB
 
-PATIENCE = 120
 LEASED = "select count(*) from headgate.chunks where state = 'leased'"
 LISTENING = "select count(*) from pg_stat_activity where datname = current_database() and application_name ~ 'listening'"
 CONTROLLING = (
@@ -77,13 +77,6 @@ def on_terminal(spawn) -> Callable[..., tuple[subprocess.Popen[bytes], int]]:
         return process, window
 
     return begin
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait until something is true."""
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 async def ended(process: subprocess.Popen[bytes]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import os
 import re
@@ -18,13 +17,13 @@ import pytest
 from runner.database import dsn_of
 from runner.settings import Settings
 from runner.worker import work
+from tests.limits import until
 from tests.plan import Plan
 from tests.runner.raw import as_json, open_raw, plain
 from tests.runner.shop import Shop, body_of, open_shop
 from tests.runner.small_plan import start, status, write_plan
 from tests.servers import DB
 
-PATIENCE = 180
 MEGABYTE = 1_048_576
 LISTENING = "select count(*) from pg_stat_activity where datname = current_database() and application_name ~ 'listening'"
 JSON = {
@@ -153,12 +152,6 @@ def bomb(size: int) -> bytes:
     packer = zlib.compressobj(9, wbits=zlib.MAX_WBITS | 16)
     piece = b" " * MEGABYTE
     return b"".join([*(packer.compress(piece) for _ in range(size // MEGABYTE)), packer.flush()])
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.05)
 
 
 async def peak_while_answered(

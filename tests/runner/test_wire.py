@@ -10,6 +10,7 @@ import pytest
 from runner.calls import Caller
 from runner.chunks import Call
 from runner.errors import WrongPlan
+from tests.limits import PATIENCE
 from tests.runner.raw import Raw, as_json, open_raw, plain
 
 OK = [
@@ -17,7 +18,6 @@ OK = [
     {"status": "error:cut", "outcome": "retry", "blame": "provider", "reason": "broken"},
 ]
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-PATIENCE = 60
 SECRET = "s3cr3t&=/ +%token"
 
 

@@ -7,20 +7,30 @@ import logging
 import re
 import time
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from runner import feeder, gates, lanes, leases, settler, worker
+from runner.chunks import Chunk
 from runner.database import dsn_of
 from runner.errors import NotMigrated, ServerUnreachable
+from runner.flight import Flight
 from runner.queue import Queue
 from runner.settings import Settings
 from runner.worker import work
+from tests.limits import PATIENCE, until
 from tests.runner.shop import cut, json_of, never, open_shop, slow, text_of, when
 from tests.runner.small_plan import OK, RULES, start, status, write_plan
 
-PATIENCE = 60
-"""Seconds after which a test gives up: no machine is as slow, and none waits so long for nothing."""
+STOP_AFTER_TWO_SECONDS = """
+create or replace function headgate._stop_before(
+    p_provider headgate.providers, p_lease interval, p_closes_at timestamptz, p_now timestamptz
+)
+returns integer language sql immutable as 'select 2'
+"""
 BUSY = {
     "status": "429",
     "outcome": "retry",
@@ -50,13 +60,11 @@ async def shop():
 def run(database, plan):
     """Work until an execution has ended."""
 
-    async def work_off(
-        run_id: str = "r1", provider: str = "shop", seconds: float = PATIENCE, **more
-    ):
+    async def work_off(run_id: str = "r1", provider: str = "shop", **more):
         async def has_ended() -> bool:
             return bool(status(plan, run_id, provider=provider)["status"] != "running")
 
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(PATIENCE):
             return await work(database, until=has_ended, **more)
 
     return work_off
@@ -77,11 +85,47 @@ async def working(settings: Settings, stop: asyncio.Event | None = None, **more)
             await task
 
 
-async def until(condition, seconds: float = PATIENCE) -> None:
-    """Wait until something is true."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
+@pytest.fixture
+def ask_again(plan, monkeypatch):
+    """Return what wakes a runner, and waits until it has asked for work once more."""
+    claims, claim = [], Queue.claim
+
+    async def counted(self, *arguments, **named):
+        found = await claim(self, *arguments, **named)
+        claims.append(found)
+        return found
+
+    async def ask_again():
+        before = len(claims)
+        plan.sql("select pg_notify('headgate_jobs', '')")
+        await until(lambda: len(claims) > before)
+
+    monkeypatch.setattr(Queue, "claim", counted)
+    return ask_again
+
+
+@pytest.fixture
+def eager(monkeypatch):
+    """Let a runner ask for its leases at every tick, not only at a third of their time."""
+
+    def extended(self, at, lease_seconds):
+        self.lease_ends, self.beat_at = at + lease_seconds, at
+
+    monkeypatch.setattr(leases.Leased, "extended", extended)
+
+
+@pytest.fixture
+def draining(monkeypatch):
+    """Return an event: the runner starts nothing more, and waits for what is under way."""
+    event, finish = asyncio.Event(), Flight.finish
+
+    async def told(self, *arguments):
+        event.set()
+        await finish(self, *arguments)
+
+    monkeypatch.setattr(Flight, "finish", told)
+    monkeypatch.setattr(worker, "DRAIN_SECONDS", PATIENCE)
+    return event
 
 
 def details(plan) -> dict[str, int]:
@@ -125,7 +169,7 @@ async def test_an_execution_is_worked_off(plan, shop, run):
 
 
 async def test_work_without_calls_is_drained_too(plan, run, monkeypatch):
-    monkeypatch.setattr(gates, "SHORT_SECONDS", 60)  # however slow this machine is
+    monkeypatch.setattr(gates, "SHORT_SECONDS", PATIENCE)  # however slow this machine is
     write_plan(plan, assets=1000, operation_columns={"chunk_size": 10})
     start(plan)
 
@@ -253,22 +297,25 @@ async def test_a_template_without_its_field_fails_only_its_item(plan, shop, run)
 
 
 async def test_an_idle_runner_is_woken_by_what_is_sent(plan, shop, database, monkeypatch):
-    listening = (
-        "select count(*) from pg_stat_activity where datname = %(name)s"
-        " and application_name = 'headgate worker, listening' and state = 'idle'"
+    idle = (
+        "select count(*) filter (where query ~ 'claim_jobs') > 0"
+        " and count(*) filter (where application_name ~ 'listening') > 0"
+        " from pg_stat_activity where datname = %(name)s and state = 'idle'"
+        " and application_name like 'headgate worker%%'"
     )
-    monkeypatch.setattr(feeder, "LONGEST_WAIT", 3600)
+    monkeypatch.setattr(feeder, "LONGEST_WAIT", PATIENCE)
     write_plan(plan, base_url=shop.url, assets=3)
 
     async with working(database):
-        await until(lambda: plan.scalar(listening, name=database.database))
-        await asyncio.sleep(0.5)
+        await until(lambda: plan.scalar(idle, name=database.database))
         plan.call("start_execution", p_pipeline="small_shop", p_run_id="r1")
         plan.call("enqueue_step", p_pipeline="small_shop", p_run_id="r1", p_step="all")
         await until(lambda: len(shop.asked) == 3)
 
 
 async def test_an_idle_runner_asks_next_to_nothing(plan, database, monkeypatch):
+    assert feeder.LONGEST_WAIT >= 30
+    monkeypatch.setattr(feeder, "LONGEST_WAIT", PATIENCE)
     calls = []
     whole = Queue._call
 
@@ -285,18 +332,19 @@ async def test_an_idle_runner_asks_next_to_nothing(plan, database, monkeypatch):
     assert len([x for x in calls if "claim_jobs" in x]) <= 3
 
 
-async def test_a_lease_is_kept_while_its_calls_last(plan, shop, run):
-    first_end: list[object] = []
+async def test_a_lease_is_kept_while_its_calls_last(plan, shop, run, eager):
+    over = iter(range(3))
 
-    def has_outlasted_its_lease():
-        if not first_end:
-            first_end.append(plan.scalar("select leased_until from headgate.chunks"))
-        return plan.scalar(
-            "select clock_timestamp() > %(end)s + interval '1 second'", end=first_end[0]
-        )
+    def has_outlasted_three_leases():
+        if not plan.scalar("select leased_until > clock_timestamp() from headgate.chunks"):
+            return False
+        if next(over, None) is None:
+            return True
+        plan.sql("update headgate.chunks set leased_until = clock_timestamp()")
+        return False
 
-    shop.answer = when(has_outlasted_its_lease)
-    write_plan(plan, base_url=shop.url, assets=2, operation_columns={"lease": "3 seconds"})
+    shop.special["/api/things/T0"] = when(has_outlasted_three_leases)
+    write_plan(plan, base_url=shop.url, assets=2)
     start(plan)
 
     totals = await run()
@@ -305,15 +353,18 @@ async def test_a_lease_is_kept_while_its_calls_last(plan, shop, run):
     assert len(shop.asked) == 2
 
 
+def test_a_lease_is_asked_for_again_at_a_third_of_its_time():
+    held = leases.Leased(cast(Chunk, SimpleNamespace(lease_seconds=300)), claimed_at=1000.0)
+
+    assert (held.beat_at, held.lease_ends) == (1100, 1300)
+    held.extended(1101.0, 300)
+    assert (held.beat_at, held.lease_ends) == (1201, 1401)
+
+
 async def test_no_call_starts_when_its_time_has_passed(plan, shop, run):
     shop.special["/api/things/T0"] = slow(2.1)
-    write_plan(
-        plan,
-        base_url=shop.url,
-        assets=3,
-        provider_columns={"max_in_flight": 1},
-        operation_columns={"lease": "2 seconds"},
-    )
+    write_plan(plan, base_url=shop.url, assets=3, provider_columns={"max_in_flight": 1})
+    plan.sql(STOP_AFTER_TWO_SECONDS)
     start(plan)
 
     totals = await run()
@@ -323,9 +374,9 @@ async def test_no_call_starts_when_its_time_has_passed(plan, shop, run):
     assert len(shop.asked) == 3
 
 
-async def test_a_superseded_runner_writes_nothing(plan, shop, database, caplog):
+async def test_a_superseded_runner_writes_nothing(plan, shop, database, caplog, eager):
     shop.answer = never()
-    write_plan(plan, base_url=shop.url, assets=3, operation_columns={"lease": "3 seconds"})
+    write_plan(plan, base_url=shop.url, assets=3)
     start(plan)
 
     async with working(database):
@@ -406,13 +457,13 @@ async def test_a_refused_execution_ends_without_further_calls(plan, shop, run):
     assert plan.scalar("select max(consecutive_failures) from headgate.asset_processing_state") == 0
 
 
-async def test_a_failing_provider_is_left_alone_after_ten_faults(plan, shop, database):
+async def test_a_failing_provider_is_left_alone_after_ten_faults(plan, shop, database, ask_again):
     shop.answer = text_of("oops", status=500)
     write_plan(
         plan,
         base_url=shop.url,
         assets=100,
-        provider_columns={"max_in_flight": 2},
+        provider_columns={"max_in_flight": 2, "breaker_cooldown": "10 minutes"},
     )
     start(plan)
 
@@ -420,20 +471,26 @@ async def test_a_failing_provider_is_left_alone_after_ten_faults(plan, shop, dat
         await until(
             lambda: plan.scalar("select count(*) from headgate.chunks where state = 'parked'")
         )
-        await asyncio.sleep(0.3)
+        await ask_again()
 
     assert 10 <= len(shop.asked) <= 12
 
 
-async def test_a_probe_goes_alone(plan, shop, database):
-    shop.answer = slow(0.3, text_of("oops", status=500))
-    write_plan(plan, base_url=shop.url, assets=10)
+async def test_a_probe_goes_alone(plan, shop, database, ask_again):
+    seen: list[str] = []
+    shop.answer = when(lambda: seen, text_of("oops", status=500))
+    write_plan(
+        plan, base_url=shop.url, assets=10, provider_columns={"breaker_cooldown": "10 minutes"}
+    )
     start(plan)
     plan.sql("update headgate.provider_gates set opened = 1, failures = 10")
 
     async with working(database):
-        await until(lambda: shop.asked and not shop.open)
-        await asyncio.sleep(0.3)
+        await until(lambda: shop.open)
+        await ask_again()
+        seen.append("a probe that is under way")
+        await until(lambda: not shop.open)
+        await ask_again()
 
     assert len(shop.asked) == 1
 
@@ -481,7 +538,7 @@ async def test_a_dangerous_pattern_defers_its_jobs_and_says_why(plan, shop, run)
     assert "(a+)+$" in reason
 
 
-async def test_only_the_queues_asked_for_are_read(plan, shop, database):
+async def test_only_the_queues_asked_for_are_read(plan, shop, database, ask_again):
     write_plan(plan, base_url=shop.url, assets=3, operation_columns={"priority": 2})
     write_plan(plan, base_url=shop.url, provider="stall", operation_columns={"priority": 8})
     start(plan)
@@ -489,14 +546,14 @@ async def test_only_the_queues_asked_for_are_read(plan, shop, database):
 
     async with working(database, queues=["stall_low", "shop_low"]):
         await until(lambda: len(shop.asked) == 10)
-        await asyncio.sleep(0.3)
+        await ask_again()
 
     assert len(shop.asked) == 10
 
 
-async def test_stop_lets_open_calls_end_and_gives_back_the_rest(plan, shop, database):
+async def test_stop_lets_open_calls_end_and_gives_back_the_rest(plan, shop, database, draining):
     stop = asyncio.Event()
-    shop.answer = when(stop.is_set, slow(0.3))
+    shop.answer = when(draining.is_set)
     write_plan(plan, base_url=shop.url, assets=100, provider_columns={"max_in_flight": 5})
     start(plan)
 
@@ -533,8 +590,8 @@ async def test_a_call_that_outlasts_the_end_is_cut_and_counts(plan, shop, databa
     assert window == {"reserved": 8, "spent": 2}
 
 
-async def test_a_cancelled_runner_gives_back_what_it_holds(plan, shop, database):
-    shop.answer = when(lambda: task.cancelling(), slow(0.3))
+async def test_a_cancelled_runner_gives_back_what_it_holds(plan, shop, database, draining):
+    shop.answer = when(draining.is_set)
     write_plan(plan, base_url=shop.url, assets=50, provider_columns={"max_in_flight": 5})
     start(plan)
 
@@ -563,9 +620,12 @@ async def test_a_lost_database_is_waited_for(plan, shop, run, database, caplog):
     )
     start(plan)
 
+    def have_ended(count: int) -> bool:
+        return details(plan).get("success", 0) >= count
+
     async def disturb():
-        for ended in (5, 20, 35):
-            await until(lambda ended=ended: details(plan).get("success", 0) >= ended)
+        for count in (5, 20, 35):
+            await until(partial(have_ended, count))
             plan.sql(kill, name=database.database)
 
     disturbing = asyncio.create_task(disturb())

@@ -7,6 +7,8 @@ import logging
 import time
 from datetime import UTC, datetime
 
+from tests.limits import PATIENCE
+
 logger = logging.getLogger(__name__)
 
 ASK_EVERY_SECONDS = 3.0
@@ -55,9 +57,9 @@ async def ask(clock: Clock, dsn: str) -> None:
 
     try:
         async with (
-            asyncio.timeout(10),
+            asyncio.timeout(PATIENCE),
             await psycopg.AsyncConnection.connect(
-                dsn, autocommit=True, connect_timeout=5, application_name="standin"
+                dsn, autocommit=True, application_name="standin"
             ) as connection,
         ):
             cursor = await connection.execute("select headgate.clock()")

@@ -9,6 +9,7 @@ arrive does not matter). The first rule that holds decides; after a latency rule
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import zlib
@@ -20,7 +21,7 @@ from typing import Any
 
 # A refusal costs nothing; an answer that was served and then spoilt is charged.
 REFUSALS = frozenset({"status", "redirect"})
-DELIVERIES = frozenset({"latency", "drop", "drip", "html_200", "no_content", "charset"})
+DELIVERIES = frozenset({"latency", "hold", "drop", "drip", "html_200", "no_content", "charset"})
 MATCHES = frozenset({"path", "code", "first", "after", "every", "probability"})
 
 HTML = (
@@ -92,11 +93,15 @@ class Faults:
 
     def __init__(self, rows: Iterable[Mapping[str, Any]] = (), seed: int = 0) -> None:
         self._seed = seed
+        self.replaced = asyncio.Event()
+        """Set when other rules have taken the place of those in force."""
         self.set(rows)
 
     def set(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Replace all rules."""
         self._rules = [Rule.parse(row, self._seed + number) for number, row in enumerate(rows)]
+        self.replaced.set()
+        self.replaced = asyncio.Event()
 
     def pick(self, path: str, code: str) -> tuple[float, Mapping[str, Any] | None]:
         """Return the seconds to wait and the fault that happens to this request, if any."""

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,10 +15,10 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+from tests.limits import PATIENCE, wait_until
 from tests.standin.options import DSN_VARIABLE, Options
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ class Process:
 
     def _ask(self, path: str, given: object = None) -> dict[str, Any]:
         data = None if given is None else json.dumps(given).encode()
-        with urlopen(Request(f"{self.url}/{path}", data=data), timeout=30) as answer:
+        with urlopen(Request(f"{self.url}/{path}", data=data), timeout=PATIENCE) as answer:
             found: dict[str, Any] = json.load(answer)
         return found
 
@@ -87,20 +86,16 @@ def spawn(options: Options | None = None) -> Iterator[Process]:
         finally:
             child.terminate()
             try:
-                child.communicate(timeout=60)
+                child.communicate(timeout=PATIENCE)
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.communicate()
 
 
 def _wait_for_port(child: subprocess.Popen[bytes], port_file: Path) -> int:
-    deadline = time.monotonic() + START_SECONDS
-    while not port_file.exists():
-        if child.poll() is not None:
-            raise RuntimeError(
-                f"the stand-in ended with exit code {child.returncode} before it answered"
-            )
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"the stand-in did not answer within {START_SECONDS:.0f} s")
-        time.sleep(0.02)
+    wait_until(lambda: port_file.exists() or child.poll() is not None, "the stand-in")
+    if child.poll() is not None:
+        raise RuntimeError(
+            f"the stand-in ended with exit code {child.returncode} before it answered"
+        )
     return int(port_file.read_text())

@@ -96,7 +96,9 @@ class StandIn:
             return await _after(wait, _refusal(402))
         if wait:
             await asyncio.sleep(wait)
-        if fault is not None:
+        if fault is not None and fault["kind"] == "hold":
+            await self.faults.replaced.wait()
+        elif fault is not None:
             return await self._spoilt(request, fault, answer)
         return web.Response(body=answer.body, content_type=answer.content_type)
 

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 from psycopg.conninfo import make_conninfo
 
 from runner.database import dsn_of
+from tests.limits import PATIENCE
 from tests.standin import Options, serve
 from tests.standin.clock import Clock, ask
 
 NEW_YEAR = datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC)
-A_MOMENT = timedelta(seconds=30)
+A_MOMENT = timedelta(seconds=PATIENCE)
 
 
 def dsn_at(database, **times):

@@ -6,13 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from runner.database import connect, dsn_of
-from tests.acceptance.house import next_wednesday
+from tests import clock
+from tests.limits import PATIENCE
 from tests.standin.demo import DATABASE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,14 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def make_run(server, clone, template, tmp_path):
-    """Run the demonstration on the server of the tests, on a Wednesday, far from any midnight."""
+    """Run the demonstration on the server of the tests."""
     database = clone(template, DATABASE)
-    offset = round((next_wednesday() - datetime.now(UTC)).total_seconds())
-    places = {
-        "HEADGATE_DSN": dsn_of(server),
-        "HEADGATE_HOME": str(tmp_path),
-        "PGOPTIONS": f"-c headgate.clock_offset={offset}s",
-    }
+    places = {"HEADGATE_DSN": dsn_of(server), "HEADGATE_HOME": str(tmp_path)}
 
     def run():
         return subprocess.run(
@@ -36,7 +31,7 @@ def make_run(server, clone, template, tmp_path):
             env=os.environ | places,
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=PATIENCE,
         )
 
     yield run
@@ -53,7 +48,7 @@ def test_two_runs_on_one_day_spend_one_quota(make_run, server, tmp_path):
     assert second.returncode == 0, second.stderr
     assert "0 by our book, 0 by the server's (equal)" in second.stdout
     book = json.loads((tmp_path / "standin.json").read_text())
-    assert book["by_day"] == {next_wednesday().date().isoformat(): 4_994}
+    assert book["by_day"] == {clock.NOW.date().isoformat(): 4_994}
     assert set(book["by_status"]) == {"200"}
     assert {row["requests"] for row in book["by_code"].values()} == {2}
     with connect(server.with_database(DATABASE), "test") as connection:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import aiohttp
 import pytest
 
+from tests.limits import until
 from tests.standin import Options, serve
 from tests.standin.faults import WARNING, Faults
 
@@ -151,17 +152,31 @@ async def test_a_slow_answer_drips():
 
 
 async def test_a_client_that_gives_up_is_charged():
-    async with serve(Options(faults=tuple(always("latency", ms=2_000)))) as standin:
+    async with serve(Options(faults=tuple(always("hold")))) as standin:
         async with aiohttp.ClientSession() as session:
             asking = asyncio.ensure_future(
                 session.get(f"{standin.api}/user", params={"api_token": standin.token})
             )
-            while not standin.report()["served_units"]:
-                await asyncio.sleep(0.01)
+            await until(lambda: standin.report()["served_units"])
             asking.cancel()
             await asyncio.wait([asking])
         assert asking.cancelled()
         assert standin.report()["served_units"] == 1
+
+
+async def test_a_held_answer_comes_when_the_rules_are_replaced():
+    async with (
+        serve(Options(faults=tuple(always("hold")))) as standin,
+        aiohttp.ClientSession() as session,
+    ):
+        asking = asyncio.ensure_future(
+            session.get(f"{standin.api}/user", params={"api_token": standin.token})
+        )
+        await until(lambda: standin.report()["served_units"])
+        assert not asking.done()
+        standin.faults.set([])
+        async with await asking as answer:
+            assert answer.status == 200
 
 
 async def test_latency_lets_another_rule_decide_too():

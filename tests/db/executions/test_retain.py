@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from tests.acceptance.house import wait_until
 from tests.db.conftest import Toys
-from tests.db.test_invariants import meanwhile
+from tests.db.together import meanwhile, waits
 from tests.db.toy import Toy
 
 
@@ -105,10 +106,9 @@ def test_at_least_a_day_is_kept(toy: Toy, keep: str | None):
 def test_two_that_make_the_same_month_at_once_both_succeed(toys: Toys):
     one, two = toys.another(autocommit=False), toys.another()
     one.call("retain", p_keep="900 days")
-    waits = "select cardinality(pg_blocking_pids(%(pid)s)) > 0"
-    pid = two.connection.info.backend_pid
-    with meanwhile(lambda: two.call("retain", p_keep="900 days"), wait=0) as answers:
-        wait_until(lambda: toys.one.scalar(waits, pid=pid), "the partition to be waited for")
+    again = partial(two.call, "retain", p_keep="900 days")
+    with meanwhile(again, two, toys.one) as answers:
+        assert waits(two, toys.one, answers), "it waits for the partition"
         one.connection.commit()
 
     assert answers == [[{"dropped_partitions": 0, "deleted_executions": 0}]]

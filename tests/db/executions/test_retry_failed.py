@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.acceptance.house import wait_until
 from tests.db.conftest import Toys
 from tests.db.executions import graph as g
-from tests.db.test_invariants import meanwhile
+from tests.db.together import meanwhile, waits
 from tests.db.toy import Toy
 
 
@@ -178,13 +178,9 @@ def test_who_waits_for_a_cancellation_sees_it(toys: Toys, how: str):
     failed(toys.one, 4)
     one.call("cancel_execution", p_pipeline="plain", p_run_id="r1")
 
-    def again() -> Any:
-        return retry(two) if how == "retry_failed" else two.enqueue(p_attempt=2)
-
-    waits = "select cardinality(pg_blocking_pids(%(pid)s)) > 0"
-    pid = two.connection.info.backend_pid
-    with meanwhile(again, wait=0) as answers:
-        wait_until(lambda: toys.one.scalar(waits, pid=pid), "the cancellation to be waited for")
+    again = partial(retry, two) if how == "retry_failed" else partial(two.enqueue, p_attempt=2)
+    with meanwhile(again, two, toys.one) as answers:
+        assert waits(two, toys.one, answers), "it waits for the cancellation"
         one.connection.commit()
     if how == "retry_failed":
         assert answers == [(6, 2)]

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.db.conftest import Toys
 from tests.db.toy import NOON, Toy
+from tests.limits import PATIENCE
 
 
 def order(toy: Toy, **params: Any) -> int:
@@ -176,5 +177,5 @@ def test_who_listens_is_told_of_an_order_and_of_the_one_behind_it(toys: Toys):
     order(toys.one)
     toys.one.start("r1", "library")
 
-    told = listener.connection.notifies(timeout=60, stop_after=3)
+    told = listener.connection.notifies(timeout=PATIENCE, stop_after=3)
     assert [x.payload for x in told] == ["library"] * 3

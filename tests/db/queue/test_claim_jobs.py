@@ -398,7 +398,7 @@ class TestMessages:
         )
         two.sql("select from headgate.process_executions for update")
 
-        one.sql("set statement_timeout = '20s'")
+        one.sql("set lock_timeout = '1s'")
         assert one.claim() == []
         assert len(one.chunks()) == 1
         two.connection.rollback()

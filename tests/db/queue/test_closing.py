@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.db.conftest import Toys
+from tests.db.together import meanwhile
 from tests.db.toy import Toy
 from tests.plan import Row
 
@@ -169,13 +169,10 @@ class TestBreaker:
             toy.later(seconds=60)
         one.connection.commit()
 
-        got: dict[str, list[Row]] = {"w1": one.claim("w1")}
-        waiting = threading.Thread(target=lambda: got.update(w2=two.claim("w2")))
-        waiting.start()
-        waiting.join(0.3)
-        one.connection.commit()
-        waiting.join()
-        assert [len(got["w1"]), len(got["w2"])] == [1, 0]
+        first = one.claim("w1")
+        with meanwhile(lambda: two.claim("w2"), two, toys.one) as answers:
+            one.connection.commit()
+        assert [len(first), *map(len, answers)] == [1, 0]
 
     def test_failures_that_two_runners_report_at_once_open_it_for_the_whole_time(self, toys: Toys):
         one, two = toys.another(autocommit=False), toys.another()
@@ -185,13 +182,12 @@ class TestBreaker:
 
         one.complete(first, "retry", first["asset_ids"][:5], runner="w1", blame="provider")
         half = second["asset_ids"][:5]
-        waiting = threading.Thread(
-            target=lambda: two.complete(second, "retry", half, runner="w2", blame="provider")
-        )
-        waiting.start()
-        waiting.join(0.3)
-        one.connection.commit()
-        waiting.join()
+        with meanwhile(
+            lambda: two.complete(second, "retry", half, runner="w2", blame="provider"),
+            two,
+            toys.one,
+        ):
+            one.connection.commit()
         assert (toys.one.gate()["opened"], closed_for(toys.one)) == (1, 60)
 
     def test_a_provider_that_stays_away_is_deferred_beyond_patience_and_costs_no_more(

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 
 import psycopg
 import pytest
 
 from tests.db.conftest import Toys
-from tests.db.test_invariants import meanwhile
-from tests.db.toy import Toy
+from tests.db.together import meanwhile, waits
 from tests.servers import DB
 
 LOCK = "select headgate._lock(p_name => 'a', p_is_shared => %(is_shared)s)"
 TRY = "select headgate._try_lock(p_name => 'a') as took"
-WAITS = "select cardinality(pg_blocking_pids(%(pid)s)) > 0"
 ROOT = DB.parent
 SOURCES = (*DB.glob("functions/**/*.sql"), *DB.glob("plans/**/*.sql"), *ROOT.glob("runner/**/*.py"))
-
-
-def waits(toys: Toys, caller: Toy, answers: list[object]) -> bool:
-    """Tell whether the caller waits for a lock, or has got it."""
-    deadline = time.monotonic() + 60
-    while not answers:
-        if toys.one.scalar(WAITS, pid=caller.connection.info.backend_pid):
-            return True
-        assert time.monotonic() < deadline, "neither an answer nor a lock"
-    return False
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["shared", "exclusive"])
@@ -38,8 +25,8 @@ def test_only_shared_locks_are_held_together(toys: Toys, first: bool, second: bo
     if is_known:
         toys.one.sql(LOCK, is_shared=False)
     holder.sql(LOCK, is_shared=first)
-    with meanwhile(partial(caller.sql, LOCK, is_shared=second), wait=0) as answers:
-        must_wait = waits(toys, caller, answers)
+    with meanwhile(partial(caller.sql, LOCK, is_shared=second), caller, toys.one) as answers:
+        must_wait = waits(caller, toys.one, answers)
         holder.connection.commit()
 
     assert must_wait == (not (first and second and is_known))

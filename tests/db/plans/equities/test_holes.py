@@ -8,6 +8,7 @@ import pytest
 
 from tests.db.plans.equities.feed import prices
 from tests.db.plans.equities.market import Market, weekdays
+from tests.limits import PATIENCE
 from tests.plan import Plan
 
 EDP, GALP = "EDP.LS", "GALP.LS"
@@ -84,6 +85,7 @@ def test_a_whole_exchange_that_falls_silent_is_asked_again_in_one_quick_statemen
     now = "2026-06-17 21:30:00+00"
     db.freeze_clock(now)
     db.sql(LAST_BARS)
+    db.sql("analyze equities.prices")  # whatever autovacuum has found there before
     listed = db.scalar(
         "select array_agg(asset_id) from headgate.assets "
         "where universe = 'equities' and group_key = 'US'"
@@ -91,7 +93,7 @@ def test_a_whole_exchange_that_falls_silent_is_asked_again_in_one_quick_statemen
     started = time.perf_counter()
     db.sql("select equities._note_silence(%(ids)s, %(now)s)", ids=listed, now=now)
 
-    assert time.perf_counter() - started < 60, "0.5 s on an idle machine"
+    assert time.perf_counter() - started < PATIENCE, "0.2 s on an idle machine"
     many = {x["day"]: x["count"] for x in db.sql(SILENT)}
     assert sum(many.values()) == len(listed) > 7_000
     assert list(many) == ["2026-06-23", "2026-06-24", "2026-06-25"], "silent for 3, 4, 5 sessions"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from runner.database import connect
 from runner.settings import Settings
 from tests.db.plans.equities.feed import asset_id, bar, ingest, ingest_prices, prices, quarantine
+from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan
 
 MONDAY, TUESDAY, WEDNESDAY = "2026-06-15", "2026-06-16", "2026-06-17"
@@ -344,11 +345,10 @@ def test_two_chunks_may_bring_the_same_bars_at_once(database: Settings):
         )
         blocked = "select count(*) as n from pg_stat_activity where wait_event_type = 'Lock'"
         with connect(database, "watch") as watch:
-            while not late.done() and Plan(watch).scalar(blocked) == 0:
-                pass
+            wait_until(lambda: late.done() or Plan(watch).scalar(blocked), "an answer or a lock")
         one.commit()
 
-        assert late.result(timeout=60)["AAPL.US"]["records"] == 2
+        assert late.result(timeout=PATIENCE)["AAPL.US"]["records"] == 2
         assert [x[-1] for x in prices(Plan(other)).values()] == [1000, 5, 1000]
 
 
