@@ -76,13 +76,7 @@ declare
         select o.operation_id from headgate._planned_operations(p_pipeline_id, p_params, p_step) as o
     );
     v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_params);
-    v_groups text[];
-    v_attribute text;
 begin
-    select g.items, g.attribute
-    into v_groups, v_attribute
-    from headgate._selected_groups(p_pipeline_id, p_params) as g
-    limit 1;
     if p_execution_id is not null then
         return query
         select f.operation_id, f.asset_id, p_step, f.group_key, f.calendar, f.priority, f.due_since, f.weight, null::date
@@ -102,12 +96,7 @@ begin
         ) as d
         join headgate.assets as a using (asset_id)
         where a.is_active
-            and (v_asset_ids is null or d.asset_id = any (v_asset_ids))
-            and (
-                v_groups is null
-                or a.group_key = any (v_groups)
-                or a.attributes ->> v_attribute = any (v_groups)
-            )
+            and (v_asset_ids is null or d.asset_id in (select u.asset_id from unnest(v_asset_ids) as u (asset_id)))
     ),
     step_of as materialized (
         select k.operation_id, k.group_key, headgate._step_of(p_pipeline_id, k.operation_id, k.group_key, p_step) as step

@@ -15,14 +15,8 @@ set jit = off
 as $func$
 declare
     v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_params);
-    v_groups text[];
-    v_attribute text;
     v_is_coarse constant boolean := headgate._are_many_due_times(p_pipeline_id, p_params);
 begin
-    select g.items, g.attribute
-    into v_groups, v_attribute
-    from headgate._selected_groups(p_pipeline_id, p_params) as g
-    limit 1;
     perform set_config('enable_nestloop', 'off', true);
 
     with need as materialized (
@@ -52,12 +46,7 @@ begin
         join headgate.assets as a using (asset_id)
         join covered as c on c.operation_id = s.operation_id and c.universe = a.universe and c.group_key = a.group_key
         where a.is_active
-            and (v_asset_ids is null or a.asset_id = any (v_asset_ids))
-            and (
-                v_groups is null
-                or a.group_key = any (v_groups)
-                or a.attributes ->> v_attribute = any (v_groups)
-            )
+            and (v_asset_ids is null or a.asset_id in (select u.asset_id from unnest(v_asset_ids) as u (asset_id)))
         group by a.asset_id
     ),
     class as materialized (
