@@ -178,7 +178,8 @@ values
     ('hole_tries', 5, 'A hole that the provider has not filled after so many tries is a known gap.'),
     ('most_silent_sessions', 5, 'A listing that does not trade is asked for after so many sessions at the latest.'),
     ('most_listings_gone', 0.02, 'A symbol list that lacks more than this share of our listings, or of its symbols before, is refused.'),
-    ('lists_without', 2, 'A listing that so many symbol lists in a row lack has been delisted.')
+    ('lists_without', 2, 'A listing that so many symbol lists in a row lack has been delisted.'),
+    ('code_rests', 7, 'A code that was delisted for more days and has another name by then means another company, unless ISINs tell.')
 on conflict (name) do update
 set description = excluded.description;
 
@@ -308,7 +309,8 @@ cross join (values
     ('mode', 'text', '"auto"', array['auto', 'bulk', 'incremental'], 'mode', null,
         '{"bulk": ["fundamentals_bulk", "prices_historical"], "incremental": ["prices_incremental"]}',
         'auto: all that is due; bulk: only new listings; incremental: only price updates.'),
-    ('exchanges', 'list', 'null', null, 'groups', null, '{"attribute": "exchange"}',
+    ('exchanges', 'list', 'null', null, 'groups', null,
+        '{"attribute": "exchange", "advice": "equities.add_exchange lets a step cover another exchange (docs/equities.md)"}',
         'Only these: exchange codes (US, LSE) or names (NASDAQ, EURONEXT).'),
     ('tickers', 'list', 'null', null, 'assets', null, null, 'Only these: codes like AAPL.US.')
 ) as m (name, type, default_value, allowed, effect, operations, meanings, description)
@@ -433,13 +435,13 @@ from headgate.upsert_assets(
     )
 ) as u;
 
--- Each listing that has no dates yet holds its code since before we know.
+-- Each new listing holds its code since before we know; one whose code another has had is left to equities.note_listings.
 insert into equities.listings (asset_id, valid, code, group_key, name, isin)
 select a.asset_id, daterange(null, null), a.code, a.group_key, a.attributes ->> 'name', a.attributes ->> 'isin'
 from headgate.v_assets as a
 where a.universe = 'equities'
     and not exists (select from equities.listings as l where l.asset_id = a.asset_id)
-    and not exists (select from equities.listings as l where l.code = a.code and upper_inf(l.valid))
+    and not exists (select from equities.listings as l where l.code = a.code)
 order by a.asset_id;
 
 -- What must hold of a session before it is shown. Too few listings are no sample: then a check has no value, and passes.

@@ -1,6 +1,7 @@
 -- Shows an exchange's new session, if its bars stand the checks. Where one of severity error fails, v_published_prices goes on
 -- showing what it showed yesterday, as it was known then, and one alert for the exchange and day says why. Runs again, when
--- late bars have come, until it succeeds.
+-- late bars have come, until it succeeds. As it ends each run, it also sees to it that exchanges are watched on
+-- and that each listing's code is noted.
 
 create or replace function equities.publish_prices(
     p_pipeline text,
@@ -18,6 +19,10 @@ declare
     v_faults text;
     v_is_error boolean;
 begin
+    perform equities._watch_groups(
+        array(select a.group_key from headgate.v_assets as a where a.universe = 'equities_exchanges'), v_now
+    );
+    perform equities.note_listings();
     for v_group in select g.* from equities._last_sessions(v_now) as g order by g.group_key loop
         group_key := v_group.group_key;
         session := v_group.session;
