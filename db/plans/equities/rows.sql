@@ -444,12 +444,12 @@ where a.universe = 'equities'
     and not exists (select from equities.listings as l where l.code = a.code)
 order by a.asset_id;
 
--- What must hold of a session before it is shown. Too few listings are no sample: then a check has no value, and passes.
+-- What must hold of a session before it is shown. Without listings to judge by a check has no value, passes, and is named as unjudged:
+-- of bars any number will do, of closes 20, because few are no sample.
 insert into equities.checks as c (name, description, severity, comparison, threshold, query)
 values
-    ('bars_there', 'Of the listings that had a bar the session before, the share that have one now.', 'error', 'at_least', 0.95,
-        'select avg((b.close is not null or b.is_quarantined)::integer) filter (where b.previous_close is not null)
-        from equities.session_bars($1, $2) as b having count(b.previous_close) >= 20'),
+    ('bars_there', 'Of the listings that traded in at least half of the last 20 sessions, the share that have a bar now.', 'error',
+        'at_least', 0.95, 'select avg(b.is_there::integer) from equities.expected_bars($1, $2) as b'),
     ('bars_believed', 'The share of the session''s bars that are believed.', 'error', 'at_least', 0.95,
         'select avg((not b.is_quarantined)::integer) from equities.session_bars($1, $2) as b
         where b.close is not null or b.is_quarantined having count(*) >= 20'),

@@ -7,7 +7,7 @@ create or replace function equities.publish_prices(
     p_pipeline text,
     p_run_id text
 )
-returns table (group_key text, session date, is_published boolean, failed_checks text[])
+returns table (group_key text, session date, is_published boolean, failed_checks text[], unjudged_checks text[])
 language plpgsql
 volatile
 security definer
@@ -28,10 +28,11 @@ begin
         session := v_group.session;
         select
             coalesce(array_agg(c.name order by c.name) filter (where not c.is_passed), '{}'),
+            coalesce(array_agg(c.name order by c.name) filter (where c.value is null), '{}'),
             string_agg(format('%s is %s, must be %s %s', c.name, round(c.value::numeric, 4), replace(c.comparison, '_', ' '), c.threshold), '; ' order by c.name)
                 filter (where not c.is_passed),
             coalesce(bool_or(c.severity = 'error') filter (where not c.is_passed), false)
-        into failed_checks, v_faults, v_is_error
+        into failed_checks, unjudged_checks, v_faults, v_is_error
         from equities._run_checks(group_key, session, v_now) as c;
         is_published := not v_is_error;
 
@@ -59,7 +60,7 @@ end;
 $func$;
 
 comment on function equities.publish_prices(text, text) is
-    'Publish each exchange''s last session if its bars stand the checks; returns what was done and which checks failed.';
+    'Publish each exchange''s last session if its bars stand the checks; returns what was done, and which checks failed or had nothing to judge by.';
 
 -- The last session that is out, of exchanges with loaded histories.
 create or replace function equities._last_sessions(p_now timestamptz)
