@@ -47,7 +47,7 @@ PLANS_WORK = {
     *("ask_again", "clock", "cover_groups", "database_health", "find_asset", "published_at"),
     "raise_alert",
     *("reconcile_quota", "rename_asset", "reset_asset", "resolve_alert", "set_asset_active"),
-    "upsert_assets",
+    *("trust_bulk", "upsert_assets"),
 }
 WORK = {
     "headgate_runner": {

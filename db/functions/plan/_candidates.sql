@@ -37,7 +37,7 @@ as $func$
 $func$;
 
 -- The session after which data are missing (-infinity: there are none), where a call for the group may bring them: not for what
--- was asked for again, or was not in such a call's answer. Meant to inline (no pinned path): it is asked once per pair.
+-- was asked for again, or was not in such a call's answer, the last time or the last two times that one was made. Meant to inline (no pinned path): it is asked once per pair.
 create or replace function headgate._missing_from(p_state headgate.asset_processing_state)
 returns date
 language sql
@@ -45,6 +45,7 @@ immutable
 as $func$
     select case
         when p_state.bulk_missed_at is null
+            and p_state.bulk_misses < 2
             and coalesce(p_state.reprocess_requested_at <= p_state.succeeded_at, p_state.reprocess_requested_at is null)
             then coalesce((p_state.watermark at time zone 'UTC')::pg_catalog.date, '-infinity')
     end;

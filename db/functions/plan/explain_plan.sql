@@ -115,6 +115,7 @@ begin
             'last_error', s.last_error,
             'last_success', s.succeeded_at,
             'provider', r.name,
+            'bulk_misses', nullif(s.bulk_misses, 0),
             'served_by', case when p.cover_no is not null then k.name end,
             'breaker_open_until', headgate._request_time(h.blocked_until),
             'units_left', p.units_left,

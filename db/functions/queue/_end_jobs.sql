@@ -84,6 +84,12 @@ begin
             when p_chunk.sessions is not null and (j.fate = 'failed' or j.reason like 'missing: %') then p_now
             else s.bulk_missed_at
         end,
+        bulk_misses = case
+            when p_chunk.sessions is null then s.bulk_misses
+            when j.fate in ('success', 'skipped') then 0
+            when j.reason like 'missing: %' then least(s.bulk_misses + 1, 99)
+            else s.bulk_misses
+        end,
         last_failed_at = case when j.fate = 'failed' then p_now else s.last_failed_at end,
         next_due_at = case
             when j.fate = 'failed' then case when s.consecutive_failures + 1 < 5 then s.next_due_at end

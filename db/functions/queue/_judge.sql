@@ -108,7 +108,7 @@ begin
                     end as blame,
                     case
                         when u.outcome = 'success' and v_is_ingested and r.status is null
-                            then 'its ingest function says nothing of it'
+                            then 'the ingest function returned no row for this asset'
                         else coalesce(r.reason, u.error)
                     end as error,
                     coalesce(u.requests, case when u.outcome = 'unsent' then 0 else least(1, p_chunk.calls) end) as requests,

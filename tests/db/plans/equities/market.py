@@ -23,6 +23,8 @@ class Market:
     splits: dict[str, dict[str, float]] = field(default_factory=dict)  # code -> ex-date -> ratio
     holes: dict[str, set[str]] = field(default_factory=dict)
     lists: list[Row] | None = None
+    lacked: set[str] = field(default_factory=set)
+    """Listings that calls for the whole exchange lack."""
     group: str = "LS"
     calendar: str = "XLIS"
     log: list[tuple[str, str, str]] = field(default_factory=list)
@@ -63,7 +65,8 @@ class Market:
         if operation == "eod_bulk":
             asked = re.search(r"date=([-\d]+)", url)
             day = asked[1] if asked else self.day
-            bars = [(x, b) for x in self.codes for b in self.bars(x) if b["date"] == day]
+            told = [x for x in self.codes if x not in self.lacked]
+            bars = [(x, b) for x in told for b in self.bars(x) if b["date"] == day]
             return [{"code": x.removesuffix(f".{self.group}"), **b} for x, b in bars]
         since = re.search(r"from=([-\d]+)", url)
         return [x for x in self.bars(code) if x["date"] >= (since[1] if since else "")]
