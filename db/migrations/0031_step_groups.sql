@@ -16,5 +16,5 @@ comment on column headgate.step_groups.group_key is 'The group.';
 comment on column headgate.step_groups.added_at is 'When it was added.';
 
 comment on column headgate.pipeline_parameters.meanings is
-    'mode: value to list of operations (absent: all). groups: {"attribute": name} whose values are accepted as well as group keys; '
-    '"advice": what to do about a group that no step covers.';
+    'mode: value to list of operations (absent: all). groups: {"attribute": name} whose values are accepted as well as '
+    'group keys; "advice": what to do about a group that no step covers.';

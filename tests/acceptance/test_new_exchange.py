@@ -55,6 +55,17 @@ def test_the_page_s_commands_load_an_exchange_and_follow_it(house: House):
     check_books(house)
 
 
+def test_a_run_for_listings_that_no_step_covers_says_what_to_do(house: House):
+    _, listings, _ = COMMANDS
+    house.plan.sql(listings.text)
+    code, said = house.run("exchanges=VIENNA")
+
+    assert code == 1
+    assert "no step of pipeline data_collection_equities covers group 'VIENNA' [HG006]" in said
+    assert "equities.add_exchange" in said
+    assert house.plan.scalar("select count(*) from headgate.process_executions") == 0
+
+
 def carry_out(house: House) -> None:
     """Carry out the page's commands."""
     (block,) = (x for x in COMMANDS if x.language == "sh")

@@ -36,8 +36,9 @@ as $func$
     limit p_limit;
 $func$;
 
--- The session after which data are missing (-infinity: there are none), where a call for the group may bring them: not for what
--- was asked for again, or was not in such a call's answer, the last time or the last two times that one was made. Meant to inline (no pinned path): it is asked once per pair.
+-- The session after which data are missing (-infinity: there are none), where a call for the group may bring them: not
+-- for what was asked for again, or was not in such a call's answer, the last time or the last two times that one was
+-- made. Meant to inline (no pinned path): it is asked once per pair.
 create or replace function headgate._missing_from(p_state headgate.asset_processing_state)
 returns date
 language sql

@@ -83,7 +83,7 @@ begin
                     p.operation_id,
                     p.priority,
                     case
-                        when d.operation_id is not null and o.due_rule = 'function'
+                        when (d.operation_id is not null or f.is_opened) and o.due_rule = 'function'
                             then headgate._next_due_at(o, p.asset_id, p.calendar, p_at, p_at)
                         when d.operation_id is null and f.is_opened and o.due_rule = 'once'
                             then case when p.is_new then p_at end

@@ -74,9 +74,10 @@ as $func$
     ) end;
 $func$;
 
--- The groups that a run's parameters name, in each universe of the pipeline; no row: it names none. A name is a group's key, or a
--- value of the parameter's attribute: then it means the assets that carry it (attribute is set), and, in a universe whose
--- assets do not carry the attribute, the groups in which there are such assets. A name of nothing has a row without a group.
+-- The groups that a run's parameters name, in each universe of the pipeline; no row: it names none. A name is a group's
+-- key, or a value of the parameter's attribute: then it means the assets that carry it (attribute is set), and, in a
+-- universe whose assets do not carry the attribute, the groups in which there are such assets. A name of nothing has a
+-- row without a group.
 create or replace function headgate._selected_groups(
     p_pipeline_id bigint,
     p_params jsonb

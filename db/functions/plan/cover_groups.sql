@@ -1,5 +1,5 @@
--- A plan's rows name the groups that a step covers. Groups that an operator adds are kept apart as well, and added again after each
--- migrate, which puts the plan's rows back.
+-- A plan's rows name the groups that a step covers. Groups that an operator adds are kept apart as well, and added
+-- again after each migrate, which puts the plan's rows back.
 
 create or replace function headgate.cover_groups(
     p_pipeline text,
@@ -24,9 +24,13 @@ begin
     for update;
     if not found or v_step.kind <> 'fan_out' then
         perform headgate._raise(
-            'HG003', format('pipeline %s has no step %s that covers groups', p_pipeline, coalesce(quote_literal(p_step), 'null')),
+            'HG003',
+            format('pipeline %s has no step %s that covers groups', p_pipeline, quote_nullable(p_step)),
             'those that do: ' || headgate._names(array(
-                select s.step from headgate.pipeline_steps as s where s.pipeline_id = v_pipeline.pipeline_id and s.kind = 'fan_out'
+                select s.step
+                from headgate.pipeline_steps as s
+                where s.pipeline_id = v_pipeline.pipeline_id
+                    and s.kind = 'fan_out'
             ))
         );
     elsif coalesce(array_position(p_group_keys, null) is not null or '' = any (p_group_keys), true) then
@@ -61,7 +65,8 @@ $func$;
 comment on function headgate.cover_groups(text, text, text[]) is
     'Let a step of a pipeline cover more groups, in future runs and through every migrate; returns how many are new.';
 
--- What operators have added, into the steps, after what the plans' rows say. A step that covers all groups stays as it is.
+-- What operators have added, into the steps, after what the plans' rows say. A step that covers all groups stays as it
+-- is.
 create or replace function headgate._add_step_groups()
 returns void
 language sql

@@ -1,5 +1,5 @@
--- Assets that calls for their group lacked twice in a row are asked for alone. Whoever reads such an answer for others and finds
--- them in it says so: from now on a call for the group serves them again.
+-- Assets that calls for their group lacked twice in a row are asked for alone. Whoever reads such an answer for others
+-- and finds them in it says so: from now on a call for the group serves them again.
 
 create or replace function headgate.trust_bulk(
     p_operation text,

@@ -120,7 +120,9 @@ declare
 begin
     for v_change in
         select c.*
-        from jsonb_to_recordset(p_changes) as c (asset_id bigint, code text, name text, isin text, type text, currency text, is_renamed boolean)
+        from jsonb_to_recordset(p_changes) as c (
+            asset_id bigint, code text, name text, isin text, type text, currency text, is_renamed boolean
+        )
         order by c.asset_id
     loop
         select c.code into v_code
@@ -144,7 +146,7 @@ end;
 $func$;
 
 comment on function equities._reuse_codes(jsonb, text, date) is
-    'Codes that mean another company from a day on: the old listing ends, and a new one begins, unless one of ours is renamed to it.';
+    'Codes that mean another company from a day on: the old listing ends; a new one begins, or ours is renamed.';
 
 create or replace function equities._begin_listing(
     p_listed jsonb,
@@ -159,7 +161,8 @@ as $func$
     select headgate.upsert_assets('equities', jsonb_build_array(jsonb_build_object(
         'code', p_listed -> 'code', 'group_key', a.group_key, 'calendar', a.calendar,
         'attributes', a.attributes - array['name', 'isin', 'sector', 'country'] || jsonb_strip_nulls(jsonb_build_object(
-            'name', p_listed -> 'name', 'isin', p_listed -> 'isin', 'type', p_listed -> 'type', 'currency', p_listed -> 'currency'
+            'name', p_listed -> 'name', 'isin', p_listed -> 'isin', 'type', p_listed -> 'type',
+            'currency', p_listed -> 'currency'
         ))
     )))
     from headgate.v_assets as a

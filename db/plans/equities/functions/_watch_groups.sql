@@ -1,6 +1,8 @@
--- Exchanges with loaded histories are watched: they become assets, so that their lists of symbols are asked for, and so do their
--- sessions, so that splits and dividends of each are. What nobody has loaded costs nothing. Each run asks for this again, so a
--- calendar that comes after the first histories, or is extended, is made up for: sessions since then, and as far ahead as is watched.
+-- Exchanges with loaded histories are watched: they become assets, so that their lists of symbols are asked for, and so
+-- do their sessions, so that splits and dividends of each are, and corrections of its bars. What nobody has loaded
+-- costs nothing. Each run asks for this again, so a calendar that comes after the first histories, or is extended, is
+-- made up for: sessions since then, the last ones before, whose bars may be corrected yet, and those to come, as far
+-- ahead as is watched.
 
 create or replace function equities._watch_groups(
     p_group_keys text[],
@@ -73,11 +75,22 @@ as $func$
         where l.universe = 'equities'
             and l.group_key = w.group_key
     ) as l
+    left join lateral (
+        select t.session
+        from headgate.v_trading_sessions as t
+        where t.calendar = l.calendar
+            and t.session between (w.since - interval '60 days')::date and w.since::date
+            and headgate.published_at('eodhd', t.calendar, t.session) <= w.since
+        order by t.session desc
+        offset equities._setting('corrections_last')::integer
+        limit 1
+    ) as b on true
     join headgate.v_trading_sessions as t on t.calendar = l.calendar
-    where coalesce(w.known_to < (p_now + make_interval(days => equities._setting('days_watched')::integer / 2))::date, true)
-        and t.session > coalesce(w.known_to, (w.since - interval '7 days')::date)
+    where coalesce(
+            w.known_to < (p_now + make_interval(days => equities._setting('days_watched')::integer / 2))::date, true
+        )
+        and t.session > coalesce(w.known_to, b.session, (w.since - interval '7 days')::date)
         and t.session <= (p_now + make_interval(days => equities._setting('days_watched')::integer))::date
-        and headgate.published_at('eodhd', t.calendar, t.session) > w.since
     order by w.group_key, t.session;
 $func$;
 

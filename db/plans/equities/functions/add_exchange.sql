@@ -1,5 +1,6 @@
--- An exchange that the plan does not come with. Nothing depends on the order in which this, the exchange's listings and its
--- calendar come: listings are asked for once a step covers their exchange, and what a calendar brings late is made up for.
+-- An exchange that the plan does not come with. Nothing depends on the order in which this, the exchange's listings and
+-- its calendar come: listings are asked for once a step covers their exchange, and what a calendar brings late is made
+-- up for.
 
 create or replace function equities.add_exchange(
     p_group_key text,

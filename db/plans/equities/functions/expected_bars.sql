@@ -1,5 +1,6 @@
--- Expected to trade in a session are the listings that were listed then and traded in at least half of the last 20 sessions. Those
--- end with the last one that was published: where nothing has come for weeks, what traded before is still expected.
+-- Expected to trade in a session are the listings that were listed then and traded in at least half of the last 20
+-- sessions. Those end with the last one that was published: where nothing has come for weeks, what traded before is
+-- still expected.
 
 create or replace function equities.expected_bars(
     p_group_key text,
@@ -19,7 +20,10 @@ as $func$
                 (select u.published_to from equities.publications as u where u.group_key = p_group_key), p_session
             )
             and t.calendar = (
-                select min(a.calendar) from headgate.v_assets as a where a.universe = 'equities' and a.group_key = p_group_key
+                select min(a.calendar)
+                from headgate.v_assets as a
+                where a.universe = 'equities'
+                    and a.group_key = p_group_key
             )
         order by t.session desc
         limit 20

@@ -1,9 +1,9 @@
 -- Turns one EODHD /eod-bulk-last-day answer, all bars of an exchange and day, into the bars of a chunk's listings.
 --
--- The answer stands at the first listing that has one. Bars of tickers that nobody asked for are dropped. A listing that the
--- answer lacks gets no row here, so it has not succeeded and stays due; so does one whose history waits to be loaded anew,
--- because a bar after a split must not join bars before it. A listing that is asked for alone because such answers lacked it is not
--- read here; but where it is in this one, the next may serve it.
+-- The answer stands at the first listing that has one. Bars of tickers that nobody asked for are dropped. A listing
+-- that the answer lacks gets no row here, so it has not succeeded and stays due; so does one whose history waits to be
+-- loaded anew, because a bar after a split must not join bars before it. A listing that is asked for alone because such
+-- answers lacked it is not read here; but where it is in this one, the next may serve it.
 
 create or replace function equities.ingest_eod_bulk(
     p_context jsonb,

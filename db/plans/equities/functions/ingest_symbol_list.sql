@@ -1,11 +1,12 @@
 -- Compares EODHD's list of an exchange's symbols with our active listings there.
 --
--- A list that has shrunk too much is refused, with an alert, and asked for again a day later: delistings come one by one. A code
--- that has gone while exactly one new symbol has the same ISIN, or else the same name, is a rename: the listing keeps its
--- asset and all its data. Gone from several lists in a row, it is delisted: not asked for any more, and kept. A code whose
--- ISIN and name both mean another company has been reused, and so has one that was delisted for some time and comes back with another
--- name, where ISINs do not tell: the old listing ends as CODE_old, as the provider calls it, and the new one is a new asset (or
--- one of ours, renamed). Symbols that are not ours are left alone: which listings to follow is not the provider's choice.
+-- A list that has shrunk too much is refused, with an alert, and asked for again a day later: delistings come one by
+-- one. A code that has gone while exactly one new symbol has the same ISIN, or else the same name, is a rename: the
+-- listing keeps its asset and all its data. Gone from several lists in a row, it is delisted: not asked for any more,
+-- and kept. A code whose ISIN and name both mean another company has been reused, and so has one that was delisted for
+-- some time and comes back with another name, where ISINs do not tell: the old listing ends as CODE_old, as the
+-- provider calls it, and the new one is a new asset (or one of ours, renamed). Symbols that are not ours are left
+-- alone: which listings to follow is not the provider's choice.
 
 create or replace function equities.ingest_symbol_list(
     p_context jsonb,
@@ -130,7 +131,8 @@ as $func$
     ours as materialized (
         -- As they were told last: a listing that has been delisted keeps its name and ISIN.
         select distinct on (a.asset_id)
-            a.asset_id, a.code, a.is_active, upper(l.valid) as delisted_on, coalesce(l.isin, a.attributes ->> 'isin') as isin,
+            a.asset_id, a.code, a.is_active, upper(l.valid) as delisted_on,
+            coalesce(l.isin, a.attributes ->> 'isin') as isin,
             equities._plain_name(coalesce(l.name, a.attributes ->> 'name')) as plain_name
         from headgate.v_assets as a
         join equities.listings as l on l.asset_id = a.asset_id
@@ -142,7 +144,8 @@ as $func$
         select o.* from ours as o where o.is_active and not exists (select from listed as l where l.code = o.code)
     ),
     other as materialized (
-        -- The same code, and another company: names differ, and so do the ISINs, or they do not tell and the code was out of use.
+        -- The same code, and another company: names differ, and so do the ISINs, or they do not tell and the code was
+        -- out of use.
         select o.asset_id, o.is_active, l.*
         from ours as o
         join listed as l using (code)

@@ -1,5 +1,6 @@
--- Assets come from the plan's files, from upsert_assets, from whoever knows of a listing. Which code each has had since when is
--- told by listings; those of which nothing is told yet hold their code since before we know, or since another listing gave it up.
+-- Assets come from the plan's files, from upsert_assets, from whoever knows of a listing. Which code each has had since
+-- when is told by listings; those of which nothing is told yet hold their code since before we know, or since another
+-- listing gave it up.
 
 create or replace function equities._unnoted_listings()
 returns table (asset_id bigint, valid daterange, code text, group_key text, name text, isin text)
@@ -7,7 +8,8 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
-    select a.asset_id, daterange(u.given_up, null), a.code, a.group_key, a.attributes ->> 'name', a.attributes ->> 'isin'
+    select
+        a.asset_id, daterange(u.given_up, null), a.code, a.group_key, a.attributes ->> 'name', a.attributes ->> 'isin'
     from headgate.v_assets as a
     left join (
         select l.code, max(upper(l.valid)) as given_up, bool_or(upper_inf(l.valid)) as is_held
@@ -19,7 +21,8 @@ as $func$
         and not exists (select from equities.listings as l where l.asset_id = a.asset_id);
 $func$;
 
-comment on function equities._unnoted_listings() is 'Assets that equities.listings does not have yet, as it will have them.';
+comment on function equities._unnoted_listings() is
+    'Assets that equities.listings does not have yet, as it will have them.';
 
 create or replace function equities._listings()
 returns table (asset_id bigint, valid daterange, code text, group_key text, name text, isin text)
@@ -71,4 +74,4 @@ end;
 $func$;
 
 comment on function equities.note_listings() is
-    'Note the codes of listings of which none is noted yet, and those that were renamed by hand; returns how many are new.';
+    'Note the codes of new listings, and codes that were changed by hand; returns how many listings are new.';

@@ -22,6 +22,7 @@ begin
     perform equities._watch_groups(
         array(select a.group_key from headgate.v_assets as a where a.universe = 'equities_exchanges'), v_now
     );
+    perform equities._ask_first_corrections(v_now);
     perform equities.note_listings();
     for v_group in select g.* from equities._last_sessions(v_now) as g order by g.group_key loop
         group_key := v_group.group_key;
@@ -60,7 +61,7 @@ end;
 $func$;
 
 comment on function equities.publish_prices(text, text) is
-    'Publish each exchange''s last session if its bars stand the checks; returns what was done, and which checks failed or had nothing to judge by.';
+    'Publish each exchange''s last session if its bars stand the checks; returns which failed or judged nothing.';
 
 -- The last session that is out, of exchanges with loaded histories.
 create or replace function equities._last_sessions(p_now timestamptz)

@@ -23,6 +23,8 @@ class Market:
     splits: dict[str, dict[str, float]] = field(default_factory=dict)  # code -> ex-date -> ratio
     holes: dict[str, set[str]] = field(default_factory=dict)
     lists: list[Row] | None = None
+    corrections: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
+    """(code, session) -> the day from which on it closed otherwise, and at what."""
     lacked: set[str] = field(default_factory=set)
     """Listings that calls for the whole exchange lack."""
     group: str = "LS"
@@ -62,7 +64,7 @@ class Market:
             return self.actions(url)
         if operation == "symbol_list":
             return self.lists or []
-        if operation == "eod_bulk":
+        if operation in ("eod_bulk", "corrections_bulk"):
             asked = re.search(r"date=([-\d]+)", url)
             day = asked[1] if asked else self.day
             told = [x for x in self.codes if x not in self.lacked]
@@ -96,7 +98,9 @@ class Market:
             factor = 1.0
             for ex_date, ratio in known.items():
                 factor *= ratio if day < ex_date else 1.0
-            found.append(bar(day, close=11.0, adjusted_close=11.0 / factor))
+            since, close = self.corrections.get((code, day), (self.day, 11.0))
+            close = close if since <= self.day else 11.0
+            found.append(bar(day, close=close, adjusted_close=close / factor))
         return found
 
 
