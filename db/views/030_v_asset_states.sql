@@ -32,4 +32,4 @@ comment on column headgate.v_asset_states.succeeded_at is 'Its last success.';
 comment on column headgate.v_asset_states.consecutive_failures is 'Failures by its own fault since then.';
 comment on column headgate.v_asset_states.is_held is 'True: a chunk holds it.';
 comment on column headgate.v_asset_states.bulk_misses is
-    'Calls for its group in a row whose answer lacked it; from 2 on it is asked for alone.';
+    'Calls for its group in a row whose answer lacked it; after two it is asked for alone.';

@@ -23,7 +23,7 @@ as $func$
         order by 2, 1  -- the very expressions of the outer order, so that nothing is sorted again
     ) as k
     cross join lateral (
-        select s.operation_id, s.asset_id, s.priority, s.next_due_at, headgate._missing_from(s) as missing_from
+        select s.operation_id, s.asset_id, s.priority, s.next_due_at, headgate._missing_from(s, p_at) as missing_from
         from headgate.asset_processing_state as s
         where s.operation_id = k.operation_id
             and s.priority = k.priority
@@ -37,16 +37,19 @@ as $func$
 $func$;
 
 -- The session after which data are missing (-infinity: there are none), where a call for the group may bring them: not
--- for what was asked for again, or was not in such a call's answer, the last time or the last two times that one was
--- made. Meant to inline (no pinned path): it is asked once per pair.
-create or replace function headgate._missing_from(p_state headgate.asset_processing_state)
+-- for what was asked for again, was not in such a call's answer the last time, or is asked for alone because that was so
+-- before. Meant to inline (no pinned path): it is asked once per pair.
+create or replace function headgate._missing_from(
+    p_state headgate.asset_processing_state,
+    p_at timestamptz
+)
 returns date
 language sql
 immutable
 as $func$
     select case
         when p_state.bulk_missed_at is null
-            and p_state.bulk_misses < 2
+            and (p_state.bulk_misses < 2 or p_state.alone_until <= p_at)
             and coalesce(p_state.reprocess_requested_at <= p_state.succeeded_at, p_state.reprocess_requested_at is null)
             then coalesce((p_state.watermark at time zone 'UTC')::pg_catalog.date, '-infinity')
     end;
@@ -146,7 +149,7 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
-    select s.operation_id, s.asset_id, s.priority, date_trunc('day', p_at, 'UTC'), headgate._missing_from(s)
+    select s.operation_id, s.asset_id, s.priority, date_trunc('day', p_at, 'UTC'), headgate._missing_from(s, p_at)
     from headgate.asset_processing_state as s
     join headgate.operations as o using (operation_id)
     where s.operation_id = any (p_operation_ids)

@@ -91,7 +91,11 @@ begin
                         when f.is_woken then least(p.next_due_at, p_at)
                         else p.next_due_at
                     end,
-                    case when d.operation_id is not null or f.is_opened then m.missing_from else p.missing_from end,
+                    case
+                        when p.missing_from = 'infinity' then p.missing_from
+                        when d.operation_id is not null or f.is_opened then m.missing_from
+                        else p.missing_from
+                    end,
                     p.is_new and d.operation_id is null,
                     false
                 )::headgate.forecast_need order by p.operation_id) as needs

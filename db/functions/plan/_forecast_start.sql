@@ -83,7 +83,8 @@ begin
 end;
 $func$;
 
--- A need as a forecast carries it. Of thousands of due times the hours are told apart. Meant to inline (no pinned path).
+-- A need as a forecast carries it. Of thousands of due times the hours are told apart. What is asked for alone stays so:
+-- missing from infinity. Meant to inline (no pinned path).
 create or replace function headgate._forecast_need(
     p_state headgate.asset_processing_state,
     p_due_rule text,
@@ -110,8 +111,9 @@ as $func$
         end,
         case
             when p_call_operation_id is null then null
-            when p_page_size is null then headgate._missing_from(p_state)
-            when headgate._missing_from(p_state) is not null then '-infinity'
+            when p_state.bulk_misses > 1 and coalesce(p_state.alone_until > p_at, true) then 'infinity'
+            when p_page_size is null then headgate._missing_from(p_state, p_at)
+            when headgate._missing_from(p_state, p_at) is not null then '-infinity'
         end,
         p_state.succeeded_at is null,
         p_state.chunk_id is not null

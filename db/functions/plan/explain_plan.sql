@@ -149,7 +149,7 @@ begin
     left join headgate._broken_calls(p_at) as b
         on b.operation_id = p.operation_id
         and p.cover_no is null
-        and headgate._missing_from(s) is not null
+        and headgate._missing_from(s, p_at) is not null
         and exists (select from headgate._needs(p_pipeline_id, p_params) as n where n.call_operation_id = b.call_operation_id)
     left join last_out as l on l.operation_id = p.operation_id and l.calendar = a.calendar
     where p_assets is null

@@ -24,7 +24,8 @@ begin
         for update
     )
     update headgate.asset_processing_state as s
-    set bulk_misses = 0
+    set bulk_misses = 0,
+        alone_until = null
     from missed as m
     where s.operation_id = m.operation_id
         and s.asset_id = m.asset_id;

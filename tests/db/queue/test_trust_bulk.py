@@ -52,6 +52,44 @@ def test_what_an_answer_has_is_trusted_again(toy: Toy, books: list[int]):
     assert toy.value("trust_bulk", p_operation="update", p_asset_ids=books) == 0
 
 
+def test_a_forecast_asks_for_it_alone_each_day(toy: Toy, books: list[int]):
+    work_off(toy, "r4")
+    toy.at(DAYS[3])
+
+    days = toy.call("forecast", p_pipeline="library", p_days=4)
+    assert [x["units"] for x in days] == [6, 0, 0, 6], "Friday, and Monday: one call, and one alone"
+
+
+def test_it_is_trusted_again_by_a_reset(toy: Toy, books: list[int]):
+    toy.call("reset_asset", p_asset_id=books[0], p_operations=["update"])
+
+    assert misses(toy, books[0]) == 0
+
+
+def test_a_call_that_lacked_half_of_its_group_is_tried_again_after_a_month(toy: Toy):
+    arrange(toy)
+    toy.provider(quota=1_000)
+    books = loaded(toy, 12, "W", "2024-03-04")
+    half = tuple(books[:6])
+    called = []
+    for n, day in enumerate(DAYS):
+        toy.at(day)
+        called.append(work_off(toy, f"r{n}", lacks=half))
+    both = {"update_all": 1, "update": 6}
+    assert called == [{"update_all": 1}, both, {"update_all": 1}, both]
+
+    toy.at("2024-04-05 22:00+00")
+    toy.sql(
+        "update headgate.asset_processing_state set watermark = '2024-04-04', next_due_at = %(now)s "
+        "where watermark is not null and operation_id = "
+        "(select operation_id from headgate.operations where name = 'update')",
+        now=toy.now,
+    )
+    assert work_off(toy, "later") == both
+    toy.at("2024-04-08 22:00+00")
+    assert work_off(toy, "last") == {"update_all": 1}
+
+
 def test_an_unknown_operation_is_refused(toy: Toy):
     with toy.refused("HG004", "unknown operation: 'nope'"):
         toy.value("trust_bulk", p_operation="nope", p_asset_ids=[1])
