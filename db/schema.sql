@@ -255,6 +255,41 @@ ALTER TYPE headgate.plan_class OWNER TO headgate_owner;
 COMMENT ON TYPE headgate.plan_class IS 'Assets whose due operations (granted together) are alike: how many, how urgent, and after which session bars are missing (null: no call for the group serves them).';
 
 --
+-- Name: _ask_first_corrections(timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._ask_first_corrections(p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate.ask_again('corrections_bulk', array_agg(n.asset_id), array_agg(n.due_at))
+    from (
+        select c.asset_id, equities.corrections_due_at(c.asset_id, null, p_now) as due_at
+        from headgate.v_asset_states as c
+        join headgate.v_asset_states as s using (asset_id)
+        join headgate.v_assets as d using (asset_id)
+        where c.operation = 'corrections_bulk'
+            and c.next_due_at is null
+            and c.succeeded_at is null
+            and s.operation = 'splits_bulk'
+            and s.next_due_at is null
+            and s.succeeded_at is null
+            and (d.attributes ->> 'session')::date > (p_now - interval '60 days')::date
+        order by c.asset_id
+    ) as n
+    where n.due_at is not null
+    having count(*) > 0;
+$$;
+
+ALTER FUNCTION equities._ask_first_corrections(p_now timestamp with time zone) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _ask_first_corrections(p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._ask_first_corrections(p_now timestamp with time zone) IS 'Have the last sessions read again that came with an exchange''s first histories.';
+
+--
 -- Name: _bar_changes(bigint[], text[], timestamp with time zone, boolean); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -448,6 +483,38 @@ ALTER FUNCTION equities._bar_fault(p_open double precision, p_high double precis
 COMMENT ON FUNCTION equities._bar_fault(p_open double precision, p_high double precision, p_low double precision, p_close double precision, p_adjusted_close double precision, p_volume double precision, p_is_in_future boolean, p_is_no_session boolean, p_is_twice boolean) IS 'All that is wrong with a bar, in words, e.g. `open, high, low missing; volume zero`.';
 
 --
+-- Name: _begin_listing(jsonb, bigint, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._begin_listing(p_listed jsonb, p_after_id bigint, p_today date) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate.upsert_assets('equities', jsonb_build_array(jsonb_build_object(
+        'code', p_listed -> 'code', 'group_key', a.group_key, 'calendar', a.calendar,
+        'attributes', a.attributes - array['name', 'isin', 'sector', 'country'] || jsonb_strip_nulls(jsonb_build_object(
+            'name', p_listed -> 'name', 'isin', p_listed -> 'isin', 'type', p_listed -> 'type',
+            'currency', p_listed -> 'currency'
+        ))
+    )))
+    from headgate.v_assets as a
+    where a.asset_id = p_after_id;
+    insert into equities.listings (asset_id, valid, code, group_key, name, isin)
+    select a.asset_id, daterange(p_today, null), a.code, a.group_key, p_listed ->> 'name', p_listed ->> 'isin'
+    from headgate.v_assets as a
+    where a.universe = 'equities'
+        and a.code = p_listed ->> 'code';
+$$;
+
+ALTER FUNCTION equities._begin_listing(p_listed jsonb, p_after_id bigint, p_today date) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _begin_listing(p_listed jsonb, p_after_id bigint, p_today date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._begin_listing(p_listed jsonb, p_after_id bigint, p_today date) IS 'A new listing as a list has it, on the exchange of the one that had its code before.';
+
+--
 -- Name: _bulk_bars(bigint[], text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -603,6 +670,62 @@ ALTER FUNCTION equities._companies_of_page(p_asset_ids bigint[], p_payload text)
 --
 
 COMMENT ON FUNCTION equities._companies_of_page(p_asset_ids bigint[], p_payload text) IS 'What a page of fundamentals holds of some listings, each as the object a call of its own would bring.';
+
+--
+-- Name: _days_to_watch(text[], timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._days_to_watch(p_group_keys text[], p_now timestamp with time zone) RETURNS TABLE(group_key text, calendar text, session date)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with watched as materialized (
+        select
+            e.group_key,
+            coalesce((e.attributes ->> 'watched_since')::timestamptz, p_now) as since,
+            (
+                select max((d.attributes ->> 'session')::date)
+                from headgate.v_assets as d
+                where d.universe = 'equities_days' and d.group_key = e.group_key
+            ) as known_to
+        from headgate.v_assets as e
+        where e.universe = 'equities_exchanges'
+            and e.group_key = any (p_group_keys)
+    )
+    select w.group_key, t.calendar, t.session
+    from watched as w
+    cross join lateral (
+        select min(l.calendar) as calendar
+        from headgate.v_assets as l
+        where l.universe = 'equities'
+            and l.group_key = w.group_key
+    ) as l
+    left join lateral (
+        select t.session
+        from headgate.v_trading_sessions as t
+        where t.calendar = l.calendar
+            and t.session between (w.since - interval '60 days')::date and w.since::date
+            and headgate.published_at('eodhd', t.calendar, t.session) <= w.since
+        order by t.session desc
+        offset equities._setting('corrections_last')::integer
+        limit 1
+    ) as b on true
+    join headgate.v_trading_sessions as t on t.calendar = l.calendar
+    where coalesce(
+            w.known_to < (p_now + make_interval(days => equities._setting('days_watched')::integer / 2))::date, true
+        )
+        and t.session > coalesce(w.known_to, b.session, (w.since - interval '7 days')::date)
+        and t.session <= (p_now + make_interval(days => equities._setting('days_watched')::integer))::date
+    order by w.group_key, t.session;
+$$;
+
+ALTER FUNCTION equities._days_to_watch(p_group_keys text[], p_now timestamp with time zone) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _days_to_watch(p_group_keys text[], p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._days_to_watch(p_group_keys text[], p_now timestamp with time zone) IS 'Sessions of exchanges that are to become assets.';
 
 --
 -- Name: _delist(bigint[], text, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -877,10 +1000,10 @@ ALTER FUNCTION equities._last_sessions(p_now timestamp with time zone) OWNER TO 
 COMMENT ON FUNCTION equities._last_sessions(p_now timestamp with time zone) IS 'The last session that is out, of each exchange with loaded histories.';
 
 --
--- Name: _list_changes(text, text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+-- Name: _list_changes(text, text, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
-CREATE FUNCTION equities._list_changes(p_group_key text, p_payload text) RETURNS jsonb
+CREATE FUNCTION equities._list_changes(p_group_key text, p_payload text, p_today date) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -895,19 +1018,33 @@ CREATE FUNCTION equities._list_changes(p_group_key text, p_payload text) RETURNS
         order by r."Code"
     ),
     ours as materialized (
-        select
-            a.asset_id, a.code, a.is_active, coalesce(l.isin, a.attributes ->> 'isin') as isin,
+        -- As they were told last: a listing that has been delisted keeps its name and ISIN.
+        select distinct on (a.asset_id)
+            a.asset_id, a.code, a.is_active, upper(l.valid) as delisted_on,
+            coalesce(l.isin, a.attributes ->> 'isin') as isin,
             equities._plain_name(coalesce(l.name, a.attributes ->> 'name')) as plain_name
         from headgate.v_assets as a
-        left join equities.listings as l on l.asset_id = a.asset_id and upper_inf(l.valid)
+        join equities.listings as l on l.asset_id = a.asset_id
         where a.universe = 'equities'
             and a.group_key = p_group_key
+        order by a.asset_id, l.valid desc
     ),
     gone as materialized (
         select o.* from ours as o where o.is_active and not exists (select from listed as l where l.code = o.code)
     ),
+    other as materialized (
+        -- The same code, and another company: names differ, and so do the ISINs, or they do not tell and the code was
+        -- out of use.
+        select o.asset_id, o.is_active, l.*
+        from ours as o
+        join listed as l using (code)
+        where o.plain_name <> l.plain_name
+            and coalesce(o.isin <> l.isin, o.delisted_on < p_today - equities._setting('code_rests')::integer)
+    ),
     fresh as materialized (
         select l.* from listed as l where not exists (select from ours as o where o.code = l.code)
+        union all
+        select l.* from listed as l join other as x using (code)
     ),
     pairs as (
         select g.asset_id, f.code, f.name, f.isin, 1 as nth
@@ -928,14 +1065,6 @@ CREATE FUNCTION equities._list_changes(p_group_key text, p_payload text) RETURNS
             and not exists (
                 select from pairs as x where x.nth <= p.nth and x.code = p.code and x.asset_id <> p.asset_id
             )
-    ),
-    other as (
-        -- The same code, and another company: both ISINs are known and differ, and so do the names.
-        select o.asset_id, o.is_active, l.*
-        from ours as o
-        join listed as l using (code)
-        where o.isin <> l.isin
-            and o.plain_name <> l.plain_name
     )
     select jsonb_build_object(
         'known', (select count(*) from ours as o where o.is_active),
@@ -954,22 +1083,48 @@ CREATE FUNCTION equities._list_changes(p_group_key text, p_payload text) RETURNS
             select coalesce(jsonb_agg(o.asset_id order by o.asset_id), '[]')
             from ours as o
             join listed as l using (code)
-            where (not o.is_active and exists (select from equities.listings as v where v.asset_id = o.asset_id)
-                    and not exists (select from equities.listings as v where v.asset_id = o.asset_id and upper_inf(v.valid))
+            where (not o.is_active and o.delisted_on is not null
                     or exists (select from equities.missing_symbols as m where m.asset_id = o.asset_id))
                 and o.asset_id <> all (array(select x.asset_id from other as x))
         ),
-        'reused', (select coalesce(jsonb_agg(to_jsonb(x) order by x.code), '[]') from other as x)
+        'reused', (
+            select coalesce(jsonb_agg(to_jsonb(x) || jsonb_build_object(
+                'is_renamed', x.code in (select b.code from best as b)
+            ) order by x.code), '[]')
+            from other as x
+        )
     );
 $$;
 
-ALTER FUNCTION equities._list_changes(p_group_key text, p_payload text) OWNER TO headgate_plan_equities;
+ALTER FUNCTION equities._list_changes(p_group_key text, p_payload text, p_today date) OWNER TO headgate_plan_equities;
 
 --
--- Name: FUNCTION _list_changes(p_group_key text, p_payload text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+-- Name: FUNCTION _list_changes(p_group_key text, p_payload text, p_today date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._list_changes(p_group_key text, p_payload text) IS 'How a list differs from our listings.';
+COMMENT ON FUNCTION equities._list_changes(p_group_key text, p_payload text, p_today date) IS 'How a list differs from our listings.';
+
+--
+-- Name: _listings(); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._listings() RETURNS TABLE(asset_id bigint, valid daterange, code text, group_key text, name text, isin text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select l.asset_id, l.valid, l.code, l.group_key, l.name, l.isin
+    from equities.listings as l
+    union all
+    select * from equities._unnoted_listings();
+$$;
+
+ALTER FUNCTION equities._listings() OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _listings(); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._listings() IS 'Which code means which listing when, whether it is noted yet or not.';
 
 --
 -- Name: _merge_bars(jsonb, bigint[], text[], boolean, boolean); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1492,10 +1647,11 @@ begin
         delete from equities.missing_symbols as m where m.asset_id = v_asset.asset_id;
         if not v_asset.is_active then
             insert into equities.listings (asset_id, valid, code, group_key, name, isin)
-            values (
-                v_asset.asset_id, daterange(p_today, null), v_asset.code, v_asset.group_key, v_asset.attributes ->> 'name',
-                v_asset.attributes ->> 'isin'
-            );
+            select v_asset.asset_id, daterange(p_today, null), v_asset.code, v_asset.group_key, l.name, l.isin
+            from equities.listings as l
+            where l.asset_id = v_asset.asset_id
+            order by l.valid desc
+            limit 1;
             perform headgate.set_asset_active(v_asset.asset_id, true);
             v_relisted := v_relisted + 1;
         end if;
@@ -1511,6 +1667,45 @@ ALTER FUNCTION equities._relist(p_back jsonb, p_today date) OWNER TO headgate_pl
 --
 
 COMMENT ON FUNCTION equities._relist(p_back jsonb, p_today date) IS 'Listings that are in the list again: no longer missing, or listed anew.';
+
+--
+-- Name: _reload_restated(headgate.ingest_result[], timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._reload_restated(p_results headgate.ingest_result[], p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_restated constant bigint[] := array(
+        select r.asset_id
+        from unnest(p_results) as r
+        where r.status = 'skipped'
+            and not exists (
+                select
+                from headgate.v_asset_states as s
+                where s.asset_id = r.asset_id
+                    and s.operation = 'prices_historical'
+                    and s.is_held
+            )
+        order by r.asset_id
+    );
+begin
+    if v_restated <> '{}' then
+        perform headgate.ask_again(
+            'prices_historical', v_restated, array_fill(p_now, array[cardinality(v_restated)])
+        );
+    end if;
+end;
+$$;
+
+ALTER FUNCTION equities._reload_restated(p_results headgate.ingest_result[], p_now timestamp with time zone) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _reload_restated(p_results headgate.ingest_result[], p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._reload_restated(p_results headgate.ingest_result[], p_now timestamp with time zone) IS 'Ask for the whole histories of listings whose past was restated.';
 
 --
 -- Name: _rename_listings(jsonb, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1547,6 +1742,47 @@ ALTER FUNCTION equities._rename_listings(p_changes jsonb, p_today date) OWNER TO
 COMMENT ON FUNCTION equities._rename_listings(p_changes jsonb, p_today date) IS 'Give listings their new codes from a day on.';
 
 --
+-- Name: _reread_bars(jsonb, bigint, timestamp with time zone, text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._reread_bars(p_context jsonb, p_day_id bigint, p_session timestamp with time zone, p_payload text) RETURNS headgate.ingest_result[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_asset_ids bigint[];
+    v_payloads text[];
+begin
+    select array_agg(b.asset_id order by b.asset_id), array_agg(b.payload order by b.asset_id)
+    into v_asset_ids, v_payloads
+    from equities._bulk_bars(
+        array(
+            select s.asset_id
+            from headgate.v_assets as d
+            join headgate.v_assets as l on l.universe = 'equities' and l.group_key = d.group_key
+            join headgate.v_asset_states as s on s.asset_id = l.asset_id
+            where d.asset_id = p_day_id
+                and s.operation = 'prices_incremental'
+                and s.watermark >= p_session
+        ),
+        p_payload
+    ) as b;
+    if v_asset_ids is null then
+        return '{}';
+    end if;
+    return array(select m from equities._take_bars(p_context, v_asset_ids, v_payloads, false) as m);
+end;
+$$;
+
+ALTER FUNCTION equities._reread_bars(p_context jsonb, p_day_id bigint, p_session timestamp with time zone, p_payload text) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _reread_bars(p_context jsonb, p_day_id bigint, p_session timestamp with time zone, p_payload text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._reread_bars(p_context jsonb, p_day_id bigint, p_session timestamp with time zone, p_payload text) IS 'Take in an exchange''s answer for a session again, for the listings that have been read so far.';
+
+--
 -- Name: _reuse_codes(jsonb, text, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -1556,15 +1792,15 @@ CREATE FUNCTION equities._reuse_codes(p_changes jsonb, p_group_key text, p_today
     AS $_$
 declare
     v_change record;
-    v_old headgate.v_assets;
     v_code text;
 begin
     for v_change in
         select c.*
-        from jsonb_to_recordset(p_changes) as c (asset_id bigint, code text, name text, isin text, type text, currency text)
+        from jsonb_to_recordset(p_changes) as c (
+            asset_id bigint, code text, name text, isin text, type text, currency text, is_renamed boolean
+        )
         order by c.asset_id
     loop
-        select * into v_old from headgate.v_assets as a where a.asset_id = v_change.asset_id;
         select c.code into v_code
         from generate_series(0, 99) as n
         cross join lateral (
@@ -1573,20 +1809,13 @@ begin
         where not exists (select from headgate.v_assets as a where a.universe = 'equities' and a.code = c.code)
         order by n
         limit 1;
-        perform equities._end_listing(v_old.asset_id, p_today);
-        delete from equities.missing_symbols as m where m.asset_id = v_old.asset_id;
-        perform headgate.rename_asset(v_old.asset_id, v_code);
-        perform headgate.set_asset_active(v_old.asset_id, false);
-        perform headgate.upsert_assets('equities', jsonb_build_array(jsonb_build_object(
-            'code', v_change.code, 'group_key', p_group_key, 'calendar', v_old.calendar,
-            'attributes', v_old.attributes - array['sector', 'country'] || jsonb_strip_nulls(jsonb_build_object(
-                'name', v_change.name, 'isin', v_change.isin, 'type', v_change.type, 'currency', v_change.currency
-            ))
-        )));
-        insert into equities.listings (asset_id, valid, code, group_key, name, isin)
-        select a.asset_id, daterange(p_today, null), a.code, a.group_key, v_change.name, v_change.isin
-        from headgate.v_assets as a
-        where a.universe = 'equities' and a.code = v_change.code;
+        perform equities._end_listing(v_change.asset_id, p_today);
+        delete from equities.missing_symbols as m where m.asset_id = v_change.asset_id;
+        perform headgate.rename_asset(v_change.asset_id, v_code);
+        perform headgate.set_asset_active(v_change.asset_id, false);
+        if not v_change.is_renamed then
+            perform equities._begin_listing(to_jsonb(v_change), v_change.asset_id, p_today);
+        end if;
     end loop;
     return jsonb_array_length(p_changes);
 end;
@@ -1598,7 +1827,7 @@ ALTER FUNCTION equities._reuse_codes(p_changes jsonb, p_group_key text, p_today 
 -- Name: FUNCTION _reuse_codes(p_changes jsonb, p_group_key text, p_today date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._reuse_codes(p_changes jsonb, p_group_key text, p_today date) IS 'Codes that mean another company from a day on: the old listing ends, a new one begins.';
+COMMENT ON FUNCTION equities._reuse_codes(p_changes jsonb, p_group_key text, p_today date) IS 'Codes that mean another company from a day on: the old listing ends; a new one begins, or ours is renamed.';
 
 --
 -- Name: _run_checks(text, date, timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -2542,14 +2771,16 @@ CREATE FUNCTION equities._take_list(p_group_key text, p_payload text, p_now time
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_changes jsonb := equities._list_changes(p_group_key, p_payload);
-    v_symbols constant integer := jsonb_array_length(p_payload::jsonb);
     v_today constant date := (p_now at time zone 'UTC')::date;
+    v_symbols constant integer := jsonb_array_length(p_payload::jsonb);
+    v_changes jsonb;
     v_most constant double precision := equities._setting('most_listings_gone');
     v_subject constant text := 'symbol list ' || p_group_key;
     v_row equities.symbol_lists;
     v_last integer;
 begin
+    perform equities.note_listings();
+    v_changes := equities._list_changes(p_group_key, p_payload, v_today);
     select l.symbols into v_last
     from equities.symbol_lists as l
     where l.group_key = p_group_key and not l.is_refused
@@ -2648,6 +2879,41 @@ ALTER FUNCTION equities._told_actions(p_asset_ids bigint[], p_payloads text[]) O
 COMMENT ON FUNCTION equities._told_actions(p_asset_ids bigint[], p_payloads text[]) IS 'The splits and dividends of many answers that concern loaded listings, and the lines that cannot be understood.';
 
 --
+-- Name: _trust_bulk(bigint[], text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._trust_bulk(p_asset_ids bigint[], p_payload text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_others constant bigint[] := array(
+        select s.asset_id
+        from headgate.v_asset_states as s
+        join headgate.v_assets as a using (asset_id)
+        where s.operation = 'prices_incremental'
+            and s.bulk_misses > 0
+            and a.group_key = (select g.group_key from headgate.v_assets as g where g.asset_id = p_asset_ids[1])
+            and a.asset_id <> all (p_asset_ids)
+    );
+begin
+    if v_others <> '{}' then
+        perform headgate.trust_bulk(
+            'prices_incremental', array(select b.asset_id from equities._bulk_bars(v_others, p_payload) as b)
+        );
+    end if;
+end;
+$$;
+
+ALTER FUNCTION equities._trust_bulk(p_asset_ids bigint[], p_payload text) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _trust_bulk(p_asset_ids bigint[], p_payload text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._trust_bulk(p_asset_ids bigint[], p_payload text) IS 'Listings asked for alone that an answer for their exchange has after all.';
+
+--
 -- Name: _unit_fault(bigint, double precision, date, double precision, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -2675,6 +2941,35 @@ ALTER FUNCTION equities._unit_fault(p_asset_id bigint, p_close double precision,
 --
 
 COMMENT ON FUNCTION equities._unit_fault(p_asset_id bigint, p_close double precision, p_date date, p_close_before double precision, p_date_before date) IS 'What is wrong with a price of another unit than the one before, where no split explains it: pence against pounds.';
+
+--
+-- Name: _unnoted_listings(); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._unnoted_listings() RETURNS TABLE(asset_id bigint, valid daterange, code text, group_key text, name text, isin text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        a.asset_id, daterange(u.given_up, null), a.code, a.group_key, a.attributes ->> 'name', a.attributes ->> 'isin'
+    from headgate.v_assets as a
+    left join (
+        select l.code, max(upper(l.valid)) as given_up, bool_or(upper_inf(l.valid)) as is_held
+        from equities.listings as l
+        group by l.code
+    ) as u using (code)
+    where a.universe = 'equities'
+        and u.is_held is not true
+        and not exists (select from equities.listings as l where l.asset_id = a.asset_id);
+$$;
+
+ALTER FUNCTION equities._unnoted_listings() OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _unnoted_listings(); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._unnoted_listings() IS 'Assets that equities.listings does not have yet, as it will have them.';
 
 --
 -- Name: _wanted_pairs(); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -2715,47 +3010,27 @@ CREATE FUNCTION equities._watch_groups(p_group_keys text[], p_now timestamp with
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_days jsonb;
     v_exchanges jsonb;
+    v_days jsonb;
 begin
-    with watched as (
-        select
-            g.group_key,
-            min(l.calendar) as calendar,
-            (
-                select max((d.attributes ->> 'session')::date)
-                from headgate.v_assets as d
-                where d.universe = 'equities_days' and d.group_key = g.group_key
-            ) as known_to
-        from (select distinct u.group_key from unnest(p_group_keys) as u (group_key)) as g
-        join headgate.v_assets as l on l.universe = 'equities' and l.group_key = g.group_key
-        group by g.group_key
-    ),
-    short as (
-        select w.*
-        from watched as w
-        where coalesce(w.known_to < (p_now + make_interval(days => equities._setting('days_watched')::integer / 2))::date, true)
-    )
-    select
-        jsonb_agg(jsonb_build_object(
-            'code', s.group_key || ' ' || t.session, 'group_key', s.group_key, 'calendar', s.calendar,
-            'attributes', jsonb_build_object('session', t.session)
-        )) filter (where t.session is not null),
-        jsonb_agg(distinct jsonb_build_object('code', s.group_key, 'group_key', s.group_key)) filter (where s.known_to is null)
-    into v_days, v_exchanges
-    from short as s
-    left join headgate.v_trading_sessions as t
-        on t.calendar = s.calendar
-        and t.session <= (p_now + make_interval(days => equities._setting('days_watched')::integer))::date
-        and (
-            t.session > s.known_to
-            or s.known_to is null and headgate.published_at('eodhd', t.calendar, t.session) > p_now
-        )
-        and t.session > (p_now - interval '1 year')::date;
-
+    select jsonb_agg(jsonb_build_object(
+        'code', g.group_key, 'group_key', g.group_key, 'attributes', jsonb_build_object('watched_since', p_now)
+    ) order by g.group_key)
+    into v_exchanges
+    from (select distinct u.group_key from unnest(p_group_keys) as u (group_key)) as g
+    where not exists (
+        select from headgate.v_assets as e where e.universe = 'equities_exchanges' and e.group_key = g.group_key
+    );
     if v_exchanges is not null then
         perform headgate.upsert_assets('equities_exchanges', v_exchanges);
     end if;
+
+    select jsonb_agg(jsonb_build_object(
+        'code', d.group_key || ' ' || d.session, 'group_key', d.group_key, 'calendar', d.calendar,
+        'attributes', jsonb_build_object('session', d.session)
+    ))
+    into v_days
+    from equities._days_to_watch(p_group_keys, p_now) as d;
     if v_days is not null then
         perform headgate.upsert_assets('equities_days', v_days);
     end if;
@@ -2768,7 +3043,7 @@ ALTER FUNCTION equities._watch_groups(p_group_keys text[], p_now timestamp with 
 -- Name: FUNCTION _watch_groups(p_group_keys text[], p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._watch_groups(p_group_keys text[], p_now timestamp with time zone) IS 'Make the coming sessions of exchanges, and the exchanges themselves, assets that are asked for.';
+COMMENT ON FUNCTION equities._watch_groups(p_group_keys text[], p_now timestamp with time zone) IS 'Make exchanges, and their sessions since and to come, assets that are asked for.';
 
 --
 -- Name: actions_due_at(bigint, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -2778,10 +3053,20 @@ CREATE FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark timestamp
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select headgate.published_at('eodhd', a.calendar, (a.attributes ->> 'session')::date)
+    select o.published_at
     from headgate.v_assets as a
+    cross join lateral (
+        select headgate.published_at('eodhd', a.calendar, (a.attributes ->> 'session')::date) as published_at
+    ) as o
     where a.asset_id = p_asset_id
-        and p_watermark is null;
+        and p_watermark is null
+        and not exists (
+            select
+            from headgate.v_assets as e
+            where e.universe = 'equities_exchanges'
+                and e.group_key = a.group_key
+                and (e.attributes ->> 'watched_since')::timestamptz >= o.published_at
+        );
 $$;
 
 ALTER FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_plan_equities;
@@ -2791,6 +3076,42 @@ ALTER FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark timestamp 
 --
 
 COMMENT ON FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) IS 'When the splits and dividends of an exchange''s session are asked for: when its data are out, and once.';
+
+--
+-- Name: add_exchange(text, text, text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.add_exchange(p_group_key text, p_calendar text, p_step text DEFAULT 'process_european_markets'::text) RETURNS TABLE(group_key text, step text, calendar text, listings bigint, sessions bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if coalesce(p_calendar, '') = '' then
+        raise exception using
+            errcode = 'HG008',
+            message = 'an exchange needs the calendar of its sessions',
+            hint = 'a code of the package exchange-calendars, e.g. XWBO for Vienna';
+    end if;
+    perform headgate.cover_groups('data_collection_equities', p_step, array[p_group_key]);
+    perform headgate.upsert_assets('trading_calendars', jsonb_build_array(jsonb_build_object(
+        'code', p_calendar, 'group_key', 'calendar'
+    )));
+
+    return query
+    select
+        p_group_key, p_step, p_calendar,
+        (select count(*) from headgate.v_assets as a where a.universe = 'equities' and a.group_key = p_group_key),
+        (select count(*) from headgate.v_trading_sessions as t where t.calendar = p_calendar);
+end;
+$$;
+
+ALTER FUNCTION equities.add_exchange(p_group_key text, p_calendar text, p_step text) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION add_exchange(p_group_key text, p_calendar text, p_step text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.add_exchange(p_group_key text, p_calendar text, p_step text) IS 'Let a step ask for an exchange of your own, and have its calendar computed; returns what is there of it by now.';
 
 --
 -- Name: bars_for_indicators(jsonb, bigint[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -2880,6 +3201,108 @@ ALTER FUNCTION equities.chart_bars(p_ticker text, p_bars integer) OWNER TO headg
 --
 
 COMMENT ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) IS 'The last bars of a listing, prices adjusted for splits and dividends, the oldest first.';
+
+--
+-- Name: corrections_due_at(bigint, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.corrections_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select min(o.published_at)
+    from headgate.v_assets as d
+    cross join lateral (
+        select
+            headgate.published_at('eodhd', t.calendar, t.session) as published_at,
+            row_number() over (order by t.session) as nth
+        from headgate.v_trading_sessions as t
+        where t.calendar = d.calendar
+            and t.session > (d.attributes ->> 'session')::date
+        order by t.session
+        limit greatest(equities._setting('corrections_first'), equities._setting('corrections_last'))::integer
+    ) as o
+    where d.asset_id = p_asset_id
+        and o.nth in (equities._setting('corrections_first'), equities._setting('corrections_last'))
+        and o.published_at > p_now
+        and exists (
+            select
+            from headgate.v_asset_states as s
+            join headgate.v_assets as l using (asset_id)
+            where s.operation = 'prices_historical'
+                and s.succeeded_at is not null
+                and l.universe = 'equities'
+                and l.group_key = d.group_key
+                and l.is_active
+            offset equities._setting('corrections_from')::integer
+        );
+$$;
+
+ALTER FUNCTION equities.corrections_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION corrections_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.corrections_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) IS 'When an exchange''s session is read again: when so many later sessions are out; null: no more.';
+
+--
+-- Name: expected_bars(text, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.expected_bars(p_group_key text, p_session date) RETURNS TABLE(asset_id bigint, is_there boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with past as materialized (
+        select t.session
+        from headgate.v_trading_sessions as t
+        where t.session < p_session
+            and t.session <= coalesce(
+                (select u.published_to from equities.publications as u where u.group_key = p_group_key), p_session
+            )
+            and t.calendar = (
+                select min(a.calendar)
+                from headgate.v_assets as a
+                where a.universe = 'equities'
+                    and a.group_key = p_group_key
+            )
+        order by t.session desc
+        limit 20
+    )
+    select
+        a.asset_id,
+        exists (select from equities.prices as t where t.asset_id = a.asset_id and t.date = p_session)
+        or exists (select from equities.prices_quarantine as q where q.asset_id = a.asset_id and q.date = p_session)
+    from headgate.v_assets as a
+    cross join lateral (
+        select count(*) as sessions
+        from (
+            select t.date
+            from equities.prices as t
+            where t.asset_id = a.asset_id
+                and t.date between (select min(p.session) from past as p) and (select max(p.session) from past as p)
+            offset 0
+        ) as t
+        where t.date in (select p.session from past as p)
+    ) as traded
+    where a.universe = 'equities'
+        and a.group_key = p_group_key
+        and a.is_active
+        and traded.sessions > 0
+        and traded.sessions * 2 >= (select count(*) from past)
+        and coalesce(
+            (select bool_or(l.valid @> p_session) from equities.listings as l where l.asset_id = a.asset_id), true
+        );
+$$;
+
+ALTER FUNCTION equities.expected_bars(p_group_key text, p_session date) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION expected_bars(p_group_key text, p_session date); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.expected_bars(p_group_key text, p_session date) IS 'The listings of an exchange that are expected to trade in a session, and whether each has a bar, believed or not.';
 
 --
 -- Name: fundamentals_as_of(date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -2993,9 +3416,6 @@ declare
     v_now constant timestamptz := coalesce((p_context ->> 'now')::timestamptz, headgate.clock());
     v_stale bigint[];
 begin
-    perform equities._watch_groups(
-        array(select a.group_key from headgate.v_assets as a where a.asset_id = any (p_asset_ids)), v_now
-    );
     return query
     with told as materialized (
         select t.* from equities._told_actions(p_asset_ids, p_payloads) as t
@@ -3060,6 +3480,50 @@ ALTER FUNCTION equities.ingest_actions(p_context jsonb, p_asset_ids bigint[], p_
 COMMENT ON FUNCTION equities.ingest_actions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of splits_bulk and dividends_bulk: new actions, each of which makes its listing''s history stale.';
 
 --
+-- Name: ingest_corrections(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.ingest_corrections(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := coalesce((p_context ->> 'now')::timestamptz, headgate.clock());
+    v_day record;
+    v_results headgate.ingest_result[];
+    v_corrected bigint[];
+begin
+    for v_day in
+        select d.asset_id, (d.attributes ->> 'session')::timestamp at time zone 'UTC' as session, u.payload
+        from unnest(p_asset_ids, p_payloads) as u (asset_id, payload)
+        join headgate.v_assets as d using (asset_id)
+        order by d.attributes ->> 'session', d.asset_id
+    loop
+        v_results := equities._reread_bars(p_context, v_day.asset_id, v_day.session, v_day.payload);
+        perform equities._reload_restated(v_results, v_now);
+        v_corrected := array(select r.asset_id from unnest(v_results) as r where r.records > 0 order by r.asset_id);
+        if v_corrected <> '{}' then
+            perform headgate.ask_again(
+                'indicators_calculation', v_corrected, array_fill(v_now, array[cardinality(v_corrected)])
+            );
+        end if;
+        return next row(
+            v_day.asset_id, 'success', cardinality(v_corrected), v_day.session,
+            case when cardinality(v_results) = 0 then 'the answer has none of our listings' end
+        )::headgate.ingest_result;
+    end loop;
+end;
+$$;
+
+ALTER FUNCTION equities.ingest_corrections(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION ingest_corrections(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.ingest_corrections(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of corrections_bulk: what has become of a session''s bars since they were read.';
+
+--
 -- Name: ingest_eod_bulk(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -3078,6 +3542,7 @@ begin
 
     return query
     select r.* from equities.ingest_prices(p_context, v_asset_ids, v_payloads) as r where v_asset_ids is not null;
+    perform equities._trust_bulk(p_asset_ids, v_payload);
 exception
     when data_exception or statement_too_complex then  -- no JSON, or no array: no listing is to blame, and all stay due
         raise warning 'the answer for % is no array of bars: %', p_context ->> 'group_key', left(sqlerrm, 200);
@@ -3767,24 +4232,8 @@ declare
         where r.status = 'success'
             and coalesce(r.watermark < date_trunc('day', v_now, 'UTC') - interval '1 day', true)
     );
-    v_restated constant bigint[] := array(
-        select r.asset_id
-        from unnest(v_results) as r
-        where r.status = 'skipped'
-            and not exists (
-                select
-                from headgate.v_asset_states as s
-                where s.asset_id = r.asset_id
-                    and s.operation = 'prices_historical'
-                    and s.is_held
-            )
-    );
 begin
-    if v_restated <> '{}' then
-        perform headgate.ask_again(
-            'prices_historical', v_restated, array_fill(v_now, array[cardinality(v_restated)])
-        );
-    end if;
+    perform equities._reload_restated(v_results, v_now);
     perform equities._note_holes(v_loaded, v_now, false);
     if v_behind <> '{}' then
         perform equities._note_silence(v_behind, v_now);
@@ -3870,7 +4319,7 @@ CREATE FUNCTION equities.listings_as_of(p_date date) RETURNS TABLE(asset_id bigi
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select l.asset_id, l.code, l.group_key, l.name, l.isin, l.valid
-    from equities.listings as l
+    from equities._listings() as l
     where l.valid @> p_date;
 $$;
 
@@ -3881,6 +4330,49 @@ ALTER FUNCTION equities.listings_as_of(p_date date) OWNER TO headgate_plan_equit
 --
 
 COMMENT ON FUNCTION equities.listings_as_of(p_date date) IS 'The listings of a day under the codes they had then, those delisted since among them.';
+
+--
+-- Name: note_listings(); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities.note_listings() RETURNS TABLE(noted integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_today constant date := (headgate.clock() at time zone 'UTC')::date;
+begin
+    with renamed as (
+        update equities.listings as l
+        set valid = daterange(lower(l.valid), greatest(v_today, lower(l.valid) + 1))
+        from headgate.v_assets as a
+        where a.asset_id = l.asset_id
+            and a.code <> l.code
+            and upper_inf(l.valid)
+        returning a.asset_id, upper(l.valid) as since, a.code, a.group_key, l.name, l.isin
+    )
+    insert into equities.listings (asset_id, valid, code, group_key, name, isin)
+    select r.asset_id, daterange(r.since, null), r.code, r.group_key, r.name, r.isin
+    from renamed as r
+    order by r.asset_id;
+
+    insert into equities.listings (asset_id, valid, code, group_key, name, isin)
+    select u.*
+    from equities._unnoted_listings() as u
+    order by u.asset_id
+    on conflict do nothing;
+    get diagnostics noted = row_count;
+    return next;
+end;
+$$;
+
+ALTER FUNCTION equities.note_listings() OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION note_listings(); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities.note_listings() IS 'Note the codes of new listings, and codes that were changed by hand; returns how many listings are new.';
 
 --
 -- Name: prices_as_of(date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -3931,7 +4423,7 @@ COMMENT ON FUNCTION equities.prices_as_of(p_date date) IS 'Prices as they were k
 -- Name: publish_prices(text, text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
-CREATE FUNCTION equities.publish_prices(p_pipeline text, p_run_id text) RETURNS TABLE(group_key text, session date, is_published boolean, failed_checks text[])
+CREATE FUNCTION equities.publish_prices(p_pipeline text, p_run_id text) RETURNS TABLE(group_key text, session date, is_published boolean, failed_checks text[], unjudged_checks text[])
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3941,15 +4433,21 @@ declare
     v_faults text;
     v_is_error boolean;
 begin
+    perform equities._watch_groups(
+        array(select a.group_key from headgate.v_assets as a where a.universe = 'equities_exchanges'), v_now
+    );
+    perform equities._ask_first_corrections(v_now);
+    perform equities.note_listings();
     for v_group in select g.* from equities._last_sessions(v_now) as g order by g.group_key loop
         group_key := v_group.group_key;
         session := v_group.session;
         select
             coalesce(array_agg(c.name order by c.name) filter (where not c.is_passed), '{}'),
+            coalesce(array_agg(c.name order by c.name) filter (where c.value is null), '{}'),
             string_agg(format('%s is %s, must be %s %s', c.name, round(c.value::numeric, 4), replace(c.comparison, '_', ' '), c.threshold), '; ' order by c.name)
                 filter (where not c.is_passed),
             coalesce(bool_or(c.severity = 'error') filter (where not c.is_passed), false)
-        into failed_checks, v_faults, v_is_error
+        into failed_checks, unjudged_checks, v_faults, v_is_error
         from equities._run_checks(group_key, session, v_now) as c;
         is_published := not v_is_error;
 
@@ -3982,7 +4480,7 @@ ALTER FUNCTION equities.publish_prices(p_pipeline text, p_run_id text) OWNER TO 
 -- Name: FUNCTION publish_prices(p_pipeline text, p_run_id text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities.publish_prices(p_pipeline text, p_run_id text) IS 'Publish each exchange''s last session if its bars stand the checks; returns what was done and which checks failed.';
+COMMENT ON FUNCTION equities.publish_prices(p_pipeline text, p_run_id text) IS 'Publish each exchange''s last session if its bars stand the checks; returns which failed or judged nothing.';
 
 --
 -- Name: publish_screener(text, text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -4158,6 +4656,29 @@ ALTER FUNCTION equities.session_bars(p_group_key text, p_session date) OWNER TO 
 --
 
 COMMENT ON FUNCTION equities.session_bars(p_group_key text, p_session date) IS 'Listings of an exchange with a bar in a session or in the one before: both closes, for checks.';
+
+--
+-- Name: _add_step_groups(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._add_step_groups() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    update headgate.pipeline_steps as s
+    set group_keys = s.group_keys || a.group_keys
+    from (
+        select g.pipeline_id, g.step, array_agg(g.group_key order by g.added_at, g.group_key) as group_keys
+        from headgate.step_groups as g
+        join headgate.pipeline_steps as s using (pipeline_id, step)
+        where g.group_key <> all (s.group_keys)
+        group by g.pipeline_id, g.step
+    ) as a
+    where s.pipeline_id = a.pipeline_id
+        and s.step = a.step;
+$$;
+
+ALTER FUNCTION headgate._add_step_groups() OWNER TO headgate_owner;
 
 --
 -- Name: _advance(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -4570,6 +5091,7 @@ CREATE TABLE headgate.operations (
     page_size integer,
     units_per_asset integer DEFAULT 0 NOT NULL,
     feature text,
+    is_backfill boolean DEFAULT false NOT NULL,
     CONSTRAINT a_page_serves_another_operation CHECK (((page_size IS NULL) OR ((page_size > 0) AND (alternative_of_operation_id IS NOT NULL)))),
     CONSTRAINT an_alternative_is_called CHECK (((alternative_of_operation_id IS NULL) OR (path IS NOT NULL))),
     CONSTRAINT an_alternative_serves_another_operation CHECK ((alternative_of_operation_id <> operation_id)),
@@ -4816,6 +5338,12 @@ COMMENT ON COLUMN headgate.operations.units_per_asset IS 'What the provider char
 --
 
 COMMENT ON COLUMN headgate.operations.feature IS 'Planned only where the provider''s account has this feature (providers.features); null: every account may call it.';
+
+--
+-- Name: COLUMN operations.is_backfill; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.is_backfill IS 'True: it takes what a window has left, after all other operations, not the units of what becomes due later.';
 
 --
 -- Name: _apply_fates(headgate.chunks, headgate.operations, headgate.job_fate[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -5184,6 +5712,31 @@ end;
 $$;
 
 ALTER FUNCTION headgate._ask_one_by_one(p_chunk headgate.chunks, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _assets_of_groups(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._assets_of_groups(p_pipeline_id bigint, p_params jsonb) RETURNS bigint[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with choice as materialized (
+        select * from headgate._selected_groups(p_pipeline_id, p_params)
+    )
+    select case when exists (select from choice) then array(
+        select a.asset_id
+        from choice as c
+        join headgate.assets as a
+            on a.universe = c.universe
+            and a.group_key = c.group_key
+            and (c.attribute is null or a.attributes ->> c.attribute = c.item)
+        group by a.asset_id
+        having count(distinct c.parameter) = (select count(distinct c.parameter) from choice as c)
+    ) end;
+$$;
+
+ALTER FUNCTION headgate._assets_of_groups(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _behind(bigint, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -5691,7 +6244,7 @@ declare
     v_operation_ids constant bigint[] := array(
         select o.operation_id from headgate._planned_operations(p_pipeline_id, p_params, p_step) as o
     );
-    v_choice record;
+    v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_params);
 begin
     if p_is_round then
         return query
@@ -5700,7 +6253,6 @@ begin
         return;
     end if;
 
-    select * into v_choice from headgate._choice(p_pipeline_id, p_params);
     perform set_config('enable_nestloop', case when n.due > 5000 then 'off' else 'on' end, true)
     from (select count(*) as due from headgate._due_pairs(v_operation_ids, p_at, 5001)) as n;
     return query
@@ -5713,7 +6265,8 @@ begin
         ) as d
         join headgate.operations as o using (operation_id)
         join headgate.assets as a on a.asset_id = d.asset_id and a.universe = o.universe
-        where headgate._is_chosen(a, v_choice.asset_ids, v_choice.groups, v_choice.attribute)
+        where a.is_active
+            and (v_asset_ids is null or d.asset_id in (select u.asset_id from unnest(v_asset_ids) as u (asset_id)))
     ),
     step_of as materialized (
         select
@@ -5792,6 +6345,96 @@ end;
 $$;
 
 ALTER FUNCTION headgate._check_assets(p_universe text, p_assets jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: pipelines; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.pipelines (
+    pipeline_id bigint NOT NULL,
+    name text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    is_paused boolean DEFAULT false NOT NULL,
+    CONSTRAINT pipeline_name_is_plain CHECK ((name ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$'::text))
+);
+
+ALTER TABLE headgate.pipelines OWNER TO headgate_owner;
+
+--
+-- Name: TABLE pipelines; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.pipelines IS 'A named graph of steps.';
+
+--
+-- Name: COLUMN pipelines.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipelines.pipeline_id IS 'Surrogate key.';
+
+--
+-- Name: COLUMN pipelines.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipelines.name IS 'Its name; Airflow''s dag_id.';
+
+--
+-- Name: COLUMN pipelines.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipelines.description IS 'What it is for.';
+
+--
+-- Name: COLUMN pipelines.is_paused; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipelines.is_paused IS 'True: nothing of it is sent or claimed until it is resumed.';
+
+--
+-- Name: _check_covered(headgate.pipelines, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._check_covered(p_pipeline headgate.pipelines, p_params jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_left_out text;
+begin
+    with reached as (
+        select format('group %L', g.item) as item, g.universe, g.group_key
+        from headgate._selected_groups(p_pipeline.pipeline_id, p_params) as g
+        union all
+        select format('%L (group %L)', a.code, a.group_key), a.universe, a.group_key
+        from headgate._named_assets(p_pipeline.pipeline_id, p_params) as n
+        join headgate.assets as a using (asset_id)
+    )
+    select r.item into v_left_out
+    from reached as r
+    group by r.item
+    having not bool_or(headgate._is_covered(p_pipeline.pipeline_id, p_params, r.universe, r.group_key))
+    order by r.item
+    limit 1;
+    if v_left_out is not null then
+        perform headgate._raise(
+            'HG006',
+            format('no step of pipeline %s covers %s', p_pipeline.name, v_left_out),
+            coalesce(
+                (
+                    select p.meanings ->> 'advice'
+                    from headgate.pipeline_parameters as p
+                    where p.pipeline_id = p_pipeline.pipeline_id
+                        and p.meanings ? 'advice'
+                    limit 1
+                ),
+                'headgate.cover_groups adds groups to a step'
+            )
+        );
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._check_covered(p_pipeline headgate.pipelines, p_params jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _check_function(text, text, text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6121,50 +6764,6 @@ $$;
 ALTER FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_requests integer[], p_charged integer[], p_closing jsonb, p_row_counts integer[], p_row_count integer) OWNER TO headgate_owner;
 
 --
--- Name: pipelines; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.pipelines (
-    pipeline_id bigint NOT NULL,
-    name text NOT NULL,
-    description text DEFAULT ''::text NOT NULL,
-    is_paused boolean DEFAULT false NOT NULL,
-    CONSTRAINT pipeline_name_is_plain CHECK ((name ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$'::text))
-);
-
-ALTER TABLE headgate.pipelines OWNER TO headgate_owner;
-
---
--- Name: TABLE pipelines; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.pipelines IS 'A named graph of steps.';
-
---
--- Name: COLUMN pipelines.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipelines.pipeline_id IS 'Surrogate key.';
-
---
--- Name: COLUMN pipelines.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipelines.name IS 'Its name; Airflow''s dag_id.';
-
---
--- Name: COLUMN pipelines.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipelines.description IS 'What it is for.';
-
---
--- Name: COLUMN pipelines.is_paused; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipelines.is_paused IS 'True: nothing of it is sent or claimed until it is resumed.';
-
---
 -- Name: _check_selection(headgate.pipelines, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6173,20 +6772,13 @@ CREATE FUNCTION headgate._check_selection(p_pipeline headgate.pipelines, p_param
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+    v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline.pipeline_id, p_params);
     v_universes constant text[] := headgate._universes(p_pipeline.pipeline_id, p_params);
     v_unknown text;
 begin
-    select i.item into v_unknown
-    from headgate.pipeline_parameters as p
-    cross join jsonb_array_elements_text(nullif(p_params -> p.name, 'null')) as i (item)
-    where p.pipeline_id = p_pipeline.pipeline_id
-        and p.effect = 'groups'
-        and not exists (
-            select
-            from headgate.assets as a
-            where a.universe = any (v_universes)
-                and (a.group_key = i.item or a.attributes ->> (p.meanings ->> 'attribute') = i.item)
-        )
+    select g.item into v_unknown
+    from headgate._selected_groups(p_pipeline.pipeline_id, p_params) as g
+    where g.group_key is null
     limit 1;
     if v_unknown is not null then
         perform headgate._raise(
@@ -6198,7 +6790,13 @@ begin
         );
     end if;
 
-    perform headgate._selected_assets(p_pipeline.pipeline_id, p_params);
+    perform headgate._check_covered(p_pipeline, p_params);
+    if v_asset_ids = '{}' then
+        perform headgate._raise(
+            'HG008', 'the parameters together select no asset',
+            'no asset is in all of the groups and lists that they name; leave one of them out'
+        );
+    end if;
 end;
 $$;
 
@@ -6321,25 +6919,6 @@ CREATE FUNCTION headgate._checked_name(p_function text) RETURNS text
 $$;
 
 ALTER FUNCTION headgate._checked_name(p_function text) OWNER TO headgate_owner;
-
---
--- Name: _choice(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._choice(p_pipeline_id bigint, p_params jsonb, OUT asset_ids bigint[], OUT groups text[], OUT attribute text) RETURNS record
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-    asset_ids := headgate._selected_assets(p_pipeline_id, p_params);
-    select g.items, g.attribute
-    into groups, attribute
-    from headgate._selected_groups(p_pipeline_id, p_params) as g
-    limit 1;
-end;
-$$;
-
-ALTER FUNCTION headgate._choice(p_pipeline_id bigint, p_params jsonb, OUT asset_ids bigint[], OUT groups text[], OUT attribute text) OWNER TO headgate_owner;
 
 --
 -- Name: _claim(text, headgate.providers, text[], integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7417,6 +7996,8 @@ CREATE TABLE headgate.asset_processing_state (
     reprocess_requested_at timestamp with time zone,
     input_changed_at timestamp with time zone,
     bulk_missed_at timestamp with time zone,
+    bulk_misses smallint DEFAULT 0 NOT NULL,
+    alone_until timestamp with time zone,
     CONSTRAINT attempts_are_not_negative CHECK ((LEAST(attempts, consecutive_failures) >= 0))
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='10000', autovacuum_analyze_scale_factor='0.05');
@@ -7514,6 +8095,18 @@ COMMENT ON COLUMN headgate.asset_processing_state.input_changed_at IS 'An input 
 COMMENT ON COLUMN headgate.asset_processing_state.bulk_missed_at IS 'A call for the whole group answered without this asset, or not at all: until its next success it is asked for alone.';
 
 --
+-- Name: COLUMN asset_processing_state.bulk_misses; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.bulk_misses IS 'Calls for the whole group in a row that lacked this asset; after two it is asked for alone.';
+
+--
+-- Name: COLUMN asset_processing_state.alone_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.asset_processing_state.alone_until IS 'Until when it is asked for alone after two such calls; null: until one has it.';
+
+--
 -- Name: _due_because(headgate.operations, headgate.asset_processing_state); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -7540,7 +8133,7 @@ CREATE FUNCTION headgate._due_daily(p_operation_ids bigint[], p_at timestamp wit
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select s.operation_id, s.asset_id, s.priority, date_trunc('day', p_at, 'UTC'), headgate._missing_from(s)
+    select s.operation_id, s.asset_id, s.priority, date_trunc('day', p_at, 'UTC'), headgate._missing_from(s, p_at)
     from headgate.asset_processing_state as s
     join headgate.operations as o using (operation_id)
     where s.operation_id = any (p_operation_ids)
@@ -7570,7 +8163,7 @@ CREATE FUNCTION headgate._due_pairs(p_operation_ids bigint[], p_at timestamp wit
         order by 2, 1  -- the very expressions of the outer order, so that nothing is sorted again
     ) as k
     cross join lateral (
-        select s.operation_id, s.asset_id, s.priority, s.next_due_at, headgate._missing_from(s) as missing_from
+        select s.operation_id, s.asset_id, s.priority, s.next_due_at, headgate._missing_from(s, p_at) as missing_from
         from headgate.asset_processing_state as s
         where s.operation_id = k.operation_id
             and s.priority = k.priority
@@ -7957,6 +8550,32 @@ $$;
 ALTER FUNCTION headgate._examine_calendars() OWNER TO headgate_owner;
 
 --
+-- Name: _examine_groups(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._examine_groups() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with populated as materialized (
+        select a.universe, a.group_key, count(*) as assets
+        from headgate.assets as a
+        where a.is_active
+        group by a.universe, a.group_key
+    )
+    select
+        format('group %s of pipeline %s', g.group_key, p.name), 'warn',
+        format('no step covers its %s assets of universe %s', g.assets, g.universe),
+        'headgate.cover_groups adds it to a step', false
+    from headgate.pipelines as p
+    cross join populated as g
+    where g.universe = any (headgate._universes(p.pipeline_id, '{}'))
+        and not headgate._is_covered(p.pipeline_id, '{}', g.universe, g.group_key);
+$$;
+
+ALTER FUNCTION headgate._examine_groups() OWNER TO headgate_owner;
+
+--
 -- Name: _examine_queues(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8307,6 +8926,7 @@ begin
             'last_error', s.last_error,
             'last_success', s.succeeded_at,
             'provider', r.name,
+            'bulk_misses', nullif(s.bulk_misses, 0),
             'served_by', case when p.cover_no is not null then k.name end,
             'breaker_open_until', headgate._request_time(h.blocked_until),
             'units_left', p.units_left,
@@ -8340,7 +8960,7 @@ begin
     left join headgate._broken_calls(p_at) as b
         on b.operation_id = p.operation_id
         and p.cover_no is null
-        and headgate._missing_from(s) is not null
+        and headgate._missing_from(s, p_at) is not null
         and exists (select from headgate._needs(p_pipeline_id, p_params) as n where n.call_operation_id = b.call_operation_id)
     left join last_out as l on l.operation_id = p.operation_id and l.calendar = a.calendar
     where p_assets is null
@@ -8590,7 +9210,8 @@ begin
         select
             row_number() over () as plan_no, c.class_no, min(c.group_key) as group_key, min(c.calendar) as calendar,
             min(c.weight) as weight, min(c.assets) as assets, min(d.priority) as priority,
-            min(date_trunc('minute', d.next_due_at)) as due_since, min(d.missing_from) as missing_from, bool_or(d.is_new and n.is_first) as is_new,
+            min(date_trunc('minute', d.next_due_at)) as due_since,
+            nullif(min(d.missing_from), 'infinity') as missing_from, bool_or(d.is_new and n.is_first) as is_new,
             array_agg(d.operation_id order by d.operation_id) as operation_ids
         from unnest(p_classes) as c
         cross join unnest(c.needs) as d
@@ -8756,7 +9377,7 @@ begin
                     p.operation_id,
                     p.priority,
                     case
-                        when d.operation_id is not null and o.due_rule = 'function'
+                        when (d.operation_id is not null or f.is_opened) and o.due_rule = 'function'
                             then headgate._next_due_at(o, p.asset_id, p.calendar, p_at, p_at)
                         when d.operation_id is null and f.is_opened and o.due_rule = 'once'
                             then case when p.is_new then p_at end
@@ -8764,7 +9385,11 @@ begin
                         when f.is_woken then least(p.next_due_at, p_at)
                         else p.next_due_at
                     end,
-                    case when d.operation_id is not null or f.is_opened then m.missing_from else p.missing_from end,
+                    case
+                        when p.missing_from = 'infinity' then p.missing_from
+                        when d.operation_id is not null or f.is_opened then m.missing_from
+                        else p.missing_from
+                    end,
                     p.is_new and d.operation_id is null,
                     false,
                     p.is_left_out and d.operation_id is null and not coalesce(f.is_opened or f.is_woken, false)
@@ -8819,8 +9444,9 @@ CREATE FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state,
         end,
         case
             when p_call_operation_id is null then null
-            when p_page_size is null then headgate._missing_from(p_state)
-            when headgate._missing_from(p_state) is not null then '-infinity'
+            when p_state.bulk_misses > 1 and coalesce(p_state.alone_until > p_at, true) then 'infinity'
+            when p_page_size is null then headgate._missing_from(p_state, p_at)
+            when headgate._missing_from(p_state, p_at) is not null then '-infinity'
         end,
         p_state.succeeded_at is null,
         p_state.chunk_id is not null,
@@ -8878,10 +9504,9 @@ CREATE FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_params jsonb, p
     SET jit TO 'off'
     AS $$
 declare
-    v_choice record;
+    v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_params);
     v_is_coarse constant boolean := headgate._are_many_due_times(p_pipeline_id, p_params);
 begin
-    select * into v_choice from headgate._choice(p_pipeline_id, p_params);
     perform set_config('enable_nestloop', 'off', true);
 
     with need as materialized (
@@ -8910,7 +9535,8 @@ begin
         join need as n using (operation_id)
         join headgate.assets as a using (asset_id)
         join covered as c on c.operation_id = s.operation_id and c.universe = a.universe and c.group_key = a.group_key
-        where headgate._is_chosen(a, v_choice.asset_ids, v_choice.groups, v_choice.attribute)
+        where a.is_active
+            and (v_asset_ids is null or a.asset_id in (select u.asset_id from unnest(v_asset_ids) as u (asset_id)))
         group by a.asset_id
     ),
     class as materialized (
@@ -9192,19 +9818,25 @@ CREATE FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_params jsonb, 
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+    with chosen as materialized (
+        select headgate._selected_assets(p_pipeline_id, p_params) as asset_ids
+    )
     select exists (
         select
         from headgate._planned_operations(p_pipeline_id, p_params, p_step) as n
         join headgate.operations as o using (operation_id)
         join headgate.asset_processing_state as s using (operation_id)
         join headgate.assets as a on a.asset_id = s.asset_id and a.universe = o.universe
-        cross join headgate._choice(p_pipeline_id, p_params) as c
         where not headgate._is_left_out(s)
             and (
                 coalesce(s.next_due_at, s.succeeded_at) is not null
                 or o.follows_operation_id is null and o.due_rule <> 'after'
             )
-            and headgate._is_chosen(a, c.asset_ids, c.groups, c.attribute)
+            and a.is_active
+            and (
+                (select c.asset_ids from chosen as c) is null
+                or a.asset_id in (select unnest(c.asset_ids) from chosen as c)
+            )
             and headgate._step_of(p_pipeline_id, p_params, s.operation_id, a.group_key) = p_step
     );
 $$;
@@ -9665,22 +10297,23 @@ $$;
 ALTER FUNCTION headgate._is_blocked_at(p_operation_id bigint, p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _is_chosen(headgate.assets, bigint[], text[], text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _is_covered(bigint, jsonb, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._is_chosen(p_asset headgate.assets, p_asset_ids bigint[], p_groups text[], p_attribute text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE
+CREATE FUNCTION headgate._is_covered(p_pipeline_id bigint, p_params jsonb, p_universe text, p_group_key text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select p_asset.is_active
-        and (p_asset_ids is null or p_asset.asset_id = any (p_asset_ids))
-        and (
-            p_groups is null
-            or p_asset.group_key = any (p_groups)
-            or p_asset.attributes ->> p_attribute = any (p_groups)
-        );
+    select exists (
+        select
+        from headgate._graph(p_pipeline_id, p_params) as s
+        join headgate.operations as o on o.name = any (s.operations)
+        where o.universe = p_universe
+            and (s.group_keys is null or p_group_key = any (s.group_keys))
+    );
 $$;
 
-ALTER FUNCTION headgate._is_chosen(p_asset headgate.assets, p_asset_ids bigint[], p_groups text[], p_attribute text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._is_covered(p_pipeline_id bigint, p_params jsonb, p_universe text, p_group_key text) OWNER TO headgate_owner;
 
 --
 -- Name: _is_fault(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9785,10 +10418,9 @@ CREATE FUNCTION headgate._is_selected(p_execution headgate.process_executions, p
             where m.pipeline_id = p_execution.pipeline_id
                 and m.effect = 'assets'
         ), true)
-        and coalesce((
-            select bool_or(a.group_key = any (g.items) or coalesce(a.attributes ->> g.attribute = any (g.items), false))
-            from headgate._selected_groups(p_execution.pipeline_id, p_execution.params) as g
-        ), true)
+        and coalesce(p_asset_id = any (headgate._assets_of_groups(
+            p_execution.pipeline_id, headgate._plan_params(p_execution)
+        )), true)
     from headgate.assets as a
     where a.asset_id = p_asset_id;
 $$;
@@ -9952,7 +10584,7 @@ begin
                     end as blame,
                     case
                         when u.outcome = 'success' and v_is_ingested and r.status is null
-                            then 'its ingest function says nothing of it'
+                            then 'the ingest function returned no row for this asset'
                         else coalesce(r.reason, u.error)
                     end as error,
                     c.is_payer,
@@ -10182,14 +10814,20 @@ CREATE FUNCTION headgate._left_out(p_pipeline_id bigint, p_params jsonb, p_step 
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     AS $$
-    with pair as materialized (
+    with chosen as materialized (
+        select headgate._selected_assets(p_pipeline_id, p_params) as asset_ids
+    ),
+    pair as materialized (
         select s.operation_id, s.asset_id, a.group_key, s.last_failed_at
         from headgate._planned_operations(p_pipeline_id, p_params, p_step) as n
         join headgate.operations as o using (operation_id)
         join headgate.asset_processing_state as s on s.operation_id = o.operation_id and headgate._is_left_out(s)
         join headgate.assets as a on a.asset_id = s.asset_id and a.universe = o.universe
-        cross join headgate._choice(p_pipeline_id, p_params) as c
-        where headgate._is_chosen(a, c.asset_ids, c.groups, c.attribute)
+        where a.is_active
+            and (
+                (select c.asset_ids from chosen as c) is null
+                or a.asset_id in (select unnest(c.asset_ids) from chosen as c)
+            )
     ),
     step_of as materialized (
         select
@@ -10711,20 +11349,21 @@ $$;
 ALTER FUNCTION headgate._mend_steps(p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _missing_from(headgate.asset_processing_state); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _missing_from(headgate.asset_processing_state, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._missing_from(p_state headgate.asset_processing_state) RETURNS date
+CREATE FUNCTION headgate._missing_from(p_state headgate.asset_processing_state, p_at timestamp with time zone) RETURNS date
     LANGUAGE sql IMMUTABLE
     AS $$
     select case
         when p_state.bulk_missed_at is null
+            and (p_state.bulk_misses < 2 or p_state.alone_until <= p_at)
             and coalesce(p_state.reprocess_requested_at <= p_state.succeeded_at, p_state.reprocess_requested_at is null)
             then coalesce((p_state.watermark at time zone 'UTC')::pg_catalog.date, '-infinity')
     end;
 $$;
 
-ALTER FUNCTION headgate._missing_from(p_state headgate.asset_processing_state) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._missing_from(p_state headgate.asset_processing_state, p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _missing_sessions(bigint, text, date, timestamp with time zone, boolean, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10802,6 +11441,23 @@ $$;
 ALTER FUNCTION headgate._name_pieces(p_text text) OWNER TO headgate_owner;
 
 --
+-- Name: _named_assets(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._named_assets(p_pipeline_id bigint, p_params jsonb) RETURNS TABLE(asset_id bigint)
+    LANGUAGE sql STABLE ROWS 10
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select distinct headgate.find_asset((headgate._universes(p_pipeline_id, p_params))[1], i.item)
+    from headgate.pipeline_parameters as p
+    cross join jsonb_array_elements_text(nullif(p_params -> p.name, 'null')) as i (item)
+    where p.pipeline_id = p_pipeline_id
+        and p.effect = 'assets';
+$$;
+
+ALTER FUNCTION headgate._named_assets(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
+
+--
 -- Name: _names(text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10868,7 +11524,7 @@ CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step tex
         o.due_rule,
         o.weight_power,
         o.staleness_per_day,
-        coalesce(o.name = any (q.backfill_operations), false),
+        o.is_backfill or coalesce(o.name = any (q.backfill_operations), false),
         b.operation_id,
         b.provider_id,
         b.units,
@@ -11813,7 +12469,7 @@ COMMENT ON COLUMN headgate.pipeline_parameters.operations IS 'The operations tha
 -- Name: COLUMN pipeline_parameters.meanings; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.pipeline_parameters.meanings IS 'mode: value to list of operations (absent: all). groups: {"attribute": name} whose values are accepted as well as group keys.';
+COMMENT ON COLUMN headgate.pipeline_parameters.meanings IS 'mode: value to list of operations (absent: all). groups: {"attribute": name} whose values are accepted as well as group keys; "advice": what to do about a group that no step covers.';
 
 --
 -- Name: COLUMN pipeline_parameters.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -13563,11 +14219,13 @@ CREATE FUNCTION headgate._selected_assets(p_pipeline_id bigint, p_params jsonb) 
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select array_agg(distinct headgate.find_asset((headgate._universes(p_pipeline_id, p_params))[1], i.item))
-    from headgate.pipeline_parameters as p
-    cross join jsonb_array_elements_text(nullif(p_params -> p.name, 'null')) as i (item)
-    where p.pipeline_id = p_pipeline_id
-        and p.effect = 'assets';
+    select case
+        when n.asset_ids is null then g.asset_ids
+        when g.asset_ids is null then n.asset_ids
+        else array(select unnest(n.asset_ids) intersect select unnest(g.asset_ids))
+    end
+    from (select array_agg(n.asset_id) as asset_ids from headgate._named_assets(p_pipeline_id, p_params) as n) as n
+    cross join headgate._assets_of_groups(p_pipeline_id, p_params) as g (asset_ids);
 $$;
 
 ALTER FUNCTION headgate._selected_assets(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
@@ -13576,16 +14234,56 @@ ALTER FUNCTION headgate._selected_assets(p_pipeline_id bigint, p_params jsonb) O
 -- Name: _selected_groups(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._selected_groups(p_pipeline_id bigint, p_params jsonb) RETURNS TABLE(attribute text, items text[])
-    LANGUAGE sql STABLE
+CREATE FUNCTION headgate._selected_groups(p_pipeline_id bigint, p_params jsonb) RETURNS TABLE(parameter text, item text, universe text, group_key text, attribute text)
+    LANGUAGE sql STABLE ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select p.meanings ->> 'attribute', array_agg(i.item)
-    from headgate.pipeline_parameters as p
-    cross join jsonb_array_elements_text(nullif(p_params -> p.name, 'null')) as i (item)
-    where p.pipeline_id = p_pipeline_id
-        and p.effect = 'groups'
-    group by p.name, p.meanings;
+    with choice as materialized (
+        select p.name as parameter, p.meanings ->> 'attribute' as attribute, i.item
+        from headgate.pipeline_parameters as p
+        cross join jsonb_array_elements_text(nullif(p_params -> p.name, 'null')) as i (item)
+        where p.pipeline_id = p_pipeline_id
+            and p.effect = 'groups'
+    ),
+    universe as materialized (
+        select u.universe
+        from unnest(headgate._universes(p_pipeline_id, p_params)) as u (universe)
+        where exists (select from choice)
+    ),
+    keyed as materialized (
+        select c.parameter, c.item, u.universe, c.item as group_key
+        from choice as c
+        cross join universe as u
+        where exists (select from headgate.assets as a where a.universe = u.universe and a.group_key = c.item)
+    ),
+    carried as materialized (
+        select distinct c.parameter, c.item, a.universe, a.group_key, c.attribute
+        from choice as c
+        join headgate.assets as a on a.attributes ->> c.attribute = c.item
+        where a.universe in (select u.universe from universe as u)
+    )
+    select k.parameter, k.item, k.universe, k.group_key, null
+    from keyed as k
+    union all
+    select * from carried
+    union all
+    select distinct c.parameter, c.item, u.universe, c.group_key, null
+    from carried as c
+    cross join universe as u
+    where not exists (
+            select from headgate.assets as a where a.universe = u.universe and a.attributes ? c.attribute
+        )
+        and exists (
+            select from headgate.assets as a where a.universe = u.universe and a.group_key = c.group_key
+        )
+    union all
+    select c.parameter, c.item, null, null, null
+    from choice as c
+    where not exists (
+        select from keyed as k where k.parameter = c.parameter and k.item = c.item
+        union all
+        select from carried as k where k.parameter = c.parameter and k.item = c.item
+    );
 $$;
 
 ALTER FUNCTION headgate._selected_groups(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
@@ -13848,6 +14546,13 @@ declare
     v_next_due_at constant timestamptz := case
         when p_operation.due_rule = 'every' then p_now + p_operation.due_every
     end;
+    -- A call for the group that lacks half of it may be at fault itself: it is tried again some day.
+    v_alone_until constant timestamptz := (
+        select case when count(*) * 2 >= cardinality(p_jobs) then p_now + interval '30 days' end
+        from unnest(p_jobs) as j
+        where p_chunk.sessions is not null
+            and j.reason like 'missing: %'
+    );
 begin
     update headgate.asset_processing_state as s
     set chunk_id = null,
@@ -13872,6 +14577,18 @@ begin
             when j.fate in ('success', 'skipped') then null
             when p_chunk.sessions is not null and (j.fate = 'failed' or j.reason like 'missing: %') then p_now
             else s.bulk_missed_at
+        end,
+        bulk_misses = case
+            when p_chunk.sessions is null then s.bulk_misses
+            when j.fate in ('success', 'skipped') then 0
+            when j.reason like 'missing: %' then least(s.bulk_misses + 1, 99)
+            else s.bulk_misses
+        end,
+        alone_until = case
+            when p_chunk.sessions is null then s.alone_until
+            when j.fate in ('success', 'skipped') then null
+            when j.reason like 'missing: %' then v_alone_until
+            else s.alone_until
         end,
         last_failed_at = case when j.fate = 'failed' then p_now else s.last_failed_at end,
         next_due_at = case
@@ -15073,7 +15790,12 @@ CREATE FUNCTION headgate._upcoming(p_pipeline_id bigint, p_params jsonb, p_at ti
     AS $$
 begin
     if p_params #>> '{?,calendar}' = 'daily' or not exists (
-        select from headgate._needs(p_pipeline_id, p_params, p_step) as n where n.is_backfill
+        select
+        from headgate._due_pairs(
+            array(
+                select n.operation_id from headgate._needs(p_pipeline_id, p_params, p_step) as n where n.is_backfill
+            ), p_at, 1
+        )
     ) then
         return '{}';
     end if;
@@ -15864,6 +16586,7 @@ begin
     where not exists (select from pgmq.meta as m where m.queue_name = q.queue);
     perform headgate._tune_queues();
 
+    perform headgate._add_step_groups();
     perform headgate._check_steps();
     perform headgate._check_operation(o)
     from (select * from headgate.operations order by operation_id) as o;
@@ -16179,6 +16902,72 @@ ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_
 COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
 
 --
+-- Name: cover_groups(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) RETURNS TABLE(added integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
+    v_step headgate.pipeline_steps;
+    v_other record;
+begin
+    select * into v_step
+    from headgate.pipeline_steps as s
+    where s.pipeline_id = v_pipeline.pipeline_id
+        and s.step = p_step
+    for update;
+    if not found or v_step.kind <> 'fan_out' then
+        perform headgate._raise(
+            'HG003',
+            format('pipeline %s has no step %s that covers groups', p_pipeline, quote_nullable(p_step)),
+            'those that do: ' || headgate._names(array(
+                select s.step
+                from headgate.pipeline_steps as s
+                where s.pipeline_id = v_pipeline.pipeline_id
+                    and s.kind = 'fan_out'
+            ))
+        );
+    elsif coalesce(array_position(p_group_keys, null) is not null or '' = any (p_group_keys), true) then
+        perform headgate._raise('HG008', 'a group key is missing', 'an array of group keys, e.g. {VI}');
+    end if;
+    select s.step, g.group_key into v_other
+    from headgate.pipeline_steps as s
+    join unnest(p_group_keys) as g (group_key) on s.group_keys is null or g.group_key = any (s.group_keys)
+    where s.pipeline_id = v_pipeline.pipeline_id
+        and s.step <> p_step
+        and s.operations && v_step.operations
+    limit 1;
+    if found then
+        perform headgate._raise(
+            'HG008', format('group %L is covered by step %s already', v_other.group_key, v_other.step),
+            'a group is covered once; nothing was changed'
+        );
+    end if;
+
+    insert into headgate.step_groups (pipeline_id, step, group_key, added_at)
+    select v_pipeline.pipeline_id, p_step, g.group_key, headgate.clock()
+    from (select distinct unnest(p_group_keys) as group_key) as g
+    where g.group_key <> all (v_step.group_keys)
+    order by g.group_key
+    on conflict do nothing;
+    get diagnostics added = row_count;
+    perform headgate._add_step_groups();
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION cover_groups(p_pipeline text, p_step text, p_group_keys text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) IS 'Let a step of a pipeline cover more groups, in future runs and through every migrate; returns how many are new.';
+
+--
 -- Name: database_health(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -16331,6 +17120,8 @@ CREATE FUNCTION headgate.examine() RETURNS TABLE(subject text, verdict text, fou
     select f.* from headgate._examine_queues() as f
     union all
     select f.* from headgate._examine_work() as f
+    union all
+    select f.* from headgate._examine_groups() as f
     union all
     select f.* from headgate._examine_books() as f
     union all
@@ -17534,6 +18325,8 @@ begin
         next_due_at = case when w.is_open then least(s.next_due_at, v_now) else s.next_due_at end,
         attempts = 0,
         consecutive_failures = 0,
+        bulk_misses = 0,
+        alone_until = null,
         last_error = null
     from wanted as w
     where s.operation_id = w.operation_id
@@ -18125,6 +18918,45 @@ ALTER FUNCTION headgate.trigger_pipeline(p_pipeline text, p_params jsonb) OWNER 
 --
 
 COMMENT ON FUNCTION headgate.trigger_pipeline(p_pipeline text, p_params jsonb) IS 'Order a run of a pipeline from Airflow, with these parameters; returns the order.';
+
+--
+-- Name: trust_bulk(text, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) RETURNS TABLE(trusted integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_operation constant headgate.operations := headgate._operation(p_operation);
+begin
+    with missed as (
+        select s.operation_id, s.asset_id
+        from headgate.asset_processing_state as s
+        where s.operation_id = v_operation.operation_id
+            and s.asset_id = any (p_asset_ids)
+            and s.bulk_misses > 0
+        order by s.asset_id
+        for update
+    )
+    update headgate.asset_processing_state as s
+    set bulk_misses = 0,
+        alone_until = null
+    from missed as m
+    where s.operation_id = m.operation_id
+        and s.asset_id = m.asset_id;
+    get diagnostics trusted = row_count;
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION trust_bulk(p_operation text, p_asset_ids bigint[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) IS 'Let calls for the group serve assets again that such calls lacked: an answer has them now; returns how many.';
 
 --
 -- Name: upsert_assets(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21278,7 +22110,7 @@ COMMENT ON COLUMN headgate.quota_shares.ceiling_share IS 'The pipeline gets no m
 -- Name: COLUMN quota_shares.backfill_operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.quota_shares.backfill_operations IS 'Operations that take what is left: after all others, and not the units of what becomes due later in the window.';
+COMMENT ON COLUMN headgate.quota_shares.backfill_operations IS 'Operations that are a backfill in this pipeline, besides those that always are.';
 
 --
 -- Name: COLUMN quota_shares.reserve; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -21625,6 +22457,49 @@ COMMENT ON COLUMN headgate.settings.name IS 'test_clock: sessions may move headg
 COMMENT ON COLUMN headgate.settings.value IS 'The setting''s value.';
 
 --
+-- Name: step_groups; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.step_groups (
+    pipeline_id bigint NOT NULL,
+    step text NOT NULL,
+    group_key text NOT NULL,
+    added_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE headgate.step_groups OWNER TO headgate_owner;
+
+--
+-- Name: TABLE step_groups; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.step_groups IS 'A group that an operator has added to a step; migrate adds it again to what the plan''s rows say.';
+
+--
+-- Name: COLUMN step_groups.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.step_groups.pipeline_id IS 'The pipeline.';
+
+--
+-- Name: COLUMN step_groups.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.step_groups.step IS 'The step; a name, because a plan''s rows may be replaced.';
+
+--
+-- Name: COLUMN step_groups.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.step_groups.group_key IS 'The group.';
+
+--
+-- Name: COLUMN step_groups.added_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.step_groups.added_at IS 'When it was added.';
+
+--
 -- Name: trading_sessions; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -21739,7 +22614,8 @@ CREATE VIEW headgate.v_asset_states AS
     s.next_due_at,
     s.succeeded_at,
     s.consecutive_failures,
-    (s.chunk_id IS NOT NULL) AS is_held
+    (s.chunk_id IS NOT NULL) AS is_held,
+    s.bulk_misses
    FROM ((headgate.asset_processing_state s
      JOIN headgate.assets a USING (asset_id))
      JOIN headgate.operations o USING (operation_id));
@@ -21811,6 +22687,12 @@ COMMENT ON COLUMN headgate.v_asset_states.consecutive_failures IS 'Failures by i
 --
 
 COMMENT ON COLUMN headgate.v_asset_states.is_held IS 'True: a chunk holds it.';
+
+--
+-- Name: COLUMN v_asset_states.bulk_misses; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_states.bulk_misses IS 'Calls for its group in a row whose answer lacked it; after two it is asked for alone.';
 
 --
 -- Name: v_data_freshness; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -23865,6 +24747,13 @@ ALTER TABLE ONLY headgate.settings
     ADD CONSTRAINT settings_pkey PRIMARY KEY (name);
 
 --
+-- Name: step_groups step_groups_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.step_groups
+    ADD CONSTRAINT step_groups_pkey PRIMARY KEY (pipeline_id, step, group_key);
+
+--
 -- Name: trading_sessions trading_sessions_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -24294,6 +25183,13 @@ ALTER TABLE ONLY headgate.response_rules
     ADD CONSTRAINT response_rules_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id);
 
 --
+-- Name: step_groups step_groups_pipeline_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.step_groups
+    ADD CONSTRAINT step_groups_pipeline_id_fkey FOREIGN KEY (pipeline_id) REFERENCES headgate.pipelines(pipeline_id);
+
+--
 -- Name: SCHEMA equities; Type: ACL; Schema: -; Owner: headgate_plan_equities
 --
 
@@ -24321,6 +25217,12 @@ GRANT USAGE ON SCHEMA maintenance TO headgate_planner;
 GRANT USAGE ON SCHEMA maintenance TO headgate_reader;
 
 --
+-- Name: FUNCTION _ask_first_corrections(p_now timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._ask_first_corrections(p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _bar_changes(p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone, p_is_history boolean); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -24331,6 +25233,12 @@ REVOKE ALL ON FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads te
 --
 
 REVOKE ALL ON FUNCTION equities._bar_fault(p_open double precision, p_high double precision, p_low double precision, p_close double precision, p_adjusted_close double precision, p_volume double precision, p_is_in_future boolean, p_is_no_session boolean, p_is_twice boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _begin_listing(p_listed jsonb, p_after_id bigint, p_today date); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._begin_listing(p_listed jsonb, p_after_id bigint, p_today date) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _bulk_bars(p_asset_ids bigint[], p_payload text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -24355,6 +25263,12 @@ REVOKE ALL ON FUNCTION equities._clean_bar(p_bar jsonb) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION equities._companies_of_page(p_asset_ids bigint[], p_payload text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _days_to_watch(p_group_keys text[], p_now timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._days_to_watch(p_group_keys text[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _delist(p_gone bigint[], p_group_key text, p_today date); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -24411,10 +25325,16 @@ REVOKE ALL ON FUNCTION equities._judged_bars(p_asset_ids bigint[], p_payloads te
 REVOKE ALL ON FUNCTION equities._last_sessions(p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _list_changes(p_group_key text, p_payload text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+-- Name: FUNCTION _list_changes(p_group_key text, p_payload text, p_today date); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
-REVOKE ALL ON FUNCTION equities._list_changes(p_group_key text, p_payload text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION equities._list_changes(p_group_key text, p_payload text, p_today date) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _listings(); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._listings() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _merge_bars(p_context jsonb, p_asset_ids bigint[], p_payloads text[], p_carefully boolean, p_is_history boolean); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -24483,10 +25403,22 @@ REVOKE ALL ON FUNCTION equities._quotation(p_quoted text, OUT currency text, OUT
 REVOKE ALL ON FUNCTION equities._relist(p_back jsonb, p_today date) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _reload_restated(p_results headgate.ingest_result[], p_now timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._reload_restated(p_results headgate.ingest_result[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _rename_listings(p_changes jsonb, p_today date); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities._rename_listings(p_changes jsonb, p_today date) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _reread_bars(p_context jsonb, p_day_id bigint, p_session timestamp with time zone, p_payload text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._reread_bars(p_context jsonb, p_day_id bigint, p_session timestamp with time zone, p_payload text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _reuse_codes(p_changes jsonb, p_group_key text, p_today date); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -24551,10 +25483,22 @@ REVOKE ALL ON FUNCTION equities._take_list(p_group_key text, p_payload text, p_n
 REVOKE ALL ON FUNCTION equities._told_actions(p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _trust_bulk(p_asset_ids bigint[], p_payload text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._trust_bulk(p_asset_ids bigint[], p_payload text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _unit_fault(p_asset_id bigint, p_close double precision, p_date date, p_close_before double precision, p_date_before date); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities._unit_fault(p_asset_id bigint, p_close double precision, p_date date, p_close_before double precision, p_date_before date) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _unnoted_listings(); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._unnoted_listings() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _wanted_pairs(); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -24578,6 +25522,14 @@ GRANT ALL ON FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark tim
 GRANT ALL ON FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_reader;
 
 --
+-- Name: FUNCTION add_exchange(p_group_key text, p_calendar text, p_step text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.add_exchange(p_group_key text, p_calendar text, p_step text) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.add_exchange(p_group_key text, p_calendar text, p_step text) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.add_exchange(p_group_key text, p_calendar text, p_step text) TO headgate_planner;
+
+--
 -- Name: FUNCTION bars_for_indicators(p_context jsonb, p_asset_ids bigint[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -24595,6 +25547,24 @@ REVOKE ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) FROM P
 GRANT ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) TO headgate_owner;
 GRANT ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) TO headgate_reader;
+
+--
+-- Name: FUNCTION corrections_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.corrections_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.corrections_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.corrections_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_planner;
+GRANT ALL ON FUNCTION equities.corrections_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_reader;
+
+--
+-- Name: FUNCTION expected_bars(p_group_key text, p_session date); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.expected_bars(p_group_key text, p_session date) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.expected_bars(p_group_key text, p_session date) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.expected_bars(p_group_key text, p_session date) TO headgate_planner;
+GRANT ALL ON FUNCTION equities.expected_bars(p_group_key text, p_session date) TO headgate_reader;
 
 --
 -- Name: FUNCTION fundamentals_as_of(p_date date); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -24627,6 +25597,13 @@ GRANT ALL ON FUNCTION equities.ingest_account(p_context jsonb, p_asset_ids bigin
 
 REVOKE ALL ON FUNCTION equities.ingest_actions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION equities.ingest_actions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+
+--
+-- Name: FUNCTION ingest_corrections(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.ingest_corrections(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.ingest_corrections(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
 
 --
 -- Name: FUNCTION ingest_eod_bulk(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -24710,6 +25687,14 @@ GRANT ALL ON FUNCTION equities.listings_as_of(p_date date) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.listings_as_of(p_date date) TO headgate_reader;
 
 --
+-- Name: FUNCTION note_listings(); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities.note_listings() FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.note_listings() TO headgate_owner;
+GRANT ALL ON FUNCTION equities.note_listings() TO headgate_planner;
+
+--
 -- Name: FUNCTION prices_as_of(p_date date); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -24759,6 +25744,12 @@ REVOKE ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) F
 GRANT ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) TO headgate_owner;
 GRANT ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) TO headgate_reader;
+
+--
+-- Name: FUNCTION _add_step_groups(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._add_step_groups() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _advance(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -24819,6 +25810,12 @@ REVOKE ALL ON FUNCTION headgate._as_one(p_chunks headgate.chunks[]) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._ask_one_by_one(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _assets_of_groups(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._assets_of_groups(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _behind(p_execution_id bigint, p_steps text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -24899,6 +25896,12 @@ REVOKE ALL ON FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb
 REVOKE ALL ON FUNCTION headgate._check_assets(p_universe text, p_assets jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _check_covered(p_pipeline headgate.pipelines, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_covered(p_pipeline headgate.pipelines, p_params jsonb) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_definer boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -24957,12 +25960,6 @@ REVOKE ALL ON FUNCTION headgate._check_unpaused(p_pipeline headgate.pipelines) F
 --
 
 REVOKE ALL ON FUNCTION headgate._checked_name(p_function text) FROM PUBLIC;
-
---
--- Name: FUNCTION _choice(p_pipeline_id bigint, p_params jsonb, OUT asset_ids bigint[], OUT groups text[], OUT attribute text); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._choice(p_pipeline_id bigint, p_params jsonb, OUT asset_ids bigint[], OUT groups text[], OUT attribute text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -25137,6 +26134,12 @@ REVOKE ALL ON FUNCTION headgate._examine_books() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._examine_calendars() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _examine_groups(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._examine_groups() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _examine_queues(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -25391,10 +26394,10 @@ REVOKE ALL ON FUNCTION headgate._is_asked_alone(p_operation_id bigint) FROM PUBL
 REVOKE ALL ON FUNCTION headgate._is_blocked_at(p_operation_id bigint, p_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _is_chosen(p_asset headgate.assets, p_asset_ids bigint[], p_groups text[], p_attribute text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _is_covered(p_pipeline_id bigint, p_params jsonb, p_universe text, p_group_key text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._is_chosen(p_asset headgate.assets, p_asset_ids bigint[], p_groups text[], p_attribute text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._is_covered(p_pipeline_id bigint, p_params jsonb, p_universe text, p_group_key text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_fault(p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -25619,10 +26622,10 @@ REVOKE ALL ON FUNCTION headgate._mend_queues(p_now timestamp with time zone) FRO
 REVOKE ALL ON FUNCTION headgate._mend_steps(p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _missing_from(p_state headgate.asset_processing_state); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _missing_from(p_state headgate.asset_processing_state, p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._missing_from(p_state headgate.asset_processing_state) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._missing_from(p_state headgate.asset_processing_state, p_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _missing_sessions(p_provider_id bigint, p_calendar text, p_missing_from date, p_at timestamp with time zone, p_is_daily boolean, p_most integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -25641,6 +26644,12 @@ REVOKE ALL ON FUNCTION headgate._move_units(p_provider_id bigint, p_opened_at ti
 --
 
 REVOKE ALL ON FUNCTION headgate._name_pieces(p_text text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _named_assets(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._named_assets(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _names(p_names text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -26599,6 +27608,15 @@ REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, 
 GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) TO headgate_runner;
 
 --
+-- Name: FUNCTION cover_groups(p_pipeline text, p_step text, p_group_keys text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) TO headgate_plan_maintenance;
+
+--
 -- Name: FUNCTION database_health(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26944,6 +27962,14 @@ GRANT ALL ON FUNCTION headgate.take_starts(p_runner text, p_chunk_id bigint, p_l
 
 REVOKE ALL ON FUNCTION headgate.trigger_pipeline(p_pipeline text, p_params jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.trigger_pipeline(p_pipeline text, p_params jsonb) TO headgate_planner;
+
+--
+-- Name: FUNCTION trust_bulk(p_operation text, p_asset_ids bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_equities;
+GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_maintenance;
 
 --
 -- Name: FUNCTION upsert_assets(p_universe text, p_assets jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner

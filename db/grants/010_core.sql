@@ -26,7 +26,7 @@ begin
                 'finalize_execution', 'run_pipeline', 'cancel_execution', 'retry_failed', 'skip_step', 'mark_step',
                 'pause_pipeline', 'resume_pipeline', 'explain_plan', 'explain_summary', 'explain_totals',
                 'explain_quota', 'forecast', 'why', 'upsert_assets',
-                'set_asset_active', 'set_provider',
+                'set_asset_active', 'set_provider', 'cover_groups',
                 'reset_asset', 'find_asset', 'retain', 'reconcile_quota', 'required_secrets', 'applied_files', 'clock', 'trigger_pipeline',
                 'announce_order', 'report_step', 'step_errors', 'maintain_history', 'maintain_statistics', 'check_health',
                 'database_health', 'examine', 'repair', 'check_run', 'next_actions'

@@ -13,7 +13,8 @@ select
     s.next_due_at,
     s.succeeded_at,
     s.consecutive_failures,
-    s.chunk_id is not null as is_held
+    s.chunk_id is not null as is_held,
+    s.bulk_misses
 from headgate.asset_processing_state as s
 join headgate.assets as a using (asset_id)
 join headgate.operations as o using (operation_id);
@@ -30,3 +31,5 @@ comment on column headgate.v_asset_states.next_due_at is
 comment on column headgate.v_asset_states.succeeded_at is 'Its last success.';
 comment on column headgate.v_asset_states.consecutive_failures is 'Failures by its own fault since then.';
 comment on column headgate.v_asset_states.is_held is 'True: a chunk holds it.';
+comment on column headgate.v_asset_states.bulk_misses is
+    'Calls for its group in a row whose answer lacked it; after two it is asked for alone.';

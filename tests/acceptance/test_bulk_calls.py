@@ -71,7 +71,8 @@ def test_an_exchange_is_one_call_and_each_listing_has_its_own_bar_watermark_and_
     wanted = [x for x in codes if x not in unwanted]
     acted = {x for x in wanted if actions(x)}
     assert SPLIT in acted
-    assert asked(madrid) == {"eod-bulk-last-day": 3}, "splits, dividends and bars"
+    again = "splits, dividends and bars, and two sessions again"
+    assert asked(madrid) == {"eod-bulk-last-day": 5}, again
     check_outcomes(madrid, first, wanted, missing, acted)
     check_watermarks(madrid, wanted, missing, acted)
     check_dropped(madrid, unwanted)

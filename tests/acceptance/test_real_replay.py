@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -13,6 +13,7 @@ from tests.acceptance.books import check_books, check_settled
 from tests.acceptance.house import House, killed_at_the_end
 from tests.acceptance.real import FOLDER, needs, rows
 from tests.acceptance.test_real_corrections import Provider, check_prices, check_revisions
+from tests.plan import Row
 from tests.standin import Options, spawn
 from tests.standin.replay import ACTIONS, BARS
 
@@ -20,11 +21,15 @@ pytestmark = needs(BARS, ACTIONS)
 
 START, FIRST, LAST = "2015-03-20", "2015-06-15", "2015-07-01"
 SYMBOLS = ("FREE", "IDXX", "INFY", "PRSN", "TRS", "TVIX", "ZGNX")  # they split in these weeks
+FOLLOWED = 315
 EVENING = 23
 STALE = """
 select count(*) from headgate.v_assets_needing_processing
 where operation = 'prices_historical' and group_key = 'US' and asset ~ '^[A-Z]+[.]US$'
 """
+
+STORED = "select p.*, date::text as date from equities.prices as p"
+APART = "select asset_id, date::text as date from equities.prices_quarantine"
 
 
 @pytest.fixture
@@ -50,15 +55,95 @@ def test_what_stays_is_the_last_word_and_each_correction_and_split_is_on_record(
     check_books(house)
 
 
-def read(house: House) -> Provider:
-    """Follow the symbols that split in these weeks, and no others; they are due on the first evening."""
+def test_what_one_call_reads_for_an_exchange_is_corrected_two_evenings_later_at_the_latest(house):
+    provider = read(house, some(FOLLOWED))
+    sessions = [x for x in provider.sessions if FIRST <= x <= LAST]
+    units = []
+    for day in sessions:
+        house.standin.reset()
+        evening(house, day)
+        units.append(house.standin.book()["served_units"])
+    by_endpoint = house.standin.book()["by_endpoint"]
+
+    assert by_endpoint["eod-bulk-last-day"]["units"] == 500, (
+        "bars, splits, dividends, two sessions again"
+    )
+    assert stale(house, provider, sessions[-1]) == []
+    assert late(house, provider, sessions, 2) == set()
+    check_revisions(house.plan, provider, sessions, more_than=50)
+    assert max(units[1:]) < 5 * 100 + FOLLOWED / 4, "few are asked for alone"
+
+
+def some(count: int) -> list[str]:
+    """Return the first symbols that are published throughout these weeks."""
+    first: dict[str, str] = {}
+    last: dict[str, str] = {}
+    for row in rows(BARS):
+        first.setdefault(row["symbol"], row["date"])
+        last[row["symbol"]] = row["date"]
+    return [x for x in sorted(first) if first[x] < FIRST and last[x] > LAST][:count]
+
+
+def stale(house: House, provider: Provider, day: str) -> list[tuple[str, str]]:
+    """Return the bars of sessions that are not the provider's as of a day: missing, or with other figures."""
+    stored = {(x["asset_id"], x["date"]): x for x in house.plan.sql(STORED)}
+    apart = {(x["asset_id"], x["date"]) for x in house.plan.sql(APART)}
+    found = []
+    for symbol, asset in provider.ids.items():
+        for bar in provider.answer(symbol, day):
+            key = (asset, bar["date"])
+            if (
+                key not in apart
+                and bar["date"] in provider.sessions
+                and is_other(stored.get(key), bar)
+            ):
+                found.append((symbol, bar["date"]))
+    return found
+
+
+def is_other(stored: Row | None, bar: Row) -> bool:
+    """Compare a stored bar with an answer's."""
+    return (
+        stored is None
+        or any(stored[x] != bar[x] for x in ("open", "high", "low", "close", "volume"))
+        or abs(stored["adjusted_close"] / bar["adjusted_close"] - 1) > 1e-6
+    )
+
+
+def late(
+    house: House, provider: Provider, sessions: list[str], evenings: int
+) -> set[tuple[str, str]]:
+    """Return the corrections within five sessions that were written more evenings later than that."""
+    revised = house.plan.sql(
+        "select asset_id, date::text, min(known_to at time zone 'UTC')::date::text as day "
+        "from equities.bar_revisions group by 1, 2"
+    )
+    written = {(x["asset_id"], x["date"]): x["day"] for x in revised}
+    found = set()
+    for symbol, asset in provider.ids.items():
+        for row in provider.bars[symbol]:
+            if row["date"] in sessions and row["seen_again"] in sessions[:-evenings]:
+                published = sessions.index(row["seen_again"])
+                is_correction = (row["close_2"] or row["volume_2"]) and int(row["volume"]) > 0
+                day = written.get((asset, row["date"]))
+                if (
+                    is_correction
+                    and published - sessions.index(row["date"]) < 5
+                    and not (day and day <= sessions[published + evenings])
+                ):
+                    found.add((symbol, row["date"]))
+    return found
+
+
+def read(house: House, symbols: Iterable[str] = SYMBOLS) -> Provider:
+    """Follow some symbols, and no others; they are due on the first evening."""
     bars: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in rows(BARS):
-        if row["symbol"] in SYMBOLS and row["date"] <= LAST:
+        if row["symbol"] in symbols and row["date"] <= LAST:
             bars[row["symbol"]].append(row)
     actions: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in rows(ACTIONS):
-        if row["symbol"] in SYMBOLS:
+        if row["symbol"] in symbols:
             actions[row["symbol"]].append(row)
     plan = house.plan
     plan.sql("update headgate.assets set is_active = false where universe = 'equities'")
@@ -80,7 +165,7 @@ def read(house: House) -> Provider:
         a=START,
         b=LAST,
     )
-    assert len(ids) == len(SYMBOLS)
+    assert len(ids) == len([*symbols])
     return Provider(bars, actions, [x["day"] for x in sessions], ids)
 
 

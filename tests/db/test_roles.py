@@ -45,9 +45,10 @@ FUNCTIONS = f"""
 """
 EVERYBODY = {"applied_files", "clock"}
 PLANS_WORK = {
-    *("ask_again", "clock", "database_health", "find_asset", "published_at", "raise_alert"),
+    *("ask_again", "clock", "cover_groups", "database_health", "find_asset", "published_at"),
+    "raise_alert",
     *("reconcile_quota", "rename_asset", "reset_asset", "resolve_alert", "set_asset_active"),
-    "upsert_assets",
+    *("trust_bulk", "upsert_assets"),
 }
 WORK = {
     "headgate_runner": {
@@ -81,7 +82,7 @@ WORK = {
         *("execution_status", "finalize_execution", "run_pipeline", "trigger_pipeline", "forecast"),
         *("cancel_execution", "retry_failed", "skip_step", "pause_pipeline", "resume_pipeline"),
         *("explain_plan", "explain_quota", "explain_summary", "explain_totals", "why"),
-        *("mark_step", "find_asset", "upsert_assets", "set_asset_active"),
+        *("mark_step", "find_asset", "upsert_assets", "set_asset_active", "cover_groups"),
         *("set_provider", "reset_asset", "retain", "reconcile_quota", "required_secrets"),
         *("announce_order", "report_step", "step_errors", "maintain_history"),
         *("maintain_statistics", "check_health", "database_health", "examine", "repair"),

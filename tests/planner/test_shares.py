@@ -58,6 +58,22 @@ def test_a_backfill_leaves_what_the_day_s_updates_will_want_and_spends_the_rest_
     )
 
 
+def test_an_operation_that_is_a_backfill_is_one_without_a_share(toy: Toy):
+    arrange(toy)
+    toy.provider(quota=30)
+    loaded(toy, 3, "E", "2024-03-04")
+    toy.add(4, "W", "books", calendar="X")
+    for operation in ("open", "history"):
+        toy.tune(operation, is_backfill=True, priority=1)
+    toy.call("check_plans")
+
+    assert run_units(toy, "library", p_quota=26) == 22
+    assert run_units(toy, "library", p_quota=24) == 11, "3 are kept for what closes today"
+    late = toy.call("explain_plan", p_pipeline="library", p_at="2024-03-05 21:30+00:00", p_quota=24)
+    assert sum(x["units"] for x in late if x["decision"] == "run") == 3 + 11
+    assert {x["operation"] for x in late[:3]} == {"update"}, "whatever its priority, it goes last"
+
+
 def test_the_reserve_is_asked_about(toy: Toy):
     toy.provider(quota=24)
     toy.add(2, "W", "books")

@@ -6,7 +6,7 @@ import csv
 import gzip
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -25,6 +25,7 @@ EXCHANGES = {
     "LS": ("Euronext Lisbon", "XLIS", "Portugal", "EUR", "PT", "PRT"),
     "MC": ("Madrid Exchange", "BMEX", "Spain", "EUR", "ES", "ESP"),
     "SW": ("SIX Swiss Exchange", "XSWX", "Switzerland", "CHF", "CH", "CHE"),
+    "VI": ("Vienna Exchange", "XWBO", "Austria", "EUR", "AT", "AUT"),
     "FOREX": ("FOREX", "", "Unknown", "Unknown", "", ""),
 }
 DOLLARS = {
@@ -93,6 +94,15 @@ class Calendar:
 def listings() -> dict[str, Listing]:
     """Return the shipped listings by code."""
     return {row["code"]: Listing(**row) for row in _rows("equities.shipped_listings.csv.gz")}
+
+
+def add_listings(path: Path) -> None:
+    """List more: a CSV file with columns of the shipped one, `calendar` one of the shipped ones."""
+    with path.open(encoding="utf-8", newline="") as lines:
+        for row in csv.DictReader(lines):
+            known = dict.fromkeys((x.name for x in fields(Listing)), "") | row
+            listings()[row["code"]] = Listing(**known)
+    calendars_by_group.cache_clear()
 
 
 @cache

@@ -23,6 +23,7 @@ class Options:
     port_file: Path | None = None
     bars: Path | None = None
     replay: Path | None = None
+    listings: Path | None = None
     any_ticker: bool = False
     extended: bool = False
     quota: int | None = 100_000
@@ -51,6 +52,7 @@ class Options:
             ("--port-file", self.port_file),
             ("--bars", self.bars),
             ("--replay", self.replay),
+            ("--listings", self.listings),
             ("--book", self.book),
         ):
             given += [name, str(value)] if value is not None else []
@@ -82,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--replay", type=Path, help="folder with us_eod_bitemporal: real bars, as known on each day"
     )
+    add("--listings", type=Path, help="CSV file with more listings than the shipped ones")
     add(
         "--any-ticker",
         action="store_true",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from tests.standin.bars import Action
 
 BARS, ACTIONS = "us_eod_bitemporal/eod.csv.gz", "us_corporate_actions/actions.csv.gz"
 FIGURES = ("open", "high", "low")
+Number = int | float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +80,21 @@ class Replay:
 def _bar(row: dict[str, str], known: list[_Known], today: str) -> str:
     """Return a bar as JSON text, with the second values once they have been seen."""
     again = bool(row["seen_again"]) and row["seen_again"] <= today
-    close = (again and row["close_2"]) or row["close"]
-    volume = (again and row["volume_2"]) or row["volume"]
+    close = _number((again and row["close_2"]) or row["close"])
     factor = 1.0
     for action in known:
         factor *= action.factor if action.ex_date > row["date"] else 1.0
-    cells = [f'"date":"{row["date"]}"', *(f'"{x}":{row[x] or "null"}' for x in FIGURES)]
-    cells += [f'"close":{close}', f'"adjusted_close":{float(close) * factor!r}']
-    return "{" + ",".join([*cells, f'"volume":{volume}']) + "}"
+    bar: dict[str, str | Number] = {"date": row["date"]}
+    bar |= {name: _number(row[name]) for name in FIGURES}
+    bar |= {"close": close, "adjusted_close": None if close is None else close * factor}
+    return json.dumps(bar | {"volume": _number((again and row["volume_2"]) or row["volume"])})
+
+
+def _number(text: str) -> Number:
+    """Read a figure as the files write it: "000" is 0, and nothing is null."""
+    if not text:
+        return None
+    return int(text) if text.isdigit() else float(text)
 
 
 def _told(row: dict[str, str]) -> Action | None:

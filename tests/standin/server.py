@@ -36,6 +36,8 @@ class StandIn:
         self.faults = Faults(options.faults, options.seed)
         self.port = options.port
         self._answers = Api(_source(options), self.clock, extended=options.extended)
+        if options.listings:
+            market.add_listings(options.listings)
         market.calendars_by_group()  # read now, not in the first request
 
     @property

@@ -26,11 +26,15 @@ A.B,2015-06-17,2015-06-16,2015-06-18,dividend,,5,4.9,0.98,0.1
 
 @pytest.fixture
 def replay(tmp_path: Path) -> Replay:
-    for name, text in ((BARS, BARS_TEXT), (ACTIONS, ACTIONS_TEXT)):
-        (tmp_path / name).parent.mkdir()
-        with gzip.open(tmp_path / name, "wt") as file:
+    return _replay(tmp_path, BARS_TEXT)
+
+
+def _replay(folder: Path, bars: str) -> Replay:
+    for name, text in ((BARS, bars), (ACTIONS, ACTIONS_TEXT)):
+        (folder / name).parent.mkdir()
+        with gzip.open(folder / name, "wt") as file:
             file.write(text)
-    return Replay(tmp_path)
+    return Replay(folder)
 
 
 def known(replay: Replay, day: str) -> list[tuple[Any, ...]]:
@@ -48,6 +52,21 @@ def test_a_bar_comes_when_it_was_first_seen_and_is_then_corrected_and_adjusted(r
         ("2015-06-15", 10.5, pytest.approx(5.145), 100),
         ("2015-06-16", 5, pytest.approx(4.9), 300),
     ]
+
+
+def test_a_figure_is_a_number_however_the_file_writes_it_and_null_where_it_has_none(tmp_path: Path):
+    head, first, _ = BARS_TEXT.splitlines()
+    replay = _replay(
+        tmp_path, "\n".join([head, first.replace("10,100,10", "010,000,10"), nothing_of(17)])
+    )
+
+    assert known(replay, "2015-06-15") == [("2015-06-15", 10, 10, 0)]
+    assert known(replay, "2015-06-17")[-1] == ("2015-06-17", None, None, None)
+
+
+def nothing_of(day: int) -> str:
+    """Return a bar of which the file knows nothing but that it was."""
+    return f"A.B,2015-06-{day},,,,,,,2015-06-{day},,,,"
 
 
 def test_actions_are_told_that_were_known_on_their_day(replay: Replay):

@@ -39,6 +39,8 @@ begin
         next_due_at = case when w.is_open then least(s.next_due_at, v_now) else s.next_due_at end,
         attempts = 0,
         consecutive_failures = 0,
+        bulk_misses = 0,
+        alone_until = null,
         last_error = null
     from wanted as w
     where s.operation_id = w.operation_id

@@ -23,7 +23,7 @@ as $func$
         order by 2, 1  -- the very expressions of the outer order, so that nothing is sorted again
     ) as k
     cross join lateral (
-        select s.operation_id, s.asset_id, s.priority, s.next_due_at, headgate._missing_from(s) as missing_from
+        select s.operation_id, s.asset_id, s.priority, s.next_due_at, headgate._missing_from(s, p_at) as missing_from
         from headgate.asset_processing_state as s
         where s.operation_id = k.operation_id
             and s.priority = k.priority
@@ -36,15 +36,20 @@ as $func$
     limit p_limit;
 $func$;
 
--- The session after which data are missing (-infinity: there are none), where a call for the group may bring them: not for what
--- was asked for again, or was not in such a call's answer. Meant to inline (no pinned path): it is asked once per pair.
-create or replace function headgate._missing_from(p_state headgate.asset_processing_state)
+-- The session after which data are missing (-infinity: there are none), where a call for the group may bring them: not
+-- for what was asked for again, was not in such a call's answer the last time, or is asked for alone because that was so
+-- before. Meant to inline (no pinned path): it is asked once per pair.
+create or replace function headgate._missing_from(
+    p_state headgate.asset_processing_state,
+    p_at timestamptz
+)
 returns date
 language sql
 immutable
 as $func$
     select case
         when p_state.bulk_missed_at is null
+            and (p_state.bulk_misses < 2 or p_state.alone_until <= p_at)
             and coalesce(p_state.reprocess_requested_at <= p_state.succeeded_at, p_state.reprocess_requested_at is null)
             then coalesce((p_state.watermark at time zone 'UTC')::pg_catalog.date, '-infinity')
     end;
@@ -75,7 +80,7 @@ declare
     v_operation_ids constant bigint[] := array(
         select o.operation_id from headgate._planned_operations(p_pipeline_id, p_params, p_step) as o
     );
-    v_choice record;
+    v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_params);
 begin
     if p_is_round then
         return query
@@ -84,7 +89,6 @@ begin
         return;
     end if;
 
-    select * into v_choice from headgate._choice(p_pipeline_id, p_params);
     perform set_config('enable_nestloop', case when n.due > 5000 then 'off' else 'on' end, true)
     from (select count(*) as due from headgate._due_pairs(v_operation_ids, p_at, 5001)) as n;
     return query
@@ -97,7 +101,8 @@ begin
         ) as d
         join headgate.operations as o using (operation_id)
         join headgate.assets as a on a.asset_id = d.asset_id and a.universe = o.universe
-        where headgate._is_chosen(a, v_choice.asset_ids, v_choice.groups, v_choice.attribute)
+        where a.is_active
+            and (v_asset_ids is null or d.asset_id in (select u.asset_id from unnest(v_asset_ids) as u (asset_id)))
     ),
     step_of as materialized (
         select
@@ -147,7 +152,7 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
-    select s.operation_id, s.asset_id, s.priority, date_trunc('day', p_at, 'UTC'), headgate._missing_from(s)
+    select s.operation_id, s.asset_id, s.priority, date_trunc('day', p_at, 'UTC'), headgate._missing_from(s, p_at)
     from headgate.asset_processing_state as s
     join headgate.operations as o using (operation_id)
     where s.operation_id = any (p_operation_ids)

@@ -83,7 +83,7 @@ begin
                     p.operation_id,
                     p.priority,
                     case
-                        when d.operation_id is not null and o.due_rule = 'function'
+                        when (d.operation_id is not null or f.is_opened) and o.due_rule = 'function'
                             then headgate._next_due_at(o, p.asset_id, p.calendar, p_at, p_at)
                         when d.operation_id is null and f.is_opened and o.due_rule = 'once'
                             then case when p.is_new then p_at end
@@ -91,7 +91,11 @@ begin
                         when f.is_woken then least(p.next_due_at, p_at)
                         else p.next_due_at
                     end,
-                    case when d.operation_id is not null or f.is_opened then m.missing_from else p.missing_from end,
+                    case
+                        when p.missing_from = 'infinity' then p.missing_from
+                        when d.operation_id is not null or f.is_opened then m.missing_from
+                        else p.missing_from
+                    end,
                     p.is_new and d.operation_id is null,
                     false,
                     p.is_left_out and d.operation_id is null and not coalesce(f.is_opened or f.is_woken, false)

@@ -14,10 +14,9 @@ set plan_cache_mode = force_custom_plan
 set jit = off
 as $func$
 declare
-    v_choice record;
+    v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_params);
     v_is_coarse constant boolean := headgate._are_many_due_times(p_pipeline_id, p_params);
 begin
-    select * into v_choice from headgate._choice(p_pipeline_id, p_params);
     perform set_config('enable_nestloop', 'off', true);
 
     with need as materialized (
@@ -46,7 +45,8 @@ begin
         join need as n using (operation_id)
         join headgate.assets as a using (asset_id)
         join covered as c on c.operation_id = s.operation_id and c.universe = a.universe and c.group_key = a.group_key
-        where headgate._is_chosen(a, v_choice.asset_ids, v_choice.groups, v_choice.attribute)
+        where a.is_active
+            and (v_asset_ids is null or a.asset_id in (select u.asset_id from unnest(v_asset_ids) as u (asset_id)))
         group by a.asset_id
     ),
     class as materialized (
@@ -83,7 +83,8 @@ begin
 end;
 $func$;
 
--- A need as a forecast carries it. Of thousands of due times the hours are told apart. Meant to inline (no pinned path).
+-- A need as a forecast carries it. Of thousands of due times the hours are told apart. What is asked for alone stays so:
+-- missing from infinity. Meant to inline (no pinned path).
 create or replace function headgate._forecast_need(
     p_state headgate.asset_processing_state,
     p_due_rule text,
@@ -110,8 +111,9 @@ as $func$
         end,
         case
             when p_call_operation_id is null then null
-            when p_page_size is null then headgate._missing_from(p_state)
-            when headgate._missing_from(p_state) is not null then '-infinity'
+            when p_state.bulk_misses > 1 and coalesce(p_state.alone_until > p_at, true) then 'infinity'
+            when p_page_size is null then headgate._missing_from(p_state, p_at)
+            when headgate._missing_from(p_state, p_at) is not null then '-infinity'
         end,
         p_state.succeeded_at is null,
         p_state.chunk_id is not null,

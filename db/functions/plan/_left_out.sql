@@ -23,14 +23,20 @@ rows 10
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $func$
-    with pair as materialized (
+    with chosen as materialized (
+        select headgate._selected_assets(p_pipeline_id, p_params) as asset_ids
+    ),
+    pair as materialized (
         select s.operation_id, s.asset_id, a.group_key, s.last_failed_at
         from headgate._planned_operations(p_pipeline_id, p_params, p_step) as n
         join headgate.operations as o using (operation_id)
         join headgate.asset_processing_state as s on s.operation_id = o.operation_id and headgate._is_left_out(s)
         join headgate.assets as a on a.asset_id = s.asset_id and a.universe = o.universe
-        cross join headgate._choice(p_pipeline_id, p_params) as c
-        where headgate._is_chosen(a, c.asset_ids, c.groups, c.attribute)
+        where a.is_active
+            and (
+                (select c.asset_ids from chosen as c) is null
+                or a.asset_id in (select unnest(c.asset_ids) from chosen as c)
+            )
     ),
     step_of as materialized (
         select
@@ -55,19 +61,25 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
+    with chosen as materialized (
+        select headgate._selected_assets(p_pipeline_id, p_params) as asset_ids
+    )
     select exists (
         select
         from headgate._planned_operations(p_pipeline_id, p_params, p_step) as n
         join headgate.operations as o using (operation_id)
         join headgate.asset_processing_state as s using (operation_id)
         join headgate.assets as a on a.asset_id = s.asset_id and a.universe = o.universe
-        cross join headgate._choice(p_pipeline_id, p_params) as c
         where not headgate._is_left_out(s)
             and (
                 coalesce(s.next_due_at, s.succeeded_at) is not null
                 or o.follows_operation_id is null and o.due_rule <> 'after'
             )
-            and headgate._is_chosen(a, c.asset_ids, c.groups, c.attribute)
+            and a.is_active
+            and (
+                (select c.asset_ids from chosen as c) is null
+                or a.asset_id in (select unnest(c.asset_ids) from chosen as c)
+            )
             and headgate._step_of(p_pipeline_id, p_params, s.operation_id, a.group_key) = p_step
     );
 $func$;

@@ -32,7 +32,7 @@ as $func$
         o.due_rule,
         o.weight_power,
         o.staleness_per_day,
-        coalesce(o.name = any (q.backfill_operations), false),
+        o.is_backfill or coalesce(o.name = any (q.backfill_operations), false),
         b.operation_id,
         b.provider_id,
         b.units,

@@ -155,7 +155,7 @@ begin
 end;
 $func$;
 
--- Groups and assets that do not exist are errors, not empty plans.
+-- Groups and assets that do not exist are errors, and so is what no step takes: neither is an empty plan.
 create or replace function headgate._check_selection(
     p_pipeline headgate.pipelines,
     p_params jsonb
@@ -166,20 +166,13 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
+    v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline.pipeline_id, p_params);
     v_universes constant text[] := headgate._universes(p_pipeline.pipeline_id, p_params);
     v_unknown text;
 begin
-    select i.item into v_unknown
-    from headgate.pipeline_parameters as p
-    cross join jsonb_array_elements_text(nullif(p_params -> p.name, 'null')) as i (item)
-    where p.pipeline_id = p_pipeline.pipeline_id
-        and p.effect = 'groups'
-        and not exists (
-            select
-            from headgate.assets as a
-            where a.universe = any (v_universes)
-                and (a.group_key = i.item or a.attributes ->> (p.meanings ->> 'attribute') = i.item)
-        )
+    select g.item into v_unknown
+    from headgate._selected_groups(p_pipeline.pipeline_id, p_params) as g
+    where g.group_key is null
     limit 1;
     if v_unknown is not null then
         perform headgate._raise(
@@ -191,6 +184,58 @@ begin
         );
     end if;
 
-    perform headgate._selected_assets(p_pipeline.pipeline_id, p_params);
+    perform headgate._check_covered(p_pipeline, p_params);
+    if v_asset_ids = '{}' then
+        perform headgate._raise(
+            'HG008', 'the parameters together select no asset',
+            'no asset is in all of the groups and lists that they name; leave one of them out'
+        );
+    end if;
+end;
+$func$;
+
+-- Each name must lead to something that a step takes.
+create or replace function headgate._check_covered(
+    p_pipeline headgate.pipelines,
+    p_params jsonb
+)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_left_out text;
+begin
+    with reached as (
+        select format('group %L', g.item) as item, g.universe, g.group_key
+        from headgate._selected_groups(p_pipeline.pipeline_id, p_params) as g
+        union all
+        select format('%L (group %L)', a.code, a.group_key), a.universe, a.group_key
+        from headgate._named_assets(p_pipeline.pipeline_id, p_params) as n
+        join headgate.assets as a using (asset_id)
+    )
+    select r.item into v_left_out
+    from reached as r
+    group by r.item
+    having not bool_or(headgate._is_covered(p_pipeline.pipeline_id, p_params, r.universe, r.group_key))
+    order by r.item
+    limit 1;
+    if v_left_out is not null then
+        perform headgate._raise(
+            'HG006',
+            format('no step of pipeline %s covers %s', p_pipeline.name, v_left_out),
+            coalesce(
+                (
+                    select p.meanings ->> 'advice'
+                    from headgate.pipeline_parameters as p
+                    where p.pipeline_id = p_pipeline.pipeline_id
+                        and p.meanings ? 'advice'
+                    limit 1
+                ),
+                'headgate.cover_groups adds groups to a step'
+            )
+        );
+    end if;
 end;
 $func$;

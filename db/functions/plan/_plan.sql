@@ -151,7 +151,7 @@ begin
 end;
 $func$;
 
--- What becomes due later in the window, as classes: only a pipeline with a backfill keeps units for it.
+-- What becomes due later in the window, as classes: units are kept for it only where a backfill is due.
 create or replace function headgate._upcoming(
     p_pipeline_id bigint,
     p_params jsonb,
@@ -165,7 +165,12 @@ set search_path = pg_catalog, pg_temp
 as $func$
 begin
     if p_params #>> '{?,calendar}' = 'daily' or not exists (
-        select from headgate._needs(p_pipeline_id, p_params, p_step) as n where n.is_backfill
+        select
+        from headgate._due_pairs(
+            array(
+                select n.operation_id from headgate._needs(p_pipeline_id, p_params, p_step) as n where n.is_backfill
+            ), p_at, 1
+        )
     ) then
         return '{}';
     end if;

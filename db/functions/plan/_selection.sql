@@ -47,7 +47,7 @@ as $func$
     join headgate.operations as o on o.name = any (s.operations);
 $func$;
 
--- The assets a run is limited to; null: all.
+-- The assets a run is limited to: those it names, and those of the groups it names; null: all.
 create or replace function headgate._selected_assets(
     p_pipeline_id bigint,
     p_params jsonb
@@ -57,71 +57,139 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
-    select array_agg(distinct headgate.find_asset((headgate._universes(p_pipeline_id, p_params))[1], i.item))
+    select case
+        when n.asset_ids is null then g.asset_ids
+        when g.asset_ids is null then n.asset_ids
+        else array(select unnest(n.asset_ids) intersect select unnest(g.asset_ids))
+    end
+    from (select array_agg(n.asset_id) as asset_ids from headgate._named_assets(p_pipeline_id, p_params) as n) as n
+    cross join headgate._assets_of_groups(p_pipeline_id, p_params) as g (asset_ids);
+$func$;
+
+-- The assets that a run's parameters name; one that is unknown is an error.
+create or replace function headgate._named_assets(
+    p_pipeline_id bigint,
+    p_params jsonb
+)
+returns table (asset_id bigint)
+language sql
+stable
+rows 10
+set search_path = pg_catalog, pg_temp
+as $func$
+    select distinct headgate.find_asset((headgate._universes(p_pipeline_id, p_params))[1], i.item)
     from headgate.pipeline_parameters as p
     cross join jsonb_array_elements_text(nullif(p_params -> p.name, 'null')) as i (item)
     where p.pipeline_id = p_pipeline_id
         and p.effect = 'assets';
 $func$;
 
--- The groups a run is limited to; null: all. Another name for a group (an exchange) limits by attribute instead.
+-- The assets of the groups a run is limited to; null: all. Each parameter that names groups narrows the choice.
+create or replace function headgate._assets_of_groups(
+    p_pipeline_id bigint,
+    p_params jsonb
+)
+returns bigint[]
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    with choice as materialized (
+        select * from headgate._selected_groups(p_pipeline_id, p_params)
+    )
+    select case when exists (select from choice) then array(
+        select a.asset_id
+        from choice as c
+        join headgate.assets as a
+            on a.universe = c.universe
+            and a.group_key = c.group_key
+            and (c.attribute is null or a.attributes ->> c.attribute = c.item)
+        group by a.asset_id
+        having count(distinct c.parameter) = (select count(distinct c.parameter) from choice as c)
+    ) end;
+$func$;
+
+-- The groups that a run's parameters name, in each universe of the pipeline; no row: it names none. A name is a group's
+-- key, or a value of the parameter's attribute: then it means the assets that carry it (attribute is set), and, in a
+-- universe whose assets do not carry the attribute, the groups in which there are such assets. A name of nothing has a
+-- row without a group.
 create or replace function headgate._selected_groups(
     p_pipeline_id bigint,
     p_params jsonb
 )
-returns table (attribute text, items text[])
+returns table (parameter text, item text, universe text, group_key text, attribute text)
 language sql
 stable
+rows 10
 set search_path = pg_catalog, pg_temp
 as $func$
-    select p.meanings ->> 'attribute', array_agg(i.item)
-    from headgate.pipeline_parameters as p
-    cross join jsonb_array_elements_text(nullif(p_params -> p.name, 'null')) as i (item)
-    where p.pipeline_id = p_pipeline_id
-        and p.effect = 'groups'
-    group by p.name, p.meanings;
+    with choice as materialized (
+        select p.name as parameter, p.meanings ->> 'attribute' as attribute, i.item
+        from headgate.pipeline_parameters as p
+        cross join jsonb_array_elements_text(nullif(p_params -> p.name, 'null')) as i (item)
+        where p.pipeline_id = p_pipeline_id
+            and p.effect = 'groups'
+    ),
+    universe as materialized (
+        select u.universe
+        from unnest(headgate._universes(p_pipeline_id, p_params)) as u (universe)
+        where exists (select from choice)
+    ),
+    keyed as materialized (
+        select c.parameter, c.item, u.universe, c.item as group_key
+        from choice as c
+        cross join universe as u
+        where exists (select from headgate.assets as a where a.universe = u.universe and a.group_key = c.item)
+    ),
+    carried as materialized (
+        select distinct c.parameter, c.item, a.universe, a.group_key, c.attribute
+        from choice as c
+        join headgate.assets as a on a.attributes ->> c.attribute = c.item
+        where a.universe in (select u.universe from universe as u)
+    )
+    select k.parameter, k.item, k.universe, k.group_key, null
+    from keyed as k
+    union all
+    select * from carried
+    union all
+    select distinct c.parameter, c.item, u.universe, c.group_key, null
+    from carried as c
+    cross join universe as u
+    where not exists (
+            select from headgate.assets as a where a.universe = u.universe and a.attributes ? c.attribute
+        )
+        and exists (
+            select from headgate.assets as a where a.universe = u.universe and a.group_key = c.group_key
+        )
+    union all
+    select c.parameter, c.item, null, null, null
+    from choice as c
+    where not exists (
+        select from keyed as k where k.parameter = c.parameter and k.item = c.item
+        union all
+        select from carried as k where k.parameter = c.parameter and k.item = c.item
+    );
 $func$;
 
--- What a run is limited to, in one row.
-create or replace function headgate._choice(
+-- Does some step take this group for an operation of its universe?
+create or replace function headgate._is_covered(
     p_pipeline_id bigint,
     p_params jsonb,
-    out asset_ids bigint[],
-    out groups text[],
-    out attribute text
-)
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $func$
-begin
-    asset_ids := headgate._selected_assets(p_pipeline_id, p_params);
-    select g.items, g.attribute
-    into groups, attribute
-    from headgate._selected_groups(p_pipeline_id, p_params) as g
-    limit 1;
-end;
-$func$;
-
--- Is an asset active, and among those that a run is limited to? Meant to inline (no pinned path): it is asked once per
--- pair.
-create or replace function headgate._is_chosen(
-    p_asset headgate.assets,
-    p_asset_ids bigint[],
-    p_groups text[],
-    p_attribute text
+    p_universe text,
+    p_group_key text
 )
 returns boolean
 language sql
-immutable
+stable
+set search_path = pg_catalog, pg_temp
 as $func$
-    select p_asset.is_active
-        and (p_asset_ids is null or p_asset.asset_id = any (p_asset_ids))
-        and (
-            p_groups is null
-            or p_asset.group_key = any (p_groups)
-            or p_asset.attributes ->> p_attribute = any (p_groups)
-        );
+    select exists (
+        select
+        from headgate._graph(p_pipeline_id, p_params) as s
+        join headgate.operations as o on o.name = any (s.operations)
+        where o.universe = p_universe
+            and (s.group_keys is null or p_group_key = any (s.group_keys))
+    );
 $func$;
 
 -- The operations a run covers, each with its ceiling and chunk size (null: none of its own).

@@ -19,6 +19,7 @@ begin
     where not exists (select from pgmq.meta as m where m.queue_name = q.queue);
     perform headgate._tune_queues();
 
+    perform headgate._add_step_groups();
     perform headgate._check_steps();
     perform headgate._check_operation(o)
     from (select * from headgate.operations order by operation_id) as o;

@@ -116,6 +116,7 @@ begin
             'last_error', s.last_error,
             'last_success', s.succeeded_at,
             'provider', r.name,
+            'bulk_misses', nullif(s.bulk_misses, 0),
             'served_by', case when p.cover_no is not null then k.name end,
             'breaker_open_until', headgate._request_time(h.blocked_until),
             'units_left', p.units_left,
@@ -149,7 +150,7 @@ begin
     left join headgate._broken_calls(p_at) as b
         on b.operation_id = p.operation_id
         and p.cover_no is null
-        and headgate._missing_from(s) is not null
+        and headgate._missing_from(s, p_at) is not null
         and exists (select from headgate._needs(p_pipeline_id, p_params) as n where n.call_operation_id = b.call_operation_id)
     left join last_out as l on l.operation_id = p.operation_id and l.calendar = a.calendar
     where p_assets is null

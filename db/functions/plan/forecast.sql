@@ -79,7 +79,8 @@ begin
         select
             row_number() over () as plan_no, c.class_no, min(c.group_key) as group_key, min(c.calendar) as calendar,
             min(c.weight) as weight, min(c.assets) as assets, min(d.priority) as priority,
-            min(date_trunc('minute', d.next_due_at)) as due_since, min(d.missing_from) as missing_from, bool_or(d.is_new and n.is_first) as is_new,
+            min(date_trunc('minute', d.next_due_at)) as due_since,
+            nullif(min(d.missing_from), 'infinity') as missing_from, bool_or(d.is_new and n.is_first) as is_new,
             array_agg(d.operation_id order by d.operation_id) as operation_ids
         from unnest(p_classes) as c
         cross join unnest(c.needs) as d

@@ -160,10 +160,9 @@ as $func$
             where m.pipeline_id = p_execution.pipeline_id
                 and m.effect = 'assets'
         ), true)
-        and coalesce((
-            select bool_or(a.group_key = any (g.items) or coalesce(a.attributes ->> g.attribute = any (g.items), false))
-            from headgate._selected_groups(p_execution.pipeline_id, p_execution.params) as g
-        ), true)
+        and coalesce(p_asset_id = any (headgate._assets_of_groups(
+            p_execution.pipeline_id, headgate._plan_params(p_execution)
+        )), true)
     from headgate.assets as a
     where a.asset_id = p_asset_id;
 $func$;

@@ -65,6 +65,13 @@ declare
     v_next_due_at constant timestamptz := case
         when p_operation.due_rule = 'every' then p_now + p_operation.due_every
     end;
+    -- A call for the group that lacks half of it may be at fault itself: it is tried again some day.
+    v_alone_until constant timestamptz := (
+        select case when count(*) * 2 >= cardinality(p_jobs) then p_now + interval '30 days' end
+        from unnest(p_jobs) as j
+        where p_chunk.sessions is not null
+            and j.reason like 'missing: %'
+    );
 begin
     update headgate.asset_processing_state as s
     set chunk_id = null,
@@ -89,6 +96,18 @@ begin
             when j.fate in ('success', 'skipped') then null
             when p_chunk.sessions is not null and (j.fate = 'failed' or j.reason like 'missing: %') then p_now
             else s.bulk_missed_at
+        end,
+        bulk_misses = case
+            when p_chunk.sessions is null then s.bulk_misses
+            when j.fate in ('success', 'skipped') then 0
+            when j.reason like 'missing: %' then least(s.bulk_misses + 1, 99)
+            else s.bulk_misses
+        end,
+        alone_until = case
+            when p_chunk.sessions is null then s.alone_until
+            when j.fate in ('success', 'skipped') then null
+            when j.reason like 'missing: %' then v_alone_until
+            else s.alone_until
         end,
         last_failed_at = case when j.fate = 'failed' then p_now else s.last_failed_at end,
         next_due_at = case

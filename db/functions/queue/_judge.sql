@@ -106,7 +106,7 @@ begin
                     end as blame,
                     case
                         when u.outcome = 'success' and v_is_ingested and r.status is null
-                            then 'its ingest function says nothing of it'
+                            then 'the ingest function returned no row for this asset'
                         else coalesce(r.reason, u.error)
                     end as error,
                     c.is_payer,

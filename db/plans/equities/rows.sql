@@ -172,7 +172,11 @@ values
     ('hole_tries', 5, 'A hole that the provider has not filled after so many tries is a known gap.'),
     ('most_silent_sessions', 5, 'A listing that does not trade is asked for after so many sessions at the latest.'),
     ('most_listings_gone', 0.02, 'A symbol list that lacks more than this share of our listings, or of its symbols before, is refused.'),
-    ('lists_without', 2, 'A listing that so many symbol lists in a row lack has been delisted.')
+    ('lists_without', 2, 'A listing that so many symbol lists in a row lack has been delisted.'),
+    ('code_rests', 7, 'A code that was delisted for more days and has another name now is another company''s, where no ISIN tells.'),
+    ('corrections_first', 1, 'A session that one call read for an exchange is read again when so many later are out.'),
+    ('corrections_last', 4, 'It is read for the last time when so many later ones are out.'),
+    ('corrections_from', 100, 'Exchanges with no more loaded listings are asked for one by one, and not read again.')
 on conflict (name) do update
 set description = excluded.description;
 
@@ -197,6 +201,31 @@ set description = excluded.description,
     units = excluded.units,
     priority = excluded.priority,
     due_function = excluded.due_function,
+    chunk_size = excluded.chunk_size,
+    path = excluded.path,
+    query = excluded.query,
+    timeout = excluded.timeout,
+    ingest_function = excluded.ingest_function;
+
+-- Bars are corrected for days after they came, and a call for a whole exchange is one session and has no overlap: such
+-- sessions are read again, from what the window has left.
+insert into headgate.operations as o (
+    name, description, universe, provider_id, units, priority, is_backfill, due_rule, due_function,
+    follows_operation_id, chunk_size, path, query, timeout, ingest_function
+)
+select
+    'corrections_bulk', 'A session of an exchange again, for what was corrected since.', s.universe, s.provider_id,
+    100, 9, true, 'function', 'equities.corrections_due_at', s.operation_id, 1, '/eod-bulk-last-day/{asset.group_key}',
+    '{"fmt": "json", "date": "{asset.session}"}', interval '2 minutes', 'equities.ingest_corrections'
+from headgate.operations as s
+where s.name = 'splits_bulk'
+on conflict (name) do update
+set description = excluded.description,
+    units = excluded.units,
+    priority = excluded.priority,
+    is_backfill = excluded.is_backfill,
+    due_function = excluded.due_function,
+    follows_operation_id = excluded.follows_operation_id,
     chunk_size = excluded.chunk_size,
     path = excluded.path,
     query = excluded.query,
@@ -302,7 +331,8 @@ cross join (values
     ('mode', 'text', '"auto"', array['auto', 'bulk', 'incremental'], 'mode', null,
         '{"bulk": ["fundamentals_bulk", "prices_historical"], "incremental": ["prices_incremental"]}',
         'auto: all that is due; bulk: only new listings; incremental: only price updates.'),
-    ('exchanges', 'list', 'null', null, 'groups', null, '{"attribute": "exchange"}',
+    ('exchanges', 'list', 'null', null, 'groups', null,
+        '{"attribute": "exchange", "advice": "equities.add_exchange adds an exchange to a step (docs/equities.md)"}',
         'Only these: exchange codes (US, LSE) or names (NASDAQ, EURONEXT).'),
     ('tickers', 'list', 'null', null, 'assets', null, null, 'Only these: codes like AAPL.US.')
 ) as m (name, type, default_value, allowed, effect, operations, meanings, description)
@@ -317,21 +347,24 @@ insert into headgate.pipeline_steps (
     pipeline_id, step, position, kind, depends_on, trigger_rule, function, operations, group_keys
 )
 select
-    p.pipeline_id, s.step, s.position, s.kind, s.depends_on::text[], s.trigger_rule, s.function, s.operations::text[],
+    p.pipeline_id, s.step, s.position, s.kind, s.depends_on::text[], s.trigger_rule, s.function,
+    case
+        when s.group_keys is null then s.operations::text[]
+        else array[
+            'splits_bulk', 'dividends_bulk', 'symbol_list', 'prices_incremental', 'fundamentals_bulk',
+            'prices_historical', 'corrections_bulk'
+        ]
+    end,
     s.group_keys
 from headgate.pipelines as p
 cross join (values
     (1, 'initialize_execution', 'function', '{}', 'all_success', 'headgate.start_execution', null, null),
     (2, 'discover_delta', 'function', '{initialize_execution}', 'all_success', 'headgate.discover_delta', null, null),
     (3, 'check_api_quota', 'function', '{discover_delta}', 'all_success', 'headgate.check_quota', null, null),
-    (4, 'process_us_markets', 'fan_out', '{check_api_quota}', 'all_success', null,
-        '{splits_bulk,dividends_bulk,symbol_list,prices_incremental,fundamentals_bulk,prices_historical}', array['US']),
-    (5, 'process_lse', 'fan_out', '{check_api_quota}', 'all_success', null,
-        '{splits_bulk,dividends_bulk,symbol_list,prices_incremental,fundamentals_bulk,prices_historical}', array['LSE']),
-    (6, 'process_german_markets', 'fan_out', '{check_api_quota}', 'all_success', null,
-        '{splits_bulk,dividends_bulk,symbol_list,prices_incremental,fundamentals_bulk,prices_historical}', array['F', 'XETRA']),
-    (7, 'process_european_markets', 'fan_out', '{check_api_quota}', 'all_success', null,
-        '{splits_bulk,dividends_bulk,symbol_list,prices_incremental,fundamentals_bulk,prices_historical}',
+    (4, 'process_us_markets', 'fan_out', '{check_api_quota}', 'all_success', null, null, array['US']),
+    (5, 'process_lse', 'fan_out', '{check_api_quota}', 'all_success', null, null, array['LSE']),
+    (6, 'process_german_markets', 'fan_out', '{check_api_quota}', 'all_success', null, null, array['F', 'XETRA']),
+    (7, 'process_european_markets', 'fan_out', '{check_api_quota}', 'all_success', null, null,
         array['PA', 'AS', 'BR', 'LS', 'MC', 'SW']),
     (8, 'load_fx_rates', 'fan_out', '{check_api_quota}', 'all_success', null, '{fx_rates}', null),
     (9, 'publish_prices', 'function',
@@ -392,7 +425,8 @@ set opens_at = excluded.opens_at,
     closes_at = excluded.closes_at,
     is_early_close = excluded.is_early_close;
 
--- Listings: the large ones are worth most where the budget is short. One that an operator has put aside stays aside.
+-- Listings: the large ones are worth most where the budget is short. One that an operator has put aside stays aside. Of
+-- a code that has been renamed, delisted or reused since, the lists know more than the file.
 select u.inserted, u.updated, u.unchanged
 from headgate.upsert_assets(
     p_universe => 'equities',
@@ -424,24 +458,28 @@ from headgate.upsert_assets(
         )), '[]')
         from equities.shipped_listings as l
         left join headgate.assets as a on a.universe = 'equities' and a.code = l.code
+        where not exists (
+            select from equities.listings as v where v.code = l.code and v.valid <> daterange(null, null)
+        )
     )
 ) as u;
 
--- Each listing that has no dates yet holds its code since before we know.
+-- Each new listing holds its code since before we know; one whose code another has had is left to
+-- equities.note_listings.
 insert into equities.listings (asset_id, valid, code, group_key, name, isin)
 select a.asset_id, daterange(null, null), a.code, a.group_key, a.attributes ->> 'name', a.attributes ->> 'isin'
 from headgate.v_assets as a
 where a.universe = 'equities'
     and not exists (select from equities.listings as l where l.asset_id = a.asset_id)
-    and not exists (select from equities.listings as l where l.code = a.code and upper_inf(l.valid))
+    and not exists (select from equities.listings as l where l.code = a.code)
 order by a.asset_id;
 
--- What must hold of a session before it is shown. Too few listings are no sample: then a check has no value, and passes.
+-- What must hold of a session before it is shown. Without listings to judge by a check has no value, passes, and is
+-- named as unjudged: of bars any number will do, of closes 20, because few are no sample.
 insert into equities.checks as c (name, description, severity, comparison, threshold, query)
 values
-    ('bars_there', 'Of the listings that had a bar the session before, the share that have one now.', 'error', 'at_least', 0.95,
-        'select avg((b.close is not null or b.is_quarantined)::integer) filter (where b.previous_close is not null)
-        from equities.session_bars($1, $2) as b having count(b.previous_close) >= 20'),
+    ('bars_there', 'Of the listings that traded in half of the last 20 sessions or more, the share with a bar now.',
+        'error', 'at_least', 0.95, 'select avg(b.is_there::integer) from equities.expected_bars($1, $2) as b'),
     ('bars_believed', 'The share of the session''s bars that are believed.', 'error', 'at_least', 0.95,
         'select avg((not b.is_quarantined)::integer) from equities.session_bars($1, $2) as b
         where b.close is not null or b.is_quarantined having count(*) >= 20'),

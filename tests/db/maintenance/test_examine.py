@@ -188,6 +188,16 @@ def test_a_calendar_that_ends_within_ninety_days_is_told(toy: Toy, days: int, ve
     assert verdict is None or "runner.calendars XNYS" in str(found)
 
 
+def test_a_group_that_no_step_covers_is_told(toy: Toy):
+    toy.add(3, "Z")
+    (found,) = wrong(toy).values()
+
+    assert found["subject"] == "group Z of pipeline plain"
+    assert found["found"] == "no step covers its 3 assets of universe things"
+    toy.call("cover_groups", p_pipeline="plain", p_step="a", p_group_keys=["Z"])
+    assert wrong(toy) == {}
+
+
 def test_a_closed_provider_and_an_execution_nobody_ends_are_told(toy: Toy):
     toy.provider(blocked_until="2099-01-01", reason="their maintenance")
     toy.start()

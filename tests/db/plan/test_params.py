@@ -110,3 +110,42 @@ def test_no_parameters_are_the_defaults(toy: Toy):
     toy.sql("select * from headgate.start_execution('library', 'r1', null, null)")
 
     assert toy.scalar("select params ->> 'mode' from headgate.process_executions") == "auto"
+
+
+LOOSE = "delete from headgate.pipeline_steps where step = 'sum'"
+
+
+@pytest.mark.parametrize(
+    ("given", "left_out"),
+    [
+        ({"groups": ["Z"]}, "group 'Z'"),
+        ({"groups": ["W", "Z"]}, "group 'Z'"),
+        ({"groups": ["zoo"]}, "group 'zoo'"),
+        ({"assets": ["Z1"]}, "'Z1' (group 'Z')"),
+        ({"assets": ["W0", "Z0"]}, "'Z0' (group 'Z')"),
+    ],
+)
+def test_what_no_step_covers_is_refused_with_the_way_out(
+    toy: Toy, given: dict[str, Any], left_out: str
+):
+    toy.sql(LOOSE)
+    toy.add(1, "W", "books")
+    toy.add(2, "Z", "books", attributes={"exchange": "zoo"})
+
+    message = f"no step of pipeline library covers {left_out}"
+    with toy.unchanged(), toy.refused("HG006", message, "headgate.cover_groups"):
+        params(toy, **given)
+    toy.call("cover_groups", p_pipeline="library", p_step="east", p_group_keys=["Z"])
+    assert params(toy, **given)
+
+
+def test_a_plan_s_own_advice_is_given(toy: Toy):
+    toy.sql(LOOSE)
+    toy.sql(
+        "update headgate.pipeline_parameters set meanings = meanings || "
+        """'{"advice": "ask the librarian"}' where effect = 'groups'"""
+    )
+    toy.add(1, "Z", "books")
+
+    with toy.refused("HG006", "covers group 'Z'", "ask the librarian"):
+        params(toy, groups=["Z"])

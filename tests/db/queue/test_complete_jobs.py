@@ -296,7 +296,7 @@ def test_a_job_the_ingest_function_says_nothing_of_has_failed(toy: Toy, chunk: R
     toy.complete(chunk)
 
     assert {(x["status"], x["error"]) for x in toy.details()} == {
-        ("failed", "its ingest function says nothing of it")
+        ("failed", "the ingest function returned no row for this asset")
     }
 
 

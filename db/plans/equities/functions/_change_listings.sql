@@ -89,10 +89,11 @@ begin
         delete from equities.missing_symbols as m where m.asset_id = v_asset.asset_id;
         if not v_asset.is_active then
             insert into equities.listings (asset_id, valid, code, group_key, name, isin)
-            values (
-                v_asset.asset_id, daterange(p_today, null), v_asset.code, v_asset.group_key, v_asset.attributes ->> 'name',
-                v_asset.attributes ->> 'isin'
-            );
+            select v_asset.asset_id, daterange(p_today, null), v_asset.code, v_asset.group_key, l.name, l.isin
+            from equities.listings as l
+            where l.asset_id = v_asset.asset_id
+            order by l.valid desc
+            limit 1;
             perform headgate.set_asset_active(v_asset.asset_id, true);
             v_relisted := v_relisted + 1;
         end if;
@@ -115,15 +116,15 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_change record;
-    v_old headgate.v_assets;
     v_code text;
 begin
     for v_change in
         select c.*
-        from jsonb_to_recordset(p_changes) as c (asset_id bigint, code text, name text, isin text, type text, currency text)
+        from jsonb_to_recordset(p_changes) as c (
+            asset_id bigint, code text, name text, isin text, type text, currency text, is_renamed boolean
+        )
         order by c.asset_id
     loop
-        select * into v_old from headgate.v_assets as a where a.asset_id = v_change.asset_id;
         select c.code into v_code
         from generate_series(0, 99) as n
         cross join lateral (
@@ -132,26 +133,49 @@ begin
         where not exists (select from headgate.v_assets as a where a.universe = 'equities' and a.code = c.code)
         order by n
         limit 1;
-        perform equities._end_listing(v_old.asset_id, p_today);
-        delete from equities.missing_symbols as m where m.asset_id = v_old.asset_id;
-        perform headgate.rename_asset(v_old.asset_id, v_code);
-        perform headgate.set_asset_active(v_old.asset_id, false);
-        perform headgate.upsert_assets('equities', jsonb_build_array(jsonb_build_object(
-            'code', v_change.code, 'group_key', p_group_key, 'calendar', v_old.calendar,
-            'attributes', v_old.attributes - array['sector', 'country'] || jsonb_strip_nulls(jsonb_build_object(
-                'name', v_change.name, 'isin', v_change.isin, 'type', v_change.type, 'currency', v_change.currency
-            ))
-        )));
-        insert into equities.listings (asset_id, valid, code, group_key, name, isin)
-        select a.asset_id, daterange(p_today, null), a.code, a.group_key, v_change.name, v_change.isin
-        from headgate.v_assets as a
-        where a.universe = 'equities' and a.code = v_change.code;
+        perform equities._end_listing(v_change.asset_id, p_today);
+        delete from equities.missing_symbols as m where m.asset_id = v_change.asset_id;
+        perform headgate.rename_asset(v_change.asset_id, v_code);
+        perform headgate.set_asset_active(v_change.asset_id, false);
+        if not v_change.is_renamed then
+            perform equities._begin_listing(to_jsonb(v_change), v_change.asset_id, p_today);
+        end if;
     end loop;
     return jsonb_array_length(p_changes);
 end;
 $func$;
 
-comment on function equities._reuse_codes(jsonb, text, date) is 'Codes that mean another company from a day on: the old listing ends, a new one begins.';
+comment on function equities._reuse_codes(jsonb, text, date) is
+    'Codes that mean another company from a day on: the old listing ends; a new one begins, or ours is renamed.';
+
+create or replace function equities._begin_listing(
+    p_listed jsonb,
+    p_after_id bigint,
+    p_today date
+)
+returns void
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    select headgate.upsert_assets('equities', jsonb_build_array(jsonb_build_object(
+        'code', p_listed -> 'code', 'group_key', a.group_key, 'calendar', a.calendar,
+        'attributes', a.attributes - array['name', 'isin', 'sector', 'country'] || jsonb_strip_nulls(jsonb_build_object(
+            'name', p_listed -> 'name', 'isin', p_listed -> 'isin', 'type', p_listed -> 'type',
+            'currency', p_listed -> 'currency'
+        ))
+    )))
+    from headgate.v_assets as a
+    where a.asset_id = p_after_id;
+    insert into equities.listings (asset_id, valid, code, group_key, name, isin)
+    select a.asset_id, daterange(p_today, null), a.code, a.group_key, p_listed ->> 'name', p_listed ->> 'isin'
+    from headgate.v_assets as a
+    where a.universe = 'equities'
+        and a.code = p_listed ->> 'code';
+$func$;
+
+comment on function equities._begin_listing(jsonb, bigint, date) is
+    'A new listing as a list has it, on the exchange of the one that had its code before.';
 
 create or replace function equities._end_listing(
     p_asset_id bigint,

@@ -17,9 +17,6 @@ declare
     v_now constant timestamptz := coalesce((p_context ->> 'now')::timestamptz, headgate.clock());
     v_stale bigint[];
 begin
-    perform equities._watch_groups(
-        array(select a.group_key from headgate.v_assets as a where a.asset_id = any (p_asset_ids)), v_now
-    );
     return query
     with told as materialized (
         select t.* from equities._told_actions(p_asset_ids, p_payloads) as t

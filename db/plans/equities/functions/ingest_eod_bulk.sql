@@ -1,8 +1,9 @@
 -- Turns one EODHD /eod-bulk-last-day answer, all bars of an exchange and day, into the bars of a chunk's listings.
 --
--- The answer stands at the first listing that has one. Bars of tickers that nobody asked for are dropped. A listing that the
--- answer lacks gets no row here, so it has not succeeded and stays due; so does one whose history waits to be loaded anew,
--- because a bar after a split must not join bars before it.
+-- The answer stands at the first listing that has one. Bars of tickers that nobody asked for are dropped. A listing
+-- that the answer lacks gets no row here, so it has not succeeded and stays due; so does one whose history waits to be
+-- loaded anew, because a bar after a split must not join bars before it. A listing that is asked for alone because such
+-- answers lacked it is not read here; but where it is in this one, the next may serve it.
 
 create or replace function equities.ingest_eod_bulk(
     p_context jsonb,
@@ -26,6 +27,7 @@ begin
 
     return query
     select r.* from equities.ingest_prices(p_context, v_asset_ids, v_payloads) as r where v_asset_ids is not null;
+    perform equities._trust_bulk(p_asset_ids, v_payload);
 exception
     when data_exception or statement_too_complex then  -- no JSON, or no array: no listing is to blame, and all stay due
         raise warning 'the answer for % is no array of bars: %', p_context ->> 'group_key', left(sqlerrm, 200);
@@ -66,3 +68,34 @@ $func$;
 
 comment on function equities._bulk_bars(bigint[], text) is
     'What an answer of a whole exchange holds of some listings, each as the array of its own bars.';
+
+create or replace function equities._trust_bulk(
+    p_asset_ids bigint[],
+    p_payload text
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_others constant bigint[] := array(
+        select s.asset_id
+        from headgate.v_asset_states as s
+        join headgate.v_assets as a using (asset_id)
+        where s.operation = 'prices_incremental'
+            and s.bulk_misses > 0
+            and a.group_key = (select g.group_key from headgate.v_assets as g where g.asset_id = p_asset_ids[1])
+            and a.asset_id <> all (p_asset_ids)
+    );
+begin
+    if v_others <> '{}' then
+        perform headgate.trust_bulk(
+            'prices_incremental', array(select b.asset_id from equities._bulk_bars(v_others, p_payload) as b)
+        );
+    end if;
+end;
+$func$;
+
+comment on function equities._trust_bulk(bigint[], text) is
+    'Listings asked for alone that an answer for their exchange has after all.';

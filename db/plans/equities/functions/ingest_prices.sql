@@ -35,24 +35,8 @@ declare
         where r.status = 'success'
             and coalesce(r.watermark < date_trunc('day', v_now, 'UTC') - interval '1 day', true)
     );
-    v_restated constant bigint[] := array(
-        select r.asset_id
-        from unnest(v_results) as r
-        where r.status = 'skipped'
-            and not exists (
-                select
-                from headgate.v_asset_states as s
-                where s.asset_id = r.asset_id
-                    and s.operation = 'prices_historical'
-                    and s.is_held
-            )
-    );
 begin
-    if v_restated <> '{}' then
-        perform headgate.ask_again(
-            'prices_historical', v_restated, array_fill(v_now, array[cardinality(v_restated)])
-        );
-    end if;
+    perform equities._reload_restated(v_results, v_now);
     perform equities._note_holes(v_loaded, v_now, false);
     if v_behind <> '{}' then
         perform equities._note_silence(v_behind, v_now);

@@ -1,10 +1,12 @@
 -- Compares EODHD's list of an exchange's symbols with our active listings there.
 --
--- A list that has shrunk too much is refused, with an alert, and asked for again a day later: delistings come one by one. A code
--- that has gone while exactly one new symbol has the same ISIN, or else the same name, is a rename: the listing keeps its
--- asset and all its data. Gone from several lists in a row, it is delisted: not asked for any more, and kept. A code whose
--- ISIN and name both mean another company has been reused: the old listing ends as CODE_old, as the provider calls it, and the new one
--- is a new asset. Symbols that are not ours are left alone: which listings to follow is not the provider's choice.
+-- A list that has shrunk too much is refused, with an alert, and asked for again a day later: delistings come one by
+-- one. A code that has gone while exactly one new symbol has the same ISIN, or else the same name, is a rename: the
+-- listing keeps its asset and all its data. Gone from several lists in a row, it is delisted: not asked for any more,
+-- and kept. A code whose ISIN and name both mean another company has been reused, and so has one that was delisted for
+-- some time and comes back with another name, where ISINs do not tell: the old listing ends as CODE_old, as the
+-- provider calls it, and the new one is a new asset (or one of ours, renamed). Symbols that are not ours are left
+-- alone: which listings to follow is not the provider's choice.
 
 create or replace function equities.ingest_symbol_list(
     p_context jsonb,
@@ -55,14 +57,16 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_changes jsonb := equities._list_changes(p_group_key, p_payload);
-    v_symbols constant integer := jsonb_array_length(p_payload::jsonb);
     v_today constant date := (p_now at time zone 'UTC')::date;
+    v_symbols constant integer := jsonb_array_length(p_payload::jsonb);
+    v_changes jsonb;
     v_most constant double precision := equities._setting('most_listings_gone');
     v_subject constant text := 'symbol list ' || p_group_key;
     v_row equities.symbol_lists;
     v_last integer;
 begin
+    perform equities.note_listings();
+    v_changes := equities._list_changes(p_group_key, p_payload, v_today);
     select l.symbols into v_last
     from equities.symbol_lists as l
     where l.group_key = p_group_key and not l.is_refused
@@ -102,10 +106,12 @@ comment on function equities._take_list(text, text, timestamptz) is
     'Compare one list with our listings and carry out what has changed, unless it cannot be believed.';
 
 -- Lost are those that the last list had: a rename loses none, and what was missing already is not lost twice.
--- {known, lost, gone: [asset_id], renamed: [{asset_id, code, name, isin}], back: [asset_id], reused: [{asset_id, code, name, ...}]}.
+-- {known, lost, gone: [asset_id], renamed: [{asset_id, code, name, isin}], back: [asset_id],
+-- reused: [{asset_id, code, is_renamed, name, ...}]}.
 create or replace function equities._list_changes(
     p_group_key text,
-    p_payload text
+    p_payload text,
+    p_today date
 )
 returns jsonb
 language sql
@@ -123,19 +129,33 @@ as $func$
         order by r."Code"
     ),
     ours as materialized (
-        select
-            a.asset_id, a.code, a.is_active, coalesce(l.isin, a.attributes ->> 'isin') as isin,
+        -- As they were told last: a listing that has been delisted keeps its name and ISIN.
+        select distinct on (a.asset_id)
+            a.asset_id, a.code, a.is_active, upper(l.valid) as delisted_on,
+            coalesce(l.isin, a.attributes ->> 'isin') as isin,
             equities._plain_name(coalesce(l.name, a.attributes ->> 'name')) as plain_name
         from headgate.v_assets as a
-        left join equities.listings as l on l.asset_id = a.asset_id and upper_inf(l.valid)
+        join equities.listings as l on l.asset_id = a.asset_id
         where a.universe = 'equities'
             and a.group_key = p_group_key
+        order by a.asset_id, l.valid desc
     ),
     gone as materialized (
         select o.* from ours as o where o.is_active and not exists (select from listed as l where l.code = o.code)
     ),
+    other as materialized (
+        -- The same code, and another company: names differ, and so do the ISINs, or they do not tell and the code was
+        -- out of use.
+        select o.asset_id, o.is_active, l.*
+        from ours as o
+        join listed as l using (code)
+        where o.plain_name <> l.plain_name
+            and coalesce(o.isin <> l.isin, o.delisted_on < p_today - equities._setting('code_rests')::integer)
+    ),
     fresh as materialized (
         select l.* from listed as l where not exists (select from ours as o where o.code = l.code)
+        union all
+        select l.* from listed as l join other as x using (code)
     ),
     pairs as (
         select g.asset_id, f.code, f.name, f.isin, 1 as nth
@@ -156,14 +176,6 @@ as $func$
             and not exists (
                 select from pairs as x where x.nth <= p.nth and x.code = p.code and x.asset_id <> p.asset_id
             )
-    ),
-    other as (
-        -- The same code, and another company: both ISINs are known and differ, and so do the names.
-        select o.asset_id, o.is_active, l.*
-        from ours as o
-        join listed as l using (code)
-        where o.isin <> l.isin
-            and o.plain_name <> l.plain_name
     )
     select jsonb_build_object(
         'known', (select count(*) from ours as o where o.is_active),
@@ -182,16 +194,20 @@ as $func$
             select coalesce(jsonb_agg(o.asset_id order by o.asset_id), '[]')
             from ours as o
             join listed as l using (code)
-            where (not o.is_active and exists (select from equities.listings as v where v.asset_id = o.asset_id)
-                    and not exists (select from equities.listings as v where v.asset_id = o.asset_id and upper_inf(v.valid))
+            where (not o.is_active and o.delisted_on is not null
                     or exists (select from equities.missing_symbols as m where m.asset_id = o.asset_id))
                 and o.asset_id <> all (array(select x.asset_id from other as x))
         ),
-        'reused', (select coalesce(jsonb_agg(to_jsonb(x) order by x.code), '[]') from other as x)
+        'reused', (
+            select coalesce(jsonb_agg(to_jsonb(x) || jsonb_build_object(
+                'is_renamed', x.code in (select b.code from best as b)
+            ) order by x.code), '[]')
+            from other as x
+        )
     );
 $func$;
 
-comment on function equities._list_changes(text, text) is 'How a list differs from our listings.';
+comment on function equities._list_changes(text, text, date) is 'How a list differs from our listings.';
 
 -- Companies change their names before or after their symbols: the last one told is what the next list is compared with.
 create or replace function equities._note_names(

@@ -6,7 +6,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $func$
     select l.asset_id, l.code, l.group_key, l.name, l.isin, l.valid
-    from equities.listings as l
+    from equities._listings() as l
     where l.valid @> p_date;
 $func$;
 

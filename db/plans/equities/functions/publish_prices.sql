@@ -1,12 +1,13 @@
 -- Shows an exchange's new session, if its bars stand the checks. Where one of severity error fails, v_published_prices goes on
 -- showing what it showed yesterday, as it was known then, and one alert for the exchange and day says why. Runs again, when
--- late bars have come, until it succeeds.
+-- late bars have come, until it succeeds. As it ends each run, it also sees to it that exchanges are watched on
+-- and that each listing's code is noted.
 
 create or replace function equities.publish_prices(
     p_pipeline text,
     p_run_id text
 )
-returns table (group_key text, session date, is_published boolean, failed_checks text[])
+returns table (group_key text, session date, is_published boolean, failed_checks text[], unjudged_checks text[])
 language plpgsql
 volatile
 security definer
@@ -18,15 +19,21 @@ declare
     v_faults text;
     v_is_error boolean;
 begin
+    perform equities._watch_groups(
+        array(select a.group_key from headgate.v_assets as a where a.universe = 'equities_exchanges'), v_now
+    );
+    perform equities._ask_first_corrections(v_now);
+    perform equities.note_listings();
     for v_group in select g.* from equities._last_sessions(v_now) as g order by g.group_key loop
         group_key := v_group.group_key;
         session := v_group.session;
         select
             coalesce(array_agg(c.name order by c.name) filter (where not c.is_passed), '{}'),
+            coalesce(array_agg(c.name order by c.name) filter (where c.value is null), '{}'),
             string_agg(format('%s is %s, must be %s %s', c.name, round(c.value::numeric, 4), replace(c.comparison, '_', ' '), c.threshold), '; ' order by c.name)
                 filter (where not c.is_passed),
             coalesce(bool_or(c.severity = 'error') filter (where not c.is_passed), false)
-        into failed_checks, v_faults, v_is_error
+        into failed_checks, unjudged_checks, v_faults, v_is_error
         from equities._run_checks(group_key, session, v_now) as c;
         is_published := not v_is_error;
 
@@ -54,7 +61,7 @@ end;
 $func$;
 
 comment on function equities.publish_prices(text, text) is
-    'Publish each exchange''s last session if its bars stand the checks; returns what was done and which checks failed.';
+    'Publish each exchange''s last session if its bars stand the checks; returns which failed or judged nothing.';
 
 -- The last session that is out, of exchanges with loaded histories.
 create or replace function equities._last_sessions(p_now timestamptz)

@@ -88,9 +88,13 @@ def run(plan: Plan, at: str, answer: Answer, **params: Any) -> list[tuple[str, s
         for chunk in plan.call("claim_jobs", p_runner="test", p_max_chunks=100):
             if chunk["chunk_id"] is None:
                 continue
-            requests = list(zip(chunk["assets"], chunk["urls"], strict=True))
+            serves_all = (chunk["call"] or {}).get("serves_all")
+            codes = chunk["assets"][:1] * len(chunk["urls"]) if serves_all else chunk["assets"]
+            requests = list(zip(codes, chunk["urls"], strict=True))
             answers = [answer(chunk["operation"], code, url) for code, url in requests]
             asked += [(chunk["operation"], code, url) for code, url in requests]
+            payloads = [x if isinstance(x, str) else json.dumps(x) for x in answers]
+            others = len(chunk["asset_ids"]) - 1
             plan.freeze_clock(datetime.fromisoformat(at) + timedelta(minutes=1))
             plan.call(
                 "complete_jobs",
@@ -98,7 +102,8 @@ def run(plan: Plan, at: str, answer: Answer, **params: Any) -> list[tuple[str, s
                 p_chunk_id=chunk["chunk_id"],
                 p_lease_no=chunk["lease_no"],
                 p_asset_ids=chunk["asset_ids"],
-                p_outcomes=["success"] * len(answers),
-                p_payloads=[x if isinstance(x, str) else json.dumps(x) for x in answers],
+                p_outcomes=["success"] * len(chunk["asset_ids"]),
+                p_payloads=payloads,
+                p_requests=[len(answers), *[0] * others] if serves_all else None,
             )
     return asked

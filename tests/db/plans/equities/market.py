@@ -1,4 +1,4 @@
-"""A provider with one exchange, Lisbon, that tests bend: its sessions, splits, holes and lists."""
+"""A provider with one exchange, Lisbon unless said otherwise, that tests bend: its sessions, splits, holes and lists."""
 
 from __future__ import annotations
 
@@ -23,6 +23,12 @@ class Market:
     splits: dict[str, dict[str, float]] = field(default_factory=dict)  # code -> ex-date -> ratio
     holes: dict[str, set[str]] = field(default_factory=dict)
     lists: list[Row] | None = None
+    corrections: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict)
+    """(code, session) -> the day from which on it closed otherwise, and at what."""
+    lacked: set[str] = field(default_factory=set)
+    """Listings that calls for the whole exchange lack."""
+    group: str = "LS"
+    calendar: str = "XLIS"
     log: list[tuple[str, str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -39,14 +45,15 @@ class Market:
             x["day"]
             for x in self.plan.sql(
                 "select session::text as day from headgate.trading_sessions where "
-                "calendar = 'XLIS' and session between '2026-01-01' and '2026-12-31' order by 1"
+                "calendar = %(calendar)s and session between '2026-01-01' and '2026-12-31' order by 1",
+                calendar=self.calendar,
             )
         ]
 
     def evening(self, day: str) -> list[tuple[str, str]]:
         """Run the pipeline on a day's evening; return what was asked for, without fundamentals."""
         self.day = day
-        self.log = run(self.plan, f"{day} {EVENING}", self.answer, exchanges=["LS"])
+        self.log = run(self.plan, f"{day} {EVENING}", self.answer, exchanges=[self.group])
         return sorted((x, y) for x, y, _ in self.log if x != "fundamentals_bulk")
 
     def answer(self, operation: str, code: str, url: str) -> Any:
@@ -57,11 +64,12 @@ class Market:
             return self.actions(url)
         if operation == "symbol_list":
             return self.lists or []
-        if operation == "eod_bulk":
+        if operation in ("eod_bulk", "corrections_bulk"):
             asked = re.search(r"date=([-\d]+)", url)
             day = asked[1] if asked else self.day
-            bars = [(x, b) for x in self.codes for b in self.bars(x) if b["date"] == day]
-            return [{"code": x.removesuffix(".LS"), **b} for x, b in bars]
+            told = [x for x in self.codes if x not in self.lacked]
+            bars = [(x, b) for x in told for b in self.bars(x) if b["date"] == day]
+            return [{"code": x.removesuffix(f".{self.group}"), **b} for x, b in bars]
         since = re.search(r"from=([-\d]+)", url)
         return [x for x in self.bars(code) if x["date"] >= (since[1] if since else "")]
 
@@ -70,7 +78,11 @@ class Market:
         asked = re.search(r"date=([-\d]+)", url)
         assert asked, url
         return [
-            {"code": code.removesuffix(".LS"), "date": day, "split": f"{ratio:.6f}/1.000000"}
+            {
+                "code": code.removesuffix(f".{self.group}"),
+                "date": day,
+                "split": f"{ratio:.6f}/1.000000",
+            }
             for code, splits in self.splits.items()
             for day, ratio in splits.items()
             if day == asked[1] and "splits" in url
@@ -86,7 +98,9 @@ class Market:
             factor = 1.0
             for ex_date, ratio in known.items():
                 factor *= ratio if day < ex_date else 1.0
-            found.append(bar(day, close=11.0, adjusted_close=11.0 / factor))
+            since, close = self.corrections.get((code, day), (self.day, 11.0))
+            close = close if since <= self.day else 11.0
+            found.append(bar(day, close=close, adjusted_close=close / factor))
         return found
 
 

@@ -155,3 +155,119 @@ def test_two_listings_cannot_have_one_code_on_one_day(db: Plan):
             "insert into equities.listings (asset_id, valid, code, group_key) values "
             "(-1, '[2020-01-01,2021-01-01)', 'X.LS', 'LS'), (-2, '[2020-12-31,)', 'X.LS', 'LS')"
         )
+
+
+def upsert(plan: Plan, code: str, **attributes: str) -> int:
+    """Add a listing as an operator does; return its asset."""
+    asset = {"code": code, "group_key": "LS", "calendar": "XLIS", "attributes": attributes}
+    plan.call("upsert_assets", p_universe="equities", p_assets=json.dumps([asset]))
+    return asset_id(plan, code)
+
+
+def test_a_listing_that_was_added_by_hand_is_listed_delisted_and_back(db: Plan, listed: list[Row]):
+    asset = upsert(db, "NEW.LS", name="New Listing")
+    new = {"Code": "NEW", "Name": "New Listing", "Isin": None}
+    assert as_of(db, "2026-05-31", asset) == ["NEW.LS"], "before any list"
+
+    take(db, listed)
+    assert take(db, listed, DAYS[1])["delisted"] == 1
+    assert as_of(db, "2026-06-10", asset) == []
+    assert take(db, [*listed, new], DAYS[2])["relisted"] == 1
+    assert as_of(db, "2026-06-15", asset) == ["NEW.LS"]
+    assert db.scalar("select is_active from headgate.assets where asset_id = %(x)s", x=asset)
+
+
+def test_each_run_notes_what_has_come(db: Plan, listed: list[Row]):
+    asset = upsert(db, "NEW.LS", name="New Listing")
+    db.call("equities.publish_prices", p_pipeline="data_collection_equities", p_run_id="r")
+
+    noted = "select code, valid::text, name from equities.listings where asset_id = %(x)s"
+    assert db.sql(noted, x=asset) == [{"code": "NEW.LS", "valid": "(,)", "name": "New Listing"}]
+
+
+def test_a_code_that_was_given_up_is_the_next_listing_s_from_then_on(db: Plan, listed: list[Row]):
+    old = asset_id(db, "EDP.LS")
+    take(db, changed(listed, "EDP", Code="EDPX"))
+    new = upsert(db, "EDP.LS", name="Electric Dreams")
+
+    assert (as_of(db, "2026-05-31", old), as_of(db, "2026-05-31", new)) == (["EDP.LS"], [])
+    assert (as_of(db, "2026-06-01", old), as_of(db, "2026-06-01", new)) == (["EDPX.LS"], ["EDP.LS"])
+
+
+def test_codes_that_were_changed_by_hand_are_noted_from_that_day_on(db: Plan, listed: list[Row]):
+    one, other = asset_id(db, "EDP.LS"), asset_id(db, "GALP.LS")
+    db.call("equities.note_listings")
+    for asset, code in ((one, "X.LS"), (other, "EDP.LS"), (one, "GALP.LS")):
+        db.call("rename_asset", p_asset_id=asset, p_code=code)
+    db.freeze_clock("2026-06-03 12:00+00")
+    db.call("equities.note_listings")
+
+    assert (as_of(db, "2026-06-02", one), as_of(db, "2026-06-02", other)) == (
+        ["EDP.LS"],
+        ["GALP.LS"],
+    )
+    assert (as_of(db, "2026-06-03", one), as_of(db, "2026-06-03", other)) == (
+        ["GALP.LS"],
+        ["EDP.LS"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "back_on", "is_new"),
+    [
+        ({"Isin": "US0000000001"}, {"Isin": "US0000000002", "Name": "Rockets"}, "06-15", True),
+        ({"Isin": "US0000000001"}, {"Isin": "US0000000001", "Name": "Rockets"}, "07-20", False),
+        ({"Isin": "US0000000001"}, {"Isin": "US0000000002", "Name": "Sp. Etf"}, "07-20", False),
+        ({"Isin": "US0000000001"}, {"Name": "Rockets"}, "07-20", True),
+        ({}, {"Isin": "US0000000002", "Name": "Rockets"}, "07-20", True),
+        ({}, {"Name": "Rockets"}, "06-10", True),
+        ({}, {"Name": "Rockets"}, "06-08", False),
+        ({}, {"Name": "SP ETF"}, "07-20", False),
+        ({"Isin": "US0000000001"}, {"Isin": "US0000000001"}, "07-20", False),
+    ],
+)
+def test_a_code_that_comes_back_after_its_delisting_is_the_old_company_s_or_another_s(
+    db: Plan,
+    listed: list[Row],
+    before: dict[str, str],
+    after: dict[str, str],
+    back_on: str,
+    is_new: bool,
+):
+    old = upsert(db, "SPCX.LS", name="Sp Etf")
+    first = {"Code": "SPCX", "Name": "Sp Etf", "Isin": None}
+    take(db, [*listed, {**first, **before}], "2026-05-25 21:00+00")
+    for day in ("2026-06-01 21:00+00", "2026-06-07 21:00+00"):
+        take(db, listed, day)
+    day = f"2026-{back_on} 21:00+00"
+    row = take(db, [*listed, {**first, **after}], day)
+
+    assert (row["reused"], row["relisted"]) == ((1, 0) if is_new else (0, 1))
+    now = asset_id(db, "SPCX.LS")
+    assert (now != old) == is_new
+    assert as_of(db, "2026-05-31", old) == ["SPCX.LS"]
+    assert as_of(db, day, now) == ["SPCX.LS"]
+    if is_new:
+        assert asset_id(db, "SPCX_old.LS") == old
+        assert as_of(db, day, old) == []
+        isin = "select attributes ->> 'isin' from headgate.assets where asset_id = %(x)s"
+        assert db.scalar(isin, x=now) == after.get("Isin")
+    again = take(db, [*listed, {**first, **after}], "2026-08-03 21:00+00")
+    assert (again["reused"], again["relisted"], again["vanished"]) == (0, 0, 0)
+
+
+def test_a_listing_of_ours_that_is_renamed_to_a_dead_company_s_code_keeps_its_asset(
+    db: Plan, listed: list[Row]
+):
+    old, ours = upsert(db, "META.LS", name="An Etf"), asset_id(db, "EDP.LS")
+    for day in ("2026-05-04 21:00+00", "2026-05-11 21:00+00"):
+        take(db, listed, day)
+    row = take(db, changed(listed, "EDP", Code="META"))
+
+    assert (row["reused"], row["renamed"], row["delisted"]) == (1, 1, 0)
+    assert (asset_id(db, "META.LS"), asset_id(db, "META_old.LS")) == (ours, old)
+    assert (as_of(db, "2026-05-31", ours), as_of(db, "2026-06-01", ours)) == (
+        ["EDP.LS"],
+        ["META.LS"],
+    )
+    assert db.scalar("select count(*) from headgate.assets where code like 'META%%.LS'") == 2

@@ -7,9 +7,13 @@ from typing import Any
 import pytest
 
 from tests.db.plans.equities.feed import bar, ingest, ingest_prices
+from tests.db.plans.equities.market import weekdays
 from tests.plan import Plan, Row
 
-MONDAY, TUESDAY, WEDNESDAY = "2026-06-15", "2026-06-16", "2026-06-17"
+MONDAY, TUESDAY, WEDNESDAY, THURSDAY = "2026-06-15", "2026-06-16", "2026-06-17", "2026-06-18"
+BEFORE = weekdays("2026-05-13", 23)
+"""Sessions before Monday."""
+CHECKS = {"bars_believed", "bars_there", "closes_doubled", "closes_unchanged"}
 STEP = {"p_pipeline": "data_collection_equities", "p_run_id": "r1"}
 OPEN = """
 select severity, subject, message from headgate.v_alerts
@@ -20,12 +24,23 @@ where subject like 'prices %%' and resolved_at is null
 @pytest.fixture
 def codes(db: Plan) -> list[str]:
     """Load 30 listings of Lisbon up to Tuesday; Tuesday is published."""
-    rows = db.sql("select code from headgate.assets where group_key = 'LS' order by code limit 30")
-    codes = [x["code"] for x in rows if " " not in x["code"]]
-    answers = {code: [bar(MONDAY), bar(TUESDAY, close=10)] for code in codes}
-    ingest(db, "ingest_history", answers, f"{TUESDAY} 22:00+00")
+    codes = lisbon(db, 30)
+    load(db, codes)
     assert publish(db, TUESDAY)["is_published"]
     return codes
+
+
+def lisbon(plan: Plan, count: int) -> list[str]:
+    rows = plan.sql(
+        "select code from headgate.assets where group_key = 'LS' and universe = 'equities' order by code"
+    )
+    return [x["code"] for x in rows if " " not in x["code"]][:count]
+
+
+def load(plan: Plan, codes: list[str], days: list[str] = BEFORE) -> None:
+    """Load histories up to Tuesday."""
+    bars = [*(bar(x) for x in days), bar(MONDAY), bar(TUESDAY, close=10)]
+    ingest(plan, "ingest_history", dict.fromkeys(codes, bars), f"{TUESDAY} 22:00+00")
 
 
 def publish(plan: Plan, day: str, hour: str = "22:30") -> Row:
@@ -37,14 +52,15 @@ def publish(plan: Plan, day: str, hour: str = "22:30") -> Row:
 def shown(plan: Plan, code: str) -> dict[str, float]:
     rows = plan.sql(
         "select date::text, close from equities.v_published_prices where ticker = %(code)s "
-        "order by 1",
+        "and date >= %(monday)s order by 1",
         code=code,
+        monday=MONDAY,
     )
     return {x["date"]: x["close"] for x in rows}
 
 
-def update(plan: Plan, answers: dict[str, list[Row]]) -> None:
-    ingest_prices(plan, answers, f"{WEDNESDAY} 22:00+00")
+def update(plan: Plan, answers: dict[str, list[Row]], day: str = WEDNESDAY) -> None:
+    ingest_prices(plan, answers, f"{day} 22:00+00")
 
 
 def test_a_session_that_stands_the_checks_is_shown(db: Plan, codes: list[str]):
@@ -116,3 +132,82 @@ def test_bars_from_a_split_on_wait_until_the_history_is_whole(db: Plan, codes: l
 
 def test_an_exchange_that_nobody_loads_is_not_judged(db: Plan):
     assert db.call("equities.publish_prices", **STEP) == []
+
+
+def value(plan: Plan, name: str = "bars_there") -> float | None:
+    found: float | None = plan.scalar(
+        "select value from equities.check_results where name = %(name)s order by session desc limit 1",
+        name=name,
+    )
+    return found
+
+
+def test_a_night_after_a_lost_one_is_judged_by_what_should_be_there(db: Plan, codes: list[str]):
+    assert not publish(db, WEDNESDAY)["is_published"], "nothing came"
+    update(db, {x: [bar(THURSDAY)] for x in codes[:3]}, THURSDAY)
+    row = publish(db, THURSDAY)
+
+    assert (row["is_published"], row["failed_checks"]) == (False, ["bars_there"])
+    assert value(db) == pytest.approx(3 / len(codes))
+
+
+def test_what_has_been_silent_for_weeks_is_still_expected(db: Plan, codes: list[str]):
+    day = weekdays(WEDNESDAY, 25)[-1]
+    update(db, {x: [bar(day)] for x in codes[:3]}, day)
+    row = publish(db, day)
+
+    assert not row["is_published"]
+    assert value(db) == pytest.approx(3 / len(codes))
+
+
+@pytest.mark.parametrize(("there", "is_published"), [(5, True), (4, False), (1, False), (0, False)])
+def test_a_small_exchange_is_judged_too(db: Plan, there: int, is_published: bool):
+    few = lisbon(db, 5)
+    load(db, few)
+    update(db, {x: [bar(WEDNESDAY)] for x in few[:there]})
+    row = publish(db, WEDNESDAY)
+
+    assert row["is_published"] == is_published
+    assert value(db) == pytest.approx(there / 5)
+    assert row["unjudged_checks"] == sorted(CHECKS - {"bars_there"}), "5 closes are no sample"
+
+
+def test_only_listings_that_should_trade_count(db: Plan, codes: list[str]):
+    new, rare, often, delisted, aside = lisbon(db, 35)[-5:]
+    load(db, [new], BEFORE[-7:])
+    load(db, [rare], BEFORE[-18::3])
+    load(db, [often], BEFORE[-18::2])
+    load(db, [delisted, aside])
+    db.sql("update headgate.assets set is_active = false where code = %(code)s", code=aside)
+    db.sql(
+        "update equities.listings set valid = '(,2026-06-17)' where code = %(code)s", code=delisted
+    )
+    update(db, {x: [bar(WEDNESDAY)] for x in codes})
+    publish(db, WEDNESDAY)
+
+    expected = db.call("equities.expected_bars", p_group_key="LS", p_session=WEDNESDAY)
+    ids = {x: y for y, x in enumerate([*codes, often])}
+    rows = db.sql(
+        "select code from headgate.assets where asset_id = any (%(ids)s)",
+        ids=[x["asset_id"] for x in expected],
+    )
+    assert {x["code"] for x in rows} == ids.keys()
+    assert value(db) == pytest.approx(len(codes) / (len(codes) + 1))
+
+
+def test_where_nothing_is_expected_yet_the_checks_are_named_that_judged_nothing(db: Plan):
+    load(db, lisbon(db, 30), [])
+    row = publish(db, TUESDAY)
+
+    assert (row["is_published"], row["unjudged_checks"]) == (True, ["bars_there"])
+    assert value(db) is None
+
+
+def test_each_exchange_is_judged_by_its_own_sessions(db: Plan, codes: list[str]):
+    madrid = [x["code"] for x in db.sql("select code from headgate.assets where group_key = 'MC'")]
+    load(db, [x for x in madrid if " " not in x][:25])
+    update(db, {x: [bar(WEDNESDAY)] for x in codes})
+    db.freeze_clock(f"{WEDNESDAY} 22:30+00")
+    rows = db.call("equities.publish_prices", **STEP)
+
+    assert {x["group_key"]: x["is_published"] for x in rows} == {"LS": True, "MC": False}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from runner.migrate import migrate
@@ -181,6 +183,31 @@ def test_applying_the_rows_again_leaves_the_operator_s_settings(database: Settin
         )
         == 10
     )
+
+
+def test_applying_the_rows_again_brings_back_no_code_that_lists_have_ended(
+    database: Settings, plan: Plan
+):
+    attributes = "select code, attributes ->> 'name' as name, is_active from headgate.assets "
+    listed = [
+        {"Code": x["code"][:-3], "Name": x["name"], "Isin": None}
+        for x in plan.sql(attributes + "where universe = 'equities' and group_key = 'LS'")
+    ]
+    changed = {"EDP": {"Code": "EDPX"}, "NOS": {"Name": "Another Company", "Isin": "PT0000000001"}}
+    plan.sql("update equities.listings set isin = 'PTZON0AM0006' where code = 'NOS.LS'")
+    plan.call(
+        "equities._take_list",
+        p_group_key="LS",
+        p_payload=json.dumps([x | changed.get(x["Code"], {}) for x in listed]),
+        p_now="2026-06-01 21:00+00",
+    )
+    mine = attributes + "where code in ('EDP.LS', 'EDPX.LS', 'NOS.LS', 'NOS_old.LS') order by code"
+    before = plan.sql(mine)
+    plan.sql("delete from headgate.schema_files where path = 'plans/equities/rows.sql'")
+    migrate(database)
+
+    assert plan.sql(mine) == before
+    assert [x["code"] for x in before] == ["EDPX.LS", "NOS.LS", "NOS_old.LS"]
 
 
 def test_a_first_run_asks_for_no_rate_of_exchange(db: Plan):

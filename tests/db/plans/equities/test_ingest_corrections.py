@@ -1,0 +1,200 @@
+"""corrections_bulk: what was corrected after one call read an exchange is read again, when it costs nobody anything."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.db.plans.equities.feed import asset_id, prices
+from tests.db.plans.equities.market import EVENING, Market, weekdays
+from tests.plan import Plan, Row
+
+PIPELINE = "data_collection_equities"
+CODES = ["EDP.LS", "GALP.LS", "NOS.LS", "BCP.LS"]
+EDP = CODES[0]
+DAYS = weekdays("2026-06-15", 20)
+BEFORE = weekdays("2026-06-09", 4)
+"""The last sessions before the first evening."""
+REVISED = """
+select date::text, close, known_to::date::text as until from equities.bar_revisions
+where asset_id = %(x)s
+"""
+INDICATORS = """
+select asset from headgate.v_asset_states
+where operation = 'indicators_calculation' and next_due_at <= headgate.clock()
+"""
+
+
+@pytest.fixture
+def market(db: Plan) -> Market:
+    """Lisbon, where one call for all costs less than two, and is followed by re-reading."""
+    db.sql("update headgate.operations set units = 1 where name = 'eod_bulk'")
+    db.sql("update equities.settings set value = 3 where name = 'corrections_from'")
+    return Market(db, CODES)
+
+
+def reread(market: Market, day: str) -> list[str]:
+    """Run an evening; return the sessions that were read again."""
+    return [y[3:] for x, y in market.evening(day) if x == "corrections_bulk"]
+
+
+def close(market: Market, day: str) -> float:
+    return prices(market.plan, EDP)[day][3]
+
+
+def test_a_session_is_read_again_after_the_next_and_the_fourth(market: Market):
+    read = {day: reread(market, day) for day in DAYS[:9]}
+
+    sessions = [*BEFORE, *DAYS]
+    assert read.pop(DAYS[0]) == [], "a history is read as it is"
+    for day, again in read.items():
+        evening = sessions.index(day)
+        assert again == [sessions[evening - 4], sessions[evening - 1]]
+
+
+@pytest.mark.parametrize("late", [1, 2, 3, 4])
+def test_a_correction_within_five_sessions_is_there_two_evenings_later_at_the_latest(
+    db: Plan, market: Market, late: int
+):
+    market.corrections = {(EDP, DAYS[2]): (DAYS[2 + late], 11.5)}
+    there = []
+    for day in DAYS[:9]:
+        market.evening(day)
+        if DAYS[2] in prices(db, EDP) and close(market, DAYS[2]) == 11.5:
+            there.append(DAYS.index(day))
+
+    assert 2 + late <= there[0] <= 2 + late + 2
+    assert db.sql(REVISED, x=asset_id(db, EDP)) == [
+        {"date": DAYS[2], "close": 11.0, "until": DAYS[there[0]]}
+    ]
+
+
+def test_only_what_was_corrected_counts_as_a_change(db: Plan, market: Market):
+    market.corrections = {(EDP, DAYS[1]): (DAYS[2], 11.5)}
+    for day in DAYS[:3]:
+        market.evening(day)
+    rows = db.sql(
+        "select asset, records from headgate.v_asset_processing_history "
+        "where operation = 'corrections_bulk' and records > 0"
+    )
+
+    assert rows == [{"asset": f"LS {DAYS[1]}", "records": 1}]
+
+
+def test_indicators_of_what_was_corrected_are_due_again(db: Plan, market: Market):
+    for day in DAYS[:3]:
+        market.evening(day)
+    db.sql("update headgate.asset_processing_state set next_due_at = null where operation_id = "
+           "(select operation_id from headgate.operations where name = 'indicators_calculation')")  # fmt: skip
+    db.freeze_clock(f"{DAYS[3]} {EVENING}")
+    take(db, DAYS[1], [{"code": "EDP", **market.bars(EDP)[-2], "volume": 1001}])
+
+    assert [x["asset"] for x in db.sql(INDICATORS)] == [EDP]
+
+
+def take(db: Plan, day: str, lines: list[Row] | str) -> Row:
+    """Hand in an answer for a session."""
+    (result,) = db.call(
+        "equities.ingest_corrections",
+        p_context={"run_id": "a run", "now": f"{DAYS[3]} {EVENING}"},
+        p_asset_ids=[db.value("find_asset", p_universe="equities_days", p_code=f"LS {day}")],
+        p_payloads=[lines if isinstance(lines, str) else json.dumps(lines)],
+    )
+    return result
+
+
+def test_bars_of_what_was_not_asked_for_yet_are_left_alone(db: Plan, market: Market):
+    for day in DAYS[:2]:
+        market.evening(day)
+    market.day = DAYS[2]
+    ahead = market.answer("corrections_bulk", "", f"date={DAYS[2]}")
+    result = take(db, DAYS[2], ahead)
+
+    assert (result["status"], result["records"]) == ("success", 0)
+    assert result["reason"] == "the answer has none of our listings"
+    assert max(prices(db, EDP)) == DAYS[1]
+
+
+def test_a_past_that_was_restated_is_loaded_anew(db: Plan, market: Market):
+    for day in DAYS[:3]:
+        market.evening(day)
+    bar = {"code": "EDP", **market.bars(EDP)[-2], "adjusted_close": 5.5}
+    take(db, DAYS[1], [bar])
+
+    due = "select next_due_at is not null as due from headgate.v_asset_states where asset = 'EDP.LS' and operation = 'prices_historical'"
+    assert db.scalar(due)
+    assert prices(db, EDP)[DAYS[1]][4] == 11.0
+
+
+def test_after_missed_evenings_nothing_is_read_twice_on_one(market: Market):
+    for day in DAYS[:3]:
+        market.evening(day)
+
+    before = [BEFORE[-1], *DAYS[:3]]
+    assert reread(market, DAYS[8]) == before, "what was read before them, not what is read now"
+    assert reread(market, DAYS[9]) == [DAYS[5], DAYS[8]], "as ever"
+
+
+def test_exchanges_that_are_asked_for_one_by_one_are_not_read_again(db: Plan):
+    market = Market(db, CODES)
+    assert [reread(market, x) for x in DAYS[:6]] == [[]] * 6
+
+
+NEEDED = 200 + 1 + 1
+"""Units for what comes first: splits and dividends, one call for all, and the list of symbols."""
+LATER = """
+update headgate.asset_processing_state as s
+set next_due_at = case when o.name = 'prices_incremental' then %(at)s::timestamptz end
+from headgate.assets as a, headgate.operations as o
+where a.asset_id = s.asset_id
+    and o.operation_id = s.operation_id
+    and a.universe = 'equities'
+    and a.group_key = 'SW'
+"""
+
+
+def decided(db: Plan, quota: int) -> list[tuple[str, str]]:
+    """Return what is decided of re-reading with so many units, and of nothing before it."""
+    rows = db.call("explain_plan", p_pipeline=PIPELINE, p_quota=quota)
+    before = {x["decision"] for x in rows if x["operation"] != "corrections_bulk"}
+    assert before == {"run"}
+    return [(x["decision"], x["reason"]) for x in rows if x["operation"] == "corrections_bulk"]
+
+
+@pytest.fixture
+def evening(db: Plan, market: Market) -> Plan:
+    """Stand at the beginning of an evening on which two sessions are to be read again."""
+    for day in DAYS[:5]:
+        market.evening(day)
+    db.freeze_clock(f"{DAYS[5]} {EVENING}")
+    return db
+
+
+def test_what_the_window_has_left_pays_for_it(evening: Plan):
+    assert [[x for x, _ in decided(evening, NEEDED + left)] for left in (0, 99, 100, 199, 200)] == [
+        ["defer"] * 2,
+        ["defer"] * 2,
+        ["run", "defer"],
+        ["run", "defer"],
+        ["run"] * 2,
+    ]
+
+
+def test_it_waits_behind_what_is_due_later_in_the_window(evening: Plan):
+    evening.sql(
+        "update headgate.assets set is_active = true where universe = 'equities' and group_key = 'SW'"
+    )
+    evening.sql(LATER, at=f"{DAYS[5]} 23:30:00+00")
+
+    one_call = 1
+    assert [x for x, _ in decided(evening, NEEDED + 200 + one_call)] == ["run", "run"]
+    (first, _), (second, reason) = decided(evening, NEEDED + 200)
+    assert (first, second) == ("run", "defer")
+    assert "backfill: the remaining units are kept for what is due later" in reason
+
+
+def test_a_forecast_has_it_on_each_day(evening: Plan):
+    rows = evening.call("forecast", p_pipeline=PIPELINE, p_days=3)
+
+    assert [x["units"] for x in rows] == [NEEDED + 200, NEEDED - 1 + 200, NEEDED - 1 + 200]
