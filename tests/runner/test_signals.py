@@ -46,6 +46,14 @@ async def shop():
         yield opened
 
 
+@pytest.fixture(autouse=True)
+def _heeding() -> Iterator[None]:
+    """Let hang-ups be heard by what is started, though these tests themselves run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture
 def spawn(database: Settings) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     """Start a command in a process of its own, killed at the end if need be."""
