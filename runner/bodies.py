@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Final
 
+import aiohttp
 import httpx
 
 from runner.buffer import Share
@@ -15,12 +16,20 @@ from runner.payloads import BadPayload
 
 BREATH: Final = 1_048_576
 """So many bytes are inflated at a time before others have their turn."""
+BROKEN: Final = (OSError, httpx.HTTPError, aiohttp.ClientError)
+"""How a connection ends before its answer does."""
 
 
 class NoRoom(BadPayload):
     """A body that this worker has no room for, though the operation would take it."""
 
     outcome = "deferred"
+    blame = "house"
+
+
+class HungUp(BadPayload):
+    """A body that broke off after this worker had kept its sender waiting for room."""
+
     blame = "house"
 
 
@@ -48,6 +57,11 @@ class Reader:
             await self._read(response, body.data)
         except BadPayload as exc:
             body.problem = exc.with_traceback(None)  # which would hold all that was read
+            del body.data[LONGEST_HEAD:]
+        except BROKEN:
+            if not self.share.has_waited:
+                raise
+            body.problem = HungUp("the connection broke after the answer had waited for room")
             del body.data[LONGEST_HEAD:]
         return body
 

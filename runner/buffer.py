@@ -78,6 +78,7 @@ class Share:
 
     def __init__(self, buffer: Buffer) -> None:
         self.size = 0
+        self.has_waited = False
         self._buffer = buffer
 
     def take(self, count: int) -> bool:
@@ -89,6 +90,7 @@ class Share:
 
     async def wait(self, count: int) -> None:
         """Take them as soon as there is room."""
+        self.has_waited = True
         granted = self._buffer.enqueue(self, count)
         self._buffer.serve()
         try:

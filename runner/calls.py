@@ -19,7 +19,7 @@ from typing import Final, TypeAlias
 import aiohttp
 import httpx
 
-from runner.bodies import Body, NoRoom, Reader
+from runner.bodies import BROKEN, Body, NoRoom, Reader
 from runner.buffer import Buffer, Share
 from runner.chunks import Auth, Call
 from runner.inflate import ACCEPTED
@@ -114,7 +114,7 @@ class Caller:
                 finally:
                     await response.aclose()
             return self._judge(call, response, answered, client.secret)
-        except (OSError, httpx.HTTPError, aiohttp.ClientError) as exc:
+        except BROKEN as exc:
             return _no_answer(call, exc)
         finally:
             share.close()

@@ -221,6 +221,33 @@ async def test_time_spent_waiting_for_room_is_not_the_providers():
         assert (deadline.when() or 0.0) >= ends
 
 
+@pytest.mark.parametrize("waits", [True, False])
+async def test_who_hangs_up_while_this_worker_has_no_room_is_not_at_fault(waits):
+    buffer = Buffer(megabytes(1))
+    others = [Share(buffer), Share(buffer)]
+    assert not waits or all(share.take(buffer.most) for share in others)
+
+    async def body():
+        yield b"x" * 1_000
+        raise httpx.ReadError("cut")
+
+    async with asyncio.timeout(PATIENCE) as deadline:
+        reader = Reader(Share(buffer), deadline, buffer.most, BadPayload("too large"))
+        reading = asyncio.ensure_future(reader.read(httpx.Response(200, content=body())))
+        while waits and deadline.when() is not None:
+            await asyncio.sleep(0)
+        for share in others:
+            share.close()
+        if not waits:
+            with pytest.raises(httpx.ReadError):
+                await reading
+            return
+        read = await reading
+
+    assert read.problem is not None
+    assert (read.problem.outcome, read.problem.blame) == ("retry", "house")
+
+
 async def test_an_answer_this_worker_has_no_room_for_is_not_its_items_fault(shop):
     caller = Caller(10, Buffer(megabytes(1)))
     shop.special["/api/large"] = text_of("x" * 600_000)
