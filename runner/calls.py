@@ -21,7 +21,8 @@ import httpx
 
 from runner.bodies import BROKEN, Body, NoRoom, Reader
 from runner.buffer import Buffer, Share
-from runner.chunks import Auth, Call
+from runner.chunks import Auth, Call, header
+from runner.errors import WrongPlan
 from runner.inflate import ACCEPTED
 from runner.patterns import LONGEST_HEAD
 from runner.payloads import (
@@ -100,9 +101,8 @@ class Caller:
     ) -> Judged:
         client = self._client(call)
         try:
-            request = _request(call, client.base, url, body)
-            request.headers.update(own)
-        except (ValueError, httpx.InvalidURL) as exc:
+            request = _request(call, client.base, url, body, own)
+        except (ValueError, httpx.InvalidURL, WrongPlan) as exc:
             return Outcome("failed", "item", f"the request cannot be made: {exc}"), 0, None
         share = Share(self._buffer)
         try:
@@ -175,29 +175,36 @@ class Caller:
         return found
 
 
-def _request(call: Call, base: httpx.URL, url: str, body: str | None) -> httpx.Request:
+def _request(
+    call: Call, base: httpx.URL, url: str, body: str | None, own: Mapping[str, str]
+) -> httpx.Request:
     path = url if url[:1] in ("/", "?", "") else f"/{url}"
     target = httpx.URL(f"{call.base_url}{path}")
     if (target.scheme, target.netloc) != (base.scheme, base.netloc) or target.userinfo:
         raise ValueError("its URL leaves the provider's host")
     if target.fragment or DOT_SEGMENT.search(f"{call.base_url}{path}".partition("?")[0]):
         raise ValueError("its URL leaves its place in the provider's path")
+    headers = _common_headers(call.headers, body is not None)
+    if own:
+        headers = _headers((*call.headers, *(header(*x) for x in own.items())), body is not None)
     return httpx.Request(
         call.method,
         target,
-        headers=_headers(call.headers, body is not None),
+        headers=headers,
         content=body,
         extensions={"timeout": {"connect": min(CONNECT_SECONDS, call.timeout_seconds * 0.9)}},
     )
 
 
-@lru_cache(maxsize=64)
 def _headers(own: tuple[tuple[str, str], ...], has_body: bool) -> httpx.Headers:
     ours = [("User-Agent", "headgate"), ("Accept-Encoding", ACCEPTED), ("Accept", "*/*")]
     if has_body:
         ours.append(("Content-Type", "application/json"))
     headers = {name.lower(): (name, value) for name, value in (*ours, *own)}
     return httpx.Headers(list(headers.values()), encoding="utf-8")
+
+
+_common_headers = lru_cache(maxsize=64)(_headers)
 
 
 def _no_answer(call: Call, exc: Exception) -> Judged:

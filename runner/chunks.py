@@ -73,7 +73,7 @@ class Call:
         return cls(
             base_url=row["base_url"].rstrip("/"),
             method=row.get("method") or "GET",
-            headers=tuple(_header(name, x) for name, x in (row.get("headers") or {}).items()),
+            headers=tuple(header(name, x) for name, x in (row.get("headers") or {}).items()),
             auth=_auth(row.get("auth") or {}),
             timeout_seconds=float(row.get("timeout_seconds") or 30),
             max_bytes=int(row.get("max_bytes") or 67_108_864),
@@ -90,12 +90,12 @@ class Call:
 def _auth(row: dict[str, Any]) -> Auth:
     auth = Auth(row.get("in", "none"), row.get("name") or "", row.get("secret") or "")
     if auth.place == "header":
-        _header(auth.name, "")
+        header(auth.name, "")
     return auth
 
 
-def _header(name: str, value: Any) -> tuple[str, str]:
-    """Return a header as it may be sent; raises WrongPlan for one that could end before its end."""
+def header(name: str, value: Any) -> tuple[str, str]:
+    """Return a header as it may be sent. Raises WrongPlan for one that could end before its end."""
     text = str(value)
     if (
         not HEADER_NAME.fullmatch(name)

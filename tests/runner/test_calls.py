@@ -132,6 +132,21 @@ async def test_a_request_s_own_headers_go_with_it_alone(shop, caller):
     assert {x.headers["X-Kind"] for x in shop.asked} == {"k"}
 
 
+@pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\rb", "a\0b", "\x7f", "\u2028"])
+async def test_an_own_header_that_is_no_line_of_text_fails_its_item(shop, caller, value):
+    reply = await caller.fetch(call(shop), "/a", own={"X-Key": value})
+
+    assert (reply.outcome.outcome, reply.outcome.blame, reply.requests) == ("failed", "item", 0)
+    assert "'X-Key' cannot be sent" in reply.outcome.reason
+    assert not shop.asked
+
+
+async def test_an_own_header_may_be_in_any_script(shop, caller):
+    await caller.fetch(call(shop), "/a", own={"X-Key": "żółw \U0001f422"})
+
+    assert shop.asked[0].headers["X-Key"] == "żółw \U0001f422"
+
+
 async def test_a_request_s_own_headers_do_not_reach_the_secret(shop, caller):
     given = call(shop, auth={"in": "bearer", "secret": "SHOP_TOKEN"})
     await caller.fetch(given, "/a", None, {"Authorization": "mine"})
