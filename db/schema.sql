@@ -1465,6 +1465,17 @@ begin
         select h.asset_id, min(h.next_try_at) as next_try_at
         from equities.holes as h
         where h.asset_id = any (p_asset_ids)
+            and (
+                p_is_history
+                or h.next_try_at > p_now
+                or not exists (
+                    select
+                    from headgate.v_asset_states as s
+                    where s.asset_id = h.asset_id
+                        and s.operation = 'prices_historical'
+                        and s.is_held
+                )
+            )
         group by h.asset_id
         order by h.asset_id
     ) as n

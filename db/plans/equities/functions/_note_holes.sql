@@ -4,7 +4,7 @@
 -- four, and so on, less two hours, because daily runs are not punctual; after some tries it is a known gap, and costs nothing
 -- any more. A date in the quarantine is no hole: the provider has it, only badly. Sessions after the last bar are another
 -- matter: the listing just has not traded, or its bar is late. It is not asked again before the next session is out, and the
--- longer it has been silent the more sessions later.
+-- longer it has been silent the more sessions later. A history that is under way is not asked for once more.
 
 create or replace function equities._note_holes(
     p_asset_ids bigint[],
@@ -72,6 +72,17 @@ begin
         select h.asset_id, min(h.next_try_at) as next_try_at
         from equities.holes as h
         where h.asset_id = any (p_asset_ids)
+            and (
+                p_is_history
+                or h.next_try_at > p_now
+                or not exists (
+                    select
+                    from headgate.v_asset_states as s
+                    where s.asset_id = h.asset_id
+                        and s.operation = 'prices_historical'
+                        and s.is_held
+                )
+            )
         group by h.asset_id
         order by h.asset_id
     ) as n

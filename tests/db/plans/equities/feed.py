@@ -76,18 +76,21 @@ def quarantine(plan: Plan, code: str = "AAPL.US") -> dict[str, str]:
 Answer = Callable[[str, str, str], Any]
 
 
-def run(plan: Plan, at: str, answer: Answer, **params: Any) -> list[tuple[str, str, str]]:
+def run(
+    plan: Plan, at: str, answer: Answer, *, backwards: bool = False, **params: Any
+) -> list[tuple[str, str, str]]:
     """Carry a run through at a moment: `answer(operation, code, url)` for each request made.
 
+    Chunks are handed in in the order of their numbers, or the other way round.
     Return the requests as (operation, code, url), in order.
     """
     plan.freeze_clock(at)
     plan.call("run_pipeline", p_pipeline=PIPELINE, p_params=params, p_run_id=at)
     asked: list[tuple[str, str, str]] = []
     while plan.row("execution_status", p_pipeline=PIPELINE, p_run_id=at)["status"] == "running":
-        for chunk in plan.call("claim_jobs", p_runner="test", p_max_chunks=100):
-            if chunk["chunk_id"] is None:
-                continue
+        claimed = plan.call("claim_jobs", p_runner="test", p_max_chunks=100)
+        chunks = [x for x in claimed if x["chunk_id"] is not None]
+        for chunk in sorted(chunks, key=lambda x: x["chunk_id"], reverse=backwards):
             serves_all = (chunk["call"] or {}).get("serves_all")
             codes = chunk["assets"][:1] * len(chunk["urls"]) if serves_all else chunk["assets"]
             requests = list(zip(codes, chunk["urls"], strict=True))

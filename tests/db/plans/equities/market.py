@@ -30,6 +30,8 @@ class Market:
     group: str = "LS"
     calendar: str = "XLIS"
     log: list[tuple[str, str, str]] = field(default_factory=list)
+    backwards: bool = False
+    """Hand in the last chunks first."""
 
     def __post_init__(self) -> None:
         self.plan.sql(
@@ -53,7 +55,13 @@ class Market:
     def evening(self, day: str) -> list[tuple[str, str]]:
         """Run the pipeline on a day's evening; return what was asked for, without fundamentals."""
         self.day = day
-        self.log = run(self.plan, f"{day} {EVENING}", self.answer, exchanges=[self.group])
+        self.log = run(
+            self.plan,
+            f"{day} {EVENING}",
+            self.answer,
+            backwards=self.backwards,
+            exchanges=[self.group],
+        )
         return sorted((x, y) for x, y, _ in self.log if x != "fundamentals_bulk")
 
     def answer(self, operation: str, code: str, url: str) -> Any:

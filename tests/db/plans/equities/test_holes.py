@@ -25,7 +25,11 @@ def reloads(market: Market, days: list[str]) -> list[str]:
     return [x for x in days if ("prices_historical", EDP) in market.evening(x)]
 
 
-def test_a_hole_is_asked_for_ever_more_rarely_and_then_a_known_gap(db: Plan, market: Market):
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_hole_is_asked_for_ever_more_rarely_and_then_a_known_gap(
+    db: Plan, market: Market, backwards: bool
+):
+    market.backwards = backwards
     market.holes = {EDP: {DAYS[2]}}
     asked = reloads(market, DAYS[:17])
 
