@@ -158,7 +158,7 @@ def test_a_report_tells_of_the_run(calculated, run_id, tmp_path):
 
     for told in (run_id[0], "publish_screener", "indicators_calculation", "<svg", "skipped"):
         assert told in page
-    assert "None." in page and "Nothing." in page
+    assert "No job has ended in failure." in page and "Nothing." in page
 
 
 def test_a_listing_without_bars_has_no_chart(calculated, tmp_path):

@@ -18,12 +18,12 @@ import pytest
 from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from psycopg import sql
 
 from runner.database import connect
 from runner.settings import Settings
 from runner.worker import work
 from tests.attacks.form import either
+from tests.clock import moved, offset_to
 from tests.limits import PATIENCE
 from tests.plan import Plan
 from tests.runner.shop import Shop, cut, json_of, open_shop
@@ -114,15 +114,13 @@ def before(missed: int) -> date:
 def database(clone: Any, core: Settings, world: World, url: str) -> Iterator[tuple[Settings, Plan]]:
     """Make a database with the plan and the example's assets, at its moment."""
     target = clone(core)
-    name = sql.Identifier(target.database)
-    offset = sql.Literal(f"{(NOW - datetime.now(UTC)).total_seconds():.3f} seconds")
     with connect(target, "test") as connection:
         plan = Plan(connection)
         connection.execute((Path(__file__).parent / "shapes.sql").read_bytes())
+        connection.execute(moved(target.database, NOW))
         connection.execute(
-            sql.SQL("alter database {} set headgate.clock_offset = {}").format(name, offset)
+            "select set_config('headgate.clock_offset', %s, false)", (offset_to(NOW),)
         )
-        connection.execute(sql.SQL("set headgate.clock_offset = {}").format(offset))
         plan.call("set_provider", p_provider="shop", p_changes={"base_url": url})
         assets = [
             {"code": f"T{n}", "group_key": "G", "calendar": "CAL"} for n in range(len(world.missed))

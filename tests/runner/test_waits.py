@@ -8,7 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from rich.console import Console
 from runner.commands import console, progress
 from runner.database import connect
 from runner.settings import Settings
+from tests.clock import NOW
 from tests.plan import Plan
 from tests.runner.conftest import Run
 from tests.runner.small_plan import start, write_plan
@@ -102,7 +103,7 @@ def test_a_run_behind_a_block_says_so_while_it_waits(
         base_url="http://127.0.0.1:1",
         operation_columns={"patience": "10 hours"},
     )
-    until = datetime.now(UTC) + timedelta(hours=5)
+    until = NOW + timedelta(hours=5)
     changes = {"blocked_until": str(until), "reason": "they moved"}
     plan.call("set_provider", p_provider="shop", p_changes=changes)
 
