@@ -14265,13 +14265,20 @@ CREATE FUNCTION headgate._selected_groups(p_pipeline_id bigint, p_params jsonb) 
         select c.parameter, c.item, u.universe, c.item as group_key
         from choice as c
         cross join universe as u
-        where exists (select from headgate.assets as a where a.universe = u.universe and a.group_key = c.item)
+        cross join lateral (
+            select from headgate.assets as a where a.universe = u.universe and a.group_key = c.item limit 1
+        ) as found
     ),
     carried as materialized (
-        select distinct c.parameter, c.item, a.universe, a.group_key, c.attribute
+        select c.parameter, c.item, a.universe, a.group_key, c.attribute
         from choice as c
-        join headgate.assets as a on a.attributes ->> c.attribute = c.item
-        where a.universe in (select u.universe from universe as u)
+        cross join lateral (
+            select distinct a.universe, a.group_key
+            from headgate.assets as a
+            where a.attributes ->> c.attribute = c.item
+                and a.universe in (select u.universe from universe as u)
+        ) as a
+        where c.item not in (select k.item from keyed as k)
     )
     select k.parameter, k.item, k.universe, k.group_key, null
     from keyed as k
