@@ -77,7 +77,8 @@ begin
         order by c.chunk_id
         for update
     );
-    -- The step runs before its chunks are sent, so that a chunk without units can end it.
+    -- The step runs before its chunks are sent, so that a chunk without units can end it. An attempt that comes while it
+    -- runs is this one: who asks again with it later, because a connection was lost, opens no round.
     perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for key share;
     update headgate.process_steps as s
     set status = 'running',
@@ -85,7 +86,7 @@ begin
         started_at = coalesce(s.started_at, p_now)
     where s.execution_id = p_execution.execution_id
         and s.step = p_step
-        and s.status = 'pending';
+        and (s.status = 'pending' or s.status = 'running' and s.attempt < p_attempt);
     v_sent := headgate._send_chunks(v_chunk_ids, p_now);
 
     select * into v_step

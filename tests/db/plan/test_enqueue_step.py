@@ -92,6 +92,18 @@ def test_the_same_attempt_again_opens_no_new_round(toy: Toy):
     assert toy.enqueue(p_attempt=3)["sent"] == 1
 
 
+def test_an_attempt_that_came_while_the_step_ran_opens_no_round_later(toy: Toy):
+    """A task is cleared in mid-run, and its triggerer started again after the end."""
+    toy.add(1)
+    toy.begin()
+    assert toy.enqueue(p_attempt=2)["sent"] == 0
+    toy.drain(outcome="failed")
+
+    with toy.unchanged():
+        assert toy.enqueue(p_attempt=2)["status"] == "failed"
+    assert toy.enqueue(p_attempt=3)["sent"] == 1
+
+
 def test_a_higher_attempt_with_nothing_left_to_do_changes_nothing(toy: Toy):
     toy.add(3)
     toy.begin()
