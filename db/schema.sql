@@ -6501,6 +6501,7 @@ CREATE TABLE headgate.process_executions (
     deferred integer DEFAULT 0 NOT NULL,
     skipped integer DEFAULT 0 NOT NULL,
     units integer DEFAULT 0 NOT NULL,
+    deployment text,
     CONSTRAINT driver_is_known CHECK ((driver = ANY (ARRAY['airflow'::text, 'headgate'::text]))),
     CONSTRAINT execution_status_is_known CHECK ((status = ANY (ARRAY['running'::text, 'paused'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
     CONSTRAINT finished_when_it_has_ended CHECK (((status = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text])) = (finished_at IS NOT NULL))),
@@ -6604,6 +6605,12 @@ COMMENT ON COLUMN headgate.process_executions.skipped IS 'Jobs that were not nee
 --
 
 COMMENT ON COLUMN headgate.process_executions.units IS 'Units its calls cost.';
+
+--
+-- Name: COLUMN process_executions.deployment; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.deployment IS 'The scheduler that started it, where there are several on this database; null: it has no name.';
 
 --
 -- Name: _check_open(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6822,10 +6829,10 @@ CREATE FUNCTION headgate._check_startable(p_pipeline headgate.pipelines) RETURNS
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_running text;
+    v_running headgate.process_executions;
 begin
     perform headgate._check_unpaused(p_pipeline);
-    select e.run_id into v_running
+    select e.* into v_running
     from headgate.process_executions as e
     where e.pipeline_id = p_pipeline.pipeline_id
         and e.status in ('running', 'paused')
@@ -6833,8 +6840,14 @@ begin
     if found then
         perform headgate._raise(
             'HG011',
-            format('pipeline %s is already running as %s', p_pipeline.name, quote_literal(v_running)),
-            'wait for it, or end it: headgate.finalize_execution or headgate.cancel_execution'
+            format(
+                'pipeline %s is already running as %s, since %s UTC', p_pipeline.name, quote_literal(v_running.run_id),
+                to_char(v_running.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
+            ),
+            case v_running.driver
+                when 'airflow' then 'wait for it, or end it: mark its run in Airflow, or headgate.cancel_execution'
+                else 'wait for it, or end it: headgate.finalize_execution or headgate.cancel_execution'
+            end
         );
     end if;
 end;
@@ -11091,7 +11104,11 @@ begin
     where s.execution_id = v_execution.execution_id
         and s.step = p_step;
     perform headgate._announce(v_execution.execution_id, p_step, p_status);
-    reopened := headgate._go_on_behind(v_execution, p_step, v_now);
+    if p_status <> 'failed' then
+        reopened := headgate._go_on_behind(v_execution, p_step, v_now);
+    elsif v_execution.finished_at is not null then
+        perform headgate._close_execution(v_execution.execution_id, v_now);
+    end if;
 end;
 $$;
 
@@ -17046,6 +17063,54 @@ ALTER FUNCTION headgate.discover_delta(p_pipeline text, p_run_id text) OWNER TO 
 COMMENT ON FUNCTION headgate.discover_delta(p_pipeline text, p_run_id text) IS 'What is due now within the run''s parameters, per operation and group, before any budget.';
 
 --
+-- Name: end_run(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.end_run(p_pipeline text, p_run_id text, p_state text) RETURNS TABLE(status text, cancelled integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+    v_execution headgate.process_executions;
+begin
+    if coalesce(p_state, '') not in ('success', 'failed', 'gone') then
+        perform headgate._raise(
+            'HG008', format('a run cannot have ended as %s', coalesce(quote_literal(p_state), 'null')),
+            'success, failed or gone'
+        );
+    end if;
+    v_execution := headgate._stopped_execution(p_pipeline, p_run_id);
+    if v_execution.driver <> 'airflow' or v_execution.finished_at is not null then
+        return;
+    end if;
+
+    if not headgate._has_open_step(v_execution.execution_id)
+        or p_state = 'success' and not exists (
+            select from headgate.chunks as c where c.execution_id = v_execution.execution_id
+        )
+    then
+        cancelled := 0;
+        perform headgate.finalize_execution(p_pipeline, p_run_id);
+    else
+        cancelled := (headgate.cancel_execution(p_pipeline, p_run_id)).cancelled;
+    end if;
+    select e.status into status
+    from headgate.process_executions as e
+    where e.execution_id = v_execution.execution_id;
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate.end_run(p_pipeline text, p_run_id text, p_state text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION end_run(p_pipeline text, p_run_id text, p_state text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.end_run(p_pipeline text, p_run_id text, p_state text) IS 'End what a scheduler''s run has left open: it ended there by hand (success, failed), or is gone; returns how.';
+
+--
 -- Name: end_runner(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -17771,10 +17836,10 @@ CREATE FUNCTION headgate.mark_step(p_pipeline text, p_run_id text, p_step text, 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    if coalesce(p_status, '') not in ('succeeded', 'skipped') then
+    if coalesce(p_status, '') not in ('succeeded', 'skipped', 'failed') then
         perform headgate._raise(
             'HG008', format('a step cannot be marked as %s', coalesce(quote_literal(p_status), 'null')),
-            'succeeded or skipped'
+            'succeeded, skipped or failed'
         );
     end if;
     select m.cancelled, m.reopened into cancelled, reopened
@@ -17793,7 +17858,7 @@ ALTER FUNCTION headgate.mark_step(p_pipeline text, p_run_id text, p_step text, p
 -- Name: FUNCTION mark_step(p_pipeline text, p_run_id text, p_step text, p_status text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.mark_step(p_pipeline text, p_run_id text, p_step text, p_status text) IS 'Say that a step has succeeded, or is skipped: what of it has not started is cancelled, and what was skipped behind it runs; returns jobs and steps.';
+COMMENT ON FUNCTION headgate.mark_step(p_pipeline text, p_run_id text, p_step text, p_status text) IS 'Say that a step has succeeded, has failed, or is skipped: what of it has not started is cancelled, and what was skipped behind it runs where that allows it; returns jobs and steps.';
 
 --
 -- Name: next_actions(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17918,6 +17983,32 @@ ALTER FUNCTION headgate.note_schema() OWNER TO headgate_owner;
 --
 
 COMMENT ON FUNCTION headgate.note_schema() IS 'Take the schema as it is for what it should be; migrate calls it last.';
+
+--
+-- Name: open_runs(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.open_runs(p_pipeline text DEFAULT NULL::text, p_deployment text DEFAULT NULL::text) RETURNS TABLE(pipeline text, run_id text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select p.name, e.run_id
+    from headgate.process_executions as e
+    join headgate.pipelines as p using (pipeline_id)
+    where e.status in ('running', 'paused')
+        and e.driver = 'airflow'
+        and e.deployment is not distinct from p_deployment
+        and (p_pipeline is null or p.name = p_pipeline)
+    order by e.execution_id;
+$$;
+
+ALTER FUNCTION headgate.open_runs(p_pipeline text, p_deployment text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION open_runs(p_pipeline text, p_deployment text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.open_runs(p_pipeline text, p_deployment text) IS 'Executions that a scheduler has not ended yet, of one pipeline or of all: it looks whether their runs are there.';
 
 --
 -- Name: pause_pipeline(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18728,10 +18819,10 @@ ALTER FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) O
 COMMENT ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) IS 'Leave a step out and go on: what of it has not started is cancelled, what depends on it counts it as passed; returns how many jobs.';
 
 --
--- Name: start_execution(text, text, timestamp with time zone, jsonb, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: start_execution(text, text, timestamp with time zone, jsonb, text, boolean, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_params jsonb DEFAULT '{}'::jsonb, p_driver text DEFAULT 'airflow'::text, p_is_ordered boolean DEFAULT false) RETURNS TABLE(execution_id bigint, status text, is_new boolean)
+CREATE FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_params jsonb DEFAULT '{}'::jsonb, p_driver text DEFAULT 'airflow'::text, p_is_ordered boolean DEFAULT false, p_deployment text DEFAULT NULL::text) RETURNS TABLE(execution_id bigint, status text, is_new boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -18764,8 +18855,10 @@ begin
         else
             select null::bigint as order_id, headgate._resolve_params(v_pipeline, p_params) as params into v_order;
         end if;
-        insert into headgate.process_executions as e (pipeline_id, run_id, driver, logical_date, params, started_at)
-        values (v_pipeline.pipeline_id, p_run_id, p_driver, p_logical_date, v_order.params, v_now)
+        insert into headgate.process_executions as e (
+            pipeline_id, run_id, driver, deployment, logical_date, params, started_at
+        )
+        values (v_pipeline.pipeline_id, p_run_id, p_driver, p_deployment, p_logical_date, v_order.params, v_now)
         returning e.execution_id, e.status, true into execution_id, status, is_new;
         update headgate.orders as o
         set execution_id = start_execution.execution_id
@@ -18781,13 +18874,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean) IS 'Begin an execution of a pipeline under a run id; again with the same id: nothing new (is_new false). p_is_ordered: an order woke it, and without one it ends at once.';
+COMMENT ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text) IS 'Begin an execution of a pipeline under a run id; again with the same id: nothing new (is_new false). p_is_ordered: an order woke it, and without one it ends at once.';
 
 --
 -- Name: step_errors(text, text, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -27653,6 +27746,13 @@ REVOKE ALL ON FUNCTION headgate.discover_delta(p_pipeline text, p_run_id text) F
 GRANT ALL ON FUNCTION headgate.discover_delta(p_pipeline text, p_run_id text) TO headgate_planner;
 
 --
+-- Name: FUNCTION end_run(p_pipeline text, p_run_id text, p_state text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.end_run(p_pipeline text, p_run_id text, p_state text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.end_run(p_pipeline text, p_run_id text, p_state text) TO headgate_planner;
+
+--
 -- Name: FUNCTION end_runner(p_runner text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27812,6 +27912,13 @@ REVOKE ALL ON FUNCTION headgate.note_load(p_operation text, p_asset_ids bigint[]
 REVOKE ALL ON FUNCTION headgate.note_schema() FROM PUBLIC;
 
 --
+-- Name: FUNCTION open_runs(p_pipeline text, p_deployment text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.open_runs(p_pipeline text, p_deployment text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.open_runs(p_pipeline text, p_deployment text) TO headgate_planner;
+
+--
 -- Name: FUNCTION pause_pipeline(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27948,11 +28055,11 @@ REVOKE ALL ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step
 GRANT ALL ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) TO headgate_planner;
 
 --
--- Name: FUNCTION start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean) TO headgate_planner;
+REVOKE ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text) TO headgate_planner;
 
 --
 -- Name: FUNCTION step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer); Type: ACL; Schema: headgate; Owner: headgate_owner

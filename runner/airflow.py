@@ -22,7 +22,17 @@ from airflow.sdk import (
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.triggers.base import StartTriggerArgs
 
-from runner.airflow_calls import Row, cancel, connect, error_report, failure, is_passed, select
+from runner.airflow_calls import (
+    Row,
+    cancel,
+    connect,
+    deployment_of,
+    error_report,
+    failure,
+    is_passed,
+    select,
+)
+from runner.airflow_runs import end_abandoned
 from runner.airflow_triggers import CONN_ID, OrderTrigger, StepTrigger, report_lines
 
 if TYPE_CHECKING:
@@ -30,6 +40,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 MOST_ROWS: Final = 1000
+START: Final = "headgate.start_execution"
 REPORT: Final = "headgate.report_step"
 LONGEST_STEP: Final = timedelta(hours=24)
 
@@ -60,7 +71,7 @@ class CallFunction(BaseOperator):
         arguments = {
             "p_pipeline": run.dag_id,
             "p_run_id": run.run_id,
-            **self._date(run),
+            **self._of_start(run),
             **self.args,
         }
         step = {"p_pipeline": run.dag_id, "p_run_id": run.run_id, "p_step": self.task_id}
@@ -69,12 +80,12 @@ class CallFunction(BaseOperator):
         self._judge(run.run_id, rows, status)
         return rows
 
-    def _date(self, run: Any) -> Row:
-        """Return what a start is told of the date that Airflow runs it for."""
-        if self.function != "headgate.start_execution":
+    def _of_start(self, run: Any) -> Row:
+        """Return what a start is told: the date Airflow runs it for, and which Airflow this is."""
+        if self.function != START:
             return {}
         at = getattr(run, "logical_date", None) or getattr(run, "run_after", None)
-        return {"p_logical_date": at}
+        return {"p_logical_date": at, "p_deployment": deployment_of(self.conn_id)}
 
     def _judge(self, run_id: str, rows: list[Row], status: str) -> None:
         """End the task as the step or the execution stands, now that the call is committed."""
@@ -85,7 +96,7 @@ class CallFunction(BaseOperator):
                 f"execution {run_id} has failed: {rows[0]['failed']} of {rows[0]['planned']} "
                 "jobs failed, or a step did; headgate.v_execution_steps says which"
             )
-        if self.function == "headgate.start_execution" and rows[0]["is_new"]:
+        if self.function == START and rows[0]["is_new"]:
             if rows[0]["status"] == "succeeded":
                 raise AirflowSkipException("another run has taken the order: nothing is left to do")
 
@@ -107,6 +118,8 @@ class CallFunction(BaseOperator):
     def _run(self, connection: Connection[Row], arguments: Row, step: Row) -> tuple[list[Row], str]:
         """Call and report how the step went: with the call's own commit, or after it."""
         try:
+            if self.function == START:
+                end_abandoned(connection, arguments["p_deployment"], self.log)
             rows = select(connection, self.function, arguments, self._limit_ms())
         except psycopg.Error as exc:
             output = error_report(exc)

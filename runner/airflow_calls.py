@@ -41,6 +41,7 @@ select from headgate.v_execution_steps as s
 where s.pipeline = %(p_pipeline)s and s.run_id = %(p_run_id)s and s.step = %(p_step)s
     and (s.status = 'succeeded' or s.skip_reason = 'operator')
 """
+DEPLOYMENT: Final = "deployment"
 POLL: Final = 15.0
 POOLED_POLL: Final = 3.0
 """How often a trigger asks, where the server notifies it and where no pooler passes that on."""
@@ -51,11 +52,7 @@ GONE_CLIENT: Final = "2s"
 def connect(conn_id: str) -> Connection[Row]:
     """Open one of Airflow's connections."""
     try:
-        connection = BaseHook.get_connection(conn_id)
-    except Exception:
-        raise _unknown(conn_id) from None
-    try:
-        return open_session("", autocommit=False, **_parameters(connection))
+        return open_session("", autocommit=False, **_parameters(_named(conn_id)))
     except psycopg.Error as exc:
         raise failure(exc) from None
     except ServerUnsuitable as exc:
@@ -88,6 +85,12 @@ async def wait_for_news(connection: AsyncConnection[Row], is_news: Callable[[str
     async for notify in connection.notifies(timeout=POLL):
         if is_news(notify.payload):
             return
+
+
+def deployment_of(conn_id: str) -> str | None:
+    """Return the name of this Airflow among several on one database: the connection's extra."""
+    name = _named(conn_id).extra_dejson.get(DEPLOYMENT)
+    return str(name) if name else None
 
 
 def select(
@@ -158,6 +161,13 @@ def first_line(exc: Exception) -> str:
     return str(exc).strip().partition("\n")[0] or type(exc).__name__
 
 
+def _named(conn_id: str) -> AirflowConnection:
+    try:
+        return BaseHook.get_connection(conn_id)
+    except Exception:
+        raise _unknown(conn_id) from None
+
+
 def _unknown(conn_id: str) -> AirflowFailException:
     return AirflowFailException(
         f"there is no connection {conn_id!r}: set AIRFLOW_CONN_{conn_id.upper()}, or add it under "
@@ -167,7 +177,11 @@ def _unknown(conn_id: str) -> AirflowFailException:
 
 def _parameters(connection: AirflowConnection) -> dict[str, Any]:
     """Return libpq's parameters of an Airflow connection."""
-    extra = {k: v for k, v in connection.extra_dejson.items() if isinstance(v, str | int)}
+    extra = {
+        k: v
+        for k, v in connection.extra_dejson.items()
+        if isinstance(v, str | int) and k != DEPLOYMENT
+    }
     named = {
         "host": connection.host,
         "port": connection.port,

@@ -29,6 +29,7 @@ from runner.airflow_calls import (
     listen,
     wait_for_news,
 )
+from runner.airflow_runs import ALIVE, mark_of_task, state_of_run
 
 CONN_ID: Final = "headgate"
 LONGEST_PAUSE: Final = 30.0
@@ -83,14 +84,35 @@ class StepTrigger(BaseTrigger):
             self.log.error("step %s ended as %s", self.step, row["status"])
             yield TaskFailedEvent()
 
-    async def _run_step(self) -> tuple[Row, list[Row], bool]:
+    async def on_kill(self) -> None:
+        """End what a person has ended in Airflow, run or step; what he has cleared goes on."""
         instance = self.task_instance
-        arguments = {
+        step = self._step()
+        run = {name: step[name] for name in ("p_pipeline", "p_run_id")}
+        state = await asyncio.to_thread(state_of_run, instance.dag_id, instance.run_id)
+        mark = None
+        if state == ALIVE:
+            of_task = (instance.dag_id, instance.run_id, instance.task_id)
+            mark = await asyncio.to_thread(mark_of_task, *of_task)
+            if mark is None:
+                return
+        async with await aconnect(self.conn_id) as connection:
+            if mark is not None:
+                await aselect(connection, "headgate.mark_step", step | {"p_status": mark})
+            else:
+                await aselect(connection, "headgate.end_run", run | {"p_state": state})
+
+    def _step(self) -> Row:
+        instance = self.task_instance
+        return {
             "p_pipeline": self.pipeline or instance.dag_id,
             "p_run_id": self.run_id or instance.run_id,
             "p_step": self.step,
         }
-        attempt = {"p_attempt": self.attempt or instance.try_number}
+
+    async def _run_step(self) -> tuple[Row, list[Row], bool]:
+        arguments = self._step()
+        attempt = {"p_attempt": self.attempt or self.task_instance.try_number}
         async with await aconnect(self.conn_id) as connection:
             await listen(connection, "headgate_steps")
             await aselect(connection, "headgate.enqueue_step", arguments | attempt)

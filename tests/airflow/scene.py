@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import LiteralString
 
@@ -30,6 +30,8 @@ class Scene(Airflow):
     """Airflow, and who plays the provider."""
 
     standin: Process
+    tickers: list[str] = field(default_factory=list)
+    """Listings that nothing has asked for yet."""
     at_risk: int = 0
     """Units of calls that were under way when something was killed."""
 
@@ -100,4 +102,4 @@ def arrange(settings: Settings, standin: Process) -> None:
         plan.sql("update headgate.operations set timeout = %(most)s", most=f"{PATIENCE:.0f} s")
         connection.execute(PIPELINES)
         plan.call("pause_pipeline", p_pipeline="resting")
-        plan.call("start_execution", p_pipeline="busy", p_run_id="before")
+        plan.call("start_execution", p_pipeline="busy", p_run_id="before", p_driver="headgate")

@@ -276,6 +276,92 @@ def test_units_agree_with_what_was_served(stack: Scene, dead: list[str]):
     assert served <= spent <= served + stack.at_risk + answered_for_nothing
 
 
+@pytest.fixture
+def held(stack: Scene) -> Iterator[None]:
+    """Let the provider hold every answer."""
+    stack.standin.set_faults([{"match": {}, "fault": "hold"}])
+    yield
+    stack.standin.set_faults([])
+
+
+@pytest.fixture
+def under_way(stack: Scene, codes: list[str], held: None) -> str:
+    """Begin a run of ten listings; return it while its step waits for their answers."""
+    stack.tickers = stack.tickers[10:] or codes[1342:]
+    limits = {"eodhd_daily_quota": 1_000_000, "eodhd_quota_buffer": 0}
+    conf = {"tickers": stack.tickers[:10], "mode": "bulk", **limits}
+    given = {"logical_date": None, "conf": conf}
+    run: str = stack.api(f"dags/{PIPELINE}/dagRuns", given)["dag_run_id"]
+    wait_until(
+        lambda: (
+            stack.steps(PIPELINE, run).get(STEP) == "running"
+            and stack.tasks(PIPELINE, run)[STEP]["state"] == "deferred"
+        ),
+        "the step",
+    )
+    return run
+
+
+def reserved(stack: Scene) -> int:
+    """Return the units that are promised."""
+    (row,) = stack.rows("select reserved from headgate.v_quota where provider = 'eodhd'")
+    return int(row["reserved"])
+
+
+@pytest.mark.parametrize("click", ["failed", "success", "delete"])
+def test_a_run_that_a_person_ends_in_airflow_is_cancelled_within_seconds(
+    stack: Scene, under_way: str, click: str
+):
+    path = f"dags/{PIPELINE}/dagRuns/{under_way}"
+    if click == "delete":
+        answer = stack.client.delete(path)
+    else:
+        answer = stack.client.patch(path, json={"state": click})
+    assert answer.is_success, answer.text
+
+    def is_cancelled() -> bool:
+        return bool(stack.execution(PIPELINE, under_way)["status"] == "cancelled")
+
+    wait_until(is_cancelled, "the end of its execution")
+    assert reserved(stack) == 0
+
+
+def test_a_step_that_a_person_marks_as_failed_fails_its_run_in_both_windows(
+    stack: Scene, under_way: str
+):
+    path = f"dags/{PIPELINE}/dagRuns/{under_way}/taskInstances/{STEP}"
+    answer = stack.client.patch(path, json={"new_state": "failed"})
+    assert answer.is_success, answer.text
+    wait_until(lambda: stack.steps(PIPELINE, under_way)[STEP] == "failed", "the step's end")
+    stack.standin.set_faults([])
+
+    wait_for_run(stack, PIPELINE, under_way)
+    assert stack.runs(PIPELINE)[under_way] == "failed"
+    assert stack.execution(PIPELINE, under_way)["status"] == "failed"
+    assert reserved(stack) == 0
+
+
+def test_a_step_that_a_person_clears_in_mid_run_goes_on_where_it_was(stack: Scene, under_way: str):
+    given = {"dry_run": False, "dag_run_id": under_way, "task_ids": [STEP], "only_failed": False}
+    stack.api(f"dags/{PIPELINE}/clearTaskInstances", given)
+    stack.standin.set_faults([])
+
+    wait_for_run(stack, PIPELINE, under_way)
+    execution = assert_both_windows_agree(stack, PIPELINE, under_way)
+    assert (execution["status"], execution["succeeded"]) == ("succeeded", 20)
+
+
+def test_a_run_that_airflow_no_longer_has_blocks_nobody(stack: Scene, codes: list[str]):
+    stack.plan.call("start_execution", p_pipeline=PIPELINE, p_run_id="left behind")
+    conf = {"tickers": codes[:1], "mode": "incremental"}
+    given = {"logical_date": None, "conf": conf}
+    run = stack.api(f"dags/{PIPELINE}/dagRuns", given)["dag_run_id"]
+
+    wait_for_run(stack, PIPELINE, run)
+    assert stack.execution(PIPELINE, run)["status"] == "succeeded"
+    assert stack.execution(PIPELINE, "left behind")["status"] == "cancelled"
+
+
 def test_the_benchmark_of_the_three_ways_can_be_run(stack: Scene):
     with provider() as base_url:
         figures = list(airflow.measure(stack, base_url, jobs=2, settle=0))

@@ -13,10 +13,10 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    if coalesce(p_status, '') not in ('succeeded', 'skipped') then
+    if coalesce(p_status, '') not in ('succeeded', 'skipped', 'failed') then
         perform headgate._raise(
             'HG008', format('a step cannot be marked as %s', coalesce(quote_literal(p_status), 'null')),
-            'succeeded or skipped'
+            'succeeded, skipped or failed'
         );
     end if;
     select m.cancelled, m.reopened into cancelled, reopened
@@ -30,8 +30,8 @@ end;
 $func$;
 
 comment on function headgate.mark_step(text, text, text, text) is
-    'Say that a step has succeeded, or is skipped: what of it has not started is cancelled, and what was skipped '
-    'behind it runs; returns jobs and steps.';
+    'Say that a step has succeeded, has failed, or is skipped: what of it has not started is cancelled, and what was '
+    'skipped behind it runs where that allows it; returns jobs and steps.';
 
 -- A step that succeeded stays as it is.
 create or replace function headgate._mark_step(
@@ -70,7 +70,11 @@ begin
     where s.execution_id = v_execution.execution_id
         and s.step = p_step;
     perform headgate._announce(v_execution.execution_id, p_step, p_status);
-    reopened := headgate._go_on_behind(v_execution, p_step, v_now);
+    if p_status <> 'failed' then
+        reopened := headgate._go_on_behind(v_execution, p_step, v_now);
+    elsif v_execution.finished_at is not null then
+        perform headgate._close_execution(v_execution.execution_id, v_now);
+    end if;
 end;
 $func$;
 

@@ -7,7 +7,8 @@ create or replace function headgate.start_execution(
     p_logical_date timestamptz default null,
     p_params jsonb default '{}',
     p_driver text default 'airflow',
-    p_is_ordered boolean default false
+    p_is_ordered boolean default false,
+    p_deployment text default null
 )
 returns table (execution_id bigint, status text, is_new boolean)
 language plpgsql
@@ -44,8 +45,10 @@ begin
         else
             select null::bigint as order_id, headgate._resolve_params(v_pipeline, p_params) as params into v_order;
         end if;
-        insert into headgate.process_executions as e (pipeline_id, run_id, driver, logical_date, params, started_at)
-        values (v_pipeline.pipeline_id, p_run_id, p_driver, p_logical_date, v_order.params, v_now)
+        insert into headgate.process_executions as e (
+            pipeline_id, run_id, driver, deployment, logical_date, params, started_at
+        )
+        values (v_pipeline.pipeline_id, p_run_id, p_driver, p_deployment, p_logical_date, v_order.params, v_now)
         returning e.execution_id, e.status, true into execution_id, status, is_new;
         update headgate.orders as o
         set execution_id = start_execution.execution_id
@@ -61,8 +64,9 @@ begin
 end;
 $func$;
 
-comment on function headgate.start_execution(text, text, timestamptz, jsonb, text, boolean) is
-    'Begin an execution of a pipeline under a run id; again with the same id: nothing new (is_new false). p_is_ordered: an order woke it, and without one it ends at once.';
+comment on function headgate.start_execution(text, text, timestamptz, jsonb, text, boolean, text) is
+    'Begin an execution of a pipeline under a run id; again with the same id: nothing new (is_new false). p_is_ordered: '
+    'an order woke it, and without one it ends at once.';
 
 create or replace function headgate._check_startable(p_pipeline headgate.pipelines)
 returns void
@@ -71,10 +75,10 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_running text;
+    v_running headgate.process_executions;
 begin
     perform headgate._check_unpaused(p_pipeline);
-    select e.run_id into v_running
+    select e.* into v_running
     from headgate.process_executions as e
     where e.pipeline_id = p_pipeline.pipeline_id
         and e.status in ('running', 'paused')
@@ -82,8 +86,14 @@ begin
     if found then
         perform headgate._raise(
             'HG011',
-            format('pipeline %s is already running as %s', p_pipeline.name, quote_literal(v_running)),
-            'wait for it, or end it: headgate.finalize_execution or headgate.cancel_execution'
+            format(
+                'pipeline %s is already running as %s, since %s UTC', p_pipeline.name, quote_literal(v_running.run_id),
+                to_char(v_running.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
+            ),
+            case v_running.driver
+                when 'airflow' then 'wait for it, or end it: mark its run in Airflow, or headgate.cancel_execution'
+                else 'wait for it, or end it: headgate.finalize_execution or headgate.cancel_execution'
+            end
         );
     end if;
 end;

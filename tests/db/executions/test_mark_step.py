@@ -123,14 +123,29 @@ def test_what_succeeded_and_what_was_marked_so_stays_as_it_is(toy: Toy):
     work(toy)
 
 
+def test_marked_as_failed_it_has_failed_and_what_had_not_started_is_cancelled(toy: Toy):
+    chain(toy, operations=["look"], group_keys=["B"])
+    toy.add(3, "B")
+    start(toy)
+    while not toy.chunks("queued"):
+        toy.ask(chunks=0)
+
+    assert mark(toy, "x", "failed") == {"cancelled": 3, "reopened": 0}
+
+    assert toy.units() == (0, 0)
+    work(toy)
+    assert steps(toy) == {"x": "failed", "y": "skipped", "z": "skipped"}
+    assert status(toy) == "failed"
+
+
 def test_what_is_unknown_is_refused(toy: Toy):
     chain(toy)
     start(toy)
 
     with toy.refused("HG003", "unknown step: 'nope'", "x, y, z"):
         mark(toy, "nope", "skipped")
-    with toy.refused("HG008", "marked as 'failed'", "succeeded or skipped"):
-        mark(toy, "x", "failed")
+    with toy.refused("HG008", "marked as 'lost'", "succeeded, skipped or failed"):
+        mark(toy, "x", "lost")
     toy.call("cancel_execution", p_pipeline="graph", p_run_id="r1")
     with toy.refused("HG014", "cancelled", "retry_failed"):
         mark(toy, "x", "skipped")

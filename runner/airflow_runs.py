@@ -1,0 +1,65 @@
+"""What a person ends in Airflow ends in Postgres, too: runs marked or deleted, steps marked.
+
+Airflow is asked for its runs through the Execution API, as tasks and triggers may.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from airflow.sdk.exceptions import AirflowRuntimeError
+from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+from runner.airflow_calls import Row, select
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+ALIVE: Final = "alive"
+MARKS: Final = {
+    "success": "succeeded",
+    "failed": "failed",
+    "upstream_failed": "failed",
+    "skipped": "skipped",
+    "removed": "skipped",
+}
+"""How a person may have ended a task, and what that says of its step; not so a cleared one."""
+
+
+def state_of_run(dag_id: str, run_id: str) -> str:
+    """Return what Airflow says of a run: alive, success, failed or gone."""
+
+    def has(*states: str) -> bool:
+        counted = RuntimeTaskInstance.get_dr_count(dag_id, run_ids=[run_id], states=list(states))
+        return bool(counted)
+
+    if has("queued", "running"):
+        return ALIVE
+    return next((x for x in ("success", "failed") if has(x)), "gone")
+
+
+def mark_of_task(dag_id: str, run_id: str, task_id: str) -> str | None:
+    """Return how a person has ended a task of a run that goes on; None: he has cleared it."""
+    found = RuntimeTaskInstance.get_task_states(dag_id, run_ids=[run_id], task_ids=[task_id])
+    return MARKS.get(found.get(run_id, {}).get(task_id))
+
+
+def end_abandoned(connection: Connection[Row], deployment: str | None, log: logging.Logger) -> None:
+    """End the executions whose runs have ended in Airflow, or are gone, each in a commit."""
+    wanted = {"p_deployment": deployment}
+    for run in select(connection, "headgate.open_runs", wanted):
+        try:
+            state = state_of_run(run["pipeline"], run["run_id"])
+        except AirflowRuntimeError as exc:
+            log.warning("Airflow does not say how run %s stands: %s", run["run_id"], exc)
+            continue
+        if state == ALIVE:
+            continue
+        named = {"p_pipeline": run["pipeline"], "p_run_id": run["run_id"], "p_state": state}
+        for row in select(connection, "headgate.end_run", named):
+            log.warning(
+                "run %s of %s is %s in Airflow: its execution is %s now, %s jobs cancelled",
+                *(run["run_id"], run["pipeline"], state, row["status"], row["cancelled"]),
+            )
+        connection.commit()

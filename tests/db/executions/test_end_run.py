@@ -1,0 +1,80 @@
+"""A scheduler's run has ended by hand, or is gone: what it left open ends here, too."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.db.executions.graph import graph, start, status, steps
+from tests.db.toy import Toy
+from tests.plan import Row
+
+NAMED = {"p_pipeline": "graph", "p_run_id": "r1"}
+
+
+@pytest.fixture
+def under_way(toy: Toy) -> Toy:
+    """Three jobs of a scheduler's run wait in the queue."""
+    graph(
+        toy,
+        x={"operations": ["look"], "group_keys": ["B"]},
+        y={"function": "well", "depends_on": ["x"]},
+    )
+    toy.add(3, "B")
+    start(toy, driver="airflow")
+    toy.enqueue("x", "r1", "graph")
+    assert toy.units() == (3, 0)
+    return toy
+
+
+def end(toy: Toy, state: str) -> list[Row]:
+    return toy.call("end_run", **NAMED, p_state=state)
+
+
+@pytest.mark.parametrize("state", ["success", "failed", "gone"])
+def test_what_is_under_way_is_cancelled_and_the_next_run_starts(under_way: Toy, state: str):
+    assert end(under_way, state) == [{"status": "cancelled", "cancelled": 3}]
+
+    assert under_way.units() == (0, 0)
+    assert status(under_way) == "cancelled"
+    start(under_way, "r2", "airflow")
+
+
+def test_twice_is_once(under_way: Toy):
+    end(under_way, "gone")
+
+    with under_way.unchanged():
+        assert end(under_way, "failed") == []
+
+
+def test_a_run_that_succeeded_with_nothing_under_way_ends_as_its_steps_say(under_way: Toy):
+    under_way.drain()
+
+    assert end(under_way, "success") == [{"status": "succeeded", "cancelled": 0}]
+    assert steps(under_way) == {"x": "succeeded", "y": "skipped"}
+
+
+def test_a_run_of_the_runners_is_not_its_business(toy: Toy):
+    graph(toy, x={"operations": ["look"]})
+    start(toy)
+
+    with toy.unchanged():
+        assert end(toy, "gone") == []
+
+
+def test_an_unknown_state_is_refused(under_way: Toy):
+    with under_way.refused("HG008", "ended as 'lost'", "success, failed or gone"):
+        end(under_way, "lost")
+
+
+def test_open_runs_are_those_of_one_scheduler(toy: Toy):
+    graph(toy, x={"operations": ["look"]})
+    toy.start("r1", "graph", p_deployment="blue")
+    toy.start("r2", "plain")
+    toy.start("r3", "aside", p_driver="headgate")
+
+    def found(**wanted: str) -> list[tuple[str, str]]:
+        return [(x["pipeline"], x["run_id"]) for x in toy.call("open_runs", **wanted)]
+
+    assert found() == [("plain", "r2")]
+    assert found(p_deployment="blue") == [("graph", "r1")]
+    assert found(p_pipeline="graph") == []
