@@ -6502,6 +6502,7 @@ CREATE TABLE headgate.process_executions (
     skipped integer DEFAULT 0 NOT NULL,
     units integer DEFAULT 0 NOT NULL,
     deployment text,
+    dag text,
     CONSTRAINT driver_is_known CHECK ((driver = ANY (ARRAY['airflow'::text, 'headgate'::text]))),
     CONSTRAINT execution_status_is_known CHECK ((status = ANY (ARRAY['running'::text, 'paused'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
     CONSTRAINT finished_when_it_has_ended CHECK (((status = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text])) = (finished_at IS NOT NULL))),
@@ -6611,6 +6612,12 @@ COMMENT ON COLUMN headgate.process_executions.units IS 'Units its calls cost.';
 --
 
 COMMENT ON COLUMN headgate.process_executions.deployment IS 'The scheduler that started it, where there are several on this database; null: it has no name.';
+
+--
+-- Name: COLUMN process_executions.dag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.dag IS 'The scheduler''s DAG whose run it is; null: the one that is named like the pipeline.';
 
 --
 -- Name: _check_open(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17093,7 +17100,7 @@ begin
         cancelled := 0;
         perform headgate.finalize_execution(p_pipeline, p_run_id);
     else
-        cancelled := (headgate.cancel_execution(p_pipeline, p_run_id)).cancelled;
+        select c.cancelled into cancelled from headgate.cancel_execution(p_pipeline, p_run_id) as c;
     end if;
     select e.status into status
     from headgate.process_executions as e
@@ -17502,6 +17509,29 @@ ALTER FUNCTION headgate.extend_leases(p_runner text, p_chunk_ids bigint[], p_lea
 --
 
 COMMENT ON FUNCTION headgate.extend_leases(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) IS 'Keep leases for another term; a chunk that is missing in the answer is lost.';
+
+--
+-- Name: failed_steps(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.failed_steps(p_pipeline text, p_run_id text) RETURNS TABLE(step text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select s.step
+    from headgate.process_steps as s
+    where s.execution_id = (headgate._execution(p_pipeline, p_run_id)).execution_id
+        and s.status = 'failed'
+    order by s.position;
+$$;
+
+ALTER FUNCTION headgate.failed_steps(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION failed_steps(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.failed_steps(p_pipeline text, p_run_id text) IS 'Steps of an execution that have failed: a scheduler compares them with its own.';
 
 --
 -- Name: finalize_execution(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17988,11 +18018,11 @@ COMMENT ON FUNCTION headgate.note_schema() IS 'Take the schema as it is for what
 -- Name: open_runs(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.open_runs(p_pipeline text DEFAULT NULL::text, p_deployment text DEFAULT NULL::text) RETURNS TABLE(pipeline text, run_id text)
+CREATE FUNCTION headgate.open_runs(p_pipeline text DEFAULT NULL::text, p_deployment text DEFAULT NULL::text) RETURNS TABLE(pipeline text, run_id text, dag text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select p.name, e.run_id
+    select p.name, e.run_id, coalesce(e.dag, p.name)
     from headgate.process_executions as e
     join headgate.pipelines as p using (pipeline_id)
     where e.status in ('running', 'paused')
@@ -18819,10 +18849,10 @@ ALTER FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) O
 COMMENT ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) IS 'Leave a step out and go on: what of it has not started is cancelled, what depends on it counts it as passed; returns how many jobs.';
 
 --
--- Name: start_execution(text, text, timestamp with time zone, jsonb, text, boolean, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: start_execution(text, text, timestamp with time zone, jsonb, text, boolean, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_params jsonb DEFAULT '{}'::jsonb, p_driver text DEFAULT 'airflow'::text, p_is_ordered boolean DEFAULT false, p_deployment text DEFAULT NULL::text) RETURNS TABLE(execution_id bigint, status text, is_new boolean)
+CREATE FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_params jsonb DEFAULT '{}'::jsonb, p_driver text DEFAULT 'airflow'::text, p_is_ordered boolean DEFAULT false, p_deployment text DEFAULT NULL::text, p_dag text DEFAULT NULL::text) RETURNS TABLE(execution_id bigint, status text, is_new boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -18856,9 +18886,11 @@ begin
             select null::bigint as order_id, headgate._resolve_params(v_pipeline, p_params) as params into v_order;
         end if;
         insert into headgate.process_executions as e (
-            pipeline_id, run_id, driver, deployment, logical_date, params, started_at
+            pipeline_id, run_id, driver, deployment, dag, logical_date, params, started_at
         )
-        values (v_pipeline.pipeline_id, p_run_id, p_driver, p_deployment, p_logical_date, v_order.params, v_now)
+        values (
+            v_pipeline.pipeline_id, p_run_id, p_driver, p_deployment, p_dag, p_logical_date, v_order.params, v_now
+        )
         returning e.execution_id, e.status, true into execution_id, status, is_new;
         update headgate.orders as o
         set execution_id = start_execution.execution_id
@@ -18874,13 +18906,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text) IS 'Begin an execution of a pipeline under a run id; again with the same id: nothing new (is_new false). p_is_ordered: an order woke it, and without one it ends at once.';
+COMMENT ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text) IS 'Begin an execution of a pipeline under a run id; again with the same id: nothing new (is_new false). p_is_ordered: an order woke it, and without one it ends at once.';
 
 --
 -- Name: step_errors(text, text, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -27820,6 +27852,13 @@ REVOKE ALL ON FUNCTION headgate.extend_leases(p_runner text, p_chunk_ids bigint[
 GRANT ALL ON FUNCTION headgate.extend_leases(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) TO headgate_runner;
 
 --
+-- Name: FUNCTION failed_steps(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.failed_steps(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.failed_steps(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
 -- Name: FUNCTION finalize_execution(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28055,11 +28094,11 @@ REVOKE ALL ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step
 GRANT ALL ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) TO headgate_planner;
 
 --
--- Name: FUNCTION start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text) TO headgate_planner;
+REVOKE ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text) TO headgate_planner;
 
 --
 -- Name: FUNCTION step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -32,7 +32,7 @@ from runner.airflow_calls import (
     is_passed,
     select,
 )
-from runner.airflow_runs import end_abandoned
+from runner.airflow_runs import end_abandoned, failed_tasks
 from runner.airflow_triggers import CONN_ID, OrderTrigger, StepTrigger, report_lines
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS: Final = 1000
 START: Final = "headgate.start_execution"
+FINALIZE: Final = "headgate.finalize_execution"
 REPORT: Final = "headgate.report_step"
 LONGEST_STEP: Final = timedelta(hours=24)
 
@@ -78,6 +79,8 @@ class CallFunction(BaseOperator):
         rows, status = self._call(arguments, step)
         self.log.info("%s: %s row(s): %s", self.function, len(rows), rows[:20])
         self._judge(run.run_id, rows, status)
+        if self.function == FINALIZE:
+            self._check_tasks(run)
         return rows
 
     def _of_start(self, run: Any) -> Row:
@@ -85,13 +88,14 @@ class CallFunction(BaseOperator):
         if self.function != START:
             return {}
         at = getattr(run, "logical_date", None) or getattr(run, "run_after", None)
-        return {"p_logical_date": at, "p_deployment": deployment_of(self.conn_id)}
+        deployment = deployment_of(self.conn_id)
+        return {"p_logical_date": at, "p_deployment": deployment, "p_dag": run.dag_id}
 
     def _judge(self, run_id: str, rows: list[Row], status: str) -> None:
         """End the task as the step or the execution stands, now that the call is committed."""
         if status == "failed":
             raise AirflowFailException(f"{self.function} reports that it failed: {rows[0]}")
-        if self.function == "headgate.finalize_execution" and rows[0]["status"] == "failed":
+        if self.function == FINALIZE and rows[0]["status"] == "failed":
             raise AirflowFailException(
                 f"execution {run_id} has failed: {rows[0]['failed']} of {rows[0]['planned']} "
                 "jobs failed, or a step did; headgate.v_execution_steps says which"
@@ -99,6 +103,18 @@ class CallFunction(BaseOperator):
         if self.function == START and rows[0]["is_new"]:
             if rows[0]["status"] == "succeeded":
                 raise AirflowSkipException("another run has taken the order: nothing is left to do")
+
+    def _check_tasks(self, run: Any) -> None:
+        """Fail where a task of ours has failed, and no step with it: by a time-out, say."""
+        ours = {x.task_id: x for x in self.dag.tasks if isinstance(x, CallFunction | RunStep)}
+        if red := failed_tasks(run.dag_id, run.run_id, list(ours)):
+            named = {"p_pipeline": run.dag_id, "p_run_id": run.run_id}
+            with connect(self.conn_id) as connection:
+                failed = {x["step"] for x in select(connection, "headgate.failed_steps", named)}
+            if unseen := [x for x in red if getattr(ours[x], "step", x) not in failed]:
+                raise AirflowFailException(
+                    f"{', '.join(unseen)} failed in Airflow, and no step did: see that task's log"
+                )
 
     def on_kill(self) -> None:
         """End the query: a task that is killed leaves nothing at work in the database."""

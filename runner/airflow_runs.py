@@ -45,12 +45,18 @@ def mark_of_task(dag_id: str, run_id: str, task_id: str) -> str | None:
     return MARKS.get(found.get(run_id, {}).get(task_id))
 
 
+def failed_tasks(dag_id: str, run_id: str, task_ids: list[str]) -> list[str]:
+    """Return those of a run's tasks that have failed."""
+    found = RuntimeTaskInstance.get_task_states(dag_id, run_ids=[run_id], task_ids=task_ids)
+    return sorted(x for x, state in found.get(run_id, {}).items() if state == "failed")
+
+
 def end_abandoned(connection: Connection[Row], deployment: str | None, log: logging.Logger) -> None:
     """End the executions whose runs have ended in Airflow, or are gone, each in a commit."""
     wanted = {"p_deployment": deployment}
     for run in select(connection, "headgate.open_runs", wanted):
         try:
-            state = state_of_run(run["pipeline"], run["run_id"])
+            state = state_of_run(run["dag"], run["run_id"])
         except AirflowRuntimeError as exc:
             log.warning("Airflow does not say how run %s stands: %s", run["run_id"], exc)
             continue

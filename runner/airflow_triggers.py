@@ -33,6 +33,8 @@ from runner.airflow_runs import ALIVE, mark_of_task, state_of_run
 
 CONN_ID: Final = "headgate"
 LONGEST_PAUSE: Final = 30.0
+ENDING: Final[set[asyncio.Future[None]]] = set()
+"""What is being ended for persons; the loop alone would not hold it."""
 
 
 class StepTrigger(BaseTrigger):
@@ -85,7 +87,16 @@ class StepTrigger(BaseTrigger):
             yield TaskFailedEvent()
 
     async def on_kill(self) -> None:
-        """End what a person has ended in Airflow, run or step; what he has cleared goes on."""
+        """End what a person has ended in Airflow, run or step; what he has cleared goes on.
+
+        The triggerer cancels a trigger again each second until it is gone: that must not end this.
+        """
+        ending = asyncio.ensure_future(self._end())
+        ENDING.add(ending)
+        ending.add_done_callback(ENDING.discard)
+        await asyncio.shield(ending)
+
+    async def _end(self) -> None:
         instance = self.task_instance
         step = self._step()
         run = {name: step[name] for name in ("p_pipeline", "p_run_id")}

@@ -23,8 +23,8 @@ begin
         from (values
             ('headgate_planner', array[
                 'start_execution', 'discover_delta', 'check_quota', 'enqueue_step', 'step_status', 'execution_status',
-                'finalize_execution', 'end_run', 'open_runs', 'run_pipeline', 'cancel_execution', 'retry_failed',
-                'skip_step', 'mark_step', 'pause_pipeline', 'resume_pipeline', 'explain_plan', 'explain_summary', 'explain_totals',
+                'finalize_execution', 'end_run', 'open_runs', 'failed_steps', 'run_pipeline', 'cancel_execution',
+                'retry_failed', 'skip_step', 'mark_step', 'pause_pipeline', 'resume_pipeline', 'explain_plan', 'explain_summary', 'explain_totals',
                 'explain_quota', 'forecast', 'why', 'upsert_assets',
                 'set_asset_active', 'set_provider', 'cover_groups',
                 'reset_asset', 'find_asset', 'retain', 'reconcile_quota', 'required_secrets', 'applied_files', 'clock', 'trigger_pipeline',

@@ -82,7 +82,7 @@ def bad_connections(postgres: Postgres) -> dict[str, str]:
 
 PIPELINES: LiteralString = """
 with p as (
-    insert into headgate.pipelines (name) values ('resting'), ('busy'), ('typed')
+    insert into headgate.pipelines (name) values ('resting'), ('busy'), ('typed'), ('rusty')
     returning pipeline_id, name
 )
 insert into headgate.pipeline_parameters (pipeline_id, name, type, default_value, effect)
@@ -102,4 +102,4 @@ def arrange(settings: Settings, standin: Process) -> None:
         plan.sql("update headgate.operations set timeout = %(most)s", most=f"{PATIENCE:.0f} s")
         connection.execute(PIPELINES)
         plan.call("pause_pipeline", p_pipeline="resting")
-        plan.call("start_execution", p_pipeline="busy", p_run_id="before", p_driver="headgate")
+        plan.call("start_execution", p_pipeline="busy", p_run_id="before", p_deployment="another")

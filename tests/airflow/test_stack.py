@@ -156,7 +156,7 @@ def test_a_step_of_2000_jobs_holds_no_worker_and_one_dead_ticker_of_1000_fails_a
         ("server_away", ("No such file or directory", "does the server run?")),
         ("wrong_type", ("parameter mode: 5", "HG008", "give a text")),
         ("paused", ("resting is paused", "headgate.resume_pipeline")),
-        ("running_already", ("busy is already running as 'before'", "headgate.finalize_execution")),
+        ("running_already", ("busy is already running as 'before'", "headgate.cancel_execution")),
         ("step_of_nothing", ("unknown pipeline: 'bad_input'", "known pipelines: ")),
         ("step_without_connection", ("no connection 'elsewhere'", "set AIRFLOW_CONN_ELSEWHERE")),
     ],
@@ -170,6 +170,16 @@ def test_the_last_line_of_the_log_says_what_is_wrong_and_what_to_do(
     line = stack.last_line("bad_input", mistakes, task)
     print(f"{task}: {line}")
     assert [x for x in words if x not in line] == [], line
+
+
+def test_a_task_that_fails_and_no_step_with_it_ends_no_green_run(stack: Scene):
+    run = stack.api("dags/rusty/dagRuns", {"logical_date": None})["dag_run_id"]
+    wait_for_run(stack, "rusty", run)
+
+    assert stack.execution("rusty", run)["status"] == "succeeded"
+    assert stack.runs("rusty")[run] == "failed"
+    line = stack.last_line("rusty", run, "finalize_execution")
+    assert "step_of_nothing failed in Airflow, and no step did" in line
 
 
 def test_airflow_refuses_a_parameter_of_the_wrong_type(stack: Scene):

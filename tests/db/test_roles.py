@@ -85,6 +85,7 @@ WORK = {
         *(
             "mark_step",
             "open_runs",
+            "failed_steps",
             "end_run",
             "find_asset",
             "upsert_assets",

@@ -4,13 +4,13 @@ create or replace function headgate.open_runs(
     p_pipeline text default null,
     p_deployment text default null
 )
-returns table (pipeline text, run_id text)
+returns table (pipeline text, run_id text, dag text)
 language sql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $func$
-    select p.name, e.run_id
+    select p.name, e.run_id, coalesce(e.dag, p.name)
     from headgate.process_executions as e
     join headgate.pipelines as p using (pipeline_id)
     where e.status in ('running', 'paused')

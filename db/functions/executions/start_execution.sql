@@ -8,7 +8,8 @@ create or replace function headgate.start_execution(
     p_params jsonb default '{}',
     p_driver text default 'airflow',
     p_is_ordered boolean default false,
-    p_deployment text default null
+    p_deployment text default null,
+    p_dag text default null
 )
 returns table (execution_id bigint, status text, is_new boolean)
 language plpgsql
@@ -46,9 +47,11 @@ begin
             select null::bigint as order_id, headgate._resolve_params(v_pipeline, p_params) as params into v_order;
         end if;
         insert into headgate.process_executions as e (
-            pipeline_id, run_id, driver, deployment, logical_date, params, started_at
+            pipeline_id, run_id, driver, deployment, dag, logical_date, params, started_at
         )
-        values (v_pipeline.pipeline_id, p_run_id, p_driver, p_deployment, p_logical_date, v_order.params, v_now)
+        values (
+            v_pipeline.pipeline_id, p_run_id, p_driver, p_deployment, p_dag, p_logical_date, v_order.params, v_now
+        )
         returning e.execution_id, e.status, true into execution_id, status, is_new;
         update headgate.orders as o
         set execution_id = start_execution.execution_id
@@ -64,7 +67,7 @@ begin
 end;
 $func$;
 
-comment on function headgate.start_execution(text, text, timestamptz, jsonb, text, boolean, text) is
+comment on function headgate.start_execution(text, text, timestamptz, jsonb, text, boolean, text, text) is
     'Begin an execution of a pipeline under a run id; again with the same id: nothing new (is_new false). p_is_ordered: '
     'an order woke it, and without one it ends at once.';
 

@@ -41,7 +41,10 @@ def test_a_run_that_has_ended_is_not_started_again(toy: Toy):
 def test_one_run_of_a_pipeline_at_a_time(toy: Toy):
     toy.start()
 
-    with toy.unchanged(), toy.refused("HG011", "plain is already running as 'r1', since 2024-", "in Airflow"):
+    with (
+        toy.unchanged(),
+        toy.refused("HG011", "plain is already running as 'r1', since 2024-", "in Airflow"),
+    ):
         toy.start("r2")
     toy.start("r2", "aside")
     toy.finish()
