@@ -89,14 +89,15 @@ begin
     if found then
         perform headgate._raise(
             'HG011',
+            format('pipeline %s is already running as %s', p_pipeline.name, quote_literal(v_running.run_id)),
             format(
-                'pipeline %s is already running as %s, since %s UTC', p_pipeline.name, quote_literal(v_running.run_id),
-                to_char(v_running.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
-            ),
-            case v_running.driver
-                when 'airflow' then 'wait for it, or end it: mark its run in Airflow, or headgate.cancel_execution'
-                else 'wait for it, or end it: headgate.finalize_execution or headgate.cancel_execution'
-            end
+                'since %s UTC: wait for it, or end it: %s',
+                to_char(v_running.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
+                case v_running.driver
+                    when 'airflow' then 'mark its run in Airflow, or headgate.cancel_execution'
+                    else 'headgate.finalize_execution or headgate.cancel_execution'
+                end
+            )
         );
     end if;
 end;

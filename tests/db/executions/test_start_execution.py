@@ -43,7 +43,9 @@ def test_one_run_of_a_pipeline_at_a_time(toy: Toy):
 
     with (
         toy.unchanged(),
-        toy.refused("HG011", "plain is already running as 'r1', since 2024-", "in Airflow"),
+        toy.refused(
+            "HG011", "plain is already running as 'r1'", "since 2024-03-05 12:00 UTC", "in Airflow"
+        ),
     ):
         toy.start("r2")
     toy.start("r2", "aside")
