@@ -334,18 +334,19 @@ def test_a_run_that_a_person_ends_in_airflow_is_cancelled_within_seconds(
     assert reserved(stack) == 0
 
 
-def test_a_step_that_a_person_marks_as_failed_fails_its_run_in_both_windows(
-    stack: Scene, under_way: str
+@pytest.mark.parametrize(("mark", "said"), [("failed", "failed"), ("success", "succeeded")])
+def test_a_step_that_a_person_marks_ends_so_in_both_windows(
+    stack: Scene, under_way: str, mark: str, said: str
 ):
     path = f"dags/{PIPELINE}/dagRuns/{under_way}/taskInstances/{STEP}"
-    answer = stack.client.patch(path, json={"new_state": "failed"})
+    answer = stack.client.patch(path, json={"new_state": mark})
     assert answer.is_success, answer.text
-    wait_until(lambda: stack.steps(PIPELINE, under_way)[STEP] == "failed", "the step's end")
+    wait_until(lambda: stack.steps(PIPELINE, under_way)[STEP] == said, "the step's end")
     stack.standin.set_faults([])
 
     wait_for_run(stack, PIPELINE, under_way)
-    assert stack.runs(PIPELINE)[under_way] == "failed"
-    assert stack.execution(PIPELINE, under_way)["status"] == "failed"
+    assert stack.runs(PIPELINE)[under_way] == mark
+    assert stack.execution(PIPELINE, under_way)["status"] == said
     assert reserved(stack) == 0
 
 
