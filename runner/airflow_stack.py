@@ -129,6 +129,7 @@ class Stack:
         service.groups[service.process.pid] = birth(service.process.pid)
         state = {
             "url": self._home.url,
+            "database": self._home.settings.database,
             "services": {x.name: x.process.pid for x in self._services if x.process},
             "groups": {pid: at for x in self._services for pid, at in x.groups.items()},
         }

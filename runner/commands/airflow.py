@@ -85,9 +85,11 @@ def cli(context: typer.Context) -> None:
     """Run a command of Airflow's own here: `headgate airflow cli dags list`."""
     _require_airflow()
     settings = console.ready_settings()
+    known = read_state(AirflowHome(settings, PORT).folder)
+    if "HEADGATE_DATABASE" not in os.environ and "database" in known:
+        settings = settings.with_database(known["database"])  # what runs may be the demo
     console.open_database(settings, "check").close()
-    known = read_state(AirflowHome(settings, PORT).folder).get("url", "")
-    port = int(known.rpartition(":")[2] or PORT)
+    port = int(known.get("url", "").rpartition(":")[2] or PORT)
     environ = AirflowHome(settings, port).environ_without_secrets()
     os.execve(sys.executable, [sys.executable, "-m", "airflow", *context.args], environ)
 

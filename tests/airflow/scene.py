@@ -22,6 +22,7 @@ from tests.plan import Plan, Row
 from tests.servers import DB, PARAMETERS, migrated, scratch_folder
 from tests.standin import Options, Process, spawn
 
+DATABASE = "headgate_stack"
 DAGS = (DB.parent / "dags", Path(__file__).parent / "dags", airflow.DAGS)
 
 
@@ -44,7 +45,7 @@ def running(folder: Path) -> Iterator[Scene]:
     with scratch_folder() as home, spawn(Options(quota=None, rate=None)) as standin:
         server = Server(home)
         postgres = server.start(port=free_port(), parameters=PARAMETERS)
-        settings = Settings(dsn=None, database="headgate", home=home, db=DB)
+        settings = Settings(dsn=None, database=DATABASE, home=home, db=DB)
         more = BRISK | bad_connections(postgres) | {"EODHD_API_TOKEN": standin.token}
         environ, port = environ_of(settings, folder, **more), free_port()
         try:
@@ -70,7 +71,7 @@ BRISK = {
 
 def bad_connections(postgres: Postgres) -> dict[str, str]:
     """Return connections of Airflow's that do not work."""
-    parts: Row = {"conn_type": "postgres", "schema": "headgate", "login": "headgate_planner"}
+    parts: Row = {"conn_type": "postgres", "schema": DATABASE, "login": "headgate_planner"}
     port = postgres.port
     given: dict[str, Row] = {
         "WRONG_PASSWORD": {"host": "127.0.0.1", "port": port, "password": "wrong"},

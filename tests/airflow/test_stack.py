@@ -397,6 +397,19 @@ def test_a_second_start_and_a_taken_port_are_refused_with_advice(stack: Scene, t
     assert f"port {stack.port} cannot be had" in taken.stderr and "--port" in taken.stderr
 
 
+def test_a_command_of_airflows_own_finds_the_database_of_what_runs(stack: Scene):
+    environ = {k: v for k, v in stack.environ.items() if k != "HEADGATE_DATABASE"}
+    done = subprocess.run(
+        [*HEADGATE, "cli", "connections", "get", "headgate", "--output", "json"],
+        env=environ | {"HEADGATE_HOME": str(stack.settings.home)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["schema"] == stack.settings.database
+
+
 def test_the_login_and_the_keys_are_nobodys_else(stack: Scene):
     for name in ("login.json", "keys.json"):
         assert (stack.folder / name).stat().st_mode & 0o777 == 0o600
