@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 MOST_ROWS: Final = 1000
+COUNTS: Final = ("status", "planned", "succeeded", "failed", "deferred", "skipped", "units")
 START: Final = "headgate.start_execution"
 FINALIZE: Final = "headgate.finalize_execution"
 REPORT: Final = "headgate.report_step"
@@ -81,6 +82,7 @@ class CallFunction(BaseOperator):
         self._judge(run.run_id, rows, status)
         if self.function == FINALIZE:
             self._check_tasks(run)
+            self._tell(context, rows[0])
         return rows
 
     def _of_start(self, run: Any) -> Row:
@@ -106,8 +108,9 @@ class CallFunction(BaseOperator):
 
     def _check_tasks(self, run: Any) -> None:
         """Fail where a task of ours has failed, and no step with it: by a time-out, say."""
-        ours = {x.task_id: x for x in self.dag.tasks if isinstance(x, CallFunction | RunStep)}
-        if red := failed_tasks(run.dag_id, run.run_id, list(ours)):
+        tasks = self.dag.tasks if self.has_dag() else []
+        ours = {x.task_id: x for x in tasks if isinstance(x, CallFunction | RunStep)}
+        if ours and (red := failed_tasks(run.dag_id, run.run_id, list(ours))):
             named = {"p_pipeline": run.dag_id, "p_run_id": run.run_id}
             with connect(self.conn_id) as connection:
                 failed = {x["step"] for x in select(connection, "headgate.failed_steps", named)}
@@ -115,6 +118,16 @@ class CallFunction(BaseOperator):
                 raise AirflowFailException(
                     f"{', '.join(unseen)} failed in Airflow, and no step did: see that task's log"
                 )
+
+    def _tell(self, context: Context, totals: Row) -> None:
+        """Say what a green run has put off, and hand its counts to those whom its assets wake."""
+        for outlet in self.outlets:
+            context["outlet_events"][outlet].extra.update({x: totals[x] for x in COUNTS})
+        if totals["deferred"]:
+            self.log.warning(
+                "%s of %s planned jobs were put off: headgate.v_deferrals says why",
+                *(totals["deferred"], totals["planned"]),
+            )
 
     def on_kill(self) -> None:
         """End the query: a task that is killed leaves nothing at work in the database."""

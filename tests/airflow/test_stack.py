@@ -117,6 +117,8 @@ def test_scheduled_runs_and_the_one_by_asset_end_green_in_both_windows(
     if dag == PIPELINE:
         assert (execution["planned"], execution["units"]) == (200, 1100)
         assert execution["succeeded"] == 200
+        (event,) = stack.api(f"assets/events?source_run_id={run}")["asset_events"]
+        assert (event["extra"]["succeeded"], event["extra"]["units"]) == (200, 1100)
 
 
 def test_a_step_of_2000_jobs_holds_no_worker_and_one_dead_ticker_of_1000_fails_alone(

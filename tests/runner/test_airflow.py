@@ -316,6 +316,18 @@ def test_the_plan_knows_how_function_steps_went(connected: object, plan: Plan):
     assert found["check_api_quota"] == "failed" and found[STEP] == "skipped"
 
 
+def test_a_green_end_says_how_much_was_put_off(house: House):
+    from structlog.testing import capture_logs
+
+    begin(house, ["AAPL.US", "MSFT.US"])
+    with capture_logs() as logged:
+        (row,) = call("headgate.finalize_execution")
+
+    assert row["status"] == "succeeded" and row["deferred"] == row["planned"] > 0
+    said = f"{row['deferred']} of {row['planned']} planned jobs were put off: headgate.v_deferrals"
+    assert logged[-1]["log_level"] == "warning" and said in str(logged[-1])
+
+
 def test_a_function_s_own_report_fails_its_task_and_is_kept(connected: object, plan: Plan):
     report = {"status": "failed", "red": ["prices"]}
     plan.connection.execute(REPORTER.format(json.dumps(report)).encode())
