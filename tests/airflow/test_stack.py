@@ -117,7 +117,8 @@ def test_scheduled_runs_and_the_one_by_asset_end_green_in_both_windows(
     if dag == PIPELINE:
         assert (execution["planned"], execution["units"]) == (200, 1100)
         assert execution["succeeded"] == 200
-        (event,) = stack.api(f"assets/events?source_run_id={run}")["asset_events"]
+        told = stack.client.get("assets/events", params={"source_run_id": run}).json()
+        (event,) = told["asset_events"]
         assert (event["extra"]["succeeded"], event["extra"]["units"]) == (200, 1100)
 
 
