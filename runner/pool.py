@@ -41,6 +41,7 @@ class Pool:
         self._room = asyncio.Semaphore(size)
         self._idle: list[Process] = []
         self._busy: set[Process] = set()
+        """Those at work, and those that are being killed."""
 
     async def start(self) -> None:
         """Do nothing yet: processes start when there is work."""
@@ -57,16 +58,16 @@ class Pool:
             except TimeoutError:
                 raise WorkLost(f"it took longer than {task.timeout_seconds:g} seconds") from None
             finally:
-                self._busy.discard(process)
                 if not process.is_ready:
-                    await process.kill()
+                    await process.kill()  # told to stop meanwhile, it is left to aclose
+                self._busy.discard(process)
             self._put_away(process, task, done)
             if done.lost is not None:
                 raise WorkLost(done.lost)
             return done
 
     async def aclose(self) -> None:
-        """Kill all processes, those at work too."""
+        """Kill all processes, those at work too, and wait for those that are being killed."""
         processes = [*self._idle, *self._busy]
         self._idle.clear()
         await asyncio.gather(*(process.kill() for process in processes))
@@ -78,12 +79,17 @@ class Pool:
         else:
             if done.lost is None:
                 logger.warning("%s: its process is replaced: %s", task.handler, done.must_end)
-            process.kill_soon()
+            self._kill_soon(process)
 
     def _retire(self, process: Process) -> None:
         if process in self._idle:
             self._idle.remove(process)
-            process.kill_soon()
+            self._kill_soon(process)
+
+    def _kill_soon(self, process: Process) -> None:
+        self._busy.add(process)
+        process.killing = asyncio.create_task(process.kill())
+        process.killing.add_done_callback(lambda _: self._busy.discard(process))
 
 
 class Process:
@@ -96,7 +102,7 @@ class Process:
         self._printed_bytes = 0
         self._draining = asyncio.create_task(self._drain())
         self._timer: asyncio.TimerHandle | None = None
-        self._killing: asyncio.Task[None] | None = None
+        self.killing: asyncio.Task[None] | None = None
 
     @classmethod
     async def start(cls) -> Process:
@@ -160,10 +166,6 @@ class Process:
         transport = getattr(self._process, "_transport", None)
         if transport is not None:
             transport.close()
-
-    def kill_soon(self) -> None:
-        """Kill the process without waiting for it."""
-        self._killing = asyncio.create_task(self.kill())
 
     def start_timer(self, seconds: float, what: object) -> None:
         """Do something unless the process is asked again before."""

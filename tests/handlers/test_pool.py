@@ -1,0 +1,47 @@
+"""The processes of handlers end with their pool, whatever is under way."""
+
+from __future__ import annotations
+
+import asyncio
+
+import psutil
+import pytest
+
+from runner.pool import Pool
+from runner.pool_messages import Input, Task
+from tests.limits import until
+
+HANGS = Task(
+    "tests.handlers.samples:hangs",
+    "compute",
+    {"now": "2026-06-15T12:00:00+00:00"},
+    [1],
+    ["P5"],
+    [None],
+    Input(),
+    None,
+    timeout_seconds=3600,
+    max_memory=2**30,
+)
+
+
+def processes() -> list[int]:
+    """Return the processes of this one that run handlers."""
+    return [x.pid for x in psutil.Process().children() if "runner.pool_process" in x.cmdline()]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_task_that_is_cancelled_while_its_process_is_killed_leaves_none(times: int):
+    """Cancelled twice, the task does not wait for the end of its process: the pool does."""
+    pool = Pool(1)
+    running = asyncio.create_task(pool.run(HANGS))
+    await until(processes)
+
+    for _ in range(times):
+        running.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await pool.aclose()
+
+    assert processes() == []
