@@ -64,18 +64,3 @@ def test_a_run_of_the_runners_is_not_its_business(toy: Toy):
 def test_an_unknown_state_is_refused(under_way: Toy):
     with under_way.refused("HG008", "ended as 'lost'", "success, failed or gone"):
         end(under_way, "lost")
-
-
-def test_open_runs_are_those_of_one_scheduler(toy: Toy):
-    graph(toy, x={"operations": ["look"]})
-    toy.start("r1", "graph", p_deployment="blue")
-    toy.start("r2", "plain", p_dag="nightly")
-    toy.start("r3", "aside", p_driver="headgate")
-
-    def found(**wanted: str) -> list[tuple[str, ...]]:
-        rows = toy.call("open_runs", **wanted)
-        return [(x["pipeline"], x["run_id"], x["dag"]) for x in rows]
-
-    assert found() == [("plain", "r2", "nightly")]
-    assert found(p_deployment="blue") == [("graph", "r1", "graph")]
-    assert found(p_pipeline="graph") == []

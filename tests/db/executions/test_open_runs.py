@@ -1,0 +1,21 @@
+"""What a scheduler has left open, for it to look whether it still has it."""
+
+from __future__ import annotations
+
+from tests.db.executions.graph import graph
+from tests.db.toy import Toy
+
+
+def test_open_runs_are_those_of_one_scheduler(toy: Toy):
+    graph(toy, x={"operations": ["look"]})
+    toy.start("r1", "graph", p_deployment="blue")
+    toy.start("r2", "plain", p_dag="nightly")
+    toy.start("r3", "aside", p_driver="headgate")
+
+    def found(**wanted: str) -> list[tuple[str, ...]]:
+        rows = toy.call("open_runs", **wanted)
+        return [(x["pipeline"], x["run_id"], x["dag"]) for x in rows]
+
+    assert found() == [("plain", "r2", "nightly")]
+    assert found(p_deployment="blue") == [("graph", "r1", "graph")]
+    assert found(p_pipeline="graph") == []
