@@ -4752,7 +4752,7 @@ CREATE FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reas
     from headgate.process_executions as e
     join headgate.pipelines as p using (pipeline_id)
     where e.execution_id = p_execution_id
-        and headgate._is_internal(p_reason);
+        and headgate._is_internal_fault(p_reason);
 $$;
 
 ALTER FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
@@ -8261,7 +8261,7 @@ begin
         perform headgate._alert_fault(p_chunk.execution_id, p_chunk.step, max(j.reason), p_now)
         from unnest(p_jobs) as j
         where j.fate = 'deferred'
-            and headgate._is_internal(j.reason);
+            and headgate._is_internal_fault(j.reason);
     end if;
 end;
 $$;
@@ -10371,19 +10371,6 @@ CREATE FUNCTION headgate._is_idle(p_operation headgate.operations) RETURNS boole
 $$;
 
 ALTER FUNCTION headgate._is_idle(p_operation headgate.operations) OWNER TO headgate_owner;
-
---
--- Name: _is_internal(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._is_internal(p_reason text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select coalesce(p_reason like 'house: %', false);
-$$;
-
-ALTER FUNCTION headgate._is_internal(p_reason text) OWNER TO headgate_owner;
 
 --
 -- Name: _is_internal_fault(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15733,7 +15720,7 @@ CREATE FUNCTION headgate._undone_jobs(p_execution headgate.process_executions) R
         l.asset_id,
         case
             when l.status <> 'deferred' then l.status
-            when headgate._is_internal(l.reason) then 'internal'
+            when headgate._is_internal_fault(l.reason) then 'internal'
             else coalesce(substring(l.reason from '^(quota|provider): '), 'deferred')
         end,
         case
@@ -26555,12 +26542,6 @@ REVOKE ALL ON FUNCTION headgate._is_fault(p_reason text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._is_idle(p_operation headgate.operations) FROM PUBLIC;
-
---
--- Name: FUNCTION _is_internal(p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._is_internal(p_reason text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_internal_fault(p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner

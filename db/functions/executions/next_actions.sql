@@ -184,7 +184,7 @@ as $func$
         l.asset_id,
         case
             when l.status <> 'deferred' then l.status
-            when headgate._is_internal(l.reason) then 'internal'
+            when headgate._is_internal_fault(l.reason) then 'internal'
             else coalesce(substring(l.reason from '^(quota|provider): '), 'deferred')
         end,
         case

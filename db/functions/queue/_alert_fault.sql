@@ -22,7 +22,7 @@ as $func$
     from headgate.process_executions as e
     join headgate.pipelines as p using (pipeline_id)
     where e.execution_id = p_execution_id
-        and headgate._is_internal(p_reason);
+        and headgate._is_internal_fault(p_reason);
 $func$;
 
 -- A step that has done something and ends without such a fault shows that the cause is gone.

@@ -39,7 +39,7 @@ begin
         perform headgate._alert_fault(p_chunk.execution_id, p_chunk.step, max(j.reason), p_now)
         from unnest(p_jobs) as j
         where j.fate = 'deferred'
-            and headgate._is_internal(j.reason);
+            and headgate._is_internal_fault(j.reason);
     end if;
 end;
 $func$;

@@ -10,6 +10,7 @@ as $func$
     select coalesce(p_reason like 'provider: %' or p_reason like 'house: %', false);
 $func$;
 
+-- Our own: a secret, a setting, an ingest function that cannot work, a runner that died.
 create or replace function headgate._is_internal_fault(p_reason text)
 returns boolean
 language sql
