@@ -1,6 +1,6 @@
 """Calculate indicators and publish the screener, when prices have been loaded and once a day."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
 
@@ -15,7 +15,7 @@ with DAG(
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,
-    default_args={"conn_id": "headgate", "retries": 3, "retry_delay": timedelta(minutes=1)},
+    default_args={"conn_id": "headgate"},
 ):
     start = CallFunction(task_id="initialize_execution", function="headgate.start_execution")
     calculate = RunStep(task_id="calculate_indicators")

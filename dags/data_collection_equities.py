@@ -1,6 +1,6 @@
 """Load what is due for 21,817 listings, within the provider's quota, after the US close."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from airflow.sdk import DAG, Asset, Param
 
@@ -33,7 +33,7 @@ with DAG(
         "bulk_load_batch_size": Param(None, **UNITS),
         "incremental_batch_size": Param(None, **UNITS),
     },
-    default_args={"conn_id": "headgate", "retries": 3, "retry_delay": timedelta(minutes=1)},
+    default_args={"conn_id": "headgate"},
 ):
     start = CallFunction(
         task_id="initialize_execution",

@@ -1,6 +1,6 @@
 """Maintain the database: retention, statistics, health."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from airflow.sdk import DAG
 
@@ -12,7 +12,7 @@ with DAG(
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,
-    default_args={"conn_id": "headgate", "retries": 3, "retry_delay": timedelta(minutes=1)},
+    default_args={"conn_id": "headgate"},
 ):
     start = CallFunction(task_id="initialize_execution", function="headgate.start_execution")
     history = CallFunction(task_id="maintain_history", function="headgate.maintain_history")

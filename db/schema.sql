@@ -6366,6 +6366,7 @@ CREATE TABLE headgate.pipelines (
     name text NOT NULL,
     description text DEFAULT ''::text NOT NULL,
     is_paused boolean DEFAULT false NOT NULL,
+    paused_with_dag boolean DEFAULT false NOT NULL,
     CONSTRAINT pipeline_name_is_plain CHECK ((name ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$'::text))
 );
 
@@ -6400,6 +6401,12 @@ COMMENT ON COLUMN headgate.pipelines.description IS 'What it is for.';
 --
 
 COMMENT ON COLUMN headgate.pipelines.is_paused IS 'True: nothing of it is sent or claimed until it is resumed.';
+
+--
+-- Name: COLUMN pipelines.paused_with_dag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipelines.paused_with_dag IS 'True: it is paused because its DAG was; it goes on when that does. False: somebody has paused it here.';
 
 --
 -- Name: _check_covered(headgate.pipelines, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6832,33 +6839,10 @@ ALTER FUNCTION headgate._check_selection(p_pipeline headgate.pipelines, p_params
 --
 
 CREATE FUNCTION headgate._check_startable(p_pipeline headgate.pipelines) RETURNS void
-    LANGUAGE plpgsql STABLE
+    LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_running headgate.process_executions;
-begin
-    perform headgate._check_unpaused(p_pipeline);
-    select e.* into v_running
-    from headgate.process_executions as e
-    where e.pipeline_id = p_pipeline.pipeline_id
-        and e.status in ('running', 'paused')
-    limit 1;
-    if found then
-        perform headgate._raise(
-            'HG011',
-            format('pipeline %s is already running as %s', p_pipeline.name, quote_literal(v_running.run_id)),
-            format(
-                'since %s UTC: wait for it, or end it: %s',
-                to_char(v_running.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
-                case v_running.driver
-                    when 'airflow' then 'mark its run in Airflow, or headgate.cancel_execution'
-                    else 'headgate.finalize_execution or headgate.cancel_execution'
-                end
-            )
-        );
-    end if;
-end;
+    select headgate._raise(o.code, o.message, o.hint) from headgate._start_obstacle(p_pipeline) as o;
 $$;
 
 ALTER FUNCTION headgate._check_startable(p_pipeline headgate.pipelines) OWNER TO headgate_owner;
@@ -6925,16 +6909,12 @@ ALTER FUNCTION headgate._check_steps() OWNER TO headgate_owner;
 --
 
 CREATE FUNCTION headgate._check_unpaused(p_pipeline headgate.pipelines) RETURNS void
-    LANGUAGE plpgsql STABLE
+    LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-begin
-    if p_pipeline.is_paused then
-        perform headgate._raise(
-            'HG013', format('pipeline %s is paused', p_pipeline.name), 'headgate.resume_pipeline lets it run'
-        );
-    end if;
-end;
+    select headgate._raise(o.code, o.message, o.hint)
+    from headgate._start_obstacle(p_pipeline) as o
+    where o.code = 'HG013';
 $$;
 
 ALTER FUNCTION headgate._check_unpaused(p_pipeline headgate.pipelines) OWNER TO headgate_owner;
@@ -9224,6 +9204,32 @@ $$;
 ALTER FUNCTION headgate._field_value(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _follow_pause(bigint, boolean, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._follow_pause(p_pipeline_id bigint, p_is_paused boolean, p_follows boolean) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_pipeline headgate.pipelines;
+begin
+    select p.* into v_pipeline from headgate.pipelines as p where p.pipeline_id = p_pipeline_id;
+    if p_is_paused and p_follows and not v_pipeline.is_paused then
+        perform headgate.pause_pipeline(v_pipeline.name);
+        update headgate.pipelines as p set paused_with_dag = true where p.pipeline_id = p_pipeline_id;
+        return 'paused';
+    elsif not p_is_paused and v_pipeline.paused_with_dag then
+        perform headgate.resume_pipeline(v_pipeline.name);
+        return 'resumed';
+    end if;
+    return null;
+end;
+$$;
+
+ALTER FUNCTION headgate._follow_pause(p_pipeline_id bigint, p_is_paused boolean, p_follows boolean) OWNER TO headgate_owner;
+
+--
 -- Name: _forecast_day(bigint, jsonb, timestamp with time zone, integer, jsonb, headgate.forecast_class[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10346,6 +10352,23 @@ CREATE FUNCTION headgate._is_covered(p_pipeline_id bigint, p_params jsonb, p_uni
 $$;
 
 ALTER FUNCTION headgate._is_covered(p_pipeline_id bigint, p_params jsonb, p_universe text, p_group_key text) OWNER TO headgate_owner;
+
+--
+-- Name: _is_dag_paused(bigint, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_dag_paused(p_pipeline_id bigint, p_deployment text, p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(bool_and(d.is_paused), false)
+    from headgate.dags as d
+    where d.pipeline_id = p_pipeline_id
+        and d.deployment = coalesce(p_deployment, '')
+        and d.heard_at > p_now - interval '1 minute';
+$$;
+
+ALTER FUNCTION headgate._is_dag_paused(p_pipeline_id bigint, p_deployment text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _is_fault(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11783,6 +11806,62 @@ end;
 $$;
 
 ALTER FUNCTION headgate._note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _note_dag(bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._note_dag(p_pipeline_id bigint, p_deployment text, p_dag text, p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    insert into headgate.dags as d (pipeline_id, deployment, dag, is_paused, active_runs, heard_at)
+    select p_pipeline_id, coalesce(p_deployment, ''), p_dag, false, 1, p_now
+    where p_dag is not null
+    on conflict on constraint dags_pkey do nothing;
+$$;
+
+ALTER FUNCTION headgate._note_dag(p_pipeline_id bigint, p_deployment text, p_dag text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _note_dags(text, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._note_dags(p_deployment text, p_dags jsonb, p_now timestamp with time zone) RETURNS TABLE(pipeline_id bigint, is_paused boolean)
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with said as (
+        select h.dag, h.is_paused, h.active_runs, coalesce(h.orders_of, '{}') as orders_of
+        from jsonb_to_recordset(p_dags) as h (dag text, is_paused boolean, active_runs integer, orders_of text[])
+    ),
+    heard as (
+        select p.pipeline_id, s.dag, s.is_paused, s.active_runs, k.is_paused as was_paused
+        from said as s
+        cross join headgate.pipelines as p
+        left join headgate.dags as k
+            on k.pipeline_id = p.pipeline_id
+            and k.deployment = p_deployment
+            and k.dag = s.dag
+        where k.dag is not null
+            or p.name = s.dag
+            or p.name = any (s.orders_of)
+    ),
+    noted as (
+        insert into headgate.dags as d (pipeline_id, deployment, dag, is_paused, active_runs, heard_at)
+        select h.pipeline_id, p_deployment, h.dag, h.is_paused, h.active_runs, p_now
+        from heard as h
+        on conflict on constraint dags_pkey do update
+        set is_paused = excluded.is_paused, active_runs = excluded.active_runs, heard_at = excluded.heard_at
+    )
+    select h.pipeline_id, bool_and(h.is_paused)
+    from heard as h
+    group by h.pipeline_id
+    having bool_and(h.is_paused) is distinct from bool_and(h.was_paused)
+        and count(h.was_paused) > 0;
+$$;
+
+ALTER FUNCTION headgate._note_dags(p_deployment text, p_dags jsonb, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _note_operation(headgate.providers, headgate.operation_gates, bigint, integer, integer, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13245,6 +13324,34 @@ CREATE FUNCTION headgate._ready_steps(p_execution_id bigint) RETURNS TABLE(step 
 $$;
 
 ALTER FUNCTION headgate._ready_steps(p_execution_id bigint) OWNER TO headgate_owner;
+
+--
+-- Name: _recall_orders(text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._recall_orders(p_deployment text, p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with lost as (
+        update headgate.orders as o
+        set announced_at = null
+        from headgate.dags as d
+        where d.deployment = p_deployment
+            and d.heard_at = p_now
+            and not d.is_paused
+            and d.active_runs = 0
+            and o.pipeline_id = d.pipeline_id
+            and o.taken_at is null
+            and o.announced_at < p_now - interval '10 seconds'
+        returning o.pipeline_id
+    )
+    select pg_notify('headgate_orders', p.name)
+    from headgate.pipelines as p
+    where p.pipeline_id in (select l.pipeline_id from lost as l);
+$$;
+
+ALTER FUNCTION headgate._recall_orders(p_deployment text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _record_action(text, jsonb, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14875,6 +14982,42 @@ $$;
 ALTER FUNCTION headgate._start_ahead() OWNER TO headgate_owner;
 
 --
+-- Name: _start_obstacle(headgate.pipelines); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._start_obstacle(p_pipeline headgate.pipelines) RETURNS TABLE(code text, message text, hint text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'HG013', format('pipeline %s is paused', p_pipeline.name),
+        case
+            when p_pipeline.paused_with_dag then 'its DAG is: let that go on, or headgate.resume_pipeline'
+            else 'headgate.resume_pipeline lets it run'
+        end
+    where p_pipeline.is_paused
+    union all (
+        select
+            'HG011', format('pipeline %s is already running as %s', p_pipeline.name, quote_literal(e.run_id)),
+            format(
+                'since %s UTC: wait for it, or end it: %s',
+                to_char(e.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
+                case e.driver
+                    when 'airflow' then 'mark its run in Airflow, or headgate.cancel_execution'
+                    else 'headgate.finalize_execution or headgate.cancel_execution'
+                end
+            )
+        from headgate.process_executions as e
+        where e.pipeline_id = p_pipeline.pipeline_id
+            and e.status in ('running', 'paused')
+            and not p_pipeline.is_paused
+        limit 1
+    );
+$$;
+
+ALTER FUNCTION headgate._start_obstacle(p_pipeline headgate.pipelines) OWNER TO headgate_owner;
+
+--
 -- Name: _state_priority(smallint, double precision); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -16410,10 +16553,10 @@ $$;
 ALTER FUNCTION headgate._write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean) OWNER TO headgate_owner;
 
 --
--- Name: announce_order(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: announce_order(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.announce_order(p_pipeline text) RETURNS TABLE(order_id bigint)
+CREATE FUNCTION headgate.announce_order(p_pipeline text, p_deployment text DEFAULT NULL::text) RETURNS TABLE(order_id bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -16421,6 +16564,9 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
 begin
+    if v_pipeline.is_paused or headgate._is_dag_paused(v_pipeline.pipeline_id, p_deployment, v_now) then
+        return;
+    end if;
     return query
     update headgate.orders as o
     set announced_at = v_now
@@ -16445,13 +16591,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.announce_order(p_pipeline text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.announce_order(p_pipeline text, p_deployment text) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION announce_order(p_pipeline text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION announce_order(p_pipeline text, p_deployment text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.announce_order(p_pipeline text) IS 'The order that comes next, if the scheduler has not been told of it; no row otherwise.';
+COMMENT ON FUNCTION headgate.announce_order(p_pipeline text, p_deployment text) IS 'The order that comes next, if the scheduler has not been told of it and a DAG of its can take it; no row otherwise.';
 
 --
 -- Name: applied_files(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17682,6 +17828,39 @@ ALTER FUNCTION headgate.forget_files() OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.forget_files() IS 'Make the next migrate apply all roles, functions, views and grants again; returns how many files. Only the owner may.';
 
 --
+-- Name: hear_dags(text, jsonb, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.hear_dags(p_deployment text, p_dags jsonb, p_follows_pauses boolean DEFAULT true) RETURNS TABLE(pipeline text, action text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_change record;
+begin
+    perform headgate._lock(format('dags %s', coalesce(p_deployment, '')));
+    for v_change in
+        select * from headgate._note_dags(coalesce(p_deployment, ''), p_dags, v_now) order by 1
+    loop
+        action := headgate._follow_pause(v_change.pipeline_id, v_change.is_paused, p_follows_pauses);
+        continue when action is null;
+        select p.name into pipeline from headgate.pipelines as p where p.pipeline_id = v_change.pipeline_id;
+        return next;
+    end loop;
+    perform headgate._recall_orders(coalesce(p_deployment, ''), v_now);
+end;
+$$;
+
+ALTER FUNCTION headgate.hear_dags(p_deployment text, p_dags jsonb, p_follows_pauses boolean) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION hear_dags(p_deployment text, p_dags jsonb, p_follows_pauses boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.hear_dags(p_deployment text, p_dags jsonb, p_follows_pauses boolean) IS 'Take in how a scheduler''s DAGs stand, [{dag, is_paused, active_runs, orders_of: [pipeline]}]: pausing one pauses its pipeline, where p_follows_pauses; returns what was paused and resumed.';
+
+--
 -- Name: heartbeat(text, text, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -18040,7 +18219,9 @@ declare
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
 begin
     perform headgate._lock(format('runs %s', v_pipeline.pipeline_id));
-    update headgate.pipelines as p set is_paused = true where p.pipeline_id = v_pipeline.pipeline_id;
+    update headgate.pipelines as p
+    set is_paused = true, paused_with_dag = false
+    where p.pipeline_id = v_pipeline.pipeline_id;
 
     with waiting as (
         select c.chunk_id, c.queue, c.msg_id
@@ -18508,7 +18689,7 @@ declare
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
     v_chunk_ids bigint[];
 begin
-    update headgate.pipelines as p set is_paused = false where p.pipeline_id = v_pipeline.pipeline_id;
+    update headgate.pipelines as p set is_paused = false, paused_with_dag = false where p.pipeline_id = v_pipeline.pipeline_id;
     v_chunk_ids := array(  -- before their executions: who ends one of those holds its chunks first, too
         select c.chunk_id
         from headgate.chunks as c
@@ -18528,6 +18709,7 @@ begin
     get diagnostics resumed_executions = row_count;
     sent_chunks := headgate._send_chunks(v_chunk_ids, v_now);
     perform pg_notify('headgate_jobs', '');
+    perform pg_notify('headgate_orders', p_pipeline);  -- and runs that wait for their turn
     perform headgate._record_action(
         'resume_pipeline', jsonb_build_object('pipeline', p_pipeline),
         jsonb_build_object('resumed_executions', resumed_executions, 'sent_chunks', sent_chunks)
@@ -18883,6 +19065,7 @@ begin
         update headgate.orders as o
         set execution_id = start_execution.execution_id
         where o.order_id = v_order.order_id;
+        perform headgate._note_dag(v_pipeline.pipeline_id, p_deployment, p_dag, v_now);
         perform headgate._open_steps(execution_id, v_is_idle, v_now);
         if v_is_idle then
             perform headgate._close_execution(execution_id, v_now);
@@ -18901,6 +19084,25 @@ ALTER FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logica
 --
 
 COMMENT ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text) IS 'Begin an execution of a pipeline under a run id; again with the same id: nothing new (is_new false). p_is_ordered: an order woke it, and without one it ends at once.';
+
+--
+-- Name: start_obstacle(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.start_obstacle(p_pipeline text) RETURNS TABLE(code text, message text, hint text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select o.code, o.message, o.hint from headgate._start_obstacle(headgate._pipeline(p_pipeline)) as o;
+$$;
+
+ALTER FUNCTION headgate.start_obstacle(p_pipeline text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION start_obstacle(p_pipeline text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.start_obstacle(p_pipeline text) IS 'Why a pipeline could not be started now: it is paused (HG013), or runs (HG011); no row: it could.';
 
 --
 -- Name: step_errors(text, text, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21719,6 +21921,63 @@ ALTER TABLE headgate.chunks ALTER COLUMN chunk_id ADD GENERATED ALWAYS AS IDENTI
 );
 
 --
+-- Name: dags; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.dags (
+    pipeline_id bigint NOT NULL,
+    deployment text NOT NULL,
+    dag text NOT NULL,
+    is_paused boolean NOT NULL,
+    active_runs integer NOT NULL,
+    heard_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE headgate.dags OWNER TO headgate_owner;
+
+--
+-- Name: TABLE dags; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.dags IS 'A scheduler''s DAG that runs a pipeline, as the scheduler last said.';
+
+--
+-- Name: COLUMN dags.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.dags.pipeline_id IS 'The pipeline it runs.';
+
+--
+-- Name: COLUMN dags.deployment; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.dags.deployment IS 'The scheduler, where several have this database; empty: it has no name.';
+
+--
+-- Name: COLUMN dags.dag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.dags.dag IS 'The DAG''s id.';
+
+--
+-- Name: COLUMN dags.is_paused; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.dags.is_paused IS 'Whether it is paused there.';
+
+--
+-- Name: COLUMN dags.active_runs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.dags.active_runs IS 'Its runs there that have not ended, and those that are about to begin.';
+
+--
+-- Name: COLUMN dags.heard_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.dags.heard_at IS 'When the scheduler said so.';
+
+--
 -- Name: locks; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -22827,6 +23086,72 @@ COMMENT ON COLUMN headgate.v_asset_states.is_held IS 'True: a chunk holds it.';
 COMMENT ON COLUMN headgate.v_asset_states.bulk_misses IS 'Calls for its group in a row whose answer lacked it; after two it is asked for alone.';
 
 --
+-- Name: v_dags; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_dags AS
+ SELECT d.deployment,
+    d.dag,
+    p.name AS pipeline,
+    d.is_paused,
+    p.is_paused AS is_pipeline_paused,
+    d.active_runs,
+    d.heard_at
+   FROM (headgate.dags d
+     JOIN headgate.pipelines p USING (pipeline_id))
+  ORDER BY d.deployment, d.dag, p.name;
+
+ALTER VIEW headgate.v_dags OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_dags; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_dags IS 'A scheduler''s DAGs that run pipelines, as the scheduler last said.';
+
+--
+-- Name: COLUMN v_dags.deployment; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_dags.deployment IS 'The scheduler, where several have this database; empty: it has no name.';
+
+--
+-- Name: COLUMN v_dags.dag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_dags.dag IS 'The DAG''s id.';
+
+--
+-- Name: COLUMN v_dags.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_dags.pipeline IS 'The pipeline it runs.';
+
+--
+-- Name: COLUMN v_dags.is_paused; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_dags.is_paused IS 'Whether it is paused there.';
+
+--
+-- Name: COLUMN v_dags.is_pipeline_paused; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_dags.is_pipeline_paused IS 'Whether the pipeline is paused here.';
+
+--
+-- Name: COLUMN v_dags.active_runs; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_dags.active_runs IS 'Its runs there that have not ended, and those that are about to begin.';
+
+--
+-- Name: COLUMN v_dags.heard_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_dags.heard_at IS 'When the scheduler said so.';
+
+--
 -- Name: v_data_freshness; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
@@ -23601,13 +23926,139 @@ COMMENT ON COLUMN headgate.v_operator_actions.arguments IS 'Its arguments.';
 COMMENT ON COLUMN headgate.v_operator_actions.changed IS 'What it changed, in counts.';
 
 --
+-- Name: v_orders; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_orders AS
+ SELECT o.order_id,
+    p.name AS pipeline,
+    o.params,
+        CASE
+            WHEN (o.taken_at IS NULL) THEN 'waiting'::text
+            ELSE COALESCE(e.status, 'taken'::text)
+        END AS status,
+        CASE
+            WHEN (o.taken_at IS NULL) THEN w.reason
+            ELSE NULL::text
+        END AS reason,
+    e.run_id,
+    o.ordered_by,
+    o.ordered_at,
+    o.announced_at,
+    o.taken_at,
+    e.finished_at
+   FROM ((((((headgate.orders o
+     JOIN headgate.pipelines p USING (pipeline_id))
+     LEFT JOIN headgate.process_executions e USING (execution_id))
+     CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE (d_1.heard_at > (headgate.clock() - '00:01:00'::interval))) AS heard,
+            bool_and(d_1.is_paused) FILTER (WHERE (d_1.heard_at > (headgate.clock() - '00:01:00'::interval))) AS is_paused,
+            max(d_1.heard_at) AS heard_at
+           FROM headgate.dags d_1
+          WHERE (d_1.pipeline_id = o.pipeline_id)) d)
+     LEFT JOIN LATERAL ( SELECT r_1.run_id
+           FROM headgate.process_executions r_1
+          WHERE ((r_1.pipeline_id = o.pipeline_id) AND (r_1.status = ANY (ARRAY['running'::text, 'paused'::text])))
+         LIMIT 1) r ON (true))
+     CROSS JOIN LATERAL ( SELECT count(*) AS orders
+           FROM headgate.orders b_1
+          WHERE ((b_1.pipeline_id = o.pipeline_id) AND (b_1.taken_at IS NULL) AND (b_1.order_id < o.order_id))) b)
+     CROSS JOIN LATERAL ( SELECT
+                CASE
+                    WHEN (p.is_paused AND p.paused_with_dag) THEN 'its DAG is paused, and the pipeline with it'::text
+                    WHEN p.is_paused THEN 'the pipeline is paused: headgate.resume_pipeline lets it run'::text
+                    WHEN (d.heard_at IS NULL) THEN 'no scheduler has said that it has a DAG for it'::text
+                    WHEN (d.heard = 0) THEN ('no scheduler has been heard of since '::text || d.heard_at)
+                    WHEN d.is_paused THEN 'its DAG is paused'::text
+                    WHEN (b.orders > 0) THEN format('%s before it'::text, b.orders)
+                    WHEN (r.run_id IS NOT NULL) THEN format('run %s is under way'::text, r.run_id)
+                    WHEN (o.announced_at IS NULL) THEN 'the scheduler is about to be told'::text
+                    ELSE 'the scheduler has been told: its run is about to begin'::text
+                END AS reason) w)
+  ORDER BY o.order_id DESC;
+
+ALTER VIEW headgate.v_orders OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_orders; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_orders IS 'Orders of headgate.trigger_pipeline, newest first: where each one is, and why.';
+
+--
+-- Name: COLUMN v_orders.order_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_orders.order_id IS 'The order, as headgate.trigger_pipeline returned it.';
+
+--
+-- Name: COLUMN v_orders.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_orders.pipeline IS 'The pipeline.';
+
+--
+-- Name: COLUMN v_orders.params; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_orders.params IS 'The run''s parameters, as given.';
+
+--
+-- Name: COLUMN v_orders.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_orders.status IS 'waiting; once it is taken, the status of its execution (taken: that is gone).';
+
+--
+-- Name: COLUMN v_orders.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_orders.reason IS 'What it waits for; null: it has been taken.';
+
+--
+-- Name: COLUMN v_orders.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_orders.run_id IS 'The run that took it.';
+
+--
+-- Name: COLUMN v_orders.ordered_by; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_orders.ordered_by IS 'The database user who ordered it.';
+
+--
+-- Name: COLUMN v_orders.ordered_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_orders.ordered_at IS 'When.';
+
+--
+-- Name: COLUMN v_orders.announced_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_orders.announced_at IS 'When the scheduler was last told of it.';
+
+--
+-- Name: COLUMN v_orders.taken_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_orders.taken_at IS 'When a run took it.';
+
+--
+-- Name: COLUMN v_orders.finished_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_orders.finished_at IS 'When that run ended.';
+
+--
 -- Name: v_pipelines; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
 CREATE VIEW headgate.v_pipelines AS
  SELECT name AS pipeline,
     description,
-    is_paused
+    is_paused,
+    paused_with_dag
    FROM headgate.pipelines p;
 
 ALTER VIEW headgate.v_pipelines OWNER TO headgate_owner;
@@ -23635,6 +24086,12 @@ COMMENT ON COLUMN headgate.v_pipelines.description IS 'What it is for.';
 --
 
 COMMENT ON COLUMN headgate.v_pipelines.is_paused IS 'True: nothing of it is sent or claimed until it is resumed.';
+
+--
+-- Name: COLUMN v_pipelines.paused_with_dag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pipelines.paused_with_dag IS 'True: it is paused because its DAG was, and goes on with that.';
 
 --
 -- Name: v_provider_health; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -24690,6 +25147,13 @@ ALTER TABLE ONLY headgate.chunks
     ADD CONSTRAINT chunks_pkey PRIMARY KEY (chunk_id);
 
 --
+-- Name: dags dags_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.dags
+    ADD CONSTRAINT dags_pkey PRIMARY KEY (pipeline_id, deployment, dag);
+
+--
 -- Name: locks locks_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -25173,6 +25637,13 @@ ALTER TABLE ONLY headgate.chunks
 
 ALTER TABLE ONLY headgate.chunks
     ADD CONSTRAINT chunks_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id);
+
+--
+-- Name: dags dags_pipeline_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.dags
+    ADD CONSTRAINT dags_pipeline_id_fkey FOREIGN KEY (pipeline_id) REFERENCES headgate.pipelines(pipeline_id);
 
 --
 -- Name: operation_gates operation_gates_operation_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -26346,6 +26817,12 @@ REVOKE ALL ON FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_
 REVOKE ALL ON FUNCTION headgate._field_value(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _follow_pause(p_pipeline_id bigint, p_is_paused boolean, p_follows boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._follow_pause(p_pipeline_id bigint, p_is_paused boolean, p_follows boolean) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _forecast_day(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26530,6 +27007,12 @@ REVOKE ALL ON FUNCTION headgate._is_blocked_at(p_operation_id bigint, p_at times
 --
 
 REVOKE ALL ON FUNCTION headgate._is_covered(p_pipeline_id bigint, p_params jsonb, p_universe text, p_group_key text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _is_dag_paused(p_pipeline_id bigint, p_deployment text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_dag_paused(p_pipeline_id bigint, p_deployment text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_fault(p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -26832,6 +27315,18 @@ REVOKE ALL ON FUNCTION headgate._no_chunk(p_wake_at timestamp with time zone, p_
 REVOKE ALL ON FUNCTION headgate._note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _note_dag(p_pipeline_id bigint, p_deployment text, p_dag text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._note_dag(p_pipeline_id bigint, p_deployment text, p_dag text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _note_dags(p_deployment text, p_dags jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._note_dags(p_deployment text, p_dags jsonb, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _note_operation(p_provider headgate.providers, p_own headgate.operation_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27088,6 +27583,12 @@ REVOKE ALL ON FUNCTION headgate._reach_watermarks(p_chunk headgate.chunks, p_don
 --
 
 REVOKE ALL ON FUNCTION headgate._ready_steps(p_execution_id bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _recall_orders(p_deployment text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._recall_orders(p_deployment text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _record_action(p_action text, p_arguments jsonb, p_changed jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -27352,6 +27853,12 @@ REVOKE ALL ON FUNCTION headgate._standing(p_chunk headgate.chunks) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._start_ahead() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _start_obstacle(p_pipeline headgate.pipelines); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._start_obstacle(p_pipeline headgate.pipelines) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _state_priority(p_priority smallint, p_weight double precision); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -27636,11 +28143,11 @@ REVOKE ALL ON FUNCTION headgate._write_chunks(p_execution headgate.process_execu
 REVOKE ALL ON FUNCTION headgate._write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION announce_order(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION announce_order(p_pipeline text, p_deployment text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.announce_order(p_pipeline text) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.announce_order(p_pipeline text) TO headgate_planner;
+REVOKE ALL ON FUNCTION headgate.announce_order(p_pipeline text, p_deployment text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.announce_order(p_pipeline text, p_deployment text) TO headgate_planner;
 
 --
 -- Name: FUNCTION applied_files(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -27872,6 +28379,13 @@ GRANT ALL ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota
 REVOKE ALL ON FUNCTION headgate.forget_files() FROM PUBLIC;
 
 --
+-- Name: FUNCTION hear_dags(p_deployment text, p_dags jsonb, p_follows_pauses boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.hear_dags(p_deployment text, p_dags jsonb, p_follows_pauses boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.hear_dags(p_deployment text, p_dags jsonb, p_follows_pauses boolean) TO headgate_planner;
+
+--
 -- Name: FUNCTION heartbeat(p_runner text, p_host text, p_pid integer, p_version text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28081,6 +28595,13 @@ GRANT ALL ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step 
 
 REVOKE ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text) TO headgate_planner;
+
+--
+-- Name: FUNCTION start_obstacle(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.start_obstacle(p_pipeline text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.start_obstacle(p_pipeline text) TO headgate_planner;
 
 --
 -- Name: FUNCTION step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28349,6 +28870,15 @@ GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_asset_states TO headgate_plan_maintenance;
 
 --
+-- Name: TABLE v_dags; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_dags TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_dags TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_dags TO headgate_plan_maintenance;
+
+--
 -- Name: TABLE v_data_freshness; Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28428,6 +28958,15 @@ GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_operator_actions TO headgate_plan_maintenance;
+
+--
+-- Name: TABLE v_orders; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_orders TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_orders TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_orders TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_pipelines; Type: ACL; Schema: headgate; Owner: headgate_owner

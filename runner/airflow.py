@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import psycopg
 from airflow.sdk import (
@@ -19,21 +20,35 @@ from airflow.sdk import (
     BaseOperator,
     CronTriggerTimetable,
 )
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.definitions.mappedoperator import MappedOperator
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+    TaskDeferralTimeout,
+    TaskDeferred,
+)
 from airflow.triggers.base import StartTriggerArgs
 
 from runner.airflow_calls import (
     Row,
     cancel,
     connect,
-    deployment_of,
     error_report,
     failure,
     is_passed,
+    scheduler_of,
     select,
 )
-from runner.airflow_runs import end_abandoned, failed_tasks
-from runner.airflow_triggers import CONN_ID, OrderTrigger, StepTrigger, report_lines
+from runner.airflow_runs import abandoned_here, failed_tasks
+from runner.airflow_triggers import (
+    CONN_ID,
+    ORDERS,
+    OrderTrigger,
+    StepTrigger,
+    TurnTrigger,
+    report_lines,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -45,53 +60,95 @@ START: Final = "headgate.start_execution"
 FINALIZE: Final = "headgate.finalize_execution"
 REPORT: Final = "headgate.report_step"
 LONGEST_STEP: Final = timedelta(hours=24)
+BLOCKED: Final = ("HG011", "HG013")
+RETRIES: Final = {
+    "retries": 3,
+    "retry_delay": timedelta(minutes=1),
+    "retry_exponential_backoff": 2.0,
+}
+"""For a lost connection. What no retry mends is not tried again, whatever this says."""
 
 
 class CallFunction(BaseOperator):
-    """Call one stored function, with the DAG's id and run id; return its rows as JSON."""
+    """Call one stored function, with a pipeline's name and the run's; return its rows as JSON.
 
-    template_fields: Sequence[str] = ("args",)
+    Args:
+        function: the stored function, with its schema.
+        args: further arguments by name, or others for `p_pipeline` and `p_run_id`; templated.
+        pipeline: the pipeline; by default the one that is called like the DAG; templated.
+        step: the step that this is in the plan; by default the task's name, without its group's.
+        patience: how long a start waits for another run of the pipeline to end, or its pause.
+        conn_id: Airflow's connection to the database.
+    """
+
+    template_fields: Sequence[str] = ("args", "pipeline", "step")
 
     def __init__(
         self,
         *,
         function: str,
         args: Mapping[str, Any] | None = None,
+        pipeline: str | None = None,
+        step: str | None = None,
+        patience: timedelta = LONGEST_STEP,
         conn_id: str = CONN_ID,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("retry_exponential_backoff", 2.0)
+        for name, value in RETRIES.items():
+            if name not in kwargs.get("default_args", {}):
+                kwargs.setdefault(name, value)
         super().__init__(**kwargs)
         self.function = function
         self.args = dict(args or {})
+        self.pipeline = pipeline
+        self.step = step or self.label
+        self.patience = patience
         self.conn_id = conn_id
+        self._declared = pipeline  # not rendered: what other tasks' are compared with
         self._connection: Connection[Row] | None = None
 
-    def execute(self, context: Context) -> list[Row]:
+    def execute(self, context: Context, until: datetime | None = None) -> list[Row]:
         """Call, commit, and fail only then when an execution was settled as failed."""
         run = context["dag_run"]
-        arguments = {
-            "p_pipeline": run.dag_id,
-            "p_run_id": run.run_id,
-            **self._of_start(run),
-            **self.args,
+        named = {
+            "p_pipeline": self.pipeline or run.dag_id,
+            "p_run_id": scheduler_of(self.conn_id).run_here(run.run_id),
         }
-        step = {"p_pipeline": run.dag_id, "p_run_id": run.run_id, "p_step": self.task_id}
-        rows, status = self._call(arguments, step)
+        arguments = {**named, **self._of_start(run), **self.args}
+        try:
+            rows, status = self._call(arguments, named | {"p_step": self.step})
+        except Blocked as exc:
+            self._wait(exc, arguments["p_pipeline"], until)
         self.log.info("%s: %s row(s): %s", self.function, len(rows), rows[:20])
-        self._judge(run.run_id, rows, status)
+        self._judge(named["p_run_id"], rows, status)
         if self.function == FINALIZE:
-            self._check_tasks(run)
+            self._check_tasks(run, named)
             self._tell(context, rows[0])
         return rows
+
+    def go_on(self, context: Context, until: str, event: Any = None) -> list[Row]:
+        """Try again what was waited for."""
+        return self.execute(context, datetime.fromisoformat(until))
+
+    def _wait(self, said: Blocked, pipeline: str, until: datetime | None) -> NoReturn:
+        """Wait in the triggerer for the pipeline's turn, as long as there is patience for it."""
+        now = datetime.now(UTC)
+        until = until or now + self.patience
+        if now >= until:
+            raise said
+        self.log.warning("%s. Until %s this run waits for it", said, f"{until:%Y-%m-%d %H:%M} UTC")
+        trigger = TurnTrigger(pipeline=pipeline, conn_id=self.conn_id)
+        raise TaskDeferred(
+            trigger=trigger, method_name="go_on", kwargs={"until": until.isoformat()}
+        )
 
     def _of_start(self, run: Any) -> Row:
         """Return what a start is told: the date Airflow runs it for, and which Airflow this is."""
         if self.function != START:
             return {}
         at = getattr(run, "logical_date", None) or getattr(run, "run_after", None)
-        deployment = deployment_of(self.conn_id)
-        return {"p_logical_date": at, "p_deployment": deployment, "p_dag": run.dag_id}
+        scheduler = scheduler_of(self.conn_id).named()
+        return {"p_logical_date": at, "p_dag": run.dag_id, **scheduler}
 
     def _judge(self, run_id: str, rows: list[Row], status: str) -> None:
         """End the task as the step or the execution stands, now that the call is committed."""
@@ -106,15 +163,14 @@ class CallFunction(BaseOperator):
             if rows[0]["status"] == "succeeded":
                 raise AirflowSkipException("another run has taken the order: nothing is left to do")
 
-    def _check_tasks(self, run: Any) -> None:
+    def _check_tasks(self, run: Any, named: Row) -> None:
         """Fail where a task of ours has failed, and no step with it: by a time-out, say."""
-        tasks = self.dag.tasks if self.has_dag() else []
-        ours = {x.task_id: x for x in tasks if isinstance(x, CallFunction | RunStep)}
+        tasks = [OurTask.of(x) for x in self.dag.tasks] if self.has_dag() else []
+        ours = {x.task_id: x for x in tasks if x and x.pipeline == self._declared}
         if ours and (red := failed_tasks(run.dag_id, run.run_id, list(ours))):
-            named = {"p_pipeline": run.dag_id, "p_run_id": run.run_id}
             with connect(self.conn_id) as connection:
                 failed = {x["step"] for x in select(connection, "headgate.failed_steps", named)}
-            if unseen := [x for x in red if getattr(ours[x], "step", x) not in failed]:
+            if unseen := [x for x in red if not ours[x].is_among(failed)]:
                 raise AirflowFailException(
                     f"{', '.join(unseen)} failed in Airflow, and no step did: see that task's log"
                 )
@@ -140,7 +196,10 @@ class CallFunction(BaseOperator):
                 self._connection = connection
                 return self._run(connection, arguments, step)
         except psycopg.Error as exc:
-            raise failure(exc) from None  # the log's last line is what to do, not psycopg's
+            said = failure(exc)  # the log's last line is what to do, not psycopg's
+            if self.function == START and exc.sqlstate in BLOCKED:
+                said = Blocked(str(said))
+            raise said from None
         finally:
             self._connection = None
 
@@ -148,7 +207,7 @@ class CallFunction(BaseOperator):
         """Call and report how the step went: with the call's own commit, or after it."""
         try:
             if self.function == START:
-                end_abandoned(connection, arguments["p_deployment"], self.log)
+                abandoned_here(connection, scheduler_of(self.conn_id), self.log)
             rows = select(connection, self.function, arguments, self._limit_ms())
         except psycopg.Error as exc:
             output = error_report(exc)
@@ -171,42 +230,57 @@ class CallFunction(BaseOperator):
 
 
 class RunStep(BaseOperator):
-    """Run a step and wait for its end in the triggerer; clearing it runs what did not succeed."""
+    """Run a step and wait for its end in the triggerer; clearing it runs what did not succeed.
 
-    start_from_trigger = True
+    Args:
+        pipeline: the pipeline; by default the one that is called like the DAG; templated.
+        step: the step in the plan; by default the task's name, without its group's; templated.
+        conn_id: Airflow's connection to the database.
 
-    def __init__(self, *, step: str | None = None, conn_id: str = CONN_ID, **kwargs: Any) -> None:
+    A failed step is not tried again unless `retries` says so: a retry is a round of it, and is
+    paid for. When `execution_timeout` (by default a day) is over, what has not started of the
+    step is cancelled.
+    """
+
+    template_fields: Sequence[str] = ("pipeline", "step")
+    start_from_trigger = False  # a mapped one is put to the triggerer by a worker
+
+    def __init__(
+        self,
+        *,
+        pipeline: str | None = None,
+        step: str | None = None,
+        conn_id: str = CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        if "retries" not in kwargs.get("default_args", {}):
+            kwargs.setdefault("retries", 0)
         super().__init__(**kwargs)
-        self.retries = 0  # a failed step costs money to repeat: people decide
-        self.step = step or self.task_id
+        self.pipeline = pipeline
+        self.step = step or self.label
         self.conn_id = conn_id
+        self.start_from_trigger = True
         self.start_trigger_args = StartTriggerArgs(
             trigger_cls=f"{StepTrigger.__module__}.{StepTrigger.__qualname__}",
-            trigger_kwargs={"conn_id": conn_id, "step": self.step},
+            trigger_kwargs=self._of_trigger(),
             next_method="resume",
-            timeout=self.execution_timeout or LONGEST_STEP,
+            timeout=self._longest(),
         )
 
     def execute(self, context: Context) -> None:
-        """Defer: the way of `dag.test()`; the scheduler starts the trigger without a worker."""
+        """Defer: the way of mapped tasks and of `dag.test()`; the others need no worker."""
         instance = context["ti"]
+        of_run = self._named(instance)
         trigger = StepTrigger(
-            conn_id=self.conn_id,
-            step=self.step,
-            pipeline=instance.dag_id,
-            run_id=instance.run_id,
+            **self._of_trigger() | {"pipeline": of_run["p_pipeline"]},
+            run_id=of_run["p_run_id"],
             attempt=instance.try_number,
         )
-        self.defer(trigger=trigger, method_name="resume", timeout=LONGEST_STEP)
+        self.defer(trigger=trigger, method_name="resume", timeout=self._longest())
 
     def resume(self, context: Context, event: Any = None) -> None:
         """Ask the database how the step ended; the event only says that it has."""
-        instance = context["ti"]
-        arguments = {
-            "p_pipeline": instance.dag_id,
-            "p_run_id": instance.run_id,
-            "p_step": self.step,
-        }
+        arguments = self._named(context["ti"])
         with connect(self.conn_id) as connection:
             (row,) = select(connection, "headgate.step_status", arguments)
             errors = select(connection, "headgate.step_errors", arguments)
@@ -216,15 +290,80 @@ class RunStep(BaseOperator):
         if row["status"] == "skipped" and not passed:
             raise AirflowSkipException(f"step {self.step} was skipped")
         if not passed:
-            raise AirflowFailException(f"step {self.step} ended as {row['status']}")
+            raise AirflowException(f"step {self.step} ended as {row['status']}")
+
+    def resume_execution(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
+    ) -> Any:
+        """End the step in the plan as well when its time is over."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except TaskDeferralTimeout:
+            with connect(self.conn_id) as connection:
+                step = self._named(context["ti"]) | {"p_status": "failed"}
+                select(connection, "headgate.mark_step", step)
+            raise AirflowException(
+                f"step {self.step} has not ended within {self._longest()}, the task's "
+                "execution_timeout: what of it had not started is cancelled"
+            ) from None
+
+    def _named(self, instance: Any) -> Row:
+        return {
+            "p_pipeline": self.pipeline or instance.dag_id,
+            "p_run_id": scheduler_of(self.conn_id).run_here(instance.run_id),
+            "p_step": self.step,
+        }
+
+    def _of_trigger(self) -> Row:
+        return {
+            "conn_id": self.conn_id,
+            "pipeline": self.pipeline,
+            "step": self.step,
+            "retries": self.retries,
+        }
+
+    def _longest(self) -> timedelta:
+        return self.execution_timeout or LONGEST_STEP
+
+
+class Blocked(AirflowFailException):
+    """A pipeline cannot be started now: another run of it is under way, or it is paused."""
+
+
+@dataclass(frozen=True)
+class OurTask:
+    """A task of these operators, mapped or not, as its DAG declares it."""
+
+    task_id: str
+    pipeline: str | None
+    step: str | None
+    """None: it is known only when the task runs."""
+
+    @classmethod
+    def of(cls, task: Any) -> OurTask | None:
+        """Return what a task of a DAG is; None: it is none of ours."""
+        is_mapped = isinstance(task, MappedOperator)
+        if not issubclass(
+            task.operator_class if is_mapped else type(task), (CallFunction, RunStep)
+        ):
+            return None
+        if not is_mapped:
+            step = task.step if "{" not in task.step else None
+            return cls(task.task_id, getattr(task, "_declared", task.pipeline), step)
+        given = task.partial_kwargs
+        return cls(task.task_id, given.get("pipeline"), given.get("step"))
+
+    def is_among(self, failed: set[str]) -> bool:
+        """Tell whether its step is one of those that have failed, as far as it is known."""
+        return bool(failed) if self.step is None else self.step in failed
 
 
 def orders_or(cron: str, *, pipeline: str, conn_id: str = CONN_ID) -> AssetOrTimeSchedule:
     """Return a schedule: this cron expression (UTC), or an order for the pipeline."""
     watcher = AssetWatcher(
-        name=f"{pipeline}_orders", trigger=OrderTrigger(pipeline=pipeline, conn_id=conn_id)
+        name=f"{pipeline}{ORDERS}", trigger=OrderTrigger(pipeline=pipeline, conn_id=conn_id)
     )
     return AssetOrTimeSchedule(
         timetable=CronTriggerTimetable(cron, timezone="UTC"),
-        assets=[Asset(name=f"{pipeline}_orders", watchers=[watcher])],
+        assets=[Asset(name=f"{pipeline}{ORDERS}", watchers=[watcher])],
     )

@@ -7,14 +7,16 @@ the last line of the task's log, says what is wrong and what to do.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 import psycopg
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
-from psycopg import AsyncConnection, Connection, sql
+from psycopg import AsyncConnection, Connection, pq, sql
 from psycopg.types.json import Jsonb
 
 from runner.errors import ServerUnsuitable
@@ -41,7 +43,11 @@ select from headgate.v_execution_steps as s
 where s.pipeline = %(p_pipeline)s and s.run_id = %(p_run_id)s and s.step = %(p_step)s
     and (s.status = 'succeeded' or s.skip_reason = 'operator')
 """
-DEPLOYMENT: Final = "deployment"
+LIBPQ: Final = frozenset(x.keyword.decode() for x in pq.Conninfo.get_defaults())
+"""What libpq knows; a connection's other extras are passed over."""
+OURS: Final = frozenset({"deployment", "pauses_pipelines"})
+"""Extras that are read here."""
+LOG: Final = logging.getLogger("headgate.airflow")
 POLL: Final = 15.0
 POOLED_POLL: Final = 3.0
 """How often a trigger asks, where the server notifies it and where no pooler passes that on."""
@@ -87,10 +93,46 @@ async def wait_for_news(connection: AsyncConnection[Row], is_news: Callable[[str
             return
 
 
-def deployment_of(conn_id: str) -> str | None:
-    """Return the name of this Airflow among several on one database: the connection's extra."""
-    name = _named(conn_id).extra_dejson.get(DEPLOYMENT)
-    return str(name) if name else None
+@dataclass(frozen=True)
+class Scheduler:
+    """What this Airflow is called among several on one database, and what its DAGs' pauses do."""
+
+    deployment: str | None = None
+    pauses_pipelines: bool = True
+
+    def named(self) -> Row:
+        """Return it as an argument."""
+        return {"p_deployment": self.deployment}
+
+    def run_here(self, run_id: str) -> str:
+        """Return what a run of this Airflow is called in Postgres: two may have the same one."""
+        return f"{self.deployment}/{run_id}" if self.deployment else run_id
+
+    def run_there(self, run_id: str) -> str:
+        """Return what Airflow calls a run of this name."""
+        return run_id.removeprefix(f"{self.deployment}/") if self.deployment else run_id
+
+
+def scheduler_of(conn_id: str) -> Scheduler:
+    """Return what a connection's extras say of this Airflow."""
+    return _scheduler(_named(conn_id))
+
+
+async def ascheduler_of(conn_id: str) -> Scheduler:
+    """Return what a connection's extras say of this Airflow, in a trigger."""
+    try:
+        return _scheduler(await BaseHook.aget_connection(conn_id))
+    except Exception:
+        raise _unknown(conn_id) from None
+
+
+def _scheduler(connection: AirflowConnection) -> Scheduler:
+    extra = connection.extra_dejson
+    name = extra.get("deployment")
+    return Scheduler(
+        deployment=str(name) if name else None,
+        pauses_pipelines=extra.get("pauses_pipelines") is not False,
+    )
 
 
 def select(
@@ -177,11 +219,10 @@ def _unknown(conn_id: str) -> AirflowFailException:
 
 def _parameters(connection: AirflowConnection) -> dict[str, Any]:
     """Return libpq's parameters of an Airflow connection."""
-    extra = {
-        k: v
-        for k, v in connection.extra_dejson.items()
-        if isinstance(v, str | int) and k != DEPLOYMENT
-    }
+    given = connection.extra_dejson
+    extra = {k: v for k, v in given.items() if k in LIBPQ and isinstance(v, str | int)}
+    if strange := sorted(given.keys() - extra.keys() - OURS):
+        LOG.info("passed over, being no options of libpq: %s", ", ".join(strange))
     named = {
         "host": connection.host,
         "port": connection.port,

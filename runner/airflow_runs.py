@@ -6,12 +6,13 @@ Airflow is asked for its runs through the Execution API, as tasks and triggers m
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from airflow.sdk.exceptions import AirflowRuntimeError
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
-from runner.airflow_calls import Row, select
+from runner.airflow_calls import Row, Scheduler, select
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -46,17 +47,31 @@ def mark_of_task(dag_id: str, run_id: str, task_id: str) -> str | None:
 
 
 def failed_tasks(dag_id: str, run_id: str, task_ids: list[str]) -> list[str]:
-    """Return those of a run's tasks that have failed."""
+    """Return those of a run's tasks that have failed, a mapped one if one of its has."""
     found = RuntimeTaskInstance.get_task_states(dag_id, run_ids=[run_id], task_ids=task_ids)
-    return sorted(x for x, state in found.get(run_id, {}).items() if state == "failed")
+    failed = {x for x, state in found.get(run_id, {}).items() if state == "failed"}
+    return sorted({x if x in task_ids else x.rpartition("_")[0] for x in failed})
 
 
-def end_abandoned(connection: Connection[Row], deployment: str | None, log: logging.Logger) -> None:
-    """End the executions whose runs have ended in Airflow, or are gone, each in a commit."""
-    wanted = {"p_deployment": deployment}
-    for run in select(connection, "headgate.open_runs", wanted):
+def abandoned_here(connection: Connection[Row], scheduler: Scheduler, log: logging.Logger) -> None:
+    """End the executions of this Airflow whose runs have ended, or are gone."""
+    runs = select(connection, "headgate.open_runs", scheduler.named())
+    dags = {x["run_id"]: x["dag"] for x in runs}
+    end_abandoned(
+        connection, runs, lambda run: state_of_run(dags[run], scheduler.run_there(run)), log
+    )
+
+
+def end_abandoned(
+    connection: Connection[Row],
+    runs: list[Row],
+    state_of: Callable[[str], str],
+    log: logging.Logger,
+) -> None:
+    """End those of the open executions whose runs have ended, or are gone, each in a commit."""
+    for run in runs:
         try:
-            state = state_of_run(run["dag"], run["run_id"])
+            state = state_of(run["run_id"])
         except AirflowRuntimeError as exc:
             log.warning("Airflow does not say how run %s stands: %s", run["run_id"], exc)
             continue

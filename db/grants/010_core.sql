@@ -28,8 +28,8 @@ begin
                 'explain_quota', 'forecast', 'why', 'upsert_assets',
                 'set_asset_active', 'set_provider', 'cover_groups',
                 'reset_asset', 'find_asset', 'retain', 'reconcile_quota', 'required_secrets', 'applied_files', 'clock', 'trigger_pipeline',
-                'announce_order', 'report_step', 'step_errors', 'maintain_history', 'maintain_statistics', 'check_health',
-                'database_health', 'examine', 'repair', 'check_run', 'next_actions'
+                'announce_order', 'hear_dags', 'start_obstacle', 'report_step', 'step_errors', 'maintain_history', 'maintain_statistics',
+                'check_health', 'database_health', 'examine', 'repair', 'check_run', 'next_actions'
             ]),
             ('headgate_runner', array[
                 'claim_jobs', 'complete_jobs', 'complete_chunks', 'extend_leases', 'release_jobs', 'lose_lease',

@@ -23,8 +23,17 @@ SAME = {"success": "succeeded", "skipped": "skipped", "failed": "failed"}
 
 def unknown(codes: list[str]) -> dict[str, Any]:
     """Return the fault of a provider that does not know these listings."""
-    pattern = "|".join(x.replace(".", "\\.") for x in codes)
-    return {"match": {"code": pattern}, "fault": {"kind": "status", "status": 404}}
+    return {"match": any_of(codes), "fault": {"kind": "status", "status": 404}}
+
+
+def held(codes: list[str]) -> dict[str, Any]:
+    """Return the fault of a provider that does not answer for these listings."""
+    return {"match": any_of(codes), "fault": "hold"}
+
+
+def any_of(codes: list[str]) -> dict[str, str]:
+    """Return what calls for these listings match."""
+    return {"code": "|".join(x.replace(".", "\\.") for x in codes)}
 
 
 def run_of(stack: Scene, order: int) -> str | None:
@@ -65,6 +74,26 @@ def assert_both_windows_agree(stack: Scene, dag: str, run: str) -> dict[str, Any
         tasks["finalize_execution"] = "succeeded"
     assert tasks == stack.steps(dag, run)
     return execution
+
+
+def wait_for_task(stack: Scene, run: str, task: str, state: str) -> None:
+    """Wait until Airflow says that a task of a run has got there."""
+    wait_until(lambda: stack.tasks(PIPELINE, run)[task]["state"] == state, f"{task}: {state}")
+
+
+def wait_for_end(stack: Scene, run: str, dag: str = PIPELINE) -> str:
+    """Wait until a run's execution has ended; return how."""
+    ended = ("succeeded", "failed", "cancelled")
+    wait_until(lambda: stack.execution(dag, run)["status"] in ended, f"the end of {run}")
+    return str(stack.execution(dag, run)["status"])
+
+
+def is_paused(stack: Scene) -> bool:
+    """Tell whether the pipeline is paused in the plan."""
+    (row,) = stack.rows(
+        "select is_paused from headgate.v_pipelines where pipeline = %(name)s", name=PIPELINE
+    )
+    return bool(row["is_paused"])
 
 
 def wait_of(stack: Scene, run: str) -> tuple[float, float]:

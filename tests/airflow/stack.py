@@ -94,6 +94,22 @@ class Airflow:
             )
         return self._client
 
+    def trigger(self, dag: str, conf: Row | None = None) -> str:
+        """Begin a run of a DAG; return its name."""
+        given = {"logical_date": None, "conf": conf or {}}
+        run: str = self.api(f"dags/{dag}/dagRuns", given)["dag_run_id"]
+        return run
+
+    def change(self, path: str, given: Row) -> None:
+        """Change something of Airflow's."""
+        answer = self.client.patch(path, json=given)
+        assert answer.is_success, answer.text
+
+    def log(self, dag: str, run: str, task: str, attempt: int = 1) -> str:
+        """Return a task's log."""
+        found = self.api(f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{attempt}")
+        return "\n".join(str(x["event"]) for x in found["content"])
+
     def when(self, dag: str, run: str, task: str, event: str) -> datetime:
         """Return when the first attempt's log says so."""
         log = self.api(f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/1")

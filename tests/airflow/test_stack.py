@@ -22,14 +22,18 @@ from tests.airflow.looks import (
     assert_both_windows_agree,
     everything_of,
     first_run,
+    held,
+    is_paused,
     leased_units,
     leases_of,
     left_of,
     postgres_pid,
     run_of,
     unknown,
+    wait_for_end,
     wait_for_run,
     wait_for_step,
+    wait_for_task,
     wait_of,
 )
 from tests.airflow.scene import Scene, running
@@ -76,8 +80,11 @@ def dead(codes: list[str]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def orders(stack: Scene, codes: list[str], dead: list[str]) -> list[int]:
-    """Give five orders at once: a thousand listings, 300, 40, and two with one each."""
-    stack.standin.set_faults([unknown(dead)])
+    """Give five orders at once: a thousand listings, 300, 40, and two with one each.
+
+    The second one's answers are held until it has been disturbed.
+    """
+    stack.standin.set_faults([unknown(dead), held(codes[1000:1300])])
     changes = {"quota": 1_000_000, "buffer": 0}
     stack.plan.call("set_provider", p_provider="eodhd", p_changes=changes)
     parts = [codes[:1000], codes[1000:1300], codes[1300:1340], codes[1340:1341], codes[1341:1342]]
@@ -91,8 +98,7 @@ def orders(stack: Scene, codes: list[str], dead: list[str]) -> list[int]:
 @pytest.fixture(scope="module")
 def mistakes(stack: Scene) -> str:
     """Run the DAG of mistakes; return its run."""
-    run: str = stack.api("dags/bad_input/dagRuns", {"logical_date": None})["dag_run_id"]
-    return run
+    return stack.trigger("bad_input")
 
 
 @pytest.mark.usefixtures("mistakes")  # which run along
@@ -176,13 +182,23 @@ def test_the_last_line_of_the_log_says_what_is_wrong_and_what_to_do(
 
 
 def test_a_task_that_fails_and_no_step_with_it_ends_no_green_run(stack: Scene):
-    run = stack.api("dags/rusty/dagRuns", {"logical_date": None})["dag_run_id"]
+    run = stack.trigger("rusty")
     wait_for_run(stack, "rusty", run)
 
     assert stack.execution("rusty", run)["status"] == "succeeded"
     assert stack.runs("rusty")[run] == "failed"
     line = stack.last_line("rusty", run, "finalize_execution")
     assert "step_of_nothing failed in Airflow, and no step did" in line
+
+
+def test_a_dag_of_ones_own_runs_two_pipelines_in_groups_mapped_and_by_templates(stack: Scene):
+    run = stack.trigger("own_shapes")
+    wait_for_run(stack, "own_shapes", run)
+
+    assert stack.runs("own_shapes")[run] == "success"
+    for pipeline in ("trading_calendars", "equities_account"):
+        assert stack.execution(pipeline, run)["status"] == "succeeded"
+        assert set(stack.steps(pipeline, run).values()) == {"succeeded"}
 
 
 def test_airflow_refuses_a_parameter_of_the_wrong_type(stack: Scene):
@@ -195,7 +211,6 @@ def test_airflow_refuses_a_parameter_of_the_wrong_type(stack: Scene):
 def test_whatever_is_killed_in_mid_run_the_run_ends_green_with_exact_counts(
     stack: Scene, orders: list[int], dead: list[str]
 ):
-    stack.standin.set_faults([unknown(dead), {"match": {}, "fault": "hold"}])
     run = wait_for_step(stack, orders[1])
     server = psutil.Process(postgres_pid(stack))
     runner = stack.pid("runner-1")
@@ -290,7 +305,7 @@ def test_units_agree_with_what_was_served(stack: Scene, dead: list[str]):
 
 
 @pytest.fixture
-def held(stack: Scene) -> Iterator[None]:
+def silence(stack: Scene) -> Iterator[None]:
     """Let the provider hold every answer."""
     stack.standin.set_faults([{"match": {}, "fault": "hold"}])
     yield
@@ -298,13 +313,12 @@ def held(stack: Scene) -> Iterator[None]:
 
 
 @pytest.fixture
-def under_way(stack: Scene, codes: list[str], held: None) -> str:
+def under_way(stack: Scene, codes: list[str], silence: None) -> str:
     """Begin a run of ten listings; return it while its step waits for their answers."""
     stack.tickers = stack.tickers[10:] or codes[1342:]
     limits = {"eodhd_daily_quota": 1_000_000, "eodhd_quota_buffer": 0}
     conf = {"tickers": stack.tickers[:10], "mode": "bulk", **limits}
-    given = {"logical_date": None, "conf": conf}
-    run: str = stack.api(f"dags/{PIPELINE}/dagRuns", given)["dag_run_id"]
+    run = stack.trigger(PIPELINE, conf)
     wait_until(
         lambda: (
             stack.steps(PIPELINE, run).get(STEP) == "running"
@@ -361,6 +375,49 @@ def test_a_step_that_a_person_clears_in_mid_run_goes_on_where_it_was(stack: Scen
     wait_for_run(stack, PIPELINE, under_way)
     execution = assert_both_windows_agree(stack, PIPELINE, under_way)
     assert (execution["status"], execution["succeeded"]) == ("succeeded", 20)
+
+
+def test_a_run_that_airflow_no_longer_has_is_cancelled_within_seconds(stack: Scene):
+    began = {"p_pipeline": PIPELINE, "p_run_id": "left behind"}
+    stack.plan.call("start_execution", **began)
+
+    assert wait_for_end(stack, "left behind") == "cancelled"
+
+
+def test_a_run_waits_for_the_one_before_it_instead_of_failing(stack: Scene, codes: list[str]):
+    stack.plan.call("start_execution", p_pipeline=PIPELINE, p_run_id="psql", p_driver="headgate")
+    run = stack.trigger(PIPELINE, {"tickers": codes[:1], "mode": "incremental"})
+    wait_for_task(stack, run, "initialize_execution", "deferred")
+    assert "already running as 'psql'" in stack.log(PIPELINE, run, "initialize_execution")
+
+    stack.plan.call("cancel_execution", p_pipeline=PIPELINE, p_run_id="psql")
+    wait_for_run(stack, PIPELINE, run)
+    assert stack.execution(PIPELINE, run)["status"] == "succeeded"
+
+
+def test_pausing_the_dag_pauses_the_pipeline_and_no_call_is_made_until_it_goes_on(
+    stack: Scene, under_way: str
+):
+    stack.change(f"dags/{PIPELINE}", {"is_paused": True})
+    wait_until(lambda: is_paused(stack), "the pipeline's pause")
+    assert stack.execution(PIPELINE, under_way)["status"] == "paused"
+    stack.standin.set_faults([])
+    wait_until(lambda: not leased_units(stack), "the calls under way")
+    wait_until(
+        lambda: "is paused" in stack.log(PIPELINE, under_way, STEP), "the log of the step's task"
+    )
+    order = stack.plan.value("trigger_pipeline", p_pipeline=PIPELINE)
+    (said,) = stack.rows("select * from headgate.v_orders where order_id = %(o)s", o=order)
+    assert (said["status"], said["reason"]) == (
+        "waiting",
+        "its DAG is paused, and the pipeline with it",
+    )
+
+    stack.change(f"dags/{PIPELINE}", {"is_paused": False})
+    wait_for_run(stack, PIPELINE, under_way)
+    execution = assert_both_windows_agree(stack, PIPELINE, under_way)
+    assert (execution["status"], execution["succeeded"]) == ("succeeded", 20)
+    wait_until(lambda: run_of(stack, order), "the order's run")
 
 
 def test_a_run_that_airflow_no_longer_has_blocks_nobody(stack: Scene, codes: list[str]):

@@ -95,7 +95,7 @@ WORK = {
         *("set_provider", "reset_asset", "retain", "reconcile_quota", "required_secrets"),
         *("announce_order", "report_step", "step_errors", "maintain_history"),
         *("maintain_statistics", "check_health", "database_health", "examine", "repair"),
-        *("check_run", "next_actions"),
+        *("check_run", "next_actions", "hear_dags", "start_obstacle"),
         *EVERYBODY,
     },
     **{x: PLANS_WORK for x in PLAN_ROLES},

@@ -97,6 +97,15 @@ def call(
     return rows
 
 
+def deferred(function: str, *, run: str) -> Any:
+    """Execute the operator, and return what it waits for in the triggerer."""
+    from airflow.sdk.exceptions import TaskDeferred
+
+    with pytest.raises(TaskDeferred) as caught:
+        call(function, run=run)
+    return caught.value
+
+
 def fails(*words: str, for_good: bool = True) -> Any:
     """Expect Airflow's exception, with these words in its message."""
     from airflow.sdk.exceptions import AirflowException, AirflowFailException
@@ -167,14 +176,77 @@ def test_bad_input_fails_at_once_and_says_what_to_do(
         call("headgate.start_execution", args)
 
 
-def test_a_paused_pipeline_and_one_that_runs_already_fail_at_once(connected: object, plan: Plan):
+def test_without_patience_a_pause_and_another_run_fail_a_start_at_once(
+    connected: object, plan: Plan
+):
+    at_once: Any = {"patience": timedelta(0)}
     call("headgate.start_execution", run="r1")
     with fails("HG011", "already running as 'r1'", "mark its run in Airflow"):
-        call("headgate.start_execution", run="r2")
+        call("headgate.start_execution", run="r2", **at_once)
     call("headgate.finalize_execution", run="r1")
     plan.call("pause_pipeline", p_pipeline=PIPELINE)
     with fails("HG013", "paused", "resume_pipeline"):
-        call("headgate.start_execution", run="r3")
+        call("headgate.start_execution", run="r3", **at_once)
+
+
+def test_a_start_waits_for_the_run_before_it_and_begins_then(connected: object, plan: Plan):
+    call("headgate.start_execution", run="r1")
+    waits = deferred("headgate.start_execution", run="r2")
+
+    async def turn() -> None:
+        waiting = asyncio.create_task(anext(aiter(waits.trigger.run())))
+        await asyncio.sleep(0)
+        await asyncio.to_thread(call, "headgate.finalize_execution", run="r1")
+        await asyncio.wait_for(waiting, PATIENCE)
+
+    asyncio.run(turn())
+    task = operator("headgate.start_execution")
+    context = {"dag_run": SimpleNamespace(dag_id=PIPELINE, run_id="r2")}
+    (row,) = getattr(task, waits.method_name)(context, **waits.kwargs)
+    assert (row["status"], row["is_new"]) == ("running", True)
+
+
+def test_a_start_that_has_waited_long_enough_fails_and_says_for_whom(connected: object):
+    call("headgate.start_execution", run="r1")
+    until = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
+    context = {"dag_run": SimpleNamespace(dag_id=PIPELINE, run_id="r2")}
+
+    with fails("HG011", "already running as 'r1'"):
+        operator("headgate.start_execution").go_on(context, until)
+
+
+def test_a_run_is_its_airflows_where_several_share_a_database(
+    connected: Callable[..., None], plan: Plan
+):
+    connected(extra={"deployment": "blue"})
+    call("headgate.start_execution", run="r1")
+    call("headgate.finalize_execution", run="r1")
+    connected(extra={"deployment": "green"})
+    (row,) = call("headgate.start_execution", run="r1")
+
+    assert row["is_new"]
+    runs = plan.sql("select run_id from headgate.v_recent_executions order by run_id")
+    assert [x["run_id"] for x in runs] == ["blue/r1", "green/r1"]
+
+
+def test_extras_that_are_no_options_of_libpq_are_passed_over_by_name(
+    connected: Callable[..., None], caplog: pytest.LogCaptureFixture
+):
+    connected(extra={"iam": True, "colour": "red", "application_name": "ours"})
+    with caplog.at_level("INFO", "headgate.airflow"):
+        call("headgate.start_execution")
+
+    assert "passed over, being no options of libpq: colour, iam" in caplog.text
+
+
+def test_a_call_names_another_pipeline_and_step_than_dag_and_task(connected: object, plan: Plan):
+    call("headgate.start_execution", dag="mine", pipeline=PIPELINE)
+    call("headgate.discover_delta", dag="mine", pipeline=PIPELINE, step="discover_delta")
+
+    steps = plan.sql(
+        "select step, status from headgate.v_execution_steps where step = 'discover_delta'"
+    )
+    assert [x["status"] for x in steps] == ["succeeded"]
 
 
 def test_a_run_whose_order_another_one_has_taken_is_skipped(connected: object, plan: Plan):

@@ -1,6 +1,10 @@
 -- The scheduler is told of an order when it comes next, and once: an event that comes twice would be a run that finds no
--- order and takes the parameters at their defaults. Again only when five minutes later nothing has come of it.
-create or replace function headgate.announce_order(p_pipeline text)
+-- order and ends at once. While it could not begin, it is not announced: a DAG that is paused forgets what it is told.
+
+create or replace function headgate.announce_order(
+    p_pipeline text,
+    p_deployment text default null
+)
 returns table (order_id bigint)
 language plpgsql
 volatile
@@ -11,6 +15,9 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
 begin
+    if v_pipeline.is_paused or headgate._is_dag_paused(v_pipeline.pipeline_id, p_deployment, v_now) then
+        return;
+    end if;
     return query
     update headgate.orders as o
     set announced_at = v_now
@@ -35,5 +42,23 @@ begin
 end;
 $func$;
 
-comment on function headgate.announce_order(text) is
-    'The order that comes next, if the scheduler has not been told of it; no row otherwise.';
+comment on function headgate.announce_order(text, text) is
+    'The order that comes next, if the scheduler has not been told of it and a DAG of its can take it; no row otherwise.';
+
+-- Whether all of a scheduler's DAGs that run a pipeline are paused; false while nothing is heard of it.
+create or replace function headgate._is_dag_paused(
+    p_pipeline_id bigint,
+    p_deployment text,
+    p_now timestamptz
+)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select coalesce(bool_and(d.is_paused), false)
+    from headgate.dags as d
+    where d.pipeline_id = p_pipeline_id
+        and d.deployment = coalesce(p_deployment, '')
+        and d.heard_at > p_now - interval '1 minute';
+$func$;

@@ -11,7 +11,9 @@ declare
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
 begin
     perform headgate._lock(format('runs %s', v_pipeline.pipeline_id));
-    update headgate.pipelines as p set is_paused = true where p.pipeline_id = v_pipeline.pipeline_id;
+    update headgate.pipelines as p
+    set is_paused = true, paused_with_dag = false
+    where p.pipeline_id = v_pipeline.pipeline_id;
 
     with waiting as (
         select c.chunk_id, c.queue, c.msg_id

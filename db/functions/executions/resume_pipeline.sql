@@ -10,7 +10,7 @@ declare
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
     v_chunk_ids bigint[];
 begin
-    update headgate.pipelines as p set is_paused = false where p.pipeline_id = v_pipeline.pipeline_id;
+    update headgate.pipelines as p set is_paused = false, paused_with_dag = false where p.pipeline_id = v_pipeline.pipeline_id;
     v_chunk_ids := array(  -- before their executions: who ends one of those holds its chunks first, too
         select c.chunk_id
         from headgate.chunks as c
@@ -30,6 +30,7 @@ begin
     get diagnostics resumed_executions = row_count;
     sent_chunks := headgate._send_chunks(v_chunk_ids, v_now);
     perform pg_notify('headgate_jobs', '');
+    perform pg_notify('headgate_orders', p_pipeline);  -- and runs that wait for their turn
     perform headgate._record_action(
         'resume_pipeline', jsonb_build_object('pipeline', p_pipeline),
         jsonb_build_object('resumed_executions', resumed_executions, 'sent_chunks', sent_chunks)

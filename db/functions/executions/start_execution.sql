@@ -56,6 +56,7 @@ begin
         update headgate.orders as o
         set execution_id = start_execution.execution_id
         where o.order_id = v_order.order_id;
+        perform headgate._note_dag(v_pipeline.pipeline_id, p_deployment, p_dag, v_now);
         perform headgate._open_steps(execution_id, v_is_idle, v_now);
         if v_is_idle then
             perform headgate._close_execution(execution_id, v_now);
@@ -70,53 +71,6 @@ $func$;
 comment on function headgate.start_execution(text, text, timestamptz, jsonb, text, boolean, text, text) is
     'Begin an execution of a pipeline under a run id; again with the same id: nothing new (is_new false). p_is_ordered: '
     'an order woke it, and without one it ends at once.';
-
-create or replace function headgate._check_startable(p_pipeline headgate.pipelines)
-returns void
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $func$
-declare
-    v_running headgate.process_executions;
-begin
-    perform headgate._check_unpaused(p_pipeline);
-    select e.* into v_running
-    from headgate.process_executions as e
-    where e.pipeline_id = p_pipeline.pipeline_id
-        and e.status in ('running', 'paused')
-    limit 1;
-    if found then
-        perform headgate._raise(
-            'HG011',
-            format('pipeline %s is already running as %s', p_pipeline.name, quote_literal(v_running.run_id)),
-            format(
-                'since %s UTC: wait for it, or end it: %s',
-                to_char(v_running.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
-                case v_running.driver
-                    when 'airflow' then 'mark its run in Airflow, or headgate.cancel_execution'
-                    else 'headgate.finalize_execution or headgate.cancel_execution'
-                end
-            )
-        );
-    end if;
-end;
-$func$;
-
-create or replace function headgate._check_unpaused(p_pipeline headgate.pipelines)
-returns void
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $func$
-begin
-    if p_pipeline.is_paused then
-        perform headgate._raise(
-            'HG013', format('pipeline %s is paused', p_pipeline.name), 'headgate.resume_pipeline lets it run'
-        );
-    end if;
-end;
-$func$;
 
 -- The execution keeps the graph it starts with, whatever becomes of its pipeline's. The step that starts it has
 -- happened by the time there is a row for it, unless there is nothing to start.

@@ -1,6 +1,6 @@
 """A DAG of mistakes: each task makes one, and the last line of its log must say which."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.sdk import DAG
@@ -20,6 +20,6 @@ MISTAKES: dict[str, dict[str, Any]] = {
 
 with DAG(dag_id="bad_input", schedule=None, start_date=datetime(2026, 1, 1), catchup=False):
     for name, mistake in MISTAKES.items():
-        CallFunction(task_id=name, function=START, **mistake)
+        CallFunction(task_id=name, function=START, patience=timedelta(0), retries=0, **mistake)
     RunStep(task_id="step_of_nothing")
     RunStep(task_id="step_without_connection", conn_id="elsewhere")
