@@ -116,9 +116,13 @@ class Airflow:
         (line,) = (x for x in log["content"] if x["event"].startswith(event))
         return datetime.fromisoformat(line["timestamp"])
 
-    def last_line(self, dag: str, run: str, task: str, attempt: int = 1) -> str:
+    def last_line(
+        self, dag: str, run: str, task: str, attempt: int = 1, map_index: int = -1
+    ) -> str:
         """Return the last line of a task's log, as the page shows it."""
-        log = self.api(f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{attempt}")
+        log = self.api(
+            f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{attempt}?map_index={map_index}"
+        )
         lines = [x for x in log["content"] if not x["event"].startswith(AIRFLOWS_OWN)]
         if errors := lines[-1].get("error_detail"):
             return str(errors[-1]["exc_value"])

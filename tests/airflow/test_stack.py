@@ -85,8 +85,7 @@ def orders(stack: Scene, codes: list[str], dead: list[str]) -> list[int]:
     The second one's answers are held until it has been disturbed.
     """
     stack.standin.set_faults([unknown(dead), held(codes[1000:1300])])
-    changes = {"quota": 1_000_000, "buffer": 0}
-    stack.plan.call("set_provider", p_provider="eodhd", p_changes=changes)
+    enlarge_quota(stack)
     parts = [codes[:1000], codes[1000:1300], codes[1300:1340], codes[1340:1341], codes[1341:1342]]
     params = [
         {"tickers": x, "mode": "bulk", "eodhd_daily_quota": 1_000_000, "eodhd_quota_buffer": 0}
@@ -315,6 +314,7 @@ def silence(stack: Scene) -> Iterator[None]:
 @pytest.fixture
 def under_way(stack: Scene, codes: list[str], silence: None) -> str:
     """Begin a run of ten listings; return it while its step waits for their answers."""
+    enlarge_quota(stack)
     stack.tickers = stack.tickers[10:] or codes[1342:]
     limits = {"eodhd_daily_quota": 1_000_000, "eodhd_quota_buffer": 0}
     conf = {"tickers": stack.tickers[:10], "mode": "bulk", **limits}
@@ -327,6 +327,12 @@ def under_way(stack: Scene, codes: list[str], silence: None) -> str:
         "the step",
     )
     return run
+
+
+def enlarge_quota(stack: Scene) -> None:
+    """Let units be no matter."""
+    changes = {"quota": 1_000_000, "buffer": 0}
+    stack.plan.call("set_provider", p_provider="eodhd", p_changes=changes)
 
 
 def reserved(stack: Scene) -> int:
@@ -348,6 +354,23 @@ def test_a_run_that_a_person_ends_in_airflow_is_cancelled_within_seconds(
         return bool(stack.execution(PIPELINE, under_way)["status"] == "cancelled")
 
     wait_until(is_cancelled, "the end of its execution")
+    assert reserved(stack) == 0
+
+
+@pytest.mark.parametrize("dag", ["hasty", "hasty_mapped"])
+def test_a_steps_time_and_its_tries_hold_however_it_is_run(
+    stack: Scene, silence: None, codes: list[str], dag: str
+):
+    enlarge_quota(stack)
+    stack.tickers = stack.tickers[10:] or codes[1342:]
+    run = stack.trigger(dag, {"tickers": stack.tickers[:10], "mode": "bulk"})
+    wait_for_run(stack, dag, run)
+
+    task = stack.tasks(dag, run)["load"]
+    assert (stack.runs(dag)[run], task["state"], task["try_number"]) == ("failed", "failed", 2)
+    assert "not ended within 0:00:01" in stack.last_line(dag, run, "load", 2, task["map_index"])
+    assert stack.steps(PIPELINE, run)[STEP] == "failed"
+    assert stack.execution(PIPELINE, run)["status"] == "failed"
     assert reserved(stack) == 0
 
 
