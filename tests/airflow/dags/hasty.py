@@ -1,12 +1,13 @@
 """A step that is given a second and two tries, on its way by the triggerer alone and by a worker."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from airflow.sdk import DAG
 
 from runner.airflow import CallFunction, RunStep
 
-BRIEF = {
+BRIEF: dict[str, Any] = {
     "execution_timeout": timedelta(seconds=1),
     "retries": 1,
     "retry_delay": timedelta(seconds=1),
