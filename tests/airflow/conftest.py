@@ -1,0 +1,41 @@
+"""One stack for all files that look at it: it takes most of a minute to start.
+
+They have `pytestmark = pytest.mark.xdist_group("stack")`, and run in the order of their names: the
+last tests of test_stack.py stop it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.airflow.scene import Scene
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """Start everything once; stop it at the end."""
+    from tests.airflow.scene import running
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [x for x in os.environ if x.startswith("AIRFLOW")]:
+            patch.delenv(name)
+        with running(tmp_path_factory.mktemp("stack")) as stack:
+            yield stack
+            print(stack.said())
+
+
+@pytest.fixture(scope="session")
+def codes(stack: Scene) -> list[str]:
+    """Return US listings that nothing has been loaded of."""
+    rows = stack.rows(
+        "select a.code from headgate.assets as a"
+        " where a.universe = 'equities' and a.group_key = 'US'"
+        " and a.asset_id not in (select asset_id from headgate.asset_processing_details)"
+        " order by a.code limit 1400"
+    )
+    return [x["code"] for x in rows]
