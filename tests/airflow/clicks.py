@@ -77,6 +77,11 @@ class Answers:
             self._mood = mood
             self._changed.notify_all()
 
+    @property
+    def is_holding(self) -> bool:
+        """Tell whether nobody gets an answer now."""
+        return self._mood == "holds"
+
     def status(self, path: str) -> int:
         """Return the status of an answer, when it is time for it."""
         with self._changed:
