@@ -117,6 +117,7 @@ class Desk:
 
     def tidy(self) -> None:
         """Let everything be due, and no run of before be in the way."""
+        wait_until(self.is_quiet, "the end of what was before")
         make_clicks_due(self.stack.plan)
         for run in self.runs():
             if not run.startswith("scheduled"):  # which would come again
