@@ -29,8 +29,8 @@ AIRFLOW_TESTS := tests/airflow/test_clicks.py tests/airflow/test_stack.py tests/
 AIRFLOW_LONG_TESTS := tests/airflow/test_compose_stack.py
 WITHOUT_AIRFLOW := $(addprefix --ignore=,$(AIRFLOW_TESTS) $(AIRFLOW_LONG_TESTS))
 SQL_TESTS := tests/db tests/acceptance/test_backup.py
-# Those that look at the one stack are a group, run in their order by one worker; the other takes the rest.
-BESIDE := -n 2 --dist loadgroup --no-loadscope-reorder
+# One worker runs the files that share a stack (tests/airflow/conftest.py), the other one the rest.
+BESIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 # Real data for the acceptance test, where this checkout has it beside it.
 DATA := $(abspath ../shared/data)

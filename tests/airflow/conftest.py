@@ -1,19 +1,36 @@
 """One stack for all files that look at it: it takes most of a minute to start.
 
-They have `pytestmark = pytest.mark.xdist_group("stack")`, and run in the order of their names: the
-last tests of test_stack.py stop it.
+With `--dist loadfile` one worker runs them all, in their order: the last tests of test_stack.py
+stop it.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 if TYPE_CHECKING:
     from tests.airflow.scene import Scene
+
+ON_THE_STACK: Final = ("tests/airflow/test_clicks.py", "tests/airflow/test_stack.py")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give the files that share the stack to the same worker, as if they were one."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return "stack" if file in ON_THE_STACK else file
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

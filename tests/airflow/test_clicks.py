@@ -20,7 +20,7 @@ from tests.airflow_home import NEEDS_AIRFLOW
 from tests.attacks.form import SEED, either
 from tests.limits import wait_until
 
-pytestmark = [NEEDS_AIRFLOW, pytest.mark.xdist_group("stack")]
+pytestmark = NEEDS_AIRFLOW
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "airflow-clicks.md"
 TEST = re.compile(r"`(test_\w+)`")

@@ -43,7 +43,7 @@ from tests.benchmarks import airflow
 from tests.benchmarks.provider import provider
 from tests.limits import PATIENCE, wait_until
 
-pytestmark = [NEEDS_AIRFLOW, pytest.mark.xdist_group("stack")]
+pytestmark = NEEDS_AIRFLOW
 
 FUNCTIONS = ("initialize_execution", "discover_delta", "check_api_quota")
 BUSY = 1.5
