@@ -62,6 +62,17 @@ def test_a_run_that_is_cleared_as_a_whole_repeats_no_job_that_has_succeeded(desk
     assert execution["units"] == (ASSETS + HALF + ASSETS) * UNITS
 
 
+def test_a_step_that_is_cleared_alone_repeats_its_jobs_and_its_run_stays_red(desk: Desk):
+    run = has_failed(desk)
+    assert desk.clear(run, "first", "alone") == "done"
+    wait_until(lambda: desk.steps(run)["first"] == "succeeded", "its jobs")
+
+    execution = ended(desk, run)
+    assert (desk.runs()[run], desk.states_of(run)["first"]) == ("failed", "success")
+    assert execution["status"] in ("failed", "cancelled")  # what is behind it has not run
+    assert execution["units"] == (ASSETS + HALF) * UNITS
+
+
 @pytest.mark.parametrize(("mark", "said"), [("failed", "failed"), ("skipped", "succeeded")])
 def test_a_step_that_a_person_marks_before_its_turn_ends_so_in_both_windows(
     desk: Desk, mark: str, said: str

@@ -105,6 +105,16 @@ def test_scheduled_runs_and_the_one_by_asset_end_green_in_both_windows(
         assert (event["extra"]["succeeded"], event["extra"]["units"]) == (200, 1100)
 
 
+def test_a_dag_of_ones_own_runs_two_pipelines_in_groups_mapped_and_by_templates(stack: Scene):
+    run = stack.trigger("own_shapes")
+    wait_for_run(stack, "own_shapes", run)
+
+    assert stack.runs("own_shapes")[run] == "success"
+    for pipeline in ("trading_calendars", "equities_account"):
+        assert stack.execution(pipeline, run)["status"] == "succeeded"
+        assert set(stack.steps(pipeline, run).values()) == {"succeeded"}
+
+
 def test_a_step_of_2000_jobs_holds_no_worker_and_one_dead_ticker_of_1000_fails_alone(
     stack: Scene, orders: list[int], dead: list[str]
 ):
@@ -166,16 +176,6 @@ def test_a_task_that_fails_and_no_step_with_it_ends_no_green_run(stack: Scene):
     assert stack.runs("rusty")[run] == "failed"
     line = stack.last_line("rusty", run, "finalize_execution")
     assert "step_of_nothing failed in Airflow, and no step did" in line
-
-
-def test_a_dag_of_ones_own_runs_two_pipelines_in_groups_mapped_and_by_templates(stack: Scene):
-    run = stack.trigger("own_shapes")
-    wait_for_run(stack, "own_shapes", run)
-
-    assert stack.runs("own_shapes")[run] == "success"
-    for pipeline in ("trading_calendars", "equities_account"):
-        assert stack.execution(pipeline, run)["status"] == "succeeded"
-        assert set(stack.steps(pipeline, run).values()) == {"succeeded"}
 
 
 def test_airflow_refuses_a_parameter_of_the_wrong_type(stack: Scene):
