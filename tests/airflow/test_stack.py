@@ -402,14 +402,15 @@ def test_a_run_waits_for_the_one_before_it_instead_of_failing(stack: Scene, code
 def test_pausing_the_dag_pauses_the_pipeline_and_no_call_is_made_until_it_goes_on(
     stack: Scene, under_way: str
 ):
-    stack.change(f"dags/{PIPELINE}", {"is_paused": True})
+    for dag in ("hasty", "hasty_mapped", PIPELINE):  # it is paused with the last of its DAGs
+        stack.change(f"dags/{dag}", {"is_paused": True})
     wait_until(lambda: is_paused(stack), "the pipeline's pause")
     assert stack.execution(PIPELINE, under_way)["status"] == "paused"
-    stack.standin.set_faults([])
-    wait_until(lambda: not leased_units(stack), "the calls under way")
     wait_until(
         lambda: "is paused" in stack.log(PIPELINE, under_way, STEP), "the log of the step's task"
     )
+    stack.standin.set_faults([])
+    wait_until(lambda: not leased_units(stack), "the calls under way")
     order = stack.plan.value("trigger_pipeline", p_pipeline=PIPELINE)
     (said,) = stack.rows("select * from headgate.v_orders where order_id = %(o)s", o=order)
     assert (said["status"], said["reason"]) == (
