@@ -155,6 +155,43 @@ def test_a_step_of_2000_jobs_holds_no_worker_and_one_dead_ticker_of_1000_fails_a
     assert [x["asset"] for x in failed] == dead[:1]
 
 
+def test_whatever_is_killed_in_mid_run_the_run_ends_green_with_exact_counts(
+    stack: Scene, orders: list[int], dead: list[str]
+):
+    run = wait_for_step(stack, orders[1])
+    server = psutil.Process(postgres_pid(stack))
+    runner = stack.pid("runner-1")
+    wait_until(lambda: leases_of(stack, runner), "calls that are under way")
+    stack.kill("runner-1")
+    at_risk = leased_units(stack)
+    stack.plan.expire(*leases_of(stack, runner))
+    stack.kill("triggerer")
+    stack.kill("scheduler")
+    assert stack.execution(PIPELINE, run)["status"] == "running"
+    server.kill()
+    wait_until(lambda: not server.is_running(), "the server's death")
+    stack.at_risk = at_risk + leased_units(stack)
+    stack.standin.set_faults([unknown(dead)])
+
+    wait_for_run(stack, PIPELINE, run)
+    execution = assert_both_windows_agree(stack, PIPELINE, run)
+    counts = {x: execution[x] for x in ("status", "planned", "succeeded", "failed", "deferred")}
+    assert counts == {
+        "status": "succeeded",
+        "planned": 600,
+        "succeeded": 600,
+        "failed": 0,
+        "deferred": 0,
+    }
+    (row,) = stack.rows(
+        "select count(*) as jobs, count(distinct (d.asset_id, d.operation_id)) as pairs"
+        " from headgate.asset_processing_details as d"
+        " join headgate.process_executions as e using (execution_id) where e.run_id = %(run)s",
+        run=run,
+    )
+    assert row == {"jobs": 600, "pairs": 600}
+
+
 @pytest.mark.parametrize(
     ("task", "words"),
     [
@@ -205,43 +242,6 @@ def test_airflow_refuses_a_parameter_of_the_wrong_type(stack: Scene):
     answer = stack.client.post(f"dags/{PIPELINE}/dagRuns", json=given)
 
     assert answer.status_code == 400 and "mode" in answer.text
-
-
-def test_whatever_is_killed_in_mid_run_the_run_ends_green_with_exact_counts(
-    stack: Scene, orders: list[int], dead: list[str]
-):
-    run = wait_for_step(stack, orders[1])
-    server = psutil.Process(postgres_pid(stack))
-    runner = stack.pid("runner-1")
-    wait_until(lambda: leases_of(stack, runner), "calls that are under way")
-    stack.kill("runner-1")
-    at_risk = leased_units(stack)
-    stack.plan.expire(*leases_of(stack, runner))
-    stack.kill("triggerer")
-    stack.kill("scheduler")
-    assert stack.execution(PIPELINE, run)["status"] == "running"
-    server.kill()
-    wait_until(lambda: not server.is_running(), "the server's death")
-    stack.at_risk = at_risk + leased_units(stack)
-    stack.standin.set_faults([unknown(dead)])
-
-    wait_for_run(stack, PIPELINE, run)
-    execution = assert_both_windows_agree(stack, PIPELINE, run)
-    counts = {x: execution[x] for x in ("status", "planned", "succeeded", "failed", "deferred")}
-    assert counts == {
-        "status": "succeeded",
-        "planned": 600,
-        "succeeded": 600,
-        "failed": 0,
-        "deferred": 0,
-    }
-    (row,) = stack.rows(
-        "select count(*) as jobs, count(distinct (d.asset_id, d.operation_id)) as pairs"
-        " from headgate.asset_processing_details as d"
-        " join headgate.process_executions as e using (execution_id) where e.run_id = %(run)s",
-        run=run,
-    )
-    assert row == {"jobs": 600, "pairs": 600}
 
 
 def test_five_orders_at_once_end_as_five_executions(stack: Scene, orders: list[int]):
