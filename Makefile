@@ -25,10 +25,11 @@ PARALLEL := -n 4 --dist worksteal
 ATTACKS_ALONE := tests/attacks/test_endurance.py
 
 # The tests of all of Airflow's processes mostly wait: the others run beside them.
-AIRFLOW_TESTS := tests/airflow/test_stack.py tests/runner/test_airflow.py tests/dags tests/airflow/test_compose_file.py
+AIRFLOW_TESTS := tests/airflow/test_clicks.py tests/airflow/test_stack.py tests/runner/test_airflow.py tests/dags tests/airflow/test_compose_file.py
 AIRFLOW_LONG_TESTS := tests/airflow/test_compose_stack.py
 WITHOUT_AIRFLOW := $(addprefix --ignore=,$(AIRFLOW_TESTS) $(AIRFLOW_LONG_TESTS))
 SQL_TESTS := tests/db tests/acceptance/test_backup.py
+# One worker runs the files that share a stack (tests/airflow/conftest.py), the other one the rest.
 BESIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 # Real data for the acceptance test, where this checkout has it beside it.
@@ -169,8 +170,9 @@ test/airflow: $(AIRFLOW_DEV) ## Run the tests that need Airflow: DAGs, operators
 	@$(AIRFLOW_BIN)/pytest $(BESIDE) $(AIRFLOW_TESTS) $(ARGS)
 
 .PHONY: test/airflow-long
-test/airflow-long: $(AIRFLOW_DEV) ## Run docker-compose.yaml as processes, and look at the pages (PostgreSQL 15, chromium)
+test/airflow-long: $(AIRFLOW_DEV) ## Run docker-compose.yaml as processes, look at the pages (PostgreSQL 15, chromium), click at random
 	@$(AIRFLOW_BIN)/pytest $(AIRFLOW_LONG_TESTS) $(ARGS)
+	@HEADGATE_ATTACK=long HEADGATE_ATTACK_SEED=$${HEADGATE_ATTACK_SEED:-$$RANDOM} $(AIRFLOW_BIN)/pytest -rP tests/airflow/test_clicks.py $(ARGS)
 
 .PHONY: attack
 attack: $(DEV) ## Attack every promise for 20 minutes (`make test` does it for two; HEADGATE_ATTACK_SEED repeats a run)

@@ -37,6 +37,7 @@ from runner.airflow_calls import (
     error_report,
     failure,
     is_passed,
+    open_steps,
     scheduler_of,
     select,
 )
@@ -115,6 +116,8 @@ class CallFunction(BaseOperator):
             "p_run_id": scheduler_of(self.conn_id).run_here(run.run_id),
         }
         arguments = {**named, **self._of_start(run), **self.args}
+        red = self._red_tasks(run) if self.function == FINALIZE else {}
+        self._fail_steps(red, named)
         try:
             rows, status = self._call(arguments, named | {"p_step": self.step})
         except Blocked as exc:
@@ -122,7 +125,7 @@ class CallFunction(BaseOperator):
         self.log.info("%s: %s row(s): %s", self.function, len(rows), rows[:20])
         self._judge(named["p_run_id"], rows, status)
         if self.function == FINALIZE:
-            self._check_tasks(run, named)
+            self._check_tasks(red, named)
             self._tell(context, rows[0])
         return rows
 
@@ -159,18 +162,36 @@ class CallFunction(BaseOperator):
                 f"execution {run_id} has failed: {rows[0]['failed']} of {rows[0]['planned']} "
                 "jobs failed, or a step did; headgate.v_execution_steps says which"
             )
+        if self.function == FINALIZE and rows[0]["status"] == "cancelled":
+            raise AirflowFailException(
+                f"execution {run_id} was cancelled: headgate.retry_failed opens it again"
+            )
         if self.function == START and rows[0]["is_new"]:
             if rows[0]["status"] == "succeeded":
                 raise AirflowSkipException("another run has taken the order: nothing is left to do")
 
-    def _check_tasks(self, run: Any, named: Row) -> None:
-        """Fail where a task of ours has failed, and no step with it: by a time-out, say."""
+    def _red_tasks(self, run: Any) -> dict[str, OurTask]:
+        """Return the tasks of ours, for this pipeline, that have failed in Airflow."""
         tasks = [OurTask.of(x) for x in self.dag.tasks] if self.has_dag() else []
         ours = {x.task_id: x for x in tasks if x and x.pipeline == self._declared}
-        if ours and (red := failed_tasks(run.dag_id, run.run_id, list(ours))):
+        red = failed_tasks(run.dag_id, run.run_id, list(ours)) if ours else []
+        return {x: ours[x] for x in red}
+
+    def _fail_steps(self, red: Mapping[str, OurTask], named: Row) -> None:
+        """Let steps fail whose tasks have: a person marked one before its turn, say."""
+        if steps := [x.step for x in red.values() if x.step]:
+            with connect(self.conn_id) as connection:
+                for step in open_steps(connection, named, steps):
+                    marked = {**named, "p_step": step, "p_status": "failed"}
+                    select(connection, "headgate.mark_step", marked)
+                    connection.commit()
+
+    def _check_tasks(self, red: Mapping[str, OurTask], named: Row) -> None:
+        """Fail where a task of ours has failed, and no step with it: the plan has none, say."""
+        if red:
             with connect(self.conn_id) as connection:
                 failed = {x["step"] for x in select(connection, "headgate.failed_steps", named)}
-            if unseen := [x for x in red if not ours[x].is_among(failed)]:
+            if unseen := [x for x, task in red.items() if not task.is_among(failed)]:
                 raise AirflowFailException(
                     f"{', '.join(unseen)} failed in Airflow, and no step did: see that task's log"
                 )

@@ -44,6 +44,11 @@ select from headgate.v_execution_steps as s
 where s.pipeline = %(p_pipeline)s and s.run_id = %(p_run_id)s and s.step = %(p_step)s
     and (s.status = 'succeeded' or s.skip_reason = 'operator')
 """
+OPEN: Final = """
+select s.step from headgate.v_execution_steps as s
+where s.pipeline = %(p_pipeline)s and s.run_id = %(p_run_id)s and s.step = any (%(steps)s)
+    and s.status in ('pending', 'running')
+"""
 LIBPQ: Final = frozenset(x.keyword.decode() for x in pq.Conninfo.get_defaults())
 """What libpq knows; a connection's other extras are passed over."""
 OURS: Final = frozenset({"deployment", "pauses_pipelines"})
@@ -163,6 +168,12 @@ async def ais_passed(connection: AsyncConnection[Row], arguments: Row) -> bool:
     """Tell whether a step has passed: succeeded, or skipped by an operator."""
     cursor = await connection.execute(PASSED, arguments)
     return await cursor.fetchone() is not None
+
+
+def open_steps(connection: Connection[Row], arguments: Row, steps: list[str]) -> list[str]:
+    """Return those of a run's steps that have not ended."""
+    cursor = connection.execute(OPEN, {**arguments, "steps": steps})
+    return [x["step"] for x in cursor.fetchall()]
 
 
 def cancel(connection: Connection[Row] | None) -> None:

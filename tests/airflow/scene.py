@@ -1,4 +1,4 @@
-"""What test_stack.py looks at: all of Airflow on a server and a stand-in of its own."""
+"""What the stack's tests look at: all of Airflow on a server and a stand-in of its own."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from runner.server import Running as Postgres
 from runner.server import Server
 from runner.settings import Settings
 from tests import clock
+from tests.airflow.clicks import Answers, answering, write_clicks
 from tests.airflow.stack import Airflow, environ_of, free_port, start, stopped_at_the_end
 from tests.benchmarks import airflow
 from tests.limits import PATIENCE
@@ -28,9 +29,10 @@ DAGS = (DB.parent / "dags", Path(__file__).parent / "dags", airflow.DAGS)
 
 @dataclass(kw_only=True)
 class Scene(Airflow):
-    """Airflow, and who plays the provider."""
+    """Airflow, and who plays the providers."""
 
     standin: Process
+    answers: Answers
     tickers: list[str] = field(default_factory=list)
     """Listings that nothing has asked for yet."""
     at_risk: int = 0
@@ -42,17 +44,26 @@ def running(folder: Path) -> Iterator[Scene]:
     """Start everything once; stop it at the end."""
     for dags in DAGS:
         shutil.copytree(dags, folder, ignore=shutil.ignore_patterns("__*"), dirs_exist_ok=True)
-    with scratch_folder() as home, spawn(Options(quota=None, rate=None)) as standin:
+    with (
+        scratch_folder() as home,
+        spawn(Options(quota=None, rate=None)) as standin,
+        answering() as (answers, base_url),
+    ):
         server = Server(home)
         postgres = server.start(port=free_port(), parameters=PARAMETERS)
         settings = Settings(dsn=None, database=DATABASE, home=home, db=DB)
         more = BRISK | bad_connections(postgres) | {"EODHD_API_TOKEN": standin.token}
         environ, port = environ_of(settings, folder, **more), free_port()
         try:
-            arrange(settings, standin)
+            arrange(settings, standin, base_url)
             process = start(settings, environ, port)
             scene = Scene(
-                settings=settings, process=process, port=port, environ=environ, standin=standin
+                settings=settings,
+                process=process,
+                port=port,
+                environ=environ,
+                standin=standin,
+                answers=answers,
             )
             with stopped_at_the_end(scene):
                 scene.wait_until_healthy()
@@ -92,8 +103,8 @@ select p.pipeline_id, 'mode', 'text', '"auto"', 'request' from p where p.name = 
 """
 
 
-def arrange(settings: Settings, standin: Process) -> None:
-    """Point the plan at the stand-in, and add a pipeline that is paused and one that runs."""
+def arrange(settings: Settings, standin: Process, clicks_url: str) -> None:
+    """Point the plan at the stand-in; add the clicks', one that is paused and one that runs."""
     migrated(settings)
     standin.set_clock(clock.NOW)
     with connect(settings, "test") as connection:
@@ -103,5 +114,6 @@ def arrange(settings: Settings, standin: Process) -> None:
         plan.call("set_provider", p_provider="eodhd", p_changes=changes)
         plan.sql("update headgate.operations set timeout = %(most)s", most=f"{PATIENCE:.0f} s")
         connection.execute(PIPELINES)
+        write_clicks(plan, clicks_url)
         plan.call("pause_pipeline", p_pipeline="resting")
         plan.call("start_execution", p_pipeline="busy", p_run_id="before", p_deployment="another")

@@ -400,6 +400,14 @@ def test_a_green_end_says_how_much_was_put_off(house: House):
     assert logged[-1]["log_level"] == "warning" and said in str(logged[-1])
 
 
+def test_a_run_that_was_cancelled_in_psql_does_not_end_green(connected: object, plan: Plan):
+    call("headgate.start_execution")
+    plan.call("cancel_execution", p_pipeline=PIPELINE, p_run_id="r1")
+
+    with fails("execution r1 was cancelled", "headgate.retry_failed"):
+        call("headgate.finalize_execution")
+
+
 def test_a_function_s_own_report_fails_its_task_and_is_kept(connected: object, plan: Plan):
     report = {"status": "failed", "red": ["prices"]}
     plan.connection.execute(REPORTER.format(json.dumps(report)).encode())

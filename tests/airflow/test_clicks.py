@@ -1,0 +1,148 @@
+"""What persons do by hand, each thing alone and all of it in any order: both sides agree.
+
+docs/airflow-clicks.md has a row for each thing that can be done, with the test that shows it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from tests.airflow.clicks import ASSETS, CLICKS, UNITS
+from tests.airflow.machine import SEQUENCES, Click, Desk
+from tests.airflow.scene import Scene
+from tests.airflow_home import NEEDS_AIRFLOW
+from tests.attacks.form import SEED, either
+from tests.limits import wait_until
+
+pytestmark = NEEDS_AIRFLOW
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "airflow-clicks.md"
+TEST = re.compile(r"`(test_\w+)`")
+HALF = ASSETS // 2
+
+
+@pytest.fixture
+def desk(stack: Scene) -> Iterator[Desk]:
+    """Sit down before both windows; everything is due, and the provider answers."""
+    desk = Desk(stack)
+    desk.tidy()
+    yield desk
+    stack.answers.set_mood("answers")
+
+
+def ended(desk: Desk, run: str) -> dict[str, Any]:
+    """Wait until a run has ended on both sides; return its row in the plan."""
+    wait_until(lambda: desk.is_quiet(), f"the end of {run}")
+    return desk.stack.execution(CLICKS, run)
+
+
+def has_failed(desk: Desk) -> str:
+    """Let a run fail, as every other asset is unknown to the provider; return it."""
+    desk.the_provider("fails")
+    run = desk.stack.trigger(CLICKS)
+    execution = ended(desk, run)
+    assert (execution["status"], execution["units"]) == ("failed", ASSETS * UNITS)
+    desk.the_provider("answers")
+    return run
+
+
+def test_a_run_that_is_cleared_as_a_whole_repeats_no_job_that_has_succeeded(desk: Desk):
+    run = has_failed(desk)
+    assert desk.clear_the_run(run) == "done"
+
+    execution = ended(desk, run)
+    assert desk.runs()[run] == "success"
+    assert (execution["status"], execution["succeeded"]) == ("succeeded", 2 * ASSETS)
+    assert execution["units"] == (ASSETS + HALF + ASSETS) * UNITS
+
+
+def test_a_step_that_is_cleared_alone_repeats_its_jobs_and_its_run_stays_red(desk: Desk):
+    run = has_failed(desk)
+    assert desk.clear(run, "first", "alone") == "done"
+    wait_until(lambda: desk.steps(run)["first"] == "succeeded", "its jobs")
+
+    execution = ended(desk, run)
+    assert (desk.runs()[run], desk.states_of(run)["first"]) == ("failed", "success")
+    assert execution["status"] in ("failed", "cancelled")  # what is behind it has not run
+    assert execution["units"] == (ASSETS + HALF) * UNITS
+
+
+@pytest.mark.parametrize(("mark", "said"), [("failed", "failed"), ("skipped", "succeeded")])
+def test_a_step_that_a_person_marks_before_its_turn_ends_so_in_both_windows(
+    desk: Desk, mark: str, said: str
+):
+    desk.the_provider("holds")
+    run = desk.stack.trigger(CLICKS)
+    wait_until(lambda: desk.steps(run).get("first") == "running", "the step before it")
+    assert desk.mark_the_task(run, "second", mark) == "done"
+    desk.the_provider("answers")
+
+    assert ended(desk, run)["status"] == said
+    assert desk.runs()[run] == ("failed" if mark == "failed" else "success")
+    assert desk.steps(run)["second"] == mark
+    assert desk.steps(run)["first"] == "succeeded"
+
+
+def test_deleting_a_run_that_has_ended_leaves_what_it_did_in_the_plan(desk: Desk):
+    run = desk.stack.trigger(CLICKS)
+    before = ended(desk, run)
+    assert desk.delete_the_run(run) == "done"
+
+    assert run not in desk.runs()
+    assert desk.stack.execution(CLICKS, run) == before
+    assert (before["status"], before["units"]) == ("succeeded", 2 * ASSETS * UNITS)
+
+
+def test_runs_of_a_back_fill_follow_each_other_and_know_their_dates(desk: Desk):
+    assert desk.back_fill() == "done"
+    wait_until(desk.is_quiet, "the end of the back-fill")
+
+    runs = [x for x in desk.runs() if x.startswith("backfill")]
+    assert {desk.runs()[x] for x in runs} == {"success"}
+    rows = desk.stack.rows(
+        "select e.status, to_char(e.logical_date, 'YYYY-MM-DD') as date"
+        " from headgate.process_executions as e"
+        " where e.run_id = any (%(runs)s) order by e.logical_date",
+        runs=runs,
+    )
+    dates = ["2021-01-01", "2022-01-01"]
+    assert rows == [{"status": "succeeded", "date": x} for x in dates]
+
+
+def test_a_run_that_is_triggered_with_conf_does_what_that_names_and_no_more(desk: Desk):
+    run = desk.stack.trigger(CLICKS, {"codes": ["N1"]})
+
+    execution = ended(desk, run)
+    assert (execution["planned"], execution["units"]) == (2, 2 * UNITS)
+
+
+def test_each_row_of_the_page_has_a_test():
+    rows = [x for x in PAGE.read_text().splitlines() if x.startswith("|")][2:]
+    tests = "".join(x.read_text() for x in Path(__file__).parent.glob("test_*.py"))
+
+    assert len(rows) >= 12
+    named = [name for row in rows for name in TEST.findall(row) or [f"none: {row}"]]
+    assert [x for x in named if f"\ndef {x}(" not in tests] == []
+
+
+@seed(SEED)
+@settings(
+    max_examples=either(3, 30),
+    database=None,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(drawn=SEQUENCES)
+def test_in_whatever_order_things_are_done_both_sides_agree_and_the_next_run_starts(
+    stack: Scene, drawn: tuple[str, list[Click]]
+):
+    mood, clicks = drawn
+    print(f"\n{len(clicks)} clicks, seed {SEED}:")
+    Desk(stack).play(mood, clicks)
