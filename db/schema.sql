@@ -6448,6 +6448,37 @@ $$;
 ALTER FUNCTION headgate._check_covered(p_pipeline headgate.pipelines, p_params jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _check_dated(headgate.pipelines, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._check_dated(p_pipeline headgate.pipelines, p_logical_date timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if not exists (
+        select
+        from headgate.pipeline_steps as s
+        join headgate.operations as o on o.name = any (s.operations)
+        join headgate.operations as c on o.operation_id in (c.operation_id, c.alternative_of_operation_id)
+        where s.pipeline_id = p_pipeline.pipeline_id
+            and headgate._names_its_date(c)
+    ) then
+        perform headgate._raise(
+            'HG022',
+            format(
+                'pipeline %s knows no dates: a run for %s would do today''s work', p_pipeline.name,
+                to_char(p_logical_date at time zone 'UTC', 'YYYY-MM-DD')
+            ),
+            'name {run.date} or {run.logical_date} in the path, query, headers or body of its operations'
+        );
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._check_dated(p_pipeline headgate.pipelines, p_logical_date timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _check_function(text, text, text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6503,9 +6534,13 @@ CREATE TABLE headgate.process_executions (
     units integer DEFAULT 0 NOT NULL,
     deployment text,
     dag text,
+    reopened_at timestamp with time zone,
+    is_backfill boolean DEFAULT false NOT NULL,
+    CONSTRAINT backfill_has_its_date CHECK (((NOT is_backfill) OR (logical_date IS NOT NULL))),
     CONSTRAINT driver_is_known CHECK ((driver = ANY (ARRAY['airflow'::text, 'headgate'::text]))),
     CONSTRAINT execution_status_is_known CHECK ((status = ANY (ARRAY['running'::text, 'paused'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
     CONSTRAINT finished_when_it_has_ended CHECK (((status = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT reopened_while_it_is_open CHECK (((reopened_at IS NULL) OR (finished_at IS NULL))),
     CONSTRAINT run_id_is_short CHECK (((length(run_id) >= 1) AND (length(run_id) <= 250)))
 );
 
@@ -6618,6 +6653,18 @@ COMMENT ON COLUMN headgate.process_executions.deployment IS 'The scheduler that 
 --
 
 COMMENT ON COLUMN headgate.process_executions.dag IS 'The scheduler''s DAG whose run it is; null: the one that is named like the pipeline.';
+
+--
+-- Name: COLUMN process_executions.reopened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.reopened_at IS 'When it was opened again after it had ended; null: it was not, or it has ended again.';
+
+--
+-- Name: COLUMN process_executions.is_backfill; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.is_backfill IS 'True: it was started late, for a logical date that is past.';
 
 --
 -- Name: _check_open(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6787,6 +6834,51 @@ end;
 $$;
 
 ALTER FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_requests integer[], p_charged integer[], p_closing jsonb, p_row_counts integer[], p_row_count integer) OWNER TO headgate_owner;
+
+--
+-- Name: _check_same_run(headgate.pipelines, headgate.process_executions, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._check_same_run(p_pipeline headgate.pipelines, p_execution headgate.process_executions, p_params jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_defaults constant jsonb := headgate._resolve_params(p_pipeline, '{}');
+    v_params constant jsonb := headgate._resolve_params(p_pipeline, p_params);
+begin
+    -- What has become a parameter since was at its default then.
+    if v_params not in (v_defaults, v_defaults || p_execution.params) then
+        perform headgate._raise(
+            'HG021',
+            format(
+                'run %s of pipeline %s %s, with other parameters: %s', quote_literal(p_execution.run_id), p_pipeline.name,
+                case when p_execution.finished_at is null then 'is running' else 'has ended as ' || p_execution.status end,
+                left((
+                    select string_agg(format('%s is %s', o.name, coalesce(p_execution.params -> o.name, 'null')), ', ')
+                    from (
+                        select d.key as name
+                        from jsonb_each(v_params) as d
+                        where d.value is distinct from (v_defaults || p_execution.params) -> d.key
+                        order by d.key
+                    ) as o
+                ), 300)
+            ),
+            'give the new run a name of its own'
+        );
+    elsif p_execution.finished_at is not null then
+        raise notice using
+            message = format(
+                'run %s of pipeline %s HAS ENDED BEFORE: as %s, at %s UTC. It is not run again: nothing that succeeded is '
+                'done a second time', quote_literal(p_execution.run_id), p_pipeline.name, p_execution.status,
+                to_char(p_execution.finished_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
+            ),
+            hint = 'headgate.retry_failed runs what failed again; a new run needs a name of its own';
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._check_same_run(p_pipeline headgate.pipelines, p_execution headgate.process_executions, p_params jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _check_selection(headgate.pipelines, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7088,9 +7180,11 @@ CREATE TABLE headgate.process_steps (
     is_marked boolean DEFAULT false NOT NULL,
     is_left_out boolean DEFAULT false NOT NULL,
     deferred_by_internal_fault integer DEFAULT 0 NOT NULL,
+    reopened_from text,
     CONSTRAINT internal_faults_are_faults CHECK (((deferred_by_internal_fault >= 0) AND (deferred_by_internal_fault <= deferred_by_fault))),
     CONSTRAINT no_more_ended_than_planned CHECK (((((succeeded + failed) + deferred) + skipped) <= planned)),
     CONSTRAINT process_step_kind_is_known CHECK ((kind = ANY (ARRAY['function'::text, 'fan_out'::text]))),
+    CONSTRAINT reopened_from_is_an_end CHECK ((reopened_from = ANY (ARRAY['succeeded'::text, 'failed'::text, 'skipped'::text, 'cancelled'::text]))),
     CONSTRAINT skip_reason_is_known CHECK ((skip_reason = ANY (ARRAY['rule'::text, 'condition'::text, 'operator'::text, 'finalized'::text]))),
     CONSTRAINT skipped_steps_say_why CHECK (((status = 'skipped'::text) = (skip_reason IS NOT NULL))),
     CONSTRAINT step_counts_are_not_negative CHECK ((LEAST(planned, succeeded, failed, deferred, deferred_by_fault, skipped, units) >= 0)),
@@ -7280,6 +7374,12 @@ COMMENT ON COLUMN headgate.process_steps.is_left_out IS 'True: nothing was plann
 --
 
 COMMENT ON COLUMN headgate.process_steps.deferred_by_internal_fault IS 'Of those, the ones deferred by an internal fault.';
+
+--
+-- Name: COLUMN process_steps.reopened_from; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.reopened_from IS 'How it had ended before it was opened again: so it ends if nobody runs it. Until the scheduler does; null: it does not wait for it.';
 
 --
 -- Name: _close_step(headgate.process_steps, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11496,6 +11596,21 @@ CREATE FUNCTION headgate._names(p_names text[]) RETURNS text
 $$;
 
 ALTER FUNCTION headgate._names(p_names text[]) OWNER TO headgate_owner;
+
+--
+-- Name: _names_its_date(headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._names_its_date(p_operation headgate.operations) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select exists (
+        select from headgate._template_fields(p_operation) as f (field) where f.field in ('run.date', 'run.logical_date')
+    );
+$$;
+
+ALTER FUNCTION headgate._names_its_date(p_operation headgate.operations) OWNER TO headgate_owner;
 
 --
 -- Name: _near(text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18003,10 +18118,10 @@ ALTER FUNCTION headgate.note_schema() OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.note_schema() IS 'Take the schema as it is for what it should be; migrate calls it last.';
 
 --
--- Name: open_runs(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: open_runs(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.open_runs(p_pipeline text DEFAULT NULL::text, p_deployment text DEFAULT NULL::text) RETURNS TABLE(pipeline text, run_id text, dag text)
+CREATE FUNCTION headgate.open_runs(p_deployment text DEFAULT NULL::text) RETURNS TABLE(pipeline text, run_id text, dag text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -18016,17 +18131,16 @@ CREATE FUNCTION headgate.open_runs(p_pipeline text DEFAULT NULL::text, p_deploym
     where e.status in ('running', 'paused')
         and e.driver = 'airflow'
         and e.deployment is not distinct from p_deployment
-        and (p_pipeline is null or p.name = p_pipeline)
     order by e.execution_id;
 $$;
 
-ALTER FUNCTION headgate.open_runs(p_pipeline text, p_deployment text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.open_runs(p_deployment text) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION open_runs(p_pipeline text, p_deployment text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION open_runs(p_deployment text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.open_runs(p_pipeline text, p_deployment text) IS 'Executions that a scheduler has not ended yet, of one pipeline or of all: it looks whether their runs are there.';
+COMMENT ON FUNCTION headgate.open_runs(p_deployment text) IS 'Executions that a scheduler has not ended yet: it looks whether their runs are there.';
 
 --
 -- Name: pause_pipeline(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18837,10 +18951,10 @@ ALTER FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) O
 COMMENT ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) IS 'Leave a step out and go on: what of it has not started is cancelled, what depends on it counts it as passed; returns how many jobs.';
 
 --
--- Name: start_execution(text, text, timestamp with time zone, jsonb, text, boolean, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: start_execution(text, text, timestamp with time zone, jsonb, text, boolean, text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_params jsonb DEFAULT '{}'::jsonb, p_driver text DEFAULT 'airflow'::text, p_is_ordered boolean DEFAULT false, p_deployment text DEFAULT NULL::text, p_dag text DEFAULT NULL::text) RETURNS TABLE(execution_id bigint, status text, is_new boolean)
+CREATE FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_params jsonb DEFAULT '{}'::jsonb, p_driver text DEFAULT 'airflow'::text, p_is_ordered boolean DEFAULT false, p_deployment text DEFAULT NULL::text, p_dag text DEFAULT NULL::text, p_is_backfill boolean DEFAULT false) RETURNS TABLE(execution_id bigint, status text, is_new boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -18848,6 +18962,7 @@ CREATE FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logic
 declare
     v_now constant timestamptz := headgate.clock();
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
+    v_found headgate.process_executions;
     v_order record;
     v_is_idle boolean := false;
 begin
@@ -18855,17 +18970,26 @@ begin
         perform headgate._raise('HG008', 'a run needs a name of 1 to 250 characters', 'e.g. manual-2026-01-31');
     elsif coalesce(p_driver, '') not in ('airflow', 'headgate') then
         perform headgate._raise('HG008', format('unknown driver: %s', quote_literal(p_driver)), 'airflow or headgate');
+    elsif p_is_backfill and p_logical_date is null then
+        perform headgate._raise('HG008', 'a back-fill needs the date it is for', 'give p_logical_date');
     end if;
 
     perform headgate._lock(format('start %s', v_pipeline.pipeline_id));
-    select e.execution_id, e.status, false
-    into execution_id, status, is_new
+    select e.* into v_found
     from headgate.process_executions as e
     where e.pipeline_id = v_pipeline.pipeline_id
         and e.run_id = p_run_id;
-    if not found then
+    if found then
+        perform headgate._check_same_run(v_pipeline, v_found, p_params);
+        execution_id := v_found.execution_id;
+        status := v_found.status;
+        is_new := false;
+    else
+        if p_is_backfill then
+            perform headgate._check_dated(v_pipeline, p_logical_date);
+        end if;
         perform headgate._check_startable(v_pipeline);
-        if p_driver = 'airflow' then
+        if p_driver = 'airflow' and not coalesce(p_is_backfill, false) then
             select * into v_order from headgate._take_order(v_pipeline, p_params, v_now);
             v_is_idle := p_is_ordered
                 and v_order.order_id is null
@@ -18874,10 +18998,11 @@ begin
             select null::bigint as order_id, headgate._resolve_params(v_pipeline, p_params) as params into v_order;
         end if;
         insert into headgate.process_executions as e (
-            pipeline_id, run_id, driver, deployment, dag, logical_date, params, started_at
+            pipeline_id, run_id, driver, deployment, dag, logical_date, is_backfill, params, started_at
         )
         values (
-            v_pipeline.pipeline_id, p_run_id, p_driver, p_deployment, p_dag, p_logical_date, v_order.params, v_now
+            v_pipeline.pipeline_id, p_run_id, p_driver, p_deployment, p_dag, p_logical_date,
+            coalesce(p_is_backfill, false), v_order.params, v_now
         )
         returning e.execution_id, e.status, true into execution_id, status, is_new;
         update headgate.orders as o
@@ -18894,13 +19019,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text, p_is_backfill boolean) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text, p_is_backfill boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text) IS 'Begin an execution of a pipeline under a run id; again with the same id: nothing new (is_new false). p_is_ordered: an order woke it, and without one it ends at once.';
+COMMENT ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text, p_is_backfill boolean) IS 'Begin an execution of a pipeline under a run id; again with the same id: nothing new (is_new false), and with other parameters an error. p_is_ordered: an order woke it, and without one it ends at once. p_is_backfill: it is for a logical date that is past.';
 
 --
 -- Name: step_errors(text, text, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -26034,6 +26159,12 @@ REVOKE ALL ON FUNCTION headgate._check_assets(p_universe text, p_assets jsonb) F
 REVOKE ALL ON FUNCTION headgate._check_covered(p_pipeline headgate.pipelines, p_params jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _check_dated(p_pipeline headgate.pipelines, p_logical_date timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_dated(p_pipeline headgate.pipelines, p_logical_date timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_definer boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26062,6 +26193,12 @@ REVOKE ALL ON FUNCTION headgate._check_quota_value(p_quota integer) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_requests integer[], p_charged integer[], p_closing jsonb, p_row_counts integer[], p_row_count integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _check_same_run(p_pipeline headgate.pipelines, p_execution headgate.process_executions, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_same_run(p_pipeline headgate.pipelines, p_execution headgate.process_executions, p_params jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _check_selection(p_pipeline headgate.pipelines, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -26782,6 +26919,12 @@ REVOKE ALL ON FUNCTION headgate._named_assets(p_pipeline_id bigint, p_params jso
 --
 
 REVOKE ALL ON FUNCTION headgate._names(p_names text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _names_its_date(p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._names_its_date(p_operation headgate.operations) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _near(p_name text, p_names text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -27933,11 +28076,11 @@ REVOKE ALL ON FUNCTION headgate.note_load(p_operation text, p_asset_ids bigint[]
 REVOKE ALL ON FUNCTION headgate.note_schema() FROM PUBLIC;
 
 --
--- Name: FUNCTION open_runs(p_pipeline text, p_deployment text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION open_runs(p_deployment text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.open_runs(p_pipeline text, p_deployment text) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.open_runs(p_pipeline text, p_deployment text) TO headgate_planner;
+REVOKE ALL ON FUNCTION headgate.open_runs(p_deployment text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.open_runs(p_deployment text) TO headgate_planner;
 
 --
 -- Name: FUNCTION pause_pipeline(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28076,11 +28219,11 @@ REVOKE ALL ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step
 GRANT ALL ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) TO headgate_planner;
 
 --
--- Name: FUNCTION start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text, p_is_backfill boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text) TO headgate_planner;
+REVOKE ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text, p_is_backfill boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text, p_is_backfill boolean) TO headgate_planner;
 
 --
 -- Name: FUNCTION step_errors(p_pipeline text, p_run_id text, p_step text, p_limit integer); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -18,4 +18,3 @@ def test_open_runs_are_those_of_one_scheduler(toy: Toy):
 
     assert found() == [("plain", "r2", "nightly")]
     assert found(p_deployment="blue") == [("graph", "r1", "graph")]
-    assert found(p_pipeline="graph") == []
