@@ -4721,17 +4721,60 @@ begin
             v_advanced := true;
         end loop;
         if not v_advanced and not headgate._has_open_step(v_execution.execution_id) then
+            perform from headgate.process_executions as e where e.execution_id = v_execution.execution_id for update;
             perform headgate._close_execution(v_execution.execution_id, p_now);  -- a graph without a finalizing step
             v_advanced := true;
         end if;
         exit when v_advanced;  -- else another runner was faster
     end loop;
 
-    return v_advanced;
+    return v_advanced or headgate._advance_reopened(p_now);
 end;
 $$;
 
 ALTER FUNCTION headgate._advance(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _advance_reopened(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._advance_reopened(p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_execution headgate.process_executions;
+    v_step text;
+begin
+    for v_execution in
+        select e.*
+        from headgate.process_executions as e
+        where e.driver = 'airflow'
+            and e.status in ('running', 'paused')
+            and e.reopened_at is not null
+            and headgate._is_worked_off(e.execution_id, '{queued,leased,parked}')
+        order by e.execution_id
+    loop
+        continue when not headgate._try_lock(format('runs %s', v_execution.pipeline_id));
+        select r.step into v_step
+        from headgate._ready_steps(v_execution.execution_id) as r
+        where not r.is_skipped
+            and v_execution.status = 'running'
+            and headgate._waits_for_its_turn(v_execution.execution_id, r.step)
+        limit 1;
+        if v_step is not null then
+            perform headgate._send_step(v_execution, v_step, 1, p_now);
+            perform headgate._end_reopened(v_execution.execution_id, p_now);
+            return true;
+        elsif headgate._finish_reopened(v_execution.execution_id, p_now) then
+            return true;
+        end if;
+    end loop;
+    return false;
+end;
+$$;
+
+ALTER FUNCTION headgate._advance_reopened(p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _alert_fault(bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7106,15 +7149,19 @@ CREATE FUNCTION headgate._close_execution(p_execution_id bigint, p_now timestamp
 declare
     v_status text;
 begin
-    perform from headgate.process_executions as e where e.execution_id = p_execution_id for update;
-    -- The step that calls this has done its work; any other that never ran is skipped.
+    -- The step that calls this has done its work; any other that never ran is skipped, or stays as it had ended before.
     update headgate.process_steps as s
-    set status = case when x.is_end then 'succeeded' else 'skipped' end,
-        skip_reason = case when not x.is_end then 'finalized' end,
+    set status = x.status,
+        skip_reason = case when x.status = 'skipped' then 'finalized' end,
         started_at = coalesce(s.started_at, p_now),
         finished_at = p_now
     from (
-        select f.step, f.function is not distinct from 'headgate.finalize_execution' as is_end
+        select
+            f.step,
+            case
+                when f.function = 'headgate.finalize_execution' then 'succeeded'
+                else coalesce(f.reopened_from, 'skipped')
+            end as status
         from headgate.process_steps as f
         where f.execution_id = p_execution_id
     ) as x
@@ -7125,6 +7172,7 @@ begin
     update headgate.process_executions as e
     set status = headgate._status_of_steps(p_execution_id),
         finished_at = p_now,
+        reopened_at = null,
         planned = t.planned,
         succeeded = t.succeeded,
         failed = t.failed,
@@ -7542,15 +7590,11 @@ CREATE FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, p_tally
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_is_over boolean;
+    v_execution record;
     v_step headgate.process_steps;
 begin
-    select e.finished_at is not null into v_is_over
-    from headgate.process_executions as e
-    where e.execution_id = p_execution_id
-    for key share;
-
-    if v_is_over then  -- calls that were under way when it was cancelled
+    select * into v_execution from headgate._join_execution(p_execution_id);
+    if v_execution.is_over then  -- calls that were under way when it was cancelled
         update headgate.process_executions as e
         set succeeded = e.succeeded + p_tally.succeeded,
             failed = e.failed + p_tally.failed,
@@ -7573,6 +7617,9 @@ begin
 
     if p_tally.cancelled = 0 then  -- whoever cancels jobs says what becomes of their step
         perform headgate._close_step(v_step, p_now);
+        if v_execution.is_reopened then
+            perform headgate._end_reopened(p_execution_id, p_now);
+        end if;
     end if;
 end;
 $$;
@@ -8456,6 +8503,36 @@ $$;
 ALTER FUNCTION headgate._end_readers() OWNER TO headgate_owner;
 
 --
+-- Name: _end_reopened(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._end_reopened(p_execution_id bigint, p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_pipeline_id bigint;
+begin
+    select e.pipeline_id into v_pipeline_id
+    from headgate.process_executions as e
+    where e.execution_id = p_execution_id
+        and e.driver = 'airflow'
+        and e.reopened_at is not null
+    for no key update;
+    if not found
+        or not headgate._is_worked_off(p_execution_id, '{planned,queued,leased,parked}')
+        or not headgate._try_lock(format('runs %s', v_pipeline_id))
+    then
+        return false;
+    end if;
+    perform headgate._close_execution(p_execution_id, p_now);
+    return true;
+end;
+$$;
+
+ALTER FUNCTION headgate._end_reopened(p_execution_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _end_rows(bigint[], text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -9324,6 +9401,37 @@ $$;
 ALTER FUNCTION headgate._field_value(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _finish_reopened(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._finish_reopened(p_execution_id bigint, p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_chunks constant headgate.chunks[] := headgate._hold_execution(p_execution_id);
+begin
+    if not headgate._is_worked_off(p_execution_id, '{queued,leased,parked}')
+        or not exists (
+            select
+            from headgate.process_executions as e
+            where e.execution_id = p_execution_id
+                and e.reopened_at is not null
+        )
+    then
+        return false;
+    end if;
+    perform headgate._end_chunks(
+        array(select c.chunk_id from unnest(v_chunks) as c), 'deferred', 'the execution was finalized', p_now
+    );
+    perform headgate._end_reopened(p_execution_id, p_now);  -- the last chunk may have ended it
+    return true;
+end;
+$$;
+
+ALTER FUNCTION headgate._finish_reopened(p_execution_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _forecast_day(bigint, jsonb, timestamp with time zone, integer, jsonb, headgate.forecast_class[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -9815,7 +9923,7 @@ begin
         perform headgate._close_execution(p_execution.execution_id, p_now);
     elsif p_execution.finished_at is not null then
         update headgate.process_executions as e
-        set status = 'running', finished_at = null
+        set status = 'running', finished_at = null, reopened_at = p_now
         where e.execution_id = p_execution.execution_id;
     end if;
     return v_reopened;
@@ -10581,6 +10689,30 @@ $$;
 ALTER FUNCTION headgate._is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _is_worked_off(bigint, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_worked_off(p_execution_id bigint, p_states text[]) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select not exists (
+        select
+        from headgate.process_steps as s
+        where s.execution_id = p_execution_id
+            and s.status = 'running'
+    )
+    and not exists (
+        select
+        from headgate.chunks as c
+        where c.execution_id = p_execution_id
+            and c.state = any (p_states)
+    );
+$$;
+
+ALTER FUNCTION headgate._is_worked_off(p_execution_id bigint, p_states text[]) OWNER TO headgate_owner;
+
+--
 -- Name: _job_key(headgate.assets, headgate.asset_processing_state, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10609,6 +10741,32 @@ CREATE FUNCTION headgate._jobs(p_count bigint) RETURNS text
 $$;
 
 ALTER FUNCTION headgate._jobs(p_count bigint) OWNER TO headgate_owner;
+
+--
+-- Name: _join_execution(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._join_execution(p_execution_id bigint, OUT is_over boolean, OUT is_reopened boolean) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    select e.finished_at is not null, e.driver = 'airflow' and e.reopened_at is not null
+    into is_over, is_reopened
+    from headgate.process_executions as e
+    where e.execution_id = p_execution_id
+    for key share;
+    if is_reopened then
+        select e.finished_at is not null, e.reopened_at is not null
+        into is_over, is_reopened
+        from headgate.process_executions as e
+        where e.execution_id = p_execution_id
+        for no key update;
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._join_execution(p_execution_id bigint, OUT is_over boolean, OUT is_reopened boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _judge(headgate.chunks, headgate.operations, bigint[], text[], text[], text[], integer[], integer[], integer[], headgate.ingest_result[], timestamp with time zone, text, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11140,7 +11298,7 @@ declare
     v_left_out constant text[] := headgate._left_out_steps(p_execution, p_step);
     v_steps text[];
 begin
-    perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for key share;
+    perform headgate._join_execution(p_execution.execution_id);
     with marked as (
         update headgate.process_steps as s
         set planned_at = coalesce(s.planned_at, p_now),
@@ -11195,6 +11353,7 @@ begin
     );
     update headgate.process_steps as s
     set status = p_status, is_marked = true, skip_reason = case when p_status = 'skipped' then 'operator' end,
+        reopened_from = null,
         started_at = coalesce(s.started_at, v_now), finished_at = v_now
     where s.execution_id = v_execution.execution_id
         and s.step = p_step;
@@ -11204,6 +11363,7 @@ begin
     elsif v_execution.finished_at is not null then
         perform headgate._close_execution(v_execution.execution_id, v_now);
     end if;
+    perform headgate._end_reopened(v_execution.execution_id, v_now);
 end;
 $$;
 
@@ -12115,7 +12275,8 @@ begin
         is_marked = false,
         is_left_out = false,
         output = null,
-        finished_at = null
+        finished_at = null,
+        reopened_from = case when p_execution.driver = 'airflow' then s.status end
     where s.execution_id = p_step.execution_id
         and s.step = p_step.step;
     return v_planned;
@@ -12160,7 +12321,7 @@ begin
     if opened <> '{}' then
         reopened := headgate._reopen_behind(p_execution, opened);
         update headgate.process_executions as e
-        set status = 'running', finished_at = null
+        set status = 'running', finished_at = null, reopened_at = headgate.clock()
         where e.execution_id = p_execution.execution_id
             and e.finished_at is not null;
     end if;
@@ -13470,7 +13631,8 @@ begin
         is_left_out = false,
         output = null,
         started_at = null,
-        finished_at = null
+        finished_at = null,
+        reopened_from = case when p_execution.driver = 'airflow' then s.status end
     from headgate._behind(p_execution.execution_id, p_steps) as b
     where s.execution_id = p_execution.execution_id
         and s.step = b.step
@@ -14267,6 +14429,7 @@ begin
         and not s.is_marked;
     perform headgate._announce(p_execution.execution_id, p_step, v_result.status);
     if v_result.status = 'failed' and v_step.function = 'headgate.finalize_execution' then
+        perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for update;
         perform headgate._close_execution(p_execution.execution_id, p_now);
     end if;
 end;
@@ -14508,10 +14671,11 @@ begin
     );
     -- The step runs before its chunks are sent, so that a chunk without units can end it. An attempt that comes while it
     -- runs is this one: who asks again with it later, because a connection was lost, opens no round.
-    perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for key share;
+    perform headgate._join_execution(p_execution.execution_id);
     update headgate.process_steps as s
     set status = 'running',
         attempt = greatest(s.attempt, p_attempt),
+        reopened_from = null,
         started_at = coalesce(s.started_at, p_now)
     where s.execution_id = p_execution.execution_id
         and s.step = p_step
@@ -16036,6 +16200,27 @@ $$;
 ALTER FUNCTION headgate._verdict(p_chunk headgate.chunks, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _waits_for_its_turn(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._waits_for_its_turn(p_execution_id bigint, p_step text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select exists (
+        select
+        from headgate.process_steps as s
+        join headgate.chunks as c using (execution_id, step)
+        where s.execution_id = p_execution_id
+            and s.step = p_step
+            and s.reopened_from <> 'skipped'
+            and c.state = 'planned'
+    );
+$$;
+
+ALTER FUNCTION headgate._waits_for_its_turn(p_execution_id bigint, p_step text) OWNER TO headgate_owner;
+
+--
 -- Name: _wake_dependents(headgate.operations, headgate.job_fate[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -16651,11 +16836,11 @@ begin
     if v_execution.status in ('running', 'paused') then
         cancelled := headgate._cancel_waiting(v_execution.execution_id, null, 'the execution was cancelled', v_now);
         update headgate.process_steps as s
-        set status = 'cancelled', started_at = coalesce(s.started_at, v_now), finished_at = v_now
+        set status = 'cancelled', reopened_from = null, started_at = coalesce(s.started_at, v_now), finished_at = v_now
         where s.execution_id = v_execution.execution_id
             and s.status in ('pending', 'running');
         update headgate.process_executions as e
-        set status = 'cancelled', finished_at = v_now, planned = t.planned, succeeded = t.succeeded, failed = t.failed,
+        set status = 'cancelled', finished_at = v_now, reopened_at = null, planned = t.planned, succeeded = t.succeeded, failed = t.failed,
             deferred = t.deferred, skipped = t.skipped, units = t.units
         from headgate._totals(v_execution.execution_id) as t
         where e.execution_id = v_execution.execution_id;
@@ -17266,12 +17451,15 @@ begin
     end if;
     perform headgate._lock(format('step %s %s', v_execution.pipeline_id, p_step));
     v_step := headgate._step(v_execution, p_step);
-    if v_step.status not in ('pending', 'running') and p_attempt > v_step.attempt then
+    if v_step.status not in ('pending', 'running')
+        and (p_attempt > v_step.attempt or v_step.reopened_from is not null)
+    then
         perform headgate._enter_planning(v_execution, p_step, v_now);
         perform headgate._check_open(e)
         from headgate.process_executions as e
         where e.execution_id = v_execution.execution_id
-            and e.status = 'cancelled';
+            and e.status = 'cancelled'
+            and v_step.reopened_from is null;
         perform headgate._open_rounds(v_execution, array[p_step]);
         v_step := headgate._step(v_execution, p_step);
     end if;
@@ -17282,6 +17470,7 @@ begin
     end if;
 
     sent := headgate._send_step(v_execution, p_step, p_attempt, v_now);
+    perform headgate._end_reopened(v_execution.execution_id, v_now);
     select s.step, s.status, s.planned
     into step, status, planned
     from headgate.process_steps as s
@@ -17297,7 +17486,7 @@ ALTER FUNCTION headgate.enqueue_step(p_pipeline text, p_run_id text, p_step text
 -- Name: FUNCTION enqueue_step(p_pipeline text, p_run_id text, p_step text, p_attempt integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.enqueue_step(p_pipeline text, p_run_id text, p_step text, p_attempt integer) IS 'Start a step: send its chunks to the queue. A larger p_attempt runs what failed, was deferred or cancelled again.';
+COMMENT ON FUNCTION headgate.enqueue_step(p_pipeline text, p_run_id text, p_step text, p_attempt integer) IS 'Start a step: send its chunks to the queue. A larger p_attempt runs what failed, was deferred or cancelled again, also in an execution that has ended: that goes on, and ends again by itself.';
 
 --
 -- Name: examine(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18130,6 +18319,7 @@ CREATE FUNCTION headgate.open_runs(p_deployment text DEFAULT NULL::text) RETURNS
     join headgate.pipelines as p using (pipeline_id)
     where e.status in ('running', 'paused')
         and e.driver = 'airflow'
+        and e.reopened_at is null
         and e.deployment is not distinct from p_deployment
     order by e.execution_id;
 $$;
@@ -18464,7 +18654,7 @@ begin
     where p.name = p_pipeline
         and e.run_id = p_run_id
         and e.driver = 'airflow'
-        and e.status in ('running', 'succeeded', 'failed')
+        and e.status <> 'paused'
     for update of e;
     select s.* into v_step
     from headgate.process_steps as s
@@ -18472,7 +18662,11 @@ begin
         and s.step = p_step
         and s.kind = 'function'
         and s.function <> 'headgate.finalize_execution'
-        and (v_execution.status = 'running' or s.status in ('succeeded', 'failed'));  -- what ran before may run again
+        and (
+            v_execution.status = 'running'
+            or s.status in ('succeeded', 'failed') and v_execution.status <> 'cancelled'  -- what ran before may run again
+            or s.reopened_from is not null
+        );
     if not found then
         return;
     end if;
@@ -18485,7 +18679,7 @@ begin
         from headgate._step_result(v_step.function, p_output) as r;
     end if;
     update headgate.process_steps as s
-    set status = v_step.status, output = v_step.output, skip_reason = null, is_marked = false,
+    set status = v_step.status, output = v_step.output, skip_reason = null, is_marked = false, reopened_from = null,
         started_at = coalesce(s.started_at, v_now),
         finished_at = v_now
     where s.execution_id = v_execution.execution_id
@@ -18493,6 +18687,7 @@ begin
     if v_execution.finished_at is not null then
         perform headgate._go_on_behind(v_execution, p_step, v_now);
     end if;
+    perform headgate._end_reopened(v_execution.execution_id, v_now);
     return query select v_step.step, v_step.status;
 end;
 $$;
@@ -18744,6 +18939,7 @@ begin
     select coalesce(sum(headgate._send_step(v_execution, s.step, s.attempt, v_now)), 0)
     into sent
     from headgate._unblocked(v_execution, v_rounds.opened) as s;
+    perform headgate._end_reopened(v_execution.execution_id, v_now);
     if v_rounds.opened <> '{}' then
         perform pg_notify('headgate_jobs', '');
     end if;
@@ -26015,6 +26211,12 @@ REVOKE ALL ON FUNCTION headgate._add_step_groups() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._advance(p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _advance_reopened(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._advance_reopened(p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26369,6 +26571,12 @@ REVOKE ALL ON FUNCTION headgate._end_leases_of_the_dead(p_limit integer) FROM PU
 REVOKE ALL ON FUNCTION headgate._end_readers() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _end_reopened(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._end_reopened(p_execution_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _end_rows(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26481,6 +26689,12 @@ REVOKE ALL ON FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_
 --
 
 REVOKE ALL ON FUNCTION headgate._field_value(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _finish_reopened(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._finish_reopened(p_execution_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _forecast_day(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb, p_classes headgate.forecast_class[], OUT classes headgate.forecast_class[], OUT units bigint, OUT new bigint, OUT updated bigint, OUT deferred bigint, OUT backlog bigint, OUT spent jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -26717,6 +26931,12 @@ REVOKE ALL ON FUNCTION headgate._is_shut(p_operation_id bigint, p_now timestamp 
 REVOKE ALL ON FUNCTION headgate._is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _is_worked_off(p_execution_id bigint, p_states text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_worked_off(p_execution_id bigint, p_states text[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _job_key(p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26727,6 +26947,12 @@ REVOKE ALL ON FUNCTION headgate._job_key(p_asset headgate.assets, p_state headga
 --
 
 REVOKE ALL ON FUNCTION headgate._jobs(p_count bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _join_execution(p_execution_id bigint, OUT is_over boolean, OUT is_reopened boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._join_execution(p_execution_id bigint, OUT is_over boolean, OUT is_reopened boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -27711,6 +27937,12 @@ REVOKE ALL ON FUNCTION headgate._url_encode(p_text text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._verdict(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _waits_for_its_turn(p_execution_id bigint, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._waits_for_its_turn(p_execution_id bigint, p_step text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _wake_dependents(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner

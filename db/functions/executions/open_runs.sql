@@ -1,4 +1,5 @@
--- Runs that a scheduler has open here: it looks whether it still has them.
+-- Runs that a scheduler has open here: it looks whether it still has them. What was opened again after its end is not
+-- among them: its run has ended there, perhaps, and it ends by itself.
 
 create or replace function headgate.open_runs(
     p_deployment text default null
@@ -14,6 +15,7 @@ as $func$
     join headgate.pipelines as p using (pipeline_id)
     where e.status in ('running', 'paused')
         and e.driver = 'airflow'
+        and e.reopened_at is null
         and e.deployment is not distinct from p_deployment
     order by e.execution_id;
 $func$;
