@@ -6895,8 +6895,12 @@ begin
         perform headgate._raise(
             'HG021',
             format(
-                'run %s of pipeline %s %s, with other parameters: %s', quote_literal(p_execution.run_id), p_pipeline.name,
-                case when p_execution.finished_at is null then 'is running' else 'has ended as ' || p_execution.status end,
+                'run %s of pipeline %s %s, with other parameters: %s', quote_literal(p_execution.run_id),
+                p_pipeline.name,
+                case
+                    when p_execution.finished_at is null then 'is running'
+                    else 'has ended as ' || p_execution.status
+                end,
                 left((
                     select string_agg(format('%s is %s', o.name, coalesce(p_execution.params -> o.name, 'null')), ', ')
                     from (
@@ -6912,8 +6916,8 @@ begin
     elsif p_execution.finished_at is not null then
         raise notice using
             message = format(
-                'run %s of pipeline %s HAS ENDED BEFORE: as %s, at %s UTC. It is not run again: nothing that succeeded is '
-                'done a second time', quote_literal(p_execution.run_id), p_pipeline.name, p_execution.status,
+                'run %s of pipeline %s HAS ENDED BEFORE: as %s, at %s UTC. It is not run again: nothing that succeeded '
+                'is done a second time', quote_literal(p_execution.run_id), p_pipeline.name, p_execution.status,
                 to_char(p_execution.finished_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
             ),
             hint = 'headgate.retry_failed runs what failed again; a new run needs a name of its own';
@@ -7427,7 +7431,7 @@ COMMENT ON COLUMN headgate.process_steps.deferred_by_internal_fault IS 'Of those
 -- Name: COLUMN process_steps.reopened_from; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.reopened_from IS 'How it had ended before it was opened again: so it ends if nobody runs it. Until the scheduler does; null: it does not wait for it.';
+COMMENT ON COLUMN headgate.process_steps.reopened_from IS 'How it had ended before it was opened again, and ends if its task does not run; null: it waits for no task.';
 
 --
 -- Name: _close_step(headgate.process_steps, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11766,7 +11770,9 @@ CREATE FUNCTION headgate._names_its_date(p_operation headgate.operations) RETURN
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select exists (
-        select from headgate._template_fields(p_operation) as f (field) where f.field in ('run.date', 'run.logical_date')
+        select
+        from headgate._template_fields(p_operation) as f (field)
+        where f.field in ('run.date', 'run.logical_date')
     );
 $$;
 
@@ -16840,8 +16846,8 @@ begin
         where s.execution_id = v_execution.execution_id
             and s.status in ('pending', 'running');
         update headgate.process_executions as e
-        set status = 'cancelled', finished_at = v_now, reopened_at = null, planned = t.planned, succeeded = t.succeeded, failed = t.failed,
-            deferred = t.deferred, skipped = t.skipped, units = t.units
+        set status = 'cancelled', finished_at = v_now, reopened_at = null, planned = t.planned,
+            succeeded = t.succeeded, failed = t.failed, deferred = t.deferred, skipped = t.skipped, units = t.units
         from headgate._totals(v_execution.execution_id) as t
         where e.execution_id = v_execution.execution_id;
         perform headgate._announce(v_execution.execution_id, null, 'cancelled');
@@ -18664,7 +18670,7 @@ begin
         and s.function <> 'headgate.finalize_execution'
         and (
             v_execution.status = 'running'
-            or s.status in ('succeeded', 'failed') and v_execution.status <> 'cancelled'  -- what ran before may run again
+            or v_execution.status <> 'cancelled' and s.status in ('succeeded', 'failed')  -- it may run again
             or s.reopened_from is not null
         );
     if not found then

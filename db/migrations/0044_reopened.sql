@@ -1,4 +1,4 @@
--- A run that had ended and goes on ends again by itself, its steps as they say; and a run may be for a day that is past.
+-- A run that had ended and goes on ends again by itself; and a run may be for a day that is past.
 
 -- squawk-ignore ban-drop-function
 drop function if exists headgate.start_execution(text, text, timestamptz, jsonb, text, boolean, text, text);
@@ -15,7 +15,8 @@ alter table headgate.process_executions
 
 comment on column headgate.process_executions.reopened_at is
     'When it was opened again after it had ended; null: it was not, or it has ended again.';
-comment on column headgate.process_executions.is_backfill is 'True: it was started late, for a logical date that is past.';
+comment on column headgate.process_executions.is_backfill is
+    'True: it was started late, for a logical date that is past.';
 
 alter table headgate.process_steps
     add column reopened_from text,
@@ -23,4 +24,4 @@ alter table headgate.process_steps
     add constraint reopened_from_is_an_end check (reopened_from in ('succeeded', 'failed', 'skipped', 'cancelled'));
 
 comment on column headgate.process_steps.reopened_from is
-    'How it had ended before it was opened again: so it ends if nobody runs it. Until the scheduler does; null: it does not wait for it.';
+    'How it had ended before it was opened again, and ends if its task does not run; null: it waits for no task.';

@@ -39,8 +39,8 @@ begin
 end;
 $func$;
 
--- What a scheduler's execution was opened again for goes on: steps that failed behind each other are sent in their order,
--- and when nothing more can be, it ends. What is planned for a step that nobody has sent by then ends deferred.
+-- What a scheduler's execution was opened again for goes on: steps that failed behind each other are sent in their
+-- order, and when nothing more can be, it ends. What is planned for a step that nobody has sent by then ends deferred.
 create or replace function headgate._advance_reopened(p_now timestamptz)
 returns boolean
 language plpgsql

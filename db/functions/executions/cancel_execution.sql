@@ -23,8 +23,8 @@ begin
         where s.execution_id = v_execution.execution_id
             and s.status in ('pending', 'running');
         update headgate.process_executions as e
-        set status = 'cancelled', finished_at = v_now, reopened_at = null, planned = t.planned, succeeded = t.succeeded, failed = t.failed,
-            deferred = t.deferred, skipped = t.skipped, units = t.units
+        set status = 'cancelled', finished_at = v_now, reopened_at = null, planned = t.planned,
+            succeeded = t.succeeded, failed = t.failed, deferred = t.deferred, skipped = t.skipped, units = t.units
         from headgate._totals(v_execution.execution_id) as t
         where e.execution_id = v_execution.execution_id;
         perform headgate._announce(v_execution.execution_id, null, 'cancelled');

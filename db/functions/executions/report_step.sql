@@ -42,7 +42,7 @@ begin
         and s.function <> 'headgate.finalize_execution'
         and (
             v_execution.status = 'running'
-            or s.status in ('succeeded', 'failed') and v_execution.status <> 'cancelled'  -- what ran before may run again
+            or v_execution.status <> 'cancelled' and s.status in ('succeeded', 'failed')  -- it may run again
             or s.reopened_from is not null
         );
     if not found then

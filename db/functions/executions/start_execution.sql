@@ -1,7 +1,7 @@
--- A run begins as a row per execution and step. Starting it again changes nothing and says so; with other parameters it
--- is refused. A run that an order woke (p_is_ordered) and that finds none, because another run has taken it, ends at once:
--- nobody asked for a second one. One for a day that is past (p_is_backfill) takes no order, and needs requests that name
--- the day.
+-- A run begins as a row per execution and step. Starting it again changes nothing and says so; with other parameters
+-- it is refused. A run that an order woke (p_is_ordered) and that finds none, because another run has taken it, ends at
+-- once: nobody asked for a second one. One for a day that is past (p_is_backfill) takes no order, and needs requests
+-- that name the day.
 
 create or replace function headgate.start_execution(
     p_pipeline text,
@@ -82,9 +82,9 @@ end;
 $func$;
 
 comment on function headgate.start_execution(text, text, timestamptz, jsonb, text, boolean, text, text, boolean) is
-    'Begin an execution of a pipeline under a run id; again with the same id: nothing new (is_new false), and with other '
-    'parameters an error. p_is_ordered: an order woke it, and without one it ends at once. p_is_backfill: it is for a '
-    'logical date that is past.';
+    'Begin an execution of a pipeline under a run id; again with the same id: nothing new (is_new false), and with '
+    'other parameters an error. p_is_ordered: an order woke it, and without one it ends at once. p_is_backfill: it is for '
+    'a logical date that is past.';
 
 -- The run of this name is the one that is meant: who brings none, or the same parameters, means it.
 create or replace function headgate._check_same_run(
@@ -106,8 +106,12 @@ begin
         perform headgate._raise(
             'HG021',
             format(
-                'run %s of pipeline %s %s, with other parameters: %s', quote_literal(p_execution.run_id), p_pipeline.name,
-                case when p_execution.finished_at is null then 'is running' else 'has ended as ' || p_execution.status end,
+                'run %s of pipeline %s %s, with other parameters: %s', quote_literal(p_execution.run_id),
+                p_pipeline.name,
+                case
+                    when p_execution.finished_at is null then 'is running'
+                    else 'has ended as ' || p_execution.status
+                end,
                 left((
                     select string_agg(format('%s is %s', o.name, coalesce(p_execution.params -> o.name, 'null')), ', ')
                     from (
@@ -123,8 +127,8 @@ begin
     elsif p_execution.finished_at is not null then
         raise notice using
             message = format(
-                'run %s of pipeline %s HAS ENDED BEFORE: as %s, at %s UTC. It is not run again: nothing that succeeded is '
-                'done a second time', quote_literal(p_execution.run_id), p_pipeline.name, p_execution.status,
+                'run %s of pipeline %s HAS ENDED BEFORE: as %s, at %s UTC. It is not run again: nothing that succeeded '
+                'is done a second time', quote_literal(p_execution.run_id), p_pipeline.name, p_execution.status,
                 to_char(p_execution.finished_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
             ),
             hint = 'headgate.retry_failed runs what failed again; a new run needs a name of its own';

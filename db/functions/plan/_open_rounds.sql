@@ -118,8 +118,8 @@ end;
 $func$;
 
 -- What is behind steps that run again decides anew: steps that were skipped because of them or cancelled and, where
--- headgate drives, functions that have run. What an operator has decided stays. Steps that a scheduler runs end as they had
--- if it does not. Returns how many steps.
+-- headgate drives, functions that have run. What an operator has decided stays. Steps that a scheduler runs end as they
+-- had if it does not. Returns how many steps.
 create or replace function headgate._reopen_behind(
     p_execution headgate.process_executions,
     p_steps text[]

@@ -25,6 +25,8 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
     select exists (
-        select from headgate._template_fields(p_operation) as f (field) where f.field in ('run.date', 'run.logical_date')
+        select
+        from headgate._template_fields(p_operation) as f (field)
+        where f.field in ('run.date', 'run.logical_date')
     );
 $func$;

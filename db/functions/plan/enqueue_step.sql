@@ -54,8 +54,8 @@ end;
 $func$;
 
 comment on function headgate.enqueue_step(text, text, text, integer) is
-    'Start a step: send its chunks to the queue. A larger p_attempt runs what failed, was deferred or cancelled again, also '
-    'in an execution that has ended: that goes on, and ends again by itself.';
+    'Start a step: send its chunks to the queue. A larger p_attempt runs what failed, was deferred or cancelled again, '
+    'also in an execution that has ended: that goes on, and ends again by itself.';
 
 create or replace function headgate._send_step(
     p_execution headgate.process_executions,

@@ -1,7 +1,7 @@
--- An execution of a scheduler's that had ended and was opened again (a cleared task, a retry in psql) has nobody who would
--- finalize it: it ends with what it was opened for. Tasks behind that the scheduler runs later open it again.
+-- An execution of a scheduler's that had ended and was opened again (a cleared task, a retry in psql) has nobody who
+-- would finalize it: it ends with what it was opened for. Tasks behind that the scheduler runs later open it again.
 
--- Is there anything of it that still runs, or will? Planned chunks alone are no reason to wait, if their step is not sent.
+-- Does nothing of it run, and is no chunk of it in these states?
 create or replace function headgate._is_worked_off(
     p_execution_id bigint,
     p_states text[]
@@ -25,9 +25,9 @@ as $func$
     );
 $func$;
 
--- With the last of its steps, in the same commit. Who ends or sends a step of such an execution holds it, so that one of
--- two sees the end of the other's. While a planner of the pipeline is at work nothing is ended: he looks, too, or else
--- the next runner who asks for work.
+-- With the last of its steps, in the same commit. Who ends or sends a step of such an execution holds it, so that one
+-- of two sees the end of the other's. While a planner of the pipeline is at work nothing is ended: he looks, too, or
+-- else the next runner who asks for work.
 create or replace function headgate._end_reopened(
     p_execution_id bigint,
     p_now timestamptz
