@@ -32,6 +32,7 @@ from runner.airflow_calls import (
     is_passed,
     select,
 )
+from runner.airflow_links import ReportLink
 from runner.airflow_runs import end_abandoned, failed_tasks
 from runner.airflow_triggers import CONN_ID, OrderTrigger, StepTrigger, report_lines
 
@@ -51,6 +52,7 @@ class CallFunction(BaseOperator):
     """Call one stored function, with the DAG's id and run id; return its rows as JSON."""
 
     template_fields: Sequence[str] = ("args",)
+    operator_extra_links = (ReportLink(),)
 
     def __init__(
         self,
@@ -174,6 +176,7 @@ class RunStep(BaseOperator):
     """Run a step and wait for its end in the triggerer; clearing it runs what did not succeed."""
 
     start_from_trigger = True
+    operator_extra_links = (ReportLink(),)
 
     def __init__(self, *, step: str | None = None, conn_id: str = CONN_ID, **kwargs: Any) -> None:
         super().__init__(**kwargs)
