@@ -16453,10 +16453,10 @@ $$;
 ALTER FUNCTION headgate._write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean) OWNER TO headgate_owner;
 
 --
--- Name: alert_run(text, text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: alert_run(text, text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.alert_run(p_dag text, p_run_id text, p_state text, p_tasks text[] DEFAULT '{}'::text[]) RETURNS void
+CREATE FUNCTION headgate.alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb DEFAULT '[]'::jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -16464,7 +16464,7 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_dag constant text := 'DAG ' || left(p_dag, 250);
     v_late constant text := v_dag || ' is late';
-    v_tasks constant text := left(array_to_string(p_tasks, ', '), 500);
+    v_tasks constant text := left((select string_agg(t.name, ', ') from jsonb_array_elements_text(p_tasks) as t (name)), 500);
 begin
     if coalesce(p_dag, '') = '' or coalesce(p_run_id, '') = '' then
         perform headgate._raise('HG008', 'a run is told of by its DAG and its name', 'p_dag and p_run_id');
@@ -16490,13 +16490,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.alert_run(p_dag text, p_run_id text, p_state text, p_tasks text[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION alert_run(p_dag text, p_run_id text, p_state text, p_tasks text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.alert_run(p_dag text, p_run_id text, p_state text, p_tasks text[]) IS 'Raise or resolve the alerts of a DAG: its run is success, failed (with the tasks that are) or late.';
+COMMENT ON FUNCTION headgate.alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb) IS 'Raise or resolve the alerts of a DAG: its run is success, failed (with the tasks that are) or late.';
 
 --
 -- Name: announce_order(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -27805,11 +27805,11 @@ REVOKE ALL ON FUNCTION headgate._write_chunks(p_execution headgate.process_execu
 REVOKE ALL ON FUNCTION headgate._write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION alert_run(p_dag text, p_run_id text, p_state text, p_tasks text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.alert_run(p_dag text, p_run_id text, p_state text, p_tasks text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.alert_run(p_dag text, p_run_id text, p_state text, p_tasks text[]) TO headgate_planner;
+REVOKE ALL ON FUNCTION headgate.alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb) TO headgate_planner;
 
 --
 -- Name: FUNCTION announce_order(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -32,6 +32,7 @@ from runner.airflow_calls import (
     is_passed,
     select,
 )
+from runner.airflow_events import COUNTS, NOTE, counts_of, note_of, tell_outlets, units
 from runner.airflow_links import ReportLink
 from runner.airflow_runs import end_abandoned, failed_tasks
 from runner.airflow_triggers import CONN_ID, OrderTrigger, StepTrigger, report_lines
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 MOST_ROWS: Final = 1000
-COUNTS: Final = ("status", "planned", "succeeded", "failed", "deferred", "skipped", "units")
 START: Final = "headgate.start_execution"
 FINALIZE: Final = "headgate.finalize_execution"
 REPORT: Final = "headgate.report_step"
@@ -81,6 +81,9 @@ class CallFunction(BaseOperator):
         step = {"p_pipeline": run.dag_id, "p_run_id": run.run_id, "p_step": self.task_id}
         rows, status = self._call(arguments, step)
         self.log.info("%s: %s row(s): %s", self.function, len(rows), rows[:20])
+        if self.function == FINALIZE:
+            context["ti"].xcom_push(COUNTS, counts_of(rows[0]))
+            context["ti"].xcom_push(NOTE, note_of(rows[0]))
         self._judge(run.run_id, rows, status)
         if self.function == FINALIZE:
             self._check_tasks(run)
@@ -123,13 +126,21 @@ class CallFunction(BaseOperator):
 
     def _tell(self, context: Context, totals: Row) -> None:
         """Say what a green run has put off, and hand its counts to those whom its assets wake."""
-        for outlet in self.outlets:
-            context["outlet_events"][outlet].extra.update({x: totals[x] for x in COUNTS})
+        if self.outlets:
+            told = {"status": totals["status"], **counts_of(totals)}
+            tell_outlets(self.outlets, context["outlet_events"], told, self._groups(context))
         if totals["deferred"]:
             self.log.warning(
                 "%s of %s planned jobs were put off: headgate.v_deferrals says why",
                 *(totals["deferred"], totals["planned"]),
             )
+
+    def _groups(self, context: Context) -> list[Row]:
+        """Return what the run has brought, group by group."""
+        run = context["dag_run"]
+        named = {"p_pipeline": run.dag_id, "p_run_id": run.run_id}
+        with connect(self.conn_id) as connection:
+            return select(connection, "headgate.execution_groups", named)
 
     def on_kill(self) -> None:
         """End the query: a task that is killed leaves nothing at work in the database."""
@@ -214,6 +225,8 @@ class RunStep(BaseOperator):
             (row,) = select(connection, "headgate.step_status", arguments)
             errors = select(connection, "headgate.step_errors", arguments)
             passed = is_passed(connection, arguments)
+            row |= units(connection, arguments)
+        instance.xcom_push(COUNTS, counts_of(row))
         for line in report_lines(row, errors):
             self.log.info("%s", line)
         if row["status"] == "skipped" and not passed:

@@ -1,4 +1,4 @@
-"""What Airflow finds by the entry point `headgate`: the links of our tasks."""
+"""What Airflow finds by the entry point `headgate`: our tasks' links, guard and notes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
+from runner import airflow_note
+from runner.airflow_guard import ParameterGuard
 from runner.airflow_links import ReportLink
 
 
@@ -14,3 +16,7 @@ class HeadgatePlugin(AirflowPlugin):
 
     name = "headgate"
     operator_extra_links: ClassVar[list[Any]] = [ReportLink()]
+    fastapi_root_middlewares: ClassVar[list[Any]] = [
+        {"name": "headgate parameters", "middleware": ParameterGuard}
+    ]
+    listeners: ClassVar[list[Any]] = [airflow_note]

@@ -29,6 +29,7 @@ from runner.airflow_calls import (
     listen,
     wait_for_news,
 )
+from runner.airflow_events import aunits, xcoms_of
 from runner.airflow_runs import ALIVE, mark_of_task, state_of_run
 
 CONN_ID: Final = "headgate"
@@ -78,13 +79,14 @@ class StepTrigger(BaseTrigger):
                 pause = min(2 * pause, LONGEST_PAUSE)
         for line in report_lines(row, errors):
             self.log.info("%s", line)
+        told = xcoms_of(row, self._step()["p_run_id"])
         if passed:
-            yield TaskSuccessEvent()
+            yield TaskSuccessEvent(xcoms=told)
         elif row["status"] == "skipped":
-            yield TaskSkippedEvent()
+            yield TaskSkippedEvent(xcoms=told)
         else:
             self.log.error("step %s ended as %s", self.step, row["status"])
-            yield TaskFailedEvent()
+            yield TaskFailedEvent(xcoms=told)
 
     async def on_kill(self) -> None:
         """End what a person has ended in Airflow, run or step; what he has cleared goes on.
@@ -131,6 +133,7 @@ class StepTrigger(BaseTrigger):
                 (row,) = await aselect(connection, "headgate.step_status", arguments)
                 if row["status"] not in ("pending", "running"):
                     errors = await aselect(connection, "headgate.step_errors", arguments)
+                    row |= await aunits(connection, arguments)
                     return row, errors, await ais_passed(connection, arguments)
                 await wait_for_news(connection, lambda said: _is_about(said, arguments))
 

@@ -92,7 +92,10 @@ def call(
     function: str, args: Row | None = None, *, dag: str = PIPELINE, run: str = "r1", **more: Any
 ) -> list[Row]:
     """Execute the operator as a task of this DAG and run would."""
-    context = {"dag_run": SimpleNamespace(dag_id=dag, run_id=run)}
+    context = {
+        "dag_run": SimpleNamespace(dag_id=dag, run_id=run),
+        "ti": SimpleNamespace(xcom_push=lambda *_: None),
+    }
     rows: list[Row] = operator(function, args, **more).execute(context)
     return rows
 

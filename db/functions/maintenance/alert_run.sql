@@ -5,7 +5,7 @@ create or replace function headgate.alert_run(
     p_dag text,
     p_run_id text,
     p_state text,
-    p_tasks text[] default '{}'
+    p_tasks jsonb default '[]'
 )
 returns void
 language plpgsql
@@ -17,7 +17,7 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_dag constant text := 'DAG ' || left(p_dag, 250);
     v_late constant text := v_dag || ' is late';
-    v_tasks constant text := left(array_to_string(p_tasks, ', '), 500);
+    v_tasks constant text := left((select string_agg(t.name, ', ') from jsonb_array_elements_text(p_tasks) as t (name)), 500);
 begin
     if coalesce(p_dag, '') = '' or coalesce(p_run_id, '') = '' then
         perform headgate._raise('HG008', 'a run is told of by its DAG and its name', 'p_dag and p_run_id');
@@ -43,5 +43,5 @@ begin
 end;
 $func$;
 
-comment on function headgate.alert_run(text, text, text, text[]) is
+comment on function headgate.alert_run(text, text, text, jsonb) is
     'Raise or resolve the alerts of a DAG: its run is success, failed (with the tasks that are) or late.';

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from tests.db.toy import Toy
 
@@ -12,7 +13,7 @@ OPEN = (
 
 
 def tell(toy: Toy, run: str, state: str, *tasks: str, dag: str = "nightly") -> None:
-    toy.call("alert_run", p_dag=dag, p_run_id=run, p_state=state, p_tasks=list(tasks))
+    toy.call("alert_run", p_dag=dag, p_run_id=run, p_state=state, p_tasks=Jsonb(tasks))
 
 
 def test_a_failed_run_is_an_alert_with_its_dag_its_name_and_its_tasks(toy: Toy):
