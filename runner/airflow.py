@@ -33,6 +33,7 @@ from runner.airflow_calls import (
     select,
 )
 from runner.airflow_events import COUNTS, NOTE, counts_of, note_of, tell_outlets, units
+from runner.airflow_lineage import lineage_of
 from runner.airflow_links import ReportLink
 from runner.airflow_runs import end_abandoned, failed_tasks
 from runner.airflow_triggers import CONN_ID, OrderTrigger, StepTrigger, report_lines
@@ -142,6 +143,10 @@ class CallFunction(BaseOperator):
         with connect(self.conn_id) as connection:
             return select(connection, "headgate.execution_groups", named)
 
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the call, for OpenLineage."""
+        return lineage_of(self.function, task_instance.dag_id, task_instance.run_id)
+
     def on_kill(self) -> None:
         """End the query: a task that is killed leaves nothing at work in the database."""
         cancel(self._connection)
@@ -233,6 +238,11 @@ class RunStep(BaseOperator):
             raise AirflowSkipException(f"step {self.step} was skipped")
         if not passed:
             raise AirflowFailException(f"step {self.step} ended as {row['status']}")
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the call that starts the step, for OpenLineage."""
+        of_run = (task_instance.dag_id, task_instance.run_id)
+        return lineage_of("headgate.enqueue_step", *of_run, p_step=self.step)
 
 
 def orders_or(cron: str, *, pipeline: str, conn_id: str = CONN_ID) -> AssetOrTimeSchedule:

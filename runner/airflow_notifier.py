@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseNotifier
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowRuntimeError
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
 from runner.airflow_calls import Row, aconnect, aselect, connect, select
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 FUNCTION: Final = "headgate.alert_run"
-NOT_DONE: Final = ("failed", "upstream_failed")
 
 
 class AlertNotifier(BaseNotifier):
@@ -60,10 +59,9 @@ def _named(context: Any) -> tuple[str, str]:
 
 
 def _failed_tasks(dag_id: str, run_id: str) -> list[str]:
-    """Return the tasks that have failed, or have not run because of one; [] if nobody tells."""
+    """Return the tasks that have failed; [] where Airflow does not say."""
     try:
         states = RuntimeTaskInstance.get_task_states(dag_id, run_ids=[run_id])
-    except AirflowException:
+    except AirflowRuntimeError:
         return []
-    found = states.get(run_id, {})
-    return sorted((x for x in found if found[x] == "failed"), key=str)
+    return sorted(x for x, state in states.get(run_id, {}).items() if state == "failed")
