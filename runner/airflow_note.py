@@ -31,9 +31,10 @@ def _note(dag_run: Any) -> None:
     from sqlalchemy import select
     from sqlalchemy.orm import object_session
 
-    session = object_session(dag_run)
+    if (session := object_session(dag_run)) is None:  # of dag.test()
+        return
     known = dag_run.dag_run_note
-    if session is None or (known is not None and known.user_id is not None):
+    if known is not None and known.user_id is not None:
         return
     of_run = (XComModel.dag_id == dag_run.dag_id, XComModel.run_id == dag_run.run_id)
     said = session.scalar(select(XComModel.value).where(*of_run, XComModel.key == NOTE).limit(1))
