@@ -5778,7 +5778,7 @@ CREATE FUNCTION headgate._assets_of_groups(p_pipeline_id bigint, p_params jsonb)
     with choice as materialized (
         select * from headgate._selected_groups(p_pipeline_id, p_params)
     )
-    select case when exists (select from choice) then array(
+    select case when l.parameters > 0 then array(
         select a.asset_id
         from choice as c
         join headgate.assets as a
@@ -5786,8 +5786,9 @@ CREATE FUNCTION headgate._assets_of_groups(p_pipeline_id bigint, p_params jsonb)
             and a.group_key = c.group_key
             and (c.attribute is null or a.attributes ->> c.attribute = c.item)
         group by a.asset_id
-        having count(distinct c.parameter) = (select count(distinct c.parameter) from choice as c)
-    ) end;
+        having count(distinct c.parameter) = l.parameters
+    ) end
+    from (select count(*) as parameters from headgate._choices(p_pipeline_id, p_params, 'groups')) as l;
 $$;
 
 ALTER FUNCTION headgate._assets_of_groups(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
@@ -6962,7 +6963,12 @@ begin
     end if;
 
     perform headgate._check_covered(p_pipeline, p_params);
-    if v_asset_ids = '{}' then
+    if v_asset_ids = '{}' and not exists (
+        select
+        from unnest(array['groups', 'assets']) as e (effect)
+        cross join headgate._choices(p_pipeline.pipeline_id, p_params, e.effect) as c
+        where c.items = '[]'
+    ) then
         perform headgate._raise(
             'HG008', 'the parameters together select no asset',
             'no asset is in all of the groups and lists that they name; leave one of them out'
@@ -7070,6 +7076,23 @@ CREATE FUNCTION headgate._checked_name(p_function text) RETURNS text
 $$;
 
 ALTER FUNCTION headgate._checked_name(p_function text) OWNER TO headgate_owner;
+
+--
+-- Name: _choices(bigint, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._choices(p_pipeline_id bigint, p_params jsonb, p_effect text) RETURNS TABLE(parameter text, items jsonb)
+    LANGUAGE sql STABLE ROWS 2
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select p.name, p_params -> p.name
+    from headgate.pipeline_parameters as p
+    where p.pipeline_id = p_pipeline_id
+        and p.effect = p_effect
+        and jsonb_typeof(p_params -> p.name) = 'array';
+$$;
+
+ALTER FUNCTION headgate._choices(p_pipeline_id bigint, p_params jsonb, p_effect text) OWNER TO headgate_owner;
 
 --
 -- Name: _claim(text, headgate.providers, text[], integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10009,6 +10032,28 @@ $$;
 ALTER FUNCTION headgate._graph(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _group_names(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text) RETURNS SETOF text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with named as (
+        select distinct a.universe, a.group_key, a.attributes ->> p_attribute as other_name
+        from headgate.assets as a
+        where a.universe = any (headgate._universes(p_pipeline_id, '{}'))
+    )
+    select distinct v.name
+    from named as n
+    cross join lateral (values (n.group_key), (n.other_name)) as v (name)
+    where v.name is not null
+        and headgate._is_covered(p_pipeline_id, '{}', n.universe, n.group_key);
+$$;
+
+ALTER FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text) OWNER TO headgate_owner;
+
+--
 -- Name: _guard_secret(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10682,11 +10727,8 @@ CREATE FUNCTION headgate._is_selected(p_execution headgate.process_executions, p
         )
         -- By name: a code of then may not be known any more.
         and coalesce((
-            select bool_or(i.item in (a.code, split_part(a.code, '.', 1)))
-            from headgate.pipeline_parameters as m
-            cross join jsonb_array_elements_text(nullif(p_execution.params -> m.name, 'null')) as i (item)
-            where m.pipeline_id = p_execution.pipeline_id
-                and m.effect = 'assets'
+            select bool_or(c.items ?| array[a.code, split_part(a.code, '.', 1)])
+            from headgate._choices(p_execution.pipeline_id, p_execution.params, 'assets') as c
         ), true)
         and coalesce(p_asset_id = any (headgate._assets_of_groups(
             p_execution.pipeline_id, headgate._plan_params(p_execution)
@@ -11775,10 +11817,8 @@ CREATE FUNCTION headgate._named_assets(p_pipeline_id bigint, p_params jsonb) RET
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select distinct headgate.find_asset((headgate._universes(p_pipeline_id, p_params))[1], i.item)
-    from headgate.pipeline_parameters as p
-    cross join jsonb_array_elements_text(nullif(p_params -> p.name, 'null')) as i (item)
-    where p.pipeline_id = p_pipeline_id
-        and p.effect = 'assets';
+    from headgate._choices(p_pipeline_id, p_params, 'assets') as c
+    cross join jsonb_array_elements_text(c.items) as i (item);
 $$;
 
 ALTER FUNCTION headgate._named_assets(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
@@ -14654,7 +14694,11 @@ CREATE FUNCTION headgate._selected_assets(p_pipeline_id bigint, p_params jsonb) 
         when g.asset_ids is null then n.asset_ids
         else array(select unnest(n.asset_ids) intersect select unnest(g.asset_ids))
     end
-    from (select array_agg(n.asset_id) as asset_ids from headgate._named_assets(p_pipeline_id, p_params) as n) as n
+    from (
+        select case when exists (select from headgate._choices(p_pipeline_id, p_params, 'assets'))
+            then array(select n.asset_id from headgate._named_assets(p_pipeline_id, p_params) as n)
+        end as asset_ids
+    ) as n
     cross join headgate._assets_of_groups(p_pipeline_id, p_params) as g (asset_ids);
 $$;
 
@@ -14670,10 +14714,9 @@ CREATE FUNCTION headgate._selected_groups(p_pipeline_id bigint, p_params jsonb) 
     AS $$
     with choice as materialized (
         select p.name as parameter, p.meanings ->> 'attribute' as attribute, i.item
-        from headgate.pipeline_parameters as p
-        cross join jsonb_array_elements_text(nullif(p_params -> p.name, 'null')) as i (item)
-        where p.pipeline_id = p_pipeline_id
-            and p.effect = 'groups'
+        from headgate._choices(p_pipeline_id, p_params, 'groups') as c
+        join headgate.pipeline_parameters as p on p.pipeline_id = p_pipeline_id and p.name = c.parameter
+        cross join jsonb_array_elements_text(c.items) as i (item)
     ),
     universe as materialized (
         select u.universe
@@ -16875,6 +16918,52 @@ $$;
 ALTER FUNCTION headgate._write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean) OWNER TO headgate_owner;
 
 --
+-- Name: alert_run(text, text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb DEFAULT '[]'::jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_dag constant text := 'DAG ' || left(p_dag, 250);
+    v_late constant text := v_dag || ' is late';
+    v_tasks constant text := left((select string_agg(t.name, ', ') from jsonb_array_elements_text(p_tasks) as t (name)), 500);
+begin
+    if coalesce(p_dag, '') = '' or coalesce(p_run_id, '') = '' then
+        perform headgate._raise('HG008', 'a run is told of by its DAG and its name', 'p_dag and p_run_id');
+    elsif coalesce(p_state, '') not in ('success', 'failed', 'late') then
+        perform headgate._raise(
+            'HG008', format('a run cannot be told of as %s', coalesce(quote_literal(p_state), 'null')),
+            'success, failed or late'
+        );
+    end if;
+
+    perform headgate._set_alert(
+        v_late, 'warning', format('run %s has not ended in time: see its tasks, and headgate.v_waiting', left(p_run_id, 250)),
+        p_state = 'late', v_now
+    );
+    if p_state <> 'late' then
+        perform headgate._set_alert(
+            v_dag, 'error',
+            format('run %s has failed', left(p_run_id, 250)) || coalesce(': ' || nullif(v_tasks, ''), '')
+            || '; the last line of such a task''s log says why',
+            p_state = 'failed', v_now
+        );
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate.alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb) IS 'Raise or resolve the alerts of a DAG: its run is success, failed (with the tasks that are) or late.';
+
+--
 -- Name: announce_order(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -17707,6 +17796,40 @@ ALTER FUNCTION headgate.examine() OWNER TO headgate_owner;
 --
 
 COMMENT ON FUNCTION headgate.examine() IS 'What is wrong here and what to do: schema, roles, queues, work that is stuck, books, calendars, health; no row: nothing.';
+
+--
+-- Name: execution_groups(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.execution_groups(p_pipeline text, p_run_id text) RETURNS TABLE(execution_id bigint, universe text, group_key text, succeeded integer, records bigint, first_session date, last_session date)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
+begin
+    return query
+    select
+        v_execution.execution_id, a.universe, a.group_key, count(*)::integer, sum(d.records)::bigint,
+        min((s.watermark at time zone 'UTC')::date), max((s.watermark at time zone 'UTC')::date)
+    from headgate.asset_processing_details as d
+    join headgate.assets as a using (asset_id)
+    left join headgate.asset_processing_state as s using (operation_id, asset_id)
+    where d.execution_id = v_execution.execution_id
+        and d.ended_at >= v_execution.started_at
+        and d.status = 'success'
+    group by a.universe, a.group_key
+    order by a.universe, a.group_key;
+end;
+$$;
+
+ALTER FUNCTION headgate.execution_groups(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION execution_groups(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.execution_groups(p_pipeline text, p_run_id text) IS 'Groups for which jobs of an execution have succeeded, with rows written and the sessions their data reach to.';
 
 --
 -- Name: execution_status(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19162,6 +19285,40 @@ ALTER FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text
 --
 
 COMMENT ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text) IS 'Run again, within what may be spent now, what failed, was deferred, cancelled or left out, and what was skipped behind it; returns jobs planned, chunks sent, steps opened.';
+
+--
+-- Name: run_parameters(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.run_parameters() RETURNS TABLE(pipeline text, parameter text, type text, default_value jsonb, choices text[], is_closed boolean, description text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        p.name, m.name, m.type, m.default_value,
+        case m.effect when 'groups' then g.names else m.allowed end,
+        m.effect = 'groups' or m.allowed is not null,
+        m.description
+    from headgate.pipelines as p
+    join headgate.pipeline_parameters as m using (pipeline_id)
+    left join lateral (
+        select array_agg(n.name order by n.name collate "C") as names
+        from headgate._group_names(p.pipeline_id, m.meanings ->> 'attribute') as n (name)
+        where m.effect = 'groups'
+    ) as g on true
+    order by
+        p.name collate "C",
+        array_position(array['mode', 'groups', 'assets', 'request', 'quota', 'quota_buffer', 'max_assets', 'chunk_size'], m.effect),
+        m.name collate "C";
+$$;
+
+ALTER FUNCTION headgate.run_parameters() OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION run_parameters(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.run_parameters() IS 'Parameters of all pipelines, what a person sets first before the rest: type, default, choices; is_closed: nothing but those is accepted.';
 
 --
 -- Name: run_pipeline(text, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -26926,6 +27083,12 @@ REVOKE ALL ON FUNCTION headgate._check_unpaused(p_pipeline headgate.pipelines) F
 REVOKE ALL ON FUNCTION headgate._checked_name(p_function text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _choices(p_pipeline_id bigint, p_params jsonb, p_effect text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._choices(p_pipeline_id bigint, p_params jsonb, p_effect text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27254,6 +27417,12 @@ REVOKE ALL ON FUNCTION headgate._grant(p_runner text, p_provider headgate.provid
 --
 
 REVOKE ALL ON FUNCTION headgate._graph(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _group_names(p_pipeline_id bigint, p_attribute text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _guard_secret(p_provider text, p_changes jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28540,6 +28709,13 @@ REVOKE ALL ON FUNCTION headgate._write_chunks(p_execution headgate.process_execu
 REVOKE ALL ON FUNCTION headgate._write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean) FROM PUBLIC;
 
 --
+-- Name: FUNCTION alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb) TO headgate_planner;
+
+--
 -- Name: FUNCTION announce_order(p_pipeline text, p_deployment text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28690,6 +28866,13 @@ GRANT ALL ON FUNCTION headgate.enqueue_step(p_pipeline text, p_run_id text, p_st
 
 REVOKE ALL ON FUNCTION headgate.examine() FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.examine() TO headgate_planner;
+
+--
+-- Name: FUNCTION execution_groups(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.execution_groups(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.execution_groups(p_pipeline text, p_run_id text) TO headgate_planner;
 
 --
 -- Name: FUNCTION execution_status(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28955,6 +29138,14 @@ GRANT ALL ON FUNCTION headgate.retain(p_keep interval) TO headgate_planner;
 
 REVOKE ALL ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text) TO headgate_planner;
+
+--
+-- Name: FUNCTION run_parameters(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.run_parameters() FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.run_parameters() TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.run_parameters() TO headgate_reader;
 
 --
 -- Name: FUNCTION run_pipeline(p_pipeline text, p_params jsonb, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
