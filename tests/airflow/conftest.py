@@ -53,6 +53,6 @@ def codes(stack: Scene) -> list[str]:
         "select a.code from headgate.assets as a"
         " where a.universe = 'equities' and a.group_key = 'US'"
         " and a.asset_id not in (select asset_id from headgate.asset_processing_details)"
-        " order by a.code limit 1400"
+        " order by a.code limit 1500"
     )
     return [x["code"] for x in rows]
