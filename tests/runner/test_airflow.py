@@ -441,7 +441,7 @@ def test_a_cleared_function_task_opens_its_run_again(connected: object, plan: Pl
 
     call("headgate.check_quota", task_id="check_api_quota")
     (run,) = plan.sql("select status from headgate.v_recent_executions")
-    assert run["status"] == "running"
+    assert run["status"] == "succeeded", "what is behind it runs when its tasks do"
     assert (
         plan.row("enqueue_step", p_pipeline=PIPELINE, p_run_id="r1", p_step=STEP)["status"]
         == "running"

@@ -150,6 +150,7 @@ def test_openlineage_is_told_the_call_where_its_provider_is(
 ):
     from runner.airflow import CallFunction, RunStep
 
+    monkeypatch.setenv("AIRFLOW_CONN_HEADGATE", '{"conn_type": "postgres"}')
     name = "airflow.providers.openlineage.extractors"
     lineage = SimpleNamespace(OperatorLineage=SimpleNamespace)
     monkeypatch.setitem(sys.modules, name, lineage if is_installed else None)
