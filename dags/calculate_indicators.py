@@ -1,23 +1,29 @@
 """Calculate indicators and publish the screener, when prices have been loaded and once a day."""
 
-from datetime import datetime
+from datetime import timedelta
 
 from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable
 
 from runner.airflow import CallFunction, RunStep
+from runner.airflow_dags import START, defaults
 
 with DAG(
-    dag_id="calculate_indicators",
     schedule=AssetOrTimeSchedule(
         timetable=CronTriggerTimetable("30 4 * * *", timezone="UTC"),
         assets=[Asset("equities/prices")],
     ),
-    start_date=datetime(2026, 1, 1),
-    catchup=False,
-    max_active_runs=1,
-    default_args={"conn_id": "headgate"},
+    **defaults(
+        __file__,
+        __doc__,
+        page="indicators.md",
+        tags=["equities"],
+        deadline=timedelta(hours=2),
+        timeout=timedelta(hours=6),
+    ),
 ):
-    start = CallFunction(task_id="initialize_execution", function="headgate.start_execution")
+    start = CallFunction(
+        task_id="initialize_execution", function="headgate.start_execution", args=START
+    )
     calculate = RunStep(task_id="calculate_indicators")
     publish = CallFunction(task_id="publish_screener", function="equities.publish_screener")
     finish = CallFunction(

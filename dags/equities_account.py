@@ -1,20 +1,26 @@
 """Ask the equities' provider for its own count of units, and take it into the quota."""
 
-from datetime import datetime
+from datetime import timedelta
 
 from airflow.sdk import DAG
 
 from runner.airflow import CallFunction, RunStep
+from runner.airflow_dags import START, defaults
 
 with DAG(
-    dag_id="equities_account",
     schedule="0 2 * * *",
-    start_date=datetime(2026, 1, 1),
-    catchup=False,
-    max_active_runs=1,
-    default_args={"conn_id": "headgate"},
+    **defaults(
+        __file__,
+        __doc__,
+        page="equities.md",
+        tags=["equities"],
+        deadline=timedelta(minutes=30),
+        timeout=timedelta(hours=2),
+    ),
 ):
-    start = CallFunction(task_id="initialize_execution", function="headgate.start_execution")
+    start = CallFunction(
+        task_id="initialize_execution", function="headgate.start_execution", args=START
+    )
     reconcile = RunStep(task_id="reconcile_quota")
     finish = CallFunction(
         task_id="finalize_execution",

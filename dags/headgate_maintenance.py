@@ -1,20 +1,26 @@
 """Maintain the database: retention, statistics, health."""
 
-from datetime import datetime
+from datetime import timedelta
 
 from airflow.sdk import DAG
 
 from runner.airflow import CallFunction
+from runner.airflow_dags import START, defaults
 
 with DAG(
-    dag_id="headgate_maintenance",
     schedule="0 2 * * *",
-    start_date=datetime(2026, 1, 1),
-    catchup=False,
-    max_active_runs=1,
-    default_args={"conn_id": "headgate"},
+    **defaults(
+        __file__,
+        __doc__,
+        page="operations.md",
+        tags=["maintenance"],
+        deadline=timedelta(hours=2),
+        timeout=timedelta(hours=6),
+    ),
 ):
-    start = CallFunction(task_id="initialize_execution", function="headgate.start_execution")
+    start = CallFunction(
+        task_id="initialize_execution", function="headgate.start_execution", args=START
+    )
     history = CallFunction(task_id="maintain_history", function="headgate.maintain_history")
     statistics = CallFunction(
         task_id="maintain_statistics", function="headgate.maintain_statistics"

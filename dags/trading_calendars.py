@@ -1,20 +1,26 @@
 """Compute the trading sessions to come, a year and a half ahead, once a week."""
 
-from datetime import datetime
+from datetime import timedelta
 
 from airflow.sdk import DAG
 
 from runner.airflow import CallFunction, RunStep
+from runner.airflow_dags import START, defaults
 
 with DAG(
-    dag_id="trading_calendars",
     schedule="0 3 * * 0",
-    start_date=datetime(2026, 1, 1),
-    catchup=False,
-    max_active_runs=1,
-    default_args={"conn_id": "headgate"},
+    **defaults(
+        __file__,
+        __doc__,
+        page="operations.md",
+        tags=["equities"],
+        deadline=timedelta(hours=1),
+        timeout=timedelta(hours=4),
+    ),
 ):
-    start = CallFunction(task_id="initialize_execution", function="headgate.start_execution")
+    start = CallFunction(
+        task_id="initialize_execution", function="headgate.start_execution", args=START
+    )
     extend = RunStep(task_id="extend_calendars")
     finish = CallFunction(
         task_id="finalize_execution",

@@ -4721,17 +4721,60 @@ begin
             v_advanced := true;
         end loop;
         if not v_advanced and not headgate._has_open_step(v_execution.execution_id) then
+            perform from headgate.process_executions as e where e.execution_id = v_execution.execution_id for update;
             perform headgate._close_execution(v_execution.execution_id, p_now);  -- a graph without a finalizing step
             v_advanced := true;
         end if;
         exit when v_advanced;  -- else another runner was faster
     end loop;
 
-    return v_advanced;
+    return v_advanced or headgate._advance_reopened(p_now);
 end;
 $$;
 
 ALTER FUNCTION headgate._advance(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _advance_reopened(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._advance_reopened(p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_execution headgate.process_executions;
+    v_step text;
+begin
+    for v_execution in
+        select e.*
+        from headgate.process_executions as e
+        where e.driver = 'airflow'
+            and e.status in ('running', 'paused')
+            and e.reopened_at is not null
+            and headgate._is_worked_off(e.execution_id, '{queued,leased,parked}')
+        order by e.execution_id
+    loop
+        continue when not headgate._try_lock(format('runs %s', v_execution.pipeline_id));
+        select r.step into v_step
+        from headgate._ready_steps(v_execution.execution_id) as r
+        where not r.is_skipped
+            and v_execution.status = 'running'
+            and headgate._waits_for_its_turn(v_execution.execution_id, r.step)
+        limit 1;
+        if v_step is not null then
+            perform headgate._send_step(v_execution, v_step, 1, p_now);
+            perform headgate._end_reopened(v_execution.execution_id, p_now);
+            return true;
+        elsif headgate._finish_reopened(v_execution.execution_id, p_now) then
+            return true;
+        end if;
+    end loop;
+    return false;
+end;
+$$;
+
+ALTER FUNCTION headgate._advance_reopened(p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _alert_fault(bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -5735,7 +5778,7 @@ CREATE FUNCTION headgate._assets_of_groups(p_pipeline_id bigint, p_params jsonb)
     with choice as materialized (
         select * from headgate._selected_groups(p_pipeline_id, p_params)
     )
-    select case when exists (select from choice) then array(
+    select case when l.parameters > 0 then array(
         select a.asset_id
         from choice as c
         join headgate.assets as a
@@ -5743,8 +5786,9 @@ CREATE FUNCTION headgate._assets_of_groups(p_pipeline_id bigint, p_params jsonb)
             and a.group_key = c.group_key
             and (c.attribute is null or a.attributes ->> c.attribute = c.item)
         group by a.asset_id
-        having count(distinct c.parameter) = (select count(distinct c.parameter) from choice as c)
-    ) end;
+        having count(distinct c.parameter) = l.parameters
+    ) end
+    from (select count(*) as parameters from headgate._choices(p_pipeline_id, p_params, 'groups')) as l;
 $$;
 
 ALTER FUNCTION headgate._assets_of_groups(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
@@ -6455,6 +6499,37 @@ $$;
 ALTER FUNCTION headgate._check_covered(p_pipeline headgate.pipelines, p_params jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _check_dated(headgate.pipelines, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._check_dated(p_pipeline headgate.pipelines, p_logical_date timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if not exists (
+        select
+        from headgate.pipeline_steps as s
+        join headgate.operations as o on o.name = any (s.operations)
+        join headgate.operations as c on o.operation_id in (c.operation_id, c.alternative_of_operation_id)
+        where s.pipeline_id = p_pipeline.pipeline_id
+            and headgate._names_its_date(c)
+    ) then
+        perform headgate._raise(
+            'HG022',
+            format(
+                'pipeline %s knows no dates: a run for %s would do today''s work', p_pipeline.name,
+                to_char(p_logical_date at time zone 'UTC', 'YYYY-MM-DD')
+            ),
+            'name {run.date} or {run.logical_date} in the path, query, headers or body of its operations'
+        );
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._check_dated(p_pipeline headgate.pipelines, p_logical_date timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _check_function(text, text, text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6510,9 +6585,13 @@ CREATE TABLE headgate.process_executions (
     units integer DEFAULT 0 NOT NULL,
     deployment text,
     dag text,
+    reopened_at timestamp with time zone,
+    is_backfill boolean DEFAULT false NOT NULL,
+    CONSTRAINT backfill_has_its_date CHECK (((NOT is_backfill) OR (logical_date IS NOT NULL))),
     CONSTRAINT driver_is_known CHECK ((driver = ANY (ARRAY['airflow'::text, 'headgate'::text]))),
     CONSTRAINT execution_status_is_known CHECK ((status = ANY (ARRAY['running'::text, 'paused'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
     CONSTRAINT finished_when_it_has_ended CHECK (((status = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT reopened_while_it_is_open CHECK (((reopened_at IS NULL) OR (finished_at IS NULL))),
     CONSTRAINT run_id_is_short CHECK (((length(run_id) >= 1) AND (length(run_id) <= 250)))
 );
 
@@ -6625,6 +6704,18 @@ COMMENT ON COLUMN headgate.process_executions.deployment IS 'The scheduler that 
 --
 
 COMMENT ON COLUMN headgate.process_executions.dag IS 'The scheduler''s DAG whose run it is; null: the one that is named like the pipeline.';
+
+--
+-- Name: COLUMN process_executions.reopened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.reopened_at IS 'When it was opened again after it had ended; null: it was not, or it has ended again.';
+
+--
+-- Name: COLUMN process_executions.is_backfill; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.is_backfill IS 'True: it was started late, for a logical date that is past.';
 
 --
 -- Name: _check_open(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6796,6 +6887,55 @@ $$;
 ALTER FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_requests integer[], p_charged integer[], p_closing jsonb, p_row_counts integer[], p_row_count integer) OWNER TO headgate_owner;
 
 --
+-- Name: _check_same_run(headgate.pipelines, headgate.process_executions, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._check_same_run(p_pipeline headgate.pipelines, p_execution headgate.process_executions, p_params jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_defaults constant jsonb := headgate._resolve_params(p_pipeline, '{}');
+    v_params constant jsonb := headgate._resolve_params(p_pipeline, p_params);
+begin
+    -- What has become a parameter since was at its default then.
+    if v_params not in (v_defaults, v_defaults || p_execution.params) then
+        perform headgate._raise(
+            'HG021',
+            format(
+                'run %s of pipeline %s %s, with other parameters: %s', quote_literal(p_execution.run_id),
+                p_pipeline.name,
+                case
+                    when p_execution.finished_at is null then 'is running'
+                    else 'has ended as ' || p_execution.status
+                end,
+                left((
+                    select string_agg(format('%s is %s', o.name, coalesce(p_execution.params -> o.name, 'null')), ', ')
+                    from (
+                        select d.key as name
+                        from jsonb_each(v_params) as d
+                        where d.value is distinct from (v_defaults || p_execution.params) -> d.key
+                        order by d.key
+                    ) as o
+                ), 300)
+            ),
+            'give the new run a name of its own'
+        );
+    elsif p_execution.finished_at is not null then
+        raise notice using
+            message = format(
+                'run %s of pipeline %s HAS ENDED BEFORE: as %s, at %s UTC. It is not run again: nothing that succeeded '
+                'is done a second time', quote_literal(p_execution.run_id), p_pipeline.name, p_execution.status,
+                to_char(p_execution.finished_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
+            ),
+            hint = 'headgate.retry_failed runs what failed again; a new run needs a name of its own';
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._check_same_run(p_pipeline headgate.pipelines, p_execution headgate.process_executions, p_params jsonb) OWNER TO headgate_owner;
+
+--
 -- Name: _check_selection(headgate.pipelines, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6823,7 +6963,12 @@ begin
     end if;
 
     perform headgate._check_covered(p_pipeline, p_params);
-    if v_asset_ids = '{}' then
+    if v_asset_ids = '{}' and not exists (
+        select
+        from unnest(array['groups', 'assets']) as e (effect)
+        cross join headgate._choices(p_pipeline.pipeline_id, p_params, e.effect) as c
+        where c.items = '[]'
+    ) then
         perform headgate._raise(
             'HG008', 'the parameters together select no asset',
             'no asset is in all of the groups and lists that they name; leave one of them out'
@@ -6933,6 +7078,23 @@ $$;
 ALTER FUNCTION headgate._checked_name(p_function text) OWNER TO headgate_owner;
 
 --
+-- Name: _choices(bigint, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._choices(p_pipeline_id bigint, p_params jsonb, p_effect text) RETURNS TABLE(parameter text, items jsonb)
+    LANGUAGE sql STABLE ROWS 2
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select p.name, p_params -> p.name
+    from headgate.pipeline_parameters as p
+    where p.pipeline_id = p_pipeline_id
+        and p.effect = p_effect
+        and jsonb_typeof(p_params -> p.name) = 'array';
+$$;
+
+ALTER FUNCTION headgate._choices(p_pipeline_id bigint, p_params jsonb, p_effect text) OWNER TO headgate_owner;
+
+--
 -- Name: _claim(text, headgate.providers, text[], integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6994,15 +7156,19 @@ CREATE FUNCTION headgate._close_execution(p_execution_id bigint, p_now timestamp
 declare
     v_status text;
 begin
-    perform from headgate.process_executions as e where e.execution_id = p_execution_id for update;
-    -- The step that calls this has done its work; any other that never ran is skipped.
+    -- The step that calls this has done its work; any other that never ran is skipped, or stays as it had ended before.
     update headgate.process_steps as s
-    set status = case when x.is_end then 'succeeded' else 'skipped' end,
-        skip_reason = case when not x.is_end then 'finalized' end,
+    set status = x.status,
+        skip_reason = case when x.status = 'skipped' then 'finalized' end,
         started_at = coalesce(s.started_at, p_now),
         finished_at = p_now
     from (
-        select f.step, f.function is not distinct from 'headgate.finalize_execution' as is_end
+        select
+            f.step,
+            case
+                when f.function = 'headgate.finalize_execution' then 'succeeded'
+                else coalesce(f.reopened_from, 'skipped')
+            end as status
         from headgate.process_steps as f
         where f.execution_id = p_execution_id
     ) as x
@@ -7013,6 +7179,7 @@ begin
     update headgate.process_executions as e
     set status = headgate._status_of_steps(p_execution_id),
         finished_at = p_now,
+        reopened_at = null,
         planned = t.planned,
         succeeded = t.succeeded,
         failed = t.failed,
@@ -7068,9 +7235,11 @@ CREATE TABLE headgate.process_steps (
     is_marked boolean DEFAULT false NOT NULL,
     is_left_out boolean DEFAULT false NOT NULL,
     deferred_by_internal_fault integer DEFAULT 0 NOT NULL,
+    reopened_from text,
     CONSTRAINT internal_faults_are_faults CHECK (((deferred_by_internal_fault >= 0) AND (deferred_by_internal_fault <= deferred_by_fault))),
     CONSTRAINT no_more_ended_than_planned CHECK (((((succeeded + failed) + deferred) + skipped) <= planned)),
     CONSTRAINT process_step_kind_is_known CHECK ((kind = ANY (ARRAY['function'::text, 'fan_out'::text]))),
+    CONSTRAINT reopened_from_is_an_end CHECK ((reopened_from = ANY (ARRAY['succeeded'::text, 'failed'::text, 'skipped'::text, 'cancelled'::text]))),
     CONSTRAINT skip_reason_is_known CHECK ((skip_reason = ANY (ARRAY['rule'::text, 'condition'::text, 'operator'::text, 'finalized'::text]))),
     CONSTRAINT skipped_steps_say_why CHECK (((status = 'skipped'::text) = (skip_reason IS NOT NULL))),
     CONSTRAINT step_counts_are_not_negative CHECK ((LEAST(planned, succeeded, failed, deferred, deferred_by_fault, skipped, units) >= 0)),
@@ -7262,6 +7431,12 @@ COMMENT ON COLUMN headgate.process_steps.is_left_out IS 'True: nothing was plann
 COMMENT ON COLUMN headgate.process_steps.deferred_by_internal_fault IS 'Of those, the ones deferred by an internal fault.';
 
 --
+-- Name: COLUMN process_steps.reopened_from; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.reopened_from IS 'How it had ended before it was opened again, and ends if its task does not run; null: it waits for no task.';
+
+--
 -- Name: _close_step(headgate.process_steps, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -7422,15 +7597,11 @@ CREATE FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, p_tally
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_is_over boolean;
+    v_execution record;
     v_step headgate.process_steps;
 begin
-    select e.finished_at is not null into v_is_over
-    from headgate.process_executions as e
-    where e.execution_id = p_execution_id
-    for key share;
-
-    if v_is_over then  -- calls that were under way when it was cancelled
+    select * into v_execution from headgate._join_execution(p_execution_id);
+    if v_execution.is_over then  -- calls that were under way when it was cancelled
         update headgate.process_executions as e
         set succeeded = e.succeeded + p_tally.succeeded,
             failed = e.failed + p_tally.failed,
@@ -7453,6 +7624,9 @@ begin
 
     if p_tally.cancelled = 0 then  -- whoever cancels jobs says what becomes of their step
         perform headgate._close_step(v_step, p_now);
+        if v_execution.is_reopened then
+            perform headgate._end_reopened(p_execution_id, p_now);
+        end if;
     end if;
 end;
 $$;
@@ -8336,6 +8510,36 @@ $$;
 ALTER FUNCTION headgate._end_readers() OWNER TO headgate_owner;
 
 --
+-- Name: _end_reopened(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._end_reopened(p_execution_id bigint, p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_pipeline_id bigint;
+begin
+    select e.pipeline_id into v_pipeline_id
+    from headgate.process_executions as e
+    where e.execution_id = p_execution_id
+        and e.driver = 'airflow'
+        and e.reopened_at is not null
+    for no key update;
+    if not found
+        or not headgate._is_worked_off(p_execution_id, '{planned,queued,leased,parked}')
+        or not headgate._try_lock(format('runs %s', v_pipeline_id))
+    then
+        return false;
+    end if;
+    perform headgate._close_execution(p_execution_id, p_now);
+    return true;
+end;
+$$;
+
+ALTER FUNCTION headgate._end_reopened(p_execution_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _end_rows(bigint[], text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8819,7 +9023,23 @@ CREATE FUNCTION headgate._examine_work() RETURNS TABLE(subject text, verdict tex
     join headgate.pipelines as p using (pipeline_id)
     where e.status = 'running'
         and e.started_at < headgate.clock() - interval '1 day'
-        and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id);
+        and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id)
+    union all
+    select
+        format('execution %s of %s', e.run_id, p.name), 'warn',
+        format('its scheduler has not been heard of since %s', to_char(d.heard_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI UTC')),
+        'start Airflow''s triggerer, or end it: headgate.cancel_execution', false
+    from headgate.process_executions as e
+    join headgate.pipelines as p using (pipeline_id)
+    cross join lateral (
+        select max(k.heard_at) as heard_at
+        from headgate.dags as k
+        where k.pipeline_id = e.pipeline_id
+            and k.deployment = coalesce(e.deployment, '')
+    ) as d
+    where e.status in ('running', 'paused')
+        and e.driver = 'airflow'
+        and d.heard_at < headgate.clock() - interval '5 minutes';
 $$;
 
 ALTER FUNCTION headgate._examine_work() OWNER TO headgate_owner;
@@ -9202,6 +9422,37 @@ CREATE FUNCTION headgate._field_value(p_field text, p_asset headgate.assets, p_s
 $$;
 
 ALTER FUNCTION headgate._field_value(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _finish_reopened(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._finish_reopened(p_execution_id bigint, p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_chunks constant headgate.chunks[] := headgate._hold_execution(p_execution_id);
+begin
+    if not headgate._is_worked_off(p_execution_id, '{queued,leased,parked}')
+        or not exists (
+            select
+            from headgate.process_executions as e
+            where e.execution_id = p_execution_id
+                and e.reopened_at is not null
+        )
+    then
+        return false;
+    end if;
+    perform headgate._end_chunks(
+        array(select c.chunk_id from unnest(v_chunks) as c), 'deferred', 'the execution was finalized', p_now
+    );
+    perform headgate._end_reopened(p_execution_id, p_now);  -- the last chunk may have ended it
+    return true;
+end;
+$$;
+
+ALTER FUNCTION headgate._finish_reopened(p_execution_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _follow_pause(bigint, boolean, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9721,7 +9972,7 @@ begin
         perform headgate._close_execution(p_execution.execution_id, p_now);
     elsif p_execution.finished_at is not null then
         update headgate.process_executions as e
-        set status = 'running', finished_at = null
+        set status = 'running', finished_at = null, reopened_at = p_now
         where e.execution_id = p_execution.execution_id;
     end if;
     return v_reopened;
@@ -9779,6 +10030,28 @@ CREATE FUNCTION headgate._graph(p_pipeline_id bigint, p_params jsonb) RETURNS TA
 $$;
 
 ALTER FUNCTION headgate._graph(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _group_names(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text) RETURNS SETOF text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with named as (
+        select distinct a.universe, a.group_key, a.attributes ->> p_attribute as other_name
+        from headgate.assets as a
+        where a.universe = any (headgate._universes(p_pipeline_id, '{}'))
+    )
+    select distinct v.name
+    from named as n
+    cross join lateral (values (n.group_key), (n.other_name)) as v (name)
+    where v.name is not null
+        and headgate._is_covered(p_pipeline_id, '{}', n.universe, n.group_key);
+$$;
+
+ALTER FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text) OWNER TO headgate_owner;
 
 --
 -- Name: _guard_secret(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10454,11 +10727,8 @@ CREATE FUNCTION headgate._is_selected(p_execution headgate.process_executions, p
         )
         -- By name: a code of then may not be known any more.
         and coalesce((
-            select bool_or(i.item in (a.code, split_part(a.code, '.', 1)))
-            from headgate.pipeline_parameters as m
-            cross join jsonb_array_elements_text(nullif(p_execution.params -> m.name, 'null')) as i (item)
-            where m.pipeline_id = p_execution.pipeline_id
-                and m.effect = 'assets'
+            select bool_or(c.items ?| array[a.code, split_part(a.code, '.', 1)])
+            from headgate._choices(p_execution.pipeline_id, p_execution.params, 'assets') as c
         ), true)
         and coalesce(p_asset_id = any (headgate._assets_of_groups(
             p_execution.pipeline_id, headgate._plan_params(p_execution)
@@ -10504,6 +10774,30 @@ $$;
 ALTER FUNCTION headgate._is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _is_worked_off(bigint, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_worked_off(p_execution_id bigint, p_states text[]) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select not exists (
+        select
+        from headgate.process_steps as s
+        where s.execution_id = p_execution_id
+            and s.status = 'running'
+    )
+    and not exists (
+        select
+        from headgate.chunks as c
+        where c.execution_id = p_execution_id
+            and c.state = any (p_states)
+    );
+$$;
+
+ALTER FUNCTION headgate._is_worked_off(p_execution_id bigint, p_states text[]) OWNER TO headgate_owner;
+
+--
 -- Name: _job_key(headgate.assets, headgate.asset_processing_state, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10532,6 +10826,32 @@ CREATE FUNCTION headgate._jobs(p_count bigint) RETURNS text
 $$;
 
 ALTER FUNCTION headgate._jobs(p_count bigint) OWNER TO headgate_owner;
+
+--
+-- Name: _join_execution(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._join_execution(p_execution_id bigint, OUT is_over boolean, OUT is_reopened boolean) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    select e.finished_at is not null, e.driver = 'airflow' and e.reopened_at is not null
+    into is_over, is_reopened
+    from headgate.process_executions as e
+    where e.execution_id = p_execution_id
+    for key share;
+    if is_reopened then
+        select e.finished_at is not null, e.reopened_at is not null
+        into is_over, is_reopened
+        from headgate.process_executions as e
+        where e.execution_id = p_execution_id
+        for no key update;
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._join_execution(p_execution_id bigint, OUT is_over boolean, OUT is_reopened boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _judge(headgate.chunks, headgate.operations, bigint[], text[], text[], text[], integer[], integer[], integer[], headgate.ingest_result[], timestamp with time zone, text, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11063,7 +11383,7 @@ declare
     v_left_out constant text[] := headgate._left_out_steps(p_execution, p_step);
     v_steps text[];
 begin
-    perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for key share;
+    perform headgate._join_execution(p_execution.execution_id);
     with marked as (
         update headgate.process_steps as s
         set planned_at = coalesce(s.planned_at, p_now),
@@ -11118,6 +11438,7 @@ begin
     );
     update headgate.process_steps as s
     set status = p_status, is_marked = true, skip_reason = case when p_status = 'skipped' then 'operator' end,
+        reopened_from = null,
         started_at = coalesce(s.started_at, v_now), finished_at = v_now
     where s.execution_id = v_execution.execution_id
         and s.step = p_step;
@@ -11127,6 +11448,7 @@ begin
     elsif v_execution.finished_at is not null then
         perform headgate._close_execution(v_execution.execution_id, v_now);
     end if;
+    perform headgate._end_reopened(v_execution.execution_id, v_now);
 end;
 $$;
 
@@ -11495,10 +11817,8 @@ CREATE FUNCTION headgate._named_assets(p_pipeline_id bigint, p_params jsonb) RET
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select distinct headgate.find_asset((headgate._universes(p_pipeline_id, p_params))[1], i.item)
-    from headgate.pipeline_parameters as p
-    cross join jsonb_array_elements_text(nullif(p_params -> p.name, 'null')) as i (item)
-    where p.pipeline_id = p_pipeline_id
-        and p.effect = 'assets';
+    from headgate._choices(p_pipeline_id, p_params, 'assets') as c
+    cross join jsonb_array_elements_text(c.items) as i (item);
 $$;
 
 ALTER FUNCTION headgate._named_assets(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
@@ -11519,6 +11839,23 @@ CREATE FUNCTION headgate._names(p_names text[]) RETURNS text
 $$;
 
 ALTER FUNCTION headgate._names(p_names text[]) OWNER TO headgate_owner;
+
+--
+-- Name: _names_its_date(headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._names_its_date(p_operation headgate.operations) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select exists (
+        select
+        from headgate._template_fields(p_operation) as f (field)
+        where f.field in ('run.date', 'run.logical_date')
+    );
+$$;
+
+ALTER FUNCTION headgate._names_its_date(p_operation headgate.operations) OWNER TO headgate_owner;
 
 --
 -- Name: _near(text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12079,7 +12416,8 @@ begin
         is_marked = false,
         is_left_out = false,
         output = null,
-        finished_at = null
+        finished_at = null,
+        reopened_from = case when p_execution.driver = 'airflow' then s.status end
     where s.execution_id = p_step.execution_id
         and s.step = p_step.step;
     return v_planned;
@@ -12124,7 +12462,7 @@ begin
     if opened <> '{}' then
         reopened := headgate._reopen_behind(p_execution, opened);
         update headgate.process_executions as e
-        set status = 'running', finished_at = null
+        set status = 'running', finished_at = null, reopened_at = headgate.clock()
         where e.execution_id = p_execution.execution_id
             and e.finished_at is not null;
     end if;
@@ -13462,7 +13800,8 @@ begin
         is_left_out = false,
         output = null,
         started_at = null,
-        finished_at = null
+        finished_at = null,
+        reopened_from = case when p_execution.driver = 'airflow' then s.status end
     from headgate._behind(p_execution.execution_id, p_steps) as b
     where s.execution_id = p_execution.execution_id
         and s.step = b.step
@@ -14259,6 +14598,7 @@ begin
         and not s.is_marked;
     perform headgate._announce(p_execution.execution_id, p_step, v_result.status);
     if v_result.status = 'failed' and v_step.function = 'headgate.finalize_execution' then
+        perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for update;
         perform headgate._close_execution(p_execution.execution_id, p_now);
     end if;
 end;
@@ -14354,7 +14694,11 @@ CREATE FUNCTION headgate._selected_assets(p_pipeline_id bigint, p_params jsonb) 
         when g.asset_ids is null then n.asset_ids
         else array(select unnest(n.asset_ids) intersect select unnest(g.asset_ids))
     end
-    from (select array_agg(n.asset_id) as asset_ids from headgate._named_assets(p_pipeline_id, p_params) as n) as n
+    from (
+        select case when exists (select from headgate._choices(p_pipeline_id, p_params, 'assets'))
+            then array(select n.asset_id from headgate._named_assets(p_pipeline_id, p_params) as n)
+        end as asset_ids
+    ) as n
     cross join headgate._assets_of_groups(p_pipeline_id, p_params) as g (asset_ids);
 $$;
 
@@ -14370,10 +14714,9 @@ CREATE FUNCTION headgate._selected_groups(p_pipeline_id bigint, p_params jsonb) 
     AS $$
     with choice as materialized (
         select p.name as parameter, p.meanings ->> 'attribute' as attribute, i.item
-        from headgate.pipeline_parameters as p
-        cross join jsonb_array_elements_text(nullif(p_params -> p.name, 'null')) as i (item)
-        where p.pipeline_id = p_pipeline_id
-            and p.effect = 'groups'
+        from headgate._choices(p_pipeline_id, p_params, 'groups') as c
+        join headgate.pipeline_parameters as p on p.pipeline_id = p_pipeline_id and p.name = c.parameter
+        cross join jsonb_array_elements_text(c.items) as i (item)
     ),
     universe as materialized (
         select u.universe
@@ -14500,10 +14843,11 @@ begin
     );
     -- The step runs before its chunks are sent, so that a chunk without units can end it. An attempt that comes while it
     -- runs is this one: who asks again with it later, because a connection was lost, opens no round.
-    perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for key share;
+    perform headgate._join_execution(p_execution.execution_id);
     update headgate.process_steps as s
     set status = 'running',
         attempt = greatest(s.attempt, p_attempt),
+        reopened_from = null,
         started_at = coalesce(s.started_at, p_now)
     where s.execution_id = p_execution.execution_id
         and s.step = p_step
@@ -16064,6 +16408,27 @@ $$;
 ALTER FUNCTION headgate._verdict(p_chunk headgate.chunks, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _waits_for_its_turn(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._waits_for_its_turn(p_execution_id bigint, p_step text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select exists (
+        select
+        from headgate.process_steps as s
+        join headgate.chunks as c using (execution_id, step)
+        where s.execution_id = p_execution_id
+            and s.step = p_step
+            and s.reopened_from <> 'skipped'
+            and c.state = 'planned'
+    );
+$$;
+
+ALTER FUNCTION headgate._waits_for_its_turn(p_execution_id bigint, p_step text) OWNER TO headgate_owner;
+
+--
 -- Name: _wake_dependents(headgate.operations, headgate.job_fate[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -16553,6 +16918,52 @@ $$;
 ALTER FUNCTION headgate._write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean) OWNER TO headgate_owner;
 
 --
+-- Name: alert_run(text, text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb DEFAULT '[]'::jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_dag constant text := 'DAG ' || left(p_dag, 250);
+    v_late constant text := v_dag || ' is late';
+    v_tasks constant text := left((select string_agg(t.name, ', ') from jsonb_array_elements_text(p_tasks) as t (name)), 500);
+begin
+    if coalesce(p_dag, '') = '' or coalesce(p_run_id, '') = '' then
+        perform headgate._raise('HG008', 'a run is told of by its DAG and its name', 'p_dag and p_run_id');
+    elsif coalesce(p_state, '') not in ('success', 'failed', 'late') then
+        perform headgate._raise(
+            'HG008', format('a run cannot be told of as %s', coalesce(quote_literal(p_state), 'null')),
+            'success, failed or late'
+        );
+    end if;
+
+    perform headgate._set_alert(
+        v_late, 'warning', format('run %s has not ended in time: see its tasks, and headgate.v_waiting', left(p_run_id, 250)),
+        p_state = 'late', v_now
+    );
+    if p_state <> 'late' then
+        perform headgate._set_alert(
+            v_dag, 'error',
+            format('run %s has failed', left(p_run_id, 250)) || coalesce(': ' || nullif(v_tasks, ''), '')
+            || '; the last line of such a task''s log says why',
+            p_state = 'failed', v_now
+        );
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate.alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb) IS 'Raise or resolve the alerts of a DAG: its run is success, failed (with the tasks that are) or late.';
+
+--
 -- Name: announce_order(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -16682,12 +17093,12 @@ begin
     if v_execution.status in ('running', 'paused') then
         cancelled := headgate._cancel_waiting(v_execution.execution_id, null, 'the execution was cancelled', v_now);
         update headgate.process_steps as s
-        set status = 'cancelled', started_at = coalesce(s.started_at, v_now), finished_at = v_now
+        set status = 'cancelled', reopened_from = null, started_at = coalesce(s.started_at, v_now), finished_at = v_now
         where s.execution_id = v_execution.execution_id
             and s.status in ('pending', 'running');
         update headgate.process_executions as e
-        set status = 'cancelled', finished_at = v_now, planned = t.planned, succeeded = t.succeeded, failed = t.failed,
-            deferred = t.deferred, skipped = t.skipped, units = t.units
+        set status = 'cancelled', finished_at = v_now, reopened_at = null, planned = t.planned,
+            succeeded = t.succeeded, failed = t.failed, deferred = t.deferred, skipped = t.skipped, units = t.units
         from headgate._totals(v_execution.execution_id) as t
         where e.execution_id = v_execution.execution_id;
         perform headgate._announce(v_execution.execution_id, null, 'cancelled');
@@ -17297,12 +17708,15 @@ begin
     end if;
     perform headgate._lock(format('step %s %s', v_execution.pipeline_id, p_step));
     v_step := headgate._step(v_execution, p_step);
-    if v_step.status not in ('pending', 'running') and p_attempt > v_step.attempt then
+    if v_step.status not in ('pending', 'running')
+        and (p_attempt > v_step.attempt or v_step.reopened_from is not null)
+    then
         perform headgate._enter_planning(v_execution, p_step, v_now);
         perform headgate._check_open(e)
         from headgate.process_executions as e
         where e.execution_id = v_execution.execution_id
-            and e.status = 'cancelled';
+            and e.status = 'cancelled'
+            and v_step.reopened_from is null;
         perform headgate._open_rounds(v_execution, array[p_step]);
         v_step := headgate._step(v_execution, p_step);
     end if;
@@ -17313,6 +17727,7 @@ begin
     end if;
 
     sent := headgate._send_step(v_execution, p_step, p_attempt, v_now);
+    perform headgate._end_reopened(v_execution.execution_id, v_now);
     select s.step, s.status, s.planned
     into step, status, planned
     from headgate.process_steps as s
@@ -17328,7 +17743,7 @@ ALTER FUNCTION headgate.enqueue_step(p_pipeline text, p_run_id text, p_step text
 -- Name: FUNCTION enqueue_step(p_pipeline text, p_run_id text, p_step text, p_attempt integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.enqueue_step(p_pipeline text, p_run_id text, p_step text, p_attempt integer) IS 'Start a step: send its chunks to the queue. A larger p_attempt runs what failed, was deferred or cancelled again.';
+COMMENT ON FUNCTION headgate.enqueue_step(p_pipeline text, p_run_id text, p_step text, p_attempt integer) IS 'Start a step: send its chunks to the queue. A larger p_attempt runs what failed, was deferred or cancelled again, also in an execution that has ended: that goes on, and ends again by itself.';
 
 --
 -- Name: examine(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17381,6 +17796,40 @@ ALTER FUNCTION headgate.examine() OWNER TO headgate_owner;
 --
 
 COMMENT ON FUNCTION headgate.examine() IS 'What is wrong here and what to do: schema, roles, queues, work that is stuck, books, calendars, health; no row: nothing.';
+
+--
+-- Name: execution_groups(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.execution_groups(p_pipeline text, p_run_id text) RETURNS TABLE(execution_id bigint, universe text, group_key text, succeeded integer, records bigint, first_session date, last_session date)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
+begin
+    return query
+    select
+        v_execution.execution_id, a.universe, a.group_key, count(*)::integer, sum(d.records)::bigint,
+        min((s.watermark at time zone 'UTC')::date), max((s.watermark at time zone 'UTC')::date)
+    from headgate.asset_processing_details as d
+    join headgate.assets as a using (asset_id)
+    left join headgate.asset_processing_state as s using (operation_id, asset_id)
+    where d.execution_id = v_execution.execution_id
+        and d.ended_at >= v_execution.started_at
+        and d.status = 'success'
+    group by a.universe, a.group_key
+    order by a.universe, a.group_key;
+end;
+$$;
+
+ALTER FUNCTION headgate.execution_groups(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION execution_groups(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.execution_groups(p_pipeline text, p_run_id text) IS 'Groups for which jobs of an execution have succeeded, with rows written and the sessions their data reach to.';
 
 --
 -- Name: execution_status(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18182,10 +18631,10 @@ ALTER FUNCTION headgate.note_schema() OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.note_schema() IS 'Take the schema as it is for what it should be; migrate calls it last.';
 
 --
--- Name: open_runs(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: open_runs(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.open_runs(p_pipeline text DEFAULT NULL::text, p_deployment text DEFAULT NULL::text) RETURNS TABLE(pipeline text, run_id text, dag text)
+CREATE FUNCTION headgate.open_runs(p_deployment text DEFAULT NULL::text) RETURNS TABLE(pipeline text, run_id text, dag text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -18194,18 +18643,18 @@ CREATE FUNCTION headgate.open_runs(p_pipeline text DEFAULT NULL::text, p_deploym
     join headgate.pipelines as p using (pipeline_id)
     where e.status in ('running', 'paused')
         and e.driver = 'airflow'
+        and e.reopened_at is null
         and e.deployment is not distinct from p_deployment
-        and (p_pipeline is null or p.name = p_pipeline)
     order by e.execution_id;
 $$;
 
-ALTER FUNCTION headgate.open_runs(p_pipeline text, p_deployment text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.open_runs(p_deployment text) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION open_runs(p_pipeline text, p_deployment text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION open_runs(p_deployment text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.open_runs(p_pipeline text, p_deployment text) IS 'Executions that a scheduler has not ended yet, of one pipeline or of all: it looks whether their runs are there.';
+COMMENT ON FUNCTION headgate.open_runs(p_deployment text) IS 'Executions that a scheduler has not ended yet: it looks whether their runs are there.';
 
 --
 -- Name: pause_pipeline(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18531,7 +18980,7 @@ begin
     where p.name = p_pipeline
         and e.run_id = p_run_id
         and e.driver = 'airflow'
-        and e.status in ('running', 'succeeded', 'failed')
+        and e.status <> 'paused'
     for update of e;
     select s.* into v_step
     from headgate.process_steps as s
@@ -18539,7 +18988,11 @@ begin
         and s.step = p_step
         and s.kind = 'function'
         and s.function <> 'headgate.finalize_execution'
-        and (v_execution.status = 'running' or s.status in ('succeeded', 'failed'));  -- what ran before may run again
+        and (
+            v_execution.status = 'running'
+            or v_execution.status <> 'cancelled' and s.status in ('succeeded', 'failed')  -- it may run again
+            or s.reopened_from is not null
+        );
     if not found then
         return;
     end if;
@@ -18552,7 +19005,7 @@ begin
         from headgate._step_result(v_step.function, p_output) as r;
     end if;
     update headgate.process_steps as s
-    set status = v_step.status, output = v_step.output, skip_reason = null, is_marked = false,
+    set status = v_step.status, output = v_step.output, skip_reason = null, is_marked = false, reopened_from = null,
         started_at = coalesce(s.started_at, v_now),
         finished_at = v_now
     where s.execution_id = v_execution.execution_id
@@ -18560,6 +19013,7 @@ begin
     if v_execution.finished_at is not null then
         perform headgate._go_on_behind(v_execution, p_step, v_now);
     end if;
+    perform headgate._end_reopened(v_execution.execution_id, v_now);
     return query select v_step.step, v_step.status;
 end;
 $$;
@@ -18812,6 +19266,7 @@ begin
     select coalesce(sum(headgate._send_step(v_execution, s.step, s.attempt, v_now)), 0)
     into sent
     from headgate._unblocked(v_execution, v_rounds.opened) as s;
+    perform headgate._end_reopened(v_execution.execution_id, v_now);
     if v_rounds.opened <> '{}' then
         perform pg_notify('headgate_jobs', '');
     end if;
@@ -18830,6 +19285,40 @@ ALTER FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text
 --
 
 COMMENT ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text) IS 'Run again, within what may be spent now, what failed, was deferred, cancelled or left out, and what was skipped behind it; returns jobs planned, chunks sent, steps opened.';
+
+--
+-- Name: run_parameters(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.run_parameters() RETURNS TABLE(pipeline text, parameter text, type text, default_value jsonb, choices text[], is_closed boolean, description text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        p.name, m.name, m.type, m.default_value,
+        case m.effect when 'groups' then g.names else m.allowed end,
+        m.effect = 'groups' or m.allowed is not null,
+        m.description
+    from headgate.pipelines as p
+    join headgate.pipeline_parameters as m using (pipeline_id)
+    left join lateral (
+        select array_agg(n.name order by n.name collate "C") as names
+        from headgate._group_names(p.pipeline_id, m.meanings ->> 'attribute') as n (name)
+        where m.effect = 'groups'
+    ) as g on true
+    order by
+        p.name collate "C",
+        array_position(array['mode', 'groups', 'assets', 'request', 'quota', 'quota_buffer', 'max_assets', 'chunk_size'], m.effect),
+        m.name collate "C";
+$$;
+
+ALTER FUNCTION headgate.run_parameters() OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION run_parameters(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.run_parameters() IS 'Parameters of all pipelines, what a person sets first before the rest: type, default, choices; is_closed: nothing but those is accepted.';
 
 --
 -- Name: run_pipeline(text, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19019,10 +19508,10 @@ ALTER FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) O
 COMMENT ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) IS 'Leave a step out and go on: what of it has not started is cancelled, what depends on it counts it as passed; returns how many jobs.';
 
 --
--- Name: start_execution(text, text, timestamp with time zone, jsonb, text, boolean, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: start_execution(text, text, timestamp with time zone, jsonb, text, boolean, text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_params jsonb DEFAULT '{}'::jsonb, p_driver text DEFAULT 'airflow'::text, p_is_ordered boolean DEFAULT false, p_deployment text DEFAULT NULL::text, p_dag text DEFAULT NULL::text) RETURNS TABLE(execution_id bigint, status text, is_new boolean)
+CREATE FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone DEFAULT NULL::timestamp with time zone, p_params jsonb DEFAULT '{}'::jsonb, p_driver text DEFAULT 'airflow'::text, p_is_ordered boolean DEFAULT false, p_deployment text DEFAULT NULL::text, p_dag text DEFAULT NULL::text, p_is_backfill boolean DEFAULT false) RETURNS TABLE(execution_id bigint, status text, is_new boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -19030,6 +19519,7 @@ CREATE FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logic
 declare
     v_now constant timestamptz := headgate.clock();
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
+    v_found headgate.process_executions;
     v_order record;
     v_is_idle boolean := false;
 begin
@@ -19037,17 +19527,26 @@ begin
         perform headgate._raise('HG008', 'a run needs a name of 1 to 250 characters', 'e.g. manual-2026-01-31');
     elsif coalesce(p_driver, '') not in ('airflow', 'headgate') then
         perform headgate._raise('HG008', format('unknown driver: %s', quote_literal(p_driver)), 'airflow or headgate');
+    elsif p_is_backfill and p_logical_date is null then
+        perform headgate._raise('HG008', 'a back-fill needs the date it is for', 'give p_logical_date');
     end if;
 
     perform headgate._lock(format('start %s', v_pipeline.pipeline_id));
-    select e.execution_id, e.status, false
-    into execution_id, status, is_new
+    select e.* into v_found
     from headgate.process_executions as e
     where e.pipeline_id = v_pipeline.pipeline_id
         and e.run_id = p_run_id;
-    if not found then
+    if found then
+        perform headgate._check_same_run(v_pipeline, v_found, p_params);
+        execution_id := v_found.execution_id;
+        status := v_found.status;
+        is_new := false;
+    else
+        if p_is_backfill then
+            perform headgate._check_dated(v_pipeline, p_logical_date);
+        end if;
         perform headgate._check_startable(v_pipeline);
-        if p_driver = 'airflow' then
+        if p_driver = 'airflow' and not coalesce(p_is_backfill, false) then
             select * into v_order from headgate._take_order(v_pipeline, p_params, v_now);
             v_is_idle := p_is_ordered
                 and v_order.order_id is null
@@ -19056,10 +19555,11 @@ begin
             select null::bigint as order_id, headgate._resolve_params(v_pipeline, p_params) as params into v_order;
         end if;
         insert into headgate.process_executions as e (
-            pipeline_id, run_id, driver, deployment, dag, logical_date, params, started_at
+            pipeline_id, run_id, driver, deployment, dag, logical_date, is_backfill, params, started_at
         )
         values (
-            v_pipeline.pipeline_id, p_run_id, p_driver, p_deployment, p_dag, p_logical_date, v_order.params, v_now
+            v_pipeline.pipeline_id, p_run_id, p_driver, p_deployment, p_dag, p_logical_date,
+            coalesce(p_is_backfill, false), v_order.params, v_now
         )
         returning e.execution_id, e.status, true into execution_id, status, is_new;
         update headgate.orders as o
@@ -19077,13 +19577,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text, p_is_backfill boolean) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text, p_is_backfill boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text) IS 'Begin an execution of a pipeline under a run id; again with the same id: nothing new (is_new false). p_is_ordered: an order woke it, and without one it ends at once.';
+COMMENT ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text, p_is_backfill boolean) IS 'Begin an execution of a pipeline under a run id; again with the same id: nothing new (is_new false), and with other parameters an error. p_is_ordered: an order woke it, and without one it ends at once. p_is_backfill: it is for a logical date that is past.';
 
 --
 -- Name: start_obstacle(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -26361,6 +26861,12 @@ REVOKE ALL ON FUNCTION headgate._add_step_groups() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._advance(p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _advance_reopened(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._advance_reopened(p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26505,6 +27011,12 @@ REVOKE ALL ON FUNCTION headgate._check_assets(p_universe text, p_assets jsonb) F
 REVOKE ALL ON FUNCTION headgate._check_covered(p_pipeline headgate.pipelines, p_params jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _check_dated(p_pipeline headgate.pipelines, p_logical_date timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_dated(p_pipeline headgate.pipelines, p_logical_date timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_definer boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26535,6 +27047,12 @@ REVOKE ALL ON FUNCTION headgate._check_quota_value(p_quota integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_requests integer[], p_charged integer[], p_closing jsonb, p_row_counts integer[], p_row_count integer) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _check_same_run(p_pipeline headgate.pipelines, p_execution headgate.process_executions, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_same_run(p_pipeline headgate.pipelines, p_execution headgate.process_executions, p_params jsonb) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _check_selection(p_pipeline headgate.pipelines, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26563,6 +27081,12 @@ REVOKE ALL ON FUNCTION headgate._check_unpaused(p_pipeline headgate.pipelines) F
 --
 
 REVOKE ALL ON FUNCTION headgate._checked_name(p_function text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _choices(p_pipeline_id bigint, p_params jsonb, p_effect text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._choices(p_pipeline_id bigint, p_params jsonb, p_effect text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -26703,6 +27227,12 @@ REVOKE ALL ON FUNCTION headgate._end_leases_of_the_dead(p_limit integer) FROM PU
 REVOKE ALL ON FUNCTION headgate._end_readers() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _end_reopened(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._end_reopened(p_execution_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _end_rows(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26817,6 +27347,12 @@ REVOKE ALL ON FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_
 REVOKE ALL ON FUNCTION headgate._field_value(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _finish_reopened(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._finish_reopened(p_execution_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _follow_pause(p_pipeline_id bigint, p_is_paused boolean, p_follows boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26881,6 +27417,12 @@ REVOKE ALL ON FUNCTION headgate._grant(p_runner text, p_provider headgate.provid
 --
 
 REVOKE ALL ON FUNCTION headgate._graph(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _group_names(p_pipeline_id bigint, p_attribute text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _guard_secret(p_provider text, p_changes jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -27063,6 +27605,12 @@ REVOKE ALL ON FUNCTION headgate._is_shut(p_operation_id bigint, p_now timestamp 
 REVOKE ALL ON FUNCTION headgate._is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _is_worked_off(p_execution_id bigint, p_states text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_worked_off(p_execution_id bigint, p_states text[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _job_key(p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27073,6 +27621,12 @@ REVOKE ALL ON FUNCTION headgate._job_key(p_asset headgate.assets, p_state headga
 --
 
 REVOKE ALL ON FUNCTION headgate._jobs(p_count bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _join_execution(p_execution_id bigint, OUT is_over boolean, OUT is_reopened boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._join_execution(p_execution_id bigint, OUT is_over boolean, OUT is_reopened boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -27265,6 +27819,12 @@ REVOKE ALL ON FUNCTION headgate._named_assets(p_pipeline_id bigint, p_params jso
 --
 
 REVOKE ALL ON FUNCTION headgate._names(p_names text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _names_its_date(p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._names_its_date(p_operation headgate.operations) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _near(p_name text, p_names text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28077,6 +28637,12 @@ REVOKE ALL ON FUNCTION headgate._url_encode(p_text text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._verdict(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _waits_for_its_turn(p_execution_id bigint, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._waits_for_its_turn(p_execution_id bigint, p_step text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _wake_dependents(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28141,6 +28707,13 @@ REVOKE ALL ON FUNCTION headgate._write_chunks(p_execution headgate.process_execu
 --
 
 REVOKE ALL ON FUNCTION headgate._write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb) TO headgate_planner;
 
 --
 -- Name: FUNCTION announce_order(p_pipeline text, p_deployment text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28295,6 +28868,13 @@ REVOKE ALL ON FUNCTION headgate.examine() FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.examine() TO headgate_planner;
 
 --
+-- Name: FUNCTION execution_groups(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.execution_groups(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.execution_groups(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
 -- Name: FUNCTION execution_status(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28447,11 +29027,11 @@ REVOKE ALL ON FUNCTION headgate.note_load(p_operation text, p_asset_ids bigint[]
 REVOKE ALL ON FUNCTION headgate.note_schema() FROM PUBLIC;
 
 --
--- Name: FUNCTION open_runs(p_pipeline text, p_deployment text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION open_runs(p_deployment text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.open_runs(p_pipeline text, p_deployment text) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.open_runs(p_pipeline text, p_deployment text) TO headgate_planner;
+REVOKE ALL ON FUNCTION headgate.open_runs(p_deployment text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.open_runs(p_deployment text) TO headgate_planner;
 
 --
 -- Name: FUNCTION pause_pipeline(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28560,6 +29140,14 @@ REVOKE ALL ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_s
 GRANT ALL ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text) TO headgate_planner;
 
 --
+-- Name: FUNCTION run_parameters(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.run_parameters() FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.run_parameters() TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.run_parameters() TO headgate_reader;
+
+--
 -- Name: FUNCTION run_pipeline(p_pipeline text, p_params jsonb, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28590,11 +29178,11 @@ REVOKE ALL ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step
 GRANT ALL ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) TO headgate_planner;
 
 --
--- Name: FUNCTION start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text, p_is_backfill boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text) TO headgate_planner;
+REVOKE ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text, p_is_backfill boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.start_execution(p_pipeline text, p_run_id text, p_logical_date timestamp with time zone, p_params jsonb, p_driver text, p_is_ordered boolean, p_deployment text, p_dag text, p_is_backfill boolean) TO headgate_planner;
 
 --
 -- Name: FUNCTION start_obstacle(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner

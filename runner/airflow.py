@@ -41,6 +41,9 @@ from runner.airflow_calls import (
     scheduler_of,
     select,
 )
+from runner.airflow_events import COUNTS, NOTE, counts_of, note_of, tell_outlets, units
+from runner.airflow_lineage import lineage_of
+from runner.airflow_links import ReportLink
 from runner.airflow_runs import abandoned_here, failed_tasks
 from runner.airflow_triggers import (
     CONN_ID,
@@ -56,7 +59,6 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 MOST_ROWS: Final = 1000
-COUNTS: Final = ("status", "planned", "succeeded", "failed", "deferred", "skipped", "units")
 START: Final = "headgate.start_execution"
 FINALIZE: Final = "headgate.finalize_execution"
 REPORT: Final = "headgate.report_step"
@@ -83,6 +85,7 @@ class CallFunction(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("args", "pipeline", "step")
+    operator_extra_links = (ReportLink(),)
 
     def __init__(
         self,
@@ -111,10 +114,7 @@ class CallFunction(BaseOperator):
     def execute(self, context: Context, until: datetime | None = None) -> list[Row]:
         """Call, commit, and fail only then when an execution was settled as failed."""
         run = context["dag_run"]
-        named = {
-            "p_pipeline": self.pipeline or run.dag_id,
-            "p_run_id": scheduler_of(self.conn_id).run_here(run.run_id),
-        }
+        named = self._named(run)
         arguments = {**named, **self._of_start(run), **self.args}
         red = self._red_tasks(run) if self.function == FINALIZE else {}
         self._fail_steps(red, named)
@@ -123,10 +123,13 @@ class CallFunction(BaseOperator):
         except Blocked as exc:
             self._wait(exc, arguments["p_pipeline"], until)
         self.log.info("%s: %s row(s): %s", self.function, len(rows), rows[:20])
+        if self.function == FINALIZE:
+            context["ti"].xcom_push(COUNTS, counts_of(rows[0]))
+            context["ti"].xcom_push(NOTE, note_of(rows[0]))
         self._judge(named["p_run_id"], rows, status)
         if self.function == FINALIZE:
             self._check_tasks(red, named)
-            self._tell(context, rows[0])
+            self._tell(context, named, rows[0])
         return rows
 
     def go_on(self, context: Context, until: str, event: Any = None) -> list[Row]:
@@ -150,8 +153,8 @@ class CallFunction(BaseOperator):
         if self.function != START:
             return {}
         at = getattr(run, "logical_date", None) or getattr(run, "run_after", None)
-        scheduler = scheduler_of(self.conn_id).named()
-        return {"p_logical_date": at, "p_dag": run.dag_id, **scheduler}
+        told = {"p_logical_date": at, "p_is_backfill": is_backfill(run), "p_dag": run.dag_id}
+        return told | scheduler_of(self.conn_id).named()
 
     def _judge(self, run_id: str, rows: list[Row], status: str) -> None:
         """End the task as the step or the execution stands, now that the call is committed."""
@@ -196,15 +199,28 @@ class CallFunction(BaseOperator):
                     f"{', '.join(unseen)} failed in Airflow, and no step did: see that task's log"
                 )
 
-    def _tell(self, context: Context, totals: Row) -> None:
+    def _tell(self, context: Context, named: Row, totals: Row) -> None:
         """Say what a green run has put off, and hand its counts to those whom its assets wake."""
-        for outlet in self.outlets:
-            context["outlet_events"][outlet].extra.update({x: totals[x] for x in COUNTS})
+        if self.outlets:
+            told = {"status": totals["status"], **counts_of(totals)}
+            with connect(self.conn_id) as connection:
+                groups = select(connection, "headgate.execution_groups", named)
+            tell_outlets(self.outlets, context["outlet_events"], told, groups)
         if totals["deferred"]:
             self.log.warning(
                 "%s of %s planned jobs were put off: headgate.v_deferrals says why",
                 *(totals["deferred"], totals["planned"]),
             )
+
+    def _named(self, run: Any) -> Row:
+        return {
+            "p_pipeline": self.pipeline or run.dag_id,
+            "p_run_id": scheduler_of(self.conn_id).run_here(run.run_id),
+        }
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the call, for OpenLineage."""
+        return lineage_of(self.function, self._named(task_instance))
 
     def on_kill(self) -> None:
         """End the query: a task that is killed leaves nothing at work in the database."""
@@ -264,6 +280,7 @@ class RunStep(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("pipeline", "step")
+    operator_extra_links = (ReportLink(),)
     start_from_trigger = False  # a mapped one is put to the triggerer by a worker
 
     def __init__(
@@ -301,11 +318,14 @@ class RunStep(BaseOperator):
 
     def resume(self, context: Context, event: Any = None) -> None:
         """Ask the database how the step ended; the event only says that it has."""
-        arguments = self._named(context["ti"])
+        instance = context["ti"]
+        arguments = self._named(instance)
         with connect(self.conn_id) as connection:
             (row,) = select(connection, "headgate.step_status", arguments)
             errors = select(connection, "headgate.step_errors", arguments)
             passed = is_passed(connection, arguments)
+            row |= units(connection, arguments)
+        instance.xcom_push(COUNTS, counts_of(row))
         for line in report_lines(row, errors):
             self.log.info("%s", line)
         if row["status"] == "skipped" and not passed:
@@ -343,8 +363,20 @@ class RunStep(BaseOperator):
             "retries": self.retries,
         }
 
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the call that starts the step, for OpenLineage."""
+        return lineage_of("headgate.enqueue_step", self._named(task_instance))
+
     def _longest(self) -> timedelta:
         return self.execution_timeout or LONGEST_STEP
+
+
+def is_backfill(run: Any) -> bool:
+    """Tell whether a run is for a day that is past, by a back-fill or by hand."""
+    kind, at = getattr(run, "run_type", None), getattr(run, "logical_date", None)
+    if kind == "manual" and at is not None:
+        return bool(at < datetime.now(UTC) - timedelta(days=1))
+    return bool(kind == "backfill")
 
 
 class Blocked(AirflowFailException):

@@ -38,6 +38,7 @@ ADVICE: Final = {
 FINAL: Final = ("HG", "22", "28", "3D", "3F", "42")
 """SQLSTATE classes no retry mends: Headgate's own, values, login, database, rights and names."""
 REFUSALS: Final = ("authentication failed", "does not exist", "no password supplied", "pg_hba.conf")
+UNTRUSTED: Final = ("certificate", "does not support SSL")
 PASSED: Final = """
 select from headgate.v_execution_steps as s
 where s.pipeline = %(p_pipeline)s and s.run_id = %(p_run_id)s and s.step = %(p_step)s
@@ -186,6 +187,8 @@ def failure(exc: psycopg.Error) -> AirflowException:
     """Return what to fail a task with: for good, or, where another try may help, for now."""
     text = first_line(exc)
     state = exc.sqlstate or ""
+    if not state and any(x in text for x in UNTRUSTED):
+        return AirflowFailException(f"{text}: correct the connection's sslmode and sslrootcert")
     if not state and any(x in text for x in REFUSALS):
         return AirflowFailException(f"{text}: correct the connection's login or database")
     if not state or (state[:2] in ("08", "57") and state not in ADVICE):

@@ -1,16 +1,22 @@
-"""What Airflow finds by itself where the package is installed."""
+"""What Airflow finds by the entry point `headgate`: our tasks' links, guard, notes and watch."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
-from runner import airflow_watch
+from runner import airflow_note, airflow_watch
+from runner.airflow_guard import ParameterGuard
+from runner.airflow_links import ReportLink
 
 
 class HeadgatePlugin(AirflowPlugin):
-    """Watch beside the triggerer what is done to runs and DAGs in Airflow."""
+    """Ours: every part of Airflow that loads plugins knows it by its name."""
 
     name = "headgate"
-    listeners: ClassVar = [airflow_watch]
+    operator_extra_links: ClassVar[list[Any]] = [ReportLink()]
+    fastapi_root_middlewares: ClassVar[list[Any]] = [
+        {"name": "headgate parameters", "middleware": ParameterGuard}
+    ]
+    listeners: ClassVar[list[Any]] = [airflow_note, airflow_watch]

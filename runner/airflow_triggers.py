@@ -32,6 +32,7 @@ from runner.airflow_calls import (
     listen,
     wait_for_news,
 )
+from runner.airflow_events import aunits, xcoms_of
 from runner.airflow_runs import ALIVE, mark_of_task, state_of_run
 
 CONN_ID: Final = "headgate"
@@ -89,15 +90,16 @@ class StepTrigger(BaseTrigger):
                 pause = min(2 * pause, LONGEST_PAUSE)
         for line in report_lines(row, errors):
             self.log.info("%s", line)
+        told = xcoms_of(row, row["run_id"])
         if passed:
-            yield TaskSuccessEvent()
+            yield TaskSuccessEvent(xcoms=told)
         elif row["status"] == "skipped":
-            yield TaskSkippedEvent()
+            yield TaskSkippedEvent(xcoms=told)
         elif self.retries:  # a worker fails the task, so that Airflow counts its tries
             yield TriggerEvent({"status": row["status"]})
         else:
             self.log.error("step %s ended as %s", self.step, row["status"])
-            yield TaskFailedEvent()
+            yield TaskFailedEvent(xcoms=told)
 
     async def on_kill(self) -> None:
         """End what a person has ended in Airflow, run or step; what he has cleared goes on.
@@ -147,6 +149,8 @@ class StepTrigger(BaseTrigger):
                 (row,) = await aselect(connection, "headgate.step_status", arguments)
                 if row["status"] not in ("pending", "running"):
                     errors = await aselect(connection, "headgate.step_errors", arguments)
+                    row |= await aunits(connection, arguments)
+                    row["run_id"] = arguments["p_run_id"]
                     return row, errors, await ais_passed(connection, arguments)
                 await self._tell_of_pause(connection, arguments["p_pipeline"])
                 await wait_for_news(connection, lambda said: _is_about(said, arguments))

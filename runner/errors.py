@@ -1,7 +1,7 @@
 """What can go wrong, as exceptions. The docstring is the default message.
 
 HeadgateError
-├── one class for each SQLSTATE of class HG: UnknownPipeline (HG001) … WrongPlan (HG020)
+├── one class for each SQLSTATE of class HG: UnknownPipeline (HG001) … NoDates (HG022)
 ├── ServerError
 │   ├── ServerMissing       neither HEADGATE_DSN nor the embedded server's package
 │   ├── ServerFailed        the embedded server did not start or stop
@@ -151,6 +151,18 @@ class WrongPlan(HeadgateError):
     """The plan's rows contradict each other."""
 
     code = "HG020"
+
+
+class OtherRun(HeadgateError):
+    """The run of that name has other parameters."""
+
+    code = "HG021"
+
+
+class NoDates(HeadgateError):
+    """The pipeline's requests do not name the day a run is for."""
+
+    code = "HG022"
 
 
 class ServerError(HeadgateError):

@@ -39,10 +39,12 @@ class Settings:
     """Bytes of answers that one worker holds at once."""
     listen_dsn: str | None = None
     """The server itself, where `dsn` names a pooler: runners listen there."""
+    dags: Path | None = None
+    """The folder of Airflow's DAGs, where `migrate` writes what their forms know; None: nowhere."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read HEADGATE_ and: DSN, LISTEN_DSN, DATABASE, HOME, DB, LOCK_TIMEOUT, MAX_BUFFER."""
+        """Read HEADGATE_ and: DSN, LISTEN_DSN, DATABASE, HOME, DB, DAGS, LOCK_TIMEOUT, ..."""
         env = os.environ if environ is None else environ
         dsn = _dsn(env, "HEADGATE_DSN")
         buffer = env.get("HEADGATE_MAX_BUFFER")
@@ -54,6 +56,7 @@ class Settings:
             lock_timeout=env.get("HEADGATE_LOCK_TIMEOUT") or "5s",
             max_buffer=bytes_of(buffer) if buffer else DEFAULT_BUFFER,
             listen_dsn=_dsn(env, "HEADGATE_LISTEN_DSN"),
+            dags=_absolute(env.get("HEADGATE_DAGS")) or _dags_folder(env),
         )
 
     def with_database(self, database: str) -> Settings:
@@ -108,3 +111,11 @@ def _root() -> Path:
 def _db_folder() -> Path:
     packaged = PACKAGE / "db"
     return packaged if packaged.exists() else PACKAGE.parent / "db"
+
+
+def _dags_folder(env: Mapping[str, str]) -> Path | None:
+    """Return the folder that Airflow is told of, else the checkout's, which is its own plan's."""
+    if told := env.get("AIRFLOW__CORE__DAGS_FOLDER"):
+        return _absolute(told)
+    folder = PACKAGE.parent / "dags"
+    return folder if not env.get("HEADGATE_DB") and folder.is_dir() else None

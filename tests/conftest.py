@@ -38,7 +38,9 @@ DEBIAN = os.environ.get("HEADGATE_TEST_POSTGRES", "")
 DSN = os.environ.get("HEADGATE_TEST_DSN") or os.environ.get("HEADGATE_DSN")
 SHARED = pytest.StashKey[Path]()
 TEMPLATE, CORE = "headgate_test_template", "headgate_test_core"
-UNWANTED = ("HEADGATE_DSN", "HEADGATE_DATABASE", "HEADGATE_HOME", "HEADGATE_DB", "EODHD_API_TOKEN")
+UNWANTED = (
+    "HEADGATE_DSN", "HEADGATE_DATABASE", "HEADGATE_HOME", "HEADGATE_DB", "HEADGATE_DAGS", "EODHD_API_TOKEN",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -107,8 +107,13 @@ def debian_server(
 
 
 @contextmanager
-def debian_over_tcp(version: str, port: int, password: str) -> Iterator[None]:
-    """Run the distribution's PostgreSQL on 127.0.0.1 alone, where everybody needs a password."""
+def debian_over_tcp(
+    version: str, port: int, password: str, certificate: bytes | None = None
+) -> Iterator[None]:
+    """Run the distribution's PostgreSQL on 127.0.0.1 alone, where everybody needs a password.
+
+    With a certificate (and its key) it speaks TLS, which the embedded one cannot.
+    """
     programs = DEBIAN / version / "bin"
     with scratch_folder() as home:
         user = _user(home)
@@ -121,6 +126,13 @@ def debian_over_tcp(version: str, port: int, password: str) -> Iterator[None]:
         _run(user, programs / "initdb", *given)
         options = " ".join(f"-c {name}={value}" for name, value in PARAMETERS.items())
         options += f" -c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories=''"
+        if certificate is not None:
+            pem = home / "server.pem"
+            pem.write_bytes(certificate)
+            pem.chmod(0o600)
+            if user is not None:
+                shutil.chown(pem, user)
+            options += f" -c ssl=on -c ssl_cert_file={pem} -c ssl_key_file={pem}"
         environ = os.environ | {"PGPASSWORD": password}
         log = home / "server.log"
         start = ("start", "-w", "-D", data, "-l", log, "-o", options)

@@ -184,6 +184,10 @@ PROVOKED: dict[str, str] = {
         select headgate.check_plans()
     """,
 }
+PROVOKED |= {
+    "HG021": f"""select headgate.run_pipeline('{PIPELINE}', '{{"mode": "bulk"}}', 'first')""",
+    "HG022": f"select headgate.start_execution('{PIPELINE}', 'late', '2026-11-01', p_is_backfill => true)",
+}
 NOT_RAISED = ("HG015", "HG016")
 
 

@@ -29,7 +29,8 @@ begin
                 'set_asset_active', 'set_provider', 'cover_groups',
                 'reset_asset', 'find_asset', 'retain', 'reconcile_quota', 'required_secrets', 'applied_files', 'clock', 'trigger_pipeline',
                 'announce_order', 'hear_dags', 'start_obstacle', 'report_step', 'step_errors', 'maintain_history', 'maintain_statistics',
-                'check_health', 'database_health', 'examine', 'repair', 'check_run', 'next_actions'
+                'check_health', 'database_health', 'examine', 'repair', 'check_run', 'next_actions',
+                'run_parameters', 'execution_groups', 'alert_run'
             ]),
             ('headgate_runner', array[
                 'claim_jobs', 'complete_jobs', 'complete_chunks', 'extend_leases', 'release_jobs', 'lose_lease',
@@ -37,7 +38,7 @@ begin
             ]),
             ('headgate_reader', array[
                 'explain_plan', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast', 'why', 'find_asset', 'database_health',
-                'applied_files', 'clock', 'check_run', 'next_actions'
+                'applied_files', 'clock', 'check_run', 'next_actions', 'run_parameters'
             ])
         ) as g (role, functions)
     loop

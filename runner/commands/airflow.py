@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,8 +19,10 @@ import typer
 from runner import migrate as migration
 from runner.airflow_leftovers import alone, end_leftovers, holder, read_state
 from runner.airflow_settings import ADMIN_PASSWORD, LOGIN, AirflowHome, write_login
+from runner.airflow_snapshot import NAME, write_snapshot
 from runner.airflow_stack import API_SERVER, PARTS, Stack, unhealthy_parts
 from runner.commands import console
+from runner.commands.migrate import tell_dags
 from runner.commands.signals import stop_on_signal
 from runner.errors import HeadgateError
 from runner.settings import Settings
@@ -95,6 +98,27 @@ def cli(context: typer.Context) -> None:
 
 
 @app.command()
+def params(
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The file to write.", show_default="params.json beside the DAGs"),
+    ] = None,
+) -> None:
+    """Write what the DAGs' forms know of the plan: parameters, and the names of groups."""
+    settings = console.ready_settings()
+    path = out or (settings.dags and settings.dags / NAME)
+    if path is None:
+        raise HeadgateError(
+            "the DAGs are in no folder that is known",
+            hint="name the file: --out FILE, or the folder: HEADGATE_DAGS",
+        )
+    with console.open_database(settings, "params") as connection:
+        is_new = write_snapshot(connection, path)
+    print(path)
+    console.say("written" if is_new else "nothing has changed")
+
+
+@app.command()
 def prepare() -> None:
     """Make Airflow's tables and the login of its pages, where its settings say: for containers."""
     _require_airflow()
@@ -145,6 +169,7 @@ def _prepare(home: AirflowHome) -> None:
     try:
         report = migration.migrate(settings)
         console.say(f"database {settings.database}: {len(report.files)} files applied")
+        tell_dags(settings)
     finally:
         code = process.wait()
     if code:

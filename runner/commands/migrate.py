@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from typing import Annotated, LiteralString
@@ -10,10 +11,14 @@ import typer
 from psycopg.types.json import Jsonb
 
 from runner import migrate as migration
+from runner.airflow_snapshot import NAME, write_snapshot
 from runner.commands import console
 from runner.database import connect
-from runner.errors import InvalidValue
+from runner.errors import HeadgateError, InvalidValue
 from runner.migrate_logins import set_logins
+from runner.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 SET_PROVIDER: LiteralString = (
     "select * from headgate.set_provider(p_provider => %s, p_changes => %s)"
@@ -31,7 +36,10 @@ def migrate(
         typer.Option(metavar="PROVIDER=URL", help="Also say where a provider is; repeatable."),
     ] = None,
 ) -> None:
-    """Apply what is new or changed in db/; creates the database when it is missing."""
+    """Apply what is new or changed in db/; creates the database when it is missing.
+
+    Beside the DAGs it writes what their forms know: parameters, and the names of groups.
+    """
     settings = console.ready_settings()
     addresses = _pairs(base_url or [])
     began = time.monotonic()
@@ -43,6 +51,7 @@ def migrate(
             with connect(settings, "migrate") as connection:
                 connection.execute(SET_PROVIDER, (provider, Jsonb({"base_url": url})))
             console.say(f"provider {provider} is at {url}")
+        tell_dags(settings)
     if as_json:
         key = "pending" if dry_run else "applied"
         console.print_json({key: report.files, "gone": report.gone})
@@ -54,6 +63,17 @@ def migrate(
     seconds = f" in {time.monotonic() - began:.1f} s" if report.files and not dry_run else ""
     verb = "pending" if dry_run else "applied"
     console.say(f"database {settings.database}: {what} {verb}{seconds}")
+
+
+def tell_dags(settings: Settings) -> None:
+    """Write what the DAGs' forms know, where their folder is known; the plan is migrated anyway."""
+    if settings.dags is None:
+        return
+    try:
+        with connect(settings, "migrate") as connection:
+            write_snapshot(connection, settings.dags / NAME)
+    except HeadgateError as exc:
+        logger.warning("%s: %s", exc, exc.hint)
 
 
 def _pairs(given: list[str]) -> dict[str, str]:

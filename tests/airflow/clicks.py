@@ -67,6 +67,8 @@ class Answers:
     """A provider: it answers, does not know every other asset, or keeps everybody waiting."""
 
     served: int = 0
+    days: set[str] = field(default_factory=set)
+    """Which days it was asked for."""
     _mood: str = "answers"
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
@@ -82,9 +84,11 @@ class Answers:
         """Tell whether nobody gets an answer now."""
         return self._mood == "holds"
 
-    def status(self, path: str) -> int:
+    def status(self, url: str) -> int:
         """Return the status of an answer, when it is time for it."""
+        path, _, day = url.partition("?day=")
         with self._changed:
+            self.days.add(day)
             self._changed.wait_for(lambda: self._mood != "holds", PATIENCE)
             self.served += 1
             is_known = self._mood != "fails" or int(path[-1]) % 2 == 0
@@ -129,9 +133,10 @@ def write_clicks(plan: Plan, base_url: str) -> None:
     for step in STEPS:
         plan.sql(
             "insert into headgate.operations"
-            " (name, universe, provider_id, units, due_rule, due_every, chunk_size, timeout, path)"
+            " (name, universe, provider_id, units, due_rule, due_every, chunk_size, timeout, path,"
+            "  query)"
             " select %(name)s, p.name, p.provider_id, %(units)s, 'every', '1 second', 2, %(most)s,"
-            "  %(path)s from headgate.providers as p where p.name = 'clicks'",
+            "  %(path)s, '{\"day\": \"{run.date}\"}' from headgate.providers as p where p.name = 'clicks'",
             name=f"{CLICKS}_{step}",
             units=UNITS,
             most=f"{PATIENCE:.0f} s",

@@ -112,6 +112,13 @@ def wait_of(stack: Scene, run: str) -> tuple[float, float]:
     return (max(fired) - last).total_seconds(), (max(ended) - last).total_seconds()
 
 
+def xcom_of(stack: Scene, run: str, task: str, key: str) -> Any:
+    """Return what a task of the large DAG has left under this key."""
+    return stack.api(f"dags/{PIPELINE}/dagRuns/{run}/taskInstances/{task}/xcomEntries/{key}")[
+        "value"
+    ]
+
+
 def first_run(stack: Scene, dag: str, kind: str) -> str | None:
     """Return a run of this kind, if there is one."""
     return next((x for x in stack.runs(dag) if x.startswith(kind)), None)

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.airflow.clicks import ASSETS, CLICKS, UNITS
+from tests.airflow.looks import wait_for_run
 from tests.airflow.machine import SEQUENCES, Click, Desk
 from tests.airflow.scene import Scene
 from tests.airflow_home import NEEDS_AIRFLOW
@@ -113,6 +114,32 @@ def test_runs_of_a_back_fill_follow_each_other_and_know_their_dates(desk: Desk):
     )
     dates = ["2021-01-01", "2022-01-01"]
     assert rows == [{"status": "succeeded", "date": x} for x in dates]
+    assert {*dates} <= desk.stack.answers.days
+
+
+def test_a_plan_that_knows_no_dates_refuses_a_run_for_a_day_that_is_past(desk: Desk):
+    past = {"logical_date": "2026-03-02T00:00:00Z"}
+    run = desk.stack.api("dags/trading_calendars/dagRuns", past)["dag_run_id"]
+    wait_for_run(desk.stack, "trading_calendars", run)
+
+    line = desk.stack.last_line("trading_calendars", run, "initialize_execution")
+    assert "knows no dates: a run for 2026-03-02 would do today's work" in line
+    assert desk.stack.runs("trading_calendars")[run] == "failed"
+
+
+def test_a_run_id_that_has_been_used_is_not_taken_again_with_another_conf(desk: Desk):
+    run = desk.stack.trigger(CLICKS, {"codes": ["N1"]})
+    ended(desk, run)
+    spent = desk.stack.answers.served
+    for codes in (["N1"], ["N2"]):
+        assert desk.stack.client.delete(f"dags/{CLICKS}/dagRuns/{run}").is_success
+        given = {"logical_date": None, "dag_run_id": run, "conf": {"codes": codes}}
+        desk.stack.api(f"dags/{CLICKS}/dagRuns", given)
+        wait_for_run(desk.stack, CLICKS, run)
+
+    assert desk.stack.runs(CLICKS)[run] == "failed"
+    assert "HG021" in desk.stack.last_line(CLICKS, run, "initialize_execution")
+    assert desk.stack.answers.served == spent
 
 
 def test_a_run_that_is_triggered_with_conf_does_what_that_names_and_no_more(desk: Desk):

@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -35,6 +36,7 @@ from tests.airflow.looks import (
     wait_for_step,
     wait_for_task,
     wait_of,
+    xcom_of,
 )
 from tests.airflow.scene import Scene
 from tests.airflow.stack import HEADGATE, start
@@ -100,9 +102,26 @@ def test_scheduled_runs_and_the_one_by_asset_end_green_in_both_windows(
     if dag == PIPELINE:
         assert (execution["planned"], execution["units"]) == (200, 1100)
         assert execution["succeeded"] == 200
-        told = stack.client.get("assets/events", params={"source_run_id": run}).json()
-        (event,) = told["asset_events"]
-        assert (event["extra"]["succeeded"], event["extra"]["units"]) == (200, 1100)
+        counts = {x: execution[x] for x in ("planned", "succeeded", "failed", "deferred", "units")}
+        assert counts.items() <= xcom_of(stack, run, "finalize_execution", "counts").items()
+        of_step = json.loads(xcom_of(stack, run, STEP, "counts"))
+        assert 0 < of_step["succeeded"] == of_step["planned"] and of_step["units"] > 0
+        for task in ("finalize_execution", STEP):  # whose end is the triggerer's
+            links = stack.api(f"dags/{PIPELINE}/dagRuns/{run}/taskInstances/{task}/links")
+            assert links["extra_links"] == {"Headgate report": "docs/airflow-dags.md#reports"}
+
+
+def test_an_assets_event_carries_counts_and_each_exchange_has_one_of_its_own(stack: Scene):
+    run = first_run(stack, PIPELINE, "scheduled")
+    told = stack.client.get("assets/events", params={"source_run_id": run}).json()["asset_events"]
+    extras = {x["name"]: x["extra"] for x in told}
+    whole = extras.pop("equities/prices")
+
+    assert (whole["succeeded"], whole["units"]) == (200, 1100)
+    assert whole["first_session"] <= whole["last_session"]
+    assert {x.removeprefix("equities/prices/") for x in extras} == set(whole["groups"])
+    assert {x["execution_id"] for x in extras.values()} == {whole["execution_id"]}
+    assert sum(x["succeeded"] for x in extras.values()) == 200
 
 
 def test_a_dag_of_ones_own_runs_two_pipelines_in_groups_mapped_and_by_templates(stack: Scene):
@@ -141,48 +160,8 @@ def test_a_step_of_2000_jobs_holds_no_worker_and_one_dead_ticker_of_1000_fails_a
     assert counts == ("succeeded", 1998, 2)
     failed = stack.rows("select distinct asset from headgate.v_failed_assets")
     assert [x["asset"] for x in failed] == dead[:1]
-
-
-@pytest.mark.parametrize(
-    ("task", "words"),
-    [
-        ("unknown_connection", ("no connection 'elsewhere'", "set AIRFLOW_CONN_ELSEWHERE")),
-        ("wrong_password", ("authentication failed", "correct the connection's login")),
-        ("no_rights", ("permission denied", "log in as headgate_planner")),
-        ("server_away", ("No such file or directory", "does the server run?")),
-        ("wrong_type", ("parameter mode: 5", "HG008", "give a text")),
-        ("paused", ("resting is paused", "headgate.resume_pipeline")),
-        ("running_already", ("busy is already running as 'before'", "headgate.cancel_execution")),
-        ("step_of_nothing", ("unknown pipeline: 'bad_input'", "known pipelines: ")),
-        ("step_without_connection", ("no connection 'elsewhere'", "set AIRFLOW_CONN_ELSEWHERE")),
-    ],
-)
-def test_the_last_line_of_the_log_says_what_is_wrong_and_what_to_do(
-    stack: Scene, mistakes: str, task: str, words: tuple[str, ...]
-):
-    wait_for_run(stack, "bad_input", mistakes)
-
-    assert stack.tasks("bad_input", mistakes)[task]["state"] == "failed"
-    line = stack.last_line("bad_input", mistakes, task)
-    print(f"{task}: {line}")
-    assert [x for x in words if x not in line] == [], line
-
-
-def test_a_task_that_fails_and_no_step_with_it_ends_no_green_run(stack: Scene):
-    run = stack.trigger("rusty")
-    wait_for_run(stack, "rusty", run)
-
-    assert stack.execution("rusty", run)["status"] == "succeeded"
-    assert stack.runs("rusty")[run] == "failed"
-    line = stack.last_line("rusty", run, "finalize_execution")
-    assert "step_of_nothing failed in Airflow, and no step did" in line
-
-
-def test_airflow_refuses_a_parameter_of_the_wrong_type(stack: Scene):
-    given = {"logical_date": None, "conf": {"mode": 5}}
-    answer = stack.client.post(f"dags/{PIPELINE}/dagRuns", json=given)
-
-    assert answer.status_code == 400 and "mode" in answer.text
+    note = stack.api(f"dags/{PIPELINE}/dagRuns/{run}")["note"]
+    assert note.startswith("1,998 of 2,000 jobs succeeded, 2 failed")
 
 
 def test_whatever_is_killed_in_mid_run_the_run_ends_green_with_exact_counts(
@@ -220,6 +199,76 @@ def test_whatever_is_killed_in_mid_run_the_run_ends_green_with_exact_counts(
         run=run,
     )
     assert row == {"jobs": 600, "pairs": 600}
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ("unknown_connection", ("no connection 'elsewhere'", "set AIRFLOW_CONN_ELSEWHERE")),
+        ("wrong_password", ("authentication failed", "correct the connection's login")),
+        ("no_rights", ("permission denied", "log in as headgate_planner")),
+        ("server_away", ("No such file or directory", "does the server run?")),
+        ("wrong_type", ("parameter mode: 5", "HG008", "give a text")),
+        ("paused", ("resting is paused", "headgate.resume_pipeline")),
+        ("running_already", ("busy is already running as 'before'", "headgate.cancel_execution")),
+        ("step_of_nothing", ("unknown pipeline: 'bad_input'", "known pipelines: ")),
+        ("step_without_connection", ("no connection 'elsewhere'", "set AIRFLOW_CONN_ELSEWHERE")),
+    ],
+)
+def test_the_last_line_of_the_log_says_what_is_wrong_and_what_to_do(
+    stack: Scene, mistakes: str, task: str, words: tuple[str, ...]
+):
+    wait_for_run(stack, "bad_input", mistakes)
+
+    assert stack.tasks("bad_input", mistakes)[task]["state"] == "failed"
+    line = stack.last_line("bad_input", mistakes, task)
+    print(f"{task}: {line}")
+    assert [x for x in words if x not in line] == [], line
+
+
+def test_a_task_that_fails_and_no_step_with_it_ends_no_green_run(stack: Scene):
+    run = stack.trigger("rusty")
+    wait_for_run(stack, "rusty", run)
+
+    assert stack.execution("rusty", run)["status"] == "succeeded"
+    assert stack.runs("rusty")[run] == "failed"
+    line = stack.last_line("rusty", run, "finalize_execution")
+    assert "step_of_nothing failed in Airflow, and no step did" in line
+
+
+def test_a_failed_and_late_run_is_an_alert_with_its_tasks(stack: Scene):
+    def alerts() -> dict[str, str]:
+        rows = stack.rows("select subject, message from headgate.v_alerts")
+        return {x["subject"]: x["message"] for x in rows}
+
+    wait_until(lambda: {"DAG rusty", "DAG rusty is late"} <= set(alerts()), "the alerts")
+    assert "finalize_execution, step_of_nothing" in alerts()["DAG rusty"]
+    assert "DAG data_collection_equities" not in alerts()
+
+
+@pytest.mark.parametrize(
+    ("conf", "words"),
+    [
+        ({"mode": 5}, "mode"),
+        ({"exchanges": ["NYS"]}, "'NYS' is not one of"),
+        ({"ticker": ["AAPL.US"]}, "has no parameter 'ticker'; did you mean tickers?"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_before_there_is_a_run(
+    stack: Scene, conf: dict[str, object], words: str
+):
+    given = {"logical_date": None, "dag_run_id": "refused", "conf": conf}
+    answer = stack.client.post(f"dags/{PIPELINE}/dagRuns", json=given)
+
+    assert (answer.status_code, words in answer.text) == (400, True), answer.text
+    assert "refused" not in stack.runs(PIPELINE)
+
+
+def test_who_may_not_see_a_dag_is_not_told_its_parameters(stack: Scene):
+    given = {"logical_date": None, "conf": {"ticker": ["AAPL.US"]}}
+    answer = httpx.post(f"{stack.client.base_url}dags/{PIPELINE}/dagRuns", json=given)
+
+    assert answer.status_code == 401 and "ticker" not in answer.text
 
 
 def test_five_orders_at_once_end_as_five_executions(stack: Scene, orders: list[int]):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import warnings
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,52 @@ def test_what_the_schedules_say(bag: Any):
         "headgate_maintenance": "0 2 * * *",
         "trading_calendars": "0 3 * * 0",
     }
+
+
+@pytest.mark.parametrize("name", [x.stem for x in FILES])
+def test_a_dag_says_what_it_is_for_whose_it_is_and_where_to_read_on(bag: Any, name: str):
+    dag = bag.dags[name]
+    links = re.findall(r"\]\((docs/[^)#]+)\)", dag.doc_md)
+
+    assert dag.description.endswith(".") and dag.doc_md.startswith(dag.description)
+    assert {"docs/operations.md", "docs/airflow-dags.md"} <= set(links)
+    assert [x for x in links if not (ROOT / x).exists()] == []
+    assert "headgate" in dag.tags and len(dag.tags) > 1
+    assert {x.owner for x in dag.tasks} == {"headgate"}
+
+
+@pytest.mark.parametrize("name", [x.stem for x in FILES])
+def test_a_run_that_fails_is_late_or_lasts_too_long_is_told_of(bag: Any, name: str):
+    dag = bag.dags[name]
+    (late,) = dag.deadline
+    said = [dag.on_failure_callback, dag.on_success_callback]
+
+    assert late.interval < dag.dagrun_timeout < timedelta(hours=24)
+    assert late.callback.path == "runner.airflow_notifier.AlertNotifier"
+    assert late.callback.kwargs == {"conn_id": "headgate", "state": "late"}
+    assert [type(x).__name__ for x in said] == ["AlertNotifier"] * 2
+    assert [x.state for x in said] == ["failed", "success"]
+
+
+@pytest.mark.parametrize("name", [x.stem for x in FILES])
+def test_the_first_task_hands_on_all_parameters_so_that_none_is_passed_over(bag: Any, name: str):
+    (first,) = bag.dags[name].roots
+
+    assert first.function == "headgate.start_execution"
+    assert first.args["p_params"] == "{{ params | tojson }}"
+
+
+def test_the_page_names_the_times_after_which_a_run_is_late_and_ends(bag: Any):
+    page = (ROOT / "docs" / "airflow-dags.md").read_text()
+
+    def words(time: timedelta) -> str:
+        hours, minutes = divmod(round(time.total_seconds()) // 60, 60)
+        number, unit = (hours, "hour") if hours else (minutes, "minute")
+        return f"{number} {unit}{'s' if number > 1 else ''}"
+
+    for name, dag in bag.dags.items():
+        late, ends = words(dag.deadline[0].interval), words(dag.dagrun_timeout)
+        assert f"| `{name}` | {late} | {ends} |" in page
 
 
 def test_a_runs_parameters_are_the_plans(bag: Any, db: Plan):

@@ -280,6 +280,20 @@ class Toy(Plan):
         after = self.snapshot()
         assert (before - after, after - before) == (set(), set())
 
+    @contextmanager
+    def notices(self) -> Iterator[list[str]]:
+        """Collect what the server says besides its answers."""
+        said: list[str] = []
+
+        def note(line: psycopg.errors.Diagnostic) -> None:
+            said.append(line.message_primary or "")
+
+        self.connection.add_notice_handler(note)
+        try:
+            yield said
+        finally:
+            self.connection.remove_notice_handler(note)
+
     def assert_books_balance(self) -> None:
         """See tests/db/books.py."""
         assert_books_balance(self)

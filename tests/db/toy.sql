@@ -140,8 +140,8 @@ cross join (values
     ('max_updates', 'integer', 'null', null, 'max_assets', '{update}', null),
     ('new_chunk', 'integer', 'null', null, 'chunk_size', '{open,history}', null),
     ('mode', 'text', '"auto"', '{auto,new,known}', 'mode', null, '{"new": ["open", "history"], "known": ["update"]}'),
-    ('groups', 'list', '[]', null, 'groups', null, '{"attribute": "exchange"}'),
-    ('assets', 'list', '[]', null, 'assets', null, null),
+    ('groups', 'list', 'null', null, 'groups', null, '{"attribute": "exchange"}'),
+    ('assets', 'list', 'null', null, 'assets', null, null),
     ('lang', 'text', 'null', null, 'request', null, null)
 ) as m (name, type, default_value, allowed, effect, operations, meanings)
 where p.name = 'library';

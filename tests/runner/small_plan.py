@@ -6,6 +6,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from tests.limits import PATIENCE
 from tests.plan import Plan
 
 OK = {"status": "200", "outcome": "success", "blame": "item", "reason": "answered"}
@@ -93,7 +94,7 @@ def write_plan(
         due_rule="once",
         path=path,
         ingest_function="public.keep_answers" if base_url else None,
-        **(operation_columns or {}),
+        **{"timeout": f"{PATIENCE:.0f} s"} | (operation_columns or {}),
     )
     insert(plan, "pipelines", name=f"small_{provider}")
     plan.sql(

@@ -32,6 +32,7 @@ from tests.standin import Options, Process, spawn
 
 pytestmark = NEEDS_AIRFLOW
 
+INSTANCE = SimpleNamespace(xcom_push=lambda *_: None)
 STEP = "process_us_markets"
 SLEEPER = """
 create function public.{0}(p_pipeline text, p_run_id text) returns table (n int)
@@ -92,7 +93,7 @@ def call(
     function: str, args: Row | None = None, *, dag: str = PIPELINE, run: str = "r1", **more: Any
 ) -> list[Row]:
     """Execute the operator as a task of this DAG and run would."""
-    context = {"dag_run": SimpleNamespace(dag_id=dag, run_id=run)}
+    context = {"dag_run": SimpleNamespace(dag_id=dag, run_id=run), "ti": INSTANCE}
     rows: list[Row] = operator(function, args, **more).execute(context)
     return rows
 
@@ -440,7 +441,7 @@ def test_a_cleared_function_task_opens_its_run_again(connected: object, plan: Pl
 
     call("headgate.check_quota", task_id="check_api_quota")
     (run,) = plan.sql("select status from headgate.v_recent_executions")
-    assert run["status"] == "running"
+    assert run["status"] == "succeeded", "what is behind it runs when its tasks do"
     assert (
         plan.row("enqueue_step", p_pipeline=PIPELINE, p_run_id="r1", p_step=STEP)["status"]
         == "running"
@@ -456,7 +457,8 @@ def test_a_run_is_for_the_date_that_airflow_runs_it_for(connected: object, plan:
         "r2": {"logical_date": None, "run_after": at},
     }
     for run, dates in runs.items():
-        context = {"dag_run": SimpleNamespace(dag_id=PIPELINE, run_id=run, **dates)}
+        dag_run = SimpleNamespace(dag_id=PIPELINE, run_id=run, **dates)
+        context = {"dag_run": dag_run, "ti": INSTANCE}
         operator("headgate.start_execution").execute(context)
         operator("headgate.finalize_execution").execute(context)
 
@@ -571,6 +573,8 @@ def test_all_dags_run_green_by_dag_test(house: House, standin: Process):
     from airflow.dag_processing.dagbag import DagBag
 
     bag = DagBag(str(DB.parent / "dags"))
+    for dag in bag.dags.values():
+        dag.deadline = None  # dag.test() of 3.3 looks for it in a table, at the end of the run
     house.worker()
     codes = [*house.codes(6), *house.codes(4, "LSE")]
 

@@ -14,7 +14,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_without_anything_it_is_the_embedded_server_of_this_checkout():
     assert Settings.from_env({}) == Settings(
-        dsn=None, database="headgate", home=ROOT / ".headgate", db=ROOT / "db", lock_timeout="5s"
+        dsn=None,
+        database="headgate",
+        home=ROOT / ".headgate",
+        db=ROOT / "db",
+        lock_timeout="5s",
+        dags=ROOT / "dags",
     )
 
 

@@ -242,13 +242,17 @@ def test_retry_leaves_a_run_of_airflow_to_airflow(run: Run, database: Settings, 
     assert "is carried by Airflow [HG008]\nhint: clear its tasks there" in result.err
 
 
+LATER = {"backoff": "1 hour", "backoff_max": "1 hour", "patience": "2 hours"}
+"""A retry that does not come while somebody looks."""
+
+
 def outage(plan: Plan) -> None:
     """Bring a run to where its three jobs wait for a retry, and as many for a runner."""
     write_plan(
         plan,
         assets=6,
         base_url="http://127.0.0.1:1",
-        operation_columns={"chunk_size": 3, "units": 1},
+        operation_columns={"chunk_size": 3, "units": 1, **LATER},
         provider_columns={"quota": 10},
     )
     start(plan)

@@ -56,6 +56,12 @@ async def shop():
         yield opened
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """Let a connection take as long as a busy machine needs for it."""
+    monkeypatch.setattr("runner.calls.CONNECT_SECONDS", PATIENCE)
+
+
 @pytest.fixture
 def run(database, plan):
     """Work until an execution has ended."""

@@ -28,13 +28,105 @@ begin
             v_advanced := true;
         end loop;
         if not v_advanced and not headgate._has_open_step(v_execution.execution_id) then
+            perform from headgate.process_executions as e where e.execution_id = v_execution.execution_id for update;
             perform headgate._close_execution(v_execution.execution_id, p_now);  -- a graph without a finalizing step
             v_advanced := true;
         end if;
         exit when v_advanced;  -- else another runner was faster
     end loop;
 
-    return v_advanced;
+    return v_advanced or headgate._advance_reopened(p_now);
+end;
+$func$;
+
+-- What a scheduler's execution was opened again for goes on: steps that failed behind each other are sent in their
+-- order, and when nothing more can be, it ends. What is planned for a step that nobody has sent by then ends deferred.
+create or replace function headgate._advance_reopened(p_now timestamptz)
+returns boolean
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_execution headgate.process_executions;
+    v_step text;
+begin
+    for v_execution in
+        select e.*
+        from headgate.process_executions as e
+        where e.driver = 'airflow'
+            and e.status in ('running', 'paused')
+            and e.reopened_at is not null
+            and headgate._is_worked_off(e.execution_id, '{queued,leased,parked}')
+        order by e.execution_id
+    loop
+        continue when not headgate._try_lock(format('runs %s', v_execution.pipeline_id));
+        select r.step into v_step
+        from headgate._ready_steps(v_execution.execution_id) as r
+        where not r.is_skipped
+            and v_execution.status = 'running'
+            and headgate._waits_for_its_turn(v_execution.execution_id, r.step)
+        limit 1;
+        if v_step is not null then
+            perform headgate._send_step(v_execution, v_step, 1, p_now);
+            perform headgate._end_reopened(v_execution.execution_id, p_now);
+            return true;
+        elsif headgate._finish_reopened(v_execution.execution_id, p_now) then
+            return true;
+        end if;
+    end loop;
+    return false;
+end;
+$func$;
+
+-- Was the step opened again by somebody who wants it run, and not only because it is behind one that runs again?
+create or replace function headgate._waits_for_its_turn(
+    p_execution_id bigint,
+    p_step text
+)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select exists (
+        select
+        from headgate.process_steps as s
+        join headgate.chunks as c using (execution_id, step)
+        where s.execution_id = p_execution_id
+            and s.step = p_step
+            and s.reopened_from <> 'skipped'
+            and c.state = 'planned'
+    );
+$func$;
+
+create or replace function headgate._finish_reopened(
+    p_execution_id bigint,
+    p_now timestamptz
+)
+returns boolean
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_chunks constant headgate.chunks[] := headgate._hold_execution(p_execution_id);
+begin
+    if not headgate._is_worked_off(p_execution_id, '{queued,leased,parked}')
+        or not exists (
+            select
+            from headgate.process_executions as e
+            where e.execution_id = p_execution_id
+                and e.reopened_at is not null
+        )
+    then
+        return false;
+    end if;
+    perform headgate._end_chunks(
+        array(select c.chunk_id from unnest(v_chunks) as c), 'deferred', 'the execution was finalized', p_now
+    );
+    perform headgate._end_reopened(p_execution_id, p_now);  -- the last chunk may have ended it
+    return true;
 end;
 $func$;
 
@@ -150,6 +242,7 @@ begin
         and not s.is_marked;
     perform headgate._announce(p_execution.execution_id, p_step, v_result.status);
     if v_result.status = 'failed' and v_step.function = 'headgate.finalize_execution' then
+        perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for update;
         perform headgate._close_execution(p_execution.execution_id, p_now);
     end if;
 end;

@@ -19,12 +19,12 @@ begin
     if v_execution.status in ('running', 'paused') then
         cancelled := headgate._cancel_waiting(v_execution.execution_id, null, 'the execution was cancelled', v_now);
         update headgate.process_steps as s
-        set status = 'cancelled', started_at = coalesce(s.started_at, v_now), finished_at = v_now
+        set status = 'cancelled', reopened_from = null, started_at = coalesce(s.started_at, v_now), finished_at = v_now
         where s.execution_id = v_execution.execution_id
             and s.status in ('pending', 'running');
         update headgate.process_executions as e
-        set status = 'cancelled', finished_at = v_now, planned = t.planned, succeeded = t.succeeded, failed = t.failed,
-            deferred = t.deferred, skipped = t.skipped, units = t.units
+        set status = 'cancelled', finished_at = v_now, reopened_at = null, planned = t.planned,
+            succeeded = t.succeeded, failed = t.failed, deferred = t.deferred, skipped = t.skipped, units = t.units
         from headgate._totals(v_execution.execution_id) as t
         where e.execution_id = v_execution.execution_id;
         perform headgate._announce(v_execution.execution_id, null, 'cancelled');

@@ -66,6 +66,7 @@ begin
     );
     update headgate.process_steps as s
     set status = p_status, is_marked = true, skip_reason = case when p_status = 'skipped' then 'operator' end,
+        reopened_from = null,
         started_at = coalesce(s.started_at, v_now), finished_at = v_now
     where s.execution_id = v_execution.execution_id
         and s.step = p_step;
@@ -75,6 +76,7 @@ begin
     elsif v_execution.finished_at is not null then
         perform headgate._close_execution(v_execution.execution_id, v_now);
     end if;
+    perform headgate._end_reopened(v_execution.execution_id, v_now);
 end;
 $func$;
 
@@ -97,7 +99,7 @@ begin
         perform headgate._close_execution(p_execution.execution_id, p_now);
     elsif p_execution.finished_at is not null then
         update headgate.process_executions as e
-        set status = 'running', finished_at = null
+        set status = 'running', finished_at = null, reopened_at = p_now
         where e.execution_id = p_execution.execution_id;
     end if;
     return v_reopened;

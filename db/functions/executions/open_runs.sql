@@ -1,7 +1,7 @@
--- Runs that a scheduler has open here: it looks whether it still has them.
+-- Runs that a scheduler has open here: it looks whether it still has them. What was opened again after its end is not
+-- among them: its run has ended there, perhaps, and it ends by itself.
 
 create or replace function headgate.open_runs(
-    p_pipeline text default null,
     p_deployment text default null
 )
 returns table (pipeline text, run_id text, dag text)
@@ -15,10 +15,10 @@ as $func$
     join headgate.pipelines as p using (pipeline_id)
     where e.status in ('running', 'paused')
         and e.driver = 'airflow'
+        and e.reopened_at is null
         and e.deployment is not distinct from p_deployment
-        and (p_pipeline is null or p.name = p_pipeline)
     order by e.execution_id;
 $func$;
 
-comment on function headgate.open_runs(text, text) is
-    'Executions that a scheduler has not ended yet, of one pipeline or of all: it looks whether their runs are there.';
+comment on function headgate.open_runs(text) is
+    'Executions that a scheduler has not ended yet: it looks whether their runs are there.';

@@ -32,7 +32,7 @@ begin
     where p.name = p_pipeline
         and e.run_id = p_run_id
         and e.driver = 'airflow'
-        and e.status in ('running', 'succeeded', 'failed')
+        and e.status <> 'paused'
     for update of e;
     select s.* into v_step
     from headgate.process_steps as s
@@ -40,7 +40,11 @@ begin
         and s.step = p_step
         and s.kind = 'function'
         and s.function <> 'headgate.finalize_execution'
-        and (v_execution.status = 'running' or s.status in ('succeeded', 'failed'));  -- what ran before may run again
+        and (
+            v_execution.status = 'running'
+            or v_execution.status <> 'cancelled' and s.status in ('succeeded', 'failed')  -- it may run again
+            or s.reopened_from is not null
+        );
     if not found then
         return;
     end if;
@@ -53,7 +57,7 @@ begin
         from headgate._step_result(v_step.function, p_output) as r;
     end if;
     update headgate.process_steps as s
-    set status = v_step.status, output = v_step.output, skip_reason = null, is_marked = false,
+    set status = v_step.status, output = v_step.output, skip_reason = null, is_marked = false, reopened_from = null,
         started_at = coalesce(s.started_at, v_now),
         finished_at = v_now
     where s.execution_id = v_execution.execution_id
@@ -61,6 +65,7 @@ begin
     if v_execution.finished_at is not null then
         perform headgate._go_on_behind(v_execution, p_step, v_now);
     end if;
+    perform headgate._end_reopened(v_execution.execution_id, v_now);
     return query select v_step.step, v_step.status;
 end;
 $func$;

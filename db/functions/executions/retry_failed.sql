@@ -27,6 +27,7 @@ begin
     select coalesce(sum(headgate._send_step(v_execution, s.step, s.attempt, v_now)), 0)
     into sent
     from headgate._unblocked(v_execution, v_rounds.opened) as s;
+    perform headgate._end_reopened(v_execution.execution_id, v_now);
     if v_rounds.opened <> '{}' then
         perform pg_notify('headgate_jobs', '');
     end if;

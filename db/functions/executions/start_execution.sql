@@ -1,5 +1,7 @@
--- A run begins as a row per execution and step. Starting it again changes nothing and says so. A run that an order woke
--- (p_is_ordered) and that finds none, because another run has taken it, ends at once: nobody asked for a second one.
+-- A run begins as a row per execution and step. Starting it again changes nothing and says so; with other parameters
+-- it is refused. A run that an order woke (p_is_ordered) and that finds none, because another run has taken it, ends at
+-- once: nobody asked for a second one. One for a day that is past (p_is_backfill) takes no order, and needs requests
+-- that name the day.
 
 create or replace function headgate.start_execution(
     p_pipeline text,
@@ -9,7 +11,8 @@ create or replace function headgate.start_execution(
     p_driver text default 'airflow',
     p_is_ordered boolean default false,
     p_deployment text default null,
-    p_dag text default null
+    p_dag text default null,
+    p_is_backfill boolean default false
 )
 returns table (execution_id bigint, status text, is_new boolean)
 language plpgsql
@@ -21,6 +24,7 @@ as $func$
 declare
     v_now constant timestamptz := headgate.clock();
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
+    v_found headgate.process_executions;
     v_order record;
     v_is_idle boolean := false;
 begin
@@ -28,17 +32,26 @@ begin
         perform headgate._raise('HG008', 'a run needs a name of 1 to 250 characters', 'e.g. manual-2026-01-31');
     elsif coalesce(p_driver, '') not in ('airflow', 'headgate') then
         perform headgate._raise('HG008', format('unknown driver: %s', quote_literal(p_driver)), 'airflow or headgate');
+    elsif p_is_backfill and p_logical_date is null then
+        perform headgate._raise('HG008', 'a back-fill needs the date it is for', 'give p_logical_date');
     end if;
 
     perform headgate._lock(format('start %s', v_pipeline.pipeline_id));
-    select e.execution_id, e.status, false
-    into execution_id, status, is_new
+    select e.* into v_found
     from headgate.process_executions as e
     where e.pipeline_id = v_pipeline.pipeline_id
         and e.run_id = p_run_id;
-    if not found then
+    if found then
+        perform headgate._check_same_run(v_pipeline, v_found, p_params);
+        execution_id := v_found.execution_id;
+        status := v_found.status;
+        is_new := false;
+    else
+        if p_is_backfill then
+            perform headgate._check_dated(v_pipeline, p_logical_date);
+        end if;
         perform headgate._check_startable(v_pipeline);
-        if p_driver = 'airflow' then
+        if p_driver = 'airflow' and not coalesce(p_is_backfill, false) then
             select * into v_order from headgate._take_order(v_pipeline, p_params, v_now);
             v_is_idle := p_is_ordered
                 and v_order.order_id is null
@@ -47,10 +60,11 @@ begin
             select null::bigint as order_id, headgate._resolve_params(v_pipeline, p_params) as params into v_order;
         end if;
         insert into headgate.process_executions as e (
-            pipeline_id, run_id, driver, deployment, dag, logical_date, params, started_at
+            pipeline_id, run_id, driver, deployment, dag, logical_date, is_backfill, params, started_at
         )
         values (
-            v_pipeline.pipeline_id, p_run_id, p_driver, p_deployment, p_dag, p_logical_date, v_order.params, v_now
+            v_pipeline.pipeline_id, p_run_id, p_driver, p_deployment, p_dag, p_logical_date,
+            coalesce(p_is_backfill, false), v_order.params, v_now
         )
         returning e.execution_id, e.status, true into execution_id, status, is_new;
         update headgate.orders as o
@@ -68,9 +82,91 @@ begin
 end;
 $func$;
 
-comment on function headgate.start_execution(text, text, timestamptz, jsonb, text, boolean, text, text) is
-    'Begin an execution of a pipeline under a run id; again with the same id: nothing new (is_new false). p_is_ordered: '
-    'an order woke it, and without one it ends at once.';
+comment on function headgate.start_execution(text, text, timestamptz, jsonb, text, boolean, text, text, boolean) is
+    'Begin an execution of a pipeline under a run id; again with the same id: nothing new (is_new false), and with '
+    'other parameters an error. p_is_ordered: an order woke it, and without one it ends at once. p_is_backfill: it is for '
+    'a logical date that is past.';
+
+-- The run of this name is the one that is meant: who brings none, or the same parameters, means it.
+create or replace function headgate._check_same_run(
+    p_pipeline headgate.pipelines,
+    p_execution headgate.process_executions,
+    p_params jsonb
+)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_defaults constant jsonb := headgate._resolve_params(p_pipeline, '{}');
+    v_params constant jsonb := headgate._resolve_params(p_pipeline, p_params);
+begin
+    -- What has become a parameter since was at its default then.
+    if v_params not in (v_defaults, v_defaults || p_execution.params) then
+        perform headgate._raise(
+            'HG021',
+            format(
+                'run %s of pipeline %s %s, with other parameters: %s', quote_literal(p_execution.run_id),
+                p_pipeline.name,
+                case
+                    when p_execution.finished_at is null then 'is running'
+                    else 'has ended as ' || p_execution.status
+                end,
+                left((
+                    select string_agg(format('%s is %s', o.name, coalesce(p_execution.params -> o.name, 'null')), ', ')
+                    from (
+                        select d.key as name
+                        from jsonb_each(v_params) as d
+                        where d.value is distinct from (v_defaults || p_execution.params) -> d.key
+                        order by d.key
+                    ) as o
+                ), 300)
+            ),
+            'give the new run a name of its own'
+        );
+    elsif p_execution.finished_at is not null then
+        raise notice using
+            message = format(
+                'run %s of pipeline %s HAS ENDED BEFORE: as %s, at %s UTC. It is not run again: nothing that succeeded '
+                'is done a second time', quote_literal(p_execution.run_id), p_pipeline.name, p_execution.status,
+                to_char(p_execution.finished_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
+            ),
+            hint = 'headgate.retry_failed runs what failed again; a new run needs a name of its own';
+    end if;
+end;
+$func$;
+
+-- A run for a day that is past does that day's work only if a request says which day it is.
+create or replace function headgate._check_dated(
+    p_pipeline headgate.pipelines,
+    p_logical_date timestamptz
+)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    if not exists (
+        select
+        from headgate.pipeline_steps as s
+        join headgate.operations as o on o.name = any (s.operations)
+        join headgate.operations as c on o.operation_id in (c.operation_id, c.alternative_of_operation_id)
+        where s.pipeline_id = p_pipeline.pipeline_id
+            and headgate._names_its_date(c)
+    ) then
+        perform headgate._raise(
+            'HG022',
+            format(
+                'pipeline %s knows no dates: a run for %s would do today''s work', p_pipeline.name,
+                to_char(p_logical_date at time zone 'UTC', 'YYYY-MM-DD')
+            ),
+            'name {run.date} or {run.logical_date} in the path, query, headers or body of its operations'
+        );
+    end if;
+end;
+$func$;
 
 -- The execution keeps the graph it starts with, whatever becomes of its pipeline's. The step that starts it has
 -- happened by the time there is a row for it, unless there is nothing to start.

@@ -48,7 +48,23 @@ as $func$
     join headgate.pipelines as p using (pipeline_id)
     where e.status = 'running'
         and e.started_at < headgate.clock() - interval '1 day'
-        and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id);
+        and not exists (select from headgate.chunks as c where c.execution_id = e.execution_id)
+    union all
+    select
+        format('execution %s of %s', e.run_id, p.name), 'warn',
+        format('its scheduler has not been heard of since %s', to_char(d.heard_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI UTC')),
+        'start Airflow''s triggerer, or end it: headgate.cancel_execution', false
+    from headgate.process_executions as e
+    join headgate.pipelines as p using (pipeline_id)
+    cross join lateral (
+        select max(k.heard_at) as heard_at
+        from headgate.dags as k
+        where k.pipeline_id = e.pipeline_id
+            and k.deployment = coalesce(e.deployment, '')
+    ) as d
+    where e.status in ('running', 'paused')
+        and e.driver = 'airflow'
+        and d.heard_at < headgate.clock() - interval '5 minutes';
 $func$;
 
 -- Steps that wait for jobs of which there are none.

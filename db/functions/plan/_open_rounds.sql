@@ -42,7 +42,7 @@ begin
     if opened <> '{}' then
         reopened := headgate._reopen_behind(p_execution, opened);
         update headgate.process_executions as e
-        set status = 'running', finished_at = null
+        set status = 'running', finished_at = null, reopened_at = headgate.clock()
         where e.execution_id = p_execution.execution_id
             and e.finished_at is not null;
     end if;
@@ -109,7 +109,8 @@ begin
         is_marked = false,
         is_left_out = false,
         output = null,
-        finished_at = null
+        finished_at = null,
+        reopened_from = case when p_execution.driver = 'airflow' then s.status end
     where s.execution_id = p_step.execution_id
         and s.step = p_step.step;
     return v_planned;
@@ -117,7 +118,8 @@ end;
 $func$;
 
 -- What is behind steps that run again decides anew: steps that were skipped because of them or cancelled and, where
--- headgate drives, functions that have run. What an operator has decided stays. Returns how many steps.
+-- headgate drives, functions that have run. What an operator has decided stays. Steps that a scheduler runs end as they
+-- had if it does not. Returns how many steps.
 create or replace function headgate._reopen_behind(
     p_execution headgate.process_executions,
     p_steps text[]
@@ -138,7 +140,8 @@ begin
         is_left_out = false,
         output = null,
         started_at = null,
-        finished_at = null
+        finished_at = null,
+        reopened_from = case when p_execution.driver = 'airflow' then s.status end
     from headgate._behind(p_execution.execution_id, p_steps) as b
     where s.execution_id = p_execution.execution_id
         and s.step = b.step

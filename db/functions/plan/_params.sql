@@ -155,7 +155,8 @@ begin
 end;
 $func$;
 
--- Groups and assets that do not exist are errors, and so is what no step takes: neither is an empty plan.
+-- Groups and assets that do not exist are errors, and so is what no step takes: neither is an empty plan. Who gives an
+-- empty list asks for one.
 create or replace function headgate._check_selection(
     p_pipeline headgate.pipelines,
     p_params jsonb
@@ -185,7 +186,12 @@ begin
     end if;
 
     perform headgate._check_covered(p_pipeline, p_params);
-    if v_asset_ids = '{}' then
+    if v_asset_ids = '{}' and not exists (
+        select
+        from unnest(array['groups', 'assets']) as e (effect)
+        cross join headgate._choices(p_pipeline.pipeline_id, p_params, e.effect) as c
+        where c.items = '[]'
+    ) then
         perform headgate._raise(
             'HG008', 'the parameters together select no asset',
             'no asset is in all of the groups and lists that they name; leave one of them out'

@@ -47,6 +47,25 @@ as $func$
     join headgate.operations as o on o.name = any (s.operations);
 $func$;
 
+-- The lists that a run has been given for this lever. One that is empty is a choice, too: of nothing.
+create or replace function headgate._choices(
+    p_pipeline_id bigint,
+    p_params jsonb,
+    p_effect text
+)
+returns table (parameter text, items jsonb)
+language sql
+stable
+rows 2
+set search_path = pg_catalog, pg_temp
+as $func$
+    select p.name, p_params -> p.name
+    from headgate.pipeline_parameters as p
+    where p.pipeline_id = p_pipeline_id
+        and p.effect = p_effect
+        and jsonb_typeof(p_params -> p.name) = 'array';
+$func$;
+
 -- The assets a run is limited to: those it names, and those of the groups it names; null: all.
 create or replace function headgate._selected_assets(
     p_pipeline_id bigint,
@@ -62,7 +81,11 @@ as $func$
         when g.asset_ids is null then n.asset_ids
         else array(select unnest(n.asset_ids) intersect select unnest(g.asset_ids))
     end
-    from (select array_agg(n.asset_id) as asset_ids from headgate._named_assets(p_pipeline_id, p_params) as n) as n
+    from (
+        select case when exists (select from headgate._choices(p_pipeline_id, p_params, 'assets'))
+            then array(select n.asset_id from headgate._named_assets(p_pipeline_id, p_params) as n)
+        end as asset_ids
+    ) as n
     cross join headgate._assets_of_groups(p_pipeline_id, p_params) as g (asset_ids);
 $func$;
 
@@ -78,10 +101,8 @@ rows 10
 set search_path = pg_catalog, pg_temp
 as $func$
     select distinct headgate.find_asset((headgate._universes(p_pipeline_id, p_params))[1], i.item)
-    from headgate.pipeline_parameters as p
-    cross join jsonb_array_elements_text(nullif(p_params -> p.name, 'null')) as i (item)
-    where p.pipeline_id = p_pipeline_id
-        and p.effect = 'assets';
+    from headgate._choices(p_pipeline_id, p_params, 'assets') as c
+    cross join jsonb_array_elements_text(c.items) as i (item);
 $func$;
 
 -- The assets of the groups a run is limited to; null: all. Each parameter that names groups narrows the choice.
@@ -97,7 +118,7 @@ as $func$
     with choice as materialized (
         select * from headgate._selected_groups(p_pipeline_id, p_params)
     )
-    select case when exists (select from choice) then array(
+    select case when l.parameters > 0 then array(
         select a.asset_id
         from choice as c
         join headgate.assets as a
@@ -105,11 +126,12 @@ as $func$
             and a.group_key = c.group_key
             and (c.attribute is null or a.attributes ->> c.attribute = c.item)
         group by a.asset_id
-        having count(distinct c.parameter) = (select count(distinct c.parameter) from choice as c)
-    ) end;
+        having count(distinct c.parameter) = l.parameters
+    ) end
+    from (select count(*) as parameters from headgate._choices(p_pipeline_id, p_params, 'groups')) as l;
 $func$;
 
--- The groups that a run's parameters name, in each universe of the pipeline; no row: it names none. A name is a group's
+-- The groups that a run's parameters name, in each universe of the pipeline. A name is a group's
 -- key, or else a value of the parameter's attribute: then it means the assets that carry it (attribute is set), and, in
 -- a universe whose assets do not carry the attribute, the groups in which there are such assets. A name of nothing has
 -- a row without a group.
@@ -125,10 +147,9 @@ set search_path = pg_catalog, pg_temp
 as $func$
     with choice as materialized (
         select p.name as parameter, p.meanings ->> 'attribute' as attribute, i.item
-        from headgate.pipeline_parameters as p
-        cross join jsonb_array_elements_text(nullif(p_params -> p.name, 'null')) as i (item)
-        where p.pipeline_id = p_pipeline_id
-            and p.effect = 'groups'
+        from headgate._choices(p_pipeline_id, p_params, 'groups') as c
+        join headgate.pipeline_parameters as p on p.pipeline_id = p_pipeline_id and p.name = c.parameter
+        cross join jsonb_array_elements_text(c.items) as i (item)
     ),
     universe as materialized (
         select u.universe

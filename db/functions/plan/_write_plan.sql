@@ -55,7 +55,7 @@ declare
     v_left_out constant text[] := headgate._left_out_steps(p_execution, p_step);
     v_steps text[];
 begin
-    perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for key share;
+    perform headgate._join_execution(p_execution.execution_id);
     with marked as (
         update headgate.process_steps as s
         set planned_at = coalesce(s.planned_at, p_now),

@@ -24,12 +24,15 @@ begin
     end if;
     perform headgate._lock(format('step %s %s', v_execution.pipeline_id, p_step));
     v_step := headgate._step(v_execution, p_step);
-    if v_step.status not in ('pending', 'running') and p_attempt > v_step.attempt then
+    if v_step.status not in ('pending', 'running')
+        and (p_attempt > v_step.attempt or v_step.reopened_from is not null)
+    then
         perform headgate._enter_planning(v_execution, p_step, v_now);
         perform headgate._check_open(e)
         from headgate.process_executions as e
         where e.execution_id = v_execution.execution_id
-            and e.status = 'cancelled';
+            and e.status = 'cancelled'
+            and v_step.reopened_from is null;
         perform headgate._open_rounds(v_execution, array[p_step]);
         v_step := headgate._step(v_execution, p_step);
     end if;
@@ -40,6 +43,7 @@ begin
     end if;
 
     sent := headgate._send_step(v_execution, p_step, p_attempt, v_now);
+    perform headgate._end_reopened(v_execution.execution_id, v_now);
     select s.step, s.status, s.planned
     into step, status, planned
     from headgate.process_steps as s
@@ -50,7 +54,8 @@ end;
 $func$;
 
 comment on function headgate.enqueue_step(text, text, text, integer) is
-    'Start a step: send its chunks to the queue. A larger p_attempt runs what failed, was deferred or cancelled again.';
+    'Start a step: send its chunks to the queue. A larger p_attempt runs what failed, was deferred or cancelled again, '
+    'also in an execution that has ended: that goes on, and ends again by itself.';
 
 create or replace function headgate._send_step(
     p_execution headgate.process_executions,
@@ -79,10 +84,11 @@ begin
     );
     -- The step runs before its chunks are sent, so that a chunk without units can end it. An attempt that comes while it
     -- runs is this one: who asks again with it later, because a connection was lost, opens no round.
-    perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for key share;
+    perform headgate._join_execution(p_execution.execution_id);
     update headgate.process_steps as s
     set status = 'running',
         attempt = greatest(s.attempt, p_attempt),
+        reopened_from = null,
         started_at = coalesce(s.started_at, p_now)
     where s.execution_id = p_execution.execution_id
         and s.step = p_step

@@ -154,11 +154,8 @@ as $func$
         )
         -- By name: a code of then may not be known any more.
         and coalesce((
-            select bool_or(i.item in (a.code, split_part(a.code, '.', 1)))
-            from headgate.pipeline_parameters as m
-            cross join jsonb_array_elements_text(nullif(p_execution.params -> m.name, 'null')) as i (item)
-            where m.pipeline_id = p_execution.pipeline_id
-                and m.effect = 'assets'
+            select bool_or(c.items ?| array[a.code, split_part(a.code, '.', 1)])
+            from headgate._choices(p_execution.pipeline_id, p_execution.params, 'assets') as c
         ), true)
         and coalesce(p_asset_id = any (headgate._assets_of_groups(
             p_execution.pipeline_id, headgate._plan_params(p_execution)

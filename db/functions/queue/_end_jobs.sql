@@ -206,15 +206,11 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_is_over boolean;
+    v_execution record;
     v_step headgate.process_steps;
 begin
-    select e.finished_at is not null into v_is_over
-    from headgate.process_executions as e
-    where e.execution_id = p_execution_id
-    for key share;
-
-    if v_is_over then  -- calls that were under way when it was cancelled
+    select * into v_execution from headgate._join_execution(p_execution_id);
+    if v_execution.is_over then  -- calls that were under way when it was cancelled
         update headgate.process_executions as e
         set succeeded = e.succeeded + p_tally.succeeded,
             failed = e.failed + p_tally.failed,
@@ -237,6 +233,9 @@ begin
 
     if p_tally.cancelled = 0 then  -- whoever cancels jobs says what becomes of their step
         perform headgate._close_step(v_step, p_now);
+        if v_execution.is_reopened then
+            perform headgate._end_reopened(p_execution_id, p_now);
+        end if;
     end if;
 end;
 $func$;

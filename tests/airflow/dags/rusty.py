@@ -1,12 +1,23 @@
-"""A task fails by itself, and no step of the plan with it."""
+"""A task fails by itself, and no step of the plan with it; and it is late."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, AsyncCallback, DeadlineAlert, DeadlineReference
 
 from runner.airflow import CallFunction, RunStep
+from runner.airflow_notifier import AlertNotifier
 
-with DAG(dag_id="rusty", schedule=None, start_date=datetime(2026, 1, 1)):
+with DAG(
+    dag_id="rusty",
+    schedule=None,
+    start_date=datetime(2026, 1, 1),
+    on_failure_callback=AlertNotifier(),
+    deadline=DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=timedelta(seconds=0),
+        callback=AsyncCallback(AlertNotifier, kwargs={"conn_id": "headgate", "state": "late"}),
+    ),
+):
     start = CallFunction(task_id="initialize_execution", function="headgate.start_execution")
     broken = RunStep(task_id="step_of_nothing")
     finish = CallFunction(

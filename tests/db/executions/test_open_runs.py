@@ -18,4 +18,17 @@ def test_open_runs_are_those_of_one_scheduler(toy: Toy):
 
     assert found() == [("plain", "r2", "nightly")]
     assert found(p_deployment="blue") == [("graph", "r1", "graph")]
-    assert found(p_pipeline="graph") == []
+
+
+def test_a_run_that_was_opened_again_after_its_end_is_none_of_them(toy: Toy):
+    """It ends by itself; its run has ended in the scheduler, which would cancel it."""
+    toy.add(1)
+    toy.begin()
+    toy.drain(outcome="failed")
+    assert len(toy.call("open_runs")) == 1
+    toy.finish()
+    toy.enqueue(p_attempt=2)
+    assert toy.execution()["status"] == "running"
+
+    assert toy.call("open_runs") == []
+    toy.drain()

@@ -21,21 +21,113 @@ def test_a_run_begins_with_its_steps(toy: Toy):
     ]
 
 
-def test_starting_it_again_changes_nothing_and_says_so(toy: Toy):
+@pytest.mark.parametrize("given", [{"mode": "new"}, {"mode": "auto"}, {}, None])
+def test_starting_it_again_with_the_same_parameters_or_none_changes_nothing_and_says_so(
+    toy: Toy, given: dict[str, str] | None
+):
     first = toy.start(run="r1", pipeline="library", p_params={"mode": "new"})
 
-    with toy.unchanged():
-        again = toy.start("r1", "library", p_params={"mode": "known"})
+    with toy.unchanged(), toy.notices() as said:
+        again = toy.start("r1", "library", p_params=given)
     assert again == first | {"is_new": False}
+    assert said == []
 
 
-def test_a_run_that_has_ended_is_not_started_again(toy: Toy):
+def test_with_other_parameters_it_is_refused(toy: Toy):
+    toy.start("r1", "library", p_params={"mode": "new"})
+    with toy.unchanged(), toy.refused("HG021", "'r1' of pipeline library is running", "of its own"):
+        toy.start("r1", "library", p_params={"mode": "known"})
+    toy.finish("r1", "library")
+
+    with toy.unchanged(), toy.refused("HG021", "has ended as succeeded", 'mode is "new"'):
+        toy.start("r1", "library", p_params={"mode": "known"})
+
+
+def test_one_that_was_started_with_none_is_another_than_one_with_some(toy: Toy):
+    toy.start("r1", "library")
+
+    with toy.unchanged(), toy.refused("HG021", 'mode is "auto"'):
+        toy.start("r1", "library", p_params={"mode": "known"})
+
+
+def test_one_that_took_an_order_is_the_same_when_it_comes_again_with_none(toy: Toy):
+    toy.call("trigger_pipeline", p_pipeline="library", p_params={"mode": "new"})
+    toy.start("r1", "library")
+
+    with toy.unchanged():
+        assert not toy.start("r1", "library")["is_new"]
+
+
+def test_a_parameter_that_is_new_since_makes_it_no_other_run(toy: Toy):
+    toy.start("r1", "library", p_params={"mode": "new"})
+    toy.sql("update headgate.process_executions set params = params - 'max_new'")
+
+    assert not toy.start("r1", "library", p_params={"mode": "new"})["is_new"]
+
+
+def test_a_run_that_has_ended_is_not_started_again_and_says_so_loudly(toy: Toy):
     toy.start()
+    toy.later(minutes=5)
     toy.finish()
 
-    with toy.unchanged():
+    with toy.unchanged(), toy.notices() as said:
         again = toy.start()
     assert (again["status"], again["is_new"]) == ("succeeded", False)
+    (line,) = said
+    assert "'r1' of pipeline plain HAS ENDED BEFORE: as succeeded, at 2024-03-05 12:05 UTC" in line
+    assert "nothing that succeeded is done a second time" in line
+
+
+# ------------------------------------------------------------------- for a day that is past
+
+
+def test_a_pipeline_that_knows_no_dates_does_no_work_for_a_day_that_is_past(toy: Toy):
+    with (
+        toy.unchanged(),
+        toy.refused(
+            "HG022", "plain knows no dates: a run for 2024-02-01 would do today's", "{run.date}"
+        ),
+    ):
+        toy.start(p_logical_date="2024-02-01", p_is_backfill=True)
+    assert toy.start(p_logical_date="2024-02-01")["is_new"]
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ("path", "/look/{asset.code}/{run.date}"),
+        ("query", {"day": "{run.date?}"}),
+        ("headers", {"X-Day": "{run.logical_date}"}),
+        ("body", {"days": ["{run.date}"]}),
+    ],
+)
+def test_one_whose_requests_name_the_day_does(toy: Toy, column: str, text: object):
+    toy.tune("look", **{column: text})
+    with toy.refused("HG022", "aside knows no dates"):
+        toy.start("r1", "aside", p_logical_date="2024-02-01", p_is_backfill=True)
+
+    assert toy.start(p_logical_date="2024-02-01", p_is_backfill=True)["is_new"]
+    assert toy.scalar("select is_backfill from headgate.process_executions")
+
+
+def test_its_run_s_name_and_start_are_no_day(toy: Toy):
+    toy.tune("look", query={"id": "{run.id}", "at": "{run.started_at}"})
+
+    with toy.refused("HG022"):
+        toy.start(p_logical_date="2024-02-01", p_is_backfill=True)
+
+
+def test_a_run_for_a_day_needs_the_day(toy: Toy):
+    with toy.unchanged(), toy.refused("HG008", "needs the date", "p_logical_date"):
+        toy.start(p_is_backfill=True)
+
+
+def test_a_run_for_a_day_that_is_past_takes_no_order(toy: Toy):
+    toy.tune("look", query={"day": "{run.date}"})
+    toy.call("trigger_pipeline", p_pipeline="plain")
+    toy.start(p_logical_date="2024-02-01", p_is_backfill=True)
+
+    assert toy.scalar("select count(*) from headgate.orders where taken_at is null") == 1
 
 
 def test_one_run_of_a_pipeline_at_a_time(toy: Toy):

@@ -208,6 +208,16 @@ def test_a_closed_provider_and_an_execution_nobody_ends_are_told(toy: Toy):
     assert "finalize_execution" in found["execution r1 of plain"]["advice"]
 
 
+def test_a_run_whose_scheduler_is_not_heard_of_any_more_is_told(toy: Toy):
+    toy.start(p_dag="nightly")
+    assert wrong(toy) == {}
+
+    toy.later(minutes=6)
+    found = wrong(toy)["execution r1 of plain"]
+    assert found["found"] == "its scheduler has not been heard of since 2024-03-05 12:00 UTC"
+    assert "headgate.cancel_execution" in found["advice"]
+
+
 def test_what_the_database_s_health_warns_of_is_told(plan: Plan):
     plan.sql(
         "insert into headgate.asset_processing_details"

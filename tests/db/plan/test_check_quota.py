@@ -417,10 +417,28 @@ def test_assets_are_chosen_by_code_or_symbol(toy: Toy):
     assert plan(toy, assets="A.X, C")["open"] == ["A.X", "C.X"]
 
 
-def test_an_empty_choice_is_no_choice(toy: Toy):
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        {"assets": []},
+        {"groups": []},
+        {"assets": "", "groups": ""},
+        {"assets": [], "groups": ["W"]},
+        {"assets": ["W0"], "groups": []},
+    ],
+)
+def test_an_empty_list_chooses_nothing(toy: Toy, nothing: dict[str, Any]):
     toy.add(2, "W", "books")
 
-    assert len(plan(toy, assets=[], groups="")["open"]) == 2
+    assert plan(toy, **nothing) == {}
+    (row, *_) = toy.call("why", p_asset="W0", p_on=toy.now.date())
+    assert row["reason"] == "outside the run's parameters"
+
+
+def test_a_list_that_is_not_given_chooses_all(toy: Toy):
+    toy.add(2, "W", "books")
+
+    assert len(plan(toy, assets=None, groups=None)["open"]) == 2
 
 
 def test_a_group_no_step_covers_is_not_planned(toy: Toy):

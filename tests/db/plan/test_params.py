@@ -19,7 +19,7 @@ def params(toy: Toy, **given: Any) -> dict[str, Any]:
 def test_defaults_are_filled_in(toy: Toy):
     assert params(toy) == {
         "quota": None, "buffer": None, "max_new": None, "max_updates": None, "new_chunk": None,
-        "mode": "auto", "groups": [], "assets": [], "lang": None,
+        "mode": "auto", "groups": None, "assets": None, "lang": None,
     }  # fmt: skip
 
 
@@ -33,6 +33,9 @@ def test_defaults_are_filled_in(toy: Toy):
         ("groups", "W", ["W"]),
         ("groups", " W , ,E ", ["W", "E"]),
         ("groups", ["W", "E"], ["W", "E"]),
+        ("groups", [], []),
+        ("groups", "", []),
+        ("groups", None, None),
         ("mode", "new", "new"),
         ("mode", None, "auto"),
         ("lang", "de'; drop table x", "de'; drop table x"),

@@ -1,0 +1,47 @@
+-- How a run of a scheduler's DAG stands: failed and late ones are alerts, which the next success resolves. A DAG need not be
+-- a pipeline's: whatever its owner has given our notifier may tell of itself.
+
+create or replace function headgate.alert_run(
+    p_dag text,
+    p_run_id text,
+    p_state text,
+    p_tasks jsonb default '[]'
+)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_dag constant text := 'DAG ' || left(p_dag, 250);
+    v_late constant text := v_dag || ' is late';
+    v_tasks constant text := left((select string_agg(t.name, ', ') from jsonb_array_elements_text(p_tasks) as t (name)), 500);
+begin
+    if coalesce(p_dag, '') = '' or coalesce(p_run_id, '') = '' then
+        perform headgate._raise('HG008', 'a run is told of by its DAG and its name', 'p_dag and p_run_id');
+    elsif coalesce(p_state, '') not in ('success', 'failed', 'late') then
+        perform headgate._raise(
+            'HG008', format('a run cannot be told of as %s', coalesce(quote_literal(p_state), 'null')),
+            'success, failed or late'
+        );
+    end if;
+
+    perform headgate._set_alert(
+        v_late, 'warning', format('run %s has not ended in time: see its tasks, and headgate.v_waiting', left(p_run_id, 250)),
+        p_state = 'late', v_now
+    );
+    if p_state <> 'late' then
+        perform headgate._set_alert(
+            v_dag, 'error',
+            format('run %s has failed', left(p_run_id, 250)) || coalesce(': ' || nullif(v_tasks, ''), '')
+            || '; the last line of such a task''s log says why',
+            p_state = 'failed', v_now
+        );
+    end if;
+end;
+$func$;
+
+comment on function headgate.alert_run(text, text, text, jsonb) is
+    'Raise or resolve the alerts of a DAG: its run is success, failed (with the tasks that are) or late.';

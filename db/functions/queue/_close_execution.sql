@@ -1,0 +1,93 @@
+-- The end of an execution, whoever ends it. The caller holds it.
+
+create or replace function headgate._close_execution(
+    p_execution_id bigint,
+    p_now timestamptz
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_status text;
+begin
+    -- The step that calls this has done its work; any other that never ran is skipped, or stays as it had ended before.
+    update headgate.process_steps as s
+    set status = x.status,
+        skip_reason = case when x.status = 'skipped' then 'finalized' end,
+        started_at = coalesce(s.started_at, p_now),
+        finished_at = p_now
+    from (
+        select
+            f.step,
+            case
+                when f.function = 'headgate.finalize_execution' then 'succeeded'
+                else coalesce(f.reopened_from, 'skipped')
+            end as status
+        from headgate.process_steps as f
+        where f.execution_id = p_execution_id
+    ) as x
+    where s.execution_id = p_execution_id
+        and s.step = x.step
+        and s.status in ('pending', 'running');
+
+    update headgate.process_executions as e
+    set status = headgate._status_of_steps(p_execution_id),
+        finished_at = p_now,
+        reopened_at = null,
+        planned = t.planned,
+        succeeded = t.succeeded,
+        failed = t.failed,
+        deferred = t.deferred,
+        skipped = t.skipped,
+        units = t.units
+    from headgate._totals(p_execution_id) as t
+    where e.execution_id = p_execution_id
+    returning e.status into v_status;
+    perform headgate._announce(p_execution_id, null, v_status);
+    -- While orders wait, the end of a run wakes the next.
+    perform pg_notify('headgate_orders', p.name)
+    from headgate.process_executions as e
+    join headgate.pipelines as p using (pipeline_id)
+    where e.execution_id = p_execution_id
+        and exists (select from headgate.orders as o where o.pipeline_id = p.pipeline_id and o.taken_at is null);
+end;
+$func$;
+
+-- How an execution has ended, by its steps. A tolerated failure is none of its; what was cancelled and not run again
+-- since is not done.
+create or replace function headgate._status_of_steps(p_execution_id bigint)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select case
+        when bool_or(s.status = 'failed' and not s.may_fail) then 'failed'
+        when bool_or(s.status = 'cancelled') then 'cancelled'
+        else 'succeeded'
+    end
+    from headgate.process_steps as s
+    where s.execution_id = p_execution_id;
+$func$;
+
+create or replace function headgate._totals(
+    p_execution_id bigint,
+    out planned integer,
+    out succeeded integer,
+    out failed integer,
+    out deferred integer,
+    out skipped integer,
+    out units integer
+)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select
+        coalesce(sum(s.planned), 0), coalesce(sum(s.succeeded), 0), coalesce(sum(s.failed), 0),
+        coalesce(sum(s.deferred), 0), coalesce(sum(s.skipped), 0), coalesce(sum(s.units), 0)
+    from headgate.process_steps as s
+    where s.execution_id = p_execution_id;
+$func$;

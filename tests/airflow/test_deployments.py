@@ -1,0 +1,173 @@
+"""Two Airflows, each with a database of its own, on one of Headgate's, over TLS with its own CA."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from runner.airflow_settings import PLANNER
+from runner.database import connect
+from runner.migrate_logins import set_password
+from runner.settings import Settings
+from tests import airflow_home
+from tests.acceptance.house import House, killed_at_the_end
+from tests.airflow.stack import free_port
+from tests.airflow_home import NEEDS_AIRFLOW
+from tests.limits import PATIENCE
+from tests.plan import Row
+from tests.servers import DB, debian_over_tcp, has_debian, migrated
+from tests.standin import Options, spawn
+
+VERSION = "15"
+pytestmark = [
+    NEEDS_AIRFLOW,
+    pytest.mark.skipif(not has_debian(VERSION), reason="the embedded PostgreSQL has no TLS"),
+]
+trustme = pytest.importorskip("trustme", reason="comes with Airflow's tests")
+
+DAGS = Path(__file__).parent / "dags"
+PASSWORD = "correct horse"
+RUN = """
+import sys
+from datetime import datetime
+from airflow.dag_processing.dagbag import DagBag
+
+bag = DagBag(sys.argv[1])
+((name, dag),) = bag.dags.items()
+at = datetime.fromisoformat(sys.argv[2])
+run = dag.test(logical_date=at, run_after=at)
+print(name, run.run_id, run.state, sep="|")
+"""
+
+
+@dataclass(frozen=True)
+class Authority:
+    """What signs this machine's certificate."""
+
+    ca: Any
+    folder: Path
+
+    def file(self) -> Path:
+        """Write its own certificate; return where."""
+        path = self.folder / f"{id(self)}.pem"
+        self.ca.cert_pem.write_to_path(str(path))
+        return path
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(trustme.CA(), tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def house(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """Run a server that speaks TLS and asks the planner for its password, and a runner."""
+    folder, port = tmp_path_factory.mktemp("house"), free_port()
+    certificate = authority.ca.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.bytes()
+    with (
+        debian_over_tcp(VERSION, port, PASSWORD, certificate),
+        spawn(Options(quota=None)) as standin,
+    ):
+        dsn = f"postgresql://postgres:{quote(PASSWORD)}@127.0.0.1:{port}/postgres"
+        settings = Settings(dsn=dsn, database="headgate", home=folder, db=DB)
+        migrated(settings)
+        with connect(settings, "test") as connection:
+            set_password(connection, PLANNER, PASSWORD)
+        with killed_at_the_end(House(settings, standin, folder)) as house:
+            house.worker()
+            yield house
+
+
+def connection(house: House, deployment: str, authority: Authority) -> Row:
+    """Return an Airflow's connection to it."""
+    given = conninfo_to_dict(str(house.settings.dsn))
+    ca = str(authority.file())
+    return {
+        "conn_type": "postgres",
+        "host": given["host"],
+        "port": int(str(given["port"])),
+        "login": PLANNER,
+        "password": PASSWORD,
+        "schema": house.settings.database,
+        "extra": {"deployment": deployment, "sslmode": "verify-full", "sslrootcert": ca},
+    }
+
+
+def dag_run(
+    house: House, authority: Authority, deployment: str, dag: str, at: datetime
+) -> tuple[str, str]:
+    """Let an Airflow run a DAG for a date; return the run's name and its end."""
+    given = connection(house, deployment, authority)
+    home = authority.folder / deployment
+    dags = authority.folder / "dags"
+    dags.mkdir(exist_ok=True)
+    shutil.copy(DAGS / "renamed.py", dags)
+    if not home.exists():
+        home.mkdir()
+        airflow_home.migrate(home)
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, str(dags), at.isoformat()],
+        env=os.environ
+        | airflow_home.environ(home)
+        | {"AIRFLOW__CORE__DAGS_FOLDER": str(dags)}
+        | {"AIRFLOW_CONN_HEADGATE": json.dumps(given), "CALENDARS_DAG": dag},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, done.stderr
+    name, run, state = done.stdout.strip().splitlines()[-1].split("|")
+    assert name == dag
+    return run, state
+
+
+def test_the_same_run_of_two_airflows_is_two_and_a_dag_may_change_its_name(
+    house: House, authority: Authority
+):
+    at, later = (datetime.now(UTC) - timedelta(minutes=x) for x in (2, 1))
+    blue = dag_run(house, authority, "blue", "calendars_by_night", at)
+    green = dag_run(house, authority, "green", "calendars_by_night", at)
+    renamed = dag_run(house, authority, "blue", "calendars_by_day", later)
+
+    assert blue == green and blue[1] == renamed[1] == "success"
+    rows = house.plan.sql(
+        "select run_id, status from headgate.v_recent_executions order by started_at"
+    )
+    assert [tuple(x.values()) for x in rows] == [
+        (f"blue/{blue[0]}", "succeeded"),
+        (f"green/{blue[0]}", "succeeded"),
+        (f"blue/{renamed[0]}", "succeeded"),
+    ]
+    dags = house.plan.sql("select deployment, dag from headgate.v_dags")
+    assert [tuple(x.values()) for x in dags] == [
+        ("blue", "calendars_by_day"),
+        ("blue", "calendars_by_night"),
+        ("green", "calendars_by_night"),
+    ]
+
+
+def test_a_server_whose_certificate_is_not_the_cas_is_refused_for_good(
+    house: House, authority: Authority, monkeypatch: pytest.MonkeyPatch
+):
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from runner.airflow_calls import connect as connect_as_airflow
+
+    strange = Authority(trustme.CA(), authority.folder)
+    given = connection(house, "blue", strange)
+    monkeypatch.setenv("AIRFLOW_CONN_HEADGATE", json.dumps(given))
+
+    with pytest.raises(AirflowFailException, match=r"certificate.*sslrootcert"):
+        connect_as_airflow("headgate")
