@@ -472,6 +472,8 @@ def test_pausing_the_dag_pauses_the_pipeline_and_no_call_is_made_until_it_goes_o
     execution = assert_both_windows_agree(stack, PIPELINE, under_way)
     assert (execution["status"], execution["succeeded"]) == ("succeeded", 20)
     wait_until(lambda: run_of(stack, order), "the order's run")
+    stack.change(f"dags/{PIPELINE}/dagRuns/{run_of(stack, order)}", {"state": "failed"})
+    wait_for_end(stack, str(run_of(stack, order)))
 
 
 def test_a_run_that_airflow_no_longer_has_blocks_nobody(stack: Scene, codes: list[str]):
