@@ -6410,7 +6410,7 @@ CREATE TABLE headgate.pipelines (
     name text NOT NULL,
     description text DEFAULT ''::text NOT NULL,
     is_paused boolean DEFAULT false NOT NULL,
-    paused_with_dag boolean DEFAULT false NOT NULL,
+    is_paused_with_dag boolean DEFAULT false NOT NULL,
     CONSTRAINT pipeline_name_is_plain CHECK ((name ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$'::text))
 );
 
@@ -6447,10 +6447,10 @@ COMMENT ON COLUMN headgate.pipelines.description IS 'What it is for.';
 COMMENT ON COLUMN headgate.pipelines.is_paused IS 'True: nothing of it is sent or claimed until it is resumed.';
 
 --
--- Name: COLUMN pipelines.paused_with_dag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN pipelines.is_paused_with_dag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.pipelines.paused_with_dag IS 'True: it is paused because its DAG was; it goes on when that does. False: somebody has paused it here.';
+COMMENT ON COLUMN headgate.pipelines.is_paused_with_dag IS 'True: it is paused because its DAG was; it goes on when that does. False: somebody has paused it here.';
 
 --
 -- Name: _check_covered(headgate.pipelines, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9468,9 +9468,9 @@ begin
     select p.* into v_pipeline from headgate.pipelines as p where p.pipeline_id = p_pipeline_id;
     if p_is_paused and p_follows and not v_pipeline.is_paused then
         perform headgate.pause_pipeline(v_pipeline.name);
-        update headgate.pipelines as p set paused_with_dag = true where p.pipeline_id = p_pipeline_id;
+        update headgate.pipelines as p set is_paused_with_dag = true where p.pipeline_id = p_pipeline_id;
         return 'paused';
-    elsif not p_is_paused and v_pipeline.paused_with_dag then
+    elsif not p_is_paused and v_pipeline.is_paused_with_dag then
         perform headgate.resume_pipeline(v_pipeline.name);
         return 'resumed';
     end if;
@@ -15336,7 +15336,7 @@ CREATE FUNCTION headgate._start_obstacle(p_pipeline headgate.pipelines) RETURNS 
     select
         'HG013', format('pipeline %s is paused', p_pipeline.name),
         case
-            when p_pipeline.paused_with_dag then 'its DAG is: let that go on, or headgate.resume_pipeline'
+            when p_pipeline.is_paused_with_dag then 'its DAG is: let that go on, or headgate.resume_pipeline'
             else 'headgate.resume_pipeline lets it run'
         end
     where p_pipeline.is_paused
@@ -18669,7 +18669,7 @@ declare
 begin
     perform headgate._lock(format('runs %s', v_pipeline.pipeline_id));
     update headgate.pipelines as p
-    set is_paused = true, paused_with_dag = false
+    set is_paused = true, is_paused_with_dag = false
     where p.pipeline_id = v_pipeline.pipeline_id;
 
     with waiting as (
@@ -19143,7 +19143,7 @@ declare
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
     v_chunk_ids bigint[];
 begin
-    update headgate.pipelines as p set is_paused = false, paused_with_dag = false where p.pipeline_id = v_pipeline.pipeline_id;
+    update headgate.pipelines as p set is_paused = false, is_paused_with_dag = false where p.pipeline_id = v_pipeline.pipeline_id;
     v_chunk_ids := array(  -- before their executions: who ends one of those holds its chunks first, too
         select c.chunk_id
         from headgate.chunks as c
@@ -24464,7 +24464,7 @@ CREATE VIEW headgate.v_orders AS
           WHERE ((b_1.pipeline_id = o.pipeline_id) AND (b_1.taken_at IS NULL) AND (b_1.order_id < o.order_id))) b)
      CROSS JOIN LATERAL ( SELECT
                 CASE
-                    WHEN (p.is_paused AND p.paused_with_dag) THEN 'its DAG is paused, and the pipeline with it'::text
+                    WHEN (p.is_paused AND p.is_paused_with_dag) THEN 'its DAG is paused, and the pipeline with it'::text
                     WHEN p.is_paused THEN 'the pipeline is paused: headgate.resume_pipeline lets it run'::text
                     WHEN (d.heard_at IS NULL) THEN 'no scheduler has said that it has a DAG for it'::text
                     WHEN (d.heard = 0) THEN ('no scheduler has been heard of since '::text || d.heard_at)
@@ -24558,7 +24558,7 @@ CREATE VIEW headgate.v_pipelines AS
  SELECT name AS pipeline,
     description,
     is_paused,
-    paused_with_dag
+    is_paused_with_dag
    FROM headgate.pipelines p;
 
 ALTER VIEW headgate.v_pipelines OWNER TO headgate_owner;
@@ -24588,10 +24588,10 @@ COMMENT ON COLUMN headgate.v_pipelines.description IS 'What it is for.';
 COMMENT ON COLUMN headgate.v_pipelines.is_paused IS 'True: nothing of it is sent or claimed until it is resumed.';
 
 --
--- Name: COLUMN v_pipelines.paused_with_dag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN v_pipelines.is_paused_with_dag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_pipelines.paused_with_dag IS 'True: it is paused because its DAG was, and goes on with that.';
+COMMENT ON COLUMN headgate.v_pipelines.is_paused_with_dag IS 'True: it is paused because its DAG was, and goes on with that.';
 
 --
 -- Name: v_provider_health; Type: VIEW; Schema: headgate; Owner: headgate_owner

@@ -22,7 +22,7 @@ comment on column headgate.dags.heard_at is 'When the scheduler said so.';
 drop function if exists headgate.announce_order(text);
 
 alter table headgate.pipelines
-    add column paused_with_dag boolean not null default false;
+    add column is_paused_with_dag boolean not null default false;
 
-comment on column headgate.pipelines.paused_with_dag is
+comment on column headgate.pipelines.is_paused_with_dag is
     'True: it is paused because its DAG was; it goes on when that does. False: somebody has paused it here.';

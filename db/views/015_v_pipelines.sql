@@ -7,7 +7,7 @@ select
     p.name as pipeline,
     p.description,
     p.is_paused,
-    p.paused_with_dag
+    p.is_paused_with_dag
 from headgate.pipelines as p;
 
 comment on view headgate.v_pipelines is 'Pipelines: named graphs of steps.';
@@ -15,5 +15,5 @@ comment on column headgate.v_pipelines.pipeline is 'Its name; Airflow''s dag_id.
 comment on column headgate.v_pipelines.description is 'What it is for.';
 comment on column headgate.v_pipelines.is_paused is
     'True: nothing of it is sent or claimed until it is resumed.';
-comment on column headgate.v_pipelines.paused_with_dag is
+comment on column headgate.v_pipelines.is_paused_with_dag is
     'True: it is paused because its DAG was, and goes on with that.';

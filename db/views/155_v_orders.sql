@@ -45,7 +45,7 @@ cross join lateral (
 ) as b
 cross join lateral (
     select case
-        when p.is_paused and p.paused_with_dag then 'its DAG is paused, and the pipeline with it'
+        when p.is_paused and p.is_paused_with_dag then 'its DAG is paused, and the pipeline with it'
         when p.is_paused then 'the pipeline is paused: headgate.resume_pipeline lets it run'
         when d.heard_at is null then 'no scheduler has said that it has a DAG for it'
         when d.heard = 0 then 'no scheduler has been heard of since ' || d.heard_at

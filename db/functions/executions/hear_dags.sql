@@ -92,9 +92,9 @@ begin
     select p.* into v_pipeline from headgate.pipelines as p where p.pipeline_id = p_pipeline_id;
     if p_is_paused and p_follows and not v_pipeline.is_paused then
         perform headgate.pause_pipeline(v_pipeline.name);
-        update headgate.pipelines as p set paused_with_dag = true where p.pipeline_id = p_pipeline_id;
+        update headgate.pipelines as p set is_paused_with_dag = true where p.pipeline_id = p_pipeline_id;
         return 'paused';
-    elsif not p_is_paused and v_pipeline.paused_with_dag then
+    elsif not p_is_paused and v_pipeline.is_paused_with_dag then
         perform headgate.resume_pipeline(v_pipeline.name);
         return 'resumed';
     end if;

@@ -12,7 +12,7 @@ declare
 begin
     perform headgate._lock(format('runs %s', v_pipeline.pipeline_id));
     update headgate.pipelines as p
-    set is_paused = true, paused_with_dag = false
+    set is_paused = true, is_paused_with_dag = false
     where p.pipeline_id = v_pipeline.pipeline_id;
 
     with waiting as (

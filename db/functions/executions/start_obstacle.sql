@@ -22,7 +22,7 @@ as $func$
     select
         'HG013', format('pipeline %s is paused', p_pipeline.name),
         case
-            when p_pipeline.paused_with_dag then 'its DAG is: let that go on, or headgate.resume_pipeline'
+            when p_pipeline.is_paused_with_dag then 'its DAG is: let that go on, or headgate.resume_pipeline'
             else 'headgate.resume_pipeline lets it run'
         end
     where p_pipeline.is_paused

@@ -21,9 +21,9 @@ def hear(
 def is_paused(toy: Toy) -> tuple[bool, bool]:
     """Return whether `plain` is paused, and whether that is for its DAG."""
     (row,) = toy.sql(
-        "select is_paused, paused_with_dag from headgate.v_pipelines where pipeline = 'plain'"
+        "select is_paused, is_paused_with_dag from headgate.v_pipelines where pipeline = 'plain'"
     )
-    return row["is_paused"], row["paused_with_dag"]
+    return row["is_paused"], row["is_paused_with_dag"]
 
 
 def announced(toy: Toy, pipeline: str = "plain") -> list[int]:
