@@ -44,7 +44,7 @@ from runner.airflow_calls import (
 from runner.airflow_events import COUNTS, NOTE, counts_of, note_of, tell_outlets, units
 from runner.airflow_lineage import lineage_of
 from runner.airflow_links import ReportLink
-from runner.airflow_runs import abandoned_here, failed_tasks
+from runner.airflow_runs import abandoned_here, tasks_in
 from runner.airflow_triggers import (
     CONN_ID,
     ORDERS,
@@ -62,6 +62,7 @@ MOST_ROWS: Final = 1000
 START: Final = "headgate.start_execution"
 FINALIZE: Final = "headgate.finalize_execution"
 REPORT: Final = "headgate.report_step"
+FAILED_STEPS: Final = "headgate.failed_steps"
 LONGEST_STEP: Final = timedelta(hours=24)
 BLOCKED: Final = ("HG011", "HG013")
 RETRIES: Final = {
@@ -116,8 +117,9 @@ class CallFunction(BaseOperator):
         run = context["dag_run"]
         named = self._named(run)
         arguments = {**named, **self._of_start(run), **self.args}
-        red = self._red_tasks(run) if self.function == FINALIZE else {}
-        self._fail_steps(red, named)
+        red = self._tasks_in("failed", run) if self.function == FINALIZE else {}
+        if red:
+            self._fail_steps(red, run, named)
         try:
             rows, status = self._call(arguments, named | {"p_step": self.step})
         except Blocked as exc:
@@ -173,27 +175,31 @@ class CallFunction(BaseOperator):
             if rows[0]["status"] == "succeeded":
                 raise AirflowSkipException("another run has taken the order: nothing is left to do")
 
-    def _red_tasks(self, run: Any) -> dict[str, OurTask]:
-        """Return the tasks of ours, for this pipeline, that have failed in Airflow."""
+    def _tasks_in(self, state: str, run: Any) -> dict[str, OurTask]:
+        """Return the tasks of ours, for this pipeline, that are in this state in Airflow."""
         tasks = [OurTask.of(x) for x in self.dag.tasks] if self.has_dag() else []
         ours = {x.task_id: x for x in tasks if x and x.pipeline == self._declared}
-        red = failed_tasks(run.dag_id, run.run_id, list(ours)) if ours else []
-        return {x: ours[x] for x in red}
+        found = tasks_in(state, run.dag_id, run.run_id, list(ours)) if ours else []
+        return {x: ours[x] for x in found}
 
-    def _fail_steps(self, red: Mapping[str, OurTask], named: Row) -> None:
-        """Let steps fail whose tasks have: a person marked one before its turn, say."""
-        if steps := [x.step for x in red.values() if x.step]:
+    def _fail_steps(self, red: Mapping[str, OurTask], run: Any, named: Row) -> None:
+        """Let the steps fail whose tasks have: a person marked one before its turn, say.
+
+        Where such a step has succeeded all the same, what has not run behind it has failed.
+        """
+        try:
             with connect(self.conn_id) as connection:
-                for step in open_steps(connection, named, steps):
-                    marked = {**named, "p_step": step, "p_status": "failed"}
-                    select(connection, "headgate.mark_step", marked)
-                    connection.commit()
+                _mark_failed(connection, red, named)
+                if not select(connection, FAILED_STEPS, named):
+                    _mark_failed(connection, self._tasks_in("upstream_failed", run), named)
+        except psycopg.Error as exc:
+            raise failure(exc) from None
 
     def _check_tasks(self, red: Mapping[str, OurTask], named: Row) -> None:
         """Fail where a task of ours has failed, and no step with it: the plan has none, say."""
         if red:
             with connect(self.conn_id) as connection:
-                failed = {x["step"] for x in select(connection, "headgate.failed_steps", named)}
+                failed = {x["step"] for x in select(connection, FAILED_STEPS, named)}
             if unseen := [x for x, task in red.items() if not task.is_among(failed)]:
                 raise AirflowFailException(
                     f"{', '.join(unseen)} failed in Airflow, and no step did: see that task's log"
@@ -409,6 +415,14 @@ class OurTask:
     def is_among(self, failed: set[str]) -> bool:
         """Tell whether its step is one of those that have failed, as far as it is known."""
         return bool(failed) if self.step is None else self.step in failed
+
+
+def _mark_failed(connection: Connection[Row], tasks: Mapping[str, OurTask], named: Row) -> None:
+    """Mark the steps of these tasks as failed, as far as they have not ended."""
+    steps = [x.step for x in tasks.values() if x.step]
+    for step in open_steps(connection, named, steps):
+        select(connection, "headgate.mark_step", {**named, "p_step": step, "p_status": "failed"})
+        connection.commit()
 
 
 def orders_or(cron: str, *, pipeline: str, conn_id: str = CONN_ID) -> AssetOrTimeSchedule:

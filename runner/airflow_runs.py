@@ -46,11 +46,11 @@ def mark_of_task(dag_id: str, run_id: str, task_id: str) -> str | None:
     return MARKS.get(found.get(run_id, {}).get(task_id))
 
 
-def failed_tasks(dag_id: str, run_id: str, task_ids: list[str]) -> list[str]:
-    """Return those of a run's tasks that have failed, a mapped one if one of its has."""
+def tasks_in(state: str, dag_id: str, run_id: str, task_ids: list[str]) -> list[str]:
+    """Return those of a run's tasks that are in this state, a mapped one if one of its is."""
     found = RuntimeTaskInstance.get_task_states(dag_id, run_ids=[run_id], task_ids=task_ids)
-    failed = {x for x, state in found.get(run_id, {}).items() if state == "failed"}
-    return sorted({x if x in task_ids else x.rpartition("_")[0] for x in failed})
+    there = {x for x, its in found.get(run_id, {}).items() if its == state}
+    return sorted({x if x in task_ids else x.rpartition("_")[0] for x in there})
 
 
 def abandoned_here(connection: Connection[Row], scheduler: Scheduler, log: logging.Logger) -> None:

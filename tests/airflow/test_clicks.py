@@ -5,8 +5,11 @@ docs/airflow-clicks.md has a row for each thing that can be done, with the test 
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +44,16 @@ def ended(desk: Desk, run: str) -> dict[str, Any]:
     """Wait until a run has ended on both sides; return its row in the plan."""
     wait_until(lambda: desk.is_quiet(), f"the end of {run}")
     return desk.stack.execution(CLICKS, run)
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """Let a process stand still."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def has_failed(desk: Desk) -> str:
@@ -88,6 +101,24 @@ def test_a_step_that_a_person_marks_before_its_turn_ends_so_in_both_windows(
     assert desk.runs()[run] == ("failed" if mark == "failed" else "success")
     assert desk.steps(run)["second"] == mark
     assert desk.steps(run)["first"] == "succeeded"
+
+
+def test_marking_a_step_as_failed_whose_jobs_have_just_succeeded_fails_what_is_behind_it(
+    desk: Desk,
+):
+    desk.the_provider("holds")
+    run = desk.stack.trigger(CLICKS)
+    wait_until(lambda: desk.states_of(run)["first"] == "deferred", "the step's task")
+    wait_until(lambda: desk.steps(run).get("first") == "running", "the step")
+    with stopped(desk.stack.pid("triggerer")):  # which does not hear that the step has ended
+        desk.the_provider("answers")
+        wait_until(lambda: desk.steps(run)["first"] == "succeeded", "the step's end")
+        assert desk.mark_the_task(run, "first", "failed") == "done"
+
+    assert ended(desk, run)["status"] == "failed"
+    assert desk.runs()[run] == "failed"
+    steps = desk.steps(run)
+    assert (steps["first"], steps["second"]) == ("succeeded", "failed")
 
 
 def test_deleting_a_run_that_has_ended_leaves_what_it_did_in_the_plan(desk: Desk):
