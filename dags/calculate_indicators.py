@@ -17,7 +17,6 @@ with DAG(
         __doc__,
         page="indicators.md",
         tags=["equities"],
-        deadline=timedelta(hours=2),
         timeout=timedelta(hours=6),
     ),
 ):

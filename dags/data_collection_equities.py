@@ -22,7 +22,6 @@ with DAG(
         __doc__,
         page="equities.md",
         tags=["equities"],
-        deadline=timedelta(hours=6),
         timeout=timedelta(hours=23),
     ),
 ):

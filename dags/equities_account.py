@@ -14,7 +14,6 @@ with DAG(
         __doc__,
         page="equities.md",
         tags=["equities"],
-        deadline=timedelta(minutes=30),
         timeout=timedelta(hours=2),
     ),
 ):

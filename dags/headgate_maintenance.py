@@ -14,7 +14,6 @@ with DAG(
         __doc__,
         page="operations.md",
         tags=["maintenance"],
-        deadline=timedelta(hours=2),
         timeout=timedelta(hours=6),
     ),
 ):

@@ -14,7 +14,6 @@ with DAG(
         __doc__,
         page="operations.md",
         tags=["equities"],
-        deadline=timedelta(hours=1),
         timeout=timedelta(hours=4),
     ),
 ):

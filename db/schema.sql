@@ -11085,10 +11085,18 @@ CREATE FUNCTION headgate._late_readers() RETURNS TABLE(pid integer, login text)
         and a.datname = current_database()
         and a.xact_start < clock_timestamp() - (s.value #>> '{}')::interval
         and not r.rolsuper
-        and pg_has_role(r.oid, 'headgate_reader', 'member')
-        and not pg_has_role(r.oid, 'headgate_planner', 'member')
-        and not pg_has_role(r.oid, 'headgate_runner', 'member')
-        and not pg_has_role(r.oid, 'headgate_owner', 'member');
+        and exists (  -- a role that is missing is the doctor's to name
+            select
+            from pg_catalog.pg_roles as g
+            where g.rolname = 'headgate_reader'
+                and pg_has_role(r.oid, g.oid, 'member')
+        )
+        and not exists (
+            select
+            from pg_catalog.pg_roles as g
+            where g.rolname in ('headgate_planner', 'headgate_runner', 'headgate_owner')
+                and pg_has_role(r.oid, g.oid, 'member')
+        );
 $$;
 
 ALTER FUNCTION headgate._late_readers() OWNER TO headgate_owner;

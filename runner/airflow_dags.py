@@ -8,8 +8,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference
-
 from runner.airflow_links import docs_of
 from runner.airflow_notifier import AlertNotifier
 from runner.airflow_params import params_of
@@ -31,18 +29,16 @@ def defaults(
     *,
     page: str,
     timeout: timedelta,
-    deadline: timedelta,
     tags: Sequence[str] = (),
     conn_id: str = CONN_ID,
 ) -> dict[str, Any]:
     """Return what to give a DAG that is named as its file is: DAG(..., **defaults(...)).
 
-    A run is late after `deadline`: an alert says so; after `timeout` Airflow ends it as failed.
+    After `timeout` Airflow ends a run as failed. There is no deadline before that: with one,
+    Airflow 3.3.2 answers each clearing of a run's tasks by an error of its own.
     """
     dag_id = Path(file).stem
     params = params_of(dag_id, beside=file)
-    late = AsyncCallback(AlertNotifier, kwargs={"conn_id": conn_id, "state": "late"})
-    queued = DeadlineReference.DAGRUN_QUEUED_AT
     pool = {"pool": os.environ[POOL]} if os.environ.get(POOL) else {}
     return {
         "dag_id": dag_id,
@@ -54,7 +50,6 @@ def defaults(
         "max_active_runs": 1,
         "params": params or {},
         "dagrun_timeout": timeout,
-        "deadline": DeadlineAlert(reference=queued, interval=deadline, callback=late),
         "on_failure_callback": AlertNotifier(conn_id=conn_id, state="failed"),
         "on_success_callback": AlertNotifier(conn_id=conn_id, state="success"),
         "default_args": {

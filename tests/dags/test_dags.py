@@ -98,14 +98,12 @@ def test_a_dag_says_what_it_is_for_whose_it_is_and_where_to_read_on(bag: Any, na
 
 
 @pytest.mark.parametrize("name", [x.stem for x in FILES])
-def test_a_run_that_fails_is_late_or_lasts_too_long_is_told_of(bag: Any, name: str):
+def test_a_run_that_fails_or_lasts_too_long_is_told_of(bag: Any, name: str):
     dag = bag.dags[name]
-    (late,) = dag.deadline
     said = [dag.on_failure_callback, dag.on_success_callback]
 
-    assert late.interval < dag.dagrun_timeout < timedelta(hours=24)
-    assert late.callback.path == "runner.airflow_notifier.AlertNotifier"
-    assert late.callback.kwargs == {"conn_id": "headgate", "state": "late"}
+    assert dag.dagrun_timeout < timedelta(hours=24)
+    assert not dag.deadline, "with one, a clearing of 3.3.2 ends in an error"
     assert [type(x).__name__ for x in said] == ["AlertNotifier"] * 2
     assert [x.state for x in said] == ["failed", "success"]
 
@@ -118,7 +116,7 @@ def test_the_first_task_hands_on_all_parameters_so_that_none_is_passed_over(bag:
     assert first.args["p_params"] == "{{ params | tojson }}"
 
 
-def test_the_page_names_the_times_after_which_a_run_is_late_and_ends(bag: Any):
+def test_the_page_names_the_times_after_which_a_run_is_ended(bag: Any):
     page = (ROOT / "docs" / "airflow-dags.md").read_text()
 
     def words(time: timedelta) -> str:
@@ -127,8 +125,7 @@ def test_the_page_names_the_times_after_which_a_run_is_late_and_ends(bag: Any):
         return f"{number} {unit}{'s' if number > 1 else ''}"
 
     for name, dag in bag.dags.items():
-        late, ends = words(dag.deadline[0].interval), words(dag.dagrun_timeout)
-        assert f"| `{name}` | {late} | {ends} |" in page
+        assert f"| `{name}` | {words(dag.dagrun_timeout)} |" in page
 
 
 def test_a_runs_parameters_are_the_plans(bag: Any, db: Plan):

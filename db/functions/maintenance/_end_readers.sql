@@ -15,10 +15,18 @@ as $func$
         and a.datname = current_database()
         and a.xact_start < clock_timestamp() - (s.value #>> '{}')::interval
         and not r.rolsuper
-        and pg_has_role(r.oid, 'headgate_reader', 'member')
-        and not pg_has_role(r.oid, 'headgate_planner', 'member')
-        and not pg_has_role(r.oid, 'headgate_runner', 'member')
-        and not pg_has_role(r.oid, 'headgate_owner', 'member');
+        and exists (  -- a role that is missing is the doctor's to name
+            select
+            from pg_catalog.pg_roles as g
+            where g.rolname = 'headgate_reader'
+                and pg_has_role(r.oid, g.oid, 'member')
+        )
+        and not exists (
+            select
+            from pg_catalog.pg_roles as g
+            where g.rolname in ('headgate_planner', 'headgate_runner', 'headgate_owner')
+                and pg_has_role(r.oid, g.oid, 'member')
+        );
 $func$;
 
 -- End them; returns how many were. Without the right to, none: headgate.examine says what is missing.
