@@ -120,13 +120,18 @@ class Airflow:
         self, dag: str, run: str, task: str, attempt: int = 1, map_index: int = -1
     ) -> str:
         """Return the last line of a task's log, as the page shows it."""
+        return self.lines(dag, run, task, attempt, map_index)[-1]
+
+    def lines(
+        self, dag: str, run: str, task: str, attempt: int = 1, map_index: int = -1
+    ) -> list[str]:
+        """Return the lines of a task's log: what it said, or what ended it."""
         log = self.api(
             f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{attempt}?map_index={map_index}"
         )
-        lines = [x for x in log["content"] if not x["event"].startswith(AIRFLOWS_OWN)]
-        if errors := lines[-1].get("error_detail"):
-            return str(errors[-1]["exc_value"])
-        return str(lines[-1]["event"])
+        said = [x for x in log["content"] if not x["event"].startswith(AIRFLOWS_OWN)]
+        errors = [(x.get("error_detail") or [{}])[-1].get("exc_value") for x in said]
+        return [str(error or x["event"]) for x, error in zip(said, errors, strict=True)]
 
     def runs(self, dag: str) -> dict[str, str]:
         """Return the states of a DAG's runs, as Airflow says."""
