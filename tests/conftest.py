@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -236,9 +237,9 @@ def headgate() -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=find_spec("airflow") is not None)
 def airflow_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Give Airflow a folder to throw away, before it is imported."""
+    """Give Airflow a folder to throw away, before any test imports it: it reads these once."""
     home = tmp_path_factory.mktemp("airflow")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in airflow_home_module.environ(home).items():

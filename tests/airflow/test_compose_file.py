@@ -23,7 +23,7 @@ from tests.airflow.compose import (
 )
 from tests.airflow_home import NEEDS_AIRFLOW
 
-pytestmark = [NEEDS_AIRFLOW, pytest.mark.usefixtures("airflow_folder")]
+pytestmark = NEEDS_AIRFLOW
 VALUES = {
     name: str(18000 + n) if name.endswith("_PORT") else f"word{n}"
     for n, name in enumerate(example_names())

@@ -473,7 +473,8 @@ def test_pausing_the_dag_pauses_the_pipeline_and_no_call_is_made_until_it_goes_o
     wait_for_run(stack, PIPELINE, under_way)
     execution = assert_both_windows_agree(stack, PIPELINE, under_way)
     assert execution["status"] == "succeeded"
-    assert execution["succeeded"] + execution["skipped"] == execution["planned"] == 20
+    done = execution["succeeded"] + execution["skipped"]
+    assert done == execution["planned"] == 20, (execution, stack.tickers[:10])
     wait_until(lambda: run_of(stack, order), "the order's run")
     stack.change(f"dags/{PIPELINE}/dagRuns/{run_of(stack, order)}", {"state": "failed"})
     wait_for_end(stack, str(run_of(stack, order)))
