@@ -440,7 +440,8 @@ def test_a_run_that_airflow_no_longer_has_is_cancelled_within_seconds(stack: Sce
 
 
 def test_a_run_waits_for_the_one_before_it_instead_of_failing(stack: Scene, codes: list[str]):
-    stack.plan.call("start_execution", p_pipeline=PIPELINE, p_run_id="psql", p_driver="headgate")
+    other = {"p_run_id": "psql", "p_deployment": "another"}  # which nobody here drives
+    stack.plan.call("start_execution", p_pipeline=PIPELINE, **other)
     run = stack.trigger(PIPELINE, {"tickers": codes[:1], "mode": "incremental"})
     wait_for_task(stack, run, "initialize_execution", "deferred")
     assert "already running as 'psql'" in stack.log(PIPELINE, run, "initialize_execution")
