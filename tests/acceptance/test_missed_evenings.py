@@ -29,8 +29,8 @@ where a.operation = 'prices_incremental' and a.asset = any (%(codes)s)
 
 
 @pytest.fixture
-def madrid(database, standin, tmp_path) -> Iterator[House]:
-    with killed_at_the_end(House(database, standin, tmp_path, LAST_RUN)) as house:
+def madrid(small_database, standin, tmp_path) -> Iterator[House]:
+    with killed_at_the_end(House(small_database, standin, tmp_path, LAST_RUN)) as house:
         house.set_provider(base_url=standin.api, quota=100_000, buffer=0, requests_per_minute=None)
         house.shorten_histories()
         house.plan.sql(
