@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from psycopg import sql
+from psycopg import Connection, sql
+from psycopg.rows import DictRow
 
 from runner.database import connect, connect_server, dsn_of
 from runner.migrate_setup import database_exists
@@ -39,6 +40,22 @@ DEBIAN = os.environ.get("HEADGATE_TEST_POSTGRES", "")
 DSN = os.environ.get("HEADGATE_TEST_DSN") or os.environ.get("HEADGATE_DSN")
 SHARED = pytest.StashKey[Path]()
 TEMPLATE, CORE = "headgate_test_template", "headgate_test_core"
+FEW = 210
+"""Listings of each exchange that the small template keeps."""
+SMALLER = """
+set local session_replication_role = replica;
+create temporary table others on commit drop as
+    select a.asset_id
+    from (
+        select asset_id, row_number() over (partition by group_key order by code) as nth
+        from headgate.assets
+        where universe = 'equities'
+    ) as a
+    where a.nth > %s;
+delete from headgate.asset_processing_state where asset_id in (select asset_id from others);
+delete from equities.listings where asset_id in (select asset_id from others);
+delete from headgate.assets where asset_id in (select asset_id from others);
+"""
 UNWANTED = (
     "HEADGATE_DSN", "HEADGATE_DATABASE", "HEADGATE_HOME", "HEADGATE_DB", "HEADGATE_DAGS", "EODHD_API_TOKEN",
 )  # fmt: skip
@@ -175,6 +192,17 @@ def template(server: Settings) -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="session")
+def small_template(clone: Clones, template: Settings) -> Settings:
+    """Clone the template, and leave each exchange a few listings: a run of all is quickly planned."""
+    settings = clone(template)
+    with connect(settings, "test") as connection:
+        with connection.transaction():
+            connection.execute((SMALLER % FEW).encode())
+        connection.execute("vacuum (full, analyze)")
+    return settings
+
+
+@pytest.fixture(scope="session")
 def core_template(server: Settings) -> Iterator[Settings]:
     """Migrate the core without any plan: a database that is quickly cloned."""
     name = _name("core") if DSN else CORE
@@ -192,20 +220,41 @@ def database(clone_for_test: Callable[[Settings | None], Settings], template: Se
     return clone_for_test(template)
 
 
+@pytest.fixture
+def small_database(
+    clone_for_test: Callable[[Settings | None], Settings], small_template: Settings
+) -> Settings:
+    """Clone the small template: for tests with several runs, of any few listings."""
+    return clone_for_test(small_template)
+
+
 @pytest.fixture(scope="session")
-def _shared(clone: Clones, template: Settings) -> Settings:
-    """Clone the template once, for all tests that roll back."""
-    return clone(template)
+def _warm_db(clone: Clones, template: Settings) -> Iterator[Connection[DictRow]]:
+    """Keep one connection for all tests that roll back: their functions are compiled once."""
+    with connect(clone(template), "test", autocommit=False) as connection:
+        yield connection
+        connection.rollback()
+
+
+@pytest.fixture(scope="session")
+def _warm_small_db(clone: Clones, small_template: Settings) -> Iterator[Connection[DictRow]]:
+    with connect(clone(small_template), "test", autocommit=False) as connection:
+        yield connection
+        connection.rollback()
 
 
 @pytest.fixture
-def db(_shared: Settings) -> Iterator[Plan]:
+def db(_warm_db: Connection[DictRow]) -> Iterator[Plan]:
     """Open a transaction that is rolled back, its clock standing still: nothing in it ever happened."""
-    with connect(_shared, "test", autocommit=False) as connection:
-        plan = Plan(connection)
-        plan.freeze_clock(clock.NOW)
-        yield plan
-        connection.rollback()
+    yield _frozen(_warm_db)
+    _warm_db.rollback()
+
+
+@pytest.fixture
+def small_db(_warm_small_db: Connection[DictRow]) -> Iterator[Plan]:
+    """Open such a transaction where there are few listings."""
+    yield _frozen(_warm_small_db)
+    _warm_small_db.rollback()
 
 
 @pytest.fixture
@@ -252,6 +301,13 @@ def airflow_home(airflow_folder: Path) -> Path:
     """Give Airflow a folder and a database to throw away, before it is imported."""
     airflow_home_module.migrate(airflow_folder)
     return airflow_folder
+
+
+def _frozen(connection: Connection[DictRow]) -> Plan:
+    """Let the clock of a transaction stand still."""
+    plan = Plan(connection)
+    plan.freeze_clock(clock.NOW)
+    return plan
 
 
 @contextmanager

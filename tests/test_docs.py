@@ -41,7 +41,8 @@ def after_run(
     """Do once what `make run` does, with answers made up here instead of an HTTP server."""
     with connect(clone(template), "test", autocommit=False) as connection:
         db = Plan(connection)
-        db.call("set_provider", p_provider="eodhd", p_changes={"quota": 5000, "buffer": 0})
+        changes = {"quota": 5000, "buffer": 0, "requests_per_minute": None}
+        db.call("set_provider", p_provider="eodhd", p_changes=changes)
         db.call("run_pipeline", p_pipeline=PIPELINE, p_run_id=RUN_ID)
         while db.row("execution_status", **RUN)["status"] == "running":
             for chunk in db.call("claim_jobs", p_runner="test", p_max_chunks=100):

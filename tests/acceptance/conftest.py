@@ -1,4 +1,4 @@
-"""A house for each test: a clone of the migrated template, and one stand-in for all of them."""
+"""A house for each test: a clone of the small template, and one stand-in for all of them."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def standin(_standin: Process) -> Process:
 
 
 @pytest.fixture
-def house(database: Settings, standin: Process, tmp_path: Path) -> Iterator[House]:
+def house(small_database: Settings, standin: Process, tmp_path: Path) -> Iterator[House]:
     """Let the database of this test ask the stand-in, with units enough for everything."""
-    with killed_at_the_end(House(database, standin, tmp_path)) as house:
+    with killed_at_the_end(House(small_database, standin, tmp_path)) as house:
         changes = {"base_url": standin.api, "quota": 100_000, "buffer": 0}
         house.set_provider(**changes, requests_per_minute=None)
         house.shorten_histories()

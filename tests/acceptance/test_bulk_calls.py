@@ -40,8 +40,8 @@ where group_key = 'MC' and operation in ('prices_incremental', 'prices_historica
 
 
 @pytest.fixture
-def madrid(database, standin, tmp_path) -> Iterator[House]:
-    with killed_at_the_end(House(database, standin, tmp_path, BEFORE)) as house:
+def madrid(small_database, standin, tmp_path) -> Iterator[House]:
+    with killed_at_the_end(House(small_database, standin, tmp_path, BEFORE)) as house:
         changes = {"base_url": standin.api, "quota": 100_000, "buffer": 0}
         house.set_provider(**changes, requests_per_minute=None)
         house.shorten_histories()

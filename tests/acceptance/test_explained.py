@@ -56,12 +56,12 @@ def test_a_run_does_what_explain_plan_said_row_for_row(house):
     assert summary(house) == {"fundamentals_bulk": (101, 1_010), "prices_historical": (101, 101)}
 
     house.set_clock(house.at + timedelta(days=1, hours=10))
-    check(house, exchanges=["US", "LSE"], max_price_updates_per_day=20)
+    check(house, exchanges=["US", "LSE"], max_price_updates_per_day=15)
     assert summary(house) == {
         "dividends_bulk": (4, 400),  # two sessions of two exchanges
         "fundamentals_bulk": (26, 260),
         "prices_historical": (26, 26),
-        "prices_incremental": (20, 20),
+        "prices_incremental": (15, 15),
         "splits_bulk": (4, 400),
     }
     check_books(house)

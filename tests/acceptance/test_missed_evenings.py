@@ -12,7 +12,7 @@ from tests.acceptance.house import House, killed_at_the_end
 from tests.standin.bars import Synthetic
 
 LAST_RUN = datetime(2025, 12, 10, 21, 30, tzinfo=UTC)  # Madrid's data are out since 19:35
-LISTINGS = 120
+LISTINGS = 80
 BULK, ONE_BY_ONE = "eod-bulk-last-day", "eod"
 SESSIONS = """
 select t.session
@@ -29,8 +29,8 @@ where a.operation = 'prices_incremental' and a.asset = any (%(codes)s)
 
 
 @pytest.fixture
-def madrid(database, standin, tmp_path) -> Iterator[House]:
-    with killed_at_the_end(House(database, standin, tmp_path, LAST_RUN)) as house:
+def madrid(small_database, standin, tmp_path) -> Iterator[House]:
+    with killed_at_the_end(House(small_database, standin, tmp_path, LAST_RUN)) as house:
         house.set_provider(base_url=standin.api, quota=100_000, buffer=0, requests_per_minute=None)
         house.shorten_histories()
         house.plan.sql(
@@ -43,12 +43,12 @@ def madrid(database, standin, tmp_path) -> Iterator[House]:
 @pytest.mark.parametrize(
     ("missed", "bulk_units", "cheapest"),
     [
-        (1, 100, {BULK: 1}),
-        (2, 100, {ONE_BY_ONE: LISTINGS}),
-        (2, 50, {BULK: 2}),
-        (10, 10, {BULK: 10}),
+        (1, 60, {BULK: 1}),
+        (2, 60, {ONE_BY_ONE: LISTINGS}),
+        (2, 30, {BULK: 2}),
+        (10, 7, {BULK: 10}),
         (73, 1, {BULK: 73}),
-        (73, 100, {ONE_BY_ONE: LISTINGS}),
+        (73, 60, {ONE_BY_ONE: LISTINGS}),
     ],
 )
 def test_the_next_run_brings_every_listing_up_to_date_by_the_cheapest_calls(

@@ -24,12 +24,12 @@ LISTED = "code,group_key,calendar,exchange,symbol,name,type,currency\n" + "".joi
 
 
 @pytest.fixture
-def house(database, tmp_path: Path) -> Iterator[House]:
+def house(small_database, tmp_path: Path) -> Iterator[House]:
     listed = tmp_path / "listed.csv"
     listed.write_text(LISTED)
     with (
         spawn(Options(quota=None, rate=None, listings=listed)) as standin,
-        killed_at_the_end(House(database, standin, tmp_path, MONDAY)) as house,
+        killed_at_the_end(House(small_database, standin, tmp_path, MONDAY)) as house,
     ):
         house.set_provider(base_url=standin.api, requests_per_minute=None)
         yield house

@@ -7,6 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from tests.acceptance.real import needs, rows
 from tests.plan import Plan, Row
 
@@ -16,6 +18,11 @@ MOST = 10
 OVERLAP = 5
 
 pytestmark = needs(BARS, ACTIONS)
+
+
+@pytest.fixture
+def db(small_db: Plan) -> Plan:
+    return small_db
 
 
 @dataclass

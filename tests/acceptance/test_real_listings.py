@@ -7,6 +7,8 @@ from collections import defaultdict
 from datetime import date, timedelta
 from typing import Any
 
+import pytest
+
 from tests.acceptance.real import needs, rows
 from tests.plan import Plan
 from tests.standin.market import listings
@@ -14,6 +16,11 @@ from tests.standin.market import listings
 EVENTS, CHANGES = "listing_history/listing_events.csv.gz", "listing_history/symbol_changes.csv.gz"
 Events = dict[str, list[dict[str, str]]]
 pytestmark = needs(EVENTS, CHANGES)
+
+
+@pytest.fixture
+def db(small_db: Plan) -> Plan:
+    return small_db
 
 
 def test_renames_keep_their_asset_and_delisted_ones_stay(db: Plan):

@@ -521,7 +521,7 @@ def test_any_order_of_calls_keeps_the_books(_warm: Connection[DictRow]):
     run_machine(
         seed(SEED)(AnyOrder),
         settings=settings(
-            max_examples=either(25, 400),
+            max_examples=either(15, 400),
             stateful_step_count=either(50, 60),
             deadline=None,
             database=None,
@@ -530,5 +530,5 @@ def test_any_order_of_calls_keeps_the_books(_warm: Connection[DictRow]):
         ),
     )
     tell(
-        f"any order: {either(25, 400)} lives, {AnyOrder.steps:,} calls, the books balance after each"
+        f"any order: {either(15, 400)} lives, {AnyOrder.steps:,} calls, the books balance after each"
     )

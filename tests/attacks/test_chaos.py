@@ -30,11 +30,12 @@ from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan, Row
 from tests.servers import DB, migrated
 from tests.standin import Process
+from tests.standin.market import listings
 
 LEASE_SECONDS = 2.0
 RUNNERS = 3
-BLOWS = either(20, 200)
-JOBS = either(800, 5_000)
+BLOWS = either(12, 200)
+JOBS = either(500, 5_000)
 FAULTS: list[dict[str, Any]] = [
     {"match": {"probability": 0.03}, "fault": {"kind": "status", "status": 500}},
     {"match": {"probability": 0.02}, "fault": {"kind": "drop", "where": "before"}},
@@ -88,6 +89,7 @@ class Battle:
     dice: random.Random
     runners: list[subprocess.Popen[str]] = field(default_factory=list)
     later: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+    ways: list[str] = field(default_factory=list)
     blows: Counter[str] = field(default_factory=Counter)
     runs: int = 0
 
@@ -131,9 +133,12 @@ class Battle:
     # ------------------------------------------------------------------- the blows
 
     def strike(self) -> None:
-        """Hit something."""
-        names = ["kill", "kill", "stop", "stop", "terminate", "terminate", "restart", "hold"]
-        name = self.dice.choice(names + ["fill"] * self.ground.has_disk)
+        """Hit something: each way in turn, in any order."""
+        if not self.ways:
+            names = ["kill", "kill", "stop", "stop", "terminate", "terminate", "restart", "hold"]
+            self.ways = names + ["fill"] * self.ground.has_disk
+            self.dice.shuffle(self.ways)
+        name = self.ways.pop()
         self.blows[name] += 1
         getattr(self, name)()
 
@@ -227,20 +232,17 @@ def battlefield(standin: Process, logs: Path) -> Iterator[tuple[House, Ground]]:
     """Put the toy world on a server of its own, with the stand-in's listings as its assets."""
     with ground() as there:
         db = logs / "db"  # a copy: runners refuse a database that is not in the state of db/
-        shutil.copytree(DB, db)
+        shutil.copytree(DB, db, ignore=shutil.ignore_patterns("plans"))
         settings = Settings(dsn=None, database="headgate", home=there.home, db=db)
         migrated(settings)
+        codes = sorted(x.code for x in listings().values() if x.group_key == "US")[:JOBS]
         with connect(settings, "test") as connection:
-            codes = connection.execute(
-                "select code from headgate.assets where universe = 'equities' and group_key = 'US'"
-                " order by code limit %s", (JOBS,)
-            ).fetchall()  # fmt: skip
             connection.execute(TOY.read_text().encode())
         with killed_at_the_end(House(settings, standin, logs)) as house:
             house.plan.sql(EMPTY)
             house.plan.sql(SHOP, api=standin.api)
             house.plan.sql(LOOK, first_day=house.first_day)
-            assets = [{"code": x["code"], "group_key": "AB"[n % 2]} for n, x in enumerate(codes)]
+            assets = [{"code": x, "group_key": "AB"[n % 2]} for n, x in enumerate(codes)]
             house.plan.call("upsert_assets", p_universe="things", p_assets=Jsonb(assets))
             yield house, there
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import statistics
 import threading
 import time
@@ -78,14 +79,15 @@ class Arena:
 
 @pytest.fixture(scope="module")
 def arena() -> Iterator[Arena]:
-    with (
-        house.own_server() as server,
-        house.own_database(server, "attacks") as settings,
-        connect(settings, "test") as connection,
-    ):
-        plan = Plan(connection)
-        plan.sql("update headgate.settings set value = 'true' where name = 'test_clock'")
-        yield Arena(settings, plan)
+    with house.own_server() as server:
+        shutil.rmtree(server.db / "plans")  # the tests write their own
+        with (
+            house.own_database(server, "attacks") as settings,
+            connect(settings, "test") as connection,
+        ):
+            plan = Plan(connection)
+            plan.sql("update headgate.settings set value = 'true' where name = 'test_clock'")
+            yield Arena(settings, plan)
 
 
 def test_pipelines_at_once_all_succeed(arena: Arena):

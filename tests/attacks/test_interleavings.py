@@ -21,7 +21,7 @@ from tests.plan import Row
 RUN = {"p_pipeline": "plain", "p_run_id": "r1"}
 CALLED: Row = {"path": "/look/{asset.code}", "ingest_function": "toy.keep", "units": 1}
 IDLE: Row = {"path": None, "ingest_function": None, "units": 0}
-ROUNDS = either(300, 10_000)
+ROUNDS = either(150, 10_000)
 OPEN = """
 select e.run_id, p.name
 from headgate.process_executions as e join headgate.pipelines as p using (pipeline_id)

@@ -69,7 +69,8 @@ async def test_the_contract_is_the_same(plan, run, cluster, hurry):
     assert list(found.values()) == [{("success", None)}] * 6
 
 
-async def test_a_scheduler_that_is_not_there_is_named(plan, run):
+async def test_a_scheduler_that_is_not_there_is_named(plan, run, monkeypatch):
+    monkeypatch.setattr("runner.dask_power.CONNECT_SECONDS", 0.1)
     with pytest.raises(HeadgateError, match=r"no Dask scheduler answers at tcp://127.0.0.1:1"):
         await run(dask="tcp://127.0.0.1:1")
 

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.attacks.form import either
 from tests.db.toy import Toy
 from tests.plan import Row
 from tests.planner.world import arrange, loaded, paged, share, work_off
@@ -57,7 +58,7 @@ def spent(toy: Toy) -> int:
     return int(window[0]["spent"]) if window else 0
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=LOOSE)
+@settings(max_examples=either(10, 100), deadline=None, suppress_health_check=LOOSE)
 @given(world=worlds())
 def test_five_days_are_run_as_they_were_forecast(toy: Toy, world: dict[str, Any]):
     toy.sql("savepoint example")

@@ -133,7 +133,8 @@ def test_a_run_whose_work_another_runner_holds_says_who_and_until_when(
     shift = "update headgate.chunks set leased_until = leased_until - interval '%s'"
     over = """
         with late as (update headgate.chunks set leased_until = clock_timestamp() returning *)
-        select pgmq.set_vt(queue, msg_id, clock_timestamp()) from late
+        select pgmq.set_vt(queue, msg_id, clock_timestamp()), pg_notify('headgate_jobs', queue)
+        from late
     """
 
     when(

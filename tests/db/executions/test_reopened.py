@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.attacks.form import either
 from tests.db.conftest import Toys
 from tests.db.executions import graph as g
 from tests.db.together import at_once, meanwhile, waits
@@ -406,7 +407,9 @@ class Hand:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=either(25, 300),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(rule=st.sampled_from(("all_success", "all_done")), actions=st.lists(ACTIONS, max_size=12))
 def test_no_sequence_leaves_it_open_with_nothing_to_do(

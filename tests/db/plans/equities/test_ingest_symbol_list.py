@@ -15,6 +15,11 @@ DAYS = ["2026-06-01 21:00+00", "2026-06-08 21:00+00", "2026-06-15 21:00+00"]
 
 
 @pytest.fixture
+def db(small_db: Plan) -> Plan:
+    return small_db
+
+
+@pytest.fixture
 def listed(db: Plan) -> list[Row]:
     """Watch Lisbon; return its list as it should be."""
     db.call(

@@ -1,14 +1,11 @@
-"""Sessions without a bar: asked for again ever more rarely, then known gaps; silence costs little."""
+"""Sessions without a bar: asked for again ever more rarely, then known gaps."""
 
 from __future__ import annotations
-
-import time
 
 import pytest
 
 from tests.db.plans.equities.feed import prices
 from tests.db.plans.equities.market import Market, weekdays
-from tests.limits import PATIENCE
 from tests.plan import Plan
 
 EDP, GALP = "EDP.LS", "GALP.LS"
@@ -65,42 +62,6 @@ def test_a_listing_without_a_bar_for_the_last_session_is_not_due_in_every_run(
     assert asked == [DAYS[n] for n in (1, 2, 4, 8, 13, 18)], "the longer silent, the more rarely"
     assert max(prices(db, EDP)) == DAYS[0]
     assert db.scalar(due) == 0
-
-
-LAST_BARS = """
-insert into equities.prices (asset_id, date, open, high, low, close, adjusted_close, volume, known_from)
-select a.asset_id, s.session, 1, 1, 1, 1, 1, 1, now()
-from headgate.assets as a
-join headgate.trading_sessions as s on s.calendar = a.calendar
-where a.universe = 'equities'
-    and a.group_key = 'US'
-    and s.session between '2026-05-18' and date '2026-06-10' + (a.asset_id % 5)::integer
-"""
-SILENT = """
-select (next_due_at at time zone 'UTC')::date::text as day, count(*)
-from headgate.v_asset_states
-where operation = 'prices_incremental' and next_due_at is not null
-group by 1
-order by 1
-"""
-
-
-def test_a_whole_exchange_that_falls_silent_is_asked_again_in_one_quick_statement(db: Plan):
-    now = "2026-06-17 21:30:00+00"
-    db.freeze_clock(now)
-    db.sql(LAST_BARS)
-    db.sql("analyze equities.prices")  # whatever autovacuum has found there before
-    listed = db.scalar(
-        "select array_agg(asset_id) from headgate.assets "
-        "where universe = 'equities' and group_key = 'US'"
-    )
-    started = time.perf_counter()
-    db.sql("select equities._note_silence(%(ids)s, %(now)s)", ids=listed, now=now)
-
-    assert time.perf_counter() - started < PATIENCE, "0.2 s on an idle machine"
-    many = {x["day"]: x["count"] for x in db.sql(SILENT)}
-    assert sum(many.values()) == len(listed) > 7_000
-    assert list(many) == ["2026-06-23", "2026-06-24", "2026-06-25"], "silent for 3, 4, 5 sessions"
 
 
 def test_a_date_in_the_quarantine_is_no_hole(db: Plan, market: Market):
