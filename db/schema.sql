@@ -6296,8 +6296,17 @@ CREATE FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at 
     SET jit TO 'off'
     AS $$
 declare
+    v_past_ids constant bigint[] := array(
+        select o.operation_id
+        from headgate._planned_operations(p_pipeline_id, p_params, p_step) as n
+        join headgate.operations as o using (operation_id)
+        where p_params #>> '{?,is_backfill}' = 'true'
+            and headgate._is_dated(o)
+    );
     v_operation_ids constant bigint[] := array(
-        select o.operation_id from headgate._planned_operations(p_pipeline_id, p_params, p_step) as o
+        select o.operation_id
+        from headgate._planned_operations(p_pipeline_id, p_params, p_step) as o
+        where o.operation_id <> all (v_past_ids)
     );
     v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_params);
 begin
@@ -6308,7 +6317,7 @@ begin
         return;
     end if;
 
-    perform set_config('enable_nestloop', case when n.due > 5000 then 'off' else 'on' end, true)
+    perform set_config('enable_nestloop', case when n.due > 5000 or v_past_ids <> '{}' then 'off' else 'on' end, true)
     from (select count(*) as due from headgate._due_pairs(v_operation_ids, p_at, 5001)) as n;
     return query
     with due as materialized (
@@ -6317,6 +6326,10 @@ begin
             select * from headgate._due_pairs(v_operation_ids, p_at)
             union all
             select * from headgate._due_daily(v_operation_ids, p_at) where p_params #>> '{?,calendar}' = 'daily'
+            union all
+            select u.*
+            from headgate._undone_pairs(v_past_ids, (p_params #>> '{?,execution}')::bigint, p_at) as u
+            where v_past_ids <> '{}'
         ) as d
         join headgate.operations as o using (operation_id)
         join headgate.assets as a on a.asset_id = d.asset_id and a.universe = o.universe
@@ -6511,9 +6524,8 @@ begin
         select
         from headgate.pipeline_steps as s
         join headgate.operations as o on o.name = any (s.operations)
-        join headgate.operations as c on o.operation_id in (c.operation_id, c.alternative_of_operation_id)
         where s.pipeline_id = p_pipeline.pipeline_id
-            and headgate._names_its_date(c)
+            and headgate._is_dated(o)
     ) then
         perform headgate._raise(
             'HG022',
@@ -8396,9 +8408,14 @@ begin
         return;
     end if;
 
-    perform headgate._settle_state(p_chunk, p_chunk_ids, p_operation, p_jobs, p_now);
-    if p_tally.succeeded > 0 then
-        perform headgate._wake_dependents(p_operation, p_jobs, p_now);
+    if headgate._is_of_the_past(p_chunk.execution_id, p_operation) then
+        perform headgate._leave_state(p_chunk, p_chunk_ids, p_jobs);
+        perform headgate._wake_computed(p_operation, p_jobs, p_now);
+    else
+        perform headgate._settle_state(p_chunk, p_chunk_ids, p_operation, p_jobs, p_now);
+        if p_tally.succeeded > 0 then
+            perform headgate._wake_dependents(p_operation, p_jobs, p_now);
+        end if;
     end if;
 
     insert into headgate.asset_processing_details (
@@ -10644,6 +10661,24 @@ $$;
 ALTER FUNCTION headgate._is_dag_paused(p_pipeline_id bigint, p_deployment text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _is_dated(headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_dated(p_operation headgate.operations) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select exists (
+        select
+        from headgate.operations as c
+        where p_operation.operation_id in (c.operation_id, c.alternative_of_operation_id)
+            and headgate._names_its_date(c)
+    );
+$$;
+
+ALTER FUNCTION headgate._is_dated(p_operation headgate.operations) OWNER TO headgate_owner;
+
+--
 -- Name: _is_fault(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10710,6 +10745,24 @@ CREATE FUNCTION headgate._is_left_out(p_state headgate.asset_processing_state) R
 $$;
 
 ALTER FUNCTION headgate._is_left_out(p_state headgate.asset_processing_state) OWNER TO headgate_owner;
+
+--
+-- Name: _is_of_the_past(bigint, headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_of_the_past(p_execution_id bigint, p_operation headgate.operations) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if (select e.is_backfill from headgate.process_executions as e where e.execution_id = p_execution_id) then
+        return headgate._is_dated(p_operation);
+    end if;
+    return false;
+end;
+$$;
+
+ALTER FUNCTION headgate._is_of_the_past(p_execution_id bigint, p_operation headgate.operations) OWNER TO headgate_owner;
 
 --
 -- Name: _is_selected(headgate.process_executions, bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11174,6 +11227,26 @@ end;
 $$;
 
 ALTER FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _leave_state(headgate.chunks, bigint[], headgate.job_fate[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_jobs headgate.job_fate[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+    update headgate.asset_processing_state as s
+    set chunk_id = null
+    from unnest(p_jobs) as j
+    where s.operation_id = p_chunk.operation_id
+        and s.asset_id = any (p_chunk.asset_ids)
+        and s.asset_id = j.asset_id
+        and s.chunk_id = any (p_chunk_ids);
+$$;
+
+ALTER FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_jobs headgate.job_fate[]) OWNER TO headgate_owner;
 
 --
 -- Name: _left_out(bigint, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13293,7 +13366,9 @@ CREATE FUNCTION headgate._plan_params(p_execution headgate.process_executions) R
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select p_execution.params || jsonb_build_object('?', jsonb_build_object('execution', p_execution.execution_id));
+    select p_execution.params || jsonb_build_object(
+        '?', jsonb_build_object('execution', p_execution.execution_id, 'is_backfill', p_execution.is_backfill)
+    );
 $$;
 
 ALTER FUNCTION headgate._plan_params(p_execution headgate.process_executions) OWNER TO headgate_owner;
@@ -16240,6 +16315,36 @@ $$;
 ALTER FUNCTION headgate._undone_jobs(p_execution headgate.process_executions) OWNER TO headgate_owner;
 
 --
+-- Name: _undone_pairs(bigint[], bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._undone_pairs(p_operation_ids bigint[], p_execution_id bigint, p_at timestamp with time zone) RETURNS TABLE(operation_id bigint, asset_id bigint, priority smallint, due_since timestamp with time zone, missing_from date)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select s.operation_id, s.asset_id, s.priority, p_at, null::date
+    from headgate.asset_processing_state as s
+    where s.operation_id = any (p_operation_ids)
+        and s.chunk_id is null
+        and not headgate._is_left_out(s)
+        and not exists (
+            select
+            from headgate.asset_processing_details as d
+            join headgate.process_executions as e using (execution_id)
+            join headgate.process_executions as this
+                on this.pipeline_id = e.pipeline_id
+                and this.logical_date = e.logical_date
+            where d.asset_id = s.asset_id
+                and d.operation_id = s.operation_id
+                and d.status in ('success', 'skipped')
+                and e.is_backfill
+                and this.execution_id = p_execution_id
+        );
+$$;
+
+ALTER FUNCTION headgate._undone_pairs(p_operation_ids bigint[], p_execution_id bigint, p_at timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _universe_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -16437,41 +16542,20 @@ $$;
 ALTER FUNCTION headgate._waits_for_its_turn(p_execution_id bigint, p_step text) OWNER TO headgate_owner;
 
 --
--- Name: _wake_dependents(headgate.operations, headgate.job_fate[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _wake_computed(headgate.operations, headgate.job_fate[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._wake_computed(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
     AS $$
 declare
-    v_follower headgate.operations;
-    v_dependent_ids bigint[];
-begin
-    for v_follower in
-        select * from headgate.operations as o
-        where o.follows_operation_id = p_operation.operation_id
-        order by o.operation_id
-    loop
-        update headgate.asset_processing_state as s
-        set watermark = coalesce(j.watermark, s.watermark),
-            next_due_at = case
-                when s.chunk_id is not null then s.next_due_at
-                when v_follower.due_rule = 'once' then case when s.succeeded_at is null then p_now end
-                else headgate._next_due_at(v_follower, s.asset_id, a.calendar, coalesce(j.watermark, s.watermark), p_now)
-            end
-        from unnest(p_jobs) as j
-        join headgate.assets as a using (asset_id)
-        where j.fate = 'success'
-            and s.operation_id = v_follower.operation_id
-            and s.asset_id = j.asset_id;
-    end loop;
-
-    v_dependent_ids := array(
+    v_dependent_ids constant bigint[] := array(
         select i.operation_id from headgate.operation_inputs as i where i.input_operation_id = p_operation.operation_id
     );
+begin
     if v_dependent_ids = '{}' then
         return;
     end if;
@@ -16491,6 +16575,43 @@ begin
     from changed as c
     where s.operation_id = c.operation_id
         and s.asset_id = c.asset_id;
+end;
+$$;
+
+ALTER FUNCTION headgate._wake_computed(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _wake_dependents(headgate.operations, headgate.job_fate[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    AS $$
+declare
+    v_follower headgate.operations;
+begin
+    for v_follower in
+        select * from headgate.operations as o
+        where o.follows_operation_id = p_operation.operation_id
+        order by o.operation_id
+    loop
+        update headgate.asset_processing_state as s
+        set watermark = coalesce(j.watermark, s.watermark),
+            next_due_at = case
+                when s.chunk_id is not null then s.next_due_at
+                when v_follower.due_rule = 'once' then case when s.succeeded_at is null then p_now end
+                else headgate._next_due_at(v_follower, s.asset_id, a.calendar, coalesce(j.watermark, s.watermark), p_now)
+            end
+        from unnest(p_jobs) as j
+        join headgate.assets as a using (asset_id)
+        where j.fate = 'success'
+            and s.operation_id = v_follower.operation_id
+            and s.asset_id = j.asset_id;
+    end loop;
+    perform headgate._wake_computed(p_operation, p_jobs, p_now);
 end;
 $$;
 
@@ -27565,6 +27686,12 @@ REVOKE ALL ON FUNCTION headgate._is_covered(p_pipeline_id bigint, p_params jsonb
 REVOKE ALL ON FUNCTION headgate._is_dag_paused(p_pipeline_id bigint, p_deployment text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _is_dated(p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_dated(p_operation headgate.operations) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _is_fault(p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27593,6 +27720,12 @@ REVOKE ALL ON FUNCTION headgate._is_leased(p_chunk_id bigint) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._is_left_out(p_state headgate.asset_processing_state) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _is_of_the_past(p_execution_id bigint, p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_of_the_past(p_execution_id bigint, p_operation headgate.operations) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_selected(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -27677,6 +27810,12 @@ REVOKE ALL ON FUNCTION headgate._late_readers() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _leave_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_jobs headgate.job_fate[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_jobs headgate.job_fate[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _left_out(p_pipeline_id bigint, p_params jsonb, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28609,6 +28748,12 @@ REVOKE ALL ON FUNCTION headgate._unblocked(p_execution headgate.process_executio
 REVOKE ALL ON FUNCTION headgate._undone_jobs(p_execution headgate.process_executions) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _undone_pairs(p_operation_ids bigint[], p_execution_id bigint, p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._undone_pairs(p_operation_ids bigint[], p_execution_id bigint, p_at timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _universe_of(p_code text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28649,6 +28794,12 @@ REVOKE ALL ON FUNCTION headgate._verdict(p_chunk headgate.chunks, p_now timestam
 --
 
 REVOKE ALL ON FUNCTION headgate._waits_for_its_turn(p_execution_id bigint, p_step text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _wake_computed(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._wake_computed(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _wake_dependents(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -138,13 +138,14 @@ def test_runs_of_a_back_fill_follow_each_other_and_know_their_dates(desk: Desk):
     runs = [x for x in desk.runs() if x.startswith("backfill")]
     assert {desk.runs()[x] for x in runs} == {"success"}
     rows = desk.stack.rows(
-        "select e.status, to_char(e.logical_date, 'YYYY-MM-DD') as date"
+        "select e.status, e.planned, to_char(e.logical_date, 'YYYY-MM-DD') as date"
         " from headgate.process_executions as e"
         " where e.run_id = any (%(runs)s) order by e.logical_date",
         runs=runs,
     )
     dates = ["2021-01-01", "2022-01-01"]
-    assert rows == [{"status": "succeeded", "date": x} for x in dates]
+    done = {"status": "succeeded", "planned": 2 * ASSETS}
+    assert rows == [done | {"date": x} for x in dates]
     assert {*dates} <= desk.stack.answers.days
 
 

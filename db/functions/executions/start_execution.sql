@@ -152,9 +152,8 @@ begin
         select
         from headgate.pipeline_steps as s
         join headgate.operations as o on o.name = any (s.operations)
-        join headgate.operations as c on o.operation_id in (c.operation_id, c.alternative_of_operation_id)
         where s.pipeline_id = p_pipeline.pipeline_id
-            and headgate._names_its_date(c)
+            and headgate._is_dated(o)
     ) then
         perform headgate._raise(
             'HG022',

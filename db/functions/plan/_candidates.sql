@@ -55,8 +55,43 @@ as $func$
     end;
 $func$;
 
--- Due pairs of a pipeline, each with its step and what the planner looks at. A round takes the pairs it is given instead.
--- Few pairs look their assets up one by one; many are joined with all of them.
+-- What a run for a day that is past has to do, of operations whose requests name the day: all that has not been done for
+-- that day, whatever is due today.
+create or replace function headgate._undone_pairs(
+    p_operation_ids bigint[],
+    p_execution_id bigint,
+    p_at timestamptz
+)
+returns table (
+    operation_id bigint, asset_id bigint, priority smallint, due_since timestamptz, missing_from date
+)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select s.operation_id, s.asset_id, s.priority, p_at, null::date
+    from headgate.asset_processing_state as s
+    where s.operation_id = any (p_operation_ids)
+        and s.chunk_id is null
+        and not headgate._is_left_out(s)
+        and not exists (
+            select
+            from headgate.asset_processing_details as d
+            join headgate.process_executions as e using (execution_id)
+            join headgate.process_executions as this
+                on this.pipeline_id = e.pipeline_id
+                and this.logical_date = e.logical_date
+            where d.asset_id = s.asset_id
+                and d.operation_id = s.operation_id
+                and d.status in ('success', 'skipped')
+                and e.is_backfill
+                and this.execution_id = p_execution_id
+        );
+$func$;
+
+-- Due pairs of a pipeline, each with its step and what the planner looks at. A round takes the pairs it is given instead,
+-- and a run for a day that is past what was not done for that day. Few pairs look their assets up one by one; many are
+-- joined with all of them.
 create or replace function headgate._candidates(
     p_pipeline_id bigint,
     p_params jsonb,
@@ -77,8 +112,17 @@ set enable_nestloop = on
 set jit = off
 as $func$
 declare
+    v_past_ids constant bigint[] := array(
+        select o.operation_id
+        from headgate._planned_operations(p_pipeline_id, p_params, p_step) as n
+        join headgate.operations as o using (operation_id)
+        where p_params #>> '{?,is_backfill}' = 'true'
+            and headgate._is_dated(o)
+    );
     v_operation_ids constant bigint[] := array(
-        select o.operation_id from headgate._planned_operations(p_pipeline_id, p_params, p_step) as o
+        select o.operation_id
+        from headgate._planned_operations(p_pipeline_id, p_params, p_step) as o
+        where o.operation_id <> all (v_past_ids)
     );
     v_asset_ids constant bigint[] := headgate._selected_assets(p_pipeline_id, p_params);
 begin
@@ -89,7 +133,7 @@ begin
         return;
     end if;
 
-    perform set_config('enable_nestloop', case when n.due > 5000 then 'off' else 'on' end, true)
+    perform set_config('enable_nestloop', case when n.due > 5000 or v_past_ids <> '{}' then 'off' else 'on' end, true)
     from (select count(*) as due from headgate._due_pairs(v_operation_ids, p_at, 5001)) as n;
     return query
     with due as materialized (
@@ -98,6 +142,10 @@ begin
             select * from headgate._due_pairs(v_operation_ids, p_at)
             union all
             select * from headgate._due_daily(v_operation_ids, p_at) where p_params #>> '{?,calendar}' = 'daily'
+            union all
+            select u.*
+            from headgate._undone_pairs(v_past_ids, (p_params #>> '{?,execution}')::bigint, p_at) as u
+            where v_past_ids <> '{}'
         ) as d
         join headgate.operations as o using (operation_id)
         join headgate.assets as a on a.asset_id = d.asset_id and a.universe = o.universe

@@ -7,7 +7,9 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $func$
-    select p_execution.params || jsonb_build_object('?', jsonb_build_object('execution', p_execution.execution_id));
+    select p_execution.params || jsonb_build_object(
+        '?', jsonb_build_object('execution', p_execution.execution_id, 'is_backfill', p_execution.is_backfill)
+    );
 $func$;
 
 -- The fan-outs of a plan: an execution's as they were when it started, a question's as they are now.

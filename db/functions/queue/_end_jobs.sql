@@ -20,9 +20,14 @@ begin
         return;
     end if;
 
-    perform headgate._settle_state(p_chunk, p_chunk_ids, p_operation, p_jobs, p_now);
-    if p_tally.succeeded > 0 then
-        perform headgate._wake_dependents(p_operation, p_jobs, p_now);
+    if headgate._is_of_the_past(p_chunk.execution_id, p_operation) then
+        perform headgate._leave_state(p_chunk, p_chunk_ids, p_jobs);
+        perform headgate._wake_computed(p_operation, p_jobs, p_now);
+    else
+        perform headgate._settle_state(p_chunk, p_chunk_ids, p_operation, p_jobs, p_now);
+        if p_tally.succeeded > 0 then
+            perform headgate._wake_dependents(p_operation, p_jobs, p_now);
+        end if;
     end if;
 
     insert into headgate.asset_processing_details (
@@ -42,6 +47,44 @@ begin
             and headgate._is_internal_fault(j.reason);
     end if;
 end;
+$func$;
+
+-- Is it the work of a day that is past? What is due today, and how far the data reach, is none of its business.
+create or replace function headgate._is_of_the_past(
+    p_execution_id bigint,
+    p_operation headgate.operations
+)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    if (select e.is_backfill from headgate.process_executions as e where e.execution_id = p_execution_id) then
+        return headgate._is_dated(p_operation);
+    end if;
+    return false;
+end;
+$func$;
+
+create or replace function headgate._leave_state(
+    p_chunk headgate.chunks,
+    p_chunk_ids bigint[],
+    p_jobs headgate.job_fate[]
+)
+returns void
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+as $func$
+    update headgate.asset_processing_state as s
+    set chunk_id = null
+    from unnest(p_jobs) as j
+    where s.operation_id = p_chunk.operation_id
+        and s.asset_id = any (p_chunk.asset_ids)
+        and s.asset_id = j.asset_id
+        and s.chunk_id = any (p_chunk_ids);
 $func$;
 
 -- A success or a skip clears what was due, unless somebody has asked for it again since it was planned.
@@ -148,7 +191,6 @@ set enable_seqscan = off
 as $func$
 declare
     v_follower headgate.operations;
-    v_dependent_ids bigint[];
 begin
     for v_follower in
         select * from headgate.operations as o
@@ -168,10 +210,27 @@ begin
             and s.operation_id = v_follower.operation_id
             and s.asset_id = j.asset_id;
     end loop;
+    perform headgate._wake_computed(p_operation, p_jobs, p_now);
+end;
+$func$;
 
-    v_dependent_ids := array(
+create or replace function headgate._wake_computed(
+    p_operation headgate.operations,
+    p_jobs headgate.job_fate[],
+    p_now timestamptz
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+as $func$
+declare
+    v_dependent_ids constant bigint[] := array(
         select i.operation_id from headgate.operation_inputs as i where i.input_operation_id = p_operation.operation_id
     );
+begin
     if v_dependent_ids = '{}' then
         return;
     end if;
