@@ -101,9 +101,15 @@ class Airflow:
         return run
 
     def change(self, path: str, given: Row) -> None:
-        """Change something of Airflow's."""
-        answer = self.client.patch(path, json=given)
-        assert answer.is_success, answer.text
+        """Change something of Airflow's; again when its database was at something else."""
+        answers: list[httpx.Response] = []
+
+        def is_answered() -> bool:
+            answers.append(self.client.patch(path, json=given))
+            return not answers[-1].is_server_error
+
+        wait_until(is_answered, f"an answer to {given}")
+        assert answers[-1].is_success, answers[-1].text
 
     def log(self, dag: str, run: str, task: str, attempt: int = 1) -> str:
         """Return a task's log."""
@@ -125,10 +131,16 @@ class Airflow:
     def lines(
         self, dag: str, run: str, task: str, attempt: int = 1, map_index: int = -1
     ) -> list[str]:
-        """Return the lines of a task's log: what it said, or what ended it."""
-        log = self.api(
-            f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{attempt}?map_index={map_index}"
-        )
+        """Return the lines of a task's log: what it said, or what ended it.
+
+        A try that Airflow keeps no history of has said nothing.
+        """
+        path = f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{attempt}?map_index={map_index}"
+        answer = self.client.get(path)
+        if answer.status_code == 404:
+            return []
+        assert answer.is_success, answer.text
+        log = answer.json()
         said = [x for x in log["content"] if not x["event"].startswith(AIRFLOWS_OWN)]
         errors = [(x.get("error_detail") or [{}])[-1].get("exc_value") for x in said]
         return [str(error or x["event"]) for x, error in zip(said, errors, strict=True)]

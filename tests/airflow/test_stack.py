@@ -398,7 +398,7 @@ def test_a_steps_time_and_its_tries_hold_however_it_is_run(
 
     task = stack.tasks(dag, run)["load"]
     assert (stack.runs(dag)[run], task["state"], task["try_number"]) == ("failed", "failed", 2)
-    said = stack.lines(dag, run, "load", 1, task["map_index"])
+    said = [y for x in (1, 2) for y in stack.lines(dag, run, "load", x, task["map_index"])]
     assert [x for x in said if "not ended within 0:00:01" in x], said
     assert stack.steps(PIPELINE, run)[STEP] == "failed"
     assert stack.execution(PIPELINE, run)["status"] == "failed"
