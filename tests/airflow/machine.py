@@ -104,6 +104,8 @@ class Desk:
     said: list[str] = field(default_factory=list)
     done_to: dict[str, set[str]] = field(default_factory=dict)
     """What has been done to each run by hand."""
+    before: set[str] = field(default_factory=set)
+    """Runs of before that stay: what was done to them then has been judged."""
     began: float = field(default_factory=time.monotonic)
 
     def play(self, mood: str, clicks: Sequence[Click]) -> None:
@@ -123,6 +125,7 @@ class Desk:
         for run in self.runs():
             if not run.startswith("scheduled"):  # which would come again
                 self.ask("delete", f"dagRuns/{run}")
+        self.before = set(self.runs())
 
     def do(self, click: Click) -> None:
         """Do one thing, and say what came of it."""
@@ -337,7 +340,8 @@ class Desk:
 
     def _faults(self) -> list[str]:
         executions = self.executions()
-        runs = {run: state for run, state in self.runs().items() if state in ENDED}
+        judged = self.before - self.done_to.keys()
+        runs = {run: x for run, x in self.runs().items() if x in ENDED and run not in judged}
         found = [x for run, state in runs.items() for x in self._faults_of(run, state, executions)]
         (left,) = self.stack.rows(
             "select (select sum(q.reserved) from headgate.v_quota as q where q.provider = 'clicks')"
