@@ -13,6 +13,7 @@ import binascii
 import re
 from collections.abc import Iterator
 from typing import Final
+from urllib.parse import quote
 
 from runner.escapes import (
     ASCII_ESCAPE,
@@ -48,7 +49,7 @@ class Redactor:
     def __init__(self, secret: str) -> None:
         self._escape = ASCII_ESCAPE if secret.isascii() else ESCAPE
         words = [x for x in _words(secret.encode()) if len(x) >= SHORTEST_SECRET]
-        forms = [form for word in words for form in self._forms(word)]
+        forms = [x for word in words for x in self._forms(word) if len(x) >= SHORTEST_SECRET]
         self._needles = tuple(sorted(dict.fromkeys(forms), key=len, reverse=True))
         self._joined = tuple(b"".join(needle.split()) for needle in self._needles)
         self._reach = WIDEST_ESCAPE * max(map(len, self._needles), default=0)
@@ -79,13 +80,13 @@ class Redactor:
             yield bytes(layer.data)
         yield word.replace(b" ", b"+")
         yield word.replace(b"+", b" ")
-        for encode in ALPHABETS:
-            for before in range(3):
-                whole = encode(bytes(before) + word)
-                bits = 8 * (before + len(word))
-                yield whole[-(-8 * before // 6) : bits // 6]
-        yield binascii.hexlify(word)
-        yield binascii.hexlify(word).upper()
+        for sent in dict.fromkeys((word, quote(word, "").encode())):
+            for encode in ALPHABETS:
+                for before in range(3):
+                    whole = encode(bytes(before) + sent)
+                    yield whole[-(-8 * before // 6) : 8 * (before + len(sent)) // 6]
+            yield binascii.hexlify(sent)
+            yield binascii.hexlify(sent).upper()
 
     def _layers(self, data: Bytes) -> Iterator[Layer]:
         """Yield a text, and what is under its escapes, and under theirs."""

@@ -100,6 +100,7 @@ def test_a_text_that_cannot_be_cleared_is_said_to_be_so(text):
 
 def test_a_word_too_short_to_be_a_secret_stays():
     assert Redactor("demo").clear(b"demo") == b"demo"
+    assert Redactor("%64%65%6d%6f").clear(b"demo %64%65%6d%6f") == b"demo [secret]"
     assert Redactor("").clear(b"", cut_after=True) == b""
 
 

@@ -46,15 +46,15 @@ begin
             f.fate,
             case
                 when f.fate = 'success' then null
-                when f.fate in ('skipped', 'failed') then left(f.error, 500)
+                when f.fate in ('skipped', 'failed') then left(headgate._visible(f.error), 500)
                 when f.fate = 'cancelled' then 'the execution had ended'
                 when f.outcome = 'missing' then 'missing: the answer for the group lacks it'
                 when f.outcome = 'unsent' and v_ends_execution then 'house: ' || coalesce(p_closing ->> 'reason', 'closed')
                 when f.outcome = 'unsent' then coalesce(p_blocked_reason, 'not started in time')
                 else case when f.blame = 'item' and f.fate <> 'park' then 'house' else f.blame end || ': '
-                    || left(coalesce(f.error, 'no reason given'), 490)
+                    || left(coalesce(headgate._visible(f.error), 'no reason given'), 490)
             end,
-            case when f.fate in ('failed', 'deferred', 'park') then left(f.error, 2000) end,
+            case when f.fate in ('failed', 'deferred', 'park') then left(headgate._visible(f.error), 2000) end,
             case when f.is_payer then p_chunk.booked else 0 end
                 + v_unit * case when v_is_current then least(f.charged, f.calls) else f.calls end,
             case when f.is_payer then p_chunk.requests else 0 end + f.requests,
