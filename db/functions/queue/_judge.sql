@@ -194,3 +194,27 @@ as $func$
         case when p_status = 'deferred' and headgate._is_internal_fault(p_reason) then p_jobs else 0 end
     )::headgate.job_tally;
 $func$;
+
+-- What an ingest function or PostgreSQL says may hold parts of an answer: control characters, and those that turn or hide
+-- text, are written out.
+create or replace function headgate._visible(p_text text)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select case
+        when p_text !~ '[\u0001-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]' then p_text
+        else (
+            select string_agg(
+                case
+                    when x.sign ~ '[\u0001-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]'
+                        then '\u' || lpad(to_hex(ascii(x.sign)), 4, '0')
+                    else x.sign
+                end,
+                '' order by x.nth
+            )
+            from string_to_table(translate(p_text, E'\t\r\n', '   '), null) with ordinality as x (sign, nth)
+        )
+    end
+$func$;
