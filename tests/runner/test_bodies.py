@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import gzip
+import threading
 import zlib
 
 import httpx
 import pytest
 
+from runner import calls, payloads
 from runner.bodies import Reader
 from runner.buffer import Buffer, Share
 from runner.calls import Caller
@@ -165,6 +167,45 @@ async def test_an_answer_without_content_is_a_success_where_none_is_expected(sho
     reply = await caller.fetch(call(shop, rules=rules), "/a")
 
     assert (reply.outcome.outcome, reply.payload) == ("success", b"")
+
+
+@pytest.mark.parametrize(("size", "has_thread"), [(60_000, False), (70_000, True)])
+async def test_a_large_answer_is_decoded_where_nobody_waits_for_it(
+    shop, caller, monkeypatch, size, has_thread
+):
+    threads = []
+    decode = calls._text
+
+    def watched(*given):
+        threads.append(threading.current_thread() is not threading.main_thread())
+        return decode(*given)
+
+    monkeypatch.setattr(calls, "_text", watched)
+    text = "é漢" * (size // 4)  # two bytes each
+    shop.answer = body_of(text.encode("gb18030"), "text/plain; charset=gb18030")
+
+    reply = await caller.fetch(call(shop), "/a")
+
+    assert bytes(reply.payload or b"") == text.encode()
+    assert threads == [has_thread]
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "gb18030", "utf-16", "shift_jis", "iso-2022-jp"])
+async def test_a_character_may_stand_where_two_pieces_meet(shop, caller, monkeypatch, charset):
+    monkeypatch.setattr(payloads, "PIECE", 7)
+    text = "漢字かな" * 50
+    shop.answer = body_of(text.encode(charset), f"text/plain; charset={charset}")
+
+    assert bytes((await caller.fetch(call(shop), "/a")).payload or b"") == text.encode()
+
+
+async def test_a_broken_character_is_named_by_its_place_in_the_whole(shop, caller, monkeypatch):
+    monkeypatch.setattr(payloads, "PIECE", 7)
+    shop.answer = body_of(b"x" * 20 + "é".encode() + b"y\xff", "text/plain")
+
+    reply = await caller.fetch(call(shop), "/a")
+
+    assert reply.outcome.reason == "the answer is not utf-8 text (byte 23)"
 
 
 def megabytes(count: float) -> int:
