@@ -61,6 +61,8 @@ class Layer:
 
     def unescaped(self, escape: re.Pattern[bytes]) -> Layer | None:
         """Return the layer under this one; None where it has no escape."""
+        if not any(sign in self.data for sign in SIGNS):
+            return None
         under = Layer(b"", self)
         pieces: list[Bytes] = []
         size = end = 0

@@ -36,6 +36,7 @@ PIECE: Final = 1_048_576
 """So many bytes of a large text are looked at in one go."""
 SQUEEZED: Final = 4_096
 """In texts of up to so many bytes a secret is also found when it is broken over lines."""
+BLANKS: Final = b" \t\r\n\f\v"
 ALPHABETS: Final = (base64.b64encode, base64.urlsafe_b64encode)
 
 
@@ -51,7 +52,7 @@ class Redactor:
         words = [x for x in _words(secret.encode()) if len(x) >= SHORTEST_SECRET]
         forms = [x for word in words for x in self._forms(word) if len(x) >= SHORTEST_SECRET]
         self._needles = tuple(sorted(dict.fromkeys(forms), key=len, reverse=True))
-        self._joined = tuple(b"".join(needle.split()) for needle in self._needles)
+        self._joined = tuple(x.translate(None, BLANKS) for x in self._needles)
         self._reach = WIDEST_ESCAPE * max(map(len, self._needles), default=0)
 
     def clear(self, data: Bytes, *, cut_before: bool = False, cut_after: bool = False) -> Bytes:
@@ -101,9 +102,8 @@ class Redactor:
 
     def _may_hold(self, data: Bytes) -> bool:
         """Tell whether the secret is in it somewhere, a piece at a time; others have their turn."""
-        view = memoryview(data)
         for start in range(0, len(data), PIECE):
-            piece = bytes(view[start : start + PIECE + self._reach])
+            piece = data if len(data) <= PIECE else data[start : start + PIECE + self._reach]
             for _ in range(MOST_LAYERS + 1):
                 if any(needle in piece for needle in self._needles):
                     return True
@@ -156,7 +156,7 @@ class Redactor:
         """Return a short text unless the secret is there once all white space is left out."""
         if len(data) <= SQUEEZED:
             for layer in self._layers(data):
-                joined = b"".join(layer.data.split())
+                joined = layer.data.translate(None, BLANKS)
                 if any(needle in joined for needle in self._joined):
                     raise Uncleared(NOT_SHOWN)
         return data
