@@ -10939,15 +10939,15 @@ begin
             f.fate,
             case
                 when f.fate = 'success' then null
-                when f.fate in ('skipped', 'failed') then left(f.error, 500)
+                when f.fate in ('skipped', 'failed') then left(headgate._visible(f.error), 500)
                 when f.fate = 'cancelled' then 'the execution had ended'
                 when f.outcome = 'missing' then 'missing: the answer for the group lacks it'
                 when f.outcome = 'unsent' and v_ends_execution then 'house: ' || coalesce(p_closing ->> 'reason', 'closed')
                 when f.outcome = 'unsent' then coalesce(p_blocked_reason, 'not started in time')
                 else case when f.blame = 'item' and f.fate <> 'park' then 'house' else f.blame end || ': '
-                    || left(coalesce(f.error, 'no reason given'), 490)
+                    || left(coalesce(headgate._visible(f.error), 'no reason given'), 490)
             end,
-            case when f.fate in ('failed', 'deferred', 'park') then left(f.error, 2000) end,
+            case when f.fate in ('failed', 'deferred', 'park') then left(headgate._visible(f.error), 2000) end,
             case when f.is_payer then p_chunk.booked else 0 end
                 + v_unit * case when v_is_current then least(f.charged, f.calls) else f.calls end,
             case when f.is_payer then p_chunk.requests else 0 end + f.requests,
@@ -16519,6 +16519,32 @@ end;
 $$;
 
 ALTER FUNCTION headgate._verdict(p_chunk headgate.chunks, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _visible(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._visible(p_text text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when p_text !~ '[\u0001-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]' then p_text
+        else (
+            select string_agg(
+                case
+                    when x.sign ~ '[\u0001-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]'
+                        then '\u' || lpad(to_hex(ascii(x.sign)), 4, '0')
+                    else x.sign
+                end,
+                '' order by x.nth
+            )
+            from string_to_table(translate(p_text, E'\t\r\n', '   '), null) with ordinality as x (sign, nth)
+        )
+    end
+$$;
+
+ALTER FUNCTION headgate._visible(p_text text) OWNER TO headgate_owner;
 
 --
 -- Name: _waits_for_its_turn(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -28788,6 +28814,12 @@ REVOKE ALL ON FUNCTION headgate._url_encode(p_text text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._verdict(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _visible(p_text text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._visible(p_text text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _waits_for_its_turn(p_execution_id bigint, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from runner import files
 from runner.errors import HeadgateError
 
 STOP_SECONDS: Final = 20.0
@@ -40,15 +41,16 @@ def lock_file(folder: Path) -> Path:
 @contextmanager
 def alone(folder: Path) -> Iterator[bool]:
     """Hold the lock of the one who runs the stack, and say in it who; False: somebody else does."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with lock_file(folder).open("a") as lock:
+    files.private_folder(folder)
+    with files.append(lock_file(folder)) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
         else:
             lock.truncate(0)
-            json.dump({"pid": os.getpid(), "birth": birth(os.getpid())}, lock)
+            known = {"pid": os.getpid(), "birth": birth(os.getpid())}
+            lock.write(json.dumps(known).encode())
             lock.flush()
             yield True
 

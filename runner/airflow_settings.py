@@ -16,10 +16,10 @@ from urllib.parse import quote, urlencode
 
 from psycopg.conninfo import conninfo_to_dict
 
+from runner import files
 from runner.database import connect, dsn_of
 from runner.errors import InvalidValue
 from runner.migrate_setup import create_database, database_exists
-from runner.server import write_private
 from runner.sessions import is_pooled
 from runner.settings import PACKAGE, Settings
 
@@ -121,8 +121,8 @@ class AirflowHome:
         return {name: value for name, value in self.environ().items() if name not in secret}
 
     def _make_folder(self) -> None:
-        self.logs.mkdir(parents=True, exist_ok=True)
-        self.folder.chmod(0o700)
+        files.private_folder(self.folder)
+        files.private_folder(self.logs)
 
 
 def connection_of(settings: Settings) -> str:
@@ -154,7 +154,7 @@ def write_login(environ: Mapping[str, str]) -> None:
     if not password or not path:
         missing = PASSWORDS_FILE if password else ADMIN_PASSWORD
         raise InvalidValue(f"{missing} is not set", hint="see .env.example and docker-compose.yaml")
-    write_private(Path(path), json.dumps({LOGIN: password}) + "\n")
+    files.write(Path(path), json.dumps({LOGIN: password}) + "\n")
 
 
 def _url(driver: str, dsn: str) -> str:
@@ -172,5 +172,5 @@ def _kept(path: Path, sizes: Mapping[str, int]) -> dict[str, str]:
         known: dict[str, str] = json.loads(path.read_text())
         return known
     made = {name: secrets.token_urlsafe(size) for name, size in sizes.items()}
-    write_private(path, json.dumps(made) + "\n")
+    files.write(path, json.dumps(made) + "\n")
     return made

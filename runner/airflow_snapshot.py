@@ -13,6 +13,7 @@ from typing import Any, Final, LiteralString
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from runner import files
 from runner.errors import HeadgateError
 
 logger = logging.getLogger(__name__)
@@ -34,14 +35,12 @@ def snapshot(connection: Connection[DictRow]) -> str:
 
 
 def write_snapshot(connection: Connection[DictRow], path: Path) -> bool:
-    """Write the file under another name and rename it, unless it says the same already."""
+    """Write the file in one step, unless it says the same already."""
     text = snapshot(connection)
     try:
         if path.exists() and path.read_text() == text:
             return False
-        draft = path.with_name(f".{path.name}.new")
-        draft.write_text(text)
-        draft.replace(path)
+        files.write(path, text, is_shared=True)
     except OSError as exc:
         raise HeadgateError(
             f"{path} cannot be written: {exc.strerror}",

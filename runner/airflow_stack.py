@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import httpx
 
+from runner import files
 from runner.airflow_leftovers import birth, end_groups, state_file
 from runner.airflow_settings import AirflowHome
 from runner.errors import HeadgateError
@@ -116,7 +117,7 @@ class Stack:
                 self._state_file().unlink(missing_ok=True)
 
     async def _start(self, service: Service) -> None:
-        with (self._home.logs / f"{service.name}.log").open("ab") as log:
+        with files.append(self._home.logs / f"{service.name}.log") as log:
             service.process = await asyncio.create_subprocess_exec(
                 *service.command,
                 cwd=self._home.folder,
@@ -133,9 +134,7 @@ class Stack:
             "services": {x.name: x.process.pid for x in self._services if x.process},
             "groups": {pid: at for x in self._services for pid, at in x.groups.items()},
         }
-        draft = self._state_file().with_suffix(".new")
-        draft.write_text(json.dumps(state, indent=4) + "\n")
-        draft.replace(self._state_file())
+        files.write(self._state_file(), json.dumps(state, indent=4) + "\n")
 
     async def _wait(self, stop: asyncio.Event, missing_parts: Missing) -> bool:
         """Wait for these parts; False when told to stop before; raise when one of them ends."""

@@ -14,6 +14,8 @@ from psycopg import pq
 from psycopg.abc import AdaptContext, Buffer
 from psycopg.adapt import Dumper
 
+from runner.escapes import Bytes
+
 INT4, INT8, TEXT = 23, 20, 25
 NULL = b"\xff\xff\xff\xff"
 
@@ -43,14 +45,16 @@ def integers(values: Sequence[int]) -> IntegerArray:
     return IntegerArray(_fixed(values, INT4, 4, "i"))
 
 
-def texts(values: Sequence[str | None]) -> TextArray:
-    """Pack a text[]; None is NULL."""
-    pieces = [_header(1, 1, TEXT, len(values), 1) if values else _header(0, 0, TEXT, 0, 0)[:12]]
+def texts(values: Sequence[str | Bytes | None]) -> TextArray:
+    """Pack a text[] of texts, which may be in UTF-8 already; None is NULL."""
+    pieces: list[Bytes] = [
+        _header(1, 1, TEXT, len(values), 1) if values else _header(0, 0, TEXT, 0, 0)[:12]
+    ]
     for value in values:
         if value is None:
             pieces.append(NULL)
         else:
-            encoded = value.encode()
+            encoded = value.encode() if isinstance(value, str) else value
             pieces += (_length(len(encoded)), encoded)
     return TextArray(b"".join(pieces))
 

@@ -9,7 +9,7 @@ from typing import Final
 import aiohttp
 import httpx
 
-from runner.buffer import Share
+from runner.buffer import Kept, Share
 from runner.inflate import Inflater
 from runner.patterns import LONGEST_HEAD
 from runner.payloads import BadPayload
@@ -37,7 +37,7 @@ class HungUp(BadPayload):
 class Body:
     """What was read of a body, and why it is of no use as a payload."""
 
-    data: bytearray = field(default_factory=bytearray)
+    data: Kept = field(default_factory=Kept)
     problem: BadPayload | None = None
 
 

@@ -7,9 +7,9 @@ their turn; so every call comes to its end, and none waits for one that waits fo
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections import deque
 
+from runner.escapes import Bytes
 from runner.settings import DEFAULT_BUFFER
 
 
@@ -24,11 +24,11 @@ class Buffer:
         self._alone: Share | None = None
         self._waiting: deque[tuple[asyncio.Future[None], Share, int]] = deque()
 
-    def keep(self, text: str) -> str:
-        """Return a text that takes up room for as long as anything holds it."""
-        kept = Kept(text)
+    def keep(self, data: Bytes) -> Kept:
+        """Return an answer that takes up room for as long as anything holds it."""
+        kept = data if isinstance(data, Kept) else Kept(data)
         kept.share = Share(self)
-        kept.share.grow(sys.getsizeof(text))
+        kept.share.grow(len(kept))
         return kept
 
     def enqueue(self, share: Share, count: int) -> asyncio.Future[None]:
@@ -65,7 +65,7 @@ class Buffer:
         return self.taken - alone + count <= self.most
 
     def leave(self, share: Share) -> None:
-        """Take back what a share has: at any moment, because kept texts are let go of at any."""
+        """Take back what a share has: at any moment, because kept answers are let go of at any."""
         self.taken -= share.size
         if share is self._alone:
             self._alone = None
@@ -109,10 +109,11 @@ class Share:
         self.size = 0
 
 
-class Kept(str):
-    """A text with a share of its own."""
+class Kept(bytearray):
+    """An answer, which may have a share of its own."""
 
-    share: Share
+    share: Share | None = None
 
     def __del__(self) -> None:
-        self.share.close()
+        if self.share is not None:
+            self.share.close()

@@ -23,6 +23,7 @@ from runner.bodies import BROKEN, Body, NoRoom, Reader
 from runner.buffer import Buffer, Share
 from runner.chunks import Auth, Call, header
 from runner.errors import WrongPlan
+from runner.escapes import Bytes
 from runner.inflate import ACCEPTED
 from runner.patterns import LONGEST_HEAD
 from runner.payloads import (
@@ -31,12 +32,15 @@ from runner.payloads import (
     check_json,
     excerpt,
     read_text,
-    without_secret,
 )
+from runner.redaction import Redactor, Uncleared
 from runner.rules import Answer, Outcome
+from runner.shown import learn, told
 from runner.wire import LARGEST_HEAD, NEVER_SENT, Wire, is_head_too_large, is_no_http
 
 CONNECT_SECONDS = 10.0
+SMALL: Final = 65_536
+"""Bytes of an answer that are decoded where calls are made; larger ones keep nobody waiting."""
 IDLE_CONNECTION_SECONDS = 4.0
 NO_COOKIES: Final = DefaultCookiePolicy(allowed_domains=())
 DOT_SEGMENT: Final = re.compile(r"(?:/|\\|%2f|%5c)(?:\.|%2e){1,2}(?:/|\\|%2f|%5c|$)", re.IGNORECASE)
@@ -49,7 +53,8 @@ class Reply:
 
     outcome: Outcome
     requests: int
-    payload: str | None
+    payload: Bytes | None
+    """UTF-8."""
     duration_ms: int
 
     @property
@@ -58,16 +63,16 @@ class Reply:
         return self.requests if self.outcome.charged else 0
 
 
-Judged: TypeAlias = tuple[Outcome, int, str | None]
+Judged: TypeAlias = tuple[Outcome, int, Bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One provider's connections, its address and its secret."""
+    """One provider's connections, its address, and what takes its secret out of its answers."""
 
     http: httpx.AsyncClient
     base: httpx.URL
-    secret: str
+    redactor: Redactor
 
 
 class Caller:
@@ -78,6 +83,8 @@ class Caller:
         self._limits = httpx.Limits(
             max_connections=concurrency, keepalive_expiry=IDLE_CONNECTION_SECONDS
         )
+        self._one_at_a_time = asyncio.Lock()
+        """Held while a large answer is decoded, in a thread."""
         self._clients: dict[tuple[str, Auth], Client] = {}
         self._tls: ssl.SSLContext | None = None
 
@@ -103,7 +110,7 @@ class Caller:
         try:
             request = _request(call, client.base, url, body, own)
         except (ValueError, httpx.InvalidURL, WrongPlan) as exc:
-            return Outcome("failed", "item", f"the request cannot be made: {exc}"), 0, None
+            return Outcome("failed", "item", told(f"the request cannot be made: {exc}")), 0, None
         share = Share(self._buffer)
         try:
             async with asyncio.timeout(call.timeout_seconds) as deadline:
@@ -113,7 +120,7 @@ class Caller:
                     answered = await reader.read(response)
                 finally:
                     await response.aclose()
-            return self._judge(call, response, answered, client.secret)
+            return await self._judge(call, response, answered, client.redactor)
         except BROKEN as exc:
             return _no_answer(call, exc)
         finally:
@@ -136,7 +143,9 @@ class Caller:
             limit = min(limit, LONGEST_HEAD)
         return Reader(share, deadline, limit, too_large)
 
-    def _judge(self, call: Call, response: httpx.Response, body: Body, secret: str) -> Judged:
+    async def _judge(
+        self, call: Call, response: httpx.Response, body: Body, redactor: Redactor
+    ) -> Judged:
         headers = {
             name.lower().decode("latin-1"): value.decode("latin-1")
             for name, value in response.headers.raw
@@ -145,13 +154,18 @@ class Caller:
         answer = Answer(str(response.status_code), headers, head, is_readable)
         outcome = call.rules.judge(answer)
         if not outcome.is_success:
-            seen = without_secret(excerpt(answer.body, answer.content_type), secret)
+            is_cut = len(head) < len(body.data) or not is_readable
+            seen = excerpt(head, answer.content_type, redactor, is_cut=is_cut)
             detail = f"{answer.status}: {seen}" if seen else answer.status
             return _detailed(outcome, detail), 1, None
         if body.problem is not None:
             return _spoilt(outcome, body.problem), 1, None
         try:
-            text = without_secret(_text(answer, body.data), secret)
+            if len(body.data) <= SMALL:
+                text = _text(answer, body.data, redactor)
+            else:
+                async with self._one_at_a_time:
+                    text = await asyncio.to_thread(_text, answer, body.data, redactor)
         except BadPayload as exc:
             return _spoilt(outcome, exc), 1, None
         # Answers for all assets of a chunk are handed in together: one must not wait for another.
@@ -170,7 +184,7 @@ class Caller:
                 trust_env=False,
                 timeout=None,
             )
-            found = Client(http, httpx.URL(call.base_url), secret)
+            found = Client(http, httpx.URL(call.base_url), learn(secret))
             self._clients[call.base_url, call.auth] = found
         return found
 
@@ -227,17 +241,21 @@ def _no_answer(call: Call, exc: Exception) -> Judged:
     return _detailed(call.rules.judge(Answer(status)), detail), requests, None
 
 
-def _text(answer: Answer, data: bytearray) -> str:
-    """Return the text of a good answer. Raises BadPayload."""
+def _text(answer: Answer, data: bytearray, redactor: Redactor) -> Bytes:
+    """Return the text of a good answer, without the secret. Raises BadPayload."""
     text = read_text(data, answer.content_type)
     if answer.status == "200" and "json" in answer.content_type.lower():
         check_json(text)
-    return text
+    try:
+        return redactor.clear(text)
+    except Uncleared as exc:
+        raise Unstorable(f"the answer is {exc}") from None
 
 
 def _spoilt(outcome: Outcome, problem: BadPayload) -> Outcome:
     """Return what becomes of a job whose answer was good but for its body."""
-    return replace(outcome, outcome=problem.outcome, blame=problem.blame, reason=str(problem))
+    reason = told(str(problem))
+    return replace(outcome, outcome=problem.outcome, blame=problem.blame, reason=reason)
 
 
 def _detailed(outcome: Outcome, detail: str) -> Outcome:

@@ -14,6 +14,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
 
+from runner import files
 from runner.indicators import series
 from runner.indicators.block import Floats
 
@@ -60,7 +61,8 @@ def draw(bars: Bars, path: Path) -> None:
     _macd(axes[3], bars)
     _dates(axes[3], bars.dates[bars.part])
     _title(figure, bars)
-    figure.savefig(path, format="png", dpi=DPI)
+    with files.replacing(path, is_shared=True) as file:
+        figure.savefig(file, format="png", dpi=DPI)
 
 
 def _price(panel: Axes, bars: Bars) -> None:

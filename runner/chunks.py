@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from runner.errors import SecretMissing, WrongPlan
+from runner.escapes import Bytes
 from runner.pace import Schedule
 from runner.pool_messages import RowType
 from runner.rules import Rules, compile_rules
@@ -210,13 +211,13 @@ class Report:
     asset_ids: list[int] = field(default_factory=list)
     outcomes: list[str] = field(default_factory=list)
     blames: list[str | None] = field(default_factory=list)
-    payloads: list[str | None] = field(default_factory=list)
+    payloads: list[Bytes | None] = field(default_factory=list)
     errors: list[str | None] = field(default_factory=list)
     requests: list[int] = field(default_factory=list)
     charged: list[int] = field(default_factory=list)
     durations_ms: list[int] = field(default_factory=list)
     size: int = 0
-    """Characters in the payloads."""
+    """Bytes of the payloads."""
     rows: Rows | None = None
     """What a handler computed."""
 
@@ -229,7 +230,7 @@ class Report:
         outcome: str,
         *,
         blame: str | None = None,
-        payload: str | None = None,
+        payload: Bytes | None = None,
         error: str | None = None,
         requests: int = 0,
         charged: int = 0,
@@ -269,13 +270,13 @@ class GroupReport:
     outcome: str = "success"
     blame: str | None = None
     error: str | None = None
-    payloads: list[str | None] = field(default_factory=list)
+    payloads: list[Bytes | None] = field(default_factory=list)
     """The answers to the next sessions, in order."""
     requests: int = 0
     charged: int = 0
     duration_ms: int = 0
     size: int = 0
-    """Characters in the payloads."""
+    """Bytes of the payloads."""
 
     def __len__(self) -> int:
         """Return 0 while there is nothing to hand in."""

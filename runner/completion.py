@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 
 import psycopg
 
+from runner import shown
 from runner.chunks import Claim, Report, Result
 from runner.database import from_psycopg
 from runner.errors import LostLease, ServerUnreachable
@@ -70,9 +71,8 @@ async def hand_in(
 def told(exc: Exception) -> str:
     """Return what went wrong in one line that can be stored."""
     if isinstance(exc, psycopg.Error):
-        return str(from_psycopg(exc))
-    text = str(exc) or type(exc).__name__
-    return text.encode(errors="backslashreplace").decode().replace("\0", "").partition("\n")[0]
+        return shown.told(str(from_psycopg(exc)))
+    return shown.told((str(exc) or type(exc).__name__).partition("\n")[0])
 
 
 def is_of_the_data(exc: Exception) -> bool:

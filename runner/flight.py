@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -14,6 +15,7 @@ from runner.gates import MOST_FAULTS, Gate
 from runner.leases import Held
 from runner.pace import ServerClock
 from runner.rules import Outcome
+from runner.shown import cleared
 
 logger = logging.getLogger(__name__)
 
@@ -151,8 +153,9 @@ class Flight:
                 reply = await self._caller.fetch(held.call, url, body, own)
         except asyncio.CancelledError:
             reply = CUT
-        except Exception:
-            logger.exception("a call of chunk %s broke in the runner", held.chunk.chunk_id)
+        except Exception as exc:
+            trace = cleared("".join(traceback.format_exception(exc)))  # it may name the signed URL
+            logger.error("a call of chunk %s broke in the runner: %s", held.chunk.chunk_id, trace)
             reply = BROKEN
         self._finished(held, index, reply)
 
@@ -164,7 +167,7 @@ class Flight:
         del held.open[index]
         if not held.is_lost:
             held.record(index, reply, self._loop.time())
-            self.buffered += len(reply.payload or "")
+            self.buffered += len(reply.payload or b"")
             self._learn(gate, held, reply.outcome)
             if held.must_stop and held.waiting:
                 self.give_up(held, "a call before it failed")

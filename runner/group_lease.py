@@ -7,7 +7,7 @@ from typing import Final
 
 from runner.calls import Reply
 from runner.chunks import GroupReport
-from runner.leases import SLICE_CHARACTERS, Held
+from runner.leases import SLICE_BYTES, Held
 from runner.rules import Outcome
 
 MAX_AHEAD: Final = 4
@@ -49,7 +49,7 @@ class HeldGroup(Held):
     @property
     def is_slice_due(self) -> bool:
         """Tell whether what has come is enough for a completion of its own."""
-        return self.is_ended or self.report.size >= SLICE_CHARACTERS
+        return self.is_ended or self.report.size >= SLICE_BYTES
 
     @property
     def must_stop(self) -> bool:
@@ -100,9 +100,9 @@ class HeldGroup(Held):
         return last
 
     def discard(self) -> int:
-        """Drop all answers that are not handed in; return how many characters they were."""
+        """Drop all answers that are not handed in; return how many bytes they were."""
         size = self.report.size + (self.last.size if self.last else 0)
-        size += sum(len(reply.payload or "") for reply in self.replies.values())
+        size += sum(len(reply.payload or b"") for reply in self.replies.values())
         self.report, self.last, self.replies = GroupReport(self.chunk.asset_ids), None, {}
         return size
 
@@ -135,4 +135,4 @@ def _add(report: GroupReport, reply: Reply) -> None:
     report.requests += reply.requests
     report.charged += reply.charged
     report.duration_ms += reply.duration_ms
-    report.size += len(reply.payload or "")
+    report.size += len(reply.payload or b"")

@@ -28,6 +28,8 @@ Handler: TypeAlias = Callable[[Chunk], Result]
 Part: TypeAlias = tuple[list[Job], dict[str, npt.NDArray[Any]] | None, list[int]]
 
 SHOWN: Final = 5
+LONGEST_SAID: Final = 16_384
+"""Characters of an error that a process sends: many more than are kept of it."""
 
 
 def compute(task: Task) -> Done:
@@ -119,9 +121,9 @@ def _outcome(
     asset_id: int, result: Result, rows: int, row_type: RowType | None, strange: str
 ) -> Job:
     if asset_id in result.failed:
-        return Job(asset_id, "failed", str(result.failed[asset_id]))
+        return Job(asset_id, "failed", _bounded(result.failed[asset_id]))
     if asset_id in result.skipped:
-        return Job(asset_id, "skipped", str(result.skipped[asset_id]))
+        return Job(asset_id, "skipped", _bounded(result.skipped[asset_id]))
     if rows == 0 and row_type is not None:
         return Job(asset_id, "failed", f"the handler returned no row for it{strange}")
     return Job(asset_id, "success")
@@ -190,5 +192,9 @@ def _told(exc: Exception) -> str:
     """Name an exception and where it was raised."""
     frames = traceback.extract_tb(exc.__traceback__)
     where = f" ({frames[-1].name}, line {frames[-1].lineno})" if frames else ""
-    text = " ".join(str(exc).replace("\0", " ").split())
-    return f"{type(exc).__name__}: {text}"[:800] + where
+    return f"{type(exc).__name__}: {_bounded(exc)}{where}"
+
+
+def _bounded(said: object) -> str:
+    """Return what a handler says, on one line; the worker clears and cuts it."""
+    return " ".join(str(said).replace("\0", " ").split())[:LONGEST_SAID]

@@ -25,9 +25,7 @@ class Inflater:
         # A charset is no encoding, but some servers write it there; it changes nothing.
         names = [x for x in names if x not in NONE and not is_charset(x)]
         if unknown := [x for x in names if x not in (*GZIP, "deflate")]:
-            raise Unstorable(
-                f"the answer is encoded as {unknown[0][:20]!r}, which nobody asked for"
-            )
+            raise Unstorable(f"the answer is encoded as {unknown[0]!r}, which nobody asked for")
         if len(names) > MOST_LAYERS:
             raise Unstorable(f"the answer is encoded {len(names)} times over")
         self._limit = limit

@@ -8,10 +8,11 @@ from typing import Final
 
 from runner.calls import Reply
 from runner.chunks import Call, Chunk, GroupReport, Handling, Report
+from runner.escapes import Bytes
 from runner.pace import Pace
 
 SLICE_JOBS: Final = 200
-SLICE_CHARACTERS: Final = 8 * 1024 * 1024
+SLICE_BYTES: Final = 8 * 1024 * 1024
 SLICE_SECONDS: Final = 1.0
 
 
@@ -96,9 +97,7 @@ class Held(Leased):
     @property
     def is_slice_due(self) -> bool:
         """Tell whether what has come is enough for a completion of its own."""
-        return (
-            self.is_ended or len(self.report) >= SLICE_JOBS or self.report.size >= SLICE_CHARACTERS
-        )
+        return self.is_ended or len(self.report) >= SLICE_JOBS or self.report.size >= SLICE_BYTES
 
     @property
     def must_stop(self) -> bool:
@@ -108,7 +107,7 @@ class Held(Leased):
     def may_start(self, now: float) -> bool:
         """Tell whether its next call may start: lease, memory, pace and probe allow it."""
         is_safe = now < self.lease_ends - self.chunk.lease_seconds / 6
-        is_full = self.is_settling and self.report.size >= SLICE_CHARACTERS
+        is_full = self.is_settling and self.report.size >= SLICE_BYTES
         if not is_safe or is_full or (self.is_probing and self.next):
             return False
         return self.pace is None or self.pace.may_start(now)
@@ -143,7 +142,7 @@ class Held(Leased):
         return report
 
     def discard(self) -> int:
-        """Drop all answers that are not handed in; return how many characters they were."""
+        """Drop all answers that are not handed in; return how many bytes they were."""
         return self.take_report().size
 
     def _report_one(
@@ -154,7 +153,7 @@ class Held(Leased):
         *,
         blame: str | None,
         error: str | None,
-        payload: str | None = None,
+        payload: Bytes | None = None,
         requests: int = 0,
         charged: int = 0,
         duration_ms: int = 0,

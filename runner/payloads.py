@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
-from codecs import lookup
+from codecs import getincrementaldecoder, lookup
 from email.message import Message
 from functools import lru_cache
 from typing import Final, NoReturn
-from urllib.parse import quote
+
+from runner.escapes import Bytes
+from runner.redaction import Redactor, Uncleared
+from runner.shown import visible
 
 LARGEST_PARSED = 1_048_576
+PIECE: Final = 262_144
+"""So many bytes are decoded in one go."""
+LONGEST_HEAD: Final = 4_096
+"""So many bytes of a body are looked at for an excerpt."""
 LONGEST_EXCERPT = 200
 LONGEST_LABEL: Final = 40
-SHORTEST_REDACTED = 8
-REDACTED = "[secret]"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 CHARSETS: Final = frozenset(
     """
@@ -52,15 +57,32 @@ class Unstorable(BadPayload):
     outcome = "failed"
 
 
-def read_text(body: bytes | bytearray, content_type: str) -> str:
-    """Decode a body; PostgreSQL takes no NUL characters. Raises Unstorable."""
-    try:
-        codec = "utf-8-sig" if body.startswith(BYTE_ORDER_MARK) else _codec(content_type)
-        text = body.decode(codec)
-    except UnicodeError as exc:
-        place = f" (byte {exc.start})" if isinstance(exc, UnicodeDecodeError) else ""
-        raise Unstorable(f"the answer is not {codec} text{place}") from exc
-    if "\0" in text:
+def read_text(body: bytearray, content_type: str) -> bytearray:
+    """Return a body as PostgreSQL takes it: UTF-8 without NUL. Raises Unstorable.
+
+    A body that is UTF-8 is only looked at; in whatever charset, a piece at a time is decoded, so
+    that no text is ever held whole at four bytes a character, and others have their turn.
+    """
+    mark = body.startswith(BYTE_ORDER_MARK)
+    codec = "utf-8" if mark else _codec(content_type)
+    if mark or codec == "utf-8-sig":
+        del body[: len(BYTE_ORDER_MARK) * mark]
+        codec = "utf-8"
+    text = body if codec in ("utf-8", "ascii") else bytearray()
+    decoder = getincrementaldecoder(codec)()
+    for start in range(0, len(body) or 1, PIECE):
+        held = len(decoder.getstate()[0])
+        piece = bytes(memoryview(body)[start : start + PIECE])
+        try:
+            decoded = decoder.decode(piece, start + PIECE >= len(body))
+            if text is not body:
+                text += decoded.encode()
+        except UnicodeError as exc:
+            place = ""
+            if isinstance(exc, UnicodeDecodeError):
+                place = f" (byte {start - held + exc.start})"
+            raise Unstorable(f"the answer is not {codec} text{place}") from None
+    if b"\0" in text:
         raise Unstorable("the answer holds NUL characters")
     return text
 
@@ -73,37 +95,34 @@ def is_charset(label: str) -> bool:
         return False
 
 
-def check_json(text: str) -> None:
+def check_json(text: Bytes) -> None:
     """Refuse text that is no JSON; of a large one only the ends are looked at."""
     if not text:
         raise BadPayload("the answer is empty")
     if len(text) > LARGEST_PARSED:
         ends = text[:64].lstrip()[:1] + text[-64:].rstrip()[-1:]
-        if ends not in ("{}", "[]"):
+        if ends not in (b"{}", b"[]"):
             raise BadPayload("the answer is not whole JSON")
         return
     try:
-        _DECODER.decode(text)
+        _DECODER.decode(text.decode())
     except (ValueError, RecursionError) as exc:
         raise BadPayload(f"the answer is not JSON: {exc}") from exc
 
 
-def excerpt(body: bytes | bytearray, content_type: str) -> str:
-    """Return the start of a readable body on one line, empty for anything else."""
+def excerpt(body: Bytes, content_type: str, redactor: Redactor, *, is_cut: bool) -> str:
+    """Return the start of a readable body on one line, without the secret, empty for other bodies.
+
+    `is_cut` tells that the body went on.
+    """
     if not content_type.startswith(("text/plain", "application/json")):
         return ""
-    text = body[: 4 * LONGEST_EXCERPT].decode("utf-8", "replace").replace("\0", " ")
-    return " ".join(text.split())[:LONGEST_EXCERPT]
-
-
-def without_secret(text: str, secret: str) -> str:
-    """Take the secret out of a text that repeats it; one too short to be a secret stays."""
-    if len(secret) < SHORTEST_REDACTED:
-        return text
-    for form in {secret, quote(secret, safe="")}:
-        if form in text:
-            text = text.replace(form, REDACTED)
-    return text
+    head = bytes(body[:LONGEST_HEAD])
+    try:
+        cleared = redactor.clear(head, cut_after=is_cut or len(head) < len(body))
+    except Uncleared as exc:
+        return str(exc)
+    return visible(cleared.decode("utf-8", "replace"))[:LONGEST_EXCERPT]
 
 
 @lru_cache(maxsize=64)

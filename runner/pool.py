@@ -11,13 +11,23 @@ import contextlib
 import logging
 import os
 import pickle
+import re
 import signal
 import sys
-from collections import deque
+from collections.abc import Mapping
 from typing import Final
 
-from runner.pool_messages import Done, Task, WorkLost
+from runner.pool_messages import (
+    LARGEST_HEAD,
+    LENGTHS,
+    Done,
+    Garbage,
+    Task,
+    WorkLost,
+    read_done,
+)
 from runner.pool_process import LENGTH
+from runner.shown import learn, told
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +41,13 @@ ONE_THREAD: Final = {
     "NUMEXPR_NUM_THREADS": "1",
 }
 """Each process has a core of its own; threads of their libraries would only get in the way."""
+DECLARED: Final = "HEADGATE_HANDLER_ENV"
+"""Names, with commas between them, the variables that handlers are to have besides these."""
+HARMLESS: Final = re.compile(
+    r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TZDIR|TMPDIR|VIRTUAL_ENV|PYTHON\w+"
+    r"|(DY)?LD_LIBRARY_PATH|SYSTEMROOT|XDG_CACHE_HOME|SSL_CERT_(FILE|DIR)"
+)
+"""What a program needs to start, and tells nobody anything."""
 
 
 class Pool:
@@ -78,7 +95,7 @@ class Pool:
             process.start_timer(IDLE_SECONDS, lambda: self._retire(process))
         else:
             if done.lost is None:
-                logger.warning("%s: its process is replaced: %s", task.handler, done.must_end)
+                logger.warning("%s: its process is replaced: %s", task.handler, told(done.must_end))
             self._kill_soon(process)
 
     def _retire(self, process: Process) -> None:
@@ -98,7 +115,9 @@ class Process:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.is_ready = True
         self._process = process
-        self._printed: deque[str] = deque(maxlen=20)
+        self._line = b""
+        self._last = ""
+        """The last whole line that it printed."""
         self._printed_bytes = 0
         self._draining = asyncio.create_task(self._drain())
         self._timer: asyncio.TimerHandle | None = None
@@ -114,7 +133,7 @@ class Process:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, **ONE_THREAD},
+            env=environ_of_handlers(os.environ),
             start_new_session=True,
         )
         return cls(process)
@@ -130,7 +149,7 @@ class Process:
             stdin.write(LENGTH.pack(len(body)))
             stdin.write(body)
             await stdin.drain()
-            answer = asyncio.ensure_future(self._answer(stdout))
+            answer = asyncio.ensure_future(self._answer(stdout, task))
             ended = asyncio.ensure_future(self._process.wait())
             try:
                 await asyncio.wait({answer, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -142,7 +161,7 @@ class Process:
             finally:
                 answer.cancel()
                 ended.cancel()
-        except (ConnectionError, asyncio.IncompleteReadError, pickle.UnpicklingError):
+        except (ConnectionError, asyncio.IncompleteReadError, Garbage):
             raise WorkLost(await self._how_it_ended()) from None
         self.is_ready = True
         if self._printed_bytes > KEPT_OUTPUT:
@@ -178,12 +197,13 @@ class Process:
             self._timer.cancel()
             self._timer = None
 
-    async def _answer(self, stdout: asyncio.StreamReader) -> Done:
-        (length,) = LENGTH.unpack(await stdout.readexactly(LENGTH.size))
-        done = pickle.loads(await stdout.readexactly(length))
-        if not isinstance(done, Done):
-            raise pickle.UnpicklingError
-        return done
+    async def _answer(self, stdout: asyncio.StreamReader, task: Task) -> Done:
+        """Read an answer, of which nothing is believed that does not look like one."""
+        lengths = LENGTHS.unpack(await stdout.readexactly(LENGTHS.size))
+        if lengths[0] > LARGEST_HEAD or lengths[1] > task.max_memory:
+            raise Garbage
+        head, rows = [await stdout.readexactly(length) for length in lengths]
+        return read_done(head, rows, task)
 
     async def _how_it_ended(self) -> str:
         try:
@@ -191,7 +211,7 @@ class Process:
                 code = await self._process.wait()
         except TimeoutError:
             return "its process answered with garbage"
-        last = next(reversed(self._printed), "")
+        last = told(self._line.decode(errors="replace"), cut_after=True) or self._last
         said = f"; its last words: {last[:200]}" if last else ""
         if code < 0:
             return f"its process was killed by {signal.Signals(-code).name}{said}"
@@ -202,9 +222,30 @@ class Process:
         stderr = self._process.stderr
         assert stderr is not None
         while block := await stderr.read(65_536):
-            if self._printed_bytes < KEPT_OUTPUT:
-                for line in block[:KEPT_OUTPUT].decode("utf-8", "replace").splitlines():
-                    if line.strip():
-                        self._printed.append(line)
-                        logger.info("a handler says: %s", line)
+            room = max(0, KEPT_OUTPUT - self._printed_bytes)
             self._printed_bytes += len(block)
+            *lines, self._line = (self._line + block[:room]).split(b"\n")
+            for line in lines:
+                self._hear(line)
+            if self._line and self._printed_bytes > KEPT_OUTPUT:
+                self._hear(self._line, is_cut=True)
+                self._line = b""
+
+    def _hear(self, line: bytes, *, is_cut: bool = False) -> None:
+        said = told(line.decode(errors="replace"), cut_after=is_cut)
+        if said:
+            self._last = said
+            logger.info("a handler says: %s", said)
+
+
+def environ_of_handlers(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what handlers see of an environment: what is harmless, and what is declared.
+
+    No provider's secret and no way to the database is among it, unless HEADGATE_HANDLER_ENV names
+    it; what it names is kept out of errors and logs.
+    """
+    declared = {x.strip() for x in environ.get(DECLARED, "").split(",")}
+    for name in declared & environ.keys():
+        learn(environ[name])
+    seen = {x: y for x, y in environ.items() if x in declared or HARMLESS.fullmatch(x)}
+    return seen | ONE_THREAD

@@ -1,12 +1,21 @@
 """What a worker sends to the processes that run handlers, and what they send back.
 
-These objects are pickled; neither side needs numpy to read them.
+Neither side needs numpy to read it. A task is pickled, for its sender is trusted. What comes back
+is not: a head in JSON, and the rows as bytes that only PostgreSQL reads. Nothing in it can run.
 """
 
 from __future__ import annotations
 
+import json
+import math
+import struct
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
+
+LENGTHS: Final = struct.Struct(">QQ")
+"""Before an answer: the bytes of its head, and of its rows."""
+LARGEST_HEAD: Final = 64 * 1024 * 1024
+OUTCOMES: Final = ("success", "skipped", "failed", "deferred")
 
 Cells: TypeAlias = list[list[bytes | None]]
 
@@ -83,6 +92,61 @@ class Done:
     seconds: float = 0.0
     peak_memory: int = 0
     """The most memory the process has taken so far, bytes."""
+
+
+class Garbage(ValueError):
+    """A process answered with what no answer looks like."""
+
+
+def head_of(done: Done) -> bytes:
+    """Return all of an answer but its rows, in JSON; its jobs are in the order of the task's."""
+    return json.dumps(
+        {
+            "outcomes": [job.outcome for job in done.jobs],
+            "errors": [job.error for job in done.jobs],
+            "row_counts": done.row_counts,
+            "lost": done.lost,
+            "must_end": done.must_end,
+            "seconds": done.seconds,
+            "peak_memory": done.peak_memory,
+        }
+    ).encode()
+
+
+def read_done(head: bytes, rows: bytes, task: Task) -> Done:
+    """Return an answer to a task, whoever wrote it. Raises Garbage for what can be none."""
+    try:
+        said = json.loads(head)
+        outcomes, errors = said["outcomes"], said["errors"]
+        counts: list[int] = said["row_counts"]
+        done = Done(
+            [Job(*job) for job in zip(task.asset_ids, outcomes, errors, strict=True)]
+            if outcomes or not said["lost"]
+            else [],
+            rows,
+            counts,
+            lost=said["lost"],
+            must_end=said["must_end"],
+            seconds=said["seconds"],
+            peak_memory=said["peak_memory"],
+        )
+        is_sound = (
+            all(x in OUTCOMES for x in outcomes)
+            and all(_is_text(x) for x in (*errors, done.lost, done.must_end))
+            and len(counts) in (0, len(done.jobs))
+            and all(type(x) is int and 0 <= x < 2**31 for x in (*counts, done.peak_memory >> 20))
+            and type(done.seconds) is float
+            and 0 <= done.seconds < math.inf
+        )
+    except (ValueError, TypeError, KeyError, RecursionError) as exc:
+        raise Garbage from exc
+    if not is_sound:
+        raise Garbage
+    return done
+
+
+def _is_text(value: object) -> bool:
+    return value is None or isinstance(value, str)
 
 
 class WorkLost(Exception):

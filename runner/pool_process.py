@@ -15,6 +15,7 @@ import struct
 from typing import BinaryIO, Final
 
 from runner.pool_keeper import go_on_kept
+from runner.pool_messages import LENGTHS
 
 LENGTH: Final = struct.Struct(">Q")
 
@@ -28,7 +29,7 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 
     from runner.handler_task import compute  # only now: what it prints is drained already
-    from runner.pool_messages import Done, Task
+    from runner.pool_messages import Done, Task, head_of
 
     process = os.getpid()
     while (body := _read(tasks)) is not None:
@@ -48,7 +49,7 @@ def main() -> None:
         elif done.lost or kept > task.max_memory // 2:
             done.must_end = done.lost or f"it keeps {kept >> 20} MB of memory"
         done.peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        _write(answers, pickle.dumps(done, pickle.HIGHEST_PROTOCOL))
+        _write(answers, head_of(done), done.rows)
         del task, done
 
 
@@ -59,9 +60,10 @@ def _read(stream: BinaryIO) -> bytes | None:
     return stream.read(LENGTH.unpack(header)[0])
 
 
-def _write(stream: BinaryIO, body: bytes) -> None:
-    stream.write(LENGTH.pack(len(body)))
-    stream.write(body)
+def _write(stream: BinaryIO, head: bytes, rows: bytes) -> None:
+    stream.write(LENGTHS.pack(len(head), len(rows)))
+    stream.write(head)
+    stream.write(rows)
     stream.flush()
 
 

@@ -20,6 +20,7 @@ from runner.database import mapped_errors
 from runner.pace import Schedule
 from runner.pool_messages import Input
 from runner.rules import Closing
+from runner.shown import told
 
 REPEATS: Final = 8
 
@@ -161,7 +162,7 @@ class Queue:
 
     async def lose(self, chunk: Chunk, reason: str) -> None:
         """Tell that the work on a chunk died: its lease ends at once, as if it had run out."""
-        token = {"chunk_id": chunk.chunk_id, "lease_no": chunk.lease_no, "reason": reason}
+        token = {"chunk_id": chunk.chunk_id, "lease_no": chunk.lease_no, "reason": told(reason)}
         await self._call(LOSE, token)
 
     async def heartbeat(self, identity: Mapping[str, Any]) -> int:
@@ -241,7 +242,7 @@ def _columns(report: Result) -> dict[str, Any]:
             "outcomes": arrays.texts(report.outcomes),
             "blames": arrays.texts(report.blames),
             "payloads": arrays.texts(report.payloads),
-            "errors": arrays.texts(report.errors),
+            "errors": arrays.texts([x and told(x) for x in report.errors]),
             "requests": arrays.integers(report.requests),
             "charged": arrays.integers(report.charged),
             "durations_ms": arrays.integers(report.durations_ms),
@@ -251,7 +252,7 @@ def _columns(report: Result) -> dict[str, Any]:
         "asset_ids": arrays.bigints(report.asset_ids),
         "outcomes": arrays.same_texts(report.outcome, count),
         "blames": arrays.same_texts(report.blame, count),
-        "errors": arrays.same_texts(report.error, count),
+        "errors": arrays.same_texts(report.error and told(report.error), count),
     }
     if isinstance(report, Verdict):
         return columns | {
@@ -270,4 +271,4 @@ def _columns(report: Result) -> dict[str, Any]:
 
 
 def _closing(closing: Closing) -> dict[str, Any]:
-    return {"until": closing.until, "seconds": closing.seconds, "reason": closing.reason}
+    return {"until": closing.until, "seconds": closing.seconds, "reason": told(closing.reason)}

@@ -14,6 +14,8 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from runner import files
+
 Row = Mapping[str, Any]
 COLOURS: Final = {
     "success": "#0f9d76",
@@ -49,7 +51,7 @@ def write_page(path: Path, page: Mapping[str, Any]) -> None:
         bars=[_bar(run, step) for step in page["steps"]],
         picture=_throughput(page["buckets"], page["width"]) if page["buckets"] else "",
     )
-    path.write_text(text, encoding="utf-8")
+    files.write(path, text, is_shared=True)
 
 
 def _bar(run: Row, step: Row) -> dict[str, Any]:

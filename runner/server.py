@@ -6,7 +6,6 @@ With a port it also listens on 127.0.0.1, where every role needs its password.
 
 from __future__ import annotations
 
-import fcntl
 import importlib
 import json
 import logging
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from runner import files
 from runner.errors import ServerFailed, ServerMissing
 from runner.server_config import HBA, configuration
 
@@ -107,16 +107,19 @@ class Server:
             known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
             if role not in known:
                 known[role] = secrets.token_urlsafe(24)
-                write_private(path, json.dumps(known, indent=4) + "\n")
+                files.write(path, json.dumps(known, indent=4) + "\n")
             return known[role]
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Let one process at a time start or stop the server; a crash frees the lock."""
-        self.home.mkdir(parents=True, exist_ok=True)
-        with (self.home / "server.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        self._close_home()
+        with files.locked(self.home / "server.lock"):
             yield
+
+    def _close_home(self) -> None:
+        """Keep others out; the user as whom root runs PostgreSQL must get through to its data."""
+        files.private_folder(self.home, 0o711 if os.geteuid() == 0 else files.FOLDER)
 
     def _settled(self) -> Running | None:
         """Wait for a server that is starting or stopping (whoever began it may be gone)."""
@@ -157,6 +160,7 @@ class Server:
         self.data.mkdir(parents=True, exist_ok=True)
         try:
             self._wheel().ensure_pgdata_inited()
+            self._close_home()  # which it has opened on the way
         except (OSError, subprocess.SubprocessError) as exc:
             raise ServerFailed(
                 f"could not make the data folder {self.data}: {exc}",
@@ -165,8 +169,8 @@ class Server:
         settings = self.data / "postgresql.conf"
         include = "include_if_exists = 'headgate.conf'\n"
         if include not in settings.read_text():
-            with settings.open("a") as file:
-                file.write(include)
+            with files.append(settings) as file:
+                file.write(include.encode())
 
     def _drop_stale_pid(self) -> None:
         """Forget a postmaster.pid whose number is another program's by now (a new container)."""
@@ -193,11 +197,10 @@ class Server:
 
     def _write(self, name: str, text: str) -> None:
         """Write a file that the server's user may read, whatever our umask."""
-        path = self.data / name
-        path.write_text(text)
-        path.chmod(0o600)
-        if os.geteuid() == 0:
-            shutil.chown(path, *_owner(self.data))
+        with files.replacing(self.data / name) as file:
+            file.write(text.encode())
+            if os.geteuid() == 0:
+                os.fchown(file.fileno(), *_owner(self.data))
 
     def _socket_dir(self) -> str:
         """Return the data folder, or a short one when its path is too long for a socket."""
@@ -205,12 +208,13 @@ class Server:
         short = Path(tempfile.gettempdir()) / f"headgate-{os.geteuid()}"
         chosen = Path(utils.find_suitable_socket_dir(self.data, short))
         if chosen != self.data:
-            if _owner(short)[0] != os.geteuid():
+            if short.is_symlink() or _owner(short)[0] != os.geteuid():
                 raise ServerFailed(f"{short} is somebody else's", hint="set TMPDIR to your own")
             chosen.chmod(0o700)
             if os.geteuid() == 0:
                 shutil.chown(chosen, *_owner(self.data))
                 utils.ensure_prefix_permissions(chosen)
+                self._close_home()
         return str(chosen)
 
     def _pg_ctl(self, action: str, *arguments: str) -> None:
@@ -275,12 +279,3 @@ def _require_free(port: int) -> None:
 def _owner(path: Path) -> tuple[int, int]:
     status = path.stat()
     return status.st_uid, status.st_gid
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace the file by one that was never readable by others, in one step."""
-    draft = path.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    draft.replace(path)

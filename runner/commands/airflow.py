@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from runner import files
 from runner import migrate as migration
 from runner.airflow_leftovers import alone, end_leftovers, holder, read_state
 from runner.airflow_settings import ADMIN_PASSWORD, LOGIN, AirflowHome, write_login
@@ -156,7 +157,8 @@ def _prepare(home: AirflowHome) -> None:
     home.create_database()
     environ = home.environ()
     log = home.logs / "migrate.log"
-    with log.open("wb") as file:
+    with files.append(log) as file:
+        file.truncate(0)
         process = subprocess.Popen(
             [sys.executable, "-m", "airflow", "db", "migrate"],
             cwd=home.folder,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated
 
 import typer
 from psycopg import Connection, sql
@@ -16,6 +16,7 @@ from runner.commands import console
 from runner.conninfo import describe
 from runner.database import connect, connect_server, dsn_of
 from runner.errors import ServerError
+from runner.files import replacing
 from runner.migrate import migrate
 from runner.migrate_setup import create_database, database_exists, role_exists
 from runner.sessions import is_pooled
@@ -34,18 +35,17 @@ def backup(file: BackupFile) -> None:
     with connect(settings, "backup") as connection:  # what is wrong is said here, with a hint
         _require_session(connection)
         program = fitting_client("pg_dump", connection.info.server_version // 10_000)
+    taken = ServerError(f"{file} is there already", hint="name another file, or move that one")
     if file.exists():
-        raise ServerError(f"{file} is there already", hint="name another file, or move that one")
-    draft = file.with_name(f"{file.name}.part")
+        raise taken
+    dsn, _ = client_connection(settings)
     try:
-        draft.touch(mode=0o600)
-        dsn, _ = client_connection(settings)
-        _run(program, settings, "--format=custom", f"--file={draft}", f"--dbname={dsn}")
-        draft.rename(file)
+        with replacing(file, is_new=True) as draft:
+            _run(program, settings, "--format=custom", f"--dbname={dsn}", into=draft)
+    except FileExistsError as exc:
+        raise taken from exc
     except OSError as exc:
         raise ServerError(f"{file} cannot be written: {exc.strerror}") from exc
-    finally:
-        draft.unlink(missing_ok=True)
     console.say(f"{describe(dsn_of(settings))} is in {file} ({file.stat().st_size:,} bytes)")
 
 
@@ -106,18 +106,19 @@ def _drop(settings: Settings) -> None:
         connection.execute(statement.format(sql.Identifier(settings.database)))
 
 
-def _run(program: Path, settings: Settings, *arguments: str) -> str:
-    """Run one of PostgreSQL's programs; return what it prints, or raise its words."""
+def _run(program: Path, settings: Settings, *arguments: str, into: IO[bytes] | None = None) -> str:
+    """Run one of PostgreSQL's programs; return what it prints elsewhere, or raise its words."""
     _, environ = client_connection(settings)
     done = subprocess.run(
         [str(program), *arguments],
         env=environ | {"PGCLIENTENCODING": "UTF8", "LC_ALL": "C"},  # its words are looked into
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=into or subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
     if done.returncode != 0:
         lines = [x for x in done.stderr.splitlines() if "error:" in x] or [done.stderr.strip()]
         said = lines[0].partition("error: ")[2] or lines[0]
         raise ServerError(f"{program.name} ended with {done.returncode}: {said}")
-    return done.stdout
+    return done.stdout or ""

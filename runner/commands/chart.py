@@ -12,6 +12,7 @@ from runner.commands import console
 from runner.commands.extras import needs_extra
 from runner.database import mapped_errors
 from runner.errors import HeadgateError, InvalidValue
+from runner.files import name_of
 
 RUN_UP = 250
 """Bars before the first that is shown, for averages over 200 of them."""
@@ -32,7 +33,7 @@ def chart(
         rows = connection.execute(BARS, {"ticker": code, "bars": bars + RUN_UP}).fetchall()
     if len(rows) < 2:
         raise InvalidValue(f"{code} has fewer than two bars", hint="load its prices first")
-    path = output or Path(f"{rows[0]['ticker']}.png")
+    path = output or Path(f"{name_of(rows[0]['ticker'])}.png")
     _draw(rows, bars, path)
     print(path)
 

@@ -18,6 +18,7 @@ from runner.commands.status import find_run
 from runner.commands.summary import command_of
 from runner.database import mapped_errors
 from runner.errors import HeadgateError
+from runner.files import name_of
 from runner.settings import Settings
 
 MOST_FAILURES = 25
@@ -76,7 +77,7 @@ def report(
     with console.open_database(settings, "report") as connection, mapped_errors():
         run = find_run(connection, settings, pipeline, run_id)
         page = _page(connection, settings, run, bucket_of(run))
-    path = output or Path(f"{run_id.replace('/', '_')}.html")
+    path = output or Path(f"{name_of(run_id)}.html")
     try:
         write_page(path, page)
     except OSError as exc:

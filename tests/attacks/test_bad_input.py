@@ -98,8 +98,9 @@ def hand_in(db: Plan, chunk: Row, bodies: list[bytes], kinds: list[str]) -> str 
         payloads.append(None)
         errors.append(None)
         try:
-            payloads[n] = read_text(body, kind)
-            check_json(payloads[n] or "")
+            text = read_text(bytearray(body), kind)
+            check_json(text)
+            payloads[n] = text.decode()
         except BadPayload as exc:
             outcomes[n], payloads[n], errors[n], refused = "failed", None, str(exc), str(exc)
     db.call(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import ctypes
 import os
+import pickle
+import struct
 import subprocess
 import sys
 import time
@@ -162,3 +166,35 @@ def raises_and_hangs(chunk: Chunk) -> Result:
     if "P5" in chunk.codes:
         time.sleep(1000)
     return raises(chunk)
+
+
+def tells_its_environment(chunk: Chunk) -> Result:
+    told = " ".join(f"{name}={value}" for name, value in os.environ.items())
+    return Result(failed=dict.fromkeys(chunk.asset_ids.tolist(), told))
+
+
+def tells_what_it_was_given(chunk: Chunk) -> Result:
+    given = os.environ["HEADGATE_TEST_KEY"]
+    print("my key is", given)
+    sys.stderr.write("x" * 1_900 + given)
+    sys.stderr.flush()
+    if culprit(chunk):
+        print("\nit ends with", base64.b64encode(given.encode()).decode(), flush=True)
+        os._exit(7)
+    raise ValueError(f"{given}: wrong\u202egnp.exe \x1b[31m" + given * 2_000)
+
+
+class Bomb:
+    """Whoever unpickles it makes a file."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (os.environ["HEADGATE_TEST_TRACE"],)
+
+
+def answers_with_a_bomb(chunk: Chunk) -> Result:
+    """Write to every open file what used to be an answer, and what might be taken for one."""
+    bomb = pickle.dumps(Bomb())
+    for file in range(3, 64):
+        with contextlib.suppress(OSError):
+            os.write(file, struct.pack(">QQ", len(bomb), 0) + bomb)
+    return mean(chunk)

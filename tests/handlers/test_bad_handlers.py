@@ -32,6 +32,7 @@ asyncio.run(Pool(1).run(task))
 @pytest.fixture(autouse=True)
 def _our_own_nap(monkeypatch):
     monkeypatch.setenv("HEADGATE_TEST_NAP", NAP)
+    monkeypatch.setenv("HEADGATE_HANDLER_ENV", "HEADGATE_TEST_NAP")
 
 
 async def work_off(plan, run, handler, **operation):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import gzip
+import threading
 import zlib
 
 import httpx
 import pytest
 
+from runner import calls, payloads
 from runner.bodies import Reader
 from runner.buffer import Buffer, Share
 from runner.calls import Caller
@@ -88,7 +90,7 @@ async def test_a_broken_encoding_is_tried_again_at_the_items_cost(shop, caller, 
 async def test_answers_are_unpacked_as_servers_pack_them(shop, caller, encoding, body):
     shop.answer = body_of(body, "application/json", Content_Encoding=encoding)
 
-    assert (await caller.fetch(call(shop), "/a")).payload == "[1]"
+    assert (await caller.fetch(call(shop), "/a")).payload == b"[1]"
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, br"])
@@ -131,7 +133,7 @@ async def test_numbers_of_any_length_are_json(shop, caller):
     text = f"[{'1' * 5_000}, 0.{'3' * 5_000}]"
     shop.answer = json_of(text)
 
-    assert (await caller.fetch(call(shop), "/a")).payload == text
+    assert (await caller.fetch(call(shop), "/a")).payload == text.encode()
 
 
 @pytest.mark.parametrize("status", [204, 205, 304])
@@ -164,7 +166,46 @@ async def test_an_answer_without_content_is_a_success_where_none_is_expected(sho
 
     reply = await caller.fetch(call(shop, rules=rules), "/a")
 
-    assert (reply.outcome.outcome, reply.payload) == ("success", "")
+    assert (reply.outcome.outcome, reply.payload) == ("success", b"")
+
+
+@pytest.mark.parametrize(("size", "has_thread"), [(60_000, False), (70_000, True)])
+async def test_a_large_answer_is_decoded_where_nobody_waits_for_it(
+    shop, caller, monkeypatch, size, has_thread
+):
+    threads = []
+    decode = calls._text
+
+    def watched(*given):
+        threads.append(threading.current_thread() is not threading.main_thread())
+        return decode(*given)
+
+    monkeypatch.setattr(calls, "_text", watched)
+    text = "é漢" * (size // 4)  # two bytes each
+    shop.answer = body_of(text.encode("gb18030"), "text/plain; charset=gb18030")
+
+    reply = await caller.fetch(call(shop), "/a")
+
+    assert bytes(reply.payload or b"") == text.encode()
+    assert threads == [has_thread]
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "gb18030", "utf-16", "shift_jis", "iso-2022-jp"])
+async def test_a_character_may_stand_where_two_pieces_meet(shop, caller, monkeypatch, charset):
+    monkeypatch.setattr(payloads, "PIECE", 7)
+    text = "漢字かな" * 50
+    shop.answer = body_of(text.encode(charset), f"text/plain; charset={charset}")
+
+    assert bytes((await caller.fetch(call(shop), "/a")).payload or b"") == text.encode()
+
+
+async def test_a_broken_character_is_named_by_its_place_in_the_whole(shop, caller, monkeypatch):
+    monkeypatch.setattr(payloads, "PIECE", 7)
+    shop.answer = body_of(b"x" * 20 + "é".encode() + b"y\xff", "text/plain")
+
+    reply = await caller.fetch(call(shop), "/a")
+
+    assert reply.outcome.reason == "the answer is not utf-8 text (byte 23)"
 
 
 def megabytes(count: float) -> int:
@@ -188,7 +229,7 @@ async def test_all_answers_together_take_no_more_room_than_there_is(shop):
 
     async def fetch_and_let_go(number: int) -> int:
         reply = await caller.fetch(call(shop, max_bytes=megabytes(64)), f"/{number}")
-        return len(reply.payload or "")
+        return len(reply.payload or b"")
 
     shop.answer = shop.together(20, text_of("x" * megabytes(1)))
     lengths = await asyncio.gather(*map(fetch_and_let_go, range(20)))
@@ -283,7 +324,7 @@ async def test_a_small_limit_holds_whatever_length_an_answer_names(shop, caller,
     reply = await caller.fetch(call(shop, max_bytes=1_000), "/a")
 
     assert reply.outcome.reason == "the answer is larger than 1000 bytes"
-    assert (await caller.fetch(call(shop, max_bytes=length), "/a")).payload == "x" * length
+    assert (await caller.fetch(call(shop, max_bytes=length), "/a")).payload == b"x" * length
 
 
 async def test_what_can_be_no_payload_is_read_no_further_than_rules_look(shop):

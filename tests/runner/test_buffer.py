@@ -70,16 +70,16 @@ async def test_who_gives_up_waiting_stands_in_nobodys_way():
     assert buffer.taken == 20
 
 
-async def test_a_kept_text_counts_until_nobody_holds_it():
+async def test_a_kept_answer_counts_until_nobody_holds_it():
     buffer = Buffer(20_000)
-    kept = [buffer.keep("x" * 9_000)]
+    kept = [buffer.keep(b"x" * 9_000)]
     other = Share(buffer)
     assert other.take(500)
-    more = buffer.keep("y" * 9_000)
+    more = buffer.keep(b"y" * 9_000)
     late = waiting(Share(buffer), 5_000)
     await settle()
 
-    assert kept[0] == "x" * 9_000
+    assert bytes(kept[0]) == b"x" * 9_000
     assert not late.done(), "there is less left than it needs"
     del more
     gc.collect()

@@ -98,7 +98,7 @@ async def test_an_answer_becomes_a_payload(shop, caller):
     reply = await caller.fetch(call(shop), "/things/A%2FB.US?fmt=json&q=a%2Fb%20c%2B%26")
 
     assert reply.outcome.is_success
-    assert reply.payload == '[{"a": 1}]'
+    assert reply.payload == b'[{"a": 1}]'
     assert reply.requests == 1
     assert reply.duration_ms >= 0
     assert shop.asked[0].rel_url.raw_path == "/api/things/A%2FB.US"
@@ -204,7 +204,7 @@ async def test_an_answer_that_repeats_the_secret_is_kept_without_it(shop, caller
 
     reply = await caller.fetch(call(shop, auth=with_secret("query")), "/a")
 
-    assert reply.payload == "next page: /x?api_token=[secret]&page=2"
+    assert reply.payload == b"next page: /x?api_token=[secret]&page=2"
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", "a\nb"])
@@ -358,7 +358,7 @@ async def test_a_packed_body_counts_unpacked(shop, caller):
     fine = await caller.fetch(call(shop), "/fine")
 
     assert "larger than" in bomb.outcome.reason
-    assert fine.payload == "[1]"
+    assert fine.payload == b"[1]"
 
 
 @pytest.mark.parametrize(
@@ -374,7 +374,7 @@ async def test_a_packed_body_counts_unpacked(shop, caller):
 async def test_text_is_decoded_as_it_says(shop, caller, body, content_type, payload):
     shop.answer = body_of(body, content_type)
 
-    assert (await caller.fetch(call(shop), "/a")).payload == payload
+    assert (await caller.fetch(call(shop), "/a")).payload == payload.encode()
 
 
 @pytest.mark.parametrize("body", [b'["a\x00b"]', b"\xff\xfe[1]", b"caf\xe9"])
@@ -413,7 +413,7 @@ async def test_no_json_is_looked_for_under_another_status(shop, caller):
 
     reply = await caller.fetch(call(shop, rules=rules), "/no")
 
-    assert reply.payload == "broken {"
+    assert reply.payload == b"broken {"
 
 
 async def test_proxies_and_passwords_of_the_surroundings_are_not_used(

@@ -59,7 +59,7 @@ async def claim(queue: Queue, chunks: int = 1):
 def successes(asset_ids: list[int]) -> Report:
     report = Report()
     for asset_id in asset_ids:
-        report.add(asset_id, "success", payload=f"answer {asset_id}", requests=1, duration_ms=5)
+        report.add(asset_id, "success", payload=b"answer %d" % asset_id, requests=1, duration_ms=5)
     return report
 
 

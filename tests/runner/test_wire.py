@@ -139,7 +139,7 @@ async def test_a_secret_s_header_has_a_name_that_can_be_sent(raw):
 async def test_heads_that_other_clients_read_are_read(raw, caller, headers):
     raw.answer = plain(b"ok", *headers)
 
-    assert (await caller.fetch(call(raw), "/a")).payload == "ok"
+    assert (await caller.fetch(call(raw), "/a")).payload == b"ok"
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ async def test_cookies_are_not_collected(raw, caller):
 async def test_early_hints_are_not_the_answer(raw, caller):
     raw.answer = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 10 + plain(b"ok")
 
-    assert (await caller.fetch(call(raw), "/a")).payload == "ok"
+    assert (await caller.fetch(call(raw), "/a")).payload == b"ok"
 
 
 async def test_early_hints_for_ever_are_cut_off(raw, caller):
@@ -196,8 +196,8 @@ async def test_early_hints_for_ever_are_cut_off(raw, caller):
 async def test_trailers_are_left_out(raw, caller):
     raw.answer = CHUNKED + b"2\r\nok\r\n0\r\nX-A: b\r\nX-B: " + b"c" * 9_000 + b"\r\n\r\n"
 
-    assert (await caller.fetch(call(raw), "/a")).payload == "ok"
-    assert (await caller.fetch(call(raw), "/a")).payload == "ok"
+    assert (await caller.fetch(call(raw), "/a")).payload == b"ok"
+    assert (await caller.fetch(call(raw), "/a")).payload == b"ok"
     assert len(raw.connections) == 1
 
 
@@ -234,8 +234,8 @@ async def test_an_answer_longer_than_it_says_is_not_read_on(raw, caller):
     first = await caller.fetch(call(raw), "/a")
     second = await caller.fetch(call(raw), "/b")
 
-    assert first.payload in ("ok", None)
-    assert second.payload == "2"
+    assert first.payload in (b"ok", None)
+    assert second.payload == b"2"
     assert len(raw.connections) == 2
 
 
@@ -256,7 +256,7 @@ async def test_what_comes_unasked_is_never_taken_for_the_next_answer(raw, caller
 
     second = await caller.fetch(call(raw), "/b")
 
-    assert (first.payload, second.payload) == ("ok", "second")
+    assert (first.payload, second.payload) == (b"ok", b"second")
     assert len(raw.connections) == 2
 
 

@@ -249,7 +249,7 @@ async def test_a_long_chunk_is_handed_in_in_slices(plan, shop, run, monkeypatch)
 
 
 async def test_large_answers_are_handed_in_early(plan, shop, run, monkeypatch):
-    monkeypatch.setattr(leases, "SLICE_CHARACTERS", 10_000)
+    monkeypatch.setattr(leases, "SLICE_BYTES", 10_000)
     monkeypatch.setattr(settler, "SLICE_SECONDS", 3600)
     shop.answer = json_of('["' + "x" * 4000 + '"]')
     shop.answer = answers_wait_for_slices(plan, shop, 3)

@@ -46,15 +46,15 @@ begin
             f.fate,
             case
                 when f.fate = 'success' then null
-                when f.fate in ('skipped', 'failed') then left(f.error, 500)
+                when f.fate in ('skipped', 'failed') then left(headgate._visible(f.error), 500)
                 when f.fate = 'cancelled' then 'the execution had ended'
                 when f.outcome = 'missing' then 'missing: the answer for the group lacks it'
                 when f.outcome = 'unsent' and v_ends_execution then 'house: ' || coalesce(p_closing ->> 'reason', 'closed')
                 when f.outcome = 'unsent' then coalesce(p_blocked_reason, 'not started in time')
                 else case when f.blame = 'item' and f.fate <> 'park' then 'house' else f.blame end || ': '
-                    || left(coalesce(f.error, 'no reason given'), 490)
+                    || left(coalesce(headgate._visible(f.error), 'no reason given'), 490)
             end,
-            case when f.fate in ('failed', 'deferred', 'park') then left(f.error, 2000) end,
+            case when f.fate in ('failed', 'deferred', 'park') then left(headgate._visible(f.error), 2000) end,
             case when f.is_payer then p_chunk.booked else 0 end
                 + v_unit * case when v_is_current then least(f.charged, f.calls) else f.calls end,
             case when f.is_payer then p_chunk.requests else 0 end + f.requests,
@@ -193,4 +193,28 @@ as $func$
         0,
         case when p_status = 'deferred' and headgate._is_internal_fault(p_reason) then p_jobs else 0 end
     )::headgate.job_tally;
+$func$;
+
+-- What an ingest function or PostgreSQL says may hold parts of an answer: control characters, and those that turn or hide
+-- text, are written out.
+create or replace function headgate._visible(p_text text)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select case
+        when p_text !~ '[\u0001-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]' then p_text
+        else (
+            select string_agg(
+                case
+                    when x.sign ~ '[\u0001-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]'
+                        then '\u' || lpad(to_hex(ascii(x.sign)), 4, '0')
+                    else x.sign
+                end,
+                '' order by x.nth
+            )
+            from string_to_table(translate(p_text, E'\t\r\n', '   '), null) with ordinality as x (sign, nth)
+        )
+    end
 $func$;

@@ -300,6 +300,21 @@ def test_a_job_the_ingest_function_says_nothing_of_has_failed(toy: Toy, chunk: R
     }
 
 
+def test_what_would_hide_in_an_error_is_written_out(toy: Toy, chunk: Row):
+    """PostgreSQL repeats the payload in its errors: an answer could turn what an operator reads."""
+    toy.sql(
+        "create or replace function toy.keep(p_context jsonb, p_asset_ids bigint[], p_payloads text[])"
+        " returns setof headgate.ingest_result language plpgsql security definer"
+        " set search_path = pg_catalog, pg_temp as $$ begin"
+        " raise exception E'line\\t%\\n!', p_payloads[1]::jsonb ->> 'bad'; end $$"
+    )
+    toy.complete(chunk, says={"bad": "a\u202egnp.exe\x1b[31m\u200b\u2066 é 🐟"})
+
+    assert {x["error"] for x in toy.details()} == {
+        r"line a\u202egnp.exe\u001b[31m\u200b\u2066 é 🐟 !"
+    }
+
+
 @pytest.mark.parametrize("reply", ["(0, 'success', 1, null, null)", "(null, null, null, null, null)",
                                    "(p_asset_ids[1], 'perhaps', 1, null, null)",
                                    "(p_asset_ids[1], 'success', -5, null, null)"])  # fmt: skip
