@@ -4824,26 +4824,17 @@ $$;
 ALTER FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _announce(bigint, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _announce(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._announce(p_execution_id bigint, p_step text, p_status text) RETURNS void
-    LANGUAGE plpgsql
+CREATE FUNCTION headgate._announce(p_execution_id bigint) RETURNS void
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-begin
-    perform pg_notify(
-        'headgate_steps',
-        json_build_object('pipeline', p.name, 'run_id', e.run_id, 'step', p_step, 'status', p_status)::text
-    )
-    from headgate.process_executions as e
-    join headgate.pipelines as p using (pipeline_id)
-    where e.execution_id = p_execution_id;
-    perform pg_notify('headgate_jobs', '');
-end;
+    select pg_notify('headgate_steps', p_execution_id::text), pg_notify('headgate_jobs', '');
 $$;
 
-ALTER FUNCTION headgate._announce(p_execution_id bigint, p_step text, p_status text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._announce(p_execution_id bigint) OWNER TO headgate_owner;
 
 --
 -- Name: _answers_of(text[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6227,6 +6218,70 @@ $$;
 ALTER FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _call_due(text, bigint, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    perform headgate._require_fit(p_function);
+    return headgate._due_as_nobody(headgate._checked_name(p_function), p_asset_id, p_watermark, p_now);
+end;
+$$;
+
+ALTER FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _call_ingest(text, jsonb, bigint[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._call_ingest(p_function text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) RETURNS headgate.ingest_result[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_results headgate.ingest_result[];
+begin
+    if p_function not like 'headgate.%' then
+        perform headgate._require_fit(p_function);
+        return headgate._ingest_as_nobody(headgate._checked_name(p_function), p_context, p_asset_ids, p_answers);
+    end if;
+    execute format('select array_agg(r) from %s($1, $2, $3) as r', headgate._checked_name(p_function))
+    into v_results using p_context, p_asset_ids, p_answers;
+    return v_results;
+end;
+$_$;
+
+ALTER FUNCTION headgate._call_ingest(p_function text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) OWNER TO headgate_owner;
+
+--
+-- Name: _call_step(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._call_step(p_function text, p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_rows jsonb;
+begin
+    if p_function not like 'headgate.%' then
+        perform headgate._require_fit(p_function);
+        return headgate._step_as_nobody(headgate._checked_name(p_function), p_pipeline, p_run_id);
+    end if;
+    execute format(
+        'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t',
+        headgate._checked_name(p_function)
+    ) into v_rows using p_pipeline, p_run_id;
+    return v_rows;
+end;
+$_$;
+
+ALTER FUNCTION headgate._call_step(p_function text, p_pipeline text, p_run_id text) OWNER TO headgate_owner;
+
+--
 -- Name: _can_pay_again(headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6533,35 +6588,36 @@ ALTER FUNCTION headgate._check_dated(p_pipeline headgate.pipelines, p_logical_da
 -- Name: _check_function(text, text, text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_definer boolean) RETURNS void
+CREATE FUNCTION headgate._check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_oid constant oid := to_regprocedure(format('%s(%s)', headgate._checked_name(p_function), p_arguments));
 begin
-    if v_oid is null or exists (
+    if v_oid is null or headgate._misfit(p_function) is not null or exists (
         select
         from pg_proc as c
         where c.oid = v_oid
             and (
                 format_type(c.prorettype, null) <> p_result
                 or p_result is null and c.provolatile = 'v'
-                or p_is_definer and (not c.proretset or not c.prosecdef or not coalesce(array_to_string(c.proconfig, ' ') like '%search_path=%', false))
+                or p_is_set and not c.proretset
             )
     ) then
         perform headgate._raise(
             'HG018',
             format('operation %s: there is no fit function %s(%s)', p_operation, p_function, p_arguments),
-            format('it must return %s%s', coalesce(p_result, 'rows that begin with asset_id, be stable'), case
-                when p_is_definer then ' (a set), be security definer and pin its search_path' else ''
-            end)
+            format(
+                'it must return %s%s, be security definer and pin its search_path',
+                coalesce(p_result, 'rows that begin with asset_id, be stable'), case when p_is_set then ' (a set)' else '' end
+            )
         );
     end if;
 end;
 $$;
 
-ALTER FUNCTION headgate._check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_definer boolean) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean) OWNER TO headgate_owner;
 
 --
 -- Name: process_executions; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -7034,6 +7090,12 @@ begin
                     and c.proargnames @> array['p_pipeline', 'p_run_id']
             )
         union all
+        select format('pipeline %s, step %s: %s is not fit: %s', p.name, s.step, s.function, headgate._misfit(s.function))
+        from headgate.pipeline_steps as s
+        join headgate.pipelines as p using (pipeline_id)
+        where s.kind = 'function'
+            and headgate._misfit(s.function) is not null
+        union all
         select format('pipeline %s, parameter %s: unknown operation %s', p.name, m.name, quote_literal(n.name))
         from headgate.pipeline_parameters as m
         join headgate.pipelines as p using (pipeline_id)
@@ -7189,13 +7251,12 @@ begin
     from headgate._totals(p_execution_id) as t
     where e.execution_id = p_execution_id
     returning e.status into v_status;
-    perform headgate._announce(p_execution_id, null, v_status);
+    perform headgate._announce(p_execution_id);
     -- While orders wait, the end of a run wakes the next.
-    perform pg_notify('headgate_orders', p.name)
+    perform pg_notify('headgate_orders', '')
     from headgate.process_executions as e
-    join headgate.pipelines as p using (pipeline_id)
     where e.execution_id = p_execution_id
-        and exists (select from headgate.orders as o where o.pipeline_id = p.pipeline_id and o.taken_at is null);
+        and exists (select from headgate.orders as o where o.pipeline_id = e.pipeline_id and o.taken_at is null);
 end;
 $$;
 
@@ -7466,7 +7527,7 @@ begin
     returning s.status into v_status;
 
     perform headgate._resolve_fault(p_step, p_now);
-    perform headgate._announce(p_step.execution_id, p_step.step, v_status);
+    perform headgate._announce(p_step.execution_id);
 end;
 $$;
 
@@ -7555,6 +7616,23 @@ end;
 $$;
 
 ALTER FUNCTION headgate._closing(p_provider headgate.providers, p_operation_id bigint, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT blocked_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text) OWNER TO headgate_owner;
+
+--
+-- Name: _connections(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._connections(p_value text) RETURNS integer
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when p_value like '%\%'
+            then ceil(current_setting('max_connections')::integer * rtrim(p_value, '%')::numeric / 100)::integer
+        else p_value::integer
+    end;
+$$;
+
+ALTER FUNCTION headgate._connections(p_value text) OWNER TO headgate_owner;
 
 --
 -- Name: _context(headgate.chunks, headgate.operations, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8164,6 +8242,24 @@ $$;
 ALTER FUNCTION headgate._drop_needs() OWNER TO headgate_owner;
 
 --
+-- Name: _due_as_nobody(text, bigint, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_nobody
+--
+
+CREATE FUNCTION headgate._due_as_nobody(p_name text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_due_at timestamptz;
+begin
+    execute format('select %s($1, $2, $3)', p_name) into v_due_at using p_asset_id, p_watermark, p_now;
+    return v_due_at;
+end;
+$_$;
+
+ALTER FUNCTION headgate._due_as_nobody(p_name text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_nobody;
+
+--
 -- Name: asset_processing_state; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8489,27 +8585,6 @@ $$;
 ALTER FUNCTION headgate._end_leases_of_the_dead(p_limit integer) OWNER TO headgate_owner;
 
 --
--- Name: _end_readers(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._end_readers() RETURNS integer
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_ended integer;
-begin
-    if not headgate._may_end_sessions() then
-        return 0;
-    end if;
-    select count(*) filter (where pg_terminate_backend(r.pid)) into v_ended from headgate._late_readers() as r;
-    return v_ended;
-end;
-$$;
-
-ALTER FUNCTION headgate._end_readers() OWNER TO headgate_owner;
-
---
 -- Name: _end_reopened(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8598,6 +8673,34 @@ end;
 $$;
 
 ALTER FUNCTION headgate._end_rows(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _end_sessions(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._end_sessions() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_ended integer;
+    v_logins jsonb;
+begin
+    if not headgate._may_end_sessions() then
+        return 0;
+    end if;
+    select count(*), jsonb_agg(distinct e.login)
+    into v_ended, v_logins
+    from (select s.login, pg_terminate_backend(s.pid) as is_ended from headgate._late_sessions() as s) as e
+    where e.is_ended;
+    if v_ended > 0 then
+        perform headgate._record_action('end_sessions', '{}', jsonb_build_object('sessions', v_ended, 'logins', v_logins));
+    end if;
+    return v_ended;
+end;
+$$;
+
+ALTER FUNCTION headgate._end_sessions() OWNER TO headgate_owner;
 
 --
 -- Name: _end_unfit(headgate.chunks[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8766,6 +8869,31 @@ $$;
 ALTER FUNCTION headgate._examine_calendars() OWNER TO headgate_owner;
 
 --
+-- Name: _examine_functions(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._examine_functions() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select 'function ' || f.name, 'fail', 'it is not called: ' || headgate._misfit(f.name),
+        'headgate doctor --fix applies the plan''s functions again; find out who changed it', true
+    from (
+        select o.ingest_function as name from headgate.operations as o
+        union
+        select o.input_function from headgate.operations as o
+        union
+        select o.due_function from headgate.operations as o
+        union
+        select s.function from headgate.pipeline_steps as s
+    ) as f
+    where f.name is not null
+        and headgate._misfit(f.name) is not null;
+$$;
+
+ALTER FUNCTION headgate._examine_functions() OWNER TO headgate_owner;
+
+--
 -- Name: _examine_groups(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8835,34 +8963,6 @@ $$;
 ALTER FUNCTION headgate._examine_queues() OWNER TO headgate_owner;
 
 --
--- Name: _examine_readers(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._examine_readers() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select
-        'sessions of readers', 'warn',
-        format('%s with a transaction older than %s: %s', count(*), s.value #>> '{}', string_agg(distinct r.login, ', ')),
-        'headgate doctor --fix ends them; so does the maintenance', headgate._may_end_sessions()
-    from headgate._late_readers() as r
-    join headgate.settings as s on s.name = 'reader_transactions'
-    group by s.value
-    union all
-    select
-        'role headgate_owner', 'warn', format('is not a member of %s: %s', m.role, m.lack),
-        format('a superuser says: grant %s to headgate_owner', m.role), false
-    from (values
-        ('pg_read_all_stats', 'it does not see how old transactions are'),
-        ('pg_signal_backend', 'it cannot end readers'' sessions that hold the horizon')
-    ) as m (role, lack)
-    where not pg_has_role('headgate_owner', m.role, 'usage');
-$$;
-
-ALTER FUNCTION headgate._examine_readers() OWNER TO headgate_owner;
-
---
 -- Name: _examine_roles(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8871,16 +8971,14 @@ CREATE FUNCTION headgate._examine_roles() RETURNS TABLE(subject text, verdict te
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     with role as (
-        select w.name, w.may_login, w.settings, r.*
+        select w.name, w.may_login, r.*
         from (values
-            ('headgate_owner', false, '{}'),
-            ('headgate_planner', true, '{idle_in_transaction_session_timeout}'),
-            ('headgate_runner', true, '{idle_in_transaction_session_timeout}'),
-            (
-                'headgate_reader', true,
-                '{idle_in_transaction_session_timeout,statement_timeout,lock_timeout,default_transaction_read_only}'
-            )
-        ) as w (name, may_login, settings)
+            ('headgate_owner', false),
+            ('headgate_planner', true),
+            ('headgate_runner', true),
+            ('headgate_reader', true),
+            ('headgate_nobody', false)
+        ) as w (name, may_login)
         left join pg_roles as r on r.rolname = w.name
     ),
     fault as (
@@ -8898,16 +8996,17 @@ CREATE FUNCTION headgate._examine_roles() RETURNS TABLE(subject text, verdict te
         from role as r
         where r.rolsuper or r.rolcreatedb or r.rolcreaterole or r.rolreplication or r.rolbypassrls
         union all
-        select r.name, 'has no ' || s.name
-        from role as r
-        cross join unnest(r.settings::text[]) as s (name)
-        where r.rolname is not null
-            and not exists (select from unnest(r.rolconfig) as c (setting) where c.setting like s.name || '=%')
+        select d.role, case
+            when d.found is null then 'has no ' || d.name
+            when d.wanted is null then concat_ws(' ', 'has', d.name, 'set to', d.found, 'in database ' || d.place)
+            else format('has %s %s instead of %s', d.name, d.found, d.wanted)
+        end
+        from headgate._role_deviations() as d
         union all
         select r.name, 'is a member of ' || m.roleid::regrole
         from role as r
         join pg_auth_members as m on m.member = r.oid
-        where r.may_login
+        where r.may_login or r.name = 'headgate_nobody'
     )
     select 'role ' || f.name, 'fail', string_agg(f.says, '; ' order by f.says),
         case when bool_or(f.says like 'is a member%') then 'revoke that membership by hand; ' else '' end
@@ -8915,12 +9014,21 @@ CREATE FUNCTION headgate._examine_roles() RETURNS TABLE(subject text, verdict te
     from fault as f
     group by f.name
     union all
-    select 'rights of the database', 'warn', 'everybody may make temporary tables', 'headgate doctor --fix revokes it', true
+    select 'rights of the database', 'warn',
+        'everybody may ' || string_agg(
+            case a.privilege_type when 'TEMPORARY' then 'make temporary tables' else 'connect' end, ' and ' order by a.privilege_type
+        ),
+        'headgate doctor --fix revokes it', true
     from pg_database as d
     cross join lateral aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) as a
     where d.datname = current_database()
         and a.grantee = 0
-        and a.privilege_type = 'TEMPORARY';
+    having count(*) > 0
+    union all
+    select 'address of ' || s.provider, 'fail', s.found,
+        'if it is right, a superuser says so: set_provider with base_url; if not, somebody is not who he seems: change the secret',
+        false
+    from headgate._strange_addresses() as s;
 $$;
 
 ALTER FUNCTION headgate._examine_roles() OWNER TO headgate_owner;
@@ -8972,6 +9080,39 @@ CREATE FUNCTION headgate._examine_schema() RETURNS TABLE(subject text, verdict t
 $$;
 
 ALTER FUNCTION headgate._examine_schema() OWNER TO headgate_owner;
+
+--
+-- Name: _examine_sessions(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._examine_sessions() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'sessions beyond their limits', 'warn',
+        string_agg(format('%s (%s): %s', l.login, l.pid, l.excess), '; ' order by l.pid),
+        'headgate doctor --fix ends them; so do runners and the maintenance', headgate._may_end_sessions()
+    from headgate._late_sessions() as l
+    having count(*) > 0
+    union all
+    select
+        'role headgate_owner', 'warn', format('is not a member of %s: %s', m.role, m.lack),
+        format('a superuser says: grant %s to headgate_owner', m.role), false
+    from (values
+        ('pg_read_all_stats', 'it does not see how old transactions are'),
+        ('pg_signal_backend', 'it cannot end sessions that are beyond their limits')
+    ) as m (role, lack)
+    where not pg_has_role('headgate_owner', m.role, 'usage')
+    union all
+    select
+        'locks of ' || f.login, 'warn', string_agg(f.says, '; ' order by f.says),
+        format('see what it does, or end it: select pg_terminate_backend(%s)', f.pid), false
+    from headgate._foreign_locks() as f
+    group by f.login, f.pid;
+$$;
+
+ALTER FUNCTION headgate._examine_sessions() OWNER TO headgate_owner;
 
 --
 -- Name: _examine_work(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9865,6 +10006,46 @@ $$;
 ALTER FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, OUT classes headgate.forecast_class[]) OWNER TO headgate_owner;
 
 --
+-- Name: _foreign_locks(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._foreign_locks() RETURNS TABLE(login text, pid integer, says text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with lock as materialized (
+        select l.*, a.usename::text as login
+        from pg_locks as l
+        join pg_stat_activity as a using (pid)
+        where a.datname = current_database()
+            and a.backend_type = 'client backend'
+            and l.pid <> pg_backend_pid()
+    )
+    select l.login, l.pid, format('%s advisory locks', count(*))
+    from lock as l
+    where l.locktype = 'advisory'
+        and l.granted
+    group by l.login, l.pid
+    union all
+    select l.login, l.pid, format('%s on %s', l.mode, l.relation::regclass)
+    from lock as l
+    join pg_class as c on c.oid = l.relation
+    join pg_namespace as n on n.oid = c.relnamespace
+    where l.granted
+        and l.mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+        and (n.nspname in ('headgate', 'pgmq') or pg_get_userbyid(n.nspowner) like 'headgate\_plan\_%')
+        and c.relkind in ('r', 'p')
+    union all
+    select h.login, h.pid, format('%s (%s) waits for it', w.login, w.pid)
+    from (select distinct l.pid, l.login from lock as l where not l.granted) as w
+    cross join lateral unnest(pg_blocking_pids(w.pid)) as b (pid)
+    join (select distinct l.pid, l.login from lock as l) as h on h.pid = b.pid
+    where h.login not in ('headgate_planner', 'headgate_runner');
+$$;
+
+ALTER FUNCTION headgate._foreign_locks() OWNER TO headgate_owner;
+
+--
 -- Name: _gate_message(text, bigint, bigint, integer, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10062,9 +10243,12 @@ CREATE FUNCTION headgate._guard_secret(p_provider text, p_changes jsonb) RETURNS
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    if p_changes ?| array['base_url', 'secret_name'] and not pg_has_role(session_user, 'headgate_owner', 'member') then
+    if p_changes ?| array['base_url', 'secret_name'] and not headgate._is_owners() then
         perform headgate._raise(
-            '42501', format('%s may not change where provider %s is, nor its secret', session_user, p_provider),
+            '42501', format(
+                '%s may not change where provider %s is, nor its secret',
+                coalesce(nullif(current_setting('role'), 'none'), session_user), p_provider
+            ),
             'a superuser, or a member of headgate_owner, may change base_url and secret_name'
         );
     end if;
@@ -10210,10 +10394,15 @@ CREATE FUNCTION headgate._health(p_now timestamp with time zone) RETURNS TABLE(s
     union all
     select
         'warning',
-        'sessions of readers',
-        format('%s hold the horizon and may not be ended: grant pg_signal_backend to headgate_owner', count(*)),
+        'sessions beyond their limits',
+        format('%s go on and may not be ended: grant pg_signal_backend to headgate_owner', count(*)),
         count(*) > 0 and not headgate._may_end_sessions()
-    from headgate._late_readers() as r;
+    from headgate._late_sessions() as s
+    union all
+    select 'error', 'address of ' || p.name, s.found, s.provider is not null
+    from headgate.providers as p
+    left join headgate._strange_addresses() as s on s.provider = p.name
+    where s.provider is not null or headgate._is_alerted('address of ' || p.name);
 $$;
 
 ALTER FUNCTION headgate._health(p_now timestamp with time zone) OWNER TO headgate_owner;
@@ -10384,7 +10573,6 @@ CREATE FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.o
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_function text;
     v_asset_ids bigint[];
     v_payloads text[];
     v_counts integer[];
@@ -10414,10 +10602,9 @@ begin
         return '{}';
     end if;
 
-    v_function := headgate._checked_name(p_operation.ingest_function);
     if p_row_counts is null then
         return headgate._ingest_set(
-            v_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, v_payloads
+            p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, v_payloads
         );
     end if;
     if (select sum(u.count) from unnest(v_counts) as u (count)) <> cardinality(p_rows) then
@@ -10429,12 +10616,32 @@ begin
         );
     end if;
     return headgate._ingest_set(
-        v_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, v_counts, v_rows
+        p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, v_counts, v_rows
     );
 end;
 $$;
 
 ALTER FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _ingest_as_nobody(text, jsonb, bigint[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_nobody
+--
+
+CREATE FUNCTION headgate._ingest_as_nobody(p_name text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) RETURNS headgate.ingest_result[]
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_results headgate.ingest_result[];
+begin
+    execute format('select array_agg(r) from %s($1, $2, $3) as r', p_name)
+    into v_results using p_context, p_asset_ids, p_answers;
+    set constraints all immediate;  -- before 18 a trigger that is put off runs as whoever has logged in
+    return v_results;
+end;
+$_$;
+
+ALTER FUNCTION headgate._ingest_as_nobody(p_name text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) OWNER TO headgate_nobody;
 
 --
 -- Name: _ingest_for_all(headgate.chunks, headgate.operations, text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10443,19 +10650,19 @@ ALTER FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.op
 CREATE FUNCTION headgate._ingest_for_all(p_chunk headgate.chunks, p_operation headgate.operations, p_answers text[], p_now timestamp with time zone) RETURNS headgate.ingest_result[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 declare
-    v_function constant text := headgate._checked_name(p_operation.ingest_function);
+    v_function constant text := p_operation.ingest_function;
     v_context constant jsonb := headgate._context(p_chunk, p_operation, p_now);
     v_results headgate.ingest_result[] := '{}';
     v_more headgate.ingest_result[];
 begin
     for v_nth in 1 .. cardinality(p_answers) loop
         begin
-            execute format('select array_agg(r) from %s($1, $2, $3) as r', v_function)
-            into v_more
-            using v_context || jsonb_build_object('session', p_chunk.sessions[v_nth]), p_chunk.asset_ids,
-                array[p_answers[v_nth]];
+            v_more := headgate._call_ingest(
+                v_function, v_context || jsonb_build_object('session', p_chunk.sessions[v_nth]), p_chunk.asset_ids,
+                array[p_answers[v_nth]]
+            );
         exception
             when others then
                 if left(sqlstate, 2) in ('08', '40', '53', '55', '57', '58') then
@@ -10487,7 +10694,7 @@ begin
         having count(*) >= cardinality(p_answers)
     );
 end;
-$_$;
+$$;
 
 ALTER FUNCTION headgate._ingest_for_all(p_chunk headgate.chunks, p_operation headgate.operations, p_answers text[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
@@ -10525,17 +10732,14 @@ ALTER FUNCTION headgate._ingest_last(p_chunk headgate.chunks, p_operation headga
 CREATE FUNCTION headgate._ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_counts integer[], p_answers anyarray) RETURNS headgate.ingest_result[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 declare
-    v_results headgate.ingest_result[];
     v_count constant integer := cardinality(p_asset_ids);
     v_half constant integer := v_count / 2;
     v_cut integer;
 begin
     begin
-        execute format('select array_agg(r) from %s($1, $2, $3) as r', p_function)
-        into v_results using p_context, p_asset_ids, p_answers;
-        return coalesce(v_results, '{}');
+        return coalesce(headgate._call_ingest(p_function, p_context, p_asset_ids, p_answers), '{}');
     exception
         when others then
             if left(sqlstate, 2) in ('08', '40', '53', '55', '57', '58') then
@@ -10557,7 +10761,7 @@ begin
         p_function, p_context, p_asset_ids[v_half + 1 :], p_counts[v_half + 1 :], p_answers[v_cut + 1 :]
     );
 end;
-$_$;
+$$;
 
 ALTER FUNCTION headgate._ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_counts integer[], p_answers anyarray) OWNER TO headgate_owner;
 
@@ -10710,6 +10914,28 @@ CREATE FUNCTION headgate._is_left_out(p_state headgate.asset_processing_state) R
 $$;
 
 ALTER FUNCTION headgate._is_left_out(p_state headgate.asset_processing_state) OWNER TO headgate_owner;
+
+--
+-- Name: _is_owners(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_owners() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select pg_has_role(session_user, 'headgate_owner', 'member')
+        and (
+            current_setting('role') = 'none'
+            or exists (
+                select
+                from pg_roles as r
+                where r.rolname = current_setting('role')
+                    and pg_has_role(r.oid, 'headgate_owner', 'member')
+            )
+        );
+$$;
+
+ALTER FUNCTION headgate._is_owners() OWNER TO headgate_owner;
 
 --
 -- Name: _is_selected(headgate.process_executions, bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11070,36 +11296,53 @@ $$;
 ALTER FUNCTION headgate._last_session_out(p_operation_id bigint, p_asset_id bigint, p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _late_readers(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _late_sessions(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._late_readers() RETURNS TABLE(pid integer, login text)
+CREATE FUNCTION headgate._late_sessions() RETURNS TABLE(pid integer, login text, excess text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select a.pid, a.usename
-    from pg_stat_activity as a
-    join pg_roles as r on r.oid = a.usesysid
-    cross join headgate.settings as s
-    where s.name = 'reader_transactions'
-        and a.datname = current_database()
-        and a.xact_start < clock_timestamp() - (s.value #>> '{}')::interval
-        and not r.rolsuper
-        and exists (  -- a role that is missing is the doctor's to name
-            select
-            from pg_catalog.pg_roles as g
-            where g.rolname = 'headgate_reader'
-                and pg_has_role(r.oid, g.oid, 'member')
+    with session as materialized (
+        select a.pid, a.usename::text as login, a.usesysid, a.xact_start, a.state_change,
+            a.state like 'idle in transaction%' as is_idle,
+            coalesce(k.locks, 0) as locks
+        from pg_stat_activity as a
+        left join (
+            select l.pid, count(*) as locks from pg_locks as l where l.locktype = 'advisory' group by l.pid
+        ) as k using (pid)
+        where a.datname = current_database()
+            and a.pid <> pg_backend_pid()
+            and (a.xact_start is not null or k.locks > 0)
+    ),
+    -- A login that is a member of several roles has the widest limits of them; of the owner or a superuser, none.
+    limited as (
+        select s.pid, s.login, s.xact_start, s.state_change, s.is_idle, s.locks,
+            max(l.value::interval) filter (where l.name = 'transaction_age') as transaction_age,
+            max(l.value::interval) filter (where l.name = 'idle_age') as idle_age,
+            max(l.value::integer) filter (where l.name = 'advisory_locks') as advisory_locks
+        from session as s
+        join pg_roles as r on r.oid = s.usesysid and not r.rolsuper
+        join headgate.role_limits as l on l.name in ('transaction_age', 'idle_age', 'advisory_locks')
+        join pg_roles as g on g.rolname = l.role and pg_has_role(r.oid, g.oid, 'member')
+        where not exists (
+            select from pg_roles as o where o.rolname = 'headgate_owner' and pg_has_role(r.oid, o.oid, 'member')
         )
-        and not exists (
-            select
-            from pg_catalog.pg_roles as g
-            where g.rolname in ('headgate_planner', 'headgate_runner', 'headgate_owner')
-                and pg_has_role(r.oid, g.oid, 'member')
-        );
+        group by s.pid, s.login, s.xact_start, s.state_change, s.is_idle, s.locks
+    )
+    select d.pid, d.login, case
+        when d.xact_start < clock_timestamp() - d.transaction_age then format('a transaction older than %s', d.transaction_age)
+        when d.is_idle and d.state_change < clock_timestamp() - d.idle_age
+            then format('a transaction that has been idle for more than %s', d.idle_age)
+        else format('%s advisory locks, more than %s', d.locks, d.advisory_locks)
+    end
+    from limited as d
+    where d.xact_start < clock_timestamp() - d.transaction_age
+        or d.is_idle and d.state_change < clock_timestamp() - d.idle_age
+        or d.locks > d.advisory_locks;
 $$;
 
-ALTER FUNCTION headgate._late_readers() OWNER TO headgate_owner;
+ALTER FUNCTION headgate._late_sessions() OWNER TO headgate_owner;
 
 --
 -- Name: _lease(text, headgate.providers, bigint[], timestamp with time zone[], boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11450,7 +11693,7 @@ begin
         started_at = coalesce(s.started_at, v_now), finished_at = v_now
     where s.execution_id = v_execution.execution_id
         and s.step = p_step;
-    perform headgate._announce(v_execution.execution_id, p_step, p_status);
+    perform headgate._announce(v_execution.execution_id);
     if p_status <> 'failed' then
         reopened := headgate._go_on_behind(v_execution, p_step, v_now);
     elsif v_execution.finished_at is not null then
@@ -11725,6 +11968,51 @@ $$;
 ALTER FUNCTION headgate._mend_steps(p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _misfit(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._misfit(p_function text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_schema record;
+    v_function record;
+begin
+    select n.oid, n.nspowner, pg_get_userbyid(n.nspowner)::text as owner into v_schema
+    from pg_namespace as n
+    where n.nspname = split_part(p_function, '.', 1);
+    if v_schema.owner not in ('headgate_owner') and v_schema.owner not like 'headgate\_plan\_%' then
+        return format('its schema belongs to %s, which is no plan''s role', v_schema.owner);
+    end if;
+    for v_function in
+        select p.proowner, p.prosecdef, p.prokind, p.proconfig
+        from pg_proc as p
+        where p.pronamespace = v_schema.oid
+            and p.proname = split_part(p_function, '.', 2)
+    loop
+        if v_function.proowner <> v_schema.nspowner then
+            return format('it belongs to %s, not to %s', pg_get_userbyid(v_function.proowner), v_schema.owner);
+        elsif v_function.prokind <> 'f' then
+            return 'it is no plain function';
+        elsif not v_function.prosecdef then
+            return 'it is not security definer';
+        elsif not exists (
+            select
+            from unnest(v_function.proconfig) as c (setting)
+            where c.setting like 'search\_path=_%'
+                and c.setting not like '%$user%'
+        ) then
+            return 'its search_path is not pinned';
+        end if;
+    end loop;
+    return case when not found then 'it is not there' end;
+end;
+$_$;
+
+ALTER FUNCTION headgate._misfit(p_function text) OWNER TO headgate_owner;
+
+--
 -- Name: _missing_from(headgate.asset_processing_state, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11981,7 +12269,7 @@ ALTER FUNCTION headgate._needs_alert(p_opened integer, p_blocked_until timestamp
 CREATE FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 declare
     v_due_at timestamptz;
 begin
@@ -11994,9 +12282,7 @@ begin
             );
         when 'function' then
             begin
-                execute format(
-                    'select %s($1, $2, $3)', headgate._checked_name(p_operation.due_function)
-                ) into v_due_at using p_asset_id, p_watermark, p_now;
+                v_due_at := headgate._call_due(p_operation.due_function, p_asset_id, p_watermark, p_now);
             exception
                 when transaction_rollback then
                     raise;
@@ -12010,7 +12296,7 @@ begin
 
     return v_due_at;
 end;
-$_$;
+$$;
 
 ALTER FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) OWNER TO headgate_owner;
 
@@ -12094,6 +12380,41 @@ CREATE FUNCTION headgate._no_chunk(p_wake_at timestamp with time zone, p_now tim
 $$;
 
 ALTER FUNCTION headgate._no_chunk(p_wake_at timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _note_address(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._note_address() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if tg_op = 'UPDATE' and (old.base_url, old.auth, old.secret_name) is distinct from (new.base_url, new.auth, new.secret_name) then
+        perform headgate._record_action(
+            'provider_address', jsonb_build_object('provider', new.name),
+            jsonb_build_object(
+                'from', jsonb_build_array(old.base_url, old.auth, old.secret_name),
+                'to', jsonb_build_array(new.base_url, new.auth, new.secret_name)
+            )
+        );
+    end if;
+    if headgate._is_owners() then
+        insert into headgate.provider_addresses as a (provider_id, base_url, auth, secret_name, noted_at, noted_by)
+        values (new.provider_id, new.base_url, new.auth, new.secret_name, clock_timestamp(), session_user)
+        on conflict (provider_id) do update
+        set base_url = excluded.base_url,
+            auth = excluded.auth,
+            secret_name = excluded.secret_name,
+            noted_at = excluded.noted_at,
+            noted_by = excluded.noted_by
+        where (a.base_url, a.auth, a.secret_name) is distinct from (excluded.base_url, excluded.auth, excluded.secret_name);
+    end if;
+    return null;
+end;
+$$;
+
+ALTER FUNCTION headgate._note_address() OWNER TO headgate_owner;
 
 --
 -- Name: _note_answers(headgate.providers, bigint, headgate.chunks, text[], text[], jsonb, timestamp with time zone, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13692,9 +14013,7 @@ CREATE FUNCTION headgate._recall_orders(p_deployment text, p_now timestamp with 
             and o.announced_at < p_now - interval '10 seconds'
         returning o.pipeline_id
     )
-    select pg_notify('headgate_orders', p.name)
-    from headgate.pipelines as p
-    where p.pipeline_id in (select l.pipeline_id from lost as l);
+    select pg_notify('headgate_orders', '') from lost as l;
 $$;
 
 ALTER FUNCTION headgate._recall_orders(p_deployment text, p_now timestamp with time zone) OWNER TO headgate_owner;
@@ -14061,6 +14380,28 @@ $$;
 ALTER FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate.operations, p_provider headgate.providers, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT headers jsonb[], OUT refused jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _require_fit(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._require_fit(p_function text) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_misfit constant text := headgate._misfit(p_function);
+begin
+    if v_misfit is not null then
+        perform headgate._raise(
+            '42501', format('%s is not called: %s', p_function, v_misfit),
+            'a plan''s function belongs to the plan''s role, is security definer and pins its search_path: headgate doctor --fix'
+        );
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._require_fit(p_function text) OWNER TO headgate_owner;
+
+--
 -- Name: _resend_lost(integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14376,6 +14717,58 @@ $$;
 ALTER FUNCTION headgate._rights(p_rights aclitem[]) OWNER TO headgate_owner;
 
 --
+-- Name: _role_deviations(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._role_deviations() RETURNS TABLE(role text, place text, name text, found text, wanted text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with role as (
+        select r.oid, r.rolname::text as role, r.rolconnlimit
+        from pg_roles as r
+        where r.rolname in ('headgate_planner', 'headgate_runner', 'headgate_reader')
+    ),
+    limit_of as (
+        select l.role, l.name, l.value
+        from headgate.role_limits as l
+        where l.name not in ('connection_limit', 'transaction_age', 'idle_age', 'advisory_locks')
+            and exists (select from pg_settings as s where s.name = l.name)  -- this version of PostgreSQL has it
+    ),
+    setting as (
+        select r.role, d.datname::text as place, split_part(c.setting, '=', 1) as name,
+            substr(c.setting, strpos(c.setting, '=') + 1) as value
+        from role as r
+        join pg_db_role_setting as s on s.setrole = r.oid
+        left join pg_database as d on d.oid = s.setdatabase
+        cross join unnest(s.setconfig) as c (setting)
+        where s.setdatabase = 0
+            or d.datname = current_database()
+    )
+    select coalesce(l.role, s.role), s.place, coalesce(l.name, s.name), s.value, l.value
+    from (select r.role, l.name, l.value from limit_of as l join role as r using (role)) as l
+    full join setting as s on s.role = l.role and s.name = l.name and s.place is null
+    where s.value is distinct from l.value
+        and coalesce((s.name, s.value) not in (  -- what every session of ours pins for itself anyway, and poolers need
+            values
+                ('DateStyle', 'ISO, MDY'),
+                ('TimeZone', 'UTC'),
+                ('standard_conforming_strings', 'on'),
+                ('default_transaction_isolation', 'read committed'),
+                ('array_nulls', 'on'),
+                ('quote_all_identifiers', 'off'),
+                ('transform_null_equals', 'off')
+        ), true)
+    union all
+    select r.role, null, 'connection_limit', r.rolconnlimit::text, headgate._connections(l.value)::text
+    from role as r
+    join headgate.role_limits as l on l.role = r.role and l.name = 'connection_limit'
+    where r.rolconnlimit <> headgate._connections(l.value);
+$$;
+
+ALTER FUNCTION headgate._role_deviations() OWNER TO headgate_owner;
+
+--
 -- Name: _row_measures(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14560,7 +14953,7 @@ ALTER FUNCTION headgate._run_object(p_execution headgate.process_executions) OWN
 CREATE FUNCTION headgate._run_step(p_execution headgate.process_executions, p_step text, p_is_skipped boolean, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 declare
     v_step constant headgate.process_steps := headgate._step(p_execution, p_step);
     v_pipeline constant text := (
@@ -14580,10 +14973,7 @@ begin
             perform headgate.enqueue_step(v_pipeline, p_execution.run_id, p_step);
             return;
         end if;
-        execute format(
-            'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t',
-            headgate._checked_name(v_step.function)
-        ) into v_rows using v_pipeline, p_execution.run_id;
+        v_rows := headgate._call_step(v_step.function, v_pipeline, p_execution.run_id);
         select * into v_result from headgate._step_result(v_step.function, v_rows);
     exception
         when transaction_rollback then
@@ -14604,13 +14994,13 @@ begin
         and s.step = p_step
         and s.status <> 'cancelled'
         and not s.is_marked;
-    perform headgate._announce(p_execution.execution_id, p_step, v_result.status);
+    perform headgate._announce(p_execution.execution_id);
     if v_result.status = 'failed' and v_step.function = 'headgate.finalize_execution' then
         perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for update;
         perform headgate._close_execution(p_execution.execution_id, p_now);
     end if;
 end;
-$_$;
+$$;
 
 ALTER FUNCTION headgate._run_step(p_execution headgate.process_executions, p_step text, p_is_skipped boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
@@ -15199,7 +15589,7 @@ begin
     where s.execution_id = p_execution_id
         and s.step = p_step
         and s.status = 'pending';
-    perform headgate._announce(p_execution_id, p_step, 'skipped');
+    perform headgate._announce(p_execution_id);
 end;
 $$;
 
@@ -15432,6 +15822,27 @@ $$;
 ALTER FUNCTION headgate._step(p_execution headgate.process_executions, p_step text) OWNER TO headgate_owner;
 
 --
+-- Name: _step_as_nobody(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_nobody
+--
+
+CREATE FUNCTION headgate._step_as_nobody(p_name text, p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_rows jsonb;
+begin
+    execute format(
+        'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t', p_name
+    ) into v_rows using p_pipeline, p_run_id;
+    set constraints all immediate;
+    return v_rows;
+end;
+$_$;
+
+ALTER FUNCTION headgate._step_as_nobody(p_name text, p_pipeline text, p_run_id text) OWNER TO headgate_nobody;
+
+--
 -- Name: _step_of(bigint, jsonb, bigint, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -15573,6 +15984,41 @@ end;
 $$;
 
 ALTER FUNCTION headgate._stopped_execution(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
+
+--
+-- Name: _strange_addresses(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._strange_addresses() RETURNS TABLE(provider text, found text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select p.name, concat_ws(
+        '; ',
+        case when a.provider_id is null then format('calls go to %s, and nobody who may say so has set it', p.base_url) end,
+        case when a.provider_id is not null and p.base_url is distinct from a.base_url
+            then format('calls go to %s instead of %s', p.base_url, a.base_url) end,
+        case when a.provider_id is not null and p.secret_name is distinct from a.secret_name
+            then format('the secret is %s instead of %s', p.secret_name, a.secret_name) end,
+        case when p.auth is distinct from a.auth then 'the secret goes elsewhere in them' end,
+        case when a.provider_id is not null then format('what was known was set by %s on %s', a.noted_by, a.noted_at) end,
+        coalesce(format('changed by %s on %s', c.operator, c.acted_at), 'who changed it is not recorded')
+    )
+    from headgate.providers as p
+    left join headgate.provider_addresses as a using (provider_id)
+    left join lateral (
+        select o.operator, o.acted_at
+        from headgate.operator_actions as o
+        where o.action = 'provider_address'
+            and o.arguments ->> 'provider' = p.name
+        order by o.acted_at desc
+        limit 1
+    ) as c on true
+    where a.provider_id is null
+        or (p.base_url, p.auth, p.secret_name) is distinct from (a.base_url, a.auth, a.secret_name);
+$$;
+
+ALTER FUNCTION headgate._strange_addresses() OWNER TO headgate_owner;
 
 --
 -- Name: _stuck_steps(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15814,7 +16260,7 @@ begin
         params := headgate._resolve_params(p_pipeline, p_params);
         return;
     end if;
-    perform pg_notify('headgate_orders', p_pipeline.name);
+    perform pg_notify('headgate_orders', '');
 end;
 $$;
 
@@ -17109,7 +17555,7 @@ begin
             succeeded = t.succeeded, failed = t.failed, deferred = t.deferred, skipped = t.skipped, units = t.units
         from headgate._totals(v_execution.execution_id) as t
         where e.execution_id = v_execution.execution_id;
-        perform headgate._announce(v_execution.execution_id, null, 'cancelled');
+        perform headgate._announce(v_execution.execution_id);
     end if;
     perform headgate._record_action(
         'cancel_execution', jsonb_build_object('pipeline', p_pipeline, 'run_id', p_run_id),
@@ -17137,11 +17583,8 @@ CREATE FUNCTION headgate.check_health(p_pipeline text, p_run_id text) RETURNS TA
     AS $$
 declare
     v_now constant timestamptz := headgate.clock();
-    v_ended constant integer := headgate._end_readers();
 begin
-    if v_ended > 0 then
-        perform headgate._record_action('end_readers', '{}', jsonb_build_object('sessions', v_ended));
-    end if;
+    perform headgate._end_sessions();
     perform headgate._alert_gates(null, null, v_now);
     perform headgate._set_alert(h.subject, h.severity, h.message, h.is_wrong, v_now)
     from headgate._health(v_now) as h;
@@ -17161,7 +17604,7 @@ ALTER FUNCTION headgate.check_health(p_pipeline text, p_run_id text) OWNER TO he
 -- Name: FUNCTION check_health(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.check_health(p_pipeline text, p_run_id text) IS 'Step of the maintenance: end late readers, raise and resolve alerts; returns those that are open.';
+COMMENT ON FUNCTION headgate.check_health(p_pipeline text, p_run_id text) IS 'Step of the maintenance: end late sessions, raise and resolve alerts; returns those that are open.';
 
 --
 -- Name: check_plans(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17775,7 +18218,9 @@ CREATE FUNCTION headgate.examine() RETURNS TABLE(subject text, verdict text, fou
     union all
     select f.* from headgate._examine_calendars() as f
     union all
-    select f.* from headgate._examine_readers() as f
+    select f.* from headgate._examine_sessions() as f
+    union all
+    select f.* from headgate._examine_functions() as f
     union all
     select 'database ' || h.measure, 'warn', format('%s, more than %s', h.value, h.threshold), h.advice, false
     from headgate.database_health() as h
@@ -17838,6 +18283,25 @@ ALTER FUNCTION headgate.execution_groups(p_pipeline text, p_run_id text) OWNER T
 --
 
 COMMENT ON FUNCTION headgate.execution_groups(p_pipeline text, p_run_id text) IS 'Groups for which jobs of an execution have succeeded, with rows written and the sessions their data reach to.';
+
+--
+-- Name: execution_id(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.execution_id(p_pipeline text, p_run_id text) RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select (headgate._execution(p_pipeline, p_run_id)).execution_id;
+$$;
+
+ALTER FUNCTION headgate.execution_id(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION execution_id(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.execution_id(p_pipeline text, p_run_id text) IS 'What the channel headgate_steps calls an execution: its notifications name nothing else.';
 
 --
 -- Name: execution_status(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18270,7 +18734,7 @@ CREATE FUNCTION headgate.forget_files() RETURNS TABLE(forgotten integer)
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    delete from headgate.schema_files as f where f.path ~ '(^|/)(roles|functions|views|grants)/';
+    delete from headgate.schema_files as f where f.path ~ '(^|/)(roles|functions|views|grants|limits)/';
     get diagnostics forgotten = row_count;
     return next;
 end;
@@ -18282,7 +18746,7 @@ ALTER FUNCTION headgate.forget_files() OWNER TO headgate_owner;
 -- Name: FUNCTION forget_files(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.forget_files() IS 'Make the next migrate apply all roles, functions, views and grants again; returns how many files. Only the owner may.';
+COMMENT ON FUNCTION headgate.forget_files() IS 'Make the next migrate apply all roles, functions, views, grants and limits again; returns how many files. Only the owner may.';
 
 --
 -- Name: hear_dags(text, jsonb, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18331,6 +18795,7 @@ begin
     on conflict (runner) do update
     set last_seen_at = excluded.last_seen_at,
         backend_pid = excluded.backend_pid;
+    perform headgate._end_sessions();
     ended_leases := headgate._end_leases_of_the_dead(100);
     return next;
 end;
@@ -18342,7 +18807,7 @@ ALTER FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_v
 -- Name: FUNCTION heartbeat(p_runner text, p_host text, p_pid integer, p_version text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text) IS 'Note that a runner is there, and end the leases of runners that were killed; returns how many.';
+COMMENT ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text) IS 'Note that a runner is there, and end the leases of runners that were killed (returns how many) and sessions beyond their limits.';
 
 --
 -- Name: ingest_sessions(jsonb, bigint[], headgate.calendar_session[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18941,7 +19406,7 @@ begin
         union all
         select 'books', headgate._mend_books(v_now), '%s quota windows put right'
         union all
-        select 'readers', headgate._end_readers(), '%s sessions of readers ended'
+        select 'sessions', headgate._end_sessions(), '%s sessions ended'
     loop
         if v_fix.count > 0 then
             subject := v_fix.subject;
@@ -19171,7 +19636,7 @@ begin
     get diagnostics resumed_executions = row_count;
     sent_chunks := headgate._send_chunks(v_chunk_ids, v_now);
     perform pg_notify('headgate_jobs', '');
-    perform pg_notify('headgate_orders', p_pipeline);  -- and runs that wait for their turn
+    perform pg_notify('headgate_orders', '');  -- and runs that wait for their turn
     perform headgate._record_action(
         'resume_pipeline', jsonb_build_object('pipeline', p_pipeline),
         jsonb_build_object('resumed_executions', resumed_executions, 'sent_chunks', sent_chunks)
@@ -19748,7 +20213,7 @@ begin
     insert into headgate.orders as o (pipeline_id, params, ordered_at, ordered_by)
     values (v_pipeline.pipeline_id, coalesce(p_params, '{}'), headgate.clock(), session_user)
     returning o.order_id into order_id;
-    perform pg_notify('headgate_orders', p_pipeline);
+    perform pg_notify('headgate_orders', '');
     return next;
 end;
 $$;
@@ -22908,6 +23373,63 @@ ALTER TABLE headgate.process_executions ALTER COLUMN execution_id ADD GENERATED 
 );
 
 --
+-- Name: provider_addresses; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.provider_addresses (
+    provider_id bigint NOT NULL,
+    base_url text,
+    auth jsonb NOT NULL,
+    secret_name text,
+    noted_at timestamp with time zone NOT NULL,
+    noted_by text NOT NULL
+);
+
+ALTER TABLE headgate.provider_addresses OWNER TO headgate_owner;
+
+--
+-- Name: TABLE provider_addresses; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.provider_addresses IS 'Where each provider''s secret is sent, as somebody has said who may: the doctor compares it with what runners are told.';
+
+--
+-- Name: COLUMN provider_addresses.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_addresses.provider_id IS 'The provider.';
+
+--
+-- Name: COLUMN provider_addresses.base_url; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_addresses.base_url IS 'Its address.';
+
+--
+-- Name: COLUMN provider_addresses.auth; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_addresses.auth IS 'Where in a request the secret goes.';
+
+--
+-- Name: COLUMN provider_addresses.secret_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_addresses.secret_name IS 'The environment variable that holds the secret.';
+
+--
+-- Name: COLUMN provider_addresses.noted_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_addresses.noted_at IS 'When it was said.';
+
+--
+-- Name: COLUMN provider_addresses.noted_by; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_addresses.noted_by IS 'Who had logged in then.';
+
+--
 -- Name: providers_provider_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -23189,6 +23711,42 @@ COMMENT ON COLUMN headgate.response_rules.reason IS 'The reason kept with the jo
 COMMENT ON COLUMN headgate.response_rules.charged IS 'False: the provider does not charge for such an answer, and the units of its call are given back.';
 
 --
+-- Name: role_limits; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.role_limits (
+    role text NOT NULL,
+    name text NOT NULL,
+    value text NOT NULL
+);
+
+ALTER TABLE headgate.role_limits OWNER TO headgate_owner;
+
+--
+-- Name: TABLE role_limits; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.role_limits IS 'How the roles are limited: migrate writes it, the doctor compares it, the watchdog ends what is beyond it. After a change: headgate doctor --fix.';
+
+--
+-- Name: COLUMN role_limits.role; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.role_limits.role IS 'The role; roles belong to the server, so the rows of its databases should agree.';
+
+--
+-- Name: COLUMN role_limits.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.role_limits.name IS 'A setting of PostgreSQL''s; or connection_limit (a number, or a share of max_connections), transaction_age, idle_age (in a transaction), advisory_locks: sessions beyond these three are ended.';
+
+--
+-- Name: COLUMN role_limits.value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.role_limits.value IS 'Its value, exactly as PostgreSQL keeps it.';
+
+--
 -- Name: runners; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -23347,7 +23905,7 @@ COMMENT ON TABLE headgate.settings IS 'Settings of this database; only the owner
 -- Name: COLUMN settings.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.settings.name IS 'test_clock: sessions may move headgate.clock(); keep_history: how long details are kept; sessions_ahead: fewer loaded trading sessions raise an alert; reader_transactions: a reader''s session with an older one is ended.';
+COMMENT ON COLUMN headgate.settings.name IS 'test_clock: sessions may move headgate.clock(); keep_history: how long details are kept; sessions_ahead: fewer loaded trading sessions raise an alert.';
 
 --
 -- Name: COLUMN settings.value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -25767,6 +26325,13 @@ ALTER TABLE ONLY headgate.process_steps
     ADD CONSTRAINT process_steps_pkey PRIMARY KEY (execution_id, step);
 
 --
+-- Name: provider_addresses provider_addresses_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.provider_addresses
+    ADD CONSTRAINT provider_addresses_pkey PRIMARY KEY (provider_id);
+
+--
 -- Name: provider_gates provider_gates_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -25814,6 +26379,13 @@ ALTER TABLE ONLY headgate.quota_windows
 
 ALTER TABLE ONLY headgate.response_rules
     ADD CONSTRAINT response_rules_pkey PRIMARY KEY (provider_id, "position");
+
+--
+-- Name: role_limits role_limits_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.role_limits
+    ADD CONSTRAINT role_limits_pkey PRIMARY KEY (role, name);
 
 --
 -- Name: process_executions run_id_is_unique; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -26093,6 +26665,18 @@ CREATE INDEX process_executions_open_idx ON headgate.process_executions USING bt
 COMMENT ON INDEX headgate.process_executions_open_idx IS 'Finds the few executions that have not ended among all that have.';
 
 --
+-- Name: providers provider_address_is_noted; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TRIGGER provider_address_is_noted AFTER INSERT OR UPDATE OF base_url, auth, secret_name ON headgate.providers FOR EACH ROW EXECUTE FUNCTION headgate._note_address();
+
+--
+-- Name: TRIGGER provider_address_is_noted ON providers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TRIGGER provider_address_is_noted ON headgate.providers IS 'Whoever changes where a secret is sent is recorded.';
+
+--
 -- Name: providers provider_keeps_its_name; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26252,6 +26836,13 @@ ALTER TABLE ONLY headgate.process_steps
     ADD CONSTRAINT process_steps_execution_id_fkey FOREIGN KEY (execution_id) REFERENCES headgate.process_executions(execution_id);
 
 --
+-- Name: provider_addresses provider_addresses_provider_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.provider_addresses
+    ADD CONSTRAINT provider_addresses_provider_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id) ON DELETE CASCADE;
+
+--
 -- Name: provider_gates provider_gates_provider_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26305,6 +26896,7 @@ ALTER TABLE ONLY headgate.step_groups
 --
 
 GRANT USAGE ON SCHEMA equities TO headgate_owner;
+GRANT USAGE ON SCHEMA equities TO headgate_nobody;
 GRANT USAGE ON SCHEMA equities TO headgate_planner;
 GRANT USAGE ON SCHEMA equities TO headgate_reader;
 GRANT USAGE ON SCHEMA equities TO headgate_runner;
@@ -26315,6 +26907,7 @@ GRANT USAGE ON SCHEMA equities TO headgate_runner;
 
 GRANT USAGE ON SCHEMA headgate TO headgate_plan_equities;
 GRANT USAGE ON SCHEMA headgate TO headgate_plan_maintenance;
+GRANT USAGE ON SCHEMA headgate TO headgate_nobody;
 GRANT USAGE ON SCHEMA headgate TO headgate_planner;
 GRANT USAGE ON SCHEMA headgate TO headgate_runner;
 GRANT USAGE ON SCHEMA headgate TO headgate_reader;
@@ -26323,7 +26916,7 @@ GRANT USAGE ON SCHEMA headgate TO headgate_reader;
 -- Name: SCHEMA maintenance; Type: ACL; Schema: -; Owner: headgate_plan_maintenance
 --
 
-GRANT USAGE ON SCHEMA maintenance TO headgate_owner;
+GRANT USAGE ON SCHEMA maintenance TO headgate_nobody;
 GRANT USAGE ON SCHEMA maintenance TO headgate_planner;
 GRANT USAGE ON SCHEMA maintenance TO headgate_reader;
 
@@ -26628,7 +27221,7 @@ REVOKE ALL ON FUNCTION equities._watch_groups(p_group_keys text[], p_now timesta
 --
 
 REVOKE ALL ON FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_reader;
 
@@ -26637,7 +27230,7 @@ GRANT ALL ON FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark tim
 --
 
 REVOKE ALL ON FUNCTION equities.add_exchange(p_group_key text, p_calendar text, p_step text) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.add_exchange(p_group_key text, p_calendar text, p_step text) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.add_exchange(p_group_key text, p_calendar text, p_step text) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.add_exchange(p_group_key text, p_calendar text, p_step text) TO headgate_planner;
 
 --
@@ -26645,7 +27238,7 @@ GRANT ALL ON FUNCTION equities.add_exchange(p_group_key text, p_calendar text, p
 --
 
 REVOKE ALL ON FUNCTION equities.bars_for_indicators(p_context jsonb, p_asset_ids bigint[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.bars_for_indicators(p_context jsonb, p_asset_ids bigint[]) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.bars_for_indicators(p_context jsonb, p_asset_ids bigint[]) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.bars_for_indicators(p_context jsonb, p_asset_ids bigint[]) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.bars_for_indicators(p_context jsonb, p_asset_ids bigint[]) TO headgate_reader;
 GRANT ALL ON FUNCTION equities.bars_for_indicators(p_context jsonb, p_asset_ids bigint[]) TO headgate_runner;
@@ -26655,7 +27248,7 @@ GRANT ALL ON FUNCTION equities.bars_for_indicators(p_context jsonb, p_asset_ids 
 --
 
 REVOKE ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) TO headgate_reader;
 
@@ -26664,7 +27257,7 @@ GRANT ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) TO head
 --
 
 REVOKE ALL ON FUNCTION equities.corrections_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.corrections_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.corrections_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.corrections_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.corrections_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_reader;
 
@@ -26673,7 +27266,7 @@ GRANT ALL ON FUNCTION equities.corrections_due_at(p_asset_id bigint, p_watermark
 --
 
 REVOKE ALL ON FUNCTION equities.expected_bars(p_group_key text, p_session date) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.expected_bars(p_group_key text, p_session date) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.expected_bars(p_group_key text, p_session date) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.expected_bars(p_group_key text, p_session date) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.expected_bars(p_group_key text, p_session date) TO headgate_reader;
 
@@ -26682,7 +27275,7 @@ GRANT ALL ON FUNCTION equities.expected_bars(p_group_key text, p_session date) T
 --
 
 REVOKE ALL ON FUNCTION equities.fundamentals_as_of(p_date date) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.fundamentals_as_of(p_date date) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.fundamentals_as_of(p_date date) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.fundamentals_as_of(p_date date) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.fundamentals_as_of(p_date date) TO headgate_reader;
 
@@ -26691,7 +27284,7 @@ GRANT ALL ON FUNCTION equities.fundamentals_as_of(p_date date) TO headgate_reade
 --
 
 REVOKE ALL ON FUNCTION equities.get_processing_progress() FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.get_processing_progress() TO headgate_owner;
+GRANT ALL ON FUNCTION equities.get_processing_progress() TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.get_processing_progress() TO headgate_planner;
 GRANT ALL ON FUNCTION equities.get_processing_progress() TO headgate_reader;
 
@@ -26700,56 +27293,56 @@ GRANT ALL ON FUNCTION equities.get_processing_progress() TO headgate_reader;
 --
 
 REVOKE ALL ON FUNCTION equities.ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
 -- Name: FUNCTION ingest_actions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities.ingest_actions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.ingest_actions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.ingest_actions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
 -- Name: FUNCTION ingest_corrections(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities.ingest_corrections(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.ingest_corrections(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.ingest_corrections(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
 -- Name: FUNCTION ingest_eod_bulk(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities.ingest_eod_bulk(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.ingest_eod_bulk(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.ingest_eod_bulk(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
 -- Name: FUNCTION ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
 -- Name: FUNCTION ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities.ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
 -- Name: FUNCTION ingest_fx_rates(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities.ingest_fx_rates(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.ingest_fx_rates(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.ingest_fx_rates(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
 -- Name: FUNCTION ingest_history(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities.ingest_history(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.ingest_history(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.ingest_history(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
 -- Name: TABLE technical_indicators; Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -26763,28 +27356,28 @@ GRANT SELECT ON TABLE equities.technical_indicators TO headgate_reader;
 --
 
 REVOKE ALL ON FUNCTION equities.ingest_indicators(p_context jsonb, p_asset_ids bigint[], p_rows equities.technical_indicators[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.ingest_indicators(p_context jsonb, p_asset_ids bigint[], p_rows equities.technical_indicators[]) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.ingest_indicators(p_context jsonb, p_asset_ids bigint[], p_rows equities.technical_indicators[]) TO headgate_nobody;
 
 --
 -- Name: FUNCTION ingest_prices(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
 -- Name: FUNCTION ingest_symbol_list(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities.ingest_symbol_list(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.ingest_symbol_list(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.ingest_symbol_list(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
 -- Name: FUNCTION list_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities.list_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.list_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.list_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.list_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.list_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_reader;
 
@@ -26793,7 +27386,7 @@ GRANT ALL ON FUNCTION equities.list_due_at(p_asset_id bigint, p_watermark timest
 --
 
 REVOKE ALL ON FUNCTION equities.listings_as_of(p_date date) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.listings_as_of(p_date date) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.listings_as_of(p_date date) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.listings_as_of(p_date date) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.listings_as_of(p_date date) TO headgate_reader;
 
@@ -26802,7 +27395,7 @@ GRANT ALL ON FUNCTION equities.listings_as_of(p_date date) TO headgate_reader;
 --
 
 REVOKE ALL ON FUNCTION equities.note_listings() FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.note_listings() TO headgate_owner;
+GRANT ALL ON FUNCTION equities.note_listings() TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.note_listings() TO headgate_planner;
 
 --
@@ -26810,7 +27403,7 @@ GRANT ALL ON FUNCTION equities.note_listings() TO headgate_planner;
 --
 
 REVOKE ALL ON FUNCTION equities.prices_as_of(p_date date) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.prices_as_of(p_date date) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.prices_as_of(p_date date) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.prices_as_of(p_date date) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.prices_as_of(p_date date) TO headgate_reader;
 
@@ -26819,7 +27412,7 @@ GRANT ALL ON FUNCTION equities.prices_as_of(p_date date) TO headgate_reader;
 --
 
 REVOKE ALL ON FUNCTION equities.publish_prices(p_pipeline text, p_run_id text) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.publish_prices(p_pipeline text, p_run_id text) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.publish_prices(p_pipeline text, p_run_id text) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.publish_prices(p_pipeline text, p_run_id text) TO headgate_planner;
 
 --
@@ -26827,7 +27420,7 @@ GRANT ALL ON FUNCTION equities.publish_prices(p_pipeline text, p_run_id text) TO
 --
 
 REVOKE ALL ON FUNCTION equities.publish_screener(p_pipeline text, p_run_id text) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.publish_screener(p_pipeline text, p_run_id text) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.publish_screener(p_pipeline text, p_run_id text) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.publish_screener(p_pipeline text, p_run_id text) TO headgate_planner;
 
 --
@@ -26835,7 +27428,7 @@ GRANT ALL ON FUNCTION equities.publish_screener(p_pipeline text, p_run_id text) 
 --
 
 REVOKE ALL ON FUNCTION equities.reported_periods(p_ticker text) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.reported_periods(p_ticker text) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.reported_periods(p_ticker text) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.reported_periods(p_ticker text) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.reported_periods(p_ticker text) TO headgate_reader;
 
@@ -26844,7 +27437,7 @@ GRANT ALL ON FUNCTION equities.reported_periods(p_ticker text) TO headgate_reade
 --
 
 REVOKE ALL ON FUNCTION equities.reset_ticker_for_reprocessing(p_ticker text, p_scope text) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.reset_ticker_for_reprocessing(p_ticker text, p_scope text) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.reset_ticker_for_reprocessing(p_ticker text, p_scope text) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.reset_ticker_for_reprocessing(p_ticker text, p_scope text) TO headgate_planner;
 
 --
@@ -26852,7 +27445,7 @@ GRANT ALL ON FUNCTION equities.reset_ticker_for_reprocessing(p_ticker text, p_sc
 --
 
 REVOKE ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) TO headgate_reader;
 
@@ -26887,10 +27480,10 @@ REVOKE ALL ON FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text,
 REVOKE ALL ON FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _announce(p_execution_id bigint, p_step text, p_status text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _announce(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._announce(p_execution_id bigint, p_step text, p_status text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._announce(p_execution_id bigint) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _answers_of(p_outcomes text[], p_blames text[], OUT faults integer, OUT answers integer, OUT auth_failures integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -26989,6 +27582,24 @@ REVOKE ALL ON FUNCTION headgate._calendar_window(p_provider headgate.providers, 
 REVOKE ALL ON FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _call_ingest(p_function text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._call_ingest(p_function text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _call_step(p_function text, p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._call_step(p_function text, p_pipeline text, p_run_id text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _can_pay_again(p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27025,10 +27636,10 @@ REVOKE ALL ON FUNCTION headgate._check_covered(p_pipeline headgate.pipelines, p_
 REVOKE ALL ON FUNCTION headgate._check_dated(p_pipeline headgate.pipelines, p_logical_date timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_definer boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_definer boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _check_open(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -27133,6 +27744,12 @@ REVOKE ALL ON FUNCTION headgate._closed_calls(p_chunk_ids bigint[], p_now timest
 REVOKE ALL ON FUNCTION headgate._closing(p_provider headgate.providers, p_operation_id bigint, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT blocked_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _connections(p_value text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._connections(p_value text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _context(p_chunk headgate.chunks, p_operation headgate.operations, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27187,6 +27804,12 @@ REVOKE ALL ON FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_
 REVOKE ALL ON FUNCTION headgate._drop_needs() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _due_as_nobody(p_name text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_nobody
+--
+
+REVOKE ALL ON FUNCTION headgate._due_as_nobody(p_name text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _due_because(p_operation headgate.operations, p_state headgate.asset_processing_state); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27229,12 +27852,6 @@ REVOKE ALL ON FUNCTION headgate._end_late_parked(p_chunk headgate.chunks, p_asse
 REVOKE ALL ON FUNCTION headgate._end_leases_of_the_dead(p_limit integer) FROM PUBLIC;
 
 --
--- Name: FUNCTION _end_readers(); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._end_readers() FROM PUBLIC;
-
---
 -- Name: FUNCTION _end_reopened(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27245,6 +27862,12 @@ REVOKE ALL ON FUNCTION headgate._end_reopened(p_execution_id bigint, p_now times
 --
 
 REVOKE ALL ON FUNCTION headgate._end_rows(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _end_sessions(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._end_sessions() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _end_unfit(p_chunks headgate.chunks[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -27277,6 +27900,12 @@ REVOKE ALL ON FUNCTION headgate._examine_books() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._examine_calendars() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _examine_functions(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._examine_functions() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _examine_groups(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27289,12 +27918,6 @@ REVOKE ALL ON FUNCTION headgate._examine_groups() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._examine_queues() FROM PUBLIC;
 
 --
--- Name: FUNCTION _examine_readers(); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._examine_readers() FROM PUBLIC;
-
---
 -- Name: FUNCTION _examine_roles(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27305,6 +27928,12 @@ REVOKE ALL ON FUNCTION headgate._examine_roles() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._examine_schema() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _examine_sessions(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._examine_sessions() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _examine_work(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -27395,6 +28024,12 @@ REVOKE ALL ON FUNCTION headgate._forecast_rule(p_params jsonb, p_at timestamp wi
 --
 
 REVOKE ALL ON FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, OUT classes headgate.forecast_class[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _foreign_locks(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._foreign_locks() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _gate_message(p_name text, p_provider_id bigint, p_operation_id bigint, p_opened integer, p_blocked_until timestamp with time zone, p_blocked_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -27517,6 +28152,12 @@ REVOKE ALL ON FUNCTION headgate._in_flight(p_execution_id bigint, p_step text, O
 REVOKE ALL ON FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _ingest_as_nobody(p_name text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray); Type: ACL; Schema: headgate; Owner: headgate_nobody
+--
+
+REVOKE ALL ON FUNCTION headgate._ingest_as_nobody(p_name text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _ingest_for_all(p_chunk headgate.chunks, p_operation headgate.operations, p_answers text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27595,6 +28236,12 @@ REVOKE ALL ON FUNCTION headgate._is_leased(p_chunk_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._is_left_out(p_state headgate.asset_processing_state) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _is_owners(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_owners() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _is_selected(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27667,10 +28314,10 @@ REVOKE ALL ON FUNCTION headgate._known_features(p_provider headgate.providers, p
 REVOKE ALL ON FUNCTION headgate._last_session_out(p_operation_id bigint, p_asset_id bigint, p_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _late_readers(); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _late_sessions(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._late_readers() FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._late_sessions() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -27793,6 +28440,12 @@ REVOKE ALL ON FUNCTION headgate._mend_queues(p_now timestamp with time zone) FRO
 REVOKE ALL ON FUNCTION headgate._mend_steps(p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _misfit(p_function text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._misfit(p_function text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _missing_from(p_state headgate.asset_processing_state, p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27875,6 +28528,12 @@ REVOKE ALL ON FUNCTION headgate._next_wake(p_queues text[], p_avoid text[], p_no
 --
 
 REVOKE ALL ON FUNCTION headgate._no_chunk(p_wake_at timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _note_address(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._note_address() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28219,6 +28878,12 @@ REVOKE ALL ON FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operati
 REVOKE ALL ON FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate.operations, p_provider headgate.providers, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT headers jsonb[], OUT refused jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _require_fit(p_function text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._require_fit(p_function text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _resend_lost(p_limit integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28271,6 +28936,12 @@ REVOKE ALL ON FUNCTION headgate._return_units(p_chunks headgate.chunks[]) FROM P
 --
 
 REVOKE ALL ON FUNCTION headgate._rights(p_rights aclitem[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _role_deviations(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._role_deviations() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _row_measures(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28447,6 +29118,12 @@ REVOKE ALL ON FUNCTION headgate._status_of_steps(p_execution_id bigint) FROM PUB
 REVOKE ALL ON FUNCTION headgate._step(p_execution headgate.process_executions, p_step text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _step_as_nobody(p_name text, p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_nobody
+--
+
+REVOKE ALL ON FUNCTION headgate._step_as_nobody(p_name text, p_pipeline text, p_run_id text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _step_of(p_pipeline_id bigint, p_params jsonb, p_operation_id bigint, p_group_key text, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28487,6 +29164,12 @@ REVOKE ALL ON FUNCTION headgate._stop_before(p_provider headgate.providers, p_le
 --
 
 REVOKE ALL ON FUNCTION headgate._stopped_execution(p_pipeline text, p_run_id text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _strange_addresses(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._strange_addresses() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _stuck_steps(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28883,6 +29566,13 @@ REVOKE ALL ON FUNCTION headgate.execution_groups(p_pipeline text, p_run_id text)
 GRANT ALL ON FUNCTION headgate.execution_groups(p_pipeline text, p_run_id text) TO headgate_planner;
 
 --
+-- Name: FUNCTION execution_id(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.execution_id(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.execution_id(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
 -- Name: FUNCTION execution_status(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29270,7 +29960,6 @@ GRANT SELECT ON TABLE equities.check_results TO headgate_reader;
 -- Name: TABLE checks; Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE equities.checks TO headgate_owner;
 GRANT SELECT ON TABLE equities.checks TO headgate_planner;
 GRANT SELECT ON TABLE equities.checks TO headgate_reader;
 
@@ -29320,7 +30009,6 @@ GRANT SELECT ON TABLE equities.known_gaps TO headgate_reader;
 -- Name: TABLE listings; Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
-GRANT SELECT,INSERT ON TABLE equities.listings TO headgate_owner;
 GRANT SELECT ON TABLE equities.listings TO headgate_planner;
 GRANT SELECT ON TABLE equities.listings TO headgate_reader;
 
@@ -29356,7 +30044,6 @@ GRANT SELECT ON TABLE equities.publications TO headgate_reader;
 -- Name: TABLE settings; Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE equities.settings TO headgate_owner;
 GRANT SELECT ON TABLE equities.settings TO headgate_planner;
 GRANT SELECT ON TABLE equities.settings TO headgate_reader;
 
@@ -29364,7 +30051,6 @@ GRANT SELECT ON TABLE equities.settings TO headgate_reader;
 -- Name: TABLE shipped_listings; Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
-GRANT SELECT,INSERT,TRUNCATE ON TABLE equities.shipped_listings TO headgate_owner;
 GRANT SELECT ON TABLE equities.shipped_listings TO headgate_planner;
 GRANT SELECT ON TABLE equities.shipped_listings TO headgate_reader;
 
@@ -29372,7 +30058,6 @@ GRANT SELECT ON TABLE equities.shipped_listings TO headgate_reader;
 -- Name: TABLE shipped_sessions; Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
-GRANT SELECT,INSERT,TRUNCATE ON TABLE equities.shipped_sessions TO headgate_owner;
 GRANT SELECT ON TABLE equities.shipped_sessions TO headgate_planner;
 GRANT SELECT ON TABLE equities.shipped_sessions TO headgate_reader;
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import shutil
 import subprocess
@@ -97,12 +96,18 @@ def _listens(connection: Connection[DictRow]) -> bool:
     return bool(row and row["listening"])
 
 
+ENDED = """
+select from headgate.v_execution_steps as s
+where s.run_id = %(run_id)s and s.status not in ('pending', 'running')
+"""
+
+
 def wait_for_end(connection: Connection[Any], run_id: str) -> float:
     """Wait, on a connection that listens, for the end of the run's step; return when it was told."""
-    for notice in connection.notifies(timeout=PATIENCE):
-        told = json.loads(notice.payload)
-        if told["run_id"] == run_id and told["step"]:
-            return time.perf_counter()
+    for _ in connection.notifies(timeout=PATIENCE):
+        told_at = time.perf_counter()
+        if connection.execute(ENDED, {"run_id": run_id}).fetchone():
+            return told_at
     raise AssertionError(f"{run_id} did not end in time")
 
 

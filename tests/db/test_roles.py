@@ -79,7 +79,7 @@ WORK = {
     }
     | EVERYBODY,
     "headgate_planner": {
-        *("run_parameters", "execution_groups", "alert_run"),
+        *("run_parameters", "execution_groups", "execution_id", "alert_run"),
         *("start_execution", "discover_delta", "check_quota", "enqueue_step", "step_status"),
         *("execution_status", "finalize_execution", "run_pipeline", "trigger_pipeline", "forecast"),
         *("cancel_execution", "retry_failed", "skip_step", "pause_pipeline", "resume_pipeline"),
