@@ -94,7 +94,7 @@ def file_at(path: str) -> File:
 
 
 def read_folder(db: Path) -> list[File]:
-    """Return all files in order: roles, migrations, functions, views, data, rows, grants, limits."""
+    """Return all files in order: from roles and migrations to grants and limits."""
     if not (db / "migrations").is_dir():
         raise MigrateError(f"{db} has no folder `migrations`", hint="HEADGATE_DB names the folder")
     plans = sorted(x.name for x in db.glob("plans/*") if x.is_dir())

@@ -17,6 +17,7 @@ begin
     alter schema {schema} owner to {name};
     grant usage on schema {schema} to headgate_nobody;
     grant usage on schema headgate to {name};
+    grant headgate_reader to {name};  -- what it needs of the grants that migrate makes
     for v_object in
         select distinct p.oid::regprocedure as name
         from (

@@ -67,10 +67,14 @@ begin
         end loop;
 
         for v_object in
-            select v.viewname as name from pg_catalog.pg_views as v where v.schemaname = 'headgate'
+            select v.viewname as name
+            from pg_catalog.pg_views as v
+            where v.schemaname = 'headgate'
+                and v.viewname not like '\_%'
         loop
             execute format('grant select on headgate.%I to %I', v_object.name, v_plan.role);
         end loop;
+        execute format('grant insert (function, arguments), select (result) on headgate._requests to %I', v_plan.role);
         execute format('grant execute on function %s to %I', v_callable, v_plan.role);
     end loop;
 end;

@@ -20,6 +20,7 @@ from runner.database import connect, dsn_of
 from runner.migrate import migrate
 from runner.server import Server
 from runner.settings import Settings
+from tests.adopt import adopt
 from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan
 from tests.servers import DB, scratch_folder
@@ -141,6 +142,7 @@ def write_plan(
         " from headgate.pipelines as p where p.name = %(name)s",
         name=name,
     )
+    adopt(plan.connection)
     plan.sql("select headgate.check_plans()")
 
 

@@ -212,7 +212,7 @@ begin
             'HG018',
             format('operation %s: there is no fit function %s(%s)', p_operation, p_function, p_arguments),
             format(
-                'it must return %s%s, be security definer and pin its search_path',
+                '%sit must return %s%s, be security definer and pin its search_path', headgate._misfit(p_function) || '; ',
                 coalesce(p_result, 'rows that begin with asset_id, be stable'), case when p_is_set then ' (a set)' else '' end
             )
         );

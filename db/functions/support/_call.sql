@@ -17,7 +17,7 @@ declare
     v_results headgate.ingest_result[];
 begin
     if p_function not like 'headgate.%' then
-        perform headgate._require_fit(p_function);
+        perform headgate.require_fit(p_function);
         return headgate._ingest_as_nobody(headgate._checked_name(p_function), p_context, p_asset_ids, p_answers);
     end if;
     execute format('select array_agg(r) from %s($1, $2, $3) as r', headgate._checked_name(p_function))
@@ -38,7 +38,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    perform headgate._require_fit(p_function);
+    perform headgate.require_fit(p_function);
     return headgate._due_as_nobody(headgate._checked_name(p_function), p_asset_id, p_watermark, p_now);
 end;
 $func$;
@@ -58,7 +58,7 @@ declare
     v_rows jsonb;
 begin
     if p_function not like 'headgate.%' then
-        perform headgate._require_fit(p_function);
+        perform headgate.require_fit(p_function);
         return headgate._step_as_nobody(headgate._checked_name(p_function), p_pipeline, p_run_id);
     end if;
     execute format(

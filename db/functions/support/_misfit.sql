@@ -41,22 +41,3 @@ begin
     return case when not found then 'it is not there' end;
 end;
 $func$;
-
--- Raise unless it is fit.
-create or replace function headgate._require_fit(p_function text)
-returns void
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $func$
-declare
-    v_misfit constant text := headgate._misfit(p_function);
-begin
-    if v_misfit is not null then
-        perform headgate._raise(
-            '42501', format('%s is not called: %s', p_function, v_misfit),
-            'a plan''s function belongs to the plan''s role, is security definer and pins its search_path: headgate doctor --fix'
-        );
-    end if;
-end;
-$func$;
