@@ -4837,6 +4837,65 @@ $$;
 ALTER FUNCTION headgate._announce(p_execution_id bigint) OWNER TO headgate_owner;
 
 --
+-- Name: _answer(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._answer() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    perform headgate._guard_plan(n.nspname, new.function, new.arguments)
+    from pg_namespace as n
+    join pg_roles as r on r.oid = n.nspowner
+    where r.rolname = new.caller
+        and r.rolname like 'headgate\_plan\_%';
+
+    case new.function
+        when 'ask_again' then
+            select jsonb_build_object('asked', r.asked) into new.result
+            from jsonb_to_record(new.arguments) as a (p_operation text, p_asset_ids bigint[], p_due_at timestamptz[])
+            cross join lateral headgate._ask_again(a.p_operation, a.p_asset_ids, a.p_due_at) as r;
+        when 'cover_groups' then
+            select jsonb_build_object('added', r.added) into new.result
+            from jsonb_to_record(new.arguments) as a (p_pipeline text, p_step text, p_group_keys text[])
+            cross join lateral headgate._cover_groups(a.p_pipeline, a.p_step, a.p_group_keys) as r;
+        when 'raise_alert' then
+            perform headgate._raise_alert(a.p_severity, a.p_subject, a.p_message)
+            from jsonb_to_record(new.arguments) as a (p_severity text, p_subject text, p_message text);
+        when 'resolve_alert' then
+            perform headgate._resolve_alert(new.arguments ->> 'p_subject');
+        when 'reconcile_quota' then
+            select jsonb_build_object('used_elsewhere', r.used_elsewhere) into new.result
+            from jsonb_to_record(new.arguments) as a (p_provider text, p_reported integer, p_reported_on date)
+            cross join lateral headgate._reconcile_quota(a.p_provider, a.p_reported, a.p_reported_on) as r;
+        when 'rename_asset' then
+            select jsonb_build_object('renamed', r.renamed) into new.result
+            from jsonb_to_record(new.arguments) as a (p_asset_id bigint, p_code text)
+            cross join lateral headgate._rename_asset(a.p_asset_id, a.p_code) as r;
+        when 'reset_asset' then
+            select jsonb_build_object('reset', r.reset) into new.result
+            from jsonb_to_record(new.arguments) as a (p_asset_id bigint, p_operations text[])
+            cross join lateral headgate._reset_asset(a.p_asset_id, a.p_operations) as r;
+        when 'set_asset_active' then
+            select jsonb_build_object('changed', r.changed) into new.result
+            from jsonb_to_record(new.arguments) as a (p_asset_id bigint, p_is_active boolean)
+            cross join lateral headgate._set_asset_active(a.p_asset_id, a.p_is_active) as r;
+        when 'trust_bulk' then
+            select jsonb_build_object('trusted', r.trusted) into new.result
+            from jsonb_to_record(new.arguments) as a (p_operation text, p_asset_ids bigint[])
+            cross join lateral headgate._trust_bulk(a.p_operation, a.p_asset_ids) as r;
+        when 'upsert_assets' then
+            select to_jsonb(r) into new.result
+            from headgate._upsert_assets(new.arguments ->> 'p_universe', new.arguments -> 'p_assets') as r;
+    end case;
+    return new;
+end;
+$$;
+
+ALTER FUNCTION headgate._answer() OWNER TO headgate_owner;
+
+--
 -- Name: _answers_of(text[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -5709,6 +5768,47 @@ $$;
 ALTER FUNCTION headgate._as_one(p_chunks headgate.chunks[]) OWNER TO headgate_owner;
 
 --
+-- Name: _ask_again(text, bigint[], timestamp with time zone[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) RETURNS TABLE(asked integer)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_operation constant headgate.operations := headgate._operation(p_operation);
+begin
+    with wanted as (
+        select
+            s.asset_id,
+            case
+                -- What holds it now answers everything asked before it was planned, and nothing asked since.
+                when c.chunk_id is null or greatest(s.reprocess_requested_at, s.input_changed_at) > c.planned_at
+                    then least(s.next_due_at, u.due_at)
+                else u.due_at
+            end as due_at
+        from unnest(p_asset_ids, p_due_at) as u (asset_id, due_at)
+        join headgate.asset_processing_state as s
+            on s.operation_id = v_operation.operation_id and s.asset_id = u.asset_id
+        left join headgate.chunks as c on c.chunk_id = s.chunk_id
+        order by s.asset_id
+        for update of s
+    )
+    update headgate.asset_processing_state as s
+    set input_changed_at = v_now,
+        next_due_at = w.due_at
+    from wanted as w
+    where s.operation_id = v_operation.operation_id
+        and s.asset_id = w.asset_id;
+    get diagnostics asked = row_count;
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate._ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) OWNER TO headgate_owner;
+
+--
 -- Name: _ask_one_by_one(headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6226,7 +6326,7 @@ CREATE FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_waterma
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    perform headgate._require_fit(p_function);
+    perform headgate.require_fit(p_function);
     return headgate._due_as_nobody(headgate._checked_name(p_function), p_asset_id, p_watermark, p_now);
 end;
 $$;
@@ -6245,7 +6345,7 @@ declare
     v_results headgate.ingest_result[];
 begin
     if p_function not like 'headgate.%' then
-        perform headgate._require_fit(p_function);
+        perform headgate.require_fit(p_function);
         return headgate._ingest_as_nobody(headgate._checked_name(p_function), p_context, p_asset_ids, p_answers);
     end if;
     execute format('select array_agg(r) from %s($1, $2, $3) as r', headgate._checked_name(p_function))
@@ -6268,7 +6368,7 @@ declare
     v_rows jsonb;
 begin
     if p_function not like 'headgate.%' then
-        perform headgate._require_fit(p_function);
+        perform headgate.require_fit(p_function);
         return headgate._step_as_nobody(headgate._checked_name(p_function), p_pipeline, p_run_id);
     end if;
     execute format(
@@ -6609,7 +6709,7 @@ begin
             'HG018',
             format('operation %s: there is no fit function %s(%s)', p_operation, p_function, p_arguments),
             format(
-                'it must return %s%s, be security definer and pin its search_path',
+                '%sit must return %s%s, be security definer and pin its search_path', headgate._misfit(p_function) || '; ',
                 coalesce(p_result, 'rows that begin with asset_id, be stable'), case when p_is_set then ' (a set)' else '' end
             )
         );
@@ -7734,6 +7834,66 @@ end;
 $$;
 
 ALTER FUNCTION headgate._counted(p_gate headgate.provider_gates, p_faults integer, p_answers integer, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _cover_groups(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._cover_groups(p_pipeline text, p_step text, p_group_keys text[]) RETURNS TABLE(added integer)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
+    v_step headgate.pipeline_steps;
+    v_other record;
+begin
+    select * into v_step
+    from headgate.pipeline_steps as s
+    where s.pipeline_id = v_pipeline.pipeline_id
+        and s.step = p_step
+    for update;
+    if not found or v_step.kind <> 'fan_out' then
+        perform headgate._raise(
+            'HG003',
+            format('pipeline %s has no step %s that covers groups', p_pipeline, quote_nullable(p_step)),
+            'those that do: ' || headgate._names(array(
+                select s.step
+                from headgate.pipeline_steps as s
+                where s.pipeline_id = v_pipeline.pipeline_id
+                    and s.kind = 'fan_out'
+            ))
+        );
+    elsif coalesce(array_position(p_group_keys, null) is not null or '' = any (p_group_keys), true) then
+        perform headgate._raise('HG008', 'a group key is missing', 'an array of group keys, e.g. {VI}');
+    end if;
+    select s.step, g.group_key into v_other
+    from headgate.pipeline_steps as s
+    join unnest(p_group_keys) as g (group_key) on s.group_keys is null or g.group_key = any (s.group_keys)
+    where s.pipeline_id = v_pipeline.pipeline_id
+        and s.step <> p_step
+        and s.operations && v_step.operations
+    limit 1;
+    if found then
+        perform headgate._raise(
+            'HG008', format('group %L is covered by step %s already', v_other.group_key, v_other.step),
+            'a group is covered once; nothing was changed'
+        );
+    end if;
+
+    insert into headgate.step_groups (pipeline_id, step, group_key, added_at)
+    select v_pipeline.pipeline_id, p_step, g.group_key, headgate.clock()
+    from (select distinct unnest(p_group_keys) as group_key) as g
+    where g.group_key <> all (v_step.group_keys)
+    order by g.group_key
+    on conflict do nothing;
+    get diagnostics added = row_count;
+    perform headgate._add_step_groups();
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate._cover_groups(p_pipeline text, p_step text, p_group_keys text[]) OWNER TO headgate_owner;
 
 --
 -- Name: _covers(headgate.plan_class[], jsonb, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10233,6 +10393,82 @@ CREATE FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text) RE
 $$;
 
 ALTER FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text) OWNER TO headgate_owner;
+
+--
+-- Name: _guard_plan(text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._guard_plan(p_plan text, p_function text, p_arguments jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_operation_ids constant bigint[] := array(select o.operation_id from headgate._operations_of_plan(p_plan) as o);
+    v_what text;
+begin
+    case
+        when p_function in ('ask_again', 'trust_bulk') then
+            select 'operation ' || o.name into v_what
+            from headgate.operations as o
+            where o.name = p_arguments ->> 'p_operation'
+                and o.operation_id <> all (v_operation_ids);
+        when p_function in ('rename_asset', 'reset_asset', 'set_asset_active') then
+            select format('asset %s of universe %s', a.code, a.universe) into v_what
+            from headgate.assets as a
+            where a.asset_id = (p_arguments ->> 'p_asset_id')::bigint
+                and not exists (
+                    select
+                    from headgate.operations as o
+                    where o.universe = a.universe
+                        and o.operation_id = any (v_operation_ids)
+                );
+        when p_function = 'upsert_assets' then
+            if not exists (
+                select
+                from headgate.operations as o
+                where o.universe = p_arguments ->> 'p_universe'
+                    and (o.operation_id = any (v_operation_ids) or o.ingest_function like 'headgate.%')  -- or everybody's
+            ) then
+                v_what := 'universe ' || (p_arguments ->> 'p_universe');
+            end if;
+        when p_function = 'reconcile_quota' then
+            select 'provider ' || p.name into v_what
+            from headgate.providers as p
+            where p.name = p_arguments ->> 'p_provider'
+                and not exists (
+                    select
+                    from headgate.operations as o
+                    where o.provider_id = p.provider_id
+                        and o.operation_id = any (v_operation_ids)
+                );
+        when p_function = 'cover_groups' then
+            select 'pipeline ' || p.name into v_what
+            from headgate.pipelines as p
+            where p.name = p_arguments ->> 'p_pipeline'
+                and not exists (
+                    select
+                    from headgate.pipeline_steps as s
+                    join headgate.operations as o on o.name = any (s.operations)
+                    where s.pipeline_id = p.pipeline_id
+                        and o.operation_id = any (v_operation_ids)
+                );
+        when p_function in ('raise_alert', 'resolve_alert') then
+            if p_arguments ->> 'p_subject'
+                ~ '^(provider|operation|secret of|address of|step|DAG|calendar) |^sessions beyond their limits$'
+            then
+                v_what := format('alert %s, which the core raises', quote_literal(p_arguments ->> 'p_subject'));
+            end if;
+    end case;
+    if v_what is not null then
+        perform headgate._raise(
+            '42501', format('plan %s may not touch %s', p_plan, v_what),
+            'a plan may touch what its functions are named for: the universes and providers of its operations'
+        );
+    end if;
+end;
+$_$;
+
+ALTER FUNCTION headgate._guard_plan(p_plan text, p_function text, p_arguments jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _guard_secret(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12975,6 +13211,29 @@ $$;
 ALTER FUNCTION headgate._operations_of(p_asset_id bigint) OWNER TO headgate_owner;
 
 --
+-- Name: _operations_of_plan(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._operations_of_plan(p_plan text) RETURNS TABLE(operation_id bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select o.operation_id
+    from headgate.operations as o
+    where p_plan in (
+        split_part(o.ingest_function, '.', 1), split_part(o.input_function, '.', 1), split_part(o.due_function, '.', 1)
+    )
+    union
+    select o.operation_id
+    from headgate.pipeline_steps as f
+    join headgate.pipeline_steps as s using (pipeline_id)
+    join headgate.operations as o on o.name = any (s.operations)
+    where split_part(f.function, '.', 1) = p_plan;
+$$;
+
+ALTER FUNCTION headgate._operations_of_plan(p_plan text) OWNER TO headgate_owner;
+
+--
 -- Name: _orphan_holds(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13916,6 +14175,19 @@ $$;
 ALTER FUNCTION headgate._raise(p_code text, p_message text, p_hint text) OWNER TO headgate_owner;
 
 --
+-- Name: _raise_alert(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._set_alert(p_subject, p_severity, p_message, true, headgate.clock());
+$$;
+
+ALTER FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text) OWNER TO headgate_owner;
+
+--
 -- Name: _reach(headgate.providers, text[], integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14019,6 +14291,37 @@ $$;
 ALTER FUNCTION headgate._recall_orders(p_deployment text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _reconcile_quota(text, integer, date); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._reconcile_quota(p_provider text, p_reported integer, p_reported_on date) RETURNS TABLE(used_elsewhere integer)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_provider constant headgate.providers := headgate._provider(p_provider);
+    v_window record;
+begin
+    if p_reported is null or p_reported < 0 then
+        perform headgate._raise('HG008', 'the reported units must be a number from 0', 'nothing was changed');
+    end if;
+    perform headgate._open_window(v_provider, v_now);
+    select * into v_window from headgate._window_at(v_provider, v_now);
+
+    update headgate.quota_windows as w
+    set used_elsewhere = greatest(0, p_reported - w.spent)
+    where w.provider_id = v_provider.provider_id
+        and w.opened_at = v_window.opened_at
+        and p_reported_on = (v_now at time zone v_provider.quota_zone)::date
+    returning w.used_elsewhere into used_elsewhere;
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate._reconcile_quota(p_provider text, p_reported integer, p_reported_on date) OWNER TO headgate_owner;
+
+--
 -- Name: _record_action(text, jsonb, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14069,6 +14372,41 @@ CREATE FUNCTION headgate._refusal(p_field text, p_code text) RETURNS text
 $$;
 
 ALTER FUNCTION headgate._refusal(p_field text, p_code text) OWNER TO headgate_owner;
+
+--
+-- Name: _rename_asset(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._rename_asset(p_asset_id bigint, p_code text) RETURNS TABLE(renamed integer)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if not exists (select from headgate.assets as a where a.asset_id = p_asset_id) then
+        perform headgate._raise('HG009', format('unknown asset: %s', p_asset_id), 'headgate.v_assets lists them');
+    elsif exists (
+        select
+        from headgate.assets as a
+        join headgate.assets as o using (universe)
+        where a.asset_id = p_asset_id
+            and o.code = p_code
+            and o.asset_id <> a.asset_id
+    ) then
+        perform headgate._raise(
+            'HG008', format('the code %s is another asset''s', quote_literal(p_code)), 'rename that one first; nothing was changed'
+        );
+    end if;
+
+    update headgate.assets as a
+    set code = p_code
+    where a.asset_id = p_asset_id
+        and a.code is distinct from p_code;
+    get diagnostics renamed = row_count;
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate._rename_asset(p_asset_id bigint, p_code text) OWNER TO headgate_owner;
 
 --
 -- Name: _render(text, headgate.assets, headgate.asset_processing_state, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14380,28 +14718,6 @@ $$;
 ALTER FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate.operations, p_provider headgate.providers, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT headers jsonb[], OUT refused jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _require_fit(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._require_fit(p_function text) RETURNS void
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_misfit constant text := headgate._misfit(p_function);
-begin
-    if v_misfit is not null then
-        perform headgate._raise(
-            '42501', format('%s is not called: %s', p_function, v_misfit),
-            'a plan''s function belongs to the plan''s role, is security definer and pins its search_path: headgate doctor --fix'
-        );
-    end if;
-end;
-$$;
-
-ALTER FUNCTION headgate._require_fit(p_function text) OWNER TO headgate_owner;
-
---
 -- Name: _resend_lost(integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14540,6 +14856,73 @@ end;
 $$;
 
 ALTER FUNCTION headgate._reserve_queued(p_chunk_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _reset_asset(bigint, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._reset_asset(p_asset_id bigint, p_operations text[] DEFAULT NULL::text[]) RETURNS TABLE(reset integer)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_operation_ids bigint[];
+begin
+    if not exists (select from headgate.assets as a where a.asset_id = p_asset_id) then
+        perform headgate._raise('HG009', format('unknown asset: %s', p_asset_id), 'headgate.v_assets lists them');
+    end if;
+    if p_operations is not null then
+        v_operation_ids := array(
+            select (headgate._operation(n.name)).operation_id from unnest(p_operations) as n (name)
+        );
+    end if;
+
+    with wanted as (
+        select s.operation_id, s.asset_id, l.asset_id is null as is_open
+        from headgate.asset_processing_state as s
+        join headgate.operations as o using (operation_id)
+        left join headgate.asset_processing_state as l  -- what it follows, where that has never succeeded
+            on l.operation_id = o.follows_operation_id and l.asset_id = s.asset_id and l.succeeded_at is null
+        where s.asset_id = p_asset_id
+            and (v_operation_ids is null or s.operation_id = any (v_operation_ids))
+        order by s.operation_id
+        for update of s
+    )
+    update headgate.asset_processing_state as s
+    set reprocess_requested_at = v_now,
+        next_due_at = case when w.is_open then least(s.next_due_at, v_now) else s.next_due_at end,
+        attempts = 0,
+        consecutive_failures = 0,
+        bulk_misses = 0,
+        alone_until = null,
+        last_error = null
+    from wanted as w
+    where s.operation_id = w.operation_id
+        and s.asset_id = w.asset_id;
+    get diagnostics reset = row_count;
+    perform headgate._record_action(
+        'reset_asset', jsonb_build_object('asset_id', p_asset_id, 'operations', p_operations),
+        jsonb_build_object('reset', reset)
+    );
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate._reset_asset(p_asset_id bigint, p_operations text[]) OWNER TO headgate_owner;
+
+--
+-- Name: _resolve_alert(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._resolve_alert(p_subject text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._set_alert(p_subject, null, null, false, headgate.clock());
+$$;
+
+ALTER FUNCTION headgate._resolve_alert(p_subject text) OWNER TO headgate_owner;
 
 --
 -- Name: _resolve_fault(headgate.process_steps, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15349,6 +15732,34 @@ end;
 $$;
 
 ALTER FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _set_asset_active(bigint, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._set_asset_active(p_asset_id bigint, p_is_active boolean) RETURNS TABLE(changed integer)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if not exists (select from headgate.assets as a where a.asset_id = p_asset_id) then
+        perform headgate._raise('HG009', format('unknown asset: %s', p_asset_id), 'headgate.v_assets lists them');
+    end if;
+
+    update headgate.assets as a
+    set is_active = p_is_active
+    where a.asset_id = p_asset_id
+        and a.is_active is distinct from p_is_active;
+    get diagnostics changed = row_count;
+    perform headgate._record_action(
+        'set_asset_active', jsonb_build_object('asset_id', p_asset_id, 'is_active', p_is_active),
+        jsonb_build_object('changed', changed)
+    );
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate._set_asset_active(p_asset_id bigint, p_is_active boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _set_gate(bigint, bigint, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16538,6 +16949,39 @@ $$;
 ALTER FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _trust_bulk(text, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._trust_bulk(p_operation text, p_asset_ids bigint[]) RETURNS TABLE(trusted integer)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_operation constant headgate.operations := headgate._operation(p_operation);
+begin
+    with missed as (
+        select s.operation_id, s.asset_id
+        from headgate.asset_processing_state as s
+        where s.operation_id = v_operation.operation_id
+            and s.asset_id = any (p_asset_ids)
+            and s.bulk_misses > 0
+        order by s.asset_id
+        for update
+    )
+    update headgate.asset_processing_state as s
+    set bulk_misses = 0,
+        alone_until = null
+    from missed as m
+    where s.operation_id = m.operation_id
+        and s.asset_id = m.asset_id;
+    get diagnostics trusted = row_count;
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate._trust_bulk(p_operation text, p_asset_ids bigint[]) OWNER TO headgate_owner;
+
+--
 -- Name: _try_lock(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -16801,6 +17245,64 @@ end;
 $$;
 
 ALTER FUNCTION headgate._upcoming(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text) OWNER TO headgate_owner;
+
+--
+-- Name: _upsert_assets(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._upsert_assets(p_universe text, p_assets jsonb) RETURNS TABLE(inserted integer, updated integer, unchanged integer)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_given integer;
+begin
+    perform headgate._check_assets(p_universe, p_assets);
+    v_given := jsonb_array_length(p_assets);
+
+    with given as (
+        select
+            r.code,
+            r.group_key,
+            r.calendar,
+            coalesce(r.attributes, '{}') as attributes,
+            coalesce(r.weight, 1) as weight,
+            coalesce(r.is_active, true) as is_active
+        from jsonb_to_recordset(p_assets) as r (
+            code text, group_key text, calendar text, attributes jsonb, weight double precision, is_active boolean
+        )
+    ),
+    changed as (
+        select g.*
+        from given as g
+        left join headgate.assets as a on a.universe = p_universe and a.code = g.code
+        where a.asset_id is null
+            or (a.group_key, a.calendar, a.attributes, a.weight, a.is_active)
+                is distinct from (g.group_key, g.calendar, g.attributes, g.weight, g.is_active)
+        order by g.code
+    ),
+    written as (
+        insert into headgate.assets as a (universe, code, group_key, calendar, attributes, weight, is_active)
+        select p_universe, c.code, c.group_key, c.calendar, c.attributes, c.weight, c.is_active
+        from changed as c
+        on conflict (universe, code) do update
+        set group_key = excluded.group_key,
+            calendar = excluded.calendar,
+            attributes = excluded.attributes,
+            weight = excluded.weight,
+            is_active = excluded.is_active
+        returning xmax = 0 as is_new
+    )
+    select count(*) filter (where w.is_new), count(*) filter (where not w.is_new), v_given - count(*)
+    into inserted, updated, unchanged
+    from written as w;
+
+    perform headgate._open_needs(p_universe);
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate._upsert_assets(p_universe text, p_assets jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _url_encode(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17488,38 +17990,19 @@ COMMENT ON FUNCTION headgate.applied_files() IS 'The files of db/ that were appl
 --
 
 CREATE FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) RETURNS TABLE(asked integer)
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_now constant timestamptz := headgate.clock();
-    v_operation constant headgate.operations := headgate._operation(p_operation);
-begin
-    with wanted as (
-        select
-            s.asset_id,
-            case
-                -- What holds it now answers everything asked before it was planned, and nothing asked since.
-                when c.chunk_id is null or greatest(s.reprocess_requested_at, s.input_changed_at) > c.planned_at
-                    then least(s.next_due_at, u.due_at)
-                else u.due_at
-            end as due_at
-        from unnest(p_asset_ids, p_due_at) as u (asset_id, due_at)
-        join headgate.asset_processing_state as s
-            on s.operation_id = v_operation.operation_id and s.asset_id = u.asset_id
-        left join headgate.chunks as c on c.chunk_id = s.chunk_id
-        order by s.asset_id
-        for update of s
+    with request as (
+        insert into headgate._requests (function, arguments)
+        values ('ask_again', jsonb_build_object(
+            'p_operation', p_operation, 'p_asset_ids', p_asset_ids, 'p_due_at', p_due_at
+        ))
+        returning result
     )
-    update headgate.asset_processing_state as s
-    set input_changed_at = v_now,
-        next_due_at = w.due_at
-    from wanted as w
-    where s.operation_id = v_operation.operation_id
-        and s.asset_id = w.asset_id;
-    get diagnostics asked = row_count;
-    return next;
-end;
+    select r.*
+    from request as q
+    cross join lateral jsonb_to_record(q.result) as r (asked integer);
 $$;
 
 ALTER FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) OWNER TO headgate_owner;
@@ -17945,57 +18428,19 @@ COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_l
 --
 
 CREATE FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) RETURNS TABLE(added integer)
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
-    v_step headgate.pipeline_steps;
-    v_other record;
-begin
-    select * into v_step
-    from headgate.pipeline_steps as s
-    where s.pipeline_id = v_pipeline.pipeline_id
-        and s.step = p_step
-    for update;
-    if not found or v_step.kind <> 'fan_out' then
-        perform headgate._raise(
-            'HG003',
-            format('pipeline %s has no step %s that covers groups', p_pipeline, quote_nullable(p_step)),
-            'those that do: ' || headgate._names(array(
-                select s.step
-                from headgate.pipeline_steps as s
-                where s.pipeline_id = v_pipeline.pipeline_id
-                    and s.kind = 'fan_out'
-            ))
-        );
-    elsif coalesce(array_position(p_group_keys, null) is not null or '' = any (p_group_keys), true) then
-        perform headgate._raise('HG008', 'a group key is missing', 'an array of group keys, e.g. {VI}');
-    end if;
-    select s.step, g.group_key into v_other
-    from headgate.pipeline_steps as s
-    join unnest(p_group_keys) as g (group_key) on s.group_keys is null or g.group_key = any (s.group_keys)
-    where s.pipeline_id = v_pipeline.pipeline_id
-        and s.step <> p_step
-        and s.operations && v_step.operations
-    limit 1;
-    if found then
-        perform headgate._raise(
-            'HG008', format('group %L is covered by step %s already', v_other.group_key, v_other.step),
-            'a group is covered once; nothing was changed'
-        );
-    end if;
-
-    insert into headgate.step_groups (pipeline_id, step, group_key, added_at)
-    select v_pipeline.pipeline_id, p_step, g.group_key, headgate.clock()
-    from (select distinct unnest(p_group_keys) as group_key) as g
-    where g.group_key <> all (v_step.group_keys)
-    order by g.group_key
-    on conflict do nothing;
-    get diagnostics added = row_count;
-    perform headgate._add_step_groups();
-    return next;
-end;
+    with request as (
+        insert into headgate._requests (function, arguments)
+        values ('cover_groups', jsonb_build_object(
+            'p_pipeline', p_pipeline, 'p_step', p_step, 'p_group_keys', p_group_keys
+        ))
+        returning result
+    )
+    select r.*
+    from request as q
+    cross join lateral jsonb_to_record(q.result) as r (added integer);
 $$;
 
 ALTER FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) OWNER TO headgate_owner;
@@ -18251,6 +18696,29 @@ ALTER FUNCTION headgate.examine() OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.examine() IS 'What is wrong here and what to do: schema, roles, queues, work that is stuck, books, calendars, health; no row: nothing.';
 
 --
+-- Name: execution_counts(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.execution_counts(p_pipeline text, p_run_id text) RETURNS TABLE(status text, planned integer, queued integer, running integer, parked integer, succeeded integer, failed integer, deferred integer, skipped integer, next_wake_at timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        e.status, s.planned, f.queued, f.running, f.parked, s.succeeded, s.failed, s.deferred, s.skipped, f.next_wake_at
+    from headgate._execution(p_pipeline, p_run_id) as e
+    cross join lateral headgate._totals(e.execution_id) as s
+    cross join lateral headgate._in_flight(e.execution_id) as f;
+$$;
+
+ALTER FUNCTION headgate.execution_counts(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION execution_counts(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.execution_counts(p_pipeline text, p_run_id text) IS 'How an execution stands, in jobs; it changes nothing, so readers may ask.';
+
+--
 -- Name: execution_groups(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -18311,17 +18779,10 @@ CREATE FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) RETURN
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
 begin
+    perform headgate._execution(p_pipeline, p_run_id);
     perform headgate._sweep(20);
-    return query
-    select
-        e.status, s.planned, f.queued, f.running, f.parked, s.succeeded, s.failed, s.deferred, s.skipped, f.next_wake_at
-    from headgate.process_executions as e
-    cross join lateral headgate._totals(e.execution_id) as s
-    cross join lateral headgate._in_flight(e.execution_id) as f
-    where e.execution_id = v_execution.execution_id;
+    return query select c.* from headgate.execution_counts(p_pipeline, p_run_id) as c;
 end;
 $$;
 
@@ -19216,10 +19677,13 @@ COMMENT ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_se
 --
 
 CREATE FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select headgate._set_alert(p_subject, p_severity, p_message, true, headgate.clock());
+    insert into headgate._requests (function, arguments)
+    values ('raise_alert', jsonb_build_object(
+        'p_severity', p_severity, 'p_subject', p_subject, 'p_message', p_message
+    ));
 $$;
 
 ALTER FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) OWNER TO headgate_owner;
@@ -19235,28 +19699,19 @@ COMMENT ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_mess
 --
 
 CREATE FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) RETURNS TABLE(used_elsewhere integer)
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_now constant timestamptz := headgate.clock();
-    v_provider constant headgate.providers := headgate._provider(p_provider);
-    v_window record;
-begin
-    if p_reported is null or p_reported < 0 then
-        perform headgate._raise('HG008', 'the reported units must be a number from 0', 'nothing was changed');
-    end if;
-    perform headgate._open_window(v_provider, v_now);
-    select * into v_window from headgate._window_at(v_provider, v_now);
-
-    update headgate.quota_windows as w
-    set used_elsewhere = greatest(0, p_reported - w.spent)
-    where w.provider_id = v_provider.provider_id
-        and w.opened_at = v_window.opened_at
-        and p_reported_on = (v_now at time zone v_provider.quota_zone)::date
-    returning w.used_elsewhere into used_elsewhere;
-    return next;
-end;
+    with request as (
+        insert into headgate._requests (function, arguments)
+        values ('reconcile_quota', jsonb_build_object(
+            'p_provider', p_provider, 'p_reported', p_reported, 'p_reported_on', p_reported_on
+        ))
+        returning result
+    )
+    select r.*
+    from request as q
+    cross join lateral jsonb_to_record(q.result) as r (used_elsewhere integer);
 $$;
 
 ALTER FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) OWNER TO headgate_owner;
@@ -19342,32 +19797,19 @@ COMMENT ON FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p
 --
 
 CREATE FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) RETURNS TABLE(renamed integer)
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-begin
-    if not exists (select from headgate.assets as a where a.asset_id = p_asset_id) then
-        perform headgate._raise('HG009', format('unknown asset: %s', p_asset_id), 'headgate.v_assets lists them');
-    elsif exists (
-        select
-        from headgate.assets as a
-        join headgate.assets as o using (universe)
-        where a.asset_id = p_asset_id
-            and o.code = p_code
-            and o.asset_id <> a.asset_id
-    ) then
-        perform headgate._raise(
-            'HG008', format('the code %s is another asset''s', quote_literal(p_code)), 'rename that one first; nothing was changed'
-        );
-    end if;
-
-    update headgate.assets as a
-    set code = p_code
-    where a.asset_id = p_asset_id
-        and a.code is distinct from p_code;
-    get diagnostics renamed = row_count;
-    return next;
-end;
+    with request as (
+        insert into headgate._requests (function, arguments)
+        values ('rename_asset', jsonb_build_object(
+            'p_asset_id', p_asset_id, 'p_code', p_code
+        ))
+        returning result
+    )
+    select r.*
+    from request as q
+    cross join lateral jsonb_to_record(q.result) as r (renamed integer);
 $$;
 
 ALTER FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) OWNER TO headgate_owner;
@@ -19500,6 +19942,39 @@ ALTER FUNCTION headgate.report_step(p_pipeline text, p_run_id text, p_step text,
 COMMENT ON FUNCTION headgate.report_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_output jsonb) IS 'Report how a function step that Airflow called has ended, with its rows; returns what that makes of it, and no row for a step the plan does not have.';
 
 --
+-- Name: require_fit(text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.require_fit(p_function text, p_is_plans boolean DEFAULT true) RETURNS void
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_misfit constant text := headgate._misfit(p_function);
+begin
+    if v_misfit is not null and (p_is_plans or exists (
+        select
+        from pg_namespace as n
+        where n.nspname = split_part(p_function, '.', 1)
+            and pg_get_userbyid(n.nspowner) like 'headgate\_plan\_%'
+    )) then
+        perform headgate._raise(
+            '42501', format('%s is not called: %s', p_function, v_misfit),
+            'a plan''s function belongs to the plan''s role, is security definer and pins its search_path: headgate doctor --fix'
+        );
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION require_fit(p_function text, p_is_plans boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) IS 'Raise unless a plan''s function is its role''s, security definer and pins its search_path; p_is_plans false: functions of others pass.';
+
+--
 -- Name: required_secrets(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -19529,51 +20004,19 @@ COMMENT ON FUNCTION headgate.required_secrets(p_pipeline text) IS 'Names of the 
 --
 
 CREATE FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[] DEFAULT NULL::text[]) RETURNS TABLE(reset integer)
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_now constant timestamptz := headgate.clock();
-    v_operation_ids bigint[];
-begin
-    if not exists (select from headgate.assets as a where a.asset_id = p_asset_id) then
-        perform headgate._raise('HG009', format('unknown asset: %s', p_asset_id), 'headgate.v_assets lists them');
-    end if;
-    if p_operations is not null then
-        v_operation_ids := array(
-            select (headgate._operation(n.name)).operation_id from unnest(p_operations) as n (name)
-        );
-    end if;
-
-    with wanted as (
-        select s.operation_id, s.asset_id, l.asset_id is null as is_open
-        from headgate.asset_processing_state as s
-        join headgate.operations as o using (operation_id)
-        left join headgate.asset_processing_state as l  -- what it follows, where that has never succeeded
-            on l.operation_id = o.follows_operation_id and l.asset_id = s.asset_id and l.succeeded_at is null
-        where s.asset_id = p_asset_id
-            and (v_operation_ids is null or s.operation_id = any (v_operation_ids))
-        order by s.operation_id
-        for update of s
+    with request as (
+        insert into headgate._requests (function, arguments)
+        values ('reset_asset', jsonb_build_object(
+            'p_asset_id', p_asset_id, 'p_operations', p_operations
+        ))
+        returning result
     )
-    update headgate.asset_processing_state as s
-    set reprocess_requested_at = v_now,
-        next_due_at = case when w.is_open then least(s.next_due_at, v_now) else s.next_due_at end,
-        attempts = 0,
-        consecutive_failures = 0,
-        bulk_misses = 0,
-        alone_until = null,
-        last_error = null
-    from wanted as w
-    where s.operation_id = w.operation_id
-        and s.asset_id = w.asset_id;
-    get diagnostics reset = row_count;
-    perform headgate._record_action(
-        'reset_asset', jsonb_build_object('asset_id', p_asset_id, 'operations', p_operations),
-        jsonb_build_object('reset', reset)
-    );
-    return next;
-end;
+    select r.*
+    from request as q
+    cross join lateral jsonb_to_record(q.result) as r (reset integer);
 $$;
 
 ALTER FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) OWNER TO headgate_owner;
@@ -19589,10 +20032,13 @@ COMMENT ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[])
 --
 
 CREATE FUNCTION headgate.resolve_alert(p_subject text) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select headgate._set_alert(p_subject, null, null, false, headgate.clock());
+    insert into headgate._requests (function, arguments)
+    values ('resolve_alert', jsonb_build_object(
+        'p_subject', p_subject
+    ));
 $$;
 
 ALTER FUNCTION headgate.resolve_alert(p_subject text) OWNER TO headgate_owner;
@@ -19828,25 +20274,19 @@ COMMENT ON FUNCTION headgate.run_pipeline(p_pipeline text, p_params jsonb, p_run
 --
 
 CREATE FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) RETURNS TABLE(changed integer)
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-begin
-    if not exists (select from headgate.assets as a where a.asset_id = p_asset_id) then
-        perform headgate._raise('HG009', format('unknown asset: %s', p_asset_id), 'headgate.v_assets lists them');
-    end if;
-
-    update headgate.assets as a
-    set is_active = p_is_active
-    where a.asset_id = p_asset_id
-        and a.is_active is distinct from p_is_active;
-    get diagnostics changed = row_count;
-    perform headgate._record_action(
-        'set_asset_active', jsonb_build_object('asset_id', p_asset_id, 'is_active', p_is_active),
-        jsonb_build_object('changed', changed)
-    );
-    return next;
-end;
+    with request as (
+        insert into headgate._requests (function, arguments)
+        values ('set_asset_active', jsonb_build_object(
+            'p_asset_id', p_asset_id, 'p_is_active', p_is_active
+        ))
+        returning result
+    )
+    select r.*
+    from request as q
+    cross join lateral jsonb_to_record(q.result) as r (changed integer);
 $$;
 
 ALTER FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) OWNER TO headgate_owner;
@@ -20231,30 +20671,19 @@ COMMENT ON FUNCTION headgate.trigger_pipeline(p_pipeline text, p_params jsonb) I
 --
 
 CREATE FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) RETURNS TABLE(trusted integer)
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_operation constant headgate.operations := headgate._operation(p_operation);
-begin
-    with missed as (
-        select s.operation_id, s.asset_id
-        from headgate.asset_processing_state as s
-        where s.operation_id = v_operation.operation_id
-            and s.asset_id = any (p_asset_ids)
-            and s.bulk_misses > 0
-        order by s.asset_id
-        for update
+    with request as (
+        insert into headgate._requests (function, arguments)
+        values ('trust_bulk', jsonb_build_object(
+            'p_operation', p_operation, 'p_asset_ids', p_asset_ids
+        ))
+        returning result
     )
-    update headgate.asset_processing_state as s
-    set bulk_misses = 0,
-        alone_until = null
-    from missed as m
-    where s.operation_id = m.operation_id
-        and s.asset_id = m.asset_id;
-    get diagnostics trusted = row_count;
-    return next;
-end;
+    select r.*
+    from request as q
+    cross join lateral jsonb_to_record(q.result) as r (trusted integer);
 $$;
 
 ALTER FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) OWNER TO headgate_owner;
@@ -20270,55 +20699,19 @@ COMMENT ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) 
 --
 
 CREATE FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) RETURNS TABLE(inserted integer, updated integer, unchanged integer)
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_given integer;
-begin
-    perform headgate._check_assets(p_universe, p_assets);
-    v_given := jsonb_array_length(p_assets);
-
-    with given as (
-        select
-            r.code,
-            r.group_key,
-            r.calendar,
-            coalesce(r.attributes, '{}') as attributes,
-            coalesce(r.weight, 1) as weight,
-            coalesce(r.is_active, true) as is_active
-        from jsonb_to_recordset(p_assets) as r (
-            code text, group_key text, calendar text, attributes jsonb, weight double precision, is_active boolean
-        )
-    ),
-    changed as (
-        select g.*
-        from given as g
-        left join headgate.assets as a on a.universe = p_universe and a.code = g.code
-        where a.asset_id is null
-            or (a.group_key, a.calendar, a.attributes, a.weight, a.is_active)
-                is distinct from (g.group_key, g.calendar, g.attributes, g.weight, g.is_active)
-        order by g.code
-    ),
-    written as (
-        insert into headgate.assets as a (universe, code, group_key, calendar, attributes, weight, is_active)
-        select p_universe, c.code, c.group_key, c.calendar, c.attributes, c.weight, c.is_active
-        from changed as c
-        on conflict (universe, code) do update
-        set group_key = excluded.group_key,
-            calendar = excluded.calendar,
-            attributes = excluded.attributes,
-            weight = excluded.weight,
-            is_active = excluded.is_active
-        returning xmax = 0 as is_new
+    with request as (
+        insert into headgate._requests (function, arguments)
+        values ('upsert_assets', jsonb_build_object(
+            'p_universe', p_universe, 'p_assets', p_assets
+        ))
+        returning result
     )
-    select count(*) filter (where w.is_new), count(*) filter (where not w.is_new), v_given - count(*)
-    into inserted, updated, unchanged
-    from written as w;
-
-    perform headgate._open_needs(p_universe);
-    return next;
-end;
+    select r.*
+    from request as q
+    cross join lateral jsonb_to_record(q.result) as r (inserted integer, updated integer, unchanged integer);
 $$;
 
 ALTER FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) OWNER TO headgate_owner;
@@ -22794,6 +23187,49 @@ COMMENT ON COLUMN equities.v_ticker_processing_history.error IS 'The error, or w
 --
 
 COMMENT ON COLUMN equities.v_ticker_processing_history.run_id IS 'The run.';
+
+--
+-- Name: _requests; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate._requests AS
+ SELECT NULL::text AS caller,
+    NULL::text AS function,
+    NULL::jsonb AS arguments,
+    NULL::jsonb AS result
+  WHERE false;
+
+ALTER VIEW headgate._requests OWNER TO headgate_owner;
+
+--
+-- Name: VIEW _requests; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate._requests IS 'What is asked of the core by whoever may insert here; it is answered at once, and no row is kept.';
+
+--
+-- Name: COLUMN _requests.caller; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._requests.caller IS 'Who asks: the role whose rights the asking function has. Nobody may set it.';
+
+--
+-- Name: COLUMN _requests.function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._requests.function IS 'The function of the core.';
+
+--
+-- Name: COLUMN _requests.arguments; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._requests.arguments IS 'Its arguments by name.';
+
+--
+-- Name: COLUMN _requests.result; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._requests.result IS 'The row it returned.';
 
 --
 -- Name: alerts; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -26031,6 +26467,12 @@ COMMENT ON COLUMN headgate.v_waiting.gives_up_at IS 'When its run stops waiting 
 COMMENT ON COLUMN headgate.v_waiting.retries IS 'How often one of these jobs has been parked in a row to be called again, at most.';
 
 --
+-- Name: _requests caller; Type: DEFAULT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate._requests ALTER COLUMN caller SET DEFAULT CURRENT_USER;
+
+--
 -- Name: listings a_code_means_one_listing_at_a_time; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -26687,6 +27129,12 @@ CREATE TRIGGER provider_keeps_its_name BEFORE UPDATE ON headgate.providers FOR E
 --
 
 COMMENT ON TRIGGER provider_keeps_its_name ON headgate.providers IS 'Queues are called after their provider.';
+
+--
+-- Name: _requests request_is_answered; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TRIGGER request_is_answered INSTEAD OF INSERT ON headgate._requests FOR EACH ROW EXECUTE FUNCTION headgate._answer();
 
 --
 -- Name: asset_processing_state asset_processing_state_asset_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -27486,6 +27934,12 @@ REVOKE ALL ON FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_i
 REVOKE ALL ON FUNCTION headgate._announce(p_execution_id bigint) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _answer(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._answer() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _answers_of(p_outcomes text[], p_blames text[], OUT faults integer, OUT answers integer, OUT auth_failures integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27514,6 +27968,12 @@ REVOKE ALL ON FUNCTION headgate._as_gate(p_own headgate.operation_gates) FROM PU
 --
 
 REVOKE ALL ON FUNCTION headgate._as_one(p_chunks headgate.chunks[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _ask_one_by_one(p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -27772,6 +28232,12 @@ REVOKE ALL ON FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, 
 --
 
 REVOKE ALL ON FUNCTION headgate._counted(p_gate headgate.provider_gates, p_faults integer, p_answers integer, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _cover_groups(p_pipeline text, p_step text, p_group_keys text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._cover_groups(p_pipeline text, p_step text, p_group_keys text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _covers(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28066,6 +28532,12 @@ REVOKE ALL ON FUNCTION headgate._graph(p_pipeline_id bigint, p_params jsonb) FRO
 --
 
 REVOKE ALL ON FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _guard_plan(p_plan text, p_function text, p_arguments jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._guard_plan(p_plan text, p_function text, p_arguments jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _guard_secret(p_provider text, p_changes jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28638,6 +29110,12 @@ REVOKE ALL ON FUNCTION headgate._operation_of(p_provider headgate.providers, p_o
 REVOKE ALL ON FUNCTION headgate._operations_of(p_asset_id bigint) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _operations_of_plan(p_plan text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._operations_of_plan(p_plan text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _orphan_holds(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28794,6 +29272,12 @@ REVOKE ALL ON FUNCTION headgate._queues() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._raise(p_code text, p_message text, p_hint text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _raise_alert(p_severity text, p_subject text, p_message text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _reach(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone, OUT is_probe boolean, OUT fit headgate.chunks[], OUT unfit headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28818,6 +29302,12 @@ REVOKE ALL ON FUNCTION headgate._ready_steps(p_execution_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._recall_orders(p_deployment text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _reconcile_quota(p_provider text, p_reported integer, p_reported_on date); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._reconcile_quota(p_provider text, p_reported integer, p_reported_on date) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _record_action(p_action text, p_arguments jsonb, p_changed jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28834,6 +29324,12 @@ REVOKE ALL ON FUNCTION headgate._refit_window(p_provider text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._refusal(p_field text, p_code text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _rename_asset(p_asset_id bigint, p_code text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._rename_asset(p_asset_id bigint, p_code text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _render(p_template text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28878,12 +29374,6 @@ REVOKE ALL ON FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operati
 REVOKE ALL ON FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate.operations, p_provider headgate.providers, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT headers jsonb[], OUT refused jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _require_fit(p_function text); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._require_fit(p_function text) FROM PUBLIC;
-
---
 -- Name: FUNCTION _resend_lost(p_limit integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28900,6 +29390,18 @@ REVOKE ALL ON FUNCTION headgate._reserve_planned(p_execution_id bigint, p_now ti
 --
 
 REVOKE ALL ON FUNCTION headgate._reserve_queued(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _reset_asset(p_asset_id bigint, p_operations text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._reset_asset(p_asset_id bigint, p_operations text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _resolve_alert(p_subject text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._resolve_alert(p_subject text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _resolve_fault(p_step headgate.process_steps, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29032,6 +29534,12 @@ REVOKE ALL ON FUNCTION headgate._session_due_at(p_provider_id bigint, p_calendar
 --
 
 REVOKE ALL ON FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _set_asset_active(p_asset_id bigint, p_is_active boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._set_asset_active(p_asset_id bigint, p_is_active boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _set_gate(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29262,6 +29770,12 @@ REVOKE ALL ON FUNCTION headgate._tripped(p_provider headgate.providers, p_operat
 REVOKE ALL ON FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _trust_bulk(p_operation text, p_asset_ids bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._trust_bulk(p_operation text, p_asset_ids bigint[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _try_lock(p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29314,6 +29828,12 @@ REVOKE ALL ON FUNCTION headgate._unsent_chunks() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._upcoming(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _upsert_assets(p_universe text, p_assets jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._upsert_assets(p_universe text, p_assets jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _url_encode(p_text text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29559,6 +30079,14 @@ REVOKE ALL ON FUNCTION headgate.examine() FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.examine() TO headgate_planner;
 
 --
+-- Name: FUNCTION execution_counts(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.execution_counts(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.execution_counts(p_pipeline text, p_run_id text) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.execution_counts(p_pipeline text, p_run_id text) TO headgate_reader;
+
+--
 -- Name: FUNCTION execution_groups(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29791,6 +30319,14 @@ GRANT ALL ON FUNCTION headgate.repair() TO headgate_planner;
 
 REVOKE ALL ON FUNCTION headgate.report_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_output jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.report_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_output jsonb) TO headgate_planner;
+
+--
+-- Name: FUNCTION require_fit(p_function text, p_is_plans boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) TO headgate_runner;
 
 --
 -- Name: FUNCTION required_secrets(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30131,6 +30667,30 @@ GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_maint
 
 GRANT SELECT ON TABLE equities.v_ticker_processing_history TO headgate_planner;
 GRANT SELECT ON TABLE equities.v_ticker_processing_history TO headgate_reader;
+
+--
+-- Name: COLUMN _requests.function; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT INSERT(function) ON TABLE headgate._requests TO headgate_planner;
+GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_equities;
+GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_maintenance;
+
+--
+-- Name: COLUMN _requests.arguments; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_planner;
+GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_equities;
+GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_maintenance;
+
+--
+-- Name: COLUMN _requests.result; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT(result) ON TABLE headgate._requests TO headgate_planner;
+GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_equities;
+GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_alerts; Type: ACL; Schema: headgate; Owner: headgate_owner

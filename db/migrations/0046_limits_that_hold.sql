@@ -68,3 +68,9 @@ comment on column headgate.provider_addresses.noted_by is 'Who had logged in the
 insert into headgate.provider_addresses (provider_id, base_url, auth, secret_name, noted_at, noted_by)
 select p.provider_id, p.base_url, p.auth, p.secret_name, clock_timestamp(), session_user
 from headgate.providers as p;
+
+-- Their work is done by headgate._end_sessions.
+-- squawk-ignore ban-drop-function
+drop function if exists headgate._end_readers();
+-- squawk-ignore ban-drop-function
+drop function if exists headgate._late_readers();
