@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 10
 HINTS = {"25006": "a standby, a full disk, or default_transaction_read_only: nothing was written"}
-PLANNER, READER = "headgate_planner", "headgate_reader"
+PLANNER, RUNNER, READER = "headgate_planner", "headgate_runner", "headgate_reader"
 TAKE_ON = """
 select pg_catalog.set_config('role', r.rolname, false)
 from pg_catalog.pg_roles as r

@@ -125,7 +125,7 @@ def test_migrate_lists_what_is_pending_in_a_dry_run(run, clone):
     result = run("migrate", "--dry-run", settings=empty)
 
     assert result.code == 0
-    assert result.out.startswith("roles/010_roles.sql\nroles/020_limits.sql\nmigrations/0001_")
+    assert result.out.startswith("roles/010_roles.sql\nmigrations/0001_")
     assert json.loads(run("migrate", "--dry-run", "--json", settings=empty).out)["pending"]
 
 
