@@ -4824,26 +4824,76 @@ $$;
 ALTER FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _announce(bigint, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _announce(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._announce(p_execution_id bigint, p_step text, p_status text) RETURNS void
-    LANGUAGE plpgsql
+CREATE FUNCTION headgate._announce(p_execution_id bigint) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select pg_notify('headgate_steps', p_execution_id::text), pg_notify('headgate_jobs', '');
+$$;
+
+ALTER FUNCTION headgate._announce(p_execution_id bigint) OWNER TO headgate_owner;
+
+--
+-- Name: _answer(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._answer() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    perform pg_notify(
-        'headgate_steps',
-        json_build_object('pipeline', p.name, 'run_id', e.run_id, 'step', p_step, 'status', p_status)::text
-    )
-    from headgate.process_executions as e
-    join headgate.pipelines as p using (pipeline_id)
-    where e.execution_id = p_execution_id;
-    perform pg_notify('headgate_jobs', '');
+    perform headgate._guard_plan(n.nspname, new.function, new.arguments)
+    from pg_namespace as n
+    join pg_roles as r on r.oid = n.nspowner
+    where r.rolname = new.caller
+        and r.rolname like 'headgate\_plan\_%';
+
+    case new.function
+        when 'ask_again' then
+            select jsonb_build_object('asked', r.asked) into new.result
+            from jsonb_to_record(new.arguments) as a (p_operation text, p_asset_ids bigint[], p_due_at timestamptz[])
+            cross join lateral headgate._ask_again(a.p_operation, a.p_asset_ids, a.p_due_at) as r;
+        when 'cover_groups' then
+            select jsonb_build_object('added', r.added) into new.result
+            from jsonb_to_record(new.arguments) as a (p_pipeline text, p_step text, p_group_keys text[])
+            cross join lateral headgate._cover_groups(a.p_pipeline, a.p_step, a.p_group_keys) as r;
+        when 'raise_alert' then
+            perform headgate._raise_alert(a.p_severity, a.p_subject, a.p_message)
+            from jsonb_to_record(new.arguments) as a (p_severity text, p_subject text, p_message text);
+        when 'resolve_alert' then
+            perform headgate._resolve_alert(new.arguments ->> 'p_subject');
+        when 'reconcile_quota' then
+            select jsonb_build_object('used_elsewhere', r.used_elsewhere) into new.result
+            from jsonb_to_record(new.arguments) as a (p_provider text, p_reported integer, p_reported_on date)
+            cross join lateral headgate._reconcile_quota(a.p_provider, a.p_reported, a.p_reported_on) as r;
+        when 'rename_asset' then
+            select jsonb_build_object('renamed', r.renamed) into new.result
+            from jsonb_to_record(new.arguments) as a (p_asset_id bigint, p_code text)
+            cross join lateral headgate._rename_asset(a.p_asset_id, a.p_code) as r;
+        when 'reset_asset' then
+            select jsonb_build_object('reset', r.reset) into new.result
+            from jsonb_to_record(new.arguments) as a (p_asset_id bigint, p_operations text[])
+            cross join lateral headgate._reset_asset(a.p_asset_id, a.p_operations) as r;
+        when 'set_asset_active' then
+            select jsonb_build_object('changed', r.changed) into new.result
+            from jsonb_to_record(new.arguments) as a (p_asset_id bigint, p_is_active boolean)
+            cross join lateral headgate._set_asset_active(a.p_asset_id, a.p_is_active) as r;
+        when 'trust_bulk' then
+            select jsonb_build_object('trusted', r.trusted) into new.result
+            from jsonb_to_record(new.arguments) as a (p_operation text, p_asset_ids bigint[])
+            cross join lateral headgate._trust_bulk(a.p_operation, a.p_asset_ids) as r;
+        when 'upsert_assets' then
+            select to_jsonb(r) into new.result
+            from headgate._upsert_assets(new.arguments ->> 'p_universe', new.arguments -> 'p_assets') as r;
+    end case;
+    return new;
 end;
 $$;
 
-ALTER FUNCTION headgate._announce(p_execution_id bigint, p_step text, p_status text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._answer() OWNER TO headgate_owner;
 
 --
 -- Name: _answers_of(text[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -5718,6 +5768,47 @@ $$;
 ALTER FUNCTION headgate._as_one(p_chunks headgate.chunks[]) OWNER TO headgate_owner;
 
 --
+-- Name: _ask_again(text, bigint[], timestamp with time zone[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) RETURNS TABLE(asked integer)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_operation constant headgate.operations := headgate._operation(p_operation);
+begin
+    with wanted as (
+        select
+            s.asset_id,
+            case
+                -- What holds it now answers everything asked before it was planned, and nothing asked since.
+                when c.chunk_id is null or greatest(s.reprocess_requested_at, s.input_changed_at) > c.planned_at
+                    then least(s.next_due_at, u.due_at)
+                else u.due_at
+            end as due_at
+        from unnest(p_asset_ids, p_due_at) as u (asset_id, due_at)
+        join headgate.asset_processing_state as s
+            on s.operation_id = v_operation.operation_id and s.asset_id = u.asset_id
+        left join headgate.chunks as c on c.chunk_id = s.chunk_id
+        order by s.asset_id
+        for update of s
+    )
+    update headgate.asset_processing_state as s
+    set input_changed_at = v_now,
+        next_due_at = w.due_at
+    from wanted as w
+    where s.operation_id = v_operation.operation_id
+        and s.asset_id = w.asset_id;
+    get diagnostics asked = row_count;
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate._ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) OWNER TO headgate_owner;
+
+--
 -- Name: _ask_one_by_one(headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6227,6 +6318,70 @@ $$;
 ALTER FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _call_due(text, bigint, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    perform headgate.require_fit(p_function);
+    return headgate._due_as_nobody(headgate._checked_name(p_function), p_asset_id, p_watermark, p_now);
+end;
+$$;
+
+ALTER FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _call_ingest(text, jsonb, bigint[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._call_ingest(p_function text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) RETURNS headgate.ingest_result[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_results headgate.ingest_result[];
+begin
+    if p_function not like 'headgate.%' then
+        perform headgate.require_fit(p_function);
+        return headgate._ingest_as_nobody(headgate._checked_name(p_function), p_context, p_asset_ids, p_answers);
+    end if;
+    execute format('select array_agg(r) from %s($1, $2, $3) as r', headgate._checked_name(p_function))
+    into v_results using p_context, p_asset_ids, p_answers;
+    return v_results;
+end;
+$_$;
+
+ALTER FUNCTION headgate._call_ingest(p_function text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) OWNER TO headgate_owner;
+
+--
+-- Name: _call_step(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._call_step(p_function text, p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_rows jsonb;
+begin
+    if p_function not like 'headgate.%' then
+        perform headgate.require_fit(p_function);
+        return headgate._step_as_nobody(headgate._checked_name(p_function), p_pipeline, p_run_id);
+    end if;
+    execute format(
+        'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t',
+        headgate._checked_name(p_function)
+    ) into v_rows using p_pipeline, p_run_id;
+    return v_rows;
+end;
+$_$;
+
+ALTER FUNCTION headgate._call_step(p_function text, p_pipeline text, p_run_id text) OWNER TO headgate_owner;
+
+--
 -- Name: _can_pay_again(headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6545,35 +6700,36 @@ ALTER FUNCTION headgate._check_dated(p_pipeline headgate.pipelines, p_logical_da
 -- Name: _check_function(text, text, text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_definer boolean) RETURNS void
+CREATE FUNCTION headgate._check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_oid constant oid := to_regprocedure(format('%s(%s)', headgate._checked_name(p_function), p_arguments));
 begin
-    if v_oid is null or exists (
+    if v_oid is null or headgate._misfit(p_function) is not null or exists (
         select
         from pg_proc as c
         where c.oid = v_oid
             and (
                 format_type(c.prorettype, null) <> p_result
                 or p_result is null and c.provolatile = 'v'
-                or p_is_definer and (not c.proretset or not c.prosecdef or not coalesce(array_to_string(c.proconfig, ' ') like '%search_path=%', false))
+                or p_is_set and not c.proretset
             )
     ) then
         perform headgate._raise(
             'HG018',
             format('operation %s: there is no fit function %s(%s)', p_operation, p_function, p_arguments),
-            format('it must return %s%s', coalesce(p_result, 'rows that begin with asset_id, be stable'), case
-                when p_is_definer then ' (a set), be security definer and pin its search_path' else ''
-            end)
+            format(
+                '%sit must return %s%s, be security definer and pin its search_path', headgate._misfit(p_function) || '; ',
+                coalesce(p_result, 'rows that begin with asset_id, be stable'), case when p_is_set then ' (a set)' else '' end
+            )
         );
     end if;
 end;
 $$;
 
-ALTER FUNCTION headgate._check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_definer boolean) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean) OWNER TO headgate_owner;
 
 --
 -- Name: process_executions; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -7046,6 +7202,12 @@ begin
                     and c.proargnames @> array['p_pipeline', 'p_run_id']
             )
         union all
+        select format('pipeline %s, step %s: %s is not fit: %s', p.name, s.step, s.function, headgate._misfit(s.function))
+        from headgate.pipeline_steps as s
+        join headgate.pipelines as p using (pipeline_id)
+        where s.kind = 'function'
+            and headgate._misfit(s.function) is not null
+        union all
         select format('pipeline %s, parameter %s: unknown operation %s', p.name, m.name, quote_literal(n.name))
         from headgate.pipeline_parameters as m
         join headgate.pipelines as p using (pipeline_id)
@@ -7201,13 +7363,12 @@ begin
     from headgate._totals(p_execution_id) as t
     where e.execution_id = p_execution_id
     returning e.status into v_status;
-    perform headgate._announce(p_execution_id, null, v_status);
+    perform headgate._announce(p_execution_id);
     -- While orders wait, the end of a run wakes the next.
-    perform pg_notify('headgate_orders', p.name)
+    perform pg_notify('headgate_orders', '')
     from headgate.process_executions as e
-    join headgate.pipelines as p using (pipeline_id)
     where e.execution_id = p_execution_id
-        and exists (select from headgate.orders as o where o.pipeline_id = p.pipeline_id and o.taken_at is null);
+        and exists (select from headgate.orders as o where o.pipeline_id = e.pipeline_id and o.taken_at is null);
 end;
 $$;
 
@@ -7478,7 +7639,7 @@ begin
     returning s.status into v_status;
 
     perform headgate._resolve_fault(p_step, p_now);
-    perform headgate._announce(p_step.execution_id, p_step.step, v_status);
+    perform headgate._announce(p_step.execution_id);
 end;
 $$;
 
@@ -7567,6 +7728,23 @@ end;
 $$;
 
 ALTER FUNCTION headgate._closing(p_provider headgate.providers, p_operation_id bigint, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT blocked_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text) OWNER TO headgate_owner;
+
+--
+-- Name: _connections(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._connections(p_value text) RETURNS integer
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when p_value like '%\%'
+            then ceil(current_setting('max_connections')::integer * rtrim(p_value, '%')::numeric / 100)::integer
+        else p_value::integer
+    end;
+$$;
+
+ALTER FUNCTION headgate._connections(p_value text) OWNER TO headgate_owner;
 
 --
 -- Name: _context(headgate.chunks, headgate.operations, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7668,6 +7846,66 @@ end;
 $$;
 
 ALTER FUNCTION headgate._counted(p_gate headgate.provider_gates, p_faults integer, p_answers integer, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _cover_groups(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._cover_groups(p_pipeline text, p_step text, p_group_keys text[]) RETURNS TABLE(added integer)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
+    v_step headgate.pipeline_steps;
+    v_other record;
+begin
+    select * into v_step
+    from headgate.pipeline_steps as s
+    where s.pipeline_id = v_pipeline.pipeline_id
+        and s.step = p_step
+    for update;
+    if not found or v_step.kind <> 'fan_out' then
+        perform headgate._raise(
+            'HG003',
+            format('pipeline %s has no step %s that covers groups', p_pipeline, quote_nullable(p_step)),
+            'those that do: ' || headgate._names(array(
+                select s.step
+                from headgate.pipeline_steps as s
+                where s.pipeline_id = v_pipeline.pipeline_id
+                    and s.kind = 'fan_out'
+            ))
+        );
+    elsif coalesce(array_position(p_group_keys, null) is not null or '' = any (p_group_keys), true) then
+        perform headgate._raise('HG008', 'a group key is missing', 'an array of group keys, e.g. {VI}');
+    end if;
+    select s.step, g.group_key into v_other
+    from headgate.pipeline_steps as s
+    join unnest(p_group_keys) as g (group_key) on s.group_keys is null or g.group_key = any (s.group_keys)
+    where s.pipeline_id = v_pipeline.pipeline_id
+        and s.step <> p_step
+        and s.operations && v_step.operations
+    limit 1;
+    if found then
+        perform headgate._raise(
+            'HG008', format('group %L is covered by step %s already', v_other.group_key, v_other.step),
+            'a group is covered once; nothing was changed'
+        );
+    end if;
+
+    insert into headgate.step_groups (pipeline_id, step, group_key, added_at)
+    select v_pipeline.pipeline_id, p_step, g.group_key, headgate.clock()
+    from (select distinct unnest(p_group_keys) as group_key) as g
+    where g.group_key <> all (v_step.group_keys)
+    order by g.group_key
+    on conflict do nothing;
+    get diagnostics added = row_count;
+    perform headgate._add_step_groups();
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate._cover_groups(p_pipeline text, p_step text, p_group_keys text[]) OWNER TO headgate_owner;
 
 --
 -- Name: _covers(headgate.plan_class[], jsonb, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8176,6 +8414,24 @@ $$;
 ALTER FUNCTION headgate._drop_needs() OWNER TO headgate_owner;
 
 --
+-- Name: _due_as_nobody(text, bigint, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_nobody
+--
+
+CREATE FUNCTION headgate._due_as_nobody(p_name text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_due_at timestamptz;
+begin
+    execute format('select %s($1, $2, $3)', p_name) into v_due_at using p_asset_id, p_watermark, p_now;
+    return v_due_at;
+end;
+$_$;
+
+ALTER FUNCTION headgate._due_as_nobody(p_name text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_nobody;
+
+--
 -- Name: asset_processing_state; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8506,27 +8762,6 @@ $$;
 ALTER FUNCTION headgate._end_leases_of_the_dead(p_limit integer) OWNER TO headgate_owner;
 
 --
--- Name: _end_readers(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._end_readers() RETURNS integer
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_ended integer;
-begin
-    if not headgate._may_end_sessions() then
-        return 0;
-    end if;
-    select count(*) filter (where pg_terminate_backend(r.pid)) into v_ended from headgate._late_readers() as r;
-    return v_ended;
-end;
-$$;
-
-ALTER FUNCTION headgate._end_readers() OWNER TO headgate_owner;
-
---
 -- Name: _end_reopened(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8615,6 +8850,34 @@ end;
 $$;
 
 ALTER FUNCTION headgate._end_rows(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _end_sessions(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._end_sessions() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_ended integer;
+    v_logins jsonb;
+begin
+    if not headgate._may_end_sessions() then
+        return 0;
+    end if;
+    select count(*), jsonb_agg(distinct e.login)
+    into v_ended, v_logins
+    from (select s.login, pg_terminate_backend(s.pid) as is_ended from headgate._late_sessions() as s) as e
+    where e.is_ended;
+    if v_ended > 0 then
+        perform headgate._record_action('end_sessions', '{}', jsonb_build_object('sessions', v_ended, 'logins', v_logins));
+    end if;
+    return v_ended;
+end;
+$$;
+
+ALTER FUNCTION headgate._end_sessions() OWNER TO headgate_owner;
 
 --
 -- Name: _end_unfit(headgate.chunks[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8783,6 +9046,31 @@ $$;
 ALTER FUNCTION headgate._examine_calendars() OWNER TO headgate_owner;
 
 --
+-- Name: _examine_functions(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._examine_functions() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select 'function ' || f.name, 'fail', 'it is not called: ' || headgate._misfit(f.name),
+        'headgate doctor --fix applies the plan''s functions again; find out who changed it', true
+    from (
+        select o.ingest_function as name from headgate.operations as o
+        union
+        select o.input_function from headgate.operations as o
+        union
+        select o.due_function from headgate.operations as o
+        union
+        select s.function from headgate.pipeline_steps as s
+    ) as f
+    where f.name is not null
+        and headgate._misfit(f.name) is not null;
+$$;
+
+ALTER FUNCTION headgate._examine_functions() OWNER TO headgate_owner;
+
+--
 -- Name: _examine_groups(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8852,34 +9140,6 @@ $$;
 ALTER FUNCTION headgate._examine_queues() OWNER TO headgate_owner;
 
 --
--- Name: _examine_readers(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._examine_readers() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select
-        'sessions of readers', 'warn',
-        format('%s with a transaction older than %s: %s', count(*), s.value #>> '{}', string_agg(distinct r.login, ', ')),
-        'headgate doctor --fix ends them; so does the maintenance', headgate._may_end_sessions()
-    from headgate._late_readers() as r
-    join headgate.settings as s on s.name = 'reader_transactions'
-    group by s.value
-    union all
-    select
-        'role headgate_owner', 'warn', format('is not a member of %s: %s', m.role, m.lack),
-        format('a superuser says: grant %s to headgate_owner', m.role), false
-    from (values
-        ('pg_read_all_stats', 'it does not see how old transactions are'),
-        ('pg_signal_backend', 'it cannot end readers'' sessions that hold the horizon')
-    ) as m (role, lack)
-    where not pg_has_role('headgate_owner', m.role, 'usage');
-$$;
-
-ALTER FUNCTION headgate._examine_readers() OWNER TO headgate_owner;
-
---
 -- Name: _examine_roles(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8888,16 +9148,14 @@ CREATE FUNCTION headgate._examine_roles() RETURNS TABLE(subject text, verdict te
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     with role as (
-        select w.name, w.may_login, w.settings, r.*
+        select w.name, w.may_login, r.*
         from (values
-            ('headgate_owner', false, '{}'),
-            ('headgate_planner', true, '{idle_in_transaction_session_timeout}'),
-            ('headgate_runner', true, '{idle_in_transaction_session_timeout}'),
-            (
-                'headgate_reader', true,
-                '{idle_in_transaction_session_timeout,statement_timeout,lock_timeout,default_transaction_read_only}'
-            )
-        ) as w (name, may_login, settings)
+            ('headgate_owner', false),
+            ('headgate_planner', true),
+            ('headgate_runner', true),
+            ('headgate_reader', true),
+            ('headgate_nobody', false)
+        ) as w (name, may_login)
         left join pg_roles as r on r.rolname = w.name
     ),
     fault as (
@@ -8915,16 +9173,17 @@ CREATE FUNCTION headgate._examine_roles() RETURNS TABLE(subject text, verdict te
         from role as r
         where r.rolsuper or r.rolcreatedb or r.rolcreaterole or r.rolreplication or r.rolbypassrls
         union all
-        select r.name, 'has no ' || s.name
-        from role as r
-        cross join unnest(r.settings::text[]) as s (name)
-        where r.rolname is not null
-            and not exists (select from unnest(r.rolconfig) as c (setting) where c.setting like s.name || '=%')
+        select d.role, case
+            when d.found is null then 'has no ' || d.name
+            when d.wanted is null then concat_ws(' ', 'has', d.name, 'set to', d.found, 'in database ' || d.place)
+            else format('has %s %s instead of %s', d.name, d.found, d.wanted)
+        end
+        from headgate._role_deviations() as d
         union all
         select r.name, 'is a member of ' || m.roleid::regrole
         from role as r
         join pg_auth_members as m on m.member = r.oid
-        where r.may_login
+        where r.may_login or r.name = 'headgate_nobody'
     )
     select 'role ' || f.name, 'fail', string_agg(f.says, '; ' order by f.says),
         case when bool_or(f.says like 'is a member%') then 'revoke that membership by hand; ' else '' end
@@ -8932,12 +9191,21 @@ CREATE FUNCTION headgate._examine_roles() RETURNS TABLE(subject text, verdict te
     from fault as f
     group by f.name
     union all
-    select 'rights of the database', 'warn', 'everybody may make temporary tables', 'headgate doctor --fix revokes it', true
+    select 'rights of the database', 'warn',
+        'everybody may ' || string_agg(
+            case a.privilege_type when 'TEMPORARY' then 'make temporary tables' else 'connect' end, ' and ' order by a.privilege_type
+        ),
+        'headgate doctor --fix revokes it', true
     from pg_database as d
     cross join lateral aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) as a
     where d.datname = current_database()
         and a.grantee = 0
-        and a.privilege_type = 'TEMPORARY';
+    having count(*) > 0
+    union all
+    select 'address of ' || s.provider, 'fail', s.found,
+        'if it is right, a superuser says so: set_provider with base_url; if not, somebody is not who he seems: change the secret',
+        false
+    from headgate._strange_addresses() as s;
 $$;
 
 ALTER FUNCTION headgate._examine_roles() OWNER TO headgate_owner;
@@ -8989,6 +9257,39 @@ CREATE FUNCTION headgate._examine_schema() RETURNS TABLE(subject text, verdict t
 $$;
 
 ALTER FUNCTION headgate._examine_schema() OWNER TO headgate_owner;
+
+--
+-- Name: _examine_sessions(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._examine_sessions() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'sessions beyond their limits', 'warn',
+        string_agg(format('%s (%s): %s', l.login, l.pid, l.excess), '; ' order by l.pid),
+        'headgate doctor --fix ends them; so do runners and the maintenance', headgate._may_end_sessions()
+    from headgate._late_sessions() as l
+    having count(*) > 0
+    union all
+    select
+        'role headgate_owner', 'warn', format('is not a member of %s: %s', m.role, m.lack),
+        format('a superuser says: grant %s to headgate_owner', m.role), false
+    from (values
+        ('pg_read_all_stats', 'it does not see how old transactions are'),
+        ('pg_signal_backend', 'it cannot end sessions that are beyond their limits')
+    ) as m (role, lack)
+    where not pg_has_role('headgate_owner', m.role, 'usage')
+    union all
+    select
+        'locks of ' || f.login, 'warn', string_agg(f.says, '; ' order by f.says),
+        format('see what it does, or end it: select pg_terminate_backend(%s)', f.pid), false
+    from headgate._foreign_locks() as f
+    group by f.login, f.pid;
+$$;
+
+ALTER FUNCTION headgate._examine_sessions() OWNER TO headgate_owner;
 
 --
 -- Name: _examine_work(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9882,6 +10183,46 @@ $$;
 ALTER FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, OUT classes headgate.forecast_class[]) OWNER TO headgate_owner;
 
 --
+-- Name: _foreign_locks(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._foreign_locks() RETURNS TABLE(login text, pid integer, says text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with lock as materialized (
+        select l.*, a.usename::text as login
+        from pg_locks as l
+        join pg_stat_activity as a using (pid)
+        where a.datname = current_database()
+            and a.backend_type = 'client backend'
+            and l.pid <> pg_backend_pid()
+    )
+    select l.login, l.pid, format('%s advisory locks', count(*))
+    from lock as l
+    where l.locktype = 'advisory'
+        and l.granted
+    group by l.login, l.pid
+    union all
+    select l.login, l.pid, format('%s on %s', l.mode, l.relation::regclass)
+    from lock as l
+    join pg_class as c on c.oid = l.relation
+    join pg_namespace as n on n.oid = c.relnamespace
+    where l.granted
+        and l.mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+        and (n.nspname in ('headgate', 'pgmq') or pg_get_userbyid(n.nspowner) like 'headgate\_plan\_%')
+        and c.relkind in ('r', 'p')
+    union all
+    select h.login, h.pid, format('%s (%s) waits for it', w.login, w.pid)
+    from (select distinct l.pid, l.login from lock as l where not l.granted) as w
+    cross join lateral unnest(pg_blocking_pids(w.pid)) as b (pid)
+    join (select distinct l.pid, l.login from lock as l) as h on h.pid = b.pid
+    where h.login not in ('headgate_planner', 'headgate_runner');
+$$;
+
+ALTER FUNCTION headgate._foreign_locks() OWNER TO headgate_owner;
+
+--
 -- Name: _gate_message(text, bigint, bigint, integer, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10071,6 +10412,82 @@ $$;
 ALTER FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text) OWNER TO headgate_owner;
 
 --
+-- Name: _guard_plan(text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._guard_plan(p_plan text, p_function text, p_arguments jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_operation_ids constant bigint[] := array(select o.operation_id from headgate._operations_of_plan(p_plan) as o);
+    v_what text;
+begin
+    case
+        when p_function in ('ask_again', 'trust_bulk') then
+            select 'operation ' || o.name into v_what
+            from headgate.operations as o
+            where o.name = p_arguments ->> 'p_operation'
+                and o.operation_id <> all (v_operation_ids);
+        when p_function in ('rename_asset', 'reset_asset', 'set_asset_active') then
+            select format('asset %s of universe %s', a.code, a.universe) into v_what
+            from headgate.assets as a
+            where a.asset_id = (p_arguments ->> 'p_asset_id')::bigint
+                and not exists (
+                    select
+                    from headgate.operations as o
+                    where o.universe = a.universe
+                        and o.operation_id = any (v_operation_ids)
+                );
+        when p_function = 'upsert_assets' then
+            if not exists (
+                select
+                from headgate.operations as o
+                where o.universe = p_arguments ->> 'p_universe'
+                    and (o.operation_id = any (v_operation_ids) or o.ingest_function like 'headgate.%')  -- or everybody's
+            ) then
+                v_what := 'universe ' || (p_arguments ->> 'p_universe');
+            end if;
+        when p_function = 'reconcile_quota' then
+            select 'provider ' || p.name into v_what
+            from headgate.providers as p
+            where p.name = p_arguments ->> 'p_provider'
+                and not exists (
+                    select
+                    from headgate.operations as o
+                    where o.provider_id = p.provider_id
+                        and o.operation_id = any (v_operation_ids)
+                );
+        when p_function = 'cover_groups' then
+            select 'pipeline ' || p.name into v_what
+            from headgate.pipelines as p
+            where p.name = p_arguments ->> 'p_pipeline'
+                and not exists (
+                    select
+                    from headgate.pipeline_steps as s
+                    join headgate.operations as o on o.name = any (s.operations)
+                    where s.pipeline_id = p.pipeline_id
+                        and o.operation_id = any (v_operation_ids)
+                );
+        when p_function in ('raise_alert', 'resolve_alert') then
+            if p_arguments ->> 'p_subject'
+                ~ '^(provider|operation|secret of|address of|step|DAG|calendar) |^sessions beyond their limits$'
+            then
+                v_what := format('alert %s, which the core raises', quote_literal(p_arguments ->> 'p_subject'));
+            end if;
+    end case;
+    if v_what is not null then
+        perform headgate._raise(
+            '42501', format('plan %s may not touch %s', p_plan, v_what),
+            'a plan may touch what its functions are named for: the universes and providers of its operations'
+        );
+    end if;
+end;
+$_$;
+
+ALTER FUNCTION headgate._guard_plan(p_plan text, p_function text, p_arguments jsonb) OWNER TO headgate_owner;
+
+--
 -- Name: _guard_secret(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10079,9 +10496,12 @@ CREATE FUNCTION headgate._guard_secret(p_provider text, p_changes jsonb) RETURNS
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    if p_changes ?| array['base_url', 'secret_name'] and not pg_has_role(session_user, 'headgate_owner', 'member') then
+    if p_changes ?| array['base_url', 'secret_name'] and not headgate._is_owners() then
         perform headgate._raise(
-            '42501', format('%s may not change where provider %s is, nor its secret', session_user, p_provider),
+            '42501', format(
+                '%s may not change where provider %s is, nor its secret',
+                coalesce(nullif(current_setting('role'), 'none'), session_user), p_provider
+            ),
             'a superuser, or a member of headgate_owner, may change base_url and secret_name'
         );
     end if;
@@ -10227,10 +10647,15 @@ CREATE FUNCTION headgate._health(p_now timestamp with time zone) RETURNS TABLE(s
     union all
     select
         'warning',
-        'sessions of readers',
-        format('%s hold the horizon and may not be ended: grant pg_signal_backend to headgate_owner', count(*)),
+        'sessions beyond their limits',
+        format('%s go on and may not be ended: grant pg_signal_backend to headgate_owner', count(*)),
         count(*) > 0 and not headgate._may_end_sessions()
-    from headgate._late_readers() as r;
+    from headgate._late_sessions() as s
+    union all
+    select 'error', 'address of ' || p.name, s.found, s.provider is not null
+    from headgate.providers as p
+    left join headgate._strange_addresses() as s on s.provider = p.name
+    where s.provider is not null or headgate._is_alerted('address of ' || p.name);
 $$;
 
 ALTER FUNCTION headgate._health(p_now timestamp with time zone) OWNER TO headgate_owner;
@@ -10401,7 +10826,6 @@ CREATE FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.o
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_function text;
     v_asset_ids bigint[];
     v_payloads text[];
     v_counts integer[];
@@ -10431,10 +10855,9 @@ begin
         return '{}';
     end if;
 
-    v_function := headgate._checked_name(p_operation.ingest_function);
     if p_row_counts is null then
         return headgate._ingest_set(
-            v_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, v_payloads
+            p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, v_payloads
         );
     end if;
     if (select sum(u.count) from unnest(v_counts) as u (count)) <> cardinality(p_rows) then
@@ -10446,12 +10869,32 @@ begin
         );
     end if;
     return headgate._ingest_set(
-        v_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, v_counts, v_rows
+        p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, v_counts, v_rows
     );
 end;
 $$;
 
 ALTER FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _ingest_as_nobody(text, jsonb, bigint[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_nobody
+--
+
+CREATE FUNCTION headgate._ingest_as_nobody(p_name text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) RETURNS headgate.ingest_result[]
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_results headgate.ingest_result[];
+begin
+    execute format('select array_agg(r) from %s($1, $2, $3) as r', p_name)
+    into v_results using p_context, p_asset_ids, p_answers;
+    set constraints all immediate;  -- before 18 a trigger that is put off runs as whoever has logged in
+    return v_results;
+end;
+$_$;
+
+ALTER FUNCTION headgate._ingest_as_nobody(p_name text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) OWNER TO headgate_nobody;
 
 --
 -- Name: _ingest_for_all(headgate.chunks, headgate.operations, text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10460,19 +10903,19 @@ ALTER FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.op
 CREATE FUNCTION headgate._ingest_for_all(p_chunk headgate.chunks, p_operation headgate.operations, p_answers text[], p_now timestamp with time zone) RETURNS headgate.ingest_result[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 declare
-    v_function constant text := headgate._checked_name(p_operation.ingest_function);
+    v_function constant text := p_operation.ingest_function;
     v_context constant jsonb := headgate._context(p_chunk, p_operation, p_now);
     v_results headgate.ingest_result[] := '{}';
     v_more headgate.ingest_result[];
 begin
     for v_nth in 1 .. cardinality(p_answers) loop
         begin
-            execute format('select array_agg(r) from %s($1, $2, $3) as r', v_function)
-            into v_more
-            using v_context || jsonb_build_object('session', p_chunk.sessions[v_nth]), p_chunk.asset_ids,
-                array[p_answers[v_nth]];
+            v_more := headgate._call_ingest(
+                v_function, v_context || jsonb_build_object('session', p_chunk.sessions[v_nth]), p_chunk.asset_ids,
+                array[p_answers[v_nth]]
+            );
         exception
             when others then
                 if left(sqlstate, 2) in ('08', '40', '53', '55', '57', '58') then
@@ -10504,7 +10947,7 @@ begin
         having count(*) >= cardinality(p_answers)
     );
 end;
-$_$;
+$$;
 
 ALTER FUNCTION headgate._ingest_for_all(p_chunk headgate.chunks, p_operation headgate.operations, p_answers text[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
@@ -10542,17 +10985,14 @@ ALTER FUNCTION headgate._ingest_last(p_chunk headgate.chunks, p_operation headga
 CREATE FUNCTION headgate._ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_counts integer[], p_answers anyarray) RETURNS headgate.ingest_result[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 declare
-    v_results headgate.ingest_result[];
     v_count constant integer := cardinality(p_asset_ids);
     v_half constant integer := v_count / 2;
     v_cut integer;
 begin
     begin
-        execute format('select array_agg(r) from %s($1, $2, $3) as r', p_function)
-        into v_results using p_context, p_asset_ids, p_answers;
-        return coalesce(v_results, '{}');
+        return coalesce(headgate._call_ingest(p_function, p_context, p_asset_ids, p_answers), '{}');
     exception
         when others then
             if left(sqlstate, 2) in ('08', '40', '53', '55', '57', '58') then
@@ -10574,7 +11014,7 @@ begin
         p_function, p_context, p_asset_ids[v_half + 1 :], p_counts[v_half + 1 :], p_answers[v_cut + 1 :]
     );
 end;
-$_$;
+$$;
 
 ALTER FUNCTION headgate._ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_counts integer[], p_answers anyarray) OWNER TO headgate_owner;
 
@@ -10763,6 +11203,28 @@ end;
 $$;
 
 ALTER FUNCTION headgate._is_of_the_past(p_execution_id bigint, p_operation headgate.operations) OWNER TO headgate_owner;
+
+--
+-- Name: _is_owners(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_owners() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select pg_has_role(session_user, 'headgate_owner', 'member')
+        and (
+            current_setting('role') = 'none'
+            or exists (
+                select
+                from pg_roles as r
+                where r.rolname = current_setting('role')
+                    and pg_has_role(r.oid, 'headgate_owner', 'member')
+            )
+        );
+$$;
+
+ALTER FUNCTION headgate._is_owners() OWNER TO headgate_owner;
 
 --
 -- Name: _is_selected(headgate.process_executions, bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11123,36 +11585,53 @@ $$;
 ALTER FUNCTION headgate._last_session_out(p_operation_id bigint, p_asset_id bigint, p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _late_readers(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _late_sessions(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._late_readers() RETURNS TABLE(pid integer, login text)
+CREATE FUNCTION headgate._late_sessions() RETURNS TABLE(pid integer, login text, excess text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select a.pid, a.usename
-    from pg_stat_activity as a
-    join pg_roles as r on r.oid = a.usesysid
-    cross join headgate.settings as s
-    where s.name = 'reader_transactions'
-        and a.datname = current_database()
-        and a.xact_start < clock_timestamp() - (s.value #>> '{}')::interval
-        and not r.rolsuper
-        and exists (  -- a role that is missing is the doctor's to name
-            select
-            from pg_catalog.pg_roles as g
-            where g.rolname = 'headgate_reader'
-                and pg_has_role(r.oid, g.oid, 'member')
+    with session as materialized (
+        select a.pid, a.usename::text as login, a.usesysid, a.xact_start, a.state_change,
+            a.state like 'idle in transaction%' as is_idle,
+            coalesce(k.locks, 0) as locks
+        from pg_stat_activity as a
+        left join (
+            select l.pid, count(*) as locks from pg_locks as l where l.locktype = 'advisory' group by l.pid
+        ) as k using (pid)
+        where a.datname = current_database()
+            and a.pid <> pg_backend_pid()
+            and (a.xact_start is not null or k.locks > 0)
+    ),
+    -- A login that is a member of several roles has the widest limits of them; of the owner or a superuser, none.
+    limited as (
+        select s.pid, s.login, s.xact_start, s.state_change, s.is_idle, s.locks,
+            max(l.value::interval) filter (where l.name = 'transaction_age') as transaction_age,
+            max(l.value::interval) filter (where l.name = 'idle_age') as idle_age,
+            max(l.value::integer) filter (where l.name = 'advisory_locks') as advisory_locks
+        from session as s
+        join pg_roles as r on r.oid = s.usesysid and not r.rolsuper
+        join headgate.role_limits as l on l.name in ('transaction_age', 'idle_age', 'advisory_locks')
+        join pg_roles as g on g.rolname = l.role and pg_has_role(r.oid, g.oid, 'member')
+        where not exists (
+            select from pg_roles as o where o.rolname = 'headgate_owner' and pg_has_role(r.oid, o.oid, 'member')
         )
-        and not exists (
-            select
-            from pg_catalog.pg_roles as g
-            where g.rolname in ('headgate_planner', 'headgate_runner', 'headgate_owner')
-                and pg_has_role(r.oid, g.oid, 'member')
-        );
+        group by s.pid, s.login, s.xact_start, s.state_change, s.is_idle, s.locks
+    )
+    select d.pid, d.login, case
+        when d.xact_start < clock_timestamp() - d.transaction_age then format('a transaction older than %s', d.transaction_age)
+        when d.is_idle and d.state_change < clock_timestamp() - d.idle_age
+            then format('a transaction that has been idle for more than %s', d.idle_age)
+        else format('%s advisory locks, more than %s', d.locks, d.advisory_locks)
+    end
+    from limited as d
+    where d.xact_start < clock_timestamp() - d.transaction_age
+        or d.is_idle and d.state_change < clock_timestamp() - d.idle_age
+        or d.locks > d.advisory_locks;
 $$;
 
-ALTER FUNCTION headgate._late_readers() OWNER TO headgate_owner;
+ALTER FUNCTION headgate._late_sessions() OWNER TO headgate_owner;
 
 --
 -- Name: _lease(text, headgate.providers, bigint[], timestamp with time zone[], boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11523,7 +12002,7 @@ begin
         started_at = coalesce(s.started_at, v_now), finished_at = v_now
     where s.execution_id = v_execution.execution_id
         and s.step = p_step;
-    perform headgate._announce(v_execution.execution_id, p_step, p_status);
+    perform headgate._announce(v_execution.execution_id);
     if p_status <> 'failed' then
         reopened := headgate._go_on_behind(v_execution, p_step, v_now);
     elsif v_execution.finished_at is not null then
@@ -11798,6 +12277,51 @@ $$;
 ALTER FUNCTION headgate._mend_steps(p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _misfit(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._misfit(p_function text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_schema record;
+    v_function record;
+begin
+    select n.oid, n.nspowner, pg_get_userbyid(n.nspowner)::text as owner into v_schema
+    from pg_namespace as n
+    where n.nspname = split_part(p_function, '.', 1);
+    if v_schema.owner not in ('headgate_owner') and v_schema.owner not like 'headgate\_plan\_%' then
+        return format('its schema belongs to %s, which is no plan''s role', v_schema.owner);
+    end if;
+    for v_function in
+        select p.proowner, p.prosecdef, p.prokind, p.proconfig
+        from pg_proc as p
+        where p.pronamespace = v_schema.oid
+            and p.proname = split_part(p_function, '.', 2)
+    loop
+        if v_function.proowner <> v_schema.nspowner then
+            return format('it belongs to %s, not to %s', pg_get_userbyid(v_function.proowner), v_schema.owner);
+        elsif v_function.prokind <> 'f' then
+            return 'it is no plain function';
+        elsif not v_function.prosecdef then
+            return 'it is not security definer';
+        elsif not exists (
+            select
+            from unnest(v_function.proconfig) as c (setting)
+            where c.setting like 'search\_path=_%'
+                and c.setting not like '%$user%'
+        ) then
+            return 'its search_path is not pinned';
+        end if;
+    end loop;
+    return case when not found then 'it is not there' end;
+end;
+$_$;
+
+ALTER FUNCTION headgate._misfit(p_function text) OWNER TO headgate_owner;
+
+--
 -- Name: _missing_from(headgate.asset_processing_state, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12054,7 +12578,7 @@ ALTER FUNCTION headgate._needs_alert(p_opened integer, p_blocked_until timestamp
 CREATE FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 declare
     v_due_at timestamptz;
 begin
@@ -12067,9 +12591,7 @@ begin
             );
         when 'function' then
             begin
-                execute format(
-                    'select %s($1, $2, $3)', headgate._checked_name(p_operation.due_function)
-                ) into v_due_at using p_asset_id, p_watermark, p_now;
+                v_due_at := headgate._call_due(p_operation.due_function, p_asset_id, p_watermark, p_now);
             exception
                 when transaction_rollback then
                     raise;
@@ -12083,7 +12605,7 @@ begin
 
     return v_due_at;
 end;
-$_$;
+$$;
 
 ALTER FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) OWNER TO headgate_owner;
 
@@ -12167,6 +12689,41 @@ CREATE FUNCTION headgate._no_chunk(p_wake_at timestamp with time zone, p_now tim
 $$;
 
 ALTER FUNCTION headgate._no_chunk(p_wake_at timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _note_address(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._note_address() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if tg_op = 'UPDATE' and (old.base_url, old.auth, old.secret_name) is distinct from (new.base_url, new.auth, new.secret_name) then
+        perform headgate._record_action(
+            'provider_address', jsonb_build_object('provider', new.name),
+            jsonb_build_object(
+                'from', jsonb_build_array(old.base_url, old.auth, old.secret_name),
+                'to', jsonb_build_array(new.base_url, new.auth, new.secret_name)
+            )
+        );
+    end if;
+    if headgate._is_owners() then
+        insert into headgate.provider_addresses as a (provider_id, base_url, auth, secret_name, noted_at, noted_by)
+        values (new.provider_id, new.base_url, new.auth, new.secret_name, clock_timestamp(), session_user)
+        on conflict (provider_id) do update
+        set base_url = excluded.base_url,
+            auth = excluded.auth,
+            secret_name = excluded.secret_name,
+            noted_at = excluded.noted_at,
+            noted_by = excluded.noted_by
+        where (a.base_url, a.auth, a.secret_name) is distinct from (excluded.base_url, excluded.auth, excluded.secret_name);
+    end if;
+    return null;
+end;
+$$;
+
+ALTER FUNCTION headgate._note_address() OWNER TO headgate_owner;
 
 --
 -- Name: _note_answers(headgate.providers, bigint, headgate.chunks, text[], text[], jsonb, timestamp with time zone, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12725,6 +13282,29 @@ CREATE FUNCTION headgate._operations_of(p_asset_id bigint) RETURNS TABLE(pipelin
 $$;
 
 ALTER FUNCTION headgate._operations_of(p_asset_id bigint) OWNER TO headgate_owner;
+
+--
+-- Name: _operations_of_plan(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._operations_of_plan(p_plan text) RETURNS TABLE(operation_id bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select o.operation_id
+    from headgate.operations as o
+    where p_plan in (
+        split_part(o.ingest_function, '.', 1), split_part(o.input_function, '.', 1), split_part(o.due_function, '.', 1)
+    )
+    union
+    select o.operation_id
+    from headgate.pipeline_steps as f
+    join headgate.pipeline_steps as s using (pipeline_id)
+    join headgate.operations as o on o.name = any (s.operations)
+    where split_part(f.function, '.', 1) = p_plan;
+$$;
+
+ALTER FUNCTION headgate._operations_of_plan(p_plan text) OWNER TO headgate_owner;
 
 --
 -- Name: _orphan_holds(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13670,6 +14250,19 @@ $$;
 ALTER FUNCTION headgate._raise(p_code text, p_message text, p_hint text) OWNER TO headgate_owner;
 
 --
+-- Name: _raise_alert(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._set_alert(p_subject, p_severity, p_message, true, headgate.clock());
+$$;
+
+ALTER FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text) OWNER TO headgate_owner;
+
+--
 -- Name: _reach(headgate.providers, text[], integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13767,12 +14360,41 @@ CREATE FUNCTION headgate._recall_orders(p_deployment text, p_now timestamp with 
             and o.announced_at < p_now - interval '10 seconds'
         returning o.pipeline_id
     )
-    select pg_notify('headgate_orders', p.name)
-    from headgate.pipelines as p
-    where p.pipeline_id in (select l.pipeline_id from lost as l);
+    select pg_notify('headgate_orders', '') from lost as l;
 $$;
 
 ALTER FUNCTION headgate._recall_orders(p_deployment text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _reconcile_quota(text, integer, date); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._reconcile_quota(p_provider text, p_reported integer, p_reported_on date) RETURNS TABLE(used_elsewhere integer)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_provider constant headgate.providers := headgate._provider(p_provider);
+    v_window record;
+begin
+    if p_reported is null or p_reported < 0 then
+        perform headgate._raise('HG008', 'the reported units must be a number from 0', 'nothing was changed');
+    end if;
+    perform headgate._open_window(v_provider, v_now);
+    select * into v_window from headgate._window_at(v_provider, v_now);
+
+    update headgate.quota_windows as w
+    set used_elsewhere = greatest(0, p_reported - w.spent)
+    where w.provider_id = v_provider.provider_id
+        and w.opened_at = v_window.opened_at
+        and p_reported_on = (v_now at time zone v_provider.quota_zone)::date
+    returning w.used_elsewhere into used_elsewhere;
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate._reconcile_quota(p_provider text, p_reported integer, p_reported_on date) OWNER TO headgate_owner;
 
 --
 -- Name: _record_action(text, jsonb, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13825,6 +14447,41 @@ CREATE FUNCTION headgate._refusal(p_field text, p_code text) RETURNS text
 $$;
 
 ALTER FUNCTION headgate._refusal(p_field text, p_code text) OWNER TO headgate_owner;
+
+--
+-- Name: _rename_asset(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._rename_asset(p_asset_id bigint, p_code text) RETURNS TABLE(renamed integer)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if not exists (select from headgate.assets as a where a.asset_id = p_asset_id) then
+        perform headgate._raise('HG009', format('unknown asset: %s', p_asset_id), 'headgate.v_assets lists them');
+    elsif exists (
+        select
+        from headgate.assets as a
+        join headgate.assets as o using (universe)
+        where a.asset_id = p_asset_id
+            and o.code = p_code
+            and o.asset_id <> a.asset_id
+    ) then
+        perform headgate._raise(
+            'HG008', format('the code %s is another asset''s', quote_literal(p_code)), 'rename that one first; nothing was changed'
+        );
+    end if;
+
+    update headgate.assets as a
+    set code = p_code
+    where a.asset_id = p_asset_id
+        and a.code is distinct from p_code;
+    get diagnostics renamed = row_count;
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate._rename_asset(p_asset_id bigint, p_code text) OWNER TO headgate_owner;
 
 --
 -- Name: _render(text, headgate.assets, headgate.asset_processing_state, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14276,6 +14933,73 @@ $$;
 ALTER FUNCTION headgate._reserve_queued(p_chunk_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _reset_asset(bigint, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._reset_asset(p_asset_id bigint, p_operations text[] DEFAULT NULL::text[]) RETURNS TABLE(reset integer)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_operation_ids bigint[];
+begin
+    if not exists (select from headgate.assets as a where a.asset_id = p_asset_id) then
+        perform headgate._raise('HG009', format('unknown asset: %s', p_asset_id), 'headgate.v_assets lists them');
+    end if;
+    if p_operations is not null then
+        v_operation_ids := array(
+            select (headgate._operation(n.name)).operation_id from unnest(p_operations) as n (name)
+        );
+    end if;
+
+    with wanted as (
+        select s.operation_id, s.asset_id, l.asset_id is null as is_open
+        from headgate.asset_processing_state as s
+        join headgate.operations as o using (operation_id)
+        left join headgate.asset_processing_state as l  -- what it follows, where that has never succeeded
+            on l.operation_id = o.follows_operation_id and l.asset_id = s.asset_id and l.succeeded_at is null
+        where s.asset_id = p_asset_id
+            and (v_operation_ids is null or s.operation_id = any (v_operation_ids))
+        order by s.operation_id
+        for update of s
+    )
+    update headgate.asset_processing_state as s
+    set reprocess_requested_at = v_now,
+        next_due_at = case when w.is_open then least(s.next_due_at, v_now) else s.next_due_at end,
+        attempts = 0,
+        consecutive_failures = 0,
+        bulk_misses = 0,
+        alone_until = null,
+        last_error = null
+    from wanted as w
+    where s.operation_id = w.operation_id
+        and s.asset_id = w.asset_id;
+    get diagnostics reset = row_count;
+    perform headgate._record_action(
+        'reset_asset', jsonb_build_object('asset_id', p_asset_id, 'operations', p_operations),
+        jsonb_build_object('reset', reset)
+    );
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate._reset_asset(p_asset_id bigint, p_operations text[]) OWNER TO headgate_owner;
+
+--
+-- Name: _resolve_alert(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._resolve_alert(p_subject text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._set_alert(p_subject, null, null, false, headgate.clock());
+$$;
+
+ALTER FUNCTION headgate._resolve_alert(p_subject text) OWNER TO headgate_owner;
+
+--
 -- Name: _resolve_fault(headgate.process_steps, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14449,6 +15173,58 @@ CREATE FUNCTION headgate._rights(p_rights aclitem[]) RETURNS text
 $$;
 
 ALTER FUNCTION headgate._rights(p_rights aclitem[]) OWNER TO headgate_owner;
+
+--
+-- Name: _role_deviations(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._role_deviations() RETURNS TABLE(role text, place text, name text, found text, wanted text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with role as (
+        select r.oid, r.rolname::text as role, r.rolconnlimit
+        from pg_roles as r
+        where r.rolname in ('headgate_planner', 'headgate_runner', 'headgate_reader')
+    ),
+    limit_of as (
+        select l.role, l.name, l.value
+        from headgate.role_limits as l
+        where l.name not in ('connection_limit', 'transaction_age', 'idle_age', 'advisory_locks')
+            and exists (select from pg_settings as s where s.name = l.name)  -- this version of PostgreSQL has it
+    ),
+    setting as (
+        select r.role, d.datname::text as place, split_part(c.setting, '=', 1) as name,
+            substr(c.setting, strpos(c.setting, '=') + 1) as value
+        from role as r
+        join pg_db_role_setting as s on s.setrole = r.oid
+        left join pg_database as d on d.oid = s.setdatabase
+        cross join unnest(s.setconfig) as c (setting)
+        where s.setdatabase = 0
+            or d.datname = current_database()
+    )
+    select coalesce(l.role, s.role), s.place, coalesce(l.name, s.name), s.value, l.value
+    from (select r.role, l.name, l.value from limit_of as l join role as r using (role)) as l
+    full join setting as s on s.role = l.role and s.name = l.name and s.place is null
+    where s.value is distinct from l.value
+        and coalesce((s.name, s.value) not in (  -- what every session of ours pins for itself anyway, and poolers need
+            values
+                ('DateStyle', 'ISO, MDY'),
+                ('TimeZone', 'UTC'),
+                ('standard_conforming_strings', 'on'),
+                ('default_transaction_isolation', 'read committed'),
+                ('array_nulls', 'on'),
+                ('quote_all_identifiers', 'off'),
+                ('transform_null_equals', 'off')
+        ), true)
+    union all
+    select r.role, null, 'connection_limit', r.rolconnlimit::text, headgate._connections(l.value)::text
+    from role as r
+    join headgate.role_limits as l on l.role = r.role and l.name = 'connection_limit'
+    where r.rolconnlimit <> headgate._connections(l.value);
+$$;
+
+ALTER FUNCTION headgate._role_deviations() OWNER TO headgate_owner;
 
 --
 -- Name: _row_measures(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14635,7 +15411,7 @@ ALTER FUNCTION headgate._run_object(p_execution headgate.process_executions) OWN
 CREATE FUNCTION headgate._run_step(p_execution headgate.process_executions, p_step text, p_is_skipped boolean, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 declare
     v_step constant headgate.process_steps := headgate._step(p_execution, p_step);
     v_pipeline constant text := (
@@ -14655,10 +15431,7 @@ begin
             perform headgate.enqueue_step(v_pipeline, p_execution.run_id, p_step);
             return;
         end if;
-        execute format(
-            'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t',
-            headgate._checked_name(v_step.function)
-        ) into v_rows using v_pipeline, p_execution.run_id;
+        v_rows := headgate._call_step(v_step.function, v_pipeline, p_execution.run_id);
         select * into v_result from headgate._step_result(v_step.function, v_rows);
     exception
         when transaction_rollback then
@@ -14679,13 +15452,13 @@ begin
         and s.step = p_step
         and s.status <> 'cancelled'
         and not s.is_marked;
-    perform headgate._announce(p_execution.execution_id, p_step, v_result.status);
+    perform headgate._announce(p_execution.execution_id);
     if v_result.status = 'failed' and v_step.function = 'headgate.finalize_execution' then
         perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for update;
         perform headgate._close_execution(p_execution.execution_id, p_now);
     end if;
 end;
-$_$;
+$$;
 
 ALTER FUNCTION headgate._run_step(p_execution headgate.process_executions, p_step text, p_is_skipped boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
@@ -15036,6 +15809,34 @@ $$;
 ALTER FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _set_asset_active(bigint, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._set_asset_active(p_asset_id bigint, p_is_active boolean) RETURNS TABLE(changed integer)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if not exists (select from headgate.assets as a where a.asset_id = p_asset_id) then
+        perform headgate._raise('HG009', format('unknown asset: %s', p_asset_id), 'headgate.v_assets lists them');
+    end if;
+
+    update headgate.assets as a
+    set is_active = p_is_active
+    where a.asset_id = p_asset_id
+        and a.is_active is distinct from p_is_active;
+    get diagnostics changed = row_count;
+    perform headgate._record_action(
+        'set_asset_active', jsonb_build_object('asset_id', p_asset_id, 'is_active', p_is_active),
+        jsonb_build_object('changed', changed)
+    );
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate._set_asset_active(p_asset_id bigint, p_is_active boolean) OWNER TO headgate_owner;
+
+--
 -- Name: _set_gate(bigint, bigint, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -15274,7 +16075,7 @@ begin
     where s.execution_id = p_execution_id
         and s.step = p_step
         and s.status = 'pending';
-    perform headgate._announce(p_execution_id, p_step, 'skipped');
+    perform headgate._announce(p_execution_id);
 end;
 $$;
 
@@ -15507,6 +16308,27 @@ $$;
 ALTER FUNCTION headgate._step(p_execution headgate.process_executions, p_step text) OWNER TO headgate_owner;
 
 --
+-- Name: _step_as_nobody(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_nobody
+--
+
+CREATE FUNCTION headgate._step_as_nobody(p_name text, p_pipeline text, p_run_id text) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_rows jsonb;
+begin
+    execute format(
+        'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t', p_name
+    ) into v_rows using p_pipeline, p_run_id;
+    set constraints all immediate;
+    return v_rows;
+end;
+$_$;
+
+ALTER FUNCTION headgate._step_as_nobody(p_name text, p_pipeline text, p_run_id text) OWNER TO headgate_nobody;
+
+--
 -- Name: _step_of(bigint, jsonb, bigint, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -15648,6 +16470,41 @@ end;
 $$;
 
 ALTER FUNCTION headgate._stopped_execution(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
+
+--
+-- Name: _strange_addresses(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._strange_addresses() RETURNS TABLE(provider text, found text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select p.name, concat_ws(
+        '; ',
+        case when a.provider_id is null then format('calls go to %s, and nobody who may say so has set it', p.base_url) end,
+        case when a.provider_id is not null and p.base_url is distinct from a.base_url
+            then format('calls go to %s instead of %s', p.base_url, a.base_url) end,
+        case when a.provider_id is not null and p.secret_name is distinct from a.secret_name
+            then format('the secret is %s instead of %s', p.secret_name, a.secret_name) end,
+        case when p.auth is distinct from a.auth then 'the secret goes elsewhere in them' end,
+        case when a.provider_id is not null then format('what was known was set by %s on %s', a.noted_by, a.noted_at) end,
+        coalesce(format('changed by %s on %s', c.operator, c.acted_at), 'who changed it is not recorded')
+    )
+    from headgate.providers as p
+    left join headgate.provider_addresses as a using (provider_id)
+    left join lateral (
+        select o.operator, o.acted_at
+        from headgate.operator_actions as o
+        where o.action = 'provider_address'
+            and o.arguments ->> 'provider' = p.name
+        order by o.acted_at desc
+        limit 1
+    ) as c on true
+    where a.provider_id is null
+        or (p.base_url, p.auth, p.secret_name) is distinct from (a.base_url, a.auth, a.secret_name);
+$$;
+
+ALTER FUNCTION headgate._strange_addresses() OWNER TO headgate_owner;
 
 --
 -- Name: _stuck_steps(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15889,7 +16746,7 @@ begin
         params := headgate._resolve_params(p_pipeline, p_params);
         return;
     end if;
-    perform pg_notify('headgate_orders', p_pipeline.name);
+    perform pg_notify('headgate_orders', '');
 end;
 $$;
 
@@ -16165,6 +17022,39 @@ CREATE FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate he
 $$;
 
 ALTER FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _trust_bulk(text, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._trust_bulk(p_operation text, p_asset_ids bigint[]) RETURNS TABLE(trusted integer)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_operation constant headgate.operations := headgate._operation(p_operation);
+begin
+    with missed as (
+        select s.operation_id, s.asset_id
+        from headgate.asset_processing_state as s
+        where s.operation_id = v_operation.operation_id
+            and s.asset_id = any (p_asset_ids)
+            and s.bulk_misses > 0
+        order by s.asset_id
+        for update
+    )
+    update headgate.asset_processing_state as s
+    set bulk_misses = 0,
+        alone_until = null
+    from missed as m
+    where s.operation_id = m.operation_id
+        and s.asset_id = m.asset_id;
+    get diagnostics trusted = row_count;
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate._trust_bulk(p_operation text, p_asset_ids bigint[]) OWNER TO headgate_owner;
 
 --
 -- Name: _try_lock(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16460,6 +17350,64 @@ end;
 $$;
 
 ALTER FUNCTION headgate._upcoming(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text) OWNER TO headgate_owner;
+
+--
+-- Name: _upsert_assets(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._upsert_assets(p_universe text, p_assets jsonb) RETURNS TABLE(inserted integer, updated integer, unchanged integer)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_given integer;
+begin
+    perform headgate._check_assets(p_universe, p_assets);
+    v_given := jsonb_array_length(p_assets);
+
+    with given as (
+        select
+            r.code,
+            r.group_key,
+            r.calendar,
+            coalesce(r.attributes, '{}') as attributes,
+            coalesce(r.weight, 1) as weight,
+            coalesce(r.is_active, true) as is_active
+        from jsonb_to_recordset(p_assets) as r (
+            code text, group_key text, calendar text, attributes jsonb, weight double precision, is_active boolean
+        )
+    ),
+    changed as (
+        select g.*
+        from given as g
+        left join headgate.assets as a on a.universe = p_universe and a.code = g.code
+        where a.asset_id is null
+            or (a.group_key, a.calendar, a.attributes, a.weight, a.is_active)
+                is distinct from (g.group_key, g.calendar, g.attributes, g.weight, g.is_active)
+        order by g.code
+    ),
+    written as (
+        insert into headgate.assets as a (universe, code, group_key, calendar, attributes, weight, is_active)
+        select p_universe, c.code, c.group_key, c.calendar, c.attributes, c.weight, c.is_active
+        from changed as c
+        on conflict (universe, code) do update
+        set group_key = excluded.group_key,
+            calendar = excluded.calendar,
+            attributes = excluded.attributes,
+            weight = excluded.weight,
+            is_active = excluded.is_active
+        returning xmax = 0 as is_new
+    )
+    select count(*) filter (where w.is_new), count(*) filter (where not w.is_new), v_given - count(*)
+    into inserted, updated, unchanged
+    from written as w;
+
+    perform headgate._open_needs(p_universe);
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate._upsert_assets(p_universe text, p_assets jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _url_encode(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17189,38 +18137,19 @@ COMMENT ON FUNCTION headgate.applied_files() IS 'The files of db/ that were appl
 --
 
 CREATE FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) RETURNS TABLE(asked integer)
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_now constant timestamptz := headgate.clock();
-    v_operation constant headgate.operations := headgate._operation(p_operation);
-begin
-    with wanted as (
-        select
-            s.asset_id,
-            case
-                -- What holds it now answers everything asked before it was planned, and nothing asked since.
-                when c.chunk_id is null or greatest(s.reprocess_requested_at, s.input_changed_at) > c.planned_at
-                    then least(s.next_due_at, u.due_at)
-                else u.due_at
-            end as due_at
-        from unnest(p_asset_ids, p_due_at) as u (asset_id, due_at)
-        join headgate.asset_processing_state as s
-            on s.operation_id = v_operation.operation_id and s.asset_id = u.asset_id
-        left join headgate.chunks as c on c.chunk_id = s.chunk_id
-        order by s.asset_id
-        for update of s
+    with request as (
+        insert into headgate._requests (function, arguments)
+        values ('ask_again', jsonb_build_object(
+            'p_operation', p_operation, 'p_asset_ids', p_asset_ids, 'p_due_at', p_due_at
+        ))
+        returning result
     )
-    update headgate.asset_processing_state as s
-    set input_changed_at = v_now,
-        next_due_at = w.due_at
-    from wanted as w
-    where s.operation_id = v_operation.operation_id
-        and s.asset_id = w.asset_id;
-    get diagnostics asked = row_count;
-    return next;
-end;
+    select r.*
+    from request as q
+    cross join lateral jsonb_to_record(q.result) as r (asked integer);
 $$;
 
 ALTER FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) OWNER TO headgate_owner;
@@ -17256,7 +18185,7 @@ begin
             succeeded = t.succeeded, failed = t.failed, deferred = t.deferred, skipped = t.skipped, units = t.units
         from headgate._totals(v_execution.execution_id) as t
         where e.execution_id = v_execution.execution_id;
-        perform headgate._announce(v_execution.execution_id, null, 'cancelled');
+        perform headgate._announce(v_execution.execution_id);
     end if;
     perform headgate._record_action(
         'cancel_execution', jsonb_build_object('pipeline', p_pipeline, 'run_id', p_run_id),
@@ -17284,11 +18213,8 @@ CREATE FUNCTION headgate.check_health(p_pipeline text, p_run_id text) RETURNS TA
     AS $$
 declare
     v_now constant timestamptz := headgate.clock();
-    v_ended constant integer := headgate._end_readers();
 begin
-    if v_ended > 0 then
-        perform headgate._record_action('end_readers', '{}', jsonb_build_object('sessions', v_ended));
-    end if;
+    perform headgate._end_sessions();
     perform headgate._alert_gates(null, null, v_now);
     perform headgate._set_alert(h.subject, h.severity, h.message, h.is_wrong, v_now)
     from headgate._health(v_now) as h;
@@ -17308,7 +18234,7 @@ ALTER FUNCTION headgate.check_health(p_pipeline text, p_run_id text) OWNER TO he
 -- Name: FUNCTION check_health(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.check_health(p_pipeline text, p_run_id text) IS 'Step of the maintenance: end late readers, raise and resolve alerts; returns those that are open.';
+COMMENT ON FUNCTION headgate.check_health(p_pipeline text, p_run_id text) IS 'Step of the maintenance: end late sessions, raise and resolve alerts; returns those that are open.';
 
 --
 -- Name: check_plans(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17649,57 +18575,19 @@ COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_l
 --
 
 CREATE FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) RETURNS TABLE(added integer)
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
-    v_step headgate.pipeline_steps;
-    v_other record;
-begin
-    select * into v_step
-    from headgate.pipeline_steps as s
-    where s.pipeline_id = v_pipeline.pipeline_id
-        and s.step = p_step
-    for update;
-    if not found or v_step.kind <> 'fan_out' then
-        perform headgate._raise(
-            'HG003',
-            format('pipeline %s has no step %s that covers groups', p_pipeline, quote_nullable(p_step)),
-            'those that do: ' || headgate._names(array(
-                select s.step
-                from headgate.pipeline_steps as s
-                where s.pipeline_id = v_pipeline.pipeline_id
-                    and s.kind = 'fan_out'
-            ))
-        );
-    elsif coalesce(array_position(p_group_keys, null) is not null or '' = any (p_group_keys), true) then
-        perform headgate._raise('HG008', 'a group key is missing', 'an array of group keys, e.g. {VI}');
-    end if;
-    select s.step, g.group_key into v_other
-    from headgate.pipeline_steps as s
-    join unnest(p_group_keys) as g (group_key) on s.group_keys is null or g.group_key = any (s.group_keys)
-    where s.pipeline_id = v_pipeline.pipeline_id
-        and s.step <> p_step
-        and s.operations && v_step.operations
-    limit 1;
-    if found then
-        perform headgate._raise(
-            'HG008', format('group %L is covered by step %s already', v_other.group_key, v_other.step),
-            'a group is covered once; nothing was changed'
-        );
-    end if;
-
-    insert into headgate.step_groups (pipeline_id, step, group_key, added_at)
-    select v_pipeline.pipeline_id, p_step, g.group_key, headgate.clock()
-    from (select distinct unnest(p_group_keys) as group_key) as g
-    where g.group_key <> all (v_step.group_keys)
-    order by g.group_key
-    on conflict do nothing;
-    get diagnostics added = row_count;
-    perform headgate._add_step_groups();
-    return next;
-end;
+    with request as (
+        insert into headgate._requests (function, arguments)
+        values ('cover_groups', jsonb_build_object(
+            'p_pipeline', p_pipeline, 'p_step', p_step, 'p_group_keys', p_group_keys
+        ))
+        returning result
+    )
+    select r.*
+    from request as q
+    cross join lateral jsonb_to_record(q.result) as r (added integer);
 $$;
 
 ALTER FUNCTION headgate.cover_groups(p_pipeline text, p_step text, p_group_keys text[]) OWNER TO headgate_owner;
@@ -17922,7 +18810,9 @@ CREATE FUNCTION headgate.examine() RETURNS TABLE(subject text, verdict text, fou
     union all
     select f.* from headgate._examine_calendars() as f
     union all
-    select f.* from headgate._examine_readers() as f
+    select f.* from headgate._examine_sessions() as f
+    union all
+    select f.* from headgate._examine_functions() as f
     union all
     select 'database ' || h.measure, 'warn', format('%s, more than %s', h.value, h.threshold), h.advice, false
     from headgate.database_health() as h
@@ -17951,6 +18841,29 @@ ALTER FUNCTION headgate.examine() OWNER TO headgate_owner;
 --
 
 COMMENT ON FUNCTION headgate.examine() IS 'What is wrong here and what to do: schema, roles, queues, work that is stuck, books, calendars, health; no row: nothing.';
+
+--
+-- Name: execution_counts(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.execution_counts(p_pipeline text, p_run_id text) RETURNS TABLE(status text, planned integer, queued integer, running integer, parked integer, succeeded integer, failed integer, deferred integer, skipped integer, next_wake_at timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        e.status, s.planned, f.queued, f.running, f.parked, s.succeeded, s.failed, s.deferred, s.skipped, f.next_wake_at
+    from headgate._execution(p_pipeline, p_run_id) as e
+    cross join lateral headgate._totals(e.execution_id) as s
+    cross join lateral headgate._in_flight(e.execution_id) as f;
+$$;
+
+ALTER FUNCTION headgate.execution_counts(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION execution_counts(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.execution_counts(p_pipeline text, p_run_id text) IS 'How an execution stands, in jobs; it changes nothing, so readers may ask.';
 
 --
 -- Name: execution_groups(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17987,6 +18900,25 @@ ALTER FUNCTION headgate.execution_groups(p_pipeline text, p_run_id text) OWNER T
 COMMENT ON FUNCTION headgate.execution_groups(p_pipeline text, p_run_id text) IS 'Groups for which jobs of an execution have succeeded, with rows written and the sessions their data reach to.';
 
 --
+-- Name: execution_id(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.execution_id(p_pipeline text, p_run_id text) RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select (headgate._execution(p_pipeline, p_run_id)).execution_id;
+$$;
+
+ALTER FUNCTION headgate.execution_id(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION execution_id(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.execution_id(p_pipeline text, p_run_id text) IS 'What the channel headgate_steps calls an execution: its notifications name nothing else.';
+
+--
 -- Name: execution_status(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -17994,17 +18926,10 @@ CREATE FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) RETURN
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
 begin
+    perform headgate._execution(p_pipeline, p_run_id);
     perform headgate._sweep(20);
-    return query
-    select
-        e.status, s.planned, f.queued, f.running, f.parked, s.succeeded, s.failed, s.deferred, s.skipped, f.next_wake_at
-    from headgate.process_executions as e
-    cross join lateral headgate._totals(e.execution_id) as s
-    cross join lateral headgate._in_flight(e.execution_id) as f
-    where e.execution_id = v_execution.execution_id;
+    return query select c.* from headgate.execution_counts(p_pipeline, p_run_id) as c;
 end;
 $$;
 
@@ -18417,7 +19342,7 @@ CREATE FUNCTION headgate.forget_files() RETURNS TABLE(forgotten integer)
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    delete from headgate.schema_files as f where f.path ~ '(^|/)(roles|functions|views|grants)/';
+    delete from headgate.schema_files as f where f.path ~ '(^|/)(roles|functions|views|grants|limits)/';
     get diagnostics forgotten = row_count;
     return next;
 end;
@@ -18429,7 +19354,7 @@ ALTER FUNCTION headgate.forget_files() OWNER TO headgate_owner;
 -- Name: FUNCTION forget_files(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.forget_files() IS 'Make the next migrate apply all roles, functions, views and grants again; returns how many files. Only the owner may.';
+COMMENT ON FUNCTION headgate.forget_files() IS 'Make the next migrate apply all roles, functions, views, grants and limits again; returns how many files. Only the owner may.';
 
 --
 -- Name: hear_dags(text, jsonb, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18478,6 +19403,7 @@ begin
     on conflict (runner) do update
     set last_seen_at = excluded.last_seen_at,
         backend_pid = excluded.backend_pid;
+    perform headgate._end_sessions();
     ended_leases := headgate._end_leases_of_the_dead(100);
     return next;
 end;
@@ -18489,7 +19415,7 @@ ALTER FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_v
 -- Name: FUNCTION heartbeat(p_runner text, p_host text, p_pid integer, p_version text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text) IS 'Note that a runner is there, and end the leases of runners that were killed; returns how many.';
+COMMENT ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text) IS 'Note that a runner is there, and end the leases of runners that were killed (returns how many) and sessions beyond their limits.';
 
 --
 -- Name: ingest_sessions(jsonb, bigint[], headgate.calendar_session[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18898,10 +19824,13 @@ COMMENT ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_se
 --
 
 CREATE FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select headgate._set_alert(p_subject, p_severity, p_message, true, headgate.clock());
+    insert into headgate._requests (function, arguments)
+    values ('raise_alert', jsonb_build_object(
+        'p_severity', p_severity, 'p_subject', p_subject, 'p_message', p_message
+    ));
 $$;
 
 ALTER FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) OWNER TO headgate_owner;
@@ -18917,28 +19846,19 @@ COMMENT ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_mess
 --
 
 CREATE FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) RETURNS TABLE(used_elsewhere integer)
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_now constant timestamptz := headgate.clock();
-    v_provider constant headgate.providers := headgate._provider(p_provider);
-    v_window record;
-begin
-    if p_reported is null or p_reported < 0 then
-        perform headgate._raise('HG008', 'the reported units must be a number from 0', 'nothing was changed');
-    end if;
-    perform headgate._open_window(v_provider, v_now);
-    select * into v_window from headgate._window_at(v_provider, v_now);
-
-    update headgate.quota_windows as w
-    set used_elsewhere = greatest(0, p_reported - w.spent)
-    where w.provider_id = v_provider.provider_id
-        and w.opened_at = v_window.opened_at
-        and p_reported_on = (v_now at time zone v_provider.quota_zone)::date
-    returning w.used_elsewhere into used_elsewhere;
-    return next;
-end;
+    with request as (
+        insert into headgate._requests (function, arguments)
+        values ('reconcile_quota', jsonb_build_object(
+            'p_provider', p_provider, 'p_reported', p_reported, 'p_reported_on', p_reported_on
+        ))
+        returning result
+    )
+    select r.*
+    from request as q
+    cross join lateral jsonb_to_record(q.result) as r (used_elsewhere integer);
 $$;
 
 ALTER FUNCTION headgate.reconcile_quota(p_provider text, p_reported integer, p_reported_on date) OWNER TO headgate_owner;
@@ -19024,32 +19944,19 @@ COMMENT ON FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p
 --
 
 CREATE FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) RETURNS TABLE(renamed integer)
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-begin
-    if not exists (select from headgate.assets as a where a.asset_id = p_asset_id) then
-        perform headgate._raise('HG009', format('unknown asset: %s', p_asset_id), 'headgate.v_assets lists them');
-    elsif exists (
-        select
-        from headgate.assets as a
-        join headgate.assets as o using (universe)
-        where a.asset_id = p_asset_id
-            and o.code = p_code
-            and o.asset_id <> a.asset_id
-    ) then
-        perform headgate._raise(
-            'HG008', format('the code %s is another asset''s', quote_literal(p_code)), 'rename that one first; nothing was changed'
-        );
-    end if;
-
-    update headgate.assets as a
-    set code = p_code
-    where a.asset_id = p_asset_id
-        and a.code is distinct from p_code;
-    get diagnostics renamed = row_count;
-    return next;
-end;
+    with request as (
+        insert into headgate._requests (function, arguments)
+        values ('rename_asset', jsonb_build_object(
+            'p_asset_id', p_asset_id, 'p_code', p_code
+        ))
+        returning result
+    )
+    select r.*
+    from request as q
+    cross join lateral jsonb_to_record(q.result) as r (renamed integer);
 $$;
 
 ALTER FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) OWNER TO headgate_owner;
@@ -19088,7 +19995,7 @@ begin
         union all
         select 'books', headgate._mend_books(v_now), '%s quota windows put right'
         union all
-        select 'readers', headgate._end_readers(), '%s sessions of readers ended'
+        select 'sessions', headgate._end_sessions(), '%s sessions ended'
     loop
         if v_fix.count > 0 then
             subject := v_fix.subject;
@@ -19182,6 +20089,39 @@ ALTER FUNCTION headgate.report_step(p_pipeline text, p_run_id text, p_step text,
 COMMENT ON FUNCTION headgate.report_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_output jsonb) IS 'Report how a function step that Airflow called has ended, with its rows; returns what that makes of it, and no row for a step the plan does not have.';
 
 --
+-- Name: require_fit(text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.require_fit(p_function text, p_is_plans boolean DEFAULT true) RETURNS void
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_misfit constant text := headgate._misfit(p_function);
+begin
+    if v_misfit is not null and (p_is_plans or exists (
+        select
+        from pg_namespace as n
+        where n.nspname = split_part(p_function, '.', 1)
+            and pg_get_userbyid(n.nspowner) like 'headgate\_plan\_%'
+    )) then
+        perform headgate._raise(
+            '42501', format('%s is not called: %s', p_function, v_misfit),
+            'a plan''s function belongs to the plan''s role, is security definer and pins its search_path: headgate doctor --fix'
+        );
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION require_fit(p_function text, p_is_plans boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) IS 'Raise unless a plan''s function is its role''s, security definer and pins its search_path; p_is_plans false: functions of others pass.';
+
+--
 -- Name: required_secrets(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -19211,51 +20151,19 @@ COMMENT ON FUNCTION headgate.required_secrets(p_pipeline text) IS 'Names of the 
 --
 
 CREATE FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[] DEFAULT NULL::text[]) RETURNS TABLE(reset integer)
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_now constant timestamptz := headgate.clock();
-    v_operation_ids bigint[];
-begin
-    if not exists (select from headgate.assets as a where a.asset_id = p_asset_id) then
-        perform headgate._raise('HG009', format('unknown asset: %s', p_asset_id), 'headgate.v_assets lists them');
-    end if;
-    if p_operations is not null then
-        v_operation_ids := array(
-            select (headgate._operation(n.name)).operation_id from unnest(p_operations) as n (name)
-        );
-    end if;
-
-    with wanted as (
-        select s.operation_id, s.asset_id, l.asset_id is null as is_open
-        from headgate.asset_processing_state as s
-        join headgate.operations as o using (operation_id)
-        left join headgate.asset_processing_state as l  -- what it follows, where that has never succeeded
-            on l.operation_id = o.follows_operation_id and l.asset_id = s.asset_id and l.succeeded_at is null
-        where s.asset_id = p_asset_id
-            and (v_operation_ids is null or s.operation_id = any (v_operation_ids))
-        order by s.operation_id
-        for update of s
+    with request as (
+        insert into headgate._requests (function, arguments)
+        values ('reset_asset', jsonb_build_object(
+            'p_asset_id', p_asset_id, 'p_operations', p_operations
+        ))
+        returning result
     )
-    update headgate.asset_processing_state as s
-    set reprocess_requested_at = v_now,
-        next_due_at = case when w.is_open then least(s.next_due_at, v_now) else s.next_due_at end,
-        attempts = 0,
-        consecutive_failures = 0,
-        bulk_misses = 0,
-        alone_until = null,
-        last_error = null
-    from wanted as w
-    where s.operation_id = w.operation_id
-        and s.asset_id = w.asset_id;
-    get diagnostics reset = row_count;
-    perform headgate._record_action(
-        'reset_asset', jsonb_build_object('asset_id', p_asset_id, 'operations', p_operations),
-        jsonb_build_object('reset', reset)
-    );
-    return next;
-end;
+    select r.*
+    from request as q
+    cross join lateral jsonb_to_record(q.result) as r (reset integer);
 $$;
 
 ALTER FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) OWNER TO headgate_owner;
@@ -19271,10 +20179,13 @@ COMMENT ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[])
 --
 
 CREATE FUNCTION headgate.resolve_alert(p_subject text) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select headgate._set_alert(p_subject, null, null, false, headgate.clock());
+    insert into headgate._requests (function, arguments)
+    values ('resolve_alert', jsonb_build_object(
+        'p_subject', p_subject
+    ));
 $$;
 
 ALTER FUNCTION headgate.resolve_alert(p_subject text) OWNER TO headgate_owner;
@@ -19318,7 +20229,7 @@ begin
     get diagnostics resumed_executions = row_count;
     sent_chunks := headgate._send_chunks(v_chunk_ids, v_now);
     perform pg_notify('headgate_jobs', '');
-    perform pg_notify('headgate_orders', p_pipeline);  -- and runs that wait for their turn
+    perform pg_notify('headgate_orders', '');  -- and runs that wait for their turn
     perform headgate._record_action(
         'resume_pipeline', jsonb_build_object('pipeline', p_pipeline),
         jsonb_build_object('resumed_executions', resumed_executions, 'sent_chunks', sent_chunks)
@@ -19510,25 +20421,19 @@ COMMENT ON FUNCTION headgate.run_pipeline(p_pipeline text, p_params jsonb, p_run
 --
 
 CREATE FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) RETURNS TABLE(changed integer)
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-begin
-    if not exists (select from headgate.assets as a where a.asset_id = p_asset_id) then
-        perform headgate._raise('HG009', format('unknown asset: %s', p_asset_id), 'headgate.v_assets lists them');
-    end if;
-
-    update headgate.assets as a
-    set is_active = p_is_active
-    where a.asset_id = p_asset_id
-        and a.is_active is distinct from p_is_active;
-    get diagnostics changed = row_count;
-    perform headgate._record_action(
-        'set_asset_active', jsonb_build_object('asset_id', p_asset_id, 'is_active', p_is_active),
-        jsonb_build_object('changed', changed)
-    );
-    return next;
-end;
+    with request as (
+        insert into headgate._requests (function, arguments)
+        values ('set_asset_active', jsonb_build_object(
+            'p_asset_id', p_asset_id, 'p_is_active', p_is_active
+        ))
+        returning result
+    )
+    select r.*
+    from request as q
+    cross join lateral jsonb_to_record(q.result) as r (changed integer);
 $$;
 
 ALTER FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) OWNER TO headgate_owner;
@@ -19895,7 +20800,7 @@ begin
     insert into headgate.orders as o (pipeline_id, params, ordered_at, ordered_by)
     values (v_pipeline.pipeline_id, coalesce(p_params, '{}'), headgate.clock(), session_user)
     returning o.order_id into order_id;
-    perform pg_notify('headgate_orders', p_pipeline);
+    perform pg_notify('headgate_orders', '');
     return next;
 end;
 $$;
@@ -19913,30 +20818,19 @@ COMMENT ON FUNCTION headgate.trigger_pipeline(p_pipeline text, p_params jsonb) I
 --
 
 CREATE FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) RETURNS TABLE(trusted integer)
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_operation constant headgate.operations := headgate._operation(p_operation);
-begin
-    with missed as (
-        select s.operation_id, s.asset_id
-        from headgate.asset_processing_state as s
-        where s.operation_id = v_operation.operation_id
-            and s.asset_id = any (p_asset_ids)
-            and s.bulk_misses > 0
-        order by s.asset_id
-        for update
+    with request as (
+        insert into headgate._requests (function, arguments)
+        values ('trust_bulk', jsonb_build_object(
+            'p_operation', p_operation, 'p_asset_ids', p_asset_ids
+        ))
+        returning result
     )
-    update headgate.asset_processing_state as s
-    set bulk_misses = 0,
-        alone_until = null
-    from missed as m
-    where s.operation_id = m.operation_id
-        and s.asset_id = m.asset_id;
-    get diagnostics trusted = row_count;
-    return next;
-end;
+    select r.*
+    from request as q
+    cross join lateral jsonb_to_record(q.result) as r (trusted integer);
 $$;
 
 ALTER FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) OWNER TO headgate_owner;
@@ -19952,55 +20846,19 @@ COMMENT ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) 
 --
 
 CREATE FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) RETURNS TABLE(inserted integer, updated integer, unchanged integer)
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_given integer;
-begin
-    perform headgate._check_assets(p_universe, p_assets);
-    v_given := jsonb_array_length(p_assets);
-
-    with given as (
-        select
-            r.code,
-            r.group_key,
-            r.calendar,
-            coalesce(r.attributes, '{}') as attributes,
-            coalesce(r.weight, 1) as weight,
-            coalesce(r.is_active, true) as is_active
-        from jsonb_to_recordset(p_assets) as r (
-            code text, group_key text, calendar text, attributes jsonb, weight double precision, is_active boolean
-        )
-    ),
-    changed as (
-        select g.*
-        from given as g
-        left join headgate.assets as a on a.universe = p_universe and a.code = g.code
-        where a.asset_id is null
-            or (a.group_key, a.calendar, a.attributes, a.weight, a.is_active)
-                is distinct from (g.group_key, g.calendar, g.attributes, g.weight, g.is_active)
-        order by g.code
-    ),
-    written as (
-        insert into headgate.assets as a (universe, code, group_key, calendar, attributes, weight, is_active)
-        select p_universe, c.code, c.group_key, c.calendar, c.attributes, c.weight, c.is_active
-        from changed as c
-        on conflict (universe, code) do update
-        set group_key = excluded.group_key,
-            calendar = excluded.calendar,
-            attributes = excluded.attributes,
-            weight = excluded.weight,
-            is_active = excluded.is_active
-        returning xmax = 0 as is_new
+    with request as (
+        insert into headgate._requests (function, arguments)
+        values ('upsert_assets', jsonb_build_object(
+            'p_universe', p_universe, 'p_assets', p_assets
+        ))
+        returning result
     )
-    select count(*) filter (where w.is_new), count(*) filter (where not w.is_new), v_given - count(*)
-    into inserted, updated, unchanged
-    from written as w;
-
-    perform headgate._open_needs(p_universe);
-    return next;
-end;
+    select r.*
+    from request as q
+    cross join lateral jsonb_to_record(q.result) as r (inserted integer, updated integer, unchanged integer);
 $$;
 
 ALTER FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) OWNER TO headgate_owner;
@@ -22478,6 +23336,49 @@ COMMENT ON COLUMN equities.v_ticker_processing_history.error IS 'The error, or w
 COMMENT ON COLUMN equities.v_ticker_processing_history.run_id IS 'The run.';
 
 --
+-- Name: _requests; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate._requests AS
+ SELECT NULL::text AS caller,
+    NULL::text AS function,
+    NULL::jsonb AS arguments,
+    NULL::jsonb AS result
+  WHERE false;
+
+ALTER VIEW headgate._requests OWNER TO headgate_owner;
+
+--
+-- Name: VIEW _requests; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate._requests IS 'What is asked of the core by whoever may insert here; it is answered at once, and no row is kept.';
+
+--
+-- Name: COLUMN _requests.caller; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._requests.caller IS 'Who asks: the role whose rights the asking function has. Nobody may set it.';
+
+--
+-- Name: COLUMN _requests.function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._requests.function IS 'The function of the core.';
+
+--
+-- Name: COLUMN _requests.arguments; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._requests.arguments IS 'Its arguments by name.';
+
+--
+-- Name: COLUMN _requests.result; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate._requests.result IS 'The row it returned.';
+
+--
 -- Name: alerts; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -23055,6 +23956,63 @@ ALTER TABLE headgate.process_executions ALTER COLUMN execution_id ADD GENERATED 
 );
 
 --
+-- Name: provider_addresses; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.provider_addresses (
+    provider_id bigint NOT NULL,
+    base_url text,
+    auth jsonb NOT NULL,
+    secret_name text,
+    noted_at timestamp with time zone NOT NULL,
+    noted_by text NOT NULL
+);
+
+ALTER TABLE headgate.provider_addresses OWNER TO headgate_owner;
+
+--
+-- Name: TABLE provider_addresses; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.provider_addresses IS 'Where each provider''s secret is sent, as somebody has said who may: the doctor compares it with what runners are told.';
+
+--
+-- Name: COLUMN provider_addresses.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_addresses.provider_id IS 'The provider.';
+
+--
+-- Name: COLUMN provider_addresses.base_url; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_addresses.base_url IS 'Its address.';
+
+--
+-- Name: COLUMN provider_addresses.auth; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_addresses.auth IS 'Where in a request the secret goes.';
+
+--
+-- Name: COLUMN provider_addresses.secret_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_addresses.secret_name IS 'The environment variable that holds the secret.';
+
+--
+-- Name: COLUMN provider_addresses.noted_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_addresses.noted_at IS 'When it was said.';
+
+--
+-- Name: COLUMN provider_addresses.noted_by; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_addresses.noted_by IS 'Who had logged in then.';
+
+--
 -- Name: providers_provider_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -23336,6 +24294,42 @@ COMMENT ON COLUMN headgate.response_rules.reason IS 'The reason kept with the jo
 COMMENT ON COLUMN headgate.response_rules.charged IS 'False: the provider does not charge for such an answer, and the units of its call are given back.';
 
 --
+-- Name: role_limits; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.role_limits (
+    role text NOT NULL,
+    name text NOT NULL,
+    value text NOT NULL
+);
+
+ALTER TABLE headgate.role_limits OWNER TO headgate_owner;
+
+--
+-- Name: TABLE role_limits; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.role_limits IS 'How the roles are limited: migrate writes it, the doctor compares it, the watchdog ends what is beyond it. After a change: headgate doctor --fix.';
+
+--
+-- Name: COLUMN role_limits.role; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.role_limits.role IS 'The role; roles belong to the server, so the rows of its databases should agree.';
+
+--
+-- Name: COLUMN role_limits.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.role_limits.name IS 'A setting of PostgreSQL''s; or connection_limit (a number, or a share of max_connections), transaction_age, idle_age (in a transaction), advisory_locks: sessions beyond these three are ended.';
+
+--
+-- Name: COLUMN role_limits.value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.role_limits.value IS 'Its value, exactly as PostgreSQL keeps it.';
+
+--
 -- Name: runners; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -23494,7 +24488,7 @@ COMMENT ON TABLE headgate.settings IS 'Settings of this database; only the owner
 -- Name: COLUMN settings.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.settings.name IS 'test_clock: sessions may move headgate.clock(); keep_history: how long details are kept; sessions_ahead: fewer loaded trading sessions raise an alert; reader_transactions: a reader''s session with an older one is ended.';
+COMMENT ON COLUMN headgate.settings.name IS 'test_clock: sessions may move headgate.clock(); keep_history: how long details are kept; sessions_ahead: fewer loaded trading sessions raise an alert.';
 
 --
 -- Name: COLUMN settings.value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -25620,6 +26614,12 @@ COMMENT ON COLUMN headgate.v_waiting.gives_up_at IS 'When its run stops waiting 
 COMMENT ON COLUMN headgate.v_waiting.retries IS 'How often one of these jobs has been parked in a row to be called again, at most.';
 
 --
+-- Name: _requests caller; Type: DEFAULT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate._requests ALTER COLUMN caller SET DEFAULT CURRENT_USER;
+
+--
 -- Name: listings a_code_means_one_listing_at_a_time; Type: CONSTRAINT; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -25914,6 +26914,13 @@ ALTER TABLE ONLY headgate.process_steps
     ADD CONSTRAINT process_steps_pkey PRIMARY KEY (execution_id, step);
 
 --
+-- Name: provider_addresses provider_addresses_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.provider_addresses
+    ADD CONSTRAINT provider_addresses_pkey PRIMARY KEY (provider_id);
+
+--
 -- Name: provider_gates provider_gates_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -25961,6 +26968,13 @@ ALTER TABLE ONLY headgate.quota_windows
 
 ALTER TABLE ONLY headgate.response_rules
     ADD CONSTRAINT response_rules_pkey PRIMARY KEY (provider_id, "position");
+
+--
+-- Name: role_limits role_limits_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.role_limits
+    ADD CONSTRAINT role_limits_pkey PRIMARY KEY (role, name);
 
 --
 -- Name: process_executions run_id_is_unique; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -26240,6 +27254,18 @@ CREATE INDEX process_executions_open_idx ON headgate.process_executions USING bt
 COMMENT ON INDEX headgate.process_executions_open_idx IS 'Finds the few executions that have not ended among all that have.';
 
 --
+-- Name: providers provider_address_is_noted; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TRIGGER provider_address_is_noted AFTER INSERT OR UPDATE OF base_url, auth, secret_name ON headgate.providers FOR EACH ROW EXECUTE FUNCTION headgate._note_address();
+
+--
+-- Name: TRIGGER provider_address_is_noted ON providers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TRIGGER provider_address_is_noted ON headgate.providers IS 'Whoever changes where a secret is sent is recorded.';
+
+--
 -- Name: providers provider_keeps_its_name; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26250,6 +27276,12 @@ CREATE TRIGGER provider_keeps_its_name BEFORE UPDATE ON headgate.providers FOR E
 --
 
 COMMENT ON TRIGGER provider_keeps_its_name ON headgate.providers IS 'Queues are called after their provider.';
+
+--
+-- Name: _requests request_is_answered; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TRIGGER request_is_answered INSTEAD OF INSERT ON headgate._requests FOR EACH ROW EXECUTE FUNCTION headgate._answer();
 
 --
 -- Name: asset_processing_state asset_processing_state_asset_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -26399,6 +27431,13 @@ ALTER TABLE ONLY headgate.process_steps
     ADD CONSTRAINT process_steps_execution_id_fkey FOREIGN KEY (execution_id) REFERENCES headgate.process_executions(execution_id);
 
 --
+-- Name: provider_addresses provider_addresses_provider_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.provider_addresses
+    ADD CONSTRAINT provider_addresses_provider_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id) ON DELETE CASCADE;
+
+--
 -- Name: provider_gates provider_gates_provider_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26452,6 +27491,7 @@ ALTER TABLE ONLY headgate.step_groups
 --
 
 GRANT USAGE ON SCHEMA equities TO headgate_owner;
+GRANT USAGE ON SCHEMA equities TO headgate_nobody;
 GRANT USAGE ON SCHEMA equities TO headgate_planner;
 GRANT USAGE ON SCHEMA equities TO headgate_reader;
 GRANT USAGE ON SCHEMA equities TO headgate_runner;
@@ -26462,6 +27502,7 @@ GRANT USAGE ON SCHEMA equities TO headgate_runner;
 
 GRANT USAGE ON SCHEMA headgate TO headgate_plan_equities;
 GRANT USAGE ON SCHEMA headgate TO headgate_plan_maintenance;
+GRANT USAGE ON SCHEMA headgate TO headgate_nobody;
 GRANT USAGE ON SCHEMA headgate TO headgate_planner;
 GRANT USAGE ON SCHEMA headgate TO headgate_runner;
 GRANT USAGE ON SCHEMA headgate TO headgate_reader;
@@ -26470,7 +27511,7 @@ GRANT USAGE ON SCHEMA headgate TO headgate_reader;
 -- Name: SCHEMA maintenance; Type: ACL; Schema: -; Owner: headgate_plan_maintenance
 --
 
-GRANT USAGE ON SCHEMA maintenance TO headgate_owner;
+GRANT USAGE ON SCHEMA maintenance TO headgate_nobody;
 GRANT USAGE ON SCHEMA maintenance TO headgate_planner;
 GRANT USAGE ON SCHEMA maintenance TO headgate_reader;
 
@@ -26775,7 +27816,7 @@ REVOKE ALL ON FUNCTION equities._watch_groups(p_group_keys text[], p_now timesta
 --
 
 REVOKE ALL ON FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_reader;
 
@@ -26784,7 +27825,7 @@ GRANT ALL ON FUNCTION equities.actions_due_at(p_asset_id bigint, p_watermark tim
 --
 
 REVOKE ALL ON FUNCTION equities.add_exchange(p_group_key text, p_calendar text, p_step text) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.add_exchange(p_group_key text, p_calendar text, p_step text) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.add_exchange(p_group_key text, p_calendar text, p_step text) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.add_exchange(p_group_key text, p_calendar text, p_step text) TO headgate_planner;
 
 --
@@ -26792,7 +27833,7 @@ GRANT ALL ON FUNCTION equities.add_exchange(p_group_key text, p_calendar text, p
 --
 
 REVOKE ALL ON FUNCTION equities.bars_for_indicators(p_context jsonb, p_asset_ids bigint[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.bars_for_indicators(p_context jsonb, p_asset_ids bigint[]) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.bars_for_indicators(p_context jsonb, p_asset_ids bigint[]) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.bars_for_indicators(p_context jsonb, p_asset_ids bigint[]) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.bars_for_indicators(p_context jsonb, p_asset_ids bigint[]) TO headgate_reader;
 GRANT ALL ON FUNCTION equities.bars_for_indicators(p_context jsonb, p_asset_ids bigint[]) TO headgate_runner;
@@ -26802,7 +27843,7 @@ GRANT ALL ON FUNCTION equities.bars_for_indicators(p_context jsonb, p_asset_ids 
 --
 
 REVOKE ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) TO headgate_reader;
 
@@ -26811,7 +27852,7 @@ GRANT ALL ON FUNCTION equities.chart_bars(p_ticker text, p_bars integer) TO head
 --
 
 REVOKE ALL ON FUNCTION equities.corrections_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.corrections_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.corrections_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.corrections_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.corrections_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_reader;
 
@@ -26820,7 +27861,7 @@ GRANT ALL ON FUNCTION equities.corrections_due_at(p_asset_id bigint, p_watermark
 --
 
 REVOKE ALL ON FUNCTION equities.expected_bars(p_group_key text, p_session date) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.expected_bars(p_group_key text, p_session date) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.expected_bars(p_group_key text, p_session date) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.expected_bars(p_group_key text, p_session date) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.expected_bars(p_group_key text, p_session date) TO headgate_reader;
 
@@ -26829,7 +27870,7 @@ GRANT ALL ON FUNCTION equities.expected_bars(p_group_key text, p_session date) T
 --
 
 REVOKE ALL ON FUNCTION equities.fundamentals_as_of(p_date date) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.fundamentals_as_of(p_date date) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.fundamentals_as_of(p_date date) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.fundamentals_as_of(p_date date) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.fundamentals_as_of(p_date date) TO headgate_reader;
 
@@ -26838,7 +27879,7 @@ GRANT ALL ON FUNCTION equities.fundamentals_as_of(p_date date) TO headgate_reade
 --
 
 REVOKE ALL ON FUNCTION equities.get_processing_progress() FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.get_processing_progress() TO headgate_owner;
+GRANT ALL ON FUNCTION equities.get_processing_progress() TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.get_processing_progress() TO headgate_planner;
 GRANT ALL ON FUNCTION equities.get_processing_progress() TO headgate_reader;
 
@@ -26847,56 +27888,56 @@ GRANT ALL ON FUNCTION equities.get_processing_progress() TO headgate_reader;
 --
 
 REVOKE ALL ON FUNCTION equities.ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.ingest_account(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
 -- Name: FUNCTION ingest_actions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities.ingest_actions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.ingest_actions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.ingest_actions(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
 -- Name: FUNCTION ingest_corrections(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities.ingest_corrections(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.ingest_corrections(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.ingest_corrections(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
 -- Name: FUNCTION ingest_eod_bulk(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities.ingest_eod_bulk(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.ingest_eod_bulk(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.ingest_eod_bulk(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
 -- Name: FUNCTION ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
 -- Name: FUNCTION ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities.ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
 -- Name: FUNCTION ingest_fx_rates(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities.ingest_fx_rates(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.ingest_fx_rates(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.ingest_fx_rates(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
 -- Name: FUNCTION ingest_history(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities.ingest_history(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.ingest_history(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.ingest_history(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
 -- Name: TABLE technical_indicators; Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -26910,28 +27951,28 @@ GRANT SELECT ON TABLE equities.technical_indicators TO headgate_reader;
 --
 
 REVOKE ALL ON FUNCTION equities.ingest_indicators(p_context jsonb, p_asset_ids bigint[], p_rows equities.technical_indicators[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.ingest_indicators(p_context jsonb, p_asset_ids bigint[], p_rows equities.technical_indicators[]) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.ingest_indicators(p_context jsonb, p_asset_ids bigint[], p_rows equities.technical_indicators[]) TO headgate_nobody;
 
 --
 -- Name: FUNCTION ingest_prices(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
 -- Name: FUNCTION ingest_symbol_list(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities.ingest_symbol_list(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.ingest_symbol_list(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.ingest_symbol_list(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
 -- Name: FUNCTION list_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities.list_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.list_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.list_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.list_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.list_due_at(p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) TO headgate_reader;
 
@@ -26940,7 +27981,7 @@ GRANT ALL ON FUNCTION equities.list_due_at(p_asset_id bigint, p_watermark timest
 --
 
 REVOKE ALL ON FUNCTION equities.listings_as_of(p_date date) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.listings_as_of(p_date date) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.listings_as_of(p_date date) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.listings_as_of(p_date date) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.listings_as_of(p_date date) TO headgate_reader;
 
@@ -26949,7 +27990,7 @@ GRANT ALL ON FUNCTION equities.listings_as_of(p_date date) TO headgate_reader;
 --
 
 REVOKE ALL ON FUNCTION equities.note_listings() FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.note_listings() TO headgate_owner;
+GRANT ALL ON FUNCTION equities.note_listings() TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.note_listings() TO headgate_planner;
 
 --
@@ -26957,7 +27998,7 @@ GRANT ALL ON FUNCTION equities.note_listings() TO headgate_planner;
 --
 
 REVOKE ALL ON FUNCTION equities.prices_as_of(p_date date) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.prices_as_of(p_date date) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.prices_as_of(p_date date) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.prices_as_of(p_date date) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.prices_as_of(p_date date) TO headgate_reader;
 
@@ -26966,7 +28007,7 @@ GRANT ALL ON FUNCTION equities.prices_as_of(p_date date) TO headgate_reader;
 --
 
 REVOKE ALL ON FUNCTION equities.publish_prices(p_pipeline text, p_run_id text) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.publish_prices(p_pipeline text, p_run_id text) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.publish_prices(p_pipeline text, p_run_id text) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.publish_prices(p_pipeline text, p_run_id text) TO headgate_planner;
 
 --
@@ -26974,7 +28015,7 @@ GRANT ALL ON FUNCTION equities.publish_prices(p_pipeline text, p_run_id text) TO
 --
 
 REVOKE ALL ON FUNCTION equities.publish_screener(p_pipeline text, p_run_id text) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.publish_screener(p_pipeline text, p_run_id text) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.publish_screener(p_pipeline text, p_run_id text) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.publish_screener(p_pipeline text, p_run_id text) TO headgate_planner;
 
 --
@@ -26982,7 +28023,7 @@ GRANT ALL ON FUNCTION equities.publish_screener(p_pipeline text, p_run_id text) 
 --
 
 REVOKE ALL ON FUNCTION equities.reported_periods(p_ticker text) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.reported_periods(p_ticker text) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.reported_periods(p_ticker text) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.reported_periods(p_ticker text) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.reported_periods(p_ticker text) TO headgate_reader;
 
@@ -26991,7 +28032,7 @@ GRANT ALL ON FUNCTION equities.reported_periods(p_ticker text) TO headgate_reade
 --
 
 REVOKE ALL ON FUNCTION equities.reset_ticker_for_reprocessing(p_ticker text, p_scope text) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.reset_ticker_for_reprocessing(p_ticker text, p_scope text) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.reset_ticker_for_reprocessing(p_ticker text, p_scope text) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.reset_ticker_for_reprocessing(p_ticker text, p_scope text) TO headgate_planner;
 
 --
@@ -26999,7 +28040,7 @@ GRANT ALL ON FUNCTION equities.reset_ticker_for_reprocessing(p_ticker text, p_sc
 --
 
 REVOKE ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) TO headgate_owner;
+GRANT ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) TO headgate_nobody;
 GRANT ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) TO headgate_planner;
 GRANT ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) TO headgate_reader;
 
@@ -27034,10 +28075,16 @@ REVOKE ALL ON FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text,
 REVOKE ALL ON FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _announce(p_execution_id bigint, p_step text, p_status text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _announce(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._announce(p_execution_id bigint, p_step text, p_status text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._announce(p_execution_id bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _answer(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._answer() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _answers_of(p_outcomes text[], p_blames text[], OUT faults integer, OUT answers integer, OUT auth_failures integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -27068,6 +28115,12 @@ REVOKE ALL ON FUNCTION headgate._as_gate(p_own headgate.operation_gates) FROM PU
 --
 
 REVOKE ALL ON FUNCTION headgate._as_one(p_chunks headgate.chunks[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _ask_one_by_one(p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -27136,6 +28189,24 @@ REVOKE ALL ON FUNCTION headgate._calendar_window(p_provider headgate.providers, 
 REVOKE ALL ON FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _call_ingest(p_function text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._call_ingest(p_function text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _call_step(p_function text, p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._call_step(p_function text, p_pipeline text, p_run_id text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _can_pay_again(p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27172,10 +28243,10 @@ REVOKE ALL ON FUNCTION headgate._check_covered(p_pipeline headgate.pipelines, p_
 REVOKE ALL ON FUNCTION headgate._check_dated(p_pipeline headgate.pipelines, p_logical_date timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_definer boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_definer boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _check_open(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -27280,6 +28351,12 @@ REVOKE ALL ON FUNCTION headgate._closed_calls(p_chunk_ids bigint[], p_now timest
 REVOKE ALL ON FUNCTION headgate._closing(p_provider headgate.providers, p_operation_id bigint, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT blocked_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _connections(p_value text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._connections(p_value text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _context(p_chunk headgate.chunks, p_operation headgate.operations, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27302,6 +28379,12 @@ REVOKE ALL ON FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, 
 --
 
 REVOKE ALL ON FUNCTION headgate._counted(p_gate headgate.provider_gates, p_faults integer, p_answers integer, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _cover_groups(p_pipeline text, p_step text, p_group_keys text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._cover_groups(p_pipeline text, p_step text, p_group_keys text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _covers(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -27332,6 +28415,12 @@ REVOKE ALL ON FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_
 --
 
 REVOKE ALL ON FUNCTION headgate._drop_needs() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _due_as_nobody(p_name text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_nobody
+--
+
+REVOKE ALL ON FUNCTION headgate._due_as_nobody(p_name text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _due_because(p_operation headgate.operations, p_state headgate.asset_processing_state); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -27376,12 +28465,6 @@ REVOKE ALL ON FUNCTION headgate._end_late_parked(p_chunk headgate.chunks, p_asse
 REVOKE ALL ON FUNCTION headgate._end_leases_of_the_dead(p_limit integer) FROM PUBLIC;
 
 --
--- Name: FUNCTION _end_readers(); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._end_readers() FROM PUBLIC;
-
---
 -- Name: FUNCTION _end_reopened(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27392,6 +28475,12 @@ REVOKE ALL ON FUNCTION headgate._end_reopened(p_execution_id bigint, p_now times
 --
 
 REVOKE ALL ON FUNCTION headgate._end_rows(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _end_sessions(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._end_sessions() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _end_unfit(p_chunks headgate.chunks[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -27424,6 +28513,12 @@ REVOKE ALL ON FUNCTION headgate._examine_books() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._examine_calendars() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _examine_functions(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._examine_functions() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _examine_groups(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27436,12 +28531,6 @@ REVOKE ALL ON FUNCTION headgate._examine_groups() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._examine_queues() FROM PUBLIC;
 
 --
--- Name: FUNCTION _examine_readers(); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._examine_readers() FROM PUBLIC;
-
---
 -- Name: FUNCTION _examine_roles(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27452,6 +28541,12 @@ REVOKE ALL ON FUNCTION headgate._examine_roles() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._examine_schema() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _examine_sessions(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._examine_sessions() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _examine_work(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -27544,6 +28639,12 @@ REVOKE ALL ON FUNCTION headgate._forecast_rule(p_params jsonb, p_at timestamp wi
 REVOKE ALL ON FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, OUT classes headgate.forecast_class[]) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _foreign_locks(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._foreign_locks() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _gate_message(p_name text, p_provider_id bigint, p_operation_id bigint, p_opened integer, p_blocked_until timestamp with time zone, p_blocked_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27578,6 +28679,12 @@ REVOKE ALL ON FUNCTION headgate._graph(p_pipeline_id bigint, p_params jsonb) FRO
 --
 
 REVOKE ALL ON FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _guard_plan(p_plan text, p_function text, p_arguments jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._guard_plan(p_plan text, p_function text, p_arguments jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _guard_secret(p_provider text, p_changes jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -27662,6 +28769,12 @@ REVOKE ALL ON FUNCTION headgate._in_flight(p_execution_id bigint, p_step text, O
 --
 
 REVOKE ALL ON FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _ingest_as_nobody(p_name text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray); Type: ACL; Schema: headgate; Owner: headgate_nobody
+--
+
+REVOKE ALL ON FUNCTION headgate._ingest_as_nobody(p_name text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _ingest_for_all(p_chunk headgate.chunks, p_operation headgate.operations, p_answers text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -27754,6 +28867,12 @@ REVOKE ALL ON FUNCTION headgate._is_left_out(p_state headgate.asset_processing_s
 REVOKE ALL ON FUNCTION headgate._is_of_the_past(p_execution_id bigint, p_operation headgate.operations) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _is_owners(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_owners() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _is_selected(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27826,10 +28945,10 @@ REVOKE ALL ON FUNCTION headgate._known_features(p_provider headgate.providers, p
 REVOKE ALL ON FUNCTION headgate._last_session_out(p_operation_id bigint, p_asset_id bigint, p_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _late_readers(); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _late_sessions(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._late_readers() FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._late_sessions() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -27958,6 +29077,12 @@ REVOKE ALL ON FUNCTION headgate._mend_queues(p_now timestamp with time zone) FRO
 REVOKE ALL ON FUNCTION headgate._mend_steps(p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _misfit(p_function text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._misfit(p_function text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _missing_from(p_state headgate.asset_processing_state, p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28040,6 +29165,12 @@ REVOKE ALL ON FUNCTION headgate._next_wake(p_queues text[], p_avoid text[], p_no
 --
 
 REVOKE ALL ON FUNCTION headgate._no_chunk(p_wake_at timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _note_address(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._note_address() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28142,6 +29273,12 @@ REVOKE ALL ON FUNCTION headgate._operation_of(p_provider headgate.providers, p_o
 --
 
 REVOKE ALL ON FUNCTION headgate._operations_of(p_asset_id bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _operations_of_plan(p_plan text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._operations_of_plan(p_plan text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _orphan_holds(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28300,6 +29437,12 @@ REVOKE ALL ON FUNCTION headgate._queues() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._raise(p_code text, p_message text, p_hint text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _raise_alert(p_severity text, p_subject text, p_message text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _reach(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone, OUT is_probe boolean, OUT fit headgate.chunks[], OUT unfit headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28324,6 +29467,12 @@ REVOKE ALL ON FUNCTION headgate._ready_steps(p_execution_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._recall_orders(p_deployment text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _reconcile_quota(p_provider text, p_reported integer, p_reported_on date); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._reconcile_quota(p_provider text, p_reported integer, p_reported_on date) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _record_action(p_action text, p_arguments jsonb, p_changed jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28340,6 +29489,12 @@ REVOKE ALL ON FUNCTION headgate._refit_window(p_provider text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._refusal(p_field text, p_code text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _rename_asset(p_asset_id bigint, p_code text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._rename_asset(p_asset_id bigint, p_code text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _render(p_template text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28402,6 +29557,18 @@ REVOKE ALL ON FUNCTION headgate._reserve_planned(p_execution_id bigint, p_now ti
 REVOKE ALL ON FUNCTION headgate._reserve_queued(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _reset_asset(p_asset_id bigint, p_operations text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._reset_asset(p_asset_id bigint, p_operations text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _resolve_alert(p_subject text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._resolve_alert(p_subject text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _resolve_fault(p_step headgate.process_steps, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28436,6 +29603,12 @@ REVOKE ALL ON FUNCTION headgate._return_units(p_chunks headgate.chunks[]) FROM P
 --
 
 REVOKE ALL ON FUNCTION headgate._rights(p_rights aclitem[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _role_deviations(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._role_deviations() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _row_measures(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28528,6 +29701,12 @@ REVOKE ALL ON FUNCTION headgate._session_due_at(p_provider_id bigint, p_calendar
 REVOKE ALL ON FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _set_asset_active(p_asset_id bigint, p_is_active boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._set_asset_active(p_asset_id bigint, p_is_active boolean) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _set_gate(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28612,6 +29791,12 @@ REVOKE ALL ON FUNCTION headgate._status_of_steps(p_execution_id bigint) FROM PUB
 REVOKE ALL ON FUNCTION headgate._step(p_execution headgate.process_executions, p_step text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _step_as_nobody(p_name text, p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_nobody
+--
+
+REVOKE ALL ON FUNCTION headgate._step_as_nobody(p_name text, p_pipeline text, p_run_id text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _step_of(p_pipeline_id bigint, p_params jsonb, p_operation_id bigint, p_group_key text, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28652,6 +29837,12 @@ REVOKE ALL ON FUNCTION headgate._stop_before(p_provider headgate.providers, p_le
 --
 
 REVOKE ALL ON FUNCTION headgate._stopped_execution(p_pipeline text, p_run_id text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _strange_addresses(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._strange_addresses() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _stuck_steps(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28744,6 +29935,12 @@ REVOKE ALL ON FUNCTION headgate._tripped(p_provider headgate.providers, p_operat
 REVOKE ALL ON FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _trust_bulk(p_operation text, p_asset_ids bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._trust_bulk(p_operation text, p_asset_ids bigint[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _try_lock(p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28802,6 +29999,12 @@ REVOKE ALL ON FUNCTION headgate._unsent_chunks() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._upcoming(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _upsert_assets(p_universe text, p_assets jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._upsert_assets(p_universe text, p_assets jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _url_encode(p_text text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29059,11 +30262,26 @@ REVOKE ALL ON FUNCTION headgate.examine() FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.examine() TO headgate_planner;
 
 --
+-- Name: FUNCTION execution_counts(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.execution_counts(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.execution_counts(p_pipeline text, p_run_id text) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.execution_counts(p_pipeline text, p_run_id text) TO headgate_reader;
+
+--
 -- Name: FUNCTION execution_groups(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate.execution_groups(p_pipeline text, p_run_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.execution_groups(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION execution_id(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.execution_id(p_pipeline text, p_run_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.execution_id(p_pipeline text, p_run_id text) TO headgate_planner;
 
 --
 -- Name: FUNCTION execution_status(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29286,6 +30504,14 @@ REVOKE ALL ON FUNCTION headgate.report_step(p_pipeline text, p_run_id text, p_st
 GRANT ALL ON FUNCTION headgate.report_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_output jsonb) TO headgate_planner;
 
 --
+-- Name: FUNCTION require_fit(p_function text, p_is_plans boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) TO headgate_runner;
+
+--
 -- Name: FUNCTION required_secrets(p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29453,7 +30679,6 @@ GRANT SELECT ON TABLE equities.check_results TO headgate_reader;
 -- Name: TABLE checks; Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE equities.checks TO headgate_owner;
 GRANT SELECT ON TABLE equities.checks TO headgate_planner;
 GRANT SELECT ON TABLE equities.checks TO headgate_reader;
 
@@ -29503,7 +30728,6 @@ GRANT SELECT ON TABLE equities.known_gaps TO headgate_reader;
 -- Name: TABLE listings; Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
-GRANT SELECT,INSERT ON TABLE equities.listings TO headgate_owner;
 GRANT SELECT ON TABLE equities.listings TO headgate_planner;
 GRANT SELECT ON TABLE equities.listings TO headgate_reader;
 
@@ -29539,7 +30763,6 @@ GRANT SELECT ON TABLE equities.publications TO headgate_reader;
 -- Name: TABLE settings; Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
-GRANT SELECT,INSERT,UPDATE ON TABLE equities.settings TO headgate_owner;
 GRANT SELECT ON TABLE equities.settings TO headgate_planner;
 GRANT SELECT ON TABLE equities.settings TO headgate_reader;
 
@@ -29547,7 +30770,6 @@ GRANT SELECT ON TABLE equities.settings TO headgate_reader;
 -- Name: TABLE shipped_listings; Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
-GRANT SELECT,INSERT,TRUNCATE ON TABLE equities.shipped_listings TO headgate_owner;
 GRANT SELECT ON TABLE equities.shipped_listings TO headgate_planner;
 GRANT SELECT ON TABLE equities.shipped_listings TO headgate_reader;
 
@@ -29555,7 +30777,6 @@ GRANT SELECT ON TABLE equities.shipped_listings TO headgate_reader;
 -- Name: TABLE shipped_sessions; Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
-GRANT SELECT,INSERT,TRUNCATE ON TABLE equities.shipped_sessions TO headgate_owner;
 GRANT SELECT ON TABLE equities.shipped_sessions TO headgate_planner;
 GRANT SELECT ON TABLE equities.shipped_sessions TO headgate_reader;
 
@@ -29629,6 +30850,30 @@ GRANT SELECT ON TABLE headgate.v_asset_processing_history TO headgate_plan_maint
 
 GRANT SELECT ON TABLE equities.v_ticker_processing_history TO headgate_planner;
 GRANT SELECT ON TABLE equities.v_ticker_processing_history TO headgate_reader;
+
+--
+-- Name: COLUMN _requests.function; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT INSERT(function) ON TABLE headgate._requests TO headgate_planner;
+GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_equities;
+GRANT INSERT(function) ON TABLE headgate._requests TO headgate_plan_maintenance;
+
+--
+-- Name: COLUMN _requests.arguments; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_planner;
+GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_equities;
+GRANT INSERT(arguments) ON TABLE headgate._requests TO headgate_plan_maintenance;
+
+--
+-- Name: COLUMN _requests.result; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT(result) ON TABLE headgate._requests TO headgate_planner;
+GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_equities;
+GRANT SELECT(result) ON TABLE headgate._requests TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_alerts; Type: ACL; Schema: headgate; Owner: headgate_owner

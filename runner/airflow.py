@@ -62,6 +62,8 @@ MOST_ROWS: Final = 1000
 START: Final = "headgate.start_execution"
 FINALIZE: Final = "headgate.finalize_execution"
 REPORT: Final = "headgate.report_step"
+FIT: Final = "headgate.require_fit"
+"""Plans' functions are called with rights of their own, or not at all."""
 FAILED_STEPS: Final = "headgate.failed_steps"
 LONGEST_STEP: Final = timedelta(hours=24)
 BLOCKED: Final = ("HG011", "HG013")
@@ -251,6 +253,7 @@ class CallFunction(BaseOperator):
         try:
             if self.function == START:
                 abandoned_here(connection, scheduler_of(self.conn_id), self.log)
+            select(connection, FIT, {"p_function": self.function, "p_is_plans": False})
             rows = select(connection, self.function, arguments, self._limit_ms())
         except psycopg.Error as exc:
             output = error_report(exc)

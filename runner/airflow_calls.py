@@ -89,8 +89,13 @@ async def listen(connection: AsyncConnection[Row], channel: LiteralString) -> No
         await connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
 
 
-async def wait_for_news(connection: AsyncConnection[Row], is_news: Callable[[str], bool]) -> None:
-    """Wait for a notification that is news, or until it is time to ask again."""
+async def wait_for_news(
+    connection: AsyncConnection[Row], is_news: Callable[[str], bool] = lambda said: True
+) -> None:
+    """Wait for a notification that is news, or until it is time to ask again.
+
+    Anybody may send one, with anything in it: it wakes, and what is so is asked of the tables.
+    """
     if is_pooled(connection):
         await asyncio.sleep(POOLED_POLL)
         return
@@ -174,6 +179,13 @@ def open_steps(connection: Connection[Row], arguments: Row, steps: list[str]) ->
     """Return those of a run's steps that have not ended."""
     cursor = connection.execute(OPEN, {**arguments, "steps": steps})
     return [x["step"] for x in cursor.fetchall()]
+
+
+async def aexecution_id(connection: AsyncConnection[Row], arguments: Row) -> str:
+    """Return what notifications call the execution."""
+    named = {name: arguments[name] for name in ("p_pipeline", "p_run_id")}
+    (row,) = await aselect(connection, "headgate.execution_id", named)
+    return str(row["execution_id"])
 
 
 def cancel(connection: Connection[Row] | None) -> None:

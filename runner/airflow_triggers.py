@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any, Final
@@ -24,6 +23,7 @@ from runner.airflow_calls import (
     POLL,
     Row,
     aconnect,
+    aexecution_id,
     ais_passed,
     ascheduler_of,
     aselect,
@@ -145,6 +145,7 @@ class StepTrigger(BaseTrigger):
         async with await aconnect(self.conn_id) as connection:
             await listen(connection, "headgate_steps")
             await aselect(connection, "headgate.enqueue_step", arguments | attempt)
+            execution = await aexecution_id(connection, arguments)
             while True:
                 (row,) = await aselect(connection, "headgate.step_status", arguments)
                 if row["status"] not in ("pending", "running"):
@@ -153,7 +154,7 @@ class StepTrigger(BaseTrigger):
                     row["run_id"] = arguments["p_run_id"]
                     return row, errors, await ais_passed(connection, arguments)
                 await self._tell_of_pause(connection, arguments["p_pipeline"])
-                await wait_for_news(connection, lambda said: _is_about(said, arguments))
+                await wait_for_news(connection, execution.__eq__)
 
     async def _tell_of_pause(self, connection: AsyncConnection[Row], pipeline: str) -> None:
         """Say in the task's log when its pipeline is paused, and when it goes on."""
@@ -198,7 +199,7 @@ class TurnTrigger(BaseTrigger):
             await listen(connection, "headgate_orders")
             named = {"p_pipeline": self.pipeline}
             while await aselect(connection, "headgate.start_obstacle", named):
-                await wait_for_news(connection, lambda said: self.pipeline in said)
+                await wait_for_news(connection)
 
 
 class OrderTrigger(BaseEventTrigger):
@@ -224,7 +225,7 @@ class OrderTrigger(BaseEventTrigger):
                     while True:
                         for row in await aselect(connection, "headgate.announce_order", wanted):
                             yield TriggerEvent({"pipeline": self.pipeline, **row})
-                        await wait_for_news(connection, self.pipeline.__eq__)
+                        await wait_for_news(connection)
             except (psycopg.Error, AirflowException) as exc:
                 said = failure(exc) if isinstance(exc, psycopg.Error) else exc
                 self.log.warning("cannot listen for orders: %s", said)
@@ -239,12 +240,3 @@ def report_lines(row: Row, errors: list[Row]) -> list[str]:
         f"step {row['step']}: {row['status']}: {line}",
         *(f"{x['asset']} {x['operation']} {x['status']}: {x['error']}" for x in errors),
     ]
-
-
-def _is_about(payload: str, arguments: Row) -> bool:
-    said = json.loads(payload)
-    wanted = (arguments["p_pipeline"], arguments["p_run_id"])
-    return (said["pipeline"], said["run_id"]) == wanted and said["step"] in (
-        arguments["p_step"],
-        None,
-    )

@@ -23,13 +23,22 @@ from runner.errors import (
     error_for,
 )
 from runner.server import SUPERUSER, Server
-from runner.sessions import aopen_session, open_session
+from runner.sessions import aopen_session, is_pooled, open_session
 from runner.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 10
 HINTS = {"25006": "a standby, a full disk, or default_transaction_read_only: nothing was written"}
+PLANNER, RUNNER, READER = "headgate_planner", "headgate_runner", "headgate_reader"
+TAKE_ON = """
+select pg_catalog.set_config('role', r.rolname, false)
+from pg_catalog.pg_roles as r
+join pg_catalog.pg_roles as o on o.rolname = 'headgate_owner'
+where r.rolname = %s
+    and pg_catalog.pg_has_role(session_user, o.oid, 'member')
+"""
+"""A login of the user's own that may do all takes on the role; another one is what it is."""
 SERVERS_OWN = "postgres"
 """The database from which others are made."""
 RAISED = "exec_stmt_raise"
@@ -64,13 +73,20 @@ def connect(
     any_encoding: bool = False,
     cursor_factory: type[Cursor[DictRow]] = Cursor,
 ) -> Connection[DictRow]:
-    """Open a connection; `what` it is for shows in pg_stat_activity as `headgate <what>`."""
+    """Open a connection; `what` it is for shows in pg_stat_activity as `headgate <what>`.
+
+    It logs in as the role, on the embedded server; a mightier login of the user's own takes it on.
+    """
     arguments = _arguments(settings, what) | {"cursor_factory": cursor_factory}
     with mapped_errors(dsn := dsn_of(settings, role=role)):
         connection = open_session(
             dsn, autocommit=autocommit, any_encoding=any_encoding, **arguments
         )
     connection.add_notice_handler(log_notice)
+    if role is not None and settings.dsn is not None and not is_pooled(connection):
+        connection.execute(TAKE_ON, (role,))
+        if not autocommit:
+            connection.commit()
     return connection
 
 

@@ -20,7 +20,7 @@ from psycopg.rows import DictRow
 from runner.database import connect, mapped_errors
 from runner.errors import MigrationFailed, NotMigrated
 from runner.migrate_data import load_data
-from runner.migrate_files import OWNER, File, pending_files, read_folder
+from runner.migrate_files import OF_THE_SERVER, OWNER, File, pending_files, read_folder
 from runner.migrate_functions import names_of, replace_functions
 from runner.migrate_ledger import (
     applied_files,
@@ -32,6 +32,7 @@ from runner.migrate_ledger import (
 )
 from runner.migrate_pgmq import grant_pgmq, install_pgmq, require_new_pgmq
 from runner.migrate_setup import (
+    close_servers_own,
     create_database,
     database_exists,
     execute_about_roles,
@@ -89,6 +90,7 @@ def migrate(settings: Settings, *, dry_run: bool = False) -> Report:
         applied = applied_files(connection)
         pending = pending_files(files, applied)
         if pending and not dry_run:
+            close_servers_own(settings)
             prepare_roles(connection, {x.plan for x in files if x.plan})
             if not has_ledger(connection):
                 create_ledger(connection)
@@ -172,7 +174,7 @@ class _Run:
     def _execute(self, file: File) -> None:
         def execute(statement: Statement) -> None:
             try:
-                if file.kind == "role":
+                if file.kind in OF_THE_SERVER:
                     execute_about_roles(self._connection, statement.text.encode())
                 else:
                     self._connection.execute(statement.text.encode())

@@ -11,6 +11,8 @@ from pathlib import Path
 from runner.errors import MigrateError, MigrationEdited, MigrationNumbering
 
 OWNER = "headgate_owner"
+OF_THE_SERVER = ("role", "limit")
+"""Kinds of files about roles, which belong to the server."""
 NUMBERED = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 PLAN = re.compile(r"[a-z][a-z0-9_]*")
 HEADER = re.compile(r"^-- (role|transactional): *(\w+) *$")
@@ -51,14 +53,14 @@ class File:
 
         Roles do not: they are the server's, and the migration of another database must not wait.
         """
-        if self.kind in ("data", "role"):
+        if self.kind in ("data", *OF_THE_SERVER):
             return self.kind == "data"
         return self._headers().get("transactional") != "false"
 
     @property
     def role(self) -> str | None:
         """Return the role to apply the file as; None is the connecting user."""
-        if self.kind == "role" or (
+        if self.kind in OF_THE_SERVER or (
             self.kind != "data" and self._headers().get("role") == "migrator"
         ):
             return None
@@ -92,7 +94,7 @@ def file_at(path: str) -> File:
 
 
 def read_folder(db: Path) -> list[File]:
-    """Return all files in order: roles, migrations, functions, views, data, rows, grants."""
+    """Return all files in order: from roles and migrations to grants and limits."""
     if not (db / "migrations").is_dir():
         raise MigrateError(f"{db} has no folder `migrations`", hint="HEADGATE_DB names the folder")
     plans = sorted(x.name for x in db.glob("plans/*") if x.is_dir())
@@ -121,6 +123,7 @@ def read_folder(db: Path) -> list[File]:
         *find("data", "data/*.csv.gz"),
         *find("rows", "rows.sql"),
         *find("grant", "grants/*.sql"),
+        *(x for x in find("limit", "limits/*.sql") if x.plan is None),
     ]
 
 
@@ -133,7 +136,7 @@ def pending_files(files: list[File], applied: Mapping[str, str]) -> list[File]:
         return any(x.path in changed and x.kind in names for x in files)
 
     rebuild_views = kinds("migration", "view")  # a migration may have dropped a view along
-    grant_again = rebuild_views or kinds("role", "function", "grant")
+    grant_again = rebuild_views or kinds(*OF_THE_SERVER, "function", "grant")
     reload_plans = {x.plan for x in files if x.path in changed and x.kind == "data"}
 
     def is_pending(file: File) -> bool:
@@ -141,7 +144,7 @@ def pending_files(files: list[File], applied: Mapping[str, str]) -> list[File]:
             file.path in changed
             or (file.kind == "view" and rebuild_views)
             or (file.kind == "rows" and file.plan in reload_plans)
-            or (file.kind in ("role", "grant") and grant_again)
+            or (file.kind in (*OF_THE_SERVER, "grant") and grant_again)
         )
 
     return [x for x in files if is_pending(x)]

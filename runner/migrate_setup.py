@@ -46,6 +46,18 @@ order by 1
 """
 
 
+OPEN_TO_ALL: LiteralString = """
+select 1
+from pg_catalog.pg_database as d
+cross join lateral pg_catalog.aclexplode(
+    coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))
+) as a
+where d.datname in ('postgres', 'template1')
+    and a.grantee = 0
+"""
+CLOSE: LiteralString = "revoke all on database postgres, template1 from public"
+
+
 def database_exists(settings: Settings) -> bool:
     """Tell whether the server has the database; raise when the server does not answer.
 
@@ -73,6 +85,15 @@ def create_database(settings: Settings) -> None:
         except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
             return  # another migrate was faster
     logger.info("created database %s", settings.database)
+
+
+def close_servers_own(settings: Settings) -> None:
+    """Let nobody but superusers into the embedded server's own databases, where all might write."""
+    if settings.dsn is not None:
+        return
+    with connect_server(settings, "migrate") as connection:
+        if connection.execute(OPEN_TO_ALL).fetchone() is not None:
+            execute_about_roles(connection, CLOSE)
 
 
 def require_version(connection: Connection[Any]) -> None:

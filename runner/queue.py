@@ -81,6 +81,7 @@ HEARTBEAT: Final = """
         p_version => %(version)s)
 """
 END: Final = "select forgotten from headgate.end_runner(p_runner => %(runner)s)"
+FIT: Final = "select headgate.require_fit(p_function => %(function)s)"
 INPUT: Final = "select * from {}(p_context => %(context)s, p_asset_ids => %(asset_ids)s)"
 
 
@@ -187,6 +188,7 @@ class Queue:
         self, function: str, context: Mapping[str, Any], asset_ids: Sequence[int]
     ) -> Input:
         """Return what a handler's input function returns for these assets, in binary."""
+        await self._call(FIT, {"function": function})
         statement = SQL(INPUT).format(Identifier(*function.split(".")))
         arguments = {"context": Jsonb(dict(context)), "asset_ids": arrays.bigints(asset_ids)}
         with mapped_errors():

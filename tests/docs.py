@@ -37,6 +37,7 @@ TABLES: dict[str, LiteralString] = {
         join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attnum > 0
         where c.relnamespace = 'headgate'::regnamespace
             and c.relkind = 'v'
+            and c.relname like 'v\\_%'
         group by c.oid
         order by c.relname
     """,

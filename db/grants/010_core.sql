@@ -4,14 +4,15 @@
 -- planner   plans and operates: Airflow, or a person at psql
 -- runner    claims chunks and hands results in; reads nothing but handlers' input
 -- reader    looks: BI
+-- nobody    calls plans' functions for the core
 
 revoke all on schema headgate from public;
-revoke all on all tables in schema headgate from public, headgate_planner, headgate_runner, headgate_reader;
-revoke all on all sequences in schema headgate from public, headgate_planner, headgate_runner, headgate_reader;
+revoke all on all tables in schema headgate from public, headgate_planner, headgate_runner, headgate_reader, headgate_nobody;
+revoke all on all sequences in schema headgate from public, headgate_planner, headgate_runner, headgate_reader, headgate_nobody;
 revoke all on all functions in schema headgate from public, headgate_planner, headgate_runner, headgate_reader;
 alter default privileges for role headgate_owner revoke execute on functions from public;
 
-grant usage on schema headgate to headgate_planner, headgate_runner, headgate_reader;
+grant usage on schema headgate to headgate_planner, headgate_runner, headgate_reader, headgate_nobody;
 
 do $grants$
 declare
@@ -30,15 +31,15 @@ begin
                 'reset_asset', 'find_asset', 'retain', 'reconcile_quota', 'required_secrets', 'applied_files', 'clock', 'trigger_pipeline',
                 'announce_order', 'hear_dags', 'start_obstacle', 'report_step', 'step_errors', 'maintain_history', 'maintain_statistics',
                 'check_health', 'database_health', 'examine', 'repair', 'check_run', 'next_actions',
-                'run_parameters', 'execution_groups', 'alert_run'
+                'run_parameters', 'execution_groups', 'execution_id', 'execution_counts', 'alert_run', 'require_fit'
             ]),
             ('headgate_runner', array[
                 'claim_jobs', 'complete_jobs', 'complete_chunks', 'extend_leases', 'release_jobs', 'lose_lease',
-                'take_starts', 'heartbeat', 'end_runner', 'check_queues', 'applied_files', 'clock'
+                'take_starts', 'heartbeat', 'end_runner', 'check_queues', 'require_fit', 'applied_files', 'clock'
             ]),
             ('headgate_reader', array[
                 'explain_plan', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast', 'why', 'find_asset', 'database_health',
-                'applied_files', 'clock', 'check_run', 'next_actions', 'run_parameters'
+                'applied_files', 'clock', 'check_run', 'next_actions', 'run_parameters', 'execution_counts'
             ])
         ) as g (role, functions)
     loop
@@ -50,7 +51,10 @@ begin
         end loop;
     end loop;
 
-    for v_name in select v.viewname from pg_catalog.pg_views as v where v.schemaname = 'headgate' loop
+    grant insert (function, arguments), select (result) on headgate._requests to headgate_planner;
+    for v_name in
+        select v.viewname from pg_catalog.pg_views as v where v.schemaname = 'headgate' and v.viewname not like '\_%'
+    loop
         execute format('grant select on headgate.%I to headgate_planner, headgate_reader', v_name);
     end loop;
 end;

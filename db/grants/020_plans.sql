@@ -3,14 +3,14 @@
 --
 -- a name that begins with _     is the plan's own affair
 -- other tables and views        planner and reader may read them
--- ingest functions              the core calls them, nobody else
+-- ingest functions              the core calls them (as nobody), and nobody else
 -- input functions of handlers   the runner calls them, too
 -- other functions               the core and planner may call them; reader too, unless they are volatile
 -- the core                      a plan may read the core's views, and call v_callable
 
 do $grants$
 declare
-    v_everybody constant text := 'public, headgate_planner, headgate_runner, headgate_reader';
+    v_everybody constant text := 'public, headgate_planner, headgate_runner, headgate_reader, headgate_nobody, headgate_owner';
     v_callable constant text :=
         'headgate.ask_again, headgate.clock, headgate.cover_groups, headgate.database_health, headgate.find_asset, '
         'headgate.published_at, headgate.raise_alert, headgate.reconcile_quota, headgate.rename_asset, '
@@ -29,7 +29,7 @@ begin
         execute format('revoke all on all tables in schema %I from %s', v_plan.schema, v_everybody);
         execute format('revoke all on all functions in schema %I from %s', v_plan.schema, v_everybody);
         execute format('alter default privileges for role %I revoke execute on functions from public', v_plan.role);
-        execute format('grant usage on schema %I to headgate_owner, headgate_planner, headgate_reader', v_plan.schema);
+        execute format('grant usage on schema %I to headgate_nobody, headgate_planner, headgate_reader', v_plan.schema);
 
         for v_object in
             select c.oid::regclass as name
@@ -46,9 +46,9 @@ begin
             select
                 p.oid::regprocedure as name,
                 case
-                    when p.prorettype = 'headgate.ingest_result'::regtype then 'headgate_owner'
-                    when p.provolatile = 'v' then 'headgate_owner, headgate_planner'
-                    else 'headgate_owner, headgate_planner, headgate_reader'
+                    when p.prorettype = 'headgate.ingest_result'::regtype then 'headgate_nobody'
+                    when p.provolatile = 'v' then 'headgate_nobody, headgate_planner'
+                    else 'headgate_nobody, headgate_planner, headgate_reader'
                 end as roles
             from pg_catalog.pg_proc as p
             where p.pronamespace = v_plan.oid
@@ -67,10 +67,14 @@ begin
         end loop;
 
         for v_object in
-            select v.viewname as name from pg_catalog.pg_views as v where v.schemaname = 'headgate'
+            select v.viewname as name
+            from pg_catalog.pg_views as v
+            where v.schemaname = 'headgate'
+                and v.viewname not like '\_%'
         loop
             execute format('grant select on headgate.%I to %I', v_object.name, v_plan.role);
         end loop;
+        execute format('grant insert (function, arguments), select (result) on headgate._requests to %I', v_plan.role);
         execute format('grant execute on function %s to %I', v_callable, v_plan.role);
     end loop;
 end;

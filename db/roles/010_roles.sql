@@ -12,7 +12,8 @@ begin
             ('headgate_owner', false),
             ('headgate_planner', true),
             ('headgate_runner', true),
-            ('headgate_reader', true)
+            ('headgate_reader', true),
+            ('headgate_nobody', false)  -- as whom the core calls the functions of plans
         ) as w (name, may_login)
         left join pg_catalog.pg_roles as r on r.rolname = w.name
         where r.rolname is null
@@ -37,12 +38,12 @@ end;
 $roles$;
 
 -- The owner's functions tell the age of other users' transactions (headgate.v_database_health), never their queries, and end
--- sessions of readers that hold the horizon (headgate.check_health).
+-- sessions beyond their role's limits (headgate.heartbeat, headgate.check_health). Of nobody it owns the functions that act as nobody.
 do $predefined$
 declare
     v_role text;
 begin
-    foreach v_role in array array['pg_read_all_stats', 'pg_signal_backend'] loop
+    foreach v_role in array array['pg_read_all_stats', 'pg_signal_backend', 'headgate_nobody'] loop
         begin
             if not pg_has_role('headgate_owner', v_role, 'member') then
                 execute format('grant %I to headgate_owner', v_role);

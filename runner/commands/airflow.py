@@ -25,6 +25,7 @@ from runner.airflow_stack import API_SERVER, PARTS, Stack, unhealthy_parts
 from runner.commands import console
 from runner.commands.migrate import tell_dags
 from runner.commands.signals import stop_on_signal
+from runner.database import PLANNER
 from runner.errors import HeadgateError
 from runner.settings import Settings
 
@@ -92,7 +93,7 @@ def cli(context: typer.Context) -> None:
     known = read_state(AirflowHome(settings, PORT).folder)
     if "HEADGATE_DATABASE" not in os.environ and "database" in known:
         settings = settings.with_database(known["database"])  # what runs may be the demo
-    console.open_database(settings, "check").close()
+    console.open_database(settings, "check", role=PLANNER).close()
     port = int(known.get("url", "").rpartition(":")[2] or PORT)
     environ = AirflowHome(settings, port).environ_without_secrets()
     os.execve(sys.executable, [sys.executable, "-m", "airflow", *context.args], environ)
@@ -113,7 +114,7 @@ def params(
             "the DAGs are in no folder that is known",
             hint="name the file: --out FILE, or the folder: HEADGATE_DAGS",
         )
-    with console.open_database(settings, "params") as connection:
+    with console.open_database(settings, "params", role=PLANNER) as connection:
         is_new = write_snapshot(connection, path)
     print(path)
     console.say("written" if is_new else "nothing has changed")

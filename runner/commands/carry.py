@@ -17,6 +17,7 @@ from runner.commands.progress import Watch
 from runner.commands.signals import Stop, stop_on_signal
 from runner.commands.status import find_run
 from runner.commands.summary import print_summary
+from runner.database import PLANNER
 from runner.errors import HeadgateError, SecretMissing
 from runner.settings import Settings
 
@@ -48,7 +49,7 @@ def carry(
 
 def conclude(settings: Settings, pipeline: str, run_id: str, as_json: bool) -> None:
     """Print what became of a run; exits 1 unless it has succeeded."""
-    with console.open_database(settings, "run") as connection:
+    with console.open_database(settings, "run", role=PLANNER) as connection:
         row = find_run(connection, settings, pipeline, run_id)
         facts = facts_of(connection, row)
     if as_json:

@@ -18,8 +18,8 @@ from rich.table import Table
 
 from runner.commands.elsewhere import elsewhere
 from runner.conninfo import ELSEWHERE
-from runner.database import connect
-from runner.errors import DatabaseMissing, NotMigrated
+from runner.database import READER, connect
+from runner.errors import DatabaseMissing, NotMigrated, ServerUnreachable
 from runner.migrate import require_migrated
 from runner.server import Server
 from runner.sessions import BinaryCursor
@@ -56,13 +56,16 @@ def _say_what_is_not_used() -> None:
             )
 
 
-def open_database(settings: Settings, what: str) -> Connection[DictRow]:
+def open_database(
+    settings: Settings, what: str, *, role: str | None = READER
+) -> Connection[DictRow]:
     """Open a connection to a database that is in the state of db/; raises NotMigrated.
 
+    It is the reader's unless more is needed: whoever reads what is a plan's lends it his rights.
     Where there is none, the hint also says which other databases of the server have runs.
     """
     try:
-        connection = connect(settings, what, cursor_factory=BinaryCursor)
+        connection = _connect(settings, what, role)
         try:
             require_migrated(connection, settings)
         except BaseException:
@@ -72,6 +75,18 @@ def open_database(settings: Settings, what: str) -> Connection[DictRow]:
         exc.hint = "; ".join(x for x in (exc.hint, *elsewhere(settings)) if x)
         raise
     return connection
+
+
+def _connect(settings: Settings, what: str, role: str | None) -> Connection[DictRow]:
+    try:
+        return connect(settings, what, role=role, cursor_factory=BinaryCursor)
+    except ServerUnreachable:
+        if settings.dsn is not None or role is None:
+            raise
+        connection = connect(settings, what)  # says what is missing: the database, or its roles
+        with connection:
+            require_migrated(connection, settings)
+        raise
 
 
 def say(text: str) -> None:

@@ -16,7 +16,7 @@ from psycopg.rows import DictRow
 from runner.commands import console
 from runner.commands.options import AsJson
 from runner.conninfo import describe
-from runner.database import connect, dsn_of, from_psycopg
+from runner.database import PLANNER, connect, dsn_of, from_psycopg
 from runner.errors import HeadgateError, MigrateError
 from runner.migrate import migrate, require_migrated
 from runner.migrate_files import OWNER
@@ -98,6 +98,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
                 yield Finding("migrations", "fail", str(exc), exc.hint or "")
                 return
             yield Finding("migrations", "ok", f"all of {settings.db} is applied")
+        with connect(settings, "doctor", role=PLANNER) as connection:
             yield from _secrets(connection)
             if pgmq.verdict == "ok":
                 yield from _database(connection)

@@ -6,7 +6,7 @@ import logging
 
 import psycopg
 
-from runner.database import connect
+from runner.database import READER, connect
 from runner.errors import HeadgateError
 from runner.settings import Settings
 
@@ -35,7 +35,8 @@ def elsewhere(settings: Settings) -> list[str]:
     found = []
     for database in _databases(settings):
         try:
-            with connect(settings.with_database(database), "status") as connection:
+            other = settings.with_database(database)
+            with connect(other, "status", role=READER) as connection:
                 row = connection.execute(LATEST).fetchone()
         except (HeadgateError, psycopg.Error) as exc:
             logger.debug("database %s: %s", database, exc)

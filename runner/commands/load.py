@@ -30,7 +30,7 @@ def load(
             f"a load needs the package {exc.name}, which is not installed",
             hint='Install it: pip install "headgate[handlers]"',
         ) from exc
-    with console.open_database(settings, "load") as connection:
+    with console.open_database(settings, "load", role=None) as connection:
         done = loading.load(connection, file, table, operation, watermark=watermark)
     rate = done.rows / max(done.seconds, 1e-9)
     console.say(

@@ -18,7 +18,7 @@ from rich.text import Text
 from runner.commands import console
 from runner.commands.facts import ENDED, held, held_up, leases_of, now_of, steps_of, waits
 from runner.commands.status import EXECUTIONS
-from runner.database import connect, mapped_errors
+from runner.database import READER, connect, mapped_errors
 from runner.errors import ServerUnreachable
 from runner.sessions import BinaryCursor
 from runner.settings import Settings
@@ -67,7 +67,7 @@ class Watch:
             with mapped_errors():
                 if self._connection is None:
                     self._connection = connect(
-                        self._settings, "progress", cursor_factory=BinaryCursor
+                        self._settings, "progress", role=READER, cursor_factory=BinaryCursor
                     )
                 run = self._connection.execute(EXECUTIONS, self._names).fetchone()
                 if run is None or run["status"] in ENDED:

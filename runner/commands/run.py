@@ -15,7 +15,7 @@ from runner.commands.facts import ENDED
 from runner.commands.options import AsJson, OfPipeline, Params, Pipeline, RunId, parse_params
 from runner.commands.status import EXECUTIONS, find_run
 from runner.commands.worker import Concurrency
-from runner.database import mapped_errors
+from runner.database import PLANNER, mapped_errors
 from runner.errors import InvalidValue, PlanAlreadyRunning
 
 CHECK = """
@@ -42,7 +42,7 @@ def run(
     """Run a pipeline to its end; goes on with a run that an interrupted command left behind."""
     settings = console.ready_settings()
     params = parse_params(param)
-    with console.open_database(settings, "run") as connection, mapped_errors():
+    with console.open_database(settings, "run", role=PLANNER) as connection, mapped_errors():
         connection.execute(CHECK, {"pipeline": pipeline, "params": Jsonb(params)})
         require_secrets(connection, pipeline)
         run_id = _start(connection, pipeline, params)
@@ -59,7 +59,7 @@ def retry(
 ) -> None:
     """Run again what failed, was deferred or cancelled in a run, and carry it to its end."""
     settings = console.ready_settings()
-    with console.open_database(settings, "run") as connection, mapped_errors():
+    with console.open_database(settings, "run", role=PLANNER) as connection, mapped_errors():
         row = find_run(connection, settings, pipeline, run_id)
         pipeline = str(row["pipeline"])
         if row["driver"] != "headgate":

@@ -30,7 +30,7 @@ order by e.started_at desc
 limit %(limit)s
 """
 STATUS = (
-    "select * from headgate.execution_status(p_pipeline => %(pipeline)s, p_run_id => %(run_id)s)"
+    "select * from headgate.execution_counts(p_pipeline => %(pipeline)s, p_run_id => %(run_id)s)"
 )
 
 

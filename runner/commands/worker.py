@@ -10,7 +10,7 @@ import typer
 
 from runner.commands import console
 from runner.commands.signals import stop_on_end_of_input, stop_on_signal
-from runner.database import mapped_errors
+from runner.database import RUNNER, mapped_errors
 from runner.settings import bytes_of
 
 INTERRUPTED = 130
@@ -47,7 +47,7 @@ def worker(
     settings = console.ready_settings()
     if buffer is not None:
         settings = replace(settings, max_buffer=bytes_of(buffer))
-    with console.open_database(settings, "check") as connection, mapped_errors():
+    with console.open_database(settings, "check", role=RUNNER) as connection, mapped_errors():
         connection.execute(CHECK, {"queues": queues})
 
     async def run() -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import shutil
 import subprocess
@@ -21,6 +20,7 @@ from runner.database import connect, dsn_of
 from runner.migrate import migrate
 from runner.server import Server
 from runner.settings import Settings
+from tests.adopt import adopt
 from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan
 from tests.servers import DB, scratch_folder
@@ -97,12 +97,18 @@ def _listens(connection: Connection[DictRow]) -> bool:
     return bool(row and row["listening"])
 
 
+ENDED = """
+select from headgate.v_execution_steps as s
+where s.run_id = %(run_id)s and s.status not in ('pending', 'running')
+"""
+
+
 def wait_for_end(connection: Connection[Any], run_id: str) -> float:
     """Wait, on a connection that listens, for the end of the run's step; return when it was told."""
-    for notice in connection.notifies(timeout=PATIENCE):
-        told = json.loads(notice.payload)
-        if told["run_id"] == run_id and told["step"]:
-            return time.perf_counter()
+    for _ in connection.notifies(timeout=PATIENCE):
+        told_at = time.perf_counter()
+        if connection.execute(ENDED, {"run_id": run_id}).fetchone():
+            return told_at
     raise AssertionError(f"{run_id} did not end in time")
 
 
@@ -136,6 +142,7 @@ def write_plan(
         " from headgate.pipelines as p where p.name = %(name)s",
         name=name,
     )
+    adopt(plan.connection)
     plan.sql("select headgate.check_plans()")
 
 

@@ -364,7 +364,8 @@ class TestOneBadItem:
         toy.connection.execute(
             "create or replace function toy.weekly("
             " p_asset_id bigint, p_watermark timestamptz, p_now timestamptz"
-            ") returns timestamptz language plpgsql as $$ begin"
+            ") returns timestamptz language plpgsql security definer"
+            " set search_path = pg_catalog, pg_temp as $$ begin"
             f" if p_asset_id = {bad} then raise 'no week'; end if;"
             " return p_now + interval '7 days'; end $$".encode()
         )

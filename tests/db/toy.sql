@@ -1,8 +1,19 @@
 -- A small world for tests of the SQL core, as rows: three providers, four pipelines, an ingest function that does as its
 -- payload says. The assets are the tests' own.
 
-create schema toy;
-grant usage on schema toy to headgate_owner;
+do $role$
+begin
+    if not exists (select from pg_catalog.pg_roles as r where r.rolname = 'headgate_plan_toy') then
+        create role headgate_plan_toy nologin;
+    end if;
+end;
+$role$;
+
+create schema toy authorization headgate_plan_toy;
+grant usage on schema toy to headgate_nobody;
+grant usage on schema headgate to headgate_plan_toy;
+grant execute on function headgate.clock() to headgate_plan_toy;
+set role headgate_plan_toy;
 
 create table toy.answers (
     asset_id bigint not null,
@@ -51,9 +62,13 @@ create function toy.weekly(p_asset_id bigint, p_watermark timestamptz, p_now tim
 returns timestamptz
 language sql
 stable
+security definer
+set search_path = pg_catalog, pg_temp
 as $func$
     select coalesce(p_watermark + interval '7 days', p_now);
 $func$;
+
+reset role;
 
 insert into headgate.providers (name, base_url, auth, secret_name, quota, publication_lag)
 values
@@ -147,3 +162,4 @@ cross join (values
 where p.name = 'library';
 
 select headgate.check_plans();
+select headgate.note_schema();

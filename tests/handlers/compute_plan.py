@@ -6,6 +6,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from tests.adopt import adopt
 from tests.limits import PATIENCE
 from tests.plan import Plan
 from tests.runner.small_plan import insert
@@ -47,6 +48,7 @@ def write_plan(
 ) -> None:
     """Write the operation `mean` with this handler, its assets with their bars, and a pipeline."""
     plan.sql(TABLES)
+    adopt(plan.connection)
     plan.sql("select headgate.check_plans()")
     columns = {
         "due_rule": "once",
@@ -76,6 +78,7 @@ def add_pipeline(plan: Plan, operation: str) -> None:
         " select pipeline_id, 'all', 1, 'fan_out', array[%(operation)s] from headgate.pipelines",
         operation=operation,
     )
+    adopt(plan.connection)
     plan.sql("select headgate.check_plans()")
 
 
@@ -95,6 +98,7 @@ def add_assets(plan: Plan, assets: int, bars: int, *, table: str = "public.bars"
 
 def start(plan: Plan, run_id: str = "r1") -> None:
     """Start an execution that the runners carry through."""
+    adopt(plan.connection)
     plan.call("run_pipeline", p_pipeline="compute", p_run_id=run_id)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.adopt import adopt
 from tests.handlers.compute_plan import (
     add_assets,
     add_pipeline,
@@ -64,6 +65,7 @@ async def test_the_example_of_the_docs_works(plan, run, tmp_path, monkeypatch):
         "grant usage on schema paper to headgate_owner, headgate_runner; select headgate.check_plans()"
     )
     plan.connection.execute(block(text, "sql").replace("'after'", "'once'").encode())
+    adopt(plan.connection, "paper")
     add_pipeline(plan, "mean_close")
     add_assets(plan, 3, 4, table="paper.bars")
     start(plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.adopt import adopt
 from tests.handlers.compute_plan import start, status, write_plan
 from tests.plan import Plan
 from tests.runner.small_plan import insert
@@ -41,6 +42,7 @@ def load_bars_first(plan: Plan) -> None:
         "insert into headgate.operation_inputs select m.operation_id, l.operation_id"
         " from headgate.operations as m, headgate.operations as l where m.name = 'mean' and l.name = 'load'"
     )
+    adopt(plan.connection)
     plan.sql("select headgate.check_plans()")
 
 

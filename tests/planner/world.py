@@ -6,6 +6,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+from tests.adopt import adopt
 from tests.db.toy import Toy
 
 CALL_UNITS = 5
@@ -72,6 +73,7 @@ def arrange(toy: Toy, *, call_units: int = CALL_UNITS, holidays: tuple[str, ...]
     toy.sql(SESSIONS, calendar="X", holidays=list(holidays))
     toy.sql(KEEP_LISTED)
     toy.sql(BULK, units=call_units)
+    adopt(toy.connection, "toy")
 
 
 def paged(toy: Toy, *, units: int = 12, each: int = 1, size: int = 4) -> None:

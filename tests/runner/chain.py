@@ -6,6 +6,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from tests.adopt import adopt
 from tests.plan import Plan
 from tests.runner.small_plan import GONE, INGEST, OK, insert
 
@@ -13,7 +14,7 @@ PIPELINE = "chain"
 SERVICES = ("fetch", "analyze", "write")
 FUNCTIONS = """
 create or replace function public.report(p_pipeline text, p_run_id text) returns jsonb language sql
-as $$ select d.document -> 'steps' from headgate.v_run_documents as d
+security definer set search_path = pg_catalog, pg_temp as $$ select d.document -> 'steps' from headgate.v_run_documents as d
 where d.pipeline = p_pipeline and d.run_id = p_run_id $$;
 """
 
@@ -46,6 +47,7 @@ def write_chain(plan: Plan, base_url: str, **services: dict[str, Any]) -> None:
     add_step(
         plan, "report", function="public.report", depends_on=["write"], trigger_rule="all_done"
     )
+    adopt(plan.connection)
     plan.sql("select headgate.check_plans()")
     for service in SERVICES:
         add_service(plan, service)

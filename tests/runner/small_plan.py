@@ -6,6 +6,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from tests.adopt import adopt
 from tests.limits import PATIENCE
 from tests.plan import Plan
 
@@ -104,6 +105,7 @@ def write_plan(
         operation=f"look_{provider}",
         name=f"small_{provider}",
     )
+    adopt(plan.connection)
     plan.sql("select headgate.check_plans()")
     plan.call(
         "upsert_assets",
@@ -121,6 +123,7 @@ def insert(plan: Plan, table: str, **columns: Any) -> None:
 
 def start(plan: Plan, run_id: str = "r1", *, provider: str = "shop") -> None:
     """Start an execution that the runners carry through."""
+    adopt(plan.connection)
     plan.call("run_pipeline", p_pipeline=f"small_{provider}", p_run_id=run_id)
 
 

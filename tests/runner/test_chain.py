@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from runner.worker import work
+from tests.adopt import adopt
 from tests.limits import PATIENCE
 from tests.runner.chain import (
     FUNCTIONS,
@@ -173,6 +174,7 @@ async def test_an_operation_that_changed_its_universe_calls_for_the_new_one_alon
     write_chain(plan, shop.url, analyze={"body": {"model": "{asset.model?}"}})
     add_service(plan, "models", "analyze", model="new")
     plan.sql("update headgate.operations set universe = 'models' where name = 'analyze'")
+    adopt(plan.connection)
     plan.sql("select headgate.check_plans()")
     bodies = remember(shop, "/api/analyze")
 

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from runner.database import connect
 from runner.settings import Settings
 from runner.worker import work
+from tests.adopt import adopt
 from tests.attacks.form import either
 from tests.clock import moved, offset_to
 from tests.limits import PATIENCE
@@ -117,6 +118,7 @@ def database(clone: Any, core: Settings, world: World, url: str) -> Iterator[tup
     with connect(target, "test") as connection:
         plan = Plan(connection)
         connection.execute((Path(__file__).parent / "shapes.sql").read_bytes())
+        adopt(connection, "shapes")
         connection.execute(moved(target.database, NOW))
         connection.execute(
             "select set_config('headgate.clock_offset', %s, false)", (offset_to(NOW),)

@@ -18,6 +18,7 @@ from rich.console import Console
 from runner.commands import console, progress
 from runner.database import connect
 from runner.settings import Settings
+from tests.adopt import adopt
 from tests.clock import NOW
 from tests.plan import Plan
 from tests.runner.conftest import Run
@@ -87,6 +88,7 @@ def broken(plan: Plan, errcode: str) -> None:
     plan.sql(FAIL % errcode)
     write_plan(plan, assets=3)
     plan.sql("update headgate.operations set ingest_function = 'public.fail', max_attempts = 1")
+    adopt(plan.connection)
 
 
 def last_line(printed: str) -> str:
@@ -178,6 +180,7 @@ def test_our_own_runners_work_is_not_waited_for(
         """
     )
     plan.sql("update headgate.operations set ingest_function = 'public.wait'")
+    adopt(plan.connection)
 
     when(
         lambda: logged().count("all 0/3") >= 3,
@@ -214,6 +217,7 @@ def test_retry_goes_on_with_a_run_that_failed_and_resolves_its_alert(
     failed = json.loads(run("run", "small_shop", "--json", settings=database).out)
     assert [x["action"] for x in failed["next"]] == ["retry"]
     plan.sql(WORK)
+    adopt(plan.connection)
 
     result = run("retry", failed["run_id"], "--json", settings=database)
 

@@ -86,9 +86,7 @@ begin
             );
         when 'function' then
             begin
-                execute format(
-                    'select %s($1, $2, $3)', headgate._checked_name(p_operation.due_function)
-                ) into v_due_at using p_asset_id, p_watermark, p_now;
+                v_due_at := headgate._call_due(p_operation.due_function, p_asset_id, p_watermark, p_now);
             exception
                 when transaction_rollback then
                     raise;
@@ -115,14 +113,4 @@ language sql
 immutable
 as $func$
     select (p_priority * 10 + 5 - least(5, greatest(-4, pg_catalog.floor(pg_catalog.log(p_weight)))))::pg_catalog.int2;
-$func$;
-
--- A stored function's name as rows give it, fit for dynamic SQL.
-create or replace function headgate._checked_name(p_function text)
-returns text
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $func$
-    select format('%I.%I', split_part(p_function, '.', 1), split_part(p_function, '.', 2));
 $func$;

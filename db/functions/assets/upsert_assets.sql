@@ -5,9 +5,32 @@ create or replace function headgate.upsert_assets(
     p_assets jsonb
 )
 returns table (inserted integer, updated integer, unchanged integer)
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    with request as (
+        insert into headgate._requests (function, arguments)
+        values ('upsert_assets', jsonb_build_object(
+            'p_universe', p_universe, 'p_assets', p_assets
+        ))
+        returning result
+    )
+    select r.*
+    from request as q
+    cross join lateral jsonb_to_record(q.result) as r (inserted integer, updated integer, unchanged integer);
+$func$;
+
+comment on function headgate.upsert_assets(text, jsonb) is
+    'Add or change assets of a universe: an array of {code, group_key, calendar, attributes, weight, is_active}; returns counts.';
+
+create or replace function headgate._upsert_assets(
+    p_universe text,
+    p_assets jsonb
+)
+returns table (inserted integer, updated integer, unchanged integer)
 language plpgsql
 volatile
-security definer
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
@@ -57,9 +80,6 @@ begin
     return next;
 end;
 $func$;
-
-comment on function headgate.upsert_assets(text, jsonb) is
-    'Add or change assets of a universe: an array of {code, group_key, calendar, attributes, weight, is_active}; returns counts.';
 
 -- Refuse a document that would end half-written, naming the first fault.
 create or replace function headgate._check_assets(

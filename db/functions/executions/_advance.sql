@@ -216,10 +216,7 @@ begin
             perform headgate.enqueue_step(v_pipeline, p_execution.run_id, p_step);
             return;
         end if;
-        execute format(
-            'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t',
-            headgate._checked_name(v_step.function)
-        ) into v_rows using v_pipeline, p_execution.run_id;
+        v_rows := headgate._call_step(v_step.function, v_pipeline, p_execution.run_id);
         select * into v_result from headgate._step_result(v_step.function, v_rows);
     exception
         when transaction_rollback then
@@ -240,7 +237,7 @@ begin
         and s.step = p_step
         and s.status <> 'cancelled'
         and not s.is_marked;
-    perform headgate._announce(p_execution.execution_id, p_step, v_result.status);
+    perform headgate._announce(p_execution.execution_id);
     if v_result.status = 'failed' and v_step.function = 'headgate.finalize_execution' then
         perform from headgate.process_executions as e where e.execution_id = p_execution.execution_id for update;
         perform headgate._close_execution(p_execution.execution_id, p_now);
@@ -276,6 +273,6 @@ begin
     where s.execution_id = p_execution_id
         and s.step = p_step
         and s.status = 'pending';
-    perform headgate._announce(p_execution_id, p_step, 'skipped');
+    perform headgate._announce(p_execution_id);
 end;
 $func$;

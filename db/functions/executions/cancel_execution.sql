@@ -27,7 +27,7 @@ begin
             succeeded = t.succeeded, failed = t.failed, deferred = t.deferred, skipped = t.skipped, units = t.units
         from headgate._totals(v_execution.execution_id) as t
         where e.execution_id = v_execution.execution_id;
-        perform headgate._announce(v_execution.execution_id, null, 'cancelled');
+        perform headgate._announce(v_execution.execution_id);
     end if;
     perform headgate._record_action(
         'cancel_execution', jsonb_build_object('pipeline', p_pipeline, 'run_id', p_run_id),

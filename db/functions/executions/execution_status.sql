@@ -11,17 +11,10 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $func$
-declare
-    v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
 begin
+    perform headgate._execution(p_pipeline, p_run_id);
     perform headgate._sweep(20);
-    return query
-    select
-        e.status, s.planned, f.queued, f.running, f.parked, s.succeeded, s.failed, s.deferred, s.skipped, f.next_wake_at
-    from headgate.process_executions as e
-    cross join lateral headgate._totals(e.execution_id) as s
-    cross join lateral headgate._in_flight(e.execution_id) as f
-    where e.execution_id = v_execution.execution_id;
+    return query select c.* from headgate.execution_counts(p_pipeline, p_run_id) as c;
 end;
 $func$;
 

@@ -125,9 +125,7 @@ as $func$
             and o.announced_at < p_now - interval '10 seconds'
         returning o.pipeline_id
     )
-    select pg_notify('headgate_orders', p.name)
-    from headgate.pipelines as p
-    where p.pipeline_id in (select l.pipeline_id from lost as l);
+    select pg_notify('headgate_orders', '') from lost as l;
 $func$;
 
 -- Which of a scheduler's DAGs runs a pipeline is known from when it has begun a run.

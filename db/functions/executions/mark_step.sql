@@ -70,7 +70,7 @@ begin
         started_at = coalesce(s.started_at, v_now), finished_at = v_now
     where s.execution_id = v_execution.execution_id
         and s.step = p_step;
-    perform headgate._announce(v_execution.execution_id, p_step, p_status);
+    perform headgate._announce(v_execution.execution_id);
     if p_status <> 'failed' then
         reopened := headgate._go_on_behind(v_execution, p_step, v_now);
     elsif v_execution.finished_at is not null then

@@ -30,7 +30,7 @@ begin
     get diagnostics resumed_executions = row_count;
     sent_chunks := headgate._send_chunks(v_chunk_ids, v_now);
     perform pg_notify('headgate_jobs', '');
-    perform pg_notify('headgate_orders', p_pipeline);  -- and runs that wait for their turn
+    perform pg_notify('headgate_orders', '');  -- and runs that wait for their turn
     perform headgate._record_action(
         'resume_pipeline', jsonb_build_object('pipeline', p_pipeline),
         jsonb_build_object('resumed_executions', resumed_executions, 'sent_chunks', sent_chunks)

@@ -17,7 +17,7 @@ begin
     insert into headgate.orders as o (pipeline_id, params, ordered_at, ordered_by)
     values (v_pipeline.pipeline_id, coalesce(p_params, '{}'), headgate.clock(), session_user)
     returning o.order_id into order_id;
-    perform pg_notify('headgate_orders', p_pipeline);
+    perform pg_notify('headgate_orders', '');
     return next;
 end;
 $func$;
@@ -59,6 +59,6 @@ begin
         params := headgate._resolve_params(p_pipeline, p_params);
         return;
     end if;
-    perform pg_notify('headgate_orders', p_pipeline.name);
+    perform pg_notify('headgate_orders', '');
 end;
 $func$;

@@ -1,4 +1,4 @@
--- Ends the sessions of readers that hold the horizon, looks for what will hurt later, raises an alert for each, and resolves
+-- Ends the sessions that are beyond their role's limits, looks for what will hurt later, raises an alert for each, and resolves
 -- those whose cause is gone.
 
 create or replace function headgate.check_health(
@@ -13,11 +13,8 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_now constant timestamptz := headgate.clock();
-    v_ended constant integer := headgate._end_readers();
 begin
-    if v_ended > 0 then
-        perform headgate._record_action('end_readers', '{}', jsonb_build_object('sessions', v_ended));
-    end if;
+    perform headgate._end_sessions();
     perform headgate._alert_gates(null, null, v_now);
     perform headgate._set_alert(h.subject, h.severity, h.message, h.is_wrong, v_now)
     from headgate._health(v_now) as h;
@@ -32,7 +29,7 @@ end;
 $func$;
 
 comment on function headgate.check_health(text, text) is
-    'Step of the maintenance: end late readers, raise and resolve alerts; returns those that are open.';
+    'Step of the maintenance: end late sessions, raise and resolve alerts; returns those that are open.';
 
 create or replace function headgate._health(p_now timestamptz)
 returns table (severity text, subject text, message text, is_wrong boolean)
@@ -60,10 +57,15 @@ as $func$
     union all
     select
         'warning',
-        'sessions of readers',
-        format('%s hold the horizon and may not be ended: grant pg_signal_backend to headgate_owner', count(*)),
+        'sessions beyond their limits',
+        format('%s go on and may not be ended: grant pg_signal_backend to headgate_owner', count(*)),
         count(*) > 0 and not headgate._may_end_sessions()
-    from headgate._late_readers() as r;
+    from headgate._late_sessions() as s
+    union all
+    select 'error', 'address of ' || p.name, s.found, s.provider is not null
+    from headgate.providers as p
+    left join headgate._strange_addresses() as s on s.provider = p.name
+    where s.provider is not null or headgate._is_alerted('address of ' || p.name);
 $func$;
 
 -- Alerts of steps that no pipeline has any more: nothing would ever show that their cause is gone.

@@ -22,7 +22,9 @@ as $func$
     union all
     select f.* from headgate._examine_calendars() as f
     union all
-    select f.* from headgate._examine_readers() as f
+    select f.* from headgate._examine_sessions() as f
+    union all
+    select f.* from headgate._examine_functions() as f
     union all
     select 'database ' || h.measure, 'warn', format('%s, more than %s', h.value, h.threshold), h.advice, false
     from headgate.database_health() as h
@@ -92,7 +94,7 @@ as $func$
     where s.differences > 0;
 $func$;
 
--- Roles that are missing, mightier than their work needs, or without their time limits; rights of the database itself.
+-- Roles that are missing, mightier than their work needs, or otherwise limited than the rows say; rights of the database itself.
 create or replace function headgate._examine_roles()
 returns table (subject text, verdict text, found text, advice text, is_fixable boolean)
 language sql
@@ -100,16 +102,14 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
     with role as (
-        select w.name, w.may_login, w.settings, r.*
+        select w.name, w.may_login, r.*
         from (values
-            ('headgate_owner', false, '{}'),
-            ('headgate_planner', true, '{idle_in_transaction_session_timeout}'),
-            ('headgate_runner', true, '{idle_in_transaction_session_timeout}'),
-            (
-                'headgate_reader', true,
-                '{idle_in_transaction_session_timeout,statement_timeout,lock_timeout,default_transaction_read_only}'
-            )
-        ) as w (name, may_login, settings)
+            ('headgate_owner', false),
+            ('headgate_planner', true),
+            ('headgate_runner', true),
+            ('headgate_reader', true),
+            ('headgate_nobody', false)
+        ) as w (name, may_login)
         left join pg_roles as r on r.rolname = w.name
     ),
     fault as (
@@ -127,16 +127,17 @@ as $func$
         from role as r
         where r.rolsuper or r.rolcreatedb or r.rolcreaterole or r.rolreplication or r.rolbypassrls
         union all
-        select r.name, 'has no ' || s.name
-        from role as r
-        cross join unnest(r.settings::text[]) as s (name)
-        where r.rolname is not null
-            and not exists (select from unnest(r.rolconfig) as c (setting) where c.setting like s.name || '=%')
+        select d.role, case
+            when d.found is null then 'has no ' || d.name
+            when d.wanted is null then concat_ws(' ', 'has', d.name, 'set to', d.found, 'in database ' || d.place)
+            else format('has %s %s instead of %s', d.name, d.found, d.wanted)
+        end
+        from headgate._role_deviations() as d
         union all
         select r.name, 'is a member of ' || m.roleid::regrole
         from role as r
         join pg_auth_members as m on m.member = r.oid
-        where r.may_login
+        where r.may_login or r.name = 'headgate_nobody'
     )
     select 'role ' || f.name, 'fail', string_agg(f.says, '; ' order by f.says),
         case when bool_or(f.says like 'is a member%') then 'revoke that membership by hand; ' else '' end
@@ -144,37 +145,111 @@ as $func$
     from fault as f
     group by f.name
     union all
-    select 'rights of the database', 'warn', 'everybody may make temporary tables', 'headgate doctor --fix revokes it', true
+    select 'rights of the database', 'warn',
+        'everybody may ' || string_agg(
+            case a.privilege_type when 'TEMPORARY' then 'make temporary tables' else 'connect' end, ' and ' order by a.privilege_type
+        ),
+        'headgate doctor --fix revokes it', true
     from pg_database as d
     cross join lateral aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) as a
     where d.datname = current_database()
         and a.grantee = 0
-        and a.privilege_type = 'TEMPORARY';
+    having count(*) > 0
+    union all
+    select 'address of ' || s.provider, 'fail', s.found,
+        'if it is right, a superuser says so: set_provider with base_url; if not, somebody is not who he seems: change the secret',
+        false
+    from headgate._strange_addresses() as s;
 $func$;
 
--- Readers whose transactions are too old, and whether the owner may see and end them.
-create or replace function headgate._examine_readers()
+-- Sessions beyond their role's limits, whether the owner may see and end them, and locks that others hold on what is ours.
+create or replace function headgate._examine_sessions()
 returns table (subject text, verdict text, found text, advice text, is_fixable boolean)
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
     select
-        'sessions of readers', 'warn',
-        format('%s with a transaction older than %s: %s', count(*), s.value #>> '{}', string_agg(distinct r.login, ', ')),
-        'headgate doctor --fix ends them; so does the maintenance', headgate._may_end_sessions()
-    from headgate._late_readers() as r
-    join headgate.settings as s on s.name = 'reader_transactions'
-    group by s.value
+        'sessions beyond their limits', 'warn',
+        string_agg(format('%s (%s): %s', l.login, l.pid, l.excess), '; ' order by l.pid),
+        'headgate doctor --fix ends them; so do runners and the maintenance', headgate._may_end_sessions()
+    from headgate._late_sessions() as l
+    having count(*) > 0
     union all
     select
         'role headgate_owner', 'warn', format('is not a member of %s: %s', m.role, m.lack),
         format('a superuser says: grant %s to headgate_owner', m.role), false
     from (values
         ('pg_read_all_stats', 'it does not see how old transactions are'),
-        ('pg_signal_backend', 'it cannot end readers'' sessions that hold the horizon')
+        ('pg_signal_backend', 'it cannot end sessions that are beyond their limits')
     ) as m (role, lack)
-    where not pg_has_role('headgate_owner', m.role, 'usage');
+    where not pg_has_role('headgate_owner', m.role, 'usage')
+    union all
+    select
+        'locks of ' || f.login, 'warn', string_agg(f.says, '; ' order by f.says),
+        format('see what it does, or end it: select pg_terminate_backend(%s)', f.pid), false
+    from headgate._foreign_locks() as f
+    group by f.login, f.pid;
+$func$;
+
+-- Nothing of ours takes an advisory lock, but pgmq, while a queue is made; and nobody but our roles should keep others from our
+-- tables. What somebody waits for is said with who waits.
+create or replace function headgate._foreign_locks()
+returns table (login text, pid integer, says text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    with lock as materialized (
+        select l.*, a.usename::text as login
+        from pg_locks as l
+        join pg_stat_activity as a using (pid)
+        where a.datname = current_database()
+            and a.backend_type = 'client backend'
+            and l.pid <> pg_backend_pid()
+    )
+    select l.login, l.pid, format('%s advisory locks', count(*))
+    from lock as l
+    where l.locktype = 'advisory'
+        and l.granted
+    group by l.login, l.pid
+    union all
+    select l.login, l.pid, format('%s on %s', l.mode, l.relation::regclass)
+    from lock as l
+    join pg_class as c on c.oid = l.relation
+    join pg_namespace as n on n.oid = c.relnamespace
+    where l.granted
+        and l.mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+        and (n.nspname in ('headgate', 'pgmq') or pg_get_userbyid(n.nspowner) like 'headgate\_plan\_%')
+        and c.relkind in ('r', 'p')
+    union all
+    select h.login, h.pid, format('%s (%s) waits for it', w.login, w.pid)
+    from (select distinct l.pid, l.login from lock as l where not l.granted) as w
+    cross join lateral unnest(pg_blocking_pids(w.pid)) as b (pid)
+    join (select distinct l.pid, l.login from lock as l) as h on h.pid = b.pid
+    where h.login not in ('headgate_planner', 'headgate_runner');
+$func$;
+
+-- Functions of plans that rows name and that would not be called (headgate._misfit).
+create or replace function headgate._examine_functions()
+returns table (subject text, verdict text, found text, advice text, is_fixable boolean)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select 'function ' || f.name, 'fail', 'it is not called: ' || headgate._misfit(f.name),
+        'headgate doctor --fix applies the plan''s functions again; find out who changed it', true
+    from (
+        select o.ingest_function as name from headgate.operations as o
+        union
+        select o.input_function from headgate.operations as o
+        union
+        select o.due_function from headgate.operations as o
+        union
+        select s.function from headgate.pipeline_steps as s
+    ) as f
+    where f.name is not null
+        and headgate._misfit(f.name) is not null;
 $func$;
 
 -- Sessions that end too soon for what is due by session.

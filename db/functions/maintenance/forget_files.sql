@@ -8,11 +8,11 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    delete from headgate.schema_files as f where f.path ~ '(^|/)(roles|functions|views|grants)/';
+    delete from headgate.schema_files as f where f.path ~ '(^|/)(roles|functions|views|grants|limits)/';
     get diagnostics forgotten = row_count;
     return next;
 end;
 $func$;
 
 comment on function headgate.forget_files() is
-    'Make the next migrate apply all roles, functions, views and grants again; returns how many files. Only the owner may.';
+    'Make the next migrate apply all roles, functions, views, grants and limits again; returns how many files. Only the owner may.';

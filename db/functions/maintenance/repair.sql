@@ -28,7 +28,7 @@ begin
         union all
         select 'books', headgate._mend_books(v_now), '%s quota windows put right'
         union all
-        select 'readers', headgate._end_readers(), '%s sessions of readers ended'
+        select 'sessions', headgate._end_sessions(), '%s sessions ended'
     loop
         if v_fix.count > 0 then
             subject := v_fix.subject;

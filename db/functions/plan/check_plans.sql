@@ -71,6 +71,12 @@ begin
                     and c.proargnames @> array['p_pipeline', 'p_run_id']
             )
         union all
+        select format('pipeline %s, step %s: %s is not fit: %s', p.name, s.step, s.function, headgate._misfit(s.function))
+        from headgate.pipeline_steps as s
+        join headgate.pipelines as p using (pipeline_id)
+        where s.kind = 'function'
+            and headgate._misfit(s.function) is not null
+        union all
         select format('pipeline %s, parameter %s: unknown operation %s', p.name, m.name, quote_literal(n.name))
         from headgate.pipeline_parameters as m
         join headgate.pipelines as p using (pipeline_id)
@@ -182,7 +188,7 @@ create or replace function headgate._check_function(
     p_function text,
     p_arguments text,
     p_result text,
-    p_is_definer boolean
+    p_is_set boolean
 )
 returns void
 language plpgsql
@@ -192,22 +198,23 @@ as $func$
 declare
     v_oid constant oid := to_regprocedure(format('%s(%s)', headgate._checked_name(p_function), p_arguments));
 begin
-    if v_oid is null or exists (
+    if v_oid is null or headgate._misfit(p_function) is not null or exists (
         select
         from pg_proc as c
         where c.oid = v_oid
             and (
                 format_type(c.prorettype, null) <> p_result
                 or p_result is null and c.provolatile = 'v'
-                or p_is_definer and (not c.proretset or not c.prosecdef or not coalesce(array_to_string(c.proconfig, ' ') like '%search_path=%', false))
+                or p_is_set and not c.proretset
             )
     ) then
         perform headgate._raise(
             'HG018',
             format('operation %s: there is no fit function %s(%s)', p_operation, p_function, p_arguments),
-            format('it must return %s%s', coalesce(p_result, 'rows that begin with asset_id, be stable'), case
-                when p_is_definer then ' (a set), be security definer and pin its search_path' else ''
-            end)
+            format(
+                '%sit must return %s%s, be security definer and pin its search_path', headgate._misfit(p_function) || '; ',
+                coalesce(p_result, 'rows that begin with asset_id, be stable'), case when p_is_set then ' (a set)' else '' end
+            )
         );
     end if;
 end;

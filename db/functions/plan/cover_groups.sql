@@ -7,9 +7,33 @@ create or replace function headgate.cover_groups(
     p_group_keys text[]
 )
 returns table (added integer)
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    with request as (
+        insert into headgate._requests (function, arguments)
+        values ('cover_groups', jsonb_build_object(
+            'p_pipeline', p_pipeline, 'p_step', p_step, 'p_group_keys', p_group_keys
+        ))
+        returning result
+    )
+    select r.*
+    from request as q
+    cross join lateral jsonb_to_record(q.result) as r (added integer);
+$func$;
+
+comment on function headgate.cover_groups(text, text, text[]) is
+    'Let a step of a pipeline cover more groups, in future runs and through every migrate; returns how many are new.';
+
+create or replace function headgate._cover_groups(
+    p_pipeline text,
+    p_step text,
+    p_group_keys text[]
+)
+returns table (added integer)
 language plpgsql
 volatile
-security definer
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
@@ -61,9 +85,6 @@ begin
     return next;
 end;
 $func$;
-
-comment on function headgate.cover_groups(text, text, text[]) is
-    'Let a step of a pipeline cover more groups, in future runs and through every migrate; returns how many are new.';
 
 -- What operators have added, into the steps, after what the plans' rows say. A step that covers all groups stays as it
 -- is.

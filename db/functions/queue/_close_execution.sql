@@ -45,13 +45,12 @@ begin
     from headgate._totals(p_execution_id) as t
     where e.execution_id = p_execution_id
     returning e.status into v_status;
-    perform headgate._announce(p_execution_id, null, v_status);
+    perform headgate._announce(p_execution_id);
     -- While orders wait, the end of a run wakes the next.
-    perform pg_notify('headgate_orders', p.name)
+    perform pg_notify('headgate_orders', '')
     from headgate.process_executions as e
-    join headgate.pipelines as p using (pipeline_id)
     where e.execution_id = p_execution_id
-        and exists (select from headgate.orders as o where o.pipeline_id = p.pipeline_id and o.taken_at is null);
+        and exists (select from headgate.orders as o where o.pipeline_id = e.pipeline_id and o.taken_at is null);
 end;
 $func$;
 

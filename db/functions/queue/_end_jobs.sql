@@ -332,29 +332,17 @@ begin
     returning s.status into v_status;
 
     perform headgate._resolve_fault(p_step, p_now);
-    perform headgate._announce(p_step.execution_id, p_step.step, v_status);
+    perform headgate._announce(p_step.execution_id);
 end;
 $func$;
 
--- Tell whoever waits that a step (or, without one, the execution) has ended.
-create or replace function headgate._announce(
-    p_execution_id bigint,
-    p_step text,
-    p_status text
-)
+-- Wake whoever waits for the end of a step, or of the execution. Whoever may log in hears it, and may say the same: it is an id
+-- and no news by itself, and names nothing.
+create or replace function headgate._announce(p_execution_id bigint)
 returns void
-language plpgsql
+language sql
 volatile
 set search_path = pg_catalog, pg_temp
 as $func$
-begin
-    perform pg_notify(
-        'headgate_steps',
-        json_build_object('pipeline', p.name, 'run_id', e.run_id, 'step', p_step, 'status', p_status)::text
-    )
-    from headgate.process_executions as e
-    join headgate.pipelines as p using (pipeline_id)
-    where e.execution_id = p_execution_id;
-    perform pg_notify('headgate_jobs', '');
-end;
+    select pg_notify('headgate_steps', p_execution_id::text), pg_notify('headgate_jobs', '');
 $func$;

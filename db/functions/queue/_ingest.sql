@@ -19,7 +19,6 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_function text;
     v_asset_ids bigint[];
     v_payloads text[];
     v_counts integer[];
@@ -49,10 +48,9 @@ begin
         return '{}';
     end if;
 
-    v_function := headgate._checked_name(p_operation.ingest_function);
     if p_row_counts is null then
         return headgate._ingest_set(
-            v_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, v_payloads
+            p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, null, v_payloads
         );
     end if;
     if (select sum(u.count) from unnest(v_counts) as u (count)) <> cardinality(p_rows) then
@@ -64,7 +62,7 @@ begin
         );
     end if;
     return headgate._ingest_set(
-        v_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, v_counts, v_rows
+        p_operation.ingest_function, headgate._context(p_chunk, p_operation, p_now), v_asset_ids, v_counts, v_rows
     );
 end;
 $func$;
@@ -83,15 +81,12 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_results headgate.ingest_result[];
     v_count constant integer := cardinality(p_asset_ids);
     v_half constant integer := v_count / 2;
     v_cut integer;
 begin
     begin
-        execute format('select array_agg(r) from %s($1, $2, $3) as r', p_function)
-        into v_results using p_context, p_asset_ids, p_answers;
-        return coalesce(v_results, '{}');
+        return coalesce(headgate._call_ingest(p_function, p_context, p_asset_ids, p_answers), '{}');
     exception
         when others then
             if left(sqlstate, 2) in ('08', '40', '53', '55', '57', '58') then

@@ -14,17 +14,17 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_function constant text := headgate._checked_name(p_operation.ingest_function);
+    v_function constant text := p_operation.ingest_function;
     v_context constant jsonb := headgate._context(p_chunk, p_operation, p_now);
     v_results headgate.ingest_result[] := '{}';
     v_more headgate.ingest_result[];
 begin
     for v_nth in 1 .. cardinality(p_answers) loop
         begin
-            execute format('select array_agg(r) from %s($1, $2, $3) as r', v_function)
-            into v_more
-            using v_context || jsonb_build_object('session', p_chunk.sessions[v_nth]), p_chunk.asset_ids,
-                array[p_answers[v_nth]];
+            v_more := headgate._call_ingest(
+                v_function, v_context || jsonb_build_object('session', p_chunk.sessions[v_nth]), p_chunk.asset_ids,
+                array[p_answers[v_nth]]
+            );
         exception
             when others then
                 if left(sqlstate, 2) in ('08', '40', '53', '55', '57', '58') then

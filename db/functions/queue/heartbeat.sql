@@ -1,4 +1,4 @@
--- A runner says that it is there, and looks after those that are not: the leases of a runner that was killed end at once instead of
+-- A runner says that it is there, looks after sessions beyond their limits, and after runners that are not there: the leases of a runner that was killed end at once instead of
 -- running out. A heartbeat that is late alone says nothing (a machine may be busy, or a network slow): its connection must be gone, too.
 -- A stopped process keeps its connection, and a pooled connection outlives its runner: those leases run out as ever.
 
@@ -20,13 +20,14 @@ begin
     on conflict (runner) do update
     set last_seen_at = excluded.last_seen_at,
         backend_pid = excluded.backend_pid;
+    perform headgate._end_sessions();
     ended_leases := headgate._end_leases_of_the_dead(100);
     return next;
 end;
 $func$;
 
 comment on function headgate.heartbeat(text, text, integer, text) is
-    'Note that a runner is there, and end the leases of runners that were killed; returns how many.';
+    'Note that a runner is there, and end the leases of runners that were killed (returns how many) and sessions beyond their limits.';
 
 create or replace function headgate._end_leases_of_the_dead(p_limit integer)
 returns integer

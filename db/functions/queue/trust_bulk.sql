@@ -6,9 +6,32 @@ create or replace function headgate.trust_bulk(
     p_asset_ids bigint[]
 )
 returns table (trusted integer)
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    with request as (
+        insert into headgate._requests (function, arguments)
+        values ('trust_bulk', jsonb_build_object(
+            'p_operation', p_operation, 'p_asset_ids', p_asset_ids
+        ))
+        returning result
+    )
+    select r.*
+    from request as q
+    cross join lateral jsonb_to_record(q.result) as r (trusted integer);
+$func$;
+
+comment on function headgate.trust_bulk(text, bigint[]) is
+    'Let calls for the group serve assets again that such calls lacked: an answer has them now; returns how many.';
+
+create or replace function headgate._trust_bulk(
+    p_operation text,
+    p_asset_ids bigint[]
+)
+returns table (trusted integer)
 language plpgsql
 volatile
-security definer
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
@@ -33,6 +56,3 @@ begin
     return next;
 end;
 $func$;
-
-comment on function headgate.trust_bulk(text, bigint[]) is
-    'Let calls for the group serve assets again that such calls lacked: an answer has them now; returns how many.';

@@ -137,9 +137,12 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    if p_changes ?| array['base_url', 'secret_name'] and not pg_has_role(session_user, 'headgate_owner', 'member') then
+    if p_changes ?| array['base_url', 'secret_name'] and not headgate._is_owners() then
         perform headgate._raise(
-            '42501', format('%s may not change where provider %s is, nor its secret', session_user, p_provider),
+            '42501', format(
+                '%s may not change where provider %s is, nor its secret',
+                coalesce(nullif(current_setting('role'), 'none'), session_user), p_provider
+            ),
             'a superuser, or a member of headgate_owner, may change base_url and secret_name'
         );
     end if;

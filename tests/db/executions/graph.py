@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.adopt import adopt
 from tests.db.toy import Toy
 from tests.plan import Row
 
@@ -37,6 +38,7 @@ def graph(toy: Toy, **steps: dict[str, Any]) -> None:
             group_keys=given.get("group_keys"),
             may_fail=given.get("may_fail", False),
         )
+    adopt(toy.connection, "toy")
     toy.sql("select headgate.check_plans()")
 
 

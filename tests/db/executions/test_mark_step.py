@@ -166,6 +166,7 @@ def test_what_is_said_while_its_function_runs_holds(toy: Toy, hand: str, end: st
         f' as $$ begin perform headgate.{hand}; return \'{{"status": "failed"}}\'; end $$'.encode()
     )
     chain(toy, function="meanwhile")
+    toy.sql("grant headgate_planner to headgate_plan_toy")
     start(toy)
     work(toy)
 

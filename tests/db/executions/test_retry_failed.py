@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.adopt import adopt
 from tests.db.conftest import Toys
 from tests.db.executions import graph as g
 from tests.db.together import meanwhile, waits
@@ -300,6 +301,7 @@ def test_a_function_step_that_failed_runs_again_with_what_is_behind_it(toy: Toy)
     assert g.steps(toy) == {"prepare": "failed", "fetch": "skipped", "report": "skipped"}
     toy.sql("create or replace function toy.badly(p_pipeline text, p_run_id text) returns jsonb"
             " language sql as 'select ''{}''::jsonb'")  # fmt: skip
+    adopt(toy.connection, "toy")
 
     assert g.retry(toy) == {"planned": 0, "sent": 0, "reopened": 3}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.adopt import adopt
 from tests.db.toy import Toy
 
 
@@ -60,6 +61,7 @@ def test_a_step_that_raises_has_failed_with_what_it_said(toy: Toy):
         " 'begin raise exception ''no ground'' using hint = ''look down''; end';"
         "update headgate.pipeline_steps set function = 'toy.fall' where step = 'quota'"
     )
+    adopt(toy.connection, "toy")
     name = run(toy)
     toy.drain()
 

@@ -6,6 +6,7 @@ from typing import Any, LiteralString
 
 import pytest
 
+from tests.adopt import adopt
 from tests.db.executions import graph as g
 from tests.db.toy import Toy
 
@@ -28,7 +29,7 @@ SHAPES: dict[str, tuple[LiteralString, Any]] = {
 }  # fmt: skip
 REPORTS: LiteralString = """
 jsonb language plpgsql as $$ begin
-    update headgate.pipelines as p set description = 'red' where p.name = p_pipeline;
+    insert into toy.answers (asset_id, operation, context) values (0, 'red', '{}');
     return jsonb_build_object('status', 'failed', 'red', 3);
 end $$
 """
@@ -48,6 +49,7 @@ def result(toy: Toy, body: LiteralString, driver: str) -> tuple[str, Any]:
     g.graph(toy, x={"function": "well"}, y={"function": "badly", "depends_on": ["x"]})
     toy.sql("drop function toy.well(text, text)")
     toy.sql(CREATE + body)
+    adopt(toy.connection, "toy")
     g.start(toy, driver=driver)
     if driver == "headgate":
         g.work(toy)
@@ -68,7 +70,7 @@ def test_it_is_kept_as_it_is(toy: Toy, shape: str, driver: str):
 @pytest.mark.parametrize("driver", ["headgate", "airflow"])
 def test_a_report_that_says_failed_fails_the_step_and_keeps_what_was_written(toy: Toy, driver: str):
     assert result(toy, REPORTS, driver) == ("failed", {"status": "failed", "red": 3})
-    assert toy.scalar("select description from headgate.pipelines where name = 'graph'") == "red"
+    assert toy.scalar("select operation from toy.answers") == "red"
 
 
 def test_what_raises_keeps_its_error_hint_and_detail(toy: Toy):

@@ -95,12 +95,34 @@ def test_what_was_changed_by_hand_is_named(db: Plan, change: str, named: str | N
             "reader",
             "has no statement_timeout",
         ),
+        (
+            "alter role headgate_reader set statement_timeout = 0",
+            "reader",
+            "has statement_timeout 0 instead of 60s",
+        ),
+        (
+            "alter role headgate_runner set default_transaction_read_only = on",
+            "runner",
+            "has default_transaction_read_only set to on",
+        ),
+        (
+            "alter role headgate_planner in database :db set search_path = mine",
+            "planner",
+            "has search_path set to mine in database ",
+        ),
+        (
+            "alter role headgate_reader connection limit -1",
+            "reader",
+            "has connection_limit -1 instead of 25",
+        ),
+        ("alter role headgate_nobody login", "nobody", "may log in"),
+        ("grant headgate_reader to headgate_nobody", "nobody", "is a member of headgate_reader"),
         ("grant headgate_owner to headgate_planner", "planner", "is a member of headgate_owner"),
         ("alter role headgate_reader rename to headgate_gone", "reader", "is missing"),
     ],
 )
 def test_a_role_that_is_not_as_it_should_be_is_named(db: Plan, change: str, role: str, named: str):
-    db.connection.execute(change.encode())
+    db.connection.execute(change.replace(":db", db.connection.info.dbname).encode())
 
     found = wrong(db)[f"role headgate_{role}"]
     assert named in found["found"]

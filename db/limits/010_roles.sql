@@ -1,0 +1,33 @@
+-- How the rows of headgate.role_limits have it, so that nobody holds back the cleaning of the queues (an old snapshot anywhere cuts
+-- a drain by ten), and no stolen password takes all connections. What the rows do not name goes back to its default. Roles belong
+-- to the whole server, so nothing is written that is so already. It commits by itself, as the roles do.
+
+do $limits$
+declare
+    v_wrong record;
+begin
+    for v_wrong in
+        select d.role, d.place, d.name, d.wanted
+        from headgate._role_deviations() as d
+        where d.role in ('headgate_planner', 'headgate_runner', 'headgate_reader')
+        order by d.role, d.name
+    loop
+        begin
+            if v_wrong.name = 'connection_limit' then
+                execute format('alter role %I connection limit %s', v_wrong.role, v_wrong.wanted::integer);
+            elsif v_wrong.wanted is null then
+                execute format(
+                    'alter role %I %s reset %I', v_wrong.role,
+                    case when v_wrong.place is not null then format('in database %I', v_wrong.place) end, v_wrong.name
+                );
+            else
+                execute format('alter role %I set %I = %L', v_wrong.role, v_wrong.name, v_wrong.wanted);
+            end if;
+        exception
+            when insufficient_privilege then
+                raise warning 'may not set % of %', v_wrong.name, v_wrong.role
+                    using hint = 'a superuser, or who made the role, may';
+        end;
+    end loop;
+end;
+$limits$;

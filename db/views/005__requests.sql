@@ -1,0 +1,22 @@
+-- Requests of plans and operators: nothing is kept, the trigger answers. Inside of a function
+-- that runs with its owner's rights nobody knows any more who called it. So what plans and operators may ask of the core runs with
+-- theirs, and writes here: a default, which nobody may set, says who it is; the trigger refuses what is not his plan's.
+
+drop view if exists headgate._requests cascade;
+
+create view headgate._requests as
+select null::text as caller, null::text as function, null::jsonb as arguments, null::jsonb as result
+where false;
+
+alter view headgate._requests alter column caller set default current_user;
+
+create trigger request_is_answered
+instead of insert on headgate._requests
+for each row
+execute function headgate._answer();
+
+comment on view headgate._requests is 'What is asked of the core by whoever may insert here; it is answered at once, and no row is kept.';
+comment on column headgate._requests.caller is 'Who asks: the role whose rights the asking function has. Nobody may set it.';
+comment on column headgate._requests.function is 'The function of the core.';
+comment on column headgate._requests.arguments is 'Its arguments by name.';
+comment on column headgate._requests.result is 'The row it returned.';

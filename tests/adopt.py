@@ -1,0 +1,53 @@
+"""Give a schema of a test's own to a plan's role: the core calls no function of anybody else's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg import Connection, sql
+
+ADOPT = """
+do $adopt$
+declare
+    v_object record;
+begin
+    if to_regrole({role}) is null then
+        create role {name} nologin;
+    end if;
+    alter schema {schema} owner to {name};
+    grant usage on schema {schema} to headgate_nobody;
+    grant usage on schema headgate to {name};
+    grant headgate_reader to {name};  -- what it needs of the grants that migrate makes
+    for v_object in
+        select distinct p.oid::regprocedure as name
+        from (
+            select o.ingest_function as name from headgate.operations as o
+            union select o.input_function from headgate.operations as o
+            union select o.due_function from headgate.operations as o
+            union select s.function from headgate.pipeline_steps as s
+        ) as f
+        join pg_catalog.pg_proc as p
+            on p.proname = split_part(f.name, '.', 2) and p.pronamespace = {literal}::regnamespace
+        where split_part(f.name, '.', 1) = {literal}
+    loop
+        execute format('alter function %s owner to {name}', v_object.name);
+        execute format('alter function %s security definer', v_object.name);
+        execute format('alter function %s set search_path = pg_catalog, public, pg_temp', v_object.name);
+    end loop;
+    for v_object in
+        select c.oid::regclass as name from pg_catalog.pg_class as c
+        where c.relnamespace = {literal}::regnamespace and c.relkind in ('r', 'p', 'v')
+    loop
+        execute format('alter table %s owner to {name}', v_object.name);
+    end loop;
+end;
+$adopt$
+"""
+
+
+def adopt(connection: Connection[Any], schema: str = "public") -> None:
+    """Make the functions that rows name in the schema fit, and give its tables to its plan's role."""
+    role = f"headgate_plan_{schema}"
+    names = {"role": sql.Literal(role), "name": sql.Identifier(role)}
+    names |= {"schema": sql.Identifier(schema), "literal": sql.Literal(schema)}
+    connection.execute(sql.SQL(ADOPT).format(**names))

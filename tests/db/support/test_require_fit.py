@@ -1,0 +1,41 @@
+"""Who calls a plan's function himself asks first whether it still is the plan's own, and safe to call."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.db.toy import Toy
+
+
+def test_a_fit_function_passes(toy: Toy):
+    assert toy.call("require_fit", p_function="toy.keep") == [{"require_fit": ""}]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("alter function toy.keep(jsonb, bigint[], text[]) security invoker", "security definer"),
+        ("alter function toy.keep(jsonb, bigint[], text[]) reset all", "search_path is not pinned"),
+        (
+            "alter function toy.keep(jsonb, bigint[], text[]) owner to postgres",
+            "belongs to postgres",
+        ),
+        (
+            "create function toy.keep() returns int language sql as 'select 1'",
+            "belongs to postgres",
+        ),
+        ("drop function toy.keep(jsonb, bigint[], text[])", "is not there"),
+        ("alter schema toy owner to postgres", "which is no plan's role"),
+    ],
+)
+def test_any_other_is_refused_with_the_reason(toy: Toy, change: str, says: str):
+    toy.sql(change)
+    with toy.refused("42501", "toy.keep is not called", says, "headgate doctor --fix"):
+        toy.call("require_fit", p_function="toy.keep")
+
+
+def test_airflow_may_call_functions_of_schemas_that_are_no_plans(toy: Toy):
+    toy.sql("create function public.hello() returns integer language sql as 'select 1'")
+    toy.call("require_fit", p_function="public.hello", p_is_plans=False)
+    with toy.refused("42501", "which is no plan's role"):
+        toy.call("require_fit", p_function="public.hello")
