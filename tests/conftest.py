@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg import Connection, sql
 from psycopg.rows import DictRow
@@ -228,33 +229,60 @@ def small_database(
     return clone_for_test(small_template)
 
 
-@pytest.fixture(scope="session")
-def _warm_db(clone: Clones, template: Settings) -> Iterator[Connection[DictRow]]:
-    """Keep one connection for all tests that roll back: their functions are compiled once."""
-    with connect(clone(template), "test", autocommit=False) as connection:
-        yield connection
-        connection.rollback()
+class Warm:
+    """One connection for all tests that roll back: their functions are compiled once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._connection = self._connect()
+
+    def _connect(self) -> Connection[DictRow]:
+        return connect(self._settings, "test", autocommit=False)
+
+    @contextmanager
+    def frozen(self) -> Iterator[Plan]:
+        """Open a transaction whose clock stands still; a new connection where a test has ended the server."""
+        try:
+            self._connection.execute("select")
+        except psycopg.OperationalError:
+            self._connection.close()
+            self._connection = self._connect()
+        plan = Plan(self._connection)
+        plan.freeze_clock(clock.NOW)
+        yield plan
+        self._connection.rollback()
+
+    def close(self) -> None:
+        """Close it."""
+        self._connection.close()
 
 
 @pytest.fixture(scope="session")
-def _warm_small_db(clone: Clones, small_template: Settings) -> Iterator[Connection[DictRow]]:
-    with connect(clone(small_template), "test", autocommit=False) as connection:
-        yield connection
-        connection.rollback()
+def _warm_db(clone: Clones, template: Settings) -> Iterator[Warm]:
+    warm = Warm(clone(template))
+    yield warm
+    warm.close()
+
+
+@pytest.fixture(scope="session")
+def _warm_small_db(clone: Clones, small_template: Settings) -> Iterator[Warm]:
+    warm = Warm(clone(small_template))
+    yield warm
+    warm.close()
 
 
 @pytest.fixture
-def db(_warm_db: Connection[DictRow]) -> Iterator[Plan]:
+def db(_warm_db: Warm) -> Iterator[Plan]:
     """Open a transaction that is rolled back, its clock standing still: nothing in it ever happened."""
-    yield _frozen(_warm_db)
-    _warm_db.rollback()
+    with _warm_db.frozen() as plan:
+        yield plan
 
 
 @pytest.fixture
-def small_db(_warm_small_db: Connection[DictRow]) -> Iterator[Plan]:
+def small_db(_warm_small_db: Warm) -> Iterator[Plan]:
     """Open such a transaction where there are few listings."""
-    yield _frozen(_warm_small_db)
-    _warm_small_db.rollback()
+    with _warm_small_db.frozen() as plan:
+        yield plan
 
 
 @pytest.fixture
@@ -301,13 +329,6 @@ def airflow_home(airflow_folder: Path) -> Path:
     """Give Airflow a folder and a database to throw away, before it is imported."""
     airflow_home_module.migrate(airflow_folder)
     return airflow_folder
-
-
-def _frozen(connection: Connection[DictRow]) -> Plan:
-    """Let the clock of a transaction stand still."""
-    plan = Plan(connection)
-    plan.freeze_clock(clock.NOW)
-    return plan
 
 
 @contextmanager

@@ -82,7 +82,7 @@ def test_a_database_that_was_not_migrated_is_told_with_what_to_do(house, clone):
     process = house.spawn(*RUN, HEADGATE_DSN=dsn_of(empty), HEADGATE_DATABASE=empty.database)
 
     assert process.wait(PATIENCE) == 1
-    assert "hint: run: headgate migrate\n" in house.said(process)
+    assert "hint: run: headgate migrate" in house.said(process)
     with connect(empty, "test") as connection:
         schemas = connection.execute("select 1 from pg_namespace where nspname = 'headgate'")
         assert schemas.fetchall() == []

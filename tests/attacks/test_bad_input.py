@@ -58,8 +58,8 @@ where n.nspname in ('headgate', 'equities')
     and p.pronargs > 0
 order by 1
 """
-GENTLE = ("22", "23", "54", "HG")
-"""Classes of what an argument may be blamed for: data, constraints, limits, and our own."""
+GENTLE = ("22", "23", "42501", "54", "HG")
+"""Classes of what an argument may be blamed for: data, constraints, rights, limits, and our own."""
 
 
 def healthy_answers(operation: str, codes: list[str]) -> list[bytes]:

@@ -97,19 +97,12 @@ def _listens(connection: Connection[DictRow]) -> bool:
     return bool(row and row["listening"])
 
 
-ENDED = """
-select from headgate.v_execution_steps as s
-where s.run_id = %(run_id)s and s.status not in ('pending', 'running')
-"""
-
-
-def wait_for_end(connection: Connection[Any], run_id: str) -> float:
-    """Wait, on a connection that listens, for the end of the run's step; return when it was told."""
-    for _ in connection.notifies(timeout=PATIENCE):
-        told_at = time.perf_counter()
-        if connection.execute(ENDED, {"run_id": run_id}).fetchone():
-            return told_at
-    raise AssertionError(f"{run_id} did not end in time")
+def wait_for_end(connection: Connection[Any], execution_id: int) -> float:
+    """Wait, on a connection that listens, for the end of the run's only step; return when it was told."""
+    for notice in connection.notifies(timeout=PATIENCE):
+        if notice.payload == str(execution_id):
+            return time.perf_counter()
+    raise AssertionError(f"execution {execution_id} did not end in time")
 
 
 def write_plan(
@@ -197,6 +190,12 @@ def finish(plan: Plan, pipeline: str, run_id: str, jobs: int) -> None:
     assert row["succeeded"] == jobs, f"not all of {jobs} jobs succeeded: {row}"
 
 
+def id_of(plan: Plan, pipeline: str, run_id: str) -> int:
+    """Return what notifications call an execution."""
+    number: int = plan.value("execution_id", p_pipeline=pipeline, p_run_id=run_id)
+    return number
+
+
 def work_off(settings: Settings, plan: Plan, name: str, chunk_size: int, jobs: int) -> float:
     """Let a worker that waits drain one execution; return the seconds from sending to the end."""
     make_due(plan, name, chunk_size)
@@ -204,7 +203,7 @@ def work_off(settings: Settings, plan: Plan, name: str, chunk_size: int, jobs: i
     with listening(settings) as ends:
         plan.call("enqueue_step", p_pipeline=name, p_run_id=run_id, p_step="work")
         started = time.perf_counter()
-        seconds = wait_for_end(ends, run_id) - started
+        seconds = wait_for_end(ends, id_of(plan, name, run_id)) - started
     finish(plan, name, run_id, jobs)
     return seconds
 

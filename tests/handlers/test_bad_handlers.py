@@ -180,7 +180,7 @@ async def test_input_that_cannot_be_read_names_its_asset(plan, run):
         " security definer set search_path = pg_catalog, pg_temp as $$"
         " select b.asset_id, array_agg(b.date order by b.date), array_agg(1 / (case when a.code = 'P3'"
         " then 0 else 1 end) * b.close order by b.date) from public.bars as b"
-        " join headgate.assets as a using (asset_id)"
+        " join headgate.v_assets as a using (asset_id)"
         " where b.asset_id = any (p_asset_ids) group by b.asset_id $$"
     )
     start(plan)
