@@ -175,7 +175,7 @@ def _end_to_end(
         before = _processor_seconds(plan, worker.pid)
         started = time.perf_counter()
         plan.call("enqueue_step", p_pipeline=PIPELINE, p_run_id=run_id, p_step=PIPELINE)
-        seconds = house.wait_for_end(ends, run_id) - started
+        seconds = house.wait_for_end(ends, house.id_of(plan, PIPELINE, run_id)) - started
         cpu = _processor_seconds(plan, worker.pid) - before
         handlers = psutil.Process(worker.pid).children(recursive=True)
         peak = max(_megabytes(x.pid) for x in handlers)

@@ -31,6 +31,6 @@ def send_due(plan: Plan, ends: Connection[Any], name: str, jobs: int) -> float:
     run_id = house.start(plan, name)
     started = time.perf_counter()
     plan.call("enqueue_step", p_pipeline=name, p_run_id=run_id, p_step="work")
-    seconds = house.wait_for_end(ends, run_id) - started
+    seconds = house.wait_for_end(ends, house.id_of(plan, name, run_id)) - started
     house.finish(plan, name, run_id, jobs)
     return seconds

@@ -69,7 +69,9 @@ def _measure(
             with house.worker(settings):
                 sides.plan.append(jobs / _enqueue(plan, name, run_id))
                 started = time.perf_counter()
-                sides.drain.append(jobs / (house.wait_for_end(ends, run_id) - started))
+                sides.drain.append(
+                    jobs / (house.wait_for_end(ends, house.id_of(plan, name, run_id)) - started)
+                )
             house.finish(plan, name, run_id, jobs)
 
         def loop() -> None:
@@ -77,7 +79,7 @@ def _measure(
             run_id = house.start(plan, name)
             sides.plan.append(jobs / _enqueue(plan, name, run_id))
             sides.loop.append(jobs / _drain(plan, jobs))
-            house.wait_for_end(ends, run_id)
+            house.wait_for_end(ends, house.id_of(plan, name, run_id))
             house.finish(plan, name, run_id, jobs)
 
         def raw() -> None:
