@@ -132,4 +132,3 @@ from generate_series('2025-01-01 00:00+00'::timestamptz, '2025-03-31 00:00+00', 
 where extract(isodow from d at time zone 'UTC') < 6;
 
 update headgate.settings set value = 'true' where name = 'test_clock';
-select headgate.check_plans();

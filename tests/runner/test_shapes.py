@@ -119,6 +119,7 @@ def database(clone: Any, core: Settings, world: World, url: str) -> Iterator[tup
         plan = Plan(connection)
         connection.execute((Path(__file__).parent / "shapes.sql").read_bytes())
         adopt(connection, "shapes")
+        plan.sql("select headgate.check_plans()")
         connection.execute(moved(target.database, NOW))
         connection.execute(
             "select set_config('headgate.clock_offset', %s, false)", (offset_to(NOW),)

@@ -31,7 +31,7 @@ def airflow(port: Port = 8080) -> None:
                 "buffer": 0,
                 "requests_per_minute": RATE,
             }
-            with console.open_database(settings, "demo") as connection:
+            with console.open_database(settings, "demo", role=None) as connection:
                 connection.execute(SET_PROVIDER, {"changes": Jsonb(changes)})
             console.say(f"a stand-in plays the provider at {standin.api} ({QUOTA:,} units a day)")
             start(port=port)

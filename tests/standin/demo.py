@@ -69,7 +69,7 @@ def run_against(standin: Process, settings: Settings, param: list[str] | None) -
         "buffer": 0,
         "requests_per_minute": RATE,
     }
-    with console.open_database(settings, "demo") as connection:
+    with console.open_database(settings, "demo", role=None) as connection:
         connection.execute(SET_PROVIDER, {"changes": Jsonb(changes)})
         before = units_by_run(connection)
     served = standin.book()["served_units"]
