@@ -12,7 +12,7 @@ from runner.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-MAX_DATABASES = 20
+MAX_DATABASES = 200
 ALWAYS_THERE = "postgres"
 
 DATABASES = """

@@ -127,7 +127,7 @@ def test_databases_of_others_are_left_alone(
 
     found = "\n".join(elsewhere.elsewhere(database))
 
-    assert f"database {other.database} " in found
+    assert f"database {other.database} " in found, elsewhere._databases(database)
     assert not any(f"database {x.database} " in found for x in (database, foreign))
     nowhere = replace(database, dsn="postgresql://me@127.0.0.1:1/headgate")
     assert elsewhere.elsewhere(nowhere) == []
