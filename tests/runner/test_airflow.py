@@ -370,7 +370,7 @@ def at_work(plan: Plan) -> int:
     return int(
         plan.scalar(
             "select count(*)::int from pg_stat_activity where state = 'active'"
-            " and application_name = 'headgate airflow'"
+            " and application_name = 'headgate airflow' and wait_event = 'PgSleep'"
         )
     )
 
