@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -10,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -34,6 +35,16 @@ PARAMETERS = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "128M
 IN_MEMORY = PARAMETERS | {"max_wal_size": "256MB", "min_wal_size": "64MB"}
 MEMORY = Path("/dev/shm")
 ENOUGH_MEMORY = 6 * 2**30
+PORTS = range(20_000, 32_768)  # below those that the system gives to whoever calls out
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on, and that nobody's call will take before a server does."""
+    while True:
+        port = random.choice(PORTS)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager
@@ -95,7 +106,7 @@ def debian_server(
         options = " ".join(f"-c {name}={value}" for name, value in IN_MEMORY.items())
         options += f" -c listen_addresses='' -c unix_socket_directories={home}"
         log = home / "server.log"
-        _run(user, programs / "pg_ctl", "start", "-w", "-D", data, "-l", log, "-o", options)
+        _start(programs, user, data, log, options)
         try:
             dsn = f"postgresql://postgres@/postgres?host={home}"
             yield Settings(dsn=dsn, database="postgres", home=home, db=DB)
@@ -135,8 +146,7 @@ def debian_over_tcp(
             options += f" -c ssl=on -c ssl_cert_file={pem} -c ssl_key_file={pem}"
         environ = os.environ | {"PGPASSWORD": password}
         log = home / "server.log"
-        start = ("start", "-w", "-D", data, "-l", log, "-o", options)
-        _run(user, programs / "pg_ctl", *start, env=environ)
+        _start(programs, user, data, log, options, environ)
         try:
             yield
         finally:
@@ -262,6 +272,22 @@ def _user(home: Path) -> str | None:
     shutil.chown(home, "postgres")
     home.chmod(0o755)
     return "postgres"
+
+
+def _start(
+    programs: Path,
+    user: str | None,
+    data: Path,
+    log: Path,
+    options: str,
+    env: dict[str, str] | None = None,
+) -> None:
+    """Start the distribution's server and wait as long as it takes; its log says why it did not."""
+    command = (programs / "pg_ctl", "start", "-w", "-t", int(PATIENCE), "-D", data, "-l", log)
+    try:
+        _run(user, *command, "-o", options, env=env)
+    except AssertionError as exc:
+        raise AssertionError(f"{exc}; {log.read_text() if log.exists() else 'no log'}") from None
 
 
 def _run(user: str | None, *command: object, env: dict[str, str] | None = None) -> None:

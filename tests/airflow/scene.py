@@ -16,11 +16,11 @@ from runner.server import Server
 from runner.settings import Settings
 from tests import clock
 from tests.airflow.clicks import Answers, answering, write_clicks
-from tests.airflow.stack import Airflow, environ_of, free_port, start, stopped_at_the_end
+from tests.airflow.stack import Airflow, environ_of, start, stopped_at_the_end
 from tests.benchmarks import airflow
 from tests.limits import PATIENCE
 from tests.plan import Plan, Row
-from tests.servers import DB, PARAMETERS, migrated, scratch_folder
+from tests.servers import DB, PARAMETERS, free_port, migrated, scratch_folder
 from tests.standin import Options, Process, spawn
 
 DATABASE = "headgate_stack"

@@ -20,10 +20,9 @@ from psycopg.rows import dict_row
 from tests.acceptance.house import PIPELINE
 from tests.airflow.compose import ROOT, Composed, composed, example_names, text_with
 from tests.airflow.pages import CHROMIUM, views_of_run
-from tests.airflow.stack import free_port
 from tests.airflow_home import NEEDS_AIRFLOW
 from tests.limits import PATIENCE, wait_until
-from tests.servers import debian_over_tcp, has_debian
+from tests.servers import debian_over_tcp, free_port, has_debian
 
 pytestmark = [
     NEEDS_AIRFLOW,

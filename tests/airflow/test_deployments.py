@@ -23,11 +23,10 @@ from runner.migrate_logins import set_password
 from runner.settings import Settings
 from tests import airflow_home
 from tests.acceptance.house import House, killed_at_the_end
-from tests.airflow.stack import free_port
 from tests.airflow_home import NEEDS_AIRFLOW
 from tests.limits import PATIENCE
 from tests.plan import Row
-from tests.servers import DB, debian_over_tcp, has_debian, migrated
+from tests.servers import DB, debian_over_tcp, free_port, has_debian, migrated
 from tests.standin import Options, spawn
 
 VERSION = "15"

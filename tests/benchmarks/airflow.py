@@ -16,13 +16,14 @@ import psutil
 
 from runner.database import connect
 from runner.settings import Settings
-from tests.airflow.stack import Airflow, environ_of, free_port, start, stopped_at_the_end
+from tests.airflow.stack import Airflow, environ_of, start, stopped_at_the_end
 from tests.benchmarks import house
 from tests.benchmarks.jobs import write_calls
 from tests.benchmarks.measure import Figure
 from tests.benchmarks.provider import provider
 from tests.limits import wait_until
 from tests.plan import Plan
+from tests.servers import free_port
 
 DAGS: Final = Path(__file__).parent / "dags"
 MAPPED, LOOP, STEP = "bench_mapped", "bench_loop", "bench_step"

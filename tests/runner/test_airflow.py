@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -27,7 +26,7 @@ from tests.acceptance.house import PIPELINE, House, killed_at_the_end
 from tests.airflow_home import NEEDS_AIRFLOW
 from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan, Row
-from tests.servers import DB, PARAMETERS, pooler, scratch_folder
+from tests.servers import DB, PARAMETERS, free_port, pooler, scratch_folder
 from tests.standin import Options, Process, spawn
 
 pytestmark = NEEDS_AIRFLOW
@@ -291,9 +290,7 @@ def test_a_database_that_is_not_there_fails_at_once(connected: Callable[..., Non
 
 
 def test_a_wrong_password_fails_at_once(connected: Callable[..., None]):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with scratch_folder() as home:
         server = Server(home)
         server.start(port=port, parameters=PARAMETERS)

@@ -20,7 +20,7 @@ from runner.errors import ServerFailed, ServerMissing
 from runner.server import Server
 from runner.server_config import configuration
 from tests.limits import PATIENCE, wait_until
-from tests.servers import scratch_folder
+from tests.servers import free_port, scratch_folder
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +43,6 @@ def ask(server: Server, query: str) -> object:
     with psycopg.connect(running.dsn("postgres")) as connection:
         row = connection.execute(query).fetchone()
     return row[0] if row else None
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_outlives_the_process_that_started_it(home):
