@@ -30,8 +30,8 @@ AIRFLOW_TESTS := tests/airflow/test_clicks.py tests/airflow/test_stack.py tests/
 AIRFLOW_LONG_TESTS := tests/airflow/test_compose_stack.py
 WITHOUT_AIRFLOW := $(addprefix --ignore=,$(AIRFLOW_TESTS) $(AIRFLOW_LONG_TESTS))
 SQL_TESTS := tests/db tests/acceptance/test_backup.py
-# One worker runs the files that share a stack (tests/airflow/conftest.py), the other one the rest.
-BESIDE := -n 2 --dist loadfile --no-loadscope-reorder
+# The two files that look at a stack have one each (tests/airflow/conftest.py); a third worker runs the rest.
+BESIDE := -n 3 --dist loadfile --no-loadscope-reorder
 
 # Real data for the acceptance test, where this checkout has it beside it.
 DATA := $(abspath ../shared/data)

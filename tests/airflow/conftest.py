@@ -1,36 +1,19 @@
-"""One stack for all files that look at it: it takes most of a minute to start.
+"""One stack for all files that look at it, in each process of the tests: it takes half a minute to start.
 
-With `--dist loadfile` one worker runs them all, in their order: the last tests of test_stack.py
-stop it.
+Its tests mostly wait, so that two stacks are done in less time than one. The last tests of
+test_stack.py stop theirs.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from tests.airflow.scene import Scene
-
-ON_THE_STACK: Final = ("tests/airflow/test_clicks.py", "tests/airflow/test_stack.py")
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give the files that share the stack to the same worker, as if they were one."""
-    if config.getoption("dist") != "loadfile":
-        return None
-    from xdist.scheduler import LoadFileScheduling
-
-    class Scheduling(LoadFileScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            file: str = super()._split_scope(nodeid)
-            return "stack" if file in ON_THE_STACK else file
-
-    return Scheduling(config, log)
 
 
 @pytest.fixture(scope="session")

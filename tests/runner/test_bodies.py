@@ -17,7 +17,7 @@ from runner.buffer import Buffer, Share
 from runner.calls import Caller
 from runner.chunks import Call
 from runner.payloads import BadPayload
-from tests.limits import PATIENCE
+from tests.limits import PATIENCE, until
 from tests.runner.shop import Shop, body_of, flood, json_of, open_shop, text_of
 
 RULES = [
@@ -237,7 +237,7 @@ async def test_all_answers_together_take_no_more_room_than_there_is(shop):
 
     assert lengths == [megabytes(1)] * 20
     assert megabytes(2) < buffer.most_taken <= megabytes(6), "one is decoded while it is held"
-    assert buffer.taken == 0
+    await until(lambda: buffer.taken == 0)  # the thread that decoded the last one lets go of it
 
 
 async def test_time_spent_waiting_for_room_is_not_the_providers():
