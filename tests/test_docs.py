@@ -9,7 +9,6 @@ from typing import Any
 
 import psycopg
 import pytest
-import typer
 from psycopg import Connection
 from psycopg.rows import DictRow
 
@@ -30,7 +29,7 @@ BLOCKS = [block for page in PAGES for block in blocks(page)]
 SQL = [x for x in BLOCKS if x.language == "sql" and "needs" not in x.marks and not x.file]
 SHELL = [block for block in BLOCKS if block.language == "sh"]
 INLINE = re.compile(r"`((?:headgate|make) [^`]+)`")
-COMMANDS: dict[str, Any] = vars(typer.main.get_command(cli.app))["commands"]
+COMMANDS: dict[str, Any] = {name: cli.command(name) for name in cli.ENTRIES}
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
+from runner import cli
 from runner.database import connect, dsn_of
 from runner.settings import Settings
 from tests.adopt import adopt
@@ -38,17 +40,57 @@ COMMANDS = (
     ["worker"],
     ["doctor"],
 )
+HEAVY = ("httpx", "aiohttp", "numpy", "pandas", "matplotlib")
+WHAT_IS_IMPORTED = f"""
+import sys
+from runner import cli
+sys.argv = ["headgate", "--help"]
+try:
+    cli.main()
+except SystemExit:
+    print("psycopg" in sys.modules, file=sys.stderr)
+for name in cli.ENTRIES:
+    cli.command(name)
+print([x for x in {HEAVY} if x in sys.modules], file=sys.stderr)
+"""
 
 
-def test_help_names_every_command(run):
+def test_help_names_every_command_in_its_panel(run):
     shown = run("--help").out
 
-    names = (
-        *("up", "down", "dsn", "psql", "migrate", "run", "retry", "worker", "explain", "status"),
-        "doctor",
+    places = [shown.index(f"─ {panel} ─") for panel in cli.PANELS]
+    assert places == sorted(places)
+    assert all(f" {name} " in shown for name in cli.ENTRIES)
+
+
+@pytest.mark.parametrize("name", cli.ENTRIES)
+def test_a_command_s_line_in_the_help_is_the_first_of_its_docstring(name):
+    command = cli.command(name)
+
+    assert command.name == name
+    assert inspect.cleandoc(command.help or "").partition("\n")[0] == cli.ENTRIES[name].summary
+
+
+def test_nothing_is_imported_that_a_command_does_not_need():
+    done = subprocess.run(
+        [sys.executable, "-c", WHAT_IS_IMPORTED], cwd=DB.parent, capture_output=True, text=True
     )
-    assert " backup " in shown and " restore " in shown
-    assert all(f" {name} " in shown for name in names)
+
+    assert done.stderr.splitlines() == ["False", "[]"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands(run, shell):
+    words = {"COMP_WORDS": "headgate st", "COMP_CWORD": "1"}
+    given = {"_TYPER_COMPLETE_ARGS": "headgate st", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+
+    shown = run(_HEADGATE_COMPLETE=f"complete_{shell}", **words, **given).out
+
+    assert "status" in shown and "worker" not in shown
+    assert (
+        "headgate"
+        in run("--show-completion", shell, _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1").out
+    )
 
 
 @pytest.mark.parametrize(
