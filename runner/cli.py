@@ -78,7 +78,11 @@ PANELS: dict[str, dict[str, Entry]] = {
         ),
         "down": Entry("server:down", "Stop the embedded PostgreSQL; its data stays."),
         "dsn": Entry("server:dsn", "Print a connection string and nothing else."),
-        "psql": Entry("server:psql", "Open psql on the database."),
+        "psql": Entry(
+            "server:psql",
+            'Open psql on the database, or pass arguments on to it: `headgate psql -c "select 1"`.',
+            {"ignore_unknown_options": True},
+        ),
         "migrate": Entry(
             "migrate:migrate",
             "Apply what is new or changed in db/; creates the database when it is missing.",

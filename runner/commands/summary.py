@@ -71,7 +71,7 @@ def command_of(settings: Settings, run: DictRow, action: DictRow) -> str:
         return f"{program} retry {shlex.quote(run['run_id'])} --pipeline {run['pipeline']}"
     if run["driver"] == "headgate" and action["action"] == "run":
         return f"{program} run {run['pipeline']}"
-    return f"{program} psql -- -c {shlex.quote(action['statement'])}"
+    return f"{program} psql -c {shlex.quote(action['statement'])}"
 
 
 def _headgate(settings: Settings) -> str:

@@ -119,6 +119,29 @@ def test_dsn_of_a_role_on_ones_own_server_has_no_password(run):
     assert "hunter2" not in result.out + result.err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["-c", "select 1"], ["-Atc", "select 1"], ["-v", "x=1", "-h", "--csv"], ["--", "-f", "x"]],
+    ids=" ".join,
+)
+def test_psql_gets_the_arguments_as_they_are(run, database, monkeypatch, arguments):
+    started = []
+    monkeypatch.setattr(os, "execve", lambda _, given, __: started.append(given))
+
+    result = run("psql", *arguments, settings=database)
+
+    assert result.code == 0
+    (program, dsn, *passed_on) = started[0]
+    assert (program, passed_on) == ("psql", [x for x in arguments if x != "--"])
+    assert database.database in dsn
+
+
+def test_psql_answers_a_query(headgate, database):
+    done = headgate("psql", "-Atc", "select 6 * 7", settings=database)
+
+    assert (done.returncode, done.stdout) == (0, "42\n")
+
+
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_a_server_that_does_not_answer_is_told_in_two_lines(run, arguments):
     result = run(*arguments, HEADGATE_DSN=NOWHERE)
