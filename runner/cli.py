@@ -59,10 +59,54 @@ PANELS: dict[str, dict[str, Entry]] = {
             "Show what a run on each of the next days would do, and when all is loaded.",
         ),
     },
+    "Operate": {
+        "pause": Entry(
+            "operate:pause",
+            "Start nothing of a pipeline until it is resumed; calls under way end.",
+        ),
+        "resume": Entry("operate:resume", "Let a paused pipeline go on where it stood."),
+        "cancel": Entry(
+            "operate:cancel",
+            "Stop a run: what has not started is cancelled and its units return; calls under way "
+            "end.",
+        ),
+        "skip": Entry(
+            "operate:skip", "Leave a step of a run out; what depends on it counts it as passed."
+        ),
+        "mark": Entry(
+            "operate:mark",
+            "Say how a step of a run has ended: what has not started of it is cancelled.",
+        ),
+    },
     "Look": {
         "status": Entry(
             "status:status",
             "Show the latest runs, or the steps of one, what it waits for and how to go on.",
+        ),
+        "logs": Entry(
+            "logs:logs",
+            "Show what happened in a run: its steps, jobs, deferrals, alerts and operators.",
+        ),
+        "pipelines": Entry("lists:pipelines", "List the pipelines, with the newest run of each."),
+        "operations": Entry(
+            "lists:operations",
+            "List the operations: when they are due, what a call costs, and how their calls are "
+            "doing.",
+        ),
+        "assets": Entry(
+            "lists:assets", "List the assets, or those that are due, with the operation that is."
+        ),
+        "show": Entry(
+            "show:show", "Show one asset: how each of its needs stands, and its last jobs."
+        ),
+        "quota": Entry(
+            "lists:quota",
+            "List the open quota windows, in units: what is promised, spent and left of each.",
+        ),
+        "runners": Entry(
+            "lists:runners",
+            "List the runners: where they work, what they hold, and when they were last heard "
+            "from.",
         ),
         "report": Entry(
             "report:report",

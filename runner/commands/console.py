@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -109,6 +109,27 @@ def print_table(rows: Iterable[Mapping[str, Any]], *columns: str) -> None:
     for row in found:
         table.add_row(*(as_text(row[column]) for column in columns))
     OUT.print(table)
+
+
+def print_rows(
+    rows: Sequence[Mapping[str, Any]],
+    columns: str,
+    *,
+    as_json: bool = False,
+    where_set: str = "",
+    if_none: str,
+) -> None:
+    """Print a list: as a JSON array, as a table, or what it means that there is none.
+
+    Columns of `where_set` are left out where no row has a value in them.
+    """
+    if as_json:
+        print_json(rows)
+    elif rows:
+        empty = {x for x in where_set.split() if not any(row.get(x) for row in rows)}
+        print_table(rows, *(x for x in columns.split() if x not in empty))
+    else:
+        say(if_none)
 
 
 def print_lines(facts: Mapping[str, Any]) -> None:
