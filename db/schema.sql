@@ -13450,7 +13450,7 @@ CREATE FUNCTION headgate._operator_lines(p_execution headgate.process_executions
     AS $$
     select
         a.acted_at, 'info', 'operator', a.arguments ->> 'step',
-        format('%s called %s', a.operator, a.action)
+        format('%s called %s%s', a.operator, a.action, ', ' || (a.arguments ->> 'status'))
         || coalesce(': ' || nullif((
             select string_agg(format('%s %s', c.value, replace(c.name, '_', ' ')), ', ' order by c.name)
             from jsonb_each_text(a.changed) as c (name, value)
@@ -16556,6 +16556,8 @@ CREATE FUNCTION headgate._step_lines(p_execution headgate.process_executions) RE
     from headgate.process_steps as s
     where s.execution_id = p_execution.execution_id
         and s.status not in ('pending', 'skipped')
+        -- one that was ended before its turn began when it ended
+        and not ((s.status = 'cancelled' or s.is_marked) and s.started_at = s.finished_at)
     union all
     select
         s.finished_at,

@@ -31,6 +31,9 @@ WIDE = None if sys.stdout.isatty() else 200
 OUT = Console(highlight=False, width=WIDE)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
 
+NAMES = ("asset_id", "pid")
+"""Columns whose numbers name something: without separators they can be pasted."""
+
 
 def ready_settings() -> Settings:
     """Return the settings, with the embedded server started where it is the one to use."""
@@ -107,7 +110,7 @@ def print_table(rows: Iterable[Mapping[str, Any]], *columns: str) -> None:
         is_number = all(isinstance(row[column], int | float | Decimal) for row in found)
         table.add_column(column, justify="right" if is_number and found else "left")
     for row in found:
-        table.add_row(*(as_text(row[column]) for column in columns))
+        table.add_row(*(_cell(column, row[column]) for column in columns))
     OUT.print(table)
 
 
@@ -136,7 +139,7 @@ def print_lines(facts: Mapping[str, Any]) -> None:
     """Print facts one below the other, indented."""
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
-        print(f"    {name.replace('_', ' '):{width}}  {as_text(value)}")
+        print(f"    {name.replace('_', ' '):{width}}  {_cell(name, value)}")
 
 
 def as_text(value: Any) -> str:
@@ -158,6 +161,11 @@ def as_text(value: Any) -> str:
             return ", ".join(f"{k}={as_text(v)}" for k, v in value.items() if v is not None)
         case _:
             return str(value)
+
+
+def _cell(column: str, value: Any) -> str:
+    """Return a value under its column: a number that names something has no thousands."""
+    return str(value) if column in NAMES and value is not None else as_text(value)
 
 
 def as_clock(value: datetime, now: datetime) -> str:

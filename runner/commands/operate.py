@@ -55,7 +55,7 @@ def pause(pipeline: Pipeline, as_json: AsJson = False) -> None:
         console.print_json({"pipeline": pipeline, "is_paused": True, **changed})
         return
     print(f"{pipeline} is paused: {_counts(changed)}")
-    print(f"next: headgate resume lets it go on: {program_of(settings)} resume {pipeline}")
+    print(f"next: it goes on with: {program_of(settings)} resume {pipeline}")
 
 
 def resume(pipeline: Pipeline, as_json: AsJson = False) -> None:
@@ -149,9 +149,9 @@ def _conclude(
         named = {"pipeline": run["pipeline"], "run_id": run["run_id"]}
         console.print_json({**named, **done, "next": actions})
         return
-    what = f"step {done['step']}" if "step" in done else "the run"
+    what = f"step {done['step']} ended as" if "step" in done else "the run is"
     counts = {x: y for x, y in done.items() if isinstance(y, int)}
-    print(f"{run['pipeline']} {run['run_id']}: {what} is {done['status']}; {_counts(counts)}")
+    print(f"{run['pipeline']} {run['run_id']}: {what} {done['status']}; {_counts(counts)}")
     print_next(settings, run, actions)
 
 

@@ -138,6 +138,16 @@ def test_a_cancelled_run_ends_with_a_warning(shop: Toy):
     ) in lines(shop)
 
 
+def test_a_step_that_was_marked_before_its_turn_has_not_started(shop: Toy):
+    shop.call("mark_step", p_pipeline="plain", p_run_id="r1", p_step="b", p_status="failed")
+
+    assert [x for x in lines(shop) if x[2] == "b" and x[1] == "step"] == [
+        ("error", "step", "b", "failed: 0 jobs")
+    ]
+    (said,) = messages(shop, "operator")
+    assert said.endswith(" called mark_step, failed")
+
+
 def test_alerts_of_its_time_are_told_but_not_those_of_other_pipelines_steps(shop: Toy):
     def alert(subject: str) -> None:
         shop.call("raise_alert", p_subject=subject, p_severity="error", p_message="it is broken")

@@ -81,7 +81,7 @@ def test_a_run_that_has_ended_is_not_cancelled(refused: Ask, monday: Plan):
 def test_a_step_is_skipped(shown: Ask, monday: Plan):
     text = shown("skip", "monday-1", "all", "--pipeline", "small_shop")
 
-    assert "step all is skipped; 3 jobs cancelled" in text
+    assert "step all ended as skipped; 3 jobs cancelled" in text
     assert status(monday, "monday-1")["skipped"] == 3
 
 
