@@ -119,7 +119,9 @@ def quota(
         "provider usable reserved spent used_elsewhere remaining opened_at closes_at blocked_until",
         as_json=as_json,
         where_set="used_elsewhere blocked_until",
-        if_none="no window is open: a run opens one; headgate quota --all lists those before",
+        if_none="no window was opened yet: a run opens one"
+        if is_all
+        else "no window is open: a run opens one; headgate quota --all lists those before",
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from psycopg import Connection
+from psycopg.rows import DictRow
 
 from runner.commands import console
 from runner.commands.options import AsJson
@@ -43,8 +45,7 @@ def show(
     """Show one asset: how each of its needs stands, and its last jobs."""
     settings = console.ready_settings()
     with console.open_database(settings, "show") as connection, mapped_errors():
-        asset = connection.execute(FIND, {"universe": universe, "code": code}).fetchone()
-        assert asset is not None
+        asset = find_asset(connection, code, universe)
         names = {"asset_id": asset["asset_id"], "limit": limit}
         states = connection.execute(STATES, names).fetchall()
         jobs = connection.execute(HISTORY, names).fetchall()
@@ -72,3 +73,10 @@ def show(
             "what is left out after 5 failures is asked for again by"
             f' headgate psql -c "select * from headgate.reset_asset({asset["asset_id"]})"'
         )
+
+
+def find_asset(connection: Connection[DictRow], code: str, universe: str | None = None) -> DictRow:
+    """Return the asset that a code or a bare symbol means; raises UnknownAsset, AmbiguousCode."""
+    asset = connection.execute(FIND, {"universe": universe, "code": code}).fetchone()
+    assert asset is not None
+    return asset

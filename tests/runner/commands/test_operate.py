@@ -6,7 +6,7 @@ import pytest
 
 from tests.plan import Plan
 from tests.runner.commands.conftest import Ask
-from tests.runner.small_plan import start, status
+from tests.runner.small_plan import start, status, write_plan
 
 ON_RUNS = (["cancel", "{}"], ["skip", "{}", "all"], ["mark", "{}", "all", "failed"])
 
@@ -132,8 +132,6 @@ def test_a_status_that_a_step_cannot_have_is_wrong_usage(refused: Ask, monday: P
 def test_a_run_s_name_that_several_pipelines_have_needs_the_pipeline(
     refused: Ask, shown: Ask, monday: Plan
 ):
-    from tests.runner.small_plan import write_plan
-
     write_plan(monday, provider="market", assets=1)
     start(monday, "monday-1", provider="market")
 
@@ -141,7 +139,7 @@ def test_a_run_s_name_that_several_pipelines_have_needs_the_pipeline(
     assert "small_market monday-1" in shown("cancel", "monday-1", "--pipeline", "small_market")
 
 
-def test_an_operator_is_the_planner_and_no_superuser(shown: Ask, monday: Plan):
+def test_what_operators_do_is_recorded_with_the_command_they_used(shown: Ask, monday: Plan):
     shown("cancel", "monday-1")
 
     (action,) = monday.sql("select * from headgate.v_operator_actions where action ~ 'cancel'")
