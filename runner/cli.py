@@ -16,7 +16,7 @@ import click
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from runner.errors import HeadgateError
+from runner.errors import HeadgateError, InvalidValue
 
 INTERRUPTED = 130
 CHUNK_BY_CHUNK = ("runner.settler", "runner.worker")
@@ -246,13 +246,34 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as exc:
-        import psycopg
-
-        from runner.database import from_psycopg
-
-        if not isinstance(exc, psycopg.Error):
+        error = _as_ours(exc)
+        if error is None:
             raise
-        _fail(from_psycopg(exc))
+        _fail(error)
+
+
+def _as_ours(exc: Exception) -> HeadgateError | None:
+    """Return our error for what PostgreSQL reports, and for a name that it cannot be sent."""
+    import psycopg
+
+    from runner.database import from_psycopg
+
+    if isinstance(exc, psycopg.Error):
+        return from_psycopg(exc)
+    broken = [x for x in sys.argv[1:] if not _is_utf8(x)]
+    if isinstance(exc, UnicodeEncodeError) and broken:
+        shown = os.fsencode(broken[0]).decode(errors="backslashreplace")
+        hint = "check the terminal's encoding, or where the argument comes from"
+        return InvalidValue(f"an argument is not UTF-8: {shown}", hint=hint)
+    return None
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _fail(exc: HeadgateError) -> NoReturn:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from runner.commands import console
-from runner.commands.options import AsJson, OfPipeline
+from runner.commands.options import MAX_LIMIT, AsJson, OfPipeline
 from runner.commands.status import check_pipeline
 from runner.database import mapped_errors
 
@@ -79,7 +79,10 @@ def assets(
     limit: Annotated[
         int | None,
         typer.Option(
-            min=1, help="How many at most.", show_default=f"{SHOWN}; with --json, all of them"
+            min=1,
+            max=MAX_LIMIT,
+            help="How many at most.",
+            show_default=f"{SHOWN}; with --json, all of them",
         ),
     ] = None,
     as_json: AsJson = False,

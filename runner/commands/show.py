@@ -9,7 +9,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from runner.commands import console
-from runner.commands.options import AsJson
+from runner.commands.options import MAX_LIMIT, AsJson
 from runner.database import mapped_errors
 
 FIND = """
@@ -39,7 +39,9 @@ def show(
         str | None,
         typer.Option(help="Where several universes have that code.", show_default=False),
     ] = None,
-    limit: Annotated[int, typer.Option(min=0, help="How many of its last jobs.")] = 10,
+    limit: Annotated[
+        int, typer.Option(min=0, max=MAX_LIMIT, help="How many of its last jobs.")
+    ] = 10,
     as_json: AsJson = False,
 ) -> None:
     """Show one asset: how each of its needs stands, and its last jobs."""

@@ -230,6 +230,14 @@ def test_an_error_nobody_foresaw_is_one_line_as_well(run, database, monkeypatch)
     )
 
 
+@pytest.mark.parametrize("command", ["run", "explain", "pause", "status", "show"])
+def test_a_name_that_is_not_utf8_is_refused(run, database, command):
+    result = run(command, "\udcff", settings=database)
+
+    assert result.code == 1
+    assert result.err.startswith("error: an argument is not UTF-8: \\xff [HG008]\nhint: ")
+
+
 @pytest.mark.parametrize("command", ["run", "explain"])
 def test_an_unknown_pipeline_is_told(run, database, command):
     result = run(command, "no_such_pipeline", settings=database)
