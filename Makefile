@@ -42,7 +42,7 @@ PYTEST := HEADGATE_DATA='$(HEADGATE_DATA)' $(BIN)/pytest $(PARALLEL)
 # The public demo token serves a few tickers, about 20 requests a day.
 ifeq ($(DEMO_TOKEN),1)
 export EODHD_API_TOKEN := demo
-ARGS ?= --param tickers=AAPL.US,MSFT.US,TSLA.US
+run: ARGS ?= --param tickers=AAPL.US,MSFT.US,TSLA.US
 endif
 
 .PHONY: help
@@ -87,8 +87,8 @@ migrate: $(DEMO) ## Bring the database to the state of db/
 	@$(BIN)/headgate migrate $(ARGS)
 
 .PHONY: psql
-psql: $(DEMO) ## Open psql on the database
-	@$(BIN)/headgate psql
+psql: $(DEMO) ## Open psql on the database (ARGS='-c "select 1"': passed on to it)
+	@$(BIN)/headgate psql $(ARGS)
 
 .PHONY: backup
 backup: $(DEMO) ## Write the database to a file, also while runners work (FILE=headgate.dump)

@@ -4824,6 +4824,179 @@ $$;
 ALTER FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: process_executions; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.process_executions (
+    execution_id bigint NOT NULL,
+    pipeline_id bigint NOT NULL,
+    run_id text NOT NULL,
+    driver text NOT NULL,
+    status text DEFAULT 'running'::text NOT NULL,
+    logical_date timestamp with time zone,
+    params jsonb DEFAULT '{}'::jsonb NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    planned integer DEFAULT 0 NOT NULL,
+    succeeded integer DEFAULT 0 NOT NULL,
+    failed integer DEFAULT 0 NOT NULL,
+    deferred integer DEFAULT 0 NOT NULL,
+    skipped integer DEFAULT 0 NOT NULL,
+    units integer DEFAULT 0 NOT NULL,
+    deployment text,
+    dag text,
+    reopened_at timestamp with time zone,
+    is_backfill boolean DEFAULT false NOT NULL,
+    CONSTRAINT backfill_has_its_date CHECK (((NOT is_backfill) OR (logical_date IS NOT NULL))),
+    CONSTRAINT driver_is_known CHECK ((driver = ANY (ARRAY['airflow'::text, 'headgate'::text]))),
+    CONSTRAINT execution_status_is_known CHECK ((status = ANY (ARRAY['running'::text, 'paused'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
+    CONSTRAINT finished_when_it_has_ended CHECK (((status = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT reopened_while_it_is_open CHECK (((reopened_at IS NULL) OR (finished_at IS NULL))),
+    CONSTRAINT run_id_is_short CHECK (((length(run_id) >= 1) AND (length(run_id) <= 250)))
+);
+
+ALTER TABLE headgate.process_executions OWNER TO headgate_owner;
+
+--
+-- Name: TABLE process_executions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.process_executions IS 'One run of a pipeline, named by (pipeline, run_id).';
+
+--
+-- Name: COLUMN process_executions.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.execution_id IS 'Surrogate key.';
+
+--
+-- Name: COLUMN process_executions.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.pipeline_id IS 'The pipeline.';
+
+--
+-- Name: COLUMN process_executions.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.run_id IS 'Airflow''s run id, or a name given in psql.';
+
+--
+-- Name: COLUMN process_executions.driver; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.driver IS 'Who advances its steps: airflow, or headgate''s own runners.';
+
+--
+-- Name: COLUMN process_executions.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.status IS 'running, paused, succeeded, failed or cancelled.';
+
+--
+-- Name: COLUMN process_executions.logical_date; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.logical_date IS 'The date it was scheduled for, if any.';
+
+--
+-- Name: COLUMN process_executions.params; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.params IS 'Its parameters, defaults filled in.';
+
+--
+-- Name: COLUMN process_executions.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.started_at IS 'When it started.';
+
+--
+-- Name: COLUMN process_executions.finished_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.finished_at IS 'When it ended.';
+
+--
+-- Name: COLUMN process_executions.planned; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.planned IS 'Jobs planned; set when it ends.';
+
+--
+-- Name: COLUMN process_executions.succeeded; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.succeeded IS 'Jobs that succeeded.';
+
+--
+-- Name: COLUMN process_executions.failed; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.failed IS 'Jobs that failed.';
+
+--
+-- Name: COLUMN process_executions.deferred; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.deferred IS 'Jobs that were planned and had to wait for the next execution.';
+
+--
+-- Name: COLUMN process_executions.skipped; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.skipped IS 'Jobs that were not needed, or cancelled.';
+
+--
+-- Name: COLUMN process_executions.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.units IS 'Units its calls cost.';
+
+--
+-- Name: COLUMN process_executions.deployment; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.deployment IS 'The scheduler that started it, where there are several on this database; null: it has no name.';
+
+--
+-- Name: COLUMN process_executions.dag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.dag IS 'The scheduler''s DAG whose run it is; null: the one that is named like the pipeline.';
+
+--
+-- Name: COLUMN process_executions.reopened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.reopened_at IS 'When it was opened again after it had ended; null: it was not, or it has ended again.';
+
+--
+-- Name: COLUMN process_executions.is_backfill; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.is_backfill IS 'True: it was started late, for a logical date that is past.';
+
+--
+-- Name: _alert_lines(headgate.process_executions, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._alert_lines(p_execution headgate.process_executions, p_pipeline text) RETURNS TABLE(logged_at timestamp with time zone, severity text, event text, step text, message text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select m.logged_at, m.severity, 'alert', null::text, format('%s: %s%s', a.subject, m.prefix, a.message)
+    from headgate.alerts as a
+    cross join lateral (values
+        (a.raised_at, a.severity, ''), (a.resolved_at, 'info', 'resolved: ')
+    ) as m (logged_at, severity, prefix)
+    where m.logged_at between p_execution.started_at and coalesce(p_execution.finished_at, 'infinity')
+        and (a.subject !~ '^step .* of ' or right(a.subject, length(p_pipeline) + 4) = ' of ' || p_pipeline);
+$$;
+
+ALTER FUNCTION headgate._alert_lines(p_execution headgate.process_executions, p_pipeline text) OWNER TO headgate_owner;
+
+--
 -- Name: _announce(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6732,160 +6905,6 @@ $$;
 ALTER FUNCTION headgate._check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean) OWNER TO headgate_owner;
 
 --
--- Name: process_executions; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.process_executions (
-    execution_id bigint NOT NULL,
-    pipeline_id bigint NOT NULL,
-    run_id text NOT NULL,
-    driver text NOT NULL,
-    status text DEFAULT 'running'::text NOT NULL,
-    logical_date timestamp with time zone,
-    params jsonb DEFAULT '{}'::jsonb NOT NULL,
-    started_at timestamp with time zone NOT NULL,
-    finished_at timestamp with time zone,
-    planned integer DEFAULT 0 NOT NULL,
-    succeeded integer DEFAULT 0 NOT NULL,
-    failed integer DEFAULT 0 NOT NULL,
-    deferred integer DEFAULT 0 NOT NULL,
-    skipped integer DEFAULT 0 NOT NULL,
-    units integer DEFAULT 0 NOT NULL,
-    deployment text,
-    dag text,
-    reopened_at timestamp with time zone,
-    is_backfill boolean DEFAULT false NOT NULL,
-    CONSTRAINT backfill_has_its_date CHECK (((NOT is_backfill) OR (logical_date IS NOT NULL))),
-    CONSTRAINT driver_is_known CHECK ((driver = ANY (ARRAY['airflow'::text, 'headgate'::text]))),
-    CONSTRAINT execution_status_is_known CHECK ((status = ANY (ARRAY['running'::text, 'paused'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
-    CONSTRAINT finished_when_it_has_ended CHECK (((status = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text])) = (finished_at IS NOT NULL))),
-    CONSTRAINT reopened_while_it_is_open CHECK (((reopened_at IS NULL) OR (finished_at IS NULL))),
-    CONSTRAINT run_id_is_short CHECK (((length(run_id) >= 1) AND (length(run_id) <= 250)))
-);
-
-ALTER TABLE headgate.process_executions OWNER TO headgate_owner;
-
---
--- Name: TABLE process_executions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.process_executions IS 'One run of a pipeline, named by (pipeline, run_id).';
-
---
--- Name: COLUMN process_executions.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.execution_id IS 'Surrogate key.';
-
---
--- Name: COLUMN process_executions.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.pipeline_id IS 'The pipeline.';
-
---
--- Name: COLUMN process_executions.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.run_id IS 'Airflow''s run id, or a name given in psql.';
-
---
--- Name: COLUMN process_executions.driver; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.driver IS 'Who advances its steps: airflow, or headgate''s own runners.';
-
---
--- Name: COLUMN process_executions.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.status IS 'running, paused, succeeded, failed or cancelled.';
-
---
--- Name: COLUMN process_executions.logical_date; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.logical_date IS 'The date it was scheduled for, if any.';
-
---
--- Name: COLUMN process_executions.params; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.params IS 'Its parameters, defaults filled in.';
-
---
--- Name: COLUMN process_executions.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.started_at IS 'When it started.';
-
---
--- Name: COLUMN process_executions.finished_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.finished_at IS 'When it ended.';
-
---
--- Name: COLUMN process_executions.planned; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.planned IS 'Jobs planned; set when it ends.';
-
---
--- Name: COLUMN process_executions.succeeded; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.succeeded IS 'Jobs that succeeded.';
-
---
--- Name: COLUMN process_executions.failed; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.failed IS 'Jobs that failed.';
-
---
--- Name: COLUMN process_executions.deferred; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.deferred IS 'Jobs that were planned and had to wait for the next execution.';
-
---
--- Name: COLUMN process_executions.skipped; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.skipped IS 'Jobs that were not needed, or cancelled.';
-
---
--- Name: COLUMN process_executions.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.units IS 'Units its calls cost.';
-
---
--- Name: COLUMN process_executions.deployment; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.deployment IS 'The scheduler that started it, where there are several on this database; null: it has no name.';
-
---
--- Name: COLUMN process_executions.dag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.dag IS 'The scheduler''s DAG whose run it is; null: the one that is named like the pipeline.';
-
---
--- Name: COLUMN process_executions.reopened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.reopened_at IS 'When it was opened again after it had ended; null: it was not, or it has ended again.';
-
---
--- Name: COLUMN process_executions.is_backfill; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.is_backfill IS 'True: it was started late, for a logical date that is past.';
-
---
 -- Name: _check_open(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -7779,6 +7798,21 @@ $$;
 ALTER FUNCTION headgate._cooled_at(p_provider headgate.providers, p_gate headgate.provider_gates, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _cost_words(bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._cost_words(p_records bigint, p_units bigint) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        case when p_records > 0 then ', ' || headgate._count_words(p_records, 'record') else '' end
+        || case when p_units > 0 then ', ' || headgate._count_words(p_units, 'unit') else '' end;
+$$;
+
+ALTER FUNCTION headgate._cost_words(p_records bigint, p_units bigint) OWNER TO headgate_owner;
+
+--
 -- Name: _count_jobs(bigint, text, headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -7822,6 +7856,19 @@ end;
 $$;
 
 ALTER FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _count_words(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._count_words(p_count bigint, p_noun text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select to_char(p_count, 'FM999,999,999,990') || ' ' || p_noun || case when p_count = 1 then '' else 's' end;
+$$;
+
+ALTER FUNCTION headgate._count_words(p_count bigint, p_noun text) OWNER TO headgate_owner;
 
 --
 -- Name: _counted(headgate.provider_gates, integer, integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8394,6 +8441,32 @@ end;
 $$;
 
 ALTER FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _deferral_lines(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._deferral_lines(p_execution headgate.process_executions) RETURNS TABLE(logged_at timestamp with time zone, severity text, event text, step text, message text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        d.deferred_at,
+        case when d.reason = 'failures' then 'warning' else 'info' end,
+        'deferral',
+        null::text,
+        format(
+            '%s of %s not planned: %s%s', headgate._count_words(sum(cardinality(d.asset_ids)), 'job'), o.name,
+            coalesce(r.meaning, d.reason), headgate._cost_words(0, sum(d.units))
+        )
+    from headgate.planner_deferrals as d
+    join headgate.operations as o using (operation_id)
+    left join headgate.v_refusals as r using (reason)
+    where d.execution_id = p_execution.execution_id
+    group by d.deferred_at, o.name, d.reason, r.meaning;
+$$;
+
+ALTER FUNCTION headgate._deferral_lines(p_execution headgate.process_executions) OWNER TO headgate_owner;
 
 --
 -- Name: _drop_needs(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11330,6 +11403,48 @@ $$;
 ALTER FUNCTION headgate._job_key(p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _job_lines(headgate.process_executions, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._job_lines(p_execution headgate.process_executions, p_since timestamp with time zone) RETURNS TABLE(logged_at timestamp with time zone, severity text, event text, step text, message text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        d.ended_at,
+        case
+            when d.status = 'failed' then 'error'
+            when d.status = 'cancelled' or d.is_fault then 'warning'
+            else 'info'
+        end,
+        'jobs',
+        d.step,
+        format(
+            '%s of %s %s%s', headgate._count_words(count(*), 'job'), o.name,
+            case d.status when 'success' then 'succeeded' else d.status end,
+            case when d.round > 1 then format(' in round %s', d.round) end
+        )
+        || coalesce(': ' || regexp_replace(d.why, '^(house|provider): ', ''), '')
+        || case
+            when d.status in ('failed', 'deferred') then format(' (%s)', headgate._names(array_agg(a.code))) else ''
+        end
+        || headgate._cost_words(sum(d.records), sum(d.api_calls_used))
+    from (
+        select
+            d.*, headgate._is_fault(d.reason) as is_fault,
+            case when d.status <> 'success' then coalesce(d.error, d.reason) end as why
+        from headgate.asset_processing_details as d
+        where d.execution_id = p_execution.execution_id
+            and d.ended_at >= p_since
+    ) as d
+    join headgate.operations as o using (operation_id)
+    join headgate.assets as a using (asset_id)
+    group by d.ended_at, d.step, o.name, d.status, d.round, d.is_fault, d.why;
+$$;
+
+ALTER FUNCTION headgate._job_lines(p_execution headgate.process_executions, p_since timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _jobs(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12040,6 +12155,25 @@ CREATE FUNCTION headgate._meant(p_name text, p_names text[]) RETURNS text
 $$;
 
 ALTER FUNCTION headgate._meant(p_name text, p_names text[]) OWNER TO headgate_owner;
+
+--
+-- Name: _meant_code(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._meant_code(p_universe text, p_code text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._meant(p_code, array(
+        select distinct case when position('.' in p_code) > 0 then a.code else split_part(a.code, '.', 1) end
+        from headgate.assets as a
+        where (p_universe is null or a.universe = p_universe)
+            and lower(left(a.code, 1)) = lower(left(p_code, 1))
+        limit 5000
+    ));
+$$;
+
+ALTER FUNCTION headgate._meant_code(p_universe text, p_code text) OWNER TO headgate_owner;
 
 --
 -- Name: _mend_books(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13307,6 +13441,33 @@ $$;
 ALTER FUNCTION headgate._operations_of_plan(p_plan text) OWNER TO headgate_owner;
 
 --
+-- Name: _operator_lines(headgate.process_executions, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._operator_lines(p_execution headgate.process_executions, p_pipeline text) RETURNS TABLE(logged_at timestamp with time zone, severity text, event text, step text, message text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        a.acted_at, 'info', 'operator', a.arguments ->> 'step',
+        format('%s called %s%s', a.operator, a.action, ', ' || (a.arguments ->> 'status'))
+        || coalesce(': ' || nullif((
+            select string_agg(format('%s %s', c.value, replace(c.name, '_', ' ')), ', ' order by c.name)
+            from jsonb_each_text(a.changed) as c (name, value)
+            where c.value <> '0'
+        ), ''), '')
+    from headgate.operator_actions as a
+    where a.arguments ->> 'pipeline' = p_pipeline
+        and a.acted_at >= p_execution.started_at
+        and case
+            when a.arguments ? 'run_id' then a.arguments ->> 'run_id' = p_execution.run_id
+            else a.acted_at <= coalesce(p_execution.finished_at, 'infinity')
+        end;
+$$;
+
+ALTER FUNCTION headgate._operator_lines(p_execution headgate.process_executions, p_pipeline text) OWNER TO headgate_owner;
+
+--
 -- Name: _orphan_holds(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13352,6 +13513,30 @@ end;
 $_$;
 
 ALTER FUNCTION headgate._orphan_messages(p_queue text) OWNER TO headgate_owner;
+
+--
+-- Name: _outcome_words(integer, integer, integer, integer, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._outcome_words(p_planned integer, p_succeeded integer, p_failed integer, p_deferred integer, p_skipped integer, p_units integer) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select concat_ws(
+        ', ', headgate._count_words(p_planned, 'job'),
+        (
+            select string_agg(to_char(c.number, 'FM999,999,999,990') || ' ' || c.name, ', ' order by c.nth)
+            from (values
+                (1, p_succeeded, 'succeeded'), (2, p_failed, 'failed'), (3, p_deferred, 'deferred'),
+                (4, p_skipped, 'skipped')
+            ) as c (nth, number, name)
+            where c.number > 0
+        ),
+        case when p_units > 0 then headgate._count_words(p_units, 'unit') end
+    );
+$$;
+
+ALTER FUNCTION headgate._outcome_words(p_planned integer, p_succeeded integer, p_failed integer, p_deferred integer, p_skipped integer, p_units integer) OWNER TO headgate_owner;
 
 --
 -- Name: _own_quota(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15384,6 +15569,37 @@ $$;
 ALTER FUNCTION headgate._run_actions(p_execution headgate.process_executions, p_pipeline text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _run_lines(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._run_lines(p_execution headgate.process_executions) RETURNS TABLE(logged_at timestamp with time zone, severity text, event text, step text, message text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        p_execution.started_at, 'info', 'run', null::text,
+        format(
+            'started, carried by %s%s', case p_execution.driver when 'airflow' then 'Airflow' else 'runners' end,
+            ', parameters ' || nullif(jsonb_strip_nulls(p_execution.params), '{}')::text
+        )
+    union all
+    select
+        p_execution.finished_at,
+        case p_execution.status when 'failed' then 'error' when 'cancelled' then 'warning' else 'info' end,
+        'run', null,
+        format(
+            'ended as %s: %s', p_execution.status,
+            headgate._outcome_words(
+                p_execution.planned, p_execution.succeeded, p_execution.failed, p_execution.deferred,
+                p_execution.skipped, p_execution.units
+            )
+        )
+    where p_execution.finished_at is not null;
+$$;
+
+ALTER FUNCTION headgate._run_lines(p_execution headgate.process_executions) OWNER TO headgate_owner;
+
+--
 -- Name: _run_object(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -16329,6 +16545,49 @@ $_$;
 ALTER FUNCTION headgate._step_as_nobody(p_name text, p_pipeline text, p_run_id text) OWNER TO headgate_nobody;
 
 --
+-- Name: _step_lines(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._step_lines(p_execution headgate.process_executions) RETURNS TABLE(logged_at timestamp with time zone, severity text, event text, step text, message text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select s.started_at, 'info', 'step', s.step, 'started'
+    from headgate.process_steps as s
+    where s.execution_id = p_execution.execution_id
+        and s.status not in ('pending', 'skipped')
+        -- one that was ended before its turn began when it ended
+        and not ((s.status = 'cancelled' or s.is_marked) and s.started_at = s.finished_at)
+    union all
+    select
+        s.finished_at,
+        case
+            when s.status = 'failed' and not s.may_fail then 'error'
+            when s.status in ('failed', 'cancelled') then 'warning'
+            else 'info'
+        end,
+        'step', s.step,
+        case
+            when s.status = 'skipped' then format('skipped: %s', case s.skip_reason
+                when 'rule' then format('its trigger rule is %s', s.trigger_rule)
+                when 'operator' then 'an operator said so'
+                when 'finalized' then 'the run ended before it'
+                else s.skip_reason
+            end)
+            when s.kind = 'function' then s.status || coalesce(': ' || left(o.error, 300), '')
+            else format('%s: %s', s.status, headgate._outcome_words(
+                s.planned, s.succeeded, s.failed, s.deferred, s.skipped, s.units
+            ))
+        end
+    from headgate.process_steps as s
+    cross join lateral (select coalesce(s.output ->> 'error', s.output #>> '{0,error}') as error) as o
+    where s.execution_id = p_execution.execution_id
+        and s.finished_at is not null;
+$$;
+
+ALTER FUNCTION headgate._step_lines(p_execution headgate.process_executions) OWNER TO headgate_owner;
+
+--
 -- Name: _step_of(bigint, jsonb, bigint, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -17252,7 +17511,7 @@ begin
     if cardinality(v_universes) = 0 then
         perform headgate._raise(
             'HG009', format('unknown asset: %s', coalesce(quote_literal(p_code), 'null')),
-            'codes look like AAPL.US; headgate.v_assets lists them'
+            headgate._meant_code(null, p_code) || 'codes look like AAPL.US; headgate.v_assets lists them'
         );
     elsif cardinality(v_universes) > 1 then
         perform headgate._raise(
@@ -19264,7 +19523,7 @@ begin
         perform headgate._raise(
             'HG009',
             format('unknown asset in universe %s: %s', v_universe, coalesce(quote_literal(p_code), 'null')),
-            'codes look like AAPL.US; headgate.v_assets lists them'
+            headgate._meant_code(v_universe, p_code) || 'codes look like AAPL.US; headgate.v_assets lists them'
         );
     elsif cardinality(v_asset_ids) > 1 then
         perform headgate._raise(
@@ -19285,6 +19544,38 @@ ALTER FUNCTION headgate.find_asset(p_universe text, p_code text) OWNER TO headga
 --
 
 COMMENT ON FUNCTION headgate.find_asset(p_universe text, p_code text) IS 'The asset a code, or an unambiguous bare symbol, means in a universe; null: in the only one that has it.';
+
+--
+-- Name: find_group(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.find_group(p_group text) RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_group text;
+begin
+    select a.group_key into v_group from headgate.assets as a where a.group_key = p_group limit 1;
+    if not found then
+        perform headgate._raise(
+            'HG006',
+            format('unknown group: %s', coalesce(quote_literal(p_group), 'null')),
+            headgate._known('known groups', p_group, array(select distinct a.group_key from headgate.assets as a))
+        );
+    end if;
+
+    return v_group;
+end;
+$$;
+
+ALTER FUNCTION headgate.find_group(p_group text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION find_group(p_group text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.find_group(p_group text) IS 'The group of that key; an unknown one is an error that lists the known ones.';
 
 --
 -- Name: forecast(text, integer, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20366,6 +20657,48 @@ ALTER FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text
 --
 
 COMMENT ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text) IS 'Run again, within what may be spent now, what failed, was deferred, cancelled or left out, and what was skipped behind it; returns jobs planned, chunks sent, steps opened.';
+
+--
+-- Name: run_log(text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(logged_at timestamp with time zone, severity text, event text, step text, message text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
+    v_since constant timestamptz := greatest(p_since, v_execution.started_at);
+begin
+    return query
+    select l.logged_at, l.severity, l.event, l.step, l.message
+    from (
+        select r.*, case when r.message like 'started%' then 10 else 60 end as place
+        from headgate._run_lines(v_execution) as r
+        union all
+        select o.*, 20 from headgate._operator_lines(v_execution, p_pipeline) as o
+        union all
+        select d.*, 30 from headgate._deferral_lines(v_execution) as d
+        union all
+        select s.*, case when s.message = 'started' then 40 else 42 end from headgate._step_lines(v_execution) as s
+        union all
+        select j.*, 41 from headgate._job_lines(v_execution, v_since) as j
+        union all
+        select a.*, 50 from headgate._alert_lines(v_execution, p_pipeline) as a
+    ) as l
+    left join headgate.process_steps as s on s.execution_id = v_execution.execution_id and s.step = l.step
+    where l.logged_at >= v_since
+    order by l.logged_at, l.place / 10, s.position, l.place, l.message;
+end;
+$$;
+
+ALTER FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone) IS 'What happened in a run, in order of time: its start and end, steps, jobs, deferrals, alerts and operators; from p_since on.';
 
 --
 -- Name: run_parameters(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -24670,7 +25003,17 @@ CREATE VIEW headgate.v_asset_states AS
     s.succeeded_at,
     s.consecutive_failures,
     (s.chunk_id IS NOT NULL) AS is_held,
-    s.bulk_misses
+    s.bulk_misses,
+        CASE
+            WHEN (NOT a.is_active) THEN 'inactive'::text
+            WHEN (s.chunk_id IS NOT NULL) THEN 'held'::text
+            WHEN ((s.consecutive_failures >= 5) AND (s.next_due_at IS NULL)) THEN 'left out'::text
+            WHEN (s.next_due_at <= ( SELECT headgate.clock() AS clock)) THEN 'due'::text
+            WHEN (s.next_due_at IS NOT NULL) THEN 'waiting'::text
+            ELSE 'done'::text
+        END AS status,
+    s.last_error,
+    s.last_failed_at
    FROM ((headgate.asset_processing_state s
      JOIN headgate.assets a USING (asset_id))
      JOIN headgate.operations o USING (operation_id));
@@ -24748,6 +25091,24 @@ COMMENT ON COLUMN headgate.v_asset_states.is_held IS 'True: a chunk holds it.';
 --
 
 COMMENT ON COLUMN headgate.v_asset_states.bulk_misses IS 'Calls for its group in a row whose answer lacked it; after two it is asked for alone.';
+
+--
+-- Name: COLUMN v_asset_states.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_states.status IS 'due; held (a chunk has it); waiting for next_due_at; done; left out after 5 failures in a row, until it is reset; inactive.';
+
+--
+-- Name: COLUMN v_asset_states.last_error; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_states.last_error IS 'What went wrong last; null after a success.';
+
+--
+-- Name: COLUMN v_asset_states.last_failed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_states.last_failed_at IS 'When it last failed by its own fault.';
 
 --
 -- Name: v_dags; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -25532,6 +25893,147 @@ COMMENT ON COLUMN headgate.v_operation_health.blocked_until IS 'It is not, or wa
 COMMENT ON COLUMN headgate.v_operation_health.reason IS 'Why it is, or was, blocked.';
 
 --
+-- Name: v_operations; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_operations AS
+ SELECT o.name AS operation,
+    o.description,
+    o.universe,
+    p.name AS provider,
+        CASE
+            WHEN (o.path IS NOT NULL) THEN 'call'::text
+            WHEN (o.handler IS NOT NULL) THEN 'handler'::text
+            ELSE 'sql'::text
+        END AS kind,
+        CASE o.due_rule
+            WHEN 'every'::text THEN format('every %s'::text, o.due_every)
+            WHEN 'after'::text THEN format('after %s'::text, ( SELECT string_agg(i.name, ', '::text ORDER BY i.name) AS string_agg
+               FROM (headgate.operation_inputs n_1
+                 JOIN headgate.operations i ON ((i.operation_id = n_1.input_operation_id)))
+              WHERE (n_1.operation_id = o.operation_id)))
+            WHEN 'function'::text THEN format('function %s'::text, o.due_function)
+            ELSE o.due_rule
+        END AS due,
+    n.name AS serves,
+    o.units,
+    o.priority,
+    o.bundle,
+    o.max_attempts,
+    o.patience AS max_wait,
+    ARRAY( SELECT l.name
+           FROM headgate.pipelines l
+          WHERE (EXISTS ( SELECT
+                   FROM headgate.pipeline_steps s
+                  WHERE ((s.pipeline_id = l.pipeline_id) AND ((o.name = ANY (s.operations)) OR (n.name = ANY (s.operations))))))
+          ORDER BY l.name) AS pipelines,
+    h.state,
+    h.blocked_until
+   FROM (((headgate.operations o
+     JOIN headgate.providers p USING (provider_id))
+     LEFT JOIN headgate.operations n ON ((n.operation_id = o.alternative_of_operation_id)))
+     LEFT JOIN headgate.v_operation_health h ON ((h.operation = o.name)))
+  ORDER BY o.name;
+
+ALTER VIEW headgate.v_operations OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_operations IS 'Operations: kinds of work on one asset, and the calls that serve many assets at once.';
+
+--
+-- Name: COLUMN v_operations.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.operation IS 'Its name.';
+
+--
+-- Name: COLUMN v_operations.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.description IS 'What it does.';
+
+--
+-- Name: COLUMN v_operations.universe; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.universe IS 'The universe whose assets need it.';
+
+--
+-- Name: COLUMN v_operations.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.provider IS 'Whom it asks; local: nobody.';
+
+--
+-- Name: COLUMN v_operations.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.kind IS 'call: an HTTP request; handler: Python computes; sql: its ingest function does the work alone.';
+
+--
+-- Name: COLUMN v_operations.due; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.due IS 'Its due rule: once, every, session, after or function.';
+
+--
+-- Name: COLUMN v_operations.serves; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.serves IS 'The need that it serves by one call for many assets; null: its own.';
+
+--
+-- Name: COLUMN v_operations.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.units IS 'What the provider charges for one call.';
+
+--
+-- Name: COLUMN v_operations.priority; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.priority IS '1 is most urgent, 9 least.';
+
+--
+-- Name: COLUMN v_operations.bundle; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.bundle IS 'Operations of one bundle are granted to an asset together or not at all.';
+
+--
+-- Name: COLUMN v_operations.max_attempts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.max_attempts IS 'Attempts before a job that fails by its own fault is failed.';
+
+--
+-- Name: COLUMN v_operations.max_wait; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.max_wait IS 'How long a job may be parked before it is deferred to the next execution.';
+
+--
+-- Name: COLUMN v_operations.pipelines; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.pipelines IS 'The pipelines whose steps run it.';
+
+--
+-- Name: COLUMN v_operations.state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.state IS 'Its own breaker: flowing, blocked or probing; null: it makes no call.';
+
+--
+-- Name: COLUMN v_operations.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.blocked_until IS 'It is not, or was not, called before; null: calls flow.';
+
+--
 -- Name: v_operator_actions; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
@@ -25719,11 +26221,26 @@ COMMENT ON COLUMN headgate.v_orders.finished_at IS 'When that run ended.';
 --
 
 CREATE VIEW headgate.v_pipelines AS
- SELECT name AS pipeline,
-    description,
-    is_paused,
-    is_paused_with_dag
-   FROM headgate.pipelines p;
+ SELECT p.name AS pipeline,
+    p.description,
+    p.is_paused,
+    p.is_paused_with_dag,
+    ARRAY( SELECT s.step
+           FROM headgate.pipeline_steps s
+          WHERE (s.pipeline_id = p.pipeline_id)
+          ORDER BY s."position") AS steps,
+    e.run_id AS latest_run_id,
+    e.status AS latest_status,
+    e.started_at AS latest_started_at
+   FROM (headgate.pipelines p
+     LEFT JOIN LATERAL ( SELECT e_1.run_id,
+            e_1.status,
+            e_1.started_at
+           FROM headgate.process_executions e_1
+          WHERE (e_1.pipeline_id = p.pipeline_id)
+          ORDER BY e_1.started_at DESC, e_1.execution_id DESC
+         LIMIT 1) e ON (true))
+  ORDER BY p.name;
 
 ALTER VIEW headgate.v_pipelines OWNER TO headgate_owner;
 
@@ -25756,6 +26273,30 @@ COMMENT ON COLUMN headgate.v_pipelines.is_paused IS 'True: nothing of it is sent
 --
 
 COMMENT ON COLUMN headgate.v_pipelines.is_paused_with_dag IS 'True: it is paused because its DAG was, and goes on with that.';
+
+--
+-- Name: COLUMN v_pipelines.steps; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pipelines.steps IS 'Its steps, in order.';
+
+--
+-- Name: COLUMN v_pipelines.latest_run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pipelines.latest_run_id IS 'Its newest run; null: it has never run.';
+
+--
+-- Name: COLUMN v_pipelines.latest_status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pipelines.latest_status IS 'How that run stands.';
+
+--
+-- Name: COLUMN v_pipelines.latest_started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pipelines.latest_started_at IS 'When that run started.';
 
 --
 -- Name: v_provider_health; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -28090,6 +28631,12 @@ REVOKE ALL ON FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text,
 REVOKE ALL ON FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _alert_lines(p_execution headgate.process_executions, p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._alert_lines(p_execution headgate.process_executions, p_pipeline text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _announce(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28384,10 +28931,22 @@ REVOKE ALL ON FUNCTION headgate._context(p_chunk headgate.chunks, p_operation he
 REVOKE ALL ON FUNCTION headgate._cooled_at(p_provider headgate.providers, p_gate headgate.provider_gates, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _cost_words(p_records bigint, p_units bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._cost_words(p_records bigint, p_units bigint) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _count_jobs(p_execution_id bigint, p_step text, p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _count_words(p_count bigint, p_noun text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._count_words(p_count bigint, p_noun text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _counted(p_gate headgate.provider_gates, p_faults integer, p_answers integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28424,6 +28983,12 @@ REVOKE ALL ON FUNCTION headgate._dead_runners() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _deferral_lines(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._deferral_lines(p_execution headgate.process_executions) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _drop_needs(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28918,6 +29483,12 @@ REVOKE ALL ON FUNCTION headgate._is_worked_off(p_execution_id bigint, p_states t
 REVOKE ALL ON FUNCTION headgate._job_key(p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _job_lines(p_execution headgate.process_executions, p_since timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._job_lines(p_execution headgate.process_executions, p_since timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _jobs(p_count bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29054,6 +29625,12 @@ REVOKE ALL ON FUNCTION headgate._may_end_sessions() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._meant(p_name text, p_names text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _meant_code(p_universe text, p_code text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._meant_code(p_universe text, p_code text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _mend_books(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29296,6 +29873,12 @@ REVOKE ALL ON FUNCTION headgate._operations_of(p_asset_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._operations_of_plan(p_plan text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _operator_lines(p_execution headgate.process_executions, p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._operator_lines(p_execution headgate.process_executions, p_pipeline text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _orphan_holds(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29306,6 +29889,12 @@ REVOKE ALL ON FUNCTION headgate._orphan_holds() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._orphan_messages(p_queue text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _outcome_words(p_planned integer, p_succeeded integer, p_failed integer, p_deferred integer, p_skipped integer, p_units integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._outcome_words(p_planned integer, p_succeeded integer, p_failed integer, p_deferred integer, p_skipped integer, p_units integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _own_quota(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29650,6 +30239,12 @@ REVOKE ALL ON FUNCTION headgate._row_type(p_function text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._run_actions(p_execution headgate.process_executions, p_pipeline text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _run_lines(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._run_lines(p_execution headgate.process_executions) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _run_object(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29810,6 +30405,12 @@ REVOKE ALL ON FUNCTION headgate._step(p_execution headgate.process_executions, p
 --
 
 REVOKE ALL ON FUNCTION headgate._step_as_nobody(p_name text, p_pipeline text, p_run_id text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _step_lines(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._step_lines(p_execution headgate.process_executions) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _step_of(p_pipeline_id bigint, p_params jsonb, p_operation_id bigint, p_group_key text, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30369,6 +30970,14 @@ GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headg
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_maintenance;
 
 --
+-- Name: FUNCTION find_group(p_group text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.find_group(p_group text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.find_group(p_group text) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.find_group(p_group text) TO headgate_reader;
+
+--
 -- Name: FUNCTION forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -30570,6 +31179,14 @@ GRANT ALL ON FUNCTION headgate.retain(p_keep interval) TO headgate_planner;
 
 REVOKE ALL ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text) TO headgate_planner;
+
+--
+-- Name: FUNCTION run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone) TO headgate_reader;
 
 --
 -- Name: FUNCTION run_parameters(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30988,6 +31605,15 @@ GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_maintenance;
+
+--
+-- Name: TABLE v_operations; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_operations TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_operations TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_operator_actions; Type: ACL; Schema: headgate; Owner: headgate_owner

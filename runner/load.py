@@ -80,7 +80,9 @@ def load(
             seen.append(pandas.DataFrame({"records": marks.size(), "watermark": marks.max()}))
             logger.info("%s: %s rows", file.name, f"{rows:,}")
         if not seen:
-            raise InvalidValue(f"{file} holds no rows")
+            raise InvalidValue(
+                f"{file} holds no rows", hint="nothing was loaded: name another file"
+            )
         assets = _note(connection, operation, pandas.concat(seen))
     return Loaded(rows, assets, time.perf_counter() - started)
 
@@ -88,7 +90,7 @@ def load(
 def blocks(file: Path, dates: list[str]) -> Iterator[pandas.DataFrame]:
     """Yield the file's rows, a few hundred thousand at a time."""
     if not file.is_file():
-        raise InvalidValue(f"there is no file {file}")
+        raise InvalidValue(f"there is no file {file}", hint="name a CSV, also .gz, or parquet file")
     try:
         if file.suffix == ".parquet":
             yield from _parquet_blocks(file)
@@ -100,7 +102,10 @@ def blocks(file: Path, dates: list[str]) -> Iterator[pandas.DataFrame]:
             reader: Any = pandas.read_csv(stream, chunksize=BLOCK_ROWS, parse_dates=parsed)
             yield from reader
     except (OSError, ValueError, pandas.errors.ParserError) as exc:
-        raise HeadgateError(f"{file} cannot be read: {' '.join(str(exc).split())[:300]}") from exc
+        raise HeadgateError(
+            f"{file} cannot be read: {' '.join(str(exc).split())[:300]}",
+            hint="a name that ends in .parquet, .gz or .csv says how it is read",
+        ) from exc
 
 
 def _parquet_blocks(file: Path) -> Iterator[pandas.DataFrame]:
@@ -129,7 +134,9 @@ def copy_block(
         with connection.cursor() as cursor, cursor.copy(statement) as copy:
             copy.write(body)
     except WrongResult as exc:
-        raise InvalidValue(f"the file does not fit the table: {exc}") from exc
+        raise InvalidValue(
+            f"the file does not fit the table: {exc}", hint="nothing was loaded: correct the file"
+        ) from exc
     except psycopg.errors.UniqueViolation as exc:
         raise InvalidValue(
             f"the table has such rows already: {exc.diag.message_detail}",
@@ -149,12 +156,16 @@ _TIMES = (DATE, TIMESTAMPTZ, TIMESTAMP)
 def _types(connection: Connection[DictRow], table: str) -> dict[str, int]:
     """Return the table's columns and their types."""
     if table.count(".") != 1:
-        raise InvalidValue(f"{table} is no schema.table")
+        raise InvalidValue(
+            f"{table} is no schema.table", hint="name both, for example equities.prices"
+        )
     name = sql.Identifier(*table.split("."))
     try:
         cursor = connection.execute(sql.SQL("select * from {} limit 0").format(name))
     except psycopg.errors.UndefinedTable as exc:
-        raise InvalidValue(f"there is no table {table}") from exc
+        raise InvalidValue(
+            f"there is no table {table}", hint='headgate psql -c "\\dt *.*" lists the tables'
+        ) from exc
     return {x.name: x.type_code for x in cursor.description or ()}
 
 
@@ -178,10 +189,14 @@ def _check_columns(frame: pandas.DataFrame, types: dict[str, int], watermark: st
     if unknown or missing:
         raise InvalidValue(
             f"the file's columns are not the table's; unknown: {', '.join(unknown) or 'none'};"
-            f" missing: {', '.join(missing) or 'none'}"
+            f" missing: {', '.join(missing) or 'none'}",
+            hint="columns are named as the table's; `code` stands for asset_id",
         )
     if types.get(watermark) not in _TIMES:
-        raise InvalidValue(f"the watermark {watermark} is no date or time of the table")
+        raise InvalidValue(
+            f"the watermark {watermark} is no date or time of the table",
+            hint="name a column that is one: --watermark COLUMN",
+        )
 
 
 def _array(values: Any) -> npt.NDArray[Any]:

@@ -22,7 +22,10 @@ def load_data(connection: Connection[Any], file: File) -> None:
     with gzip.open(io.BytesIO(file.body)) as rows, connection.cursor() as cursor:
         header = next(csv.reader([rows.readline().decode()]), [])
         if not header:
-            raise MigrateError(f"{file.path}: the first line must name the columns")
+            raise MigrateError(
+                f"{file.path}: the first line must name the columns",
+                hint="its first line is empty: put the columns' names there, as CSV",
+            )
         rows.seek(0)
         columns = sql.SQL(", ").join(map(sql.Identifier, header))
         cursor.execute(sql.SQL("truncate table {}").format(table))

@@ -100,7 +100,10 @@ def read_folder(db: Path) -> list[File]:
     plans = sorted(x.name for x in db.glob("plans/*") if x.is_dir())
     for plan in plans:
         if not PLAN.fullmatch(plan):
-            raise MigrateError(f"plans/{plan}: a plan's folder is named in small letters, a-z0-9_")
+            raise MigrateError(
+                f"plans/{plan}: a plan's folder is named in small letters, a-z0-9_",
+                hint="rename the folder",
+            )
     roots = [(db, None), *((db / "plans" / plan, plan) for plan in plans)]
 
     def find(kind: str, pattern: str) -> list[File]:

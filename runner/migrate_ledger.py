@@ -121,4 +121,6 @@ def create_ledger(connection: Connection[Any]) -> None:
             return
         except (UniqueViolation, DuplicateSchema, DuplicateTable):
             continue  # another migrate makes them, too, and has committed by now
-    raise MigrateError("others make and drop the schema headgate all the time")
+    raise MigrateError(
+        "others make and drop the schema headgate all the time", hint="wait until they have ended"
+    )

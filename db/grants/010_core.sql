@@ -28,9 +28,9 @@ begin
                 'retry_failed', 'skip_step', 'mark_step', 'pause_pipeline', 'resume_pipeline', 'explain_plan', 'explain_summary', 'explain_totals',
                 'explain_quota', 'forecast', 'why', 'upsert_assets',
                 'set_asset_active', 'set_provider', 'cover_groups',
-                'reset_asset', 'find_asset', 'retain', 'reconcile_quota', 'required_secrets', 'applied_files', 'clock', 'trigger_pipeline',
+                'reset_asset', 'find_asset', 'find_group', 'retain', 'reconcile_quota', 'required_secrets', 'applied_files', 'clock', 'trigger_pipeline',
                 'announce_order', 'hear_dags', 'start_obstacle', 'report_step', 'step_errors', 'maintain_history', 'maintain_statistics',
-                'check_health', 'database_health', 'examine', 'repair', 'check_run', 'next_actions',
+                'check_health', 'database_health', 'examine', 'repair', 'check_run', 'next_actions', 'run_log',
                 'run_parameters', 'execution_groups', 'execution_id', 'execution_counts', 'alert_run', 'require_fit'
             ]),
             ('headgate_runner', array[
@@ -38,8 +38,8 @@ begin
                 'take_starts', 'heartbeat', 'end_runner', 'check_queues', 'require_fit', 'applied_files', 'clock'
             ]),
             ('headgate_reader', array[
-                'explain_plan', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast', 'why', 'find_asset', 'database_health',
-                'applied_files', 'clock', 'check_run', 'next_actions', 'run_parameters', 'execution_counts'
+                'explain_plan', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast', 'why', 'find_asset', 'find_group',
+                'database_health', 'applied_files', 'clock', 'check_run', 'next_actions', 'run_log', 'run_parameters', 'execution_counts'
             ])
         ) as g (role, functions)
     loop

@@ -14,7 +14,17 @@ select
     s.succeeded_at,
     s.consecutive_failures,
     s.chunk_id is not null as is_held,
-    s.bulk_misses
+    s.bulk_misses,
+    case
+        when not a.is_active then 'inactive'
+        when s.chunk_id is not null then 'held'
+        when s.consecutive_failures >= 5 and s.next_due_at is null then 'left out'
+        when s.next_due_at <= (select headgate.clock()) then 'due'
+        when s.next_due_at is not null then 'waiting'
+        else 'done'
+    end as status,
+    s.last_error,
+    s.last_failed_at
 from headgate.asset_processing_state as s
 join headgate.assets as a using (asset_id)
 join headgate.operations as o using (operation_id);
@@ -33,3 +43,8 @@ comment on column headgate.v_asset_states.consecutive_failures is 'Failures by i
 comment on column headgate.v_asset_states.is_held is 'True: a chunk holds it.';
 comment on column headgate.v_asset_states.bulk_misses is
     'Calls for its group in a row whose answer lacked it; after two it is asked for alone.';
+comment on column headgate.v_asset_states.status is
+    'due; held (a chunk has it); waiting for next_due_at; done; left out after 5 failures in a row, until it is reset; '
+    'inactive.';
+comment on column headgate.v_asset_states.last_error is 'What went wrong last; null after a success.';
+comment on column headgate.v_asset_states.last_failed_at is 'When it last failed by its own fault.';

@@ -21,7 +21,6 @@ from runner import migrate as migration
 from runner.airflow_leftovers import alone, end_leftovers, holder, read_state
 from runner.airflow_settings import ADMIN_PASSWORD, LOGIN, AirflowHome, write_login
 from runner.airflow_snapshot import NAME, write_snapshot
-from runner.airflow_stack import API_SERVER, PARTS, Stack, unhealthy_parts
 from runner.commands import console
 from runner.commands.migrate import tell_dags
 from runner.commands.signals import stop_on_signal
@@ -33,7 +32,9 @@ PORT = 8080
 STOP_SECONDS = 180
 
 app = typer.Typer(
-    help="Airflow as clock and window: all its processes, and runners.", no_args_is_help=True
+    help="Airflow as clock and window: all its processes, and runners.",
+    add_completion=False,
+    no_args_is_help=True,
 )
 Port = Annotated[int, typer.Option(min=1024, max=65535, help="Of the pages, on 127.0.0.1.")]
 
@@ -134,6 +135,8 @@ def healthy(
     part: Annotated[str, typer.Argument(help="api-server, scheduler, dag-processor, triggerer.")],
 ) -> None:
     """Ask Airflow's API, where its settings say it is, how one of its parts is: for containers."""
+    from runner.airflow_stack import API_SERVER, PARTS, unhealthy_parts  # brings the HTTP client
+
     if part not in (API_SERVER, *PARTS.values()):
         known = ", ".join((API_SERVER, *PARTS.values()))
         raise HeadgateError(f"Airflow has no part {part!r}", hint=f"known: {known}")
@@ -143,6 +146,8 @@ def healthy(
 
 
 async def _run(home: AirflowHome, runners: int) -> int:
+    from runner.airflow_stack import Stack  # brings the HTTP client
+
     with stop_on_signal() as stop:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop.set)
         await asyncio.to_thread(_prepare, home)

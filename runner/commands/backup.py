@@ -45,7 +45,9 @@ def backup(file: BackupFile) -> None:
     except FileExistsError as exc:
         raise taken from exc
     except OSError as exc:
-        raise ServerError(f"{file} cannot be written: {exc.strerror}") from exc
+        raise ServerError(
+            f"{file} cannot be written: {exc.strerror}", hint="name another file"
+        ) from exc
     console.say(f"{describe(dsn_of(settings))} is in {file} ({file.stat().st_size:,} bytes)")
 
 
@@ -120,5 +122,8 @@ def _run(program: Path, settings: Settings, *arguments: str, into: IO[bytes] | N
     if done.returncode != 0:
         lines = [x for x in done.stderr.splitlines() if "error:" in x] or [done.stderr.strip()]
         said = lines[0].partition("error: ")[2] or lines[0]
-        raise ServerError(f"{program.name} ended with {done.returncode}: {said}")
+        raise ServerError(
+            f"{program.name} ended with {done.returncode}: {said}",
+            hint="headgate doctor says whether the database is in order; nothing was kept",
+        )
     return done.stdout or ""

@@ -114,4 +114,7 @@ async def _wait_for_workers(
             process.stdin.close()
     codes = await gone
     if is_crash:
-        raise HeadgateError(f"all workers ended before the run did, with codes {codes}")
+        raise HeadgateError(
+            f"all workers ended before the run did, with codes {codes}",
+            hint="what they logged says why; the same command goes on with the run",
+        )

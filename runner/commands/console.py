@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 WIDE = None if sys.stdout.isatty() else 200
 OUT = Console(highlight=False, width=WIDE)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+
+NAMES = ("asset_id", "pid")
+"""Columns whose numbers name something: without separators they can be pasted."""
 
 
 def ready_settings() -> Settings:
@@ -107,15 +110,36 @@ def print_table(rows: Iterable[Mapping[str, Any]], *columns: str) -> None:
         is_number = all(isinstance(row[column], int | float | Decimal) for row in found)
         table.add_column(column, justify="right" if is_number and found else "left")
     for row in found:
-        table.add_row(*(as_text(row[column]) for column in columns))
+        table.add_row(*(_cell(column, row[column]) for column in columns))
     OUT.print(table)
+
+
+def print_rows(
+    rows: Sequence[Mapping[str, Any]],
+    columns: str,
+    *,
+    as_json: bool = False,
+    where_set: str = "",
+    if_none: str,
+) -> None:
+    """Print a list: as a JSON array, as a table, or what it means that there is none.
+
+    Columns of `where_set` are left out where no row has a value in them.
+    """
+    if as_json:
+        print_json(rows)
+    elif rows:
+        empty = {x for x in where_set.split() if not any(row.get(x) for row in rows)}
+        print_table(rows, *(x for x in columns.split() if x not in empty))
+    else:
+        say(if_none)
 
 
 def print_lines(facts: Mapping[str, Any]) -> None:
     """Print facts one below the other, indented."""
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
-        print(f"    {name.replace('_', ' '):{width}}  {as_text(value)}")
+        print(f"    {name.replace('_', ' '):{width}}  {_cell(name, value)}")
 
 
 def as_text(value: Any) -> str:
@@ -137,6 +161,11 @@ def as_text(value: Any) -> str:
             return ", ".join(f"{k}={as_text(v)}" for k, v in value.items() if v is not None)
         case _:
             return str(value)
+
+
+def _cell(column: str, value: Any) -> str:
+    """Return a value under its column: a number that names something has no thousands."""
+    return str(value) if column in NAMES and value is not None else as_text(value)
 
 
 def as_clock(value: datetime, now: datetime) -> str:

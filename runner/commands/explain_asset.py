@@ -8,11 +8,8 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 
 from runner.commands import console
+from runner.commands.show import find_asset
 
-FIND = """
-select a.* from headgate.v_assets as a
-where a.asset_id = headgate.find_asset(p_universe => null, p_code => %(code)s)
-"""
 PLAN = """
 select * from headgate.explain_plan(
     p_pipeline => %(pipeline)s, p_at => %(at)s::timestamptz, p_quota => %(quota)s::integer,
@@ -32,8 +29,7 @@ def story_of(
     connection: Connection[DictRow], code: str, arguments: dict[str, Any]
 ) -> dict[str, Any]:
     """Return an asset, what a run would do with each of its operations, and the last decisions."""
-    asset = connection.execute(FIND, {"code": code}).fetchone()
-    assert asset is not None
+    asset = find_asset(connection, code)
     known = arguments | {"asset_id": asset["asset_id"], "most": MOST}
     return {
         "asset": asset,

@@ -7,6 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+MAX_LIMIT = 1_000_000_000
+"""The most rows that can be asked for."""
+
 Pipeline = Annotated[str, typer.Argument(help="The pipeline's name.", show_default=False)]
 OfPipeline = Annotated[
     str | None,

@@ -60,9 +60,14 @@ def dsn(
 
 
 def psql(
-    arguments: Annotated[list[str] | None, typer.Argument(help="For psql, after `--`.")] = None,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[ARGUMENT]...", help='Passed on to psql: -c "select 1".', show_default=False
+        ),
+    ] = None,
 ) -> None:
-    """Open psql on the database."""
+    """Open psql on the database, or pass arguments on to it: `headgate psql -c "select 1"`."""
     settings = console.ready_settings()
     connect(settings, "psql").close()  # what is wrong is said here, with a hint
     dsn, environ = client_connection(settings)

@@ -35,7 +35,7 @@ def print_summary(settings: Settings, run: DictRow, facts: dict[str, Any]) -> No
     if tolerated:
         print(f"failed, as may be: {', '.join(tolerated)}")
     print_waiting(facts["waiting"])
-    psql = f"{_headgate(settings)} psql"
+    psql = f"{program_of(settings)} psql"
     print(LOOK_AROUND.format(psql=psql, run_id=run["run_id"], pipeline=run["pipeline"]))
     print_next(settings, run, facts["next"])
 
@@ -62,19 +62,21 @@ def print_next(settings: Settings, run: DictRow, actions: list[DictRow]) -> None
 
 def command_of(settings: Settings, run: DictRow, action: DictRow) -> str:
     """Return what a person types here to go on, empty where there is nothing but to wait."""
-    program = _headgate(settings)
+    program = program_of(settings)
     if action["action"] == "work":
         return f"{program} worker"
+    if action["action"] == "resume":
+        return f"{program} resume {run['pipeline']}"
     if action["statement"] is None:
         return ""
     if run["driver"] == "headgate" and action["action"] == "retry":
         return f"{program} retry {shlex.quote(run['run_id'])} --pipeline {run['pipeline']}"
     if run["driver"] == "headgate" and action["action"] == "run":
         return f"{program} run {run['pipeline']}"
-    return f"{program} psql -- -c {shlex.quote(action['statement'])}"
+    return f"{program} psql -c {shlex.quote(action['statement'])}"
 
 
-def _headgate(settings: Settings) -> str:
+def program_of(settings: Settings) -> str:
     """Return the program on this database, as it can be typed here."""
     here = Path(sys.executable).with_name("headgate")
     program = "headgate" if which("headgate") else os.path.relpath(here)

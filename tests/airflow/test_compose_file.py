@@ -95,12 +95,10 @@ def test_every_environment_name_is_one_that_somebody_reads(services: dict[str, A
 
 @pytest.mark.filterwarnings("default")  # typer's own, of click
 def test_every_command_and_check_exists(services: dict[str, Any]):
-    import typer
-
     from runner import cli
 
-    groups: dict[str, Any] = vars(typer.main.get_command(cli.app))["commands"]
-    nested: dict[str, Any] = vars(groups["airflow"])["commands"]
+    groups = cli.ENTRIES
+    nested: dict[str, Any] = vars(cli.command("airflow"))["commands"]
     for name, service in services.items():
         for command in (service.get("command"), service.get("healthcheck", {}).get("test", [])[1:]):
             match command:

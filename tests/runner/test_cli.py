@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
+from runner import cli
 from runner.database import connect, dsn_of
 from runner.settings import Settings
 from tests.adopt import adopt
@@ -38,17 +40,57 @@ COMMANDS = (
     ["worker"],
     ["doctor"],
 )
+HEAVY = ("httpx", "aiohttp", "numpy", "pandas", "matplotlib")
+WHAT_IS_IMPORTED = f"""
+import sys
+from runner import cli
+sys.argv = ["headgate", "--help"]
+try:
+    cli.main()
+except SystemExit:
+    print("psycopg" in sys.modules, file=sys.stderr)
+for name in cli.ENTRIES:
+    cli.command(name)
+print([x for x in {HEAVY} if x in sys.modules], file=sys.stderr)
+"""
 
 
-def test_help_names_every_command(run):
+def test_help_names_every_command_in_its_panel(run):
     shown = run("--help").out
 
-    names = (
-        *("up", "down", "dsn", "psql", "migrate", "run", "retry", "worker", "explain", "status"),
-        "doctor",
+    places = [shown.index(f"─ {panel} ─") for panel in cli.PANELS]
+    assert places == sorted(places)
+    assert all(f" {name} " in shown for name in cli.ENTRIES)
+
+
+@pytest.mark.parametrize("name", cli.ENTRIES)
+def test_a_command_s_line_in_the_help_is_the_first_of_its_docstring(name):
+    command = cli.command(name)
+
+    assert command.name == name
+    assert inspect.cleandoc(command.help or "").partition("\n")[0] == cli.ENTRIES[name].summary
+
+
+def test_nothing_is_imported_that_a_command_does_not_need():
+    done = subprocess.run(
+        [sys.executable, "-c", WHAT_IS_IMPORTED], cwd=DB.parent, capture_output=True, text=True
     )
-    assert " backup " in shown and " restore " in shown
-    assert all(f" {name} " in shown for name in names)
+
+    assert done.stderr.splitlines() == ["False", "[]"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands(run, shell):
+    words = {"COMP_WORDS": "headgate st", "COMP_CWORD": "1"}
+    given = {"_TYPER_COMPLETE_ARGS": "headgate st", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+
+    shown = run(_HEADGATE_COMPLETE=f"complete_{shell}", **words, **given).out
+
+    assert "status" in shown and "worker" not in shown
+    assert (
+        "headgate"
+        in run("--show-completion", shell, _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1").out
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,6 +117,29 @@ def test_dsn_of_a_role_on_ones_own_server_has_no_password(run):
 
     assert "user=headgate_reader" in result.out
     assert "hunter2" not in result.out + result.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["-c", "select 1"], ["-Atc", "select 1"], ["-v", "x=1", "-h", "--csv"], ["--", "-f", "x"]],
+    ids=" ".join,
+)
+def test_psql_gets_the_arguments_as_they_are(run, database, monkeypatch, arguments):
+    started = []
+    monkeypatch.setattr(os, "execve", lambda _, given, __: started.append(given))
+
+    result = run("psql", *arguments, settings=database)
+
+    assert result.code == 0
+    (program, dsn, *passed_on) = started[0]
+    assert (program, passed_on) == ("psql", [x for x in arguments if x != "--"])
+    assert database.database in dsn
+
+
+def test_psql_answers_a_query(headgate, database):
+    done = headgate("psql", "-Atc", "select 6 * 7", settings=database)
+
+    assert (done.returncode, done.stdout) == (0, "42\n")
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
@@ -163,6 +228,14 @@ def test_an_error_nobody_foresaw_is_one_line_as_well(run, database, monkeypatch)
     assert result.err == (
         'error: PostgreSQL reports: relation "nowhere" does not exist (SQLSTATE 42P01)\n'
     )
+
+
+@pytest.mark.parametrize("command", ["run", "explain", "pause", "status", "show"])
+def test_a_name_that_is_not_utf8_is_refused(run, database, command):
+    result = run(command, "\udcff", settings=database)
+
+    assert result.code == 1
+    assert result.err.startswith("error: an argument is not UTF-8: \\xff [HG008]\nhint: ")
 
 
 @pytest.mark.parametrize("command", ["run", "explain"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 import pytest
@@ -24,6 +25,25 @@ def test_every_code_that_the_sql_raises_is_known():
     raised = set(re.findall(r"'(HG\d\d\d)'", text))
 
     assert raised <= set(BY_CODE)
+
+
+def test_every_error_that_a_command_raises_says_what_to_do_next():
+    known: list[type[HeadgateError]] = [HeadgateError, *all_errors()]
+    raising = {x.__name__: x for x in known}
+    places = [*(DB.parent / "runner" / "commands").glob("*.py"), DB.parent / "runner" / "load.py"]
+    places += (DB.parent / "runner").glob("migrate*.py")
+    bare = [
+        f"{path.name}:{node.lineno}"
+        for path in places
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in raising
+        and raising[node.func.id].default_hint is None
+        and "hint" not in {x.arg for x in node.keywords}
+    ]
+
+    assert bare == []
 
 
 @pytest.mark.parametrize("error", all_errors(), ids=lambda x: x.__name__)

@@ -34,7 +34,7 @@ begin
         perform headgate._raise(
             'HG009',
             format('unknown asset in universe %s: %s', v_universe, coalesce(quote_literal(p_code), 'null')),
-            'codes look like AAPL.US; headgate.v_assets lists them'
+            headgate._meant_code(v_universe, p_code) || 'codes look like AAPL.US; headgate.v_assets lists them'
         );
     elsif cardinality(v_asset_ids) > 1 then
         perform headgate._raise(
@@ -67,7 +67,7 @@ begin
     if cardinality(v_universes) = 0 then
         perform headgate._raise(
             'HG009', format('unknown asset: %s', coalesce(quote_literal(p_code), 'null')),
-            'codes look like AAPL.US; headgate.v_assets lists them'
+            headgate._meant_code(null, p_code) || 'codes look like AAPL.US; headgate.v_assets lists them'
         );
     elsif cardinality(v_universes) > 1 then
         perform headgate._raise(
@@ -77,4 +77,23 @@ begin
 
     return v_universes[1];
 end;
+$func$;
+
+-- What was probably meant, among the codes (or, for a bare symbol, the symbols) that begin with the same letter.
+create or replace function headgate._meant_code(
+    p_universe text,
+    p_code text
+)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select headgate._meant(p_code, array(
+        select distinct case when position('.' in p_code) > 0 then a.code else split_part(a.code, '.', 1) end
+        from headgate.assets as a
+        where (p_universe is null or a.universe = p_universe)
+            and lower(left(a.code, 1)) = lower(left(p_code, 1))
+        limit 5000
+    ));
 $func$;

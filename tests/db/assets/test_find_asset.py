@@ -45,6 +45,19 @@ def test_anything_else_is_an_error(town: Toy, code: str | None):
         find(town, code)
 
 
+@pytest.mark.parametrize(
+    ("code", "meant"),
+    [("APPL.US", "AAPL.US"), ("aapl.f", "AAPL.F"), ("APPL", "AAPL"), ("VOD.LS", "VOD.LSE")],
+)
+def test_what_was_probably_meant_is_named(town: Toy, code: str, meant: str):
+    with town.refused(
+        "HG009", f"'{code}'", f"did you mean {meant}", "headgate.v_assets lists them"
+    ):
+        find(town, code)
+    with town.refused("HG009", f"unknown asset: '{code}'", f"did you mean {meant}"):
+        town.value("find_asset", p_universe=None, p_code=code)
+
+
 def test_another_universe_is_not_searched(town: Toy):
     town.upsert([{"code": "EURUSD", "group_key": "FX"}], universe="others")
 

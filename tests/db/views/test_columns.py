@@ -40,6 +40,17 @@ COLUMNS = {
         "pipeline run_id step operation runner chunks jobs heard_at leased_until is_silent reason"
     ),
     "headgate.v_run_documents": "pipeline run_id run document",
+    "headgate.v_pipelines": (
+        "pipeline description is_paused is_paused_with_dag steps latest_run_id latest_status latest_started_at"
+    ),
+    "headgate.v_operations": (
+        "operation description universe provider kind due serves units priority bundle max_attempts max_wait"
+        " pipelines state blocked_until"
+    ),
+    "headgate.v_asset_states": (
+        "asset_id universe asset is_active operation watermark next_due_at succeeded_at consecutive_failures"
+        " is_held bulk_misses status last_error last_failed_at"
+    ),
     "headgate.v_database_health": "measure value threshold verdict",
     "headgate.v_alerts": "raised_at severity subject message resolved_at",
     "equities.v_assets_needing_processing": f"ticker asset_id {DUE}",
