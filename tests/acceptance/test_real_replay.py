@@ -21,7 +21,7 @@ from tests.standin.replay import ACTIONS, BARS
 pytestmark = needs(BARS, ACTIONS)
 
 START = "2015-03-20"
-FIRST, LAST = either(("2015-06-22", "2015-06-29"), ("2015-06-15", "2015-07-01"))
+FIRST, LAST = either(("2015-06-23", "2015-06-26"), ("2015-06-15", "2015-07-01"))
 SYMBOLS = ("FREE", "IDXX", "INFY", "PRSN", "TRS", "TVIX", "ZGNX")  # they split in these weeks
 FOLLOWED = 315
 EVENING = 23

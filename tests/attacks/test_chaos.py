@@ -34,8 +34,8 @@ from tests.standin.market import listings
 
 LEASE_SECONDS = 2.0
 RUNNERS = 3
-BLOWS = either(12, 200)
-JOBS = either(500, 5_000)
+BLOWS = either(8, 200)
+JOBS = either(400, 5_000)
 FAULTS: list[dict[str, Any]] = [
     {"match": {"probability": 0.03}, "fault": {"kind": "status", "status": 500}},
     {"match": {"probability": 0.02}, "fault": {"kind": "drop", "where": "before"}},

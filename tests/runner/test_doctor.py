@@ -11,14 +11,15 @@ from runner.commands import doctor
 from runner.database import connect
 
 RUINS = {
-    "functions, views and rights": [
+    "functions, views, rights and queues": [
         "drop view headgate.v_quota",
         "drop function headgate._openness(headgate.providers, timestamptz)",
         "alter function headgate.clock() volatile",
         "grant select on headgate.settings to headgate_reader",
+        "select pgmq.drop_queue('local_low')",
+        "select pgmq.send('local_high', '{}')",
     ],
     "the doctor's own eyes": ["drop function headgate.database_health() cascade"],
-    "queues": ["select pgmq.drop_queue('local_low')", "select pgmq.send('local_high', '{}')"],
     "pgmq": ["drop schema pgmq cascade"],
 }
 

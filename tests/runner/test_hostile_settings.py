@@ -39,11 +39,11 @@ AND_MORE = {
     "default_transaction_deferrable": "on",
 }
 ENVIRONMENTS: tuple[dict[str, str], ...] = (
-    {"PGCLIENTENCODING": "LATIN1"},
-    {"PGCLIENTENCODING": "SQL_ASCII"},
-    {"PGDATESTYLE": "German"},
-    {"PGTZ": "Asia/Kathmandu"},
-    {"PGOPTIONS": "-c datestyle=SQL,DMY -c intervalstyle=iso_8601"},
+    {"PGCLIENTENCODING": "SQL_ASCII", "PGDATESTYLE": "German", "PGTZ": "Asia/Kathmandu"},
+    {
+        "PGCLIENTENCODING": "LATIN1",
+        "PGOPTIONS": "-c datestyle=SQL,DMY -c intervalstyle=iso_8601",
+    },
 )
 
 
@@ -96,7 +96,7 @@ async def test_everything_at_once_from_the_first_migrate_on(
     assert code == 0, out + err
 
 
-@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+@pytest.mark.parametrize("encoding", either(["LATIN1"], ["LATIN1", "SQL_ASCII"]))
 async def test_a_database_in_another_encoding_is_refused(
     clone_for_test: Any, core_template: Settings, encoding: str
 ):

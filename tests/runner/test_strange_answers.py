@@ -17,6 +17,7 @@ import pytest
 from runner.database import dsn_of
 from runner.settings import Settings
 from runner.worker import work
+from tests.attacks.form import either
 from tests.limits import until
 from tests.plan import Plan
 from tests.runner.raw import as_json, open_raw, plain
@@ -170,7 +171,7 @@ async def peak_while_answered(
 
 
 async def test_what_answers_inflate_to_is_bounded_for_the_whole_worker(plan, shop, start_worker):
-    shop.answer = body_of(bomb(600 * MEGABYTE), "application/json", Content_Encoding="gzip")
+    shop.answer = body_of(bomb(200 * MEGABYTE), "application/json", Content_Encoding="gzip")
 
     grown = await peak_while_answered(plan, shop, start_worker, max_bytes=30 * MEGABYTE)
 
@@ -179,7 +180,7 @@ async def test_what_answers_inflate_to_is_bounded_for_the_whole_worker(plan, sho
     assert grown < 100 * MEGABYTE
 
 
-@pytest.mark.parametrize("sign", ["", "🐟"])
+@pytest.mark.parametrize("sign", either(["🐟"], ["", "🐟"]))
 async def test_large_answers_are_read_in_turn_and_all_are_taken(plan, shop, start_worker, sign):
     """A character beyond the first 65,536 would make a text of Python four times as large."""
     body = f'["{sign}'.encode() + b" " * (15 * MEGABYTE) + b'"]'
