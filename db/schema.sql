@@ -19437,14 +19437,19 @@ COMMENT ON FUNCTION headgate.extend_leases(p_runner text, p_chunk_ids bigint[], 
 --
 
 CREATE FUNCTION headgate.failed_steps(p_pipeline text, p_run_id text) RETURNS TABLE(step text)
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+    v_execution_id constant bigint := headgate.execution_id(p_pipeline, p_run_id);
+begin
+    return query
     select s.step
     from headgate.process_steps as s
-    where s.execution_id = (headgate._execution(p_pipeline, p_run_id)).execution_id
+    where s.execution_id = v_execution_id
         and s.status = 'failed'
     order by s.position;
+end;
 $$;
 
 ALTER FUNCTION headgate.failed_steps(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
@@ -20432,16 +20437,21 @@ COMMENT ON FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) IS
 --
 
 CREATE FUNCTION headgate.required_secrets(p_pipeline text DEFAULT NULL::text) RETURNS TABLE(provider text, secret_name text)
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+    v_pipeline_id constant bigint := case when p_pipeline is not null then (headgate._pipeline(p_pipeline)).pipeline_id end;
+begin
+    return query
     select distinct r.name, r.secret_name
     from headgate.pipeline_steps as s
     join headgate.operations as o on o.name = any (s.operations)
     join headgate.providers as r using (provider_id)
-    where (p_pipeline is null or s.pipeline_id = (headgate._pipeline(p_pipeline)).pipeline_id)
+    where s.pipeline_id = coalesce(v_pipeline_id, s.pipeline_id)
         and r.secret_name is not null
     order by r.name;
+end;
 $$;
 
 ALTER FUNCTION headgate.required_secrets(p_pipeline text) OWNER TO headgate_owner;

@@ -17,6 +17,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import settings as hypothesis_settings
 from psycopg import Connection, sql
 from psycopg.rows import DictRow
 
@@ -25,6 +26,7 @@ from runner.migrate_setup import database_exists
 from runner.settings import Settings
 from tests import airflow_home as airflow_home_module
 from tests import clock
+from tests.attacks.form import IS_LONG
 from tests.limits import PATIENCE
 from tests.plan import Plan
 from tests.servers import (
@@ -35,6 +37,10 @@ from tests.servers import (
     migrated,
     scratch_folder,
 )
+
+hypothesis_settings.register_profile("every day the same")
+if not IS_LONG:  # what is new is looked for there
+    hypothesis_settings.load_profile("every day the same")
 
 COUNTER = itertools.count(1)
 DEBIAN = os.environ.get("HEADGATE_TEST_POSTGRES", "")

@@ -139,7 +139,7 @@ def test_what_can_be_no_answer_is_refused(change):
         read_done(json.dumps({**said, **change}).encode(), b"", TASK)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=80) | st.sampled_from([b"[" * 100_000, b"null", b"{}", pickle.dumps(9)]))
 def test_no_noise_is_taken_for_an_answer(noise):
     with pytest.raises(Garbage):

@@ -89,7 +89,7 @@ async def test_a_kept_answer_counts_until_nobody_holds_it():
     assert buffer.taken == 5_500
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.lists(st.integers(1, 20), max_size=8).filter(lambda x: sum(x) <= 50), max_size=20),
     st.integers(0, 3),

@@ -51,13 +51,13 @@ def inflated(encoding: str, body: bytes, size: int = 7, limit: int = LIMIT) -> b
 
 
 @pytest.mark.parametrize("encoding", PACKERS)
-@settings(max_examples=25, deadline=None, derandomize=True, database=None)
+@settings(max_examples=25, deadline=None)
 @given(data=st.binary(max_size=300), size=st.integers(1, 40), times=st.sampled_from((1, 1000)))
 def test_what_is_packed_is_undone_in_whatever_pieces_it_comes(encoding, data, size, times):
     assert inflated(encoding, PACKERS[encoding](data * times), size) == data * times
 
 
-@settings(max_examples=50, deadline=None, derandomize=True, database=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.binary(max_size=50), max_size=5), st.integers(1, 40))
 def test_members_of_gzip_follow_each_other(members, size):
     assert inflated("gzip", b"".join(map(gzip.compress, members)), size) == b"".join(members)

@@ -47,7 +47,7 @@ def test_there_are_charsets_to_test():
 
 
 @pytest.mark.parametrize("codec", CODECS)
-@settings(max_examples=10, deadline=None, derandomize=True, database=None)
+@settings(max_examples=10, deadline=None)
 @given(body=st.binary(max_size=60))
 def test_every_codec_of_python_yields_storable_text_or_blames_the_item(codec, body):
     for given_body in (body, *SURROGATES):
@@ -58,7 +58,7 @@ def test_every_codec_of_python_yields_storable_text_or_blames_the_item(codec, bo
             assert is_storable(str(exc))
 
 
-@settings(max_examples=500, deadline=None, derandomize=True, database=None)
+@settings(max_examples=500, deadline=None)
 @given(kind=st.text(st.characters(max_codepoint=255), max_size=40), body=st.binary(max_size=20))
 @example("text/plain; charset*=utf-8''%ed%a0%80", b"a")
 @example("text/plain; charset=\x00", b"a")
@@ -120,7 +120,7 @@ def test_what_is_no_json_is_refused(text):
         check_json(text.encode())
 
 
-@settings(max_examples=50, deadline=None, derandomize=True, database=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)

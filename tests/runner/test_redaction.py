@@ -121,7 +121,7 @@ def test_it_is_found_wherever_it_stands_in_a_large_text(place, form):
     assert clear(text) == b" " * place + REDACTED + b"." * PIECE
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(max_examples=300, deadline=None)
 @given(st.text(max_size=60))
 @example("%" * 40)
 @example("\\" * 60)
@@ -134,7 +134,7 @@ def test_all_else_stays_as_it_is(text):
     assert data.startswith(clear(data, cut_after=True).removesuffix(REDACTED))
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(max_examples=300, deadline=None)
 @given(
     secret=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=30),
     names=st.lists(st.sampled_from([x for x in FORMS if x not in BARE]), max_size=3),

@@ -1,17 +1,22 @@
 create or replace function headgate.required_secrets(p_pipeline text default null)
 returns table (provider text, secret_name text)
-language sql
+language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $func$
+declare
+    v_pipeline_id constant bigint := case when p_pipeline is not null then (headgate._pipeline(p_pipeline)).pipeline_id end;
+begin
+    return query
     select distinct r.name, r.secret_name
     from headgate.pipeline_steps as s
     join headgate.operations as o on o.name = any (s.operations)
     join headgate.providers as r using (provider_id)
-    where (p_pipeline is null or s.pipeline_id = (headgate._pipeline(p_pipeline)).pipeline_id)
+    where s.pipeline_id = coalesce(v_pipeline_id, s.pipeline_id)
         and r.secret_name is not null
     order by r.name;
+end;
 $func$;
 
 comment on function headgate.required_secrets(text) is

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -377,33 +378,39 @@ class Hand:
     def do(self, what: str, *how: Any) -> None:
         """Do one thing; what is refused changes nothing."""
         names: dict[str, Any] = {"p_pipeline": "graph", "p_run_id": "r1"}
-        try:
-            with self.toy.connection.transaction():
-                match what:
-                    case "send":
-                        send(self.toy, *how)
-                    case "report":
-                        report(self.toy, *how)
-                    case "mark":
-                        self.toy.call("mark_step", **names, p_step=how[0], p_status=how[1])
-                    case "retry":
-                        self.toy.call("retry_failed", **names, p_step=how[0])
-                    case "claim":
-                        self.held += self.toy.claim()
-                    case "work":
-                        self.work(*how)
-                    case "pause_pipeline" | "resume_pipeline":
-                        self.toy.call(what, p_pipeline="graph")
-                    case _:
-                        self.toy.call(what, **names)
-        except psycopg.Error as exc:
-            assert (exc.sqlstate or "").startswith("HG"), exc
+        match what:
+            case "send":
+                self.take(send, self.toy, *how)
+            case "report":
+                self.take(report, self.toy, *how)
+            case "mark":
+                self.take(self.toy.call, "mark_step", **names, p_step=how[0], p_status=how[1])
+            case "retry":
+                self.take(self.toy.call, "retry_failed", **names, p_step=how[0])
+            case "claim":
+                self.held += self.take(self.toy.claim) or []
+            case "work":
+                self.work(*how)
+            case "pause_pipeline" | "resume_pipeline":
+                self.take(self.toy.call, what, p_pipeline="graph")
+            case _:
+                self.take(self.toy.call, what, **names)
 
     def work(self, outcome: str) -> None:
-        """Complete a chunk that is held, or the next there is."""
-        for chunk in self.held or self.toy.claim():
-            self.toy.complete(chunk, outcome, blame="provider" if outcome == "retry" else "item")
-        self.held = []
+        """Complete the chunks that are held, each by itself, or the next there is."""
+        held, self.held = self.held or self.take(self.toy.claim) or [], []
+        blame = "provider" if outcome == "retry" else "item"
+        for chunk in held:
+            self.take(self.toy.complete, chunk, outcome, blame=blame)
+
+    def take(self, act: Callable[..., Any], *how: Any, **more: Any) -> Any:
+        """Do it whole, or not at all where it is refused."""
+        try:
+            with self.toy.connection.transaction():
+                return act(*how, **more)
+        except psycopg.Error as exc:
+            assert (exc.sqlstate or "").startswith("HG"), exc
+            return None
 
 
 @settings(
