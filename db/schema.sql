@@ -5196,12 +5196,14 @@ CREATE TABLE headgate.operations (
     units_per_asset integer DEFAULT 0 NOT NULL,
     feature text,
     is_backfill boolean DEFAULT false NOT NULL,
+    handler_environment text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT a_page_serves_another_operation CHECK (((page_size IS NULL) OR ((page_size > 0) AND (alternative_of_operation_id IS NOT NULL)))),
     CONSTRAINT an_alternative_is_called CHECK (((alternative_of_operation_id IS NULL) OR (path IS NOT NULL))),
     CONSTRAINT an_alternative_serves_another_operation CHECK ((alternative_of_operation_id <> operation_id)),
     CONSTRAINT called_or_handled CHECK (((path IS NULL) OR (handler IS NULL))),
     CONSTRAINT chunk_size_in_range CHECK (((chunk_size >= 1) AND (chunk_size <= 1000))),
     CONSTRAINT due_rule_is_known CHECK ((due_rule = ANY (ARRAY['once'::text, 'every'::text, 'session'::text, 'after'::text, 'function'::text]))),
+    CONSTRAINT environment_has_its_handler CHECK (((handler_environment = '{}'::text[]) OR (handler IS NOT NULL))),
     CONSTRAINT every_has_its_interval CHECK ((((due_rule = 'every'::text) = (due_every IS NOT NULL)) AND (due_every > '00:00:00'::interval))),
     CONSTRAINT function_rule_has_its_function CHECK (((due_rule = 'function'::text) = (due_function IS NOT NULL))),
     CONSTRAINT input_has_its_handler CHECK (((input_function IS NULL) OR (handler IS NOT NULL))),
@@ -5448,6 +5450,12 @@ COMMENT ON COLUMN headgate.operations.feature IS 'Planned only where the provide
 --
 
 COMMENT ON COLUMN headgate.operations.is_backfill IS 'True: it takes what a window has left, after all other operations, not the units of what becomes due later.';
+
+--
+-- Name: COLUMN operations.handler_environment; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.handler_environment IS 'Names of the environment variables its handler sees besides harmless ones (PATH, LANG, TZ); never values, no secret, no DSN.';
 
 --
 -- Name: _apply_fates(headgate.chunks, headgate.operations, headgate.job_fate[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10412,6 +10420,55 @@ $$;
 ALTER FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text) OWNER TO headgate_owner;
 
 --
+-- Name: _guard_environment(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._guard_environment() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_fault text;
+begin
+    if tg_table_name = 'operations' then
+        select format('%s, which is no name of a variable', quote_nullable(e.name)) into v_fault
+        from unnest(new.handler_environment) as e (name)
+        where e.name is null
+            or e.name !~ '^[A-Za-z_][A-Za-z0-9_]*$'
+        limit 1;
+        if found then
+            perform headgate._raise(
+                'HG020', format('operation %s: its handler cannot see %s', new.name, v_fault),
+                'handler_environment is an array of names like MODEL_KEY; their values are in the environment of the worker'
+            );
+        end if;
+    end if;
+
+    select format('operation %s: its handler may not see %s, %s', o.name, e.name, case
+        when p.name is null then 'which leads to the database'
+        else format('the secret of provider %s', p.name)
+    end) into v_fault
+    from headgate.operations as o
+    cross join unnest(o.handler_environment) as e (name)
+    left join headgate.providers as p on upper(p.secret_name) = upper(e.name)
+    where (p.name is not null or e.name ~* '^(PG|HEADGATE_(LISTEN_)?DSN$|HEADGATE_\w+_PASSWORD$)')
+        and case tg_table_name
+            when 'operations' then o.operation_id = (to_jsonb(new) ->> 'operation_id')::bigint
+            else p.provider_id = (to_jsonb(new) ->> 'provider_id')::bigint
+        end
+    limit 1;
+    if v_fault is not null then
+        perform headgate._raise(
+            'HG020', v_fault, 'secrets go into calls, and handlers make none: take the name out of handler_environment'
+        );
+    end if;
+    return null;
+end;
+$_$;
+
+ALTER FUNCTION headgate._guard_environment() OWNER TO headgate_owner;
+
+--
 -- Name: _guard_plan(text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10523,6 +10580,7 @@ CREATE FUNCTION headgate._handling(p_chunk headgate.chunks, p_operation headgate
         'input', p_operation.input_function,
         'timeout_seconds', extract(epoch from p_operation.timeout),
         'max_memory', p_operation.max_memory,
+        'environment', p_operation.handler_environment,
         'codes', j.codes,
         'watermarks', j.watermarks,
         'rows', headgate._row_shape(p_operation.ingest_function)
@@ -27269,6 +27327,18 @@ CREATE INDEX process_executions_open_idx ON headgate.process_executions USING bt
 COMMENT ON INDEX headgate.process_executions_open_idx IS 'Finds the few executions that have not ended among all that have.';
 
 --
+-- Name: operations handler_environment_is_harmless; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TRIGGER handler_environment_is_harmless AFTER INSERT OR UPDATE OF handler_environment ON headgate.operations FOR EACH ROW WHEN ((new.handler_environment <> '{}'::text[])) EXECUTE FUNCTION headgate._guard_environment();
+
+--
+-- Name: TRIGGER handler_environment_is_harmless ON operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TRIGGER handler_environment_is_harmless ON headgate.operations IS 'No handler is to see a secret.';
+
+--
 -- Name: providers provider_address_is_noted; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27297,6 +27367,18 @@ COMMENT ON TRIGGER provider_keeps_its_name ON headgate.providers IS 'Queues are 
 --
 
 CREATE TRIGGER request_is_answered INSTEAD OF INSERT ON headgate._requests FOR EACH ROW EXECUTE FUNCTION headgate._answer();
+
+--
+-- Name: providers secret_is_no_handlers; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TRIGGER secret_is_no_handlers AFTER INSERT OR UPDATE OF secret_name ON headgate.providers FOR EACH ROW WHEN ((new.secret_name IS NOT NULL)) EXECUTE FUNCTION headgate._guard_environment();
+
+--
+-- Name: TRIGGER secret_is_no_handlers ON providers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TRIGGER secret_is_no_handlers ON headgate.providers IS 'What a handler sees does not become a secret.';
 
 --
 -- Name: asset_processing_state asset_processing_state_asset_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -28694,6 +28776,12 @@ REVOKE ALL ON FUNCTION headgate._graph(p_pipeline_id bigint, p_params jsonb) FRO
 --
 
 REVOKE ALL ON FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _guard_environment(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._guard_environment() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _guard_plan(p_plan text, p_function text, p_arguments jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
