@@ -6326,20 +6326,22 @@ $$;
 ALTER FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _call_due(text, bigint, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _call_due(text, bigint, timestamp with time zone, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) RETURNS timestamp with time zone
+CREATE FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone, p_is_fit boolean) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    perform headgate.require_fit(p_function);
+    if p_is_fit is not true then
+        perform headgate.require_fit(p_function);
+    end if;
     return headgate._due_as_nobody(headgate._checked_name(p_function), p_asset_id, p_watermark, p_now);
 end;
 $$;
 
-ALTER FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone, p_is_fit boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _call_ingest(text, jsonb, bigint[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6350,14 +6352,16 @@ CREATE FUNCTION headgate._call_ingest(p_function text, p_context jsonb, p_asset_
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
+    v_query constant text := format('select array_agg(r) from %s($1, $2, $3) as r', headgate._checked_name(p_function));
     v_results headgate.ingest_result[];
 begin
     if p_function not like 'headgate.%' then
-        perform headgate.require_fit(p_function);
-        return headgate._ingest_as_nobody(headgate._checked_name(p_function), p_context, p_asset_ids, p_answers);
+        if not headgate._is_plainly_fit(p_function) then
+            perform headgate.require_fit(p_function);
+        end if;
+        return headgate._ingest_as_nobody(v_query, p_context, p_asset_ids, p_answers);
     end if;
-    execute format('select array_agg(r) from %s($1, $2, $3) as r', headgate._checked_name(p_function))
-    into v_results using p_context, p_asset_ids, p_answers;
+    execute v_query into v_results using p_context, p_asset_ids, p_answers;
     return v_results;
 end;
 $_$;
@@ -6373,16 +6377,17 @@ CREATE FUNCTION headgate._call_step(p_function text, p_pipeline text, p_run_id t
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
+    v_query constant text := format(
+        'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t',
+        headgate._checked_name(p_function)
+    );
     v_rows jsonb;
 begin
     if p_function not like 'headgate.%' then
         perform headgate.require_fit(p_function);
-        return headgate._step_as_nobody(headgate._checked_name(p_function), p_pipeline, p_run_id);
+        return headgate._step_as_nobody(v_query, p_pipeline, p_run_id);
     end if;
-    execute format(
-        'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t',
-        headgate._checked_name(p_function)
-    ) into v_rows using p_pipeline, p_run_id;
+    execute v_query into v_rows using p_pipeline, p_run_id;
     return v_rows;
 end;
 $_$;
@@ -10938,21 +10943,20 @@ ALTER FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.op
 -- Name: _ingest_as_nobody(text, jsonb, bigint[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_nobody
 --
 
-CREATE FUNCTION headgate._ingest_as_nobody(p_name text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) RETURNS headgate.ingest_result[]
+CREATE FUNCTION headgate._ingest_as_nobody(p_query text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) RETURNS headgate.ingest_result[]
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 declare
     v_results headgate.ingest_result[];
 begin
-    execute format('select array_agg(r) from %s($1, $2, $3) as r', p_name)
-    into v_results using p_context, p_asset_ids, p_answers;
+    execute p_query into v_results using p_context, p_asset_ids, p_answers;
     set constraints all immediate;  -- before 18 a trigger that is put off runs as whoever has logged in
     return v_results;
 end;
-$_$;
+$$;
 
-ALTER FUNCTION headgate._ingest_as_nobody(p_name text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) OWNER TO headgate_nobody;
+ALTER FUNCTION headgate._ingest_as_nobody(p_query text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) OWNER TO headgate_nobody;
 
 --
 -- Name: _ingest_for_all(headgate.chunks, headgate.operations, text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11283,6 +11287,31 @@ CREATE FUNCTION headgate._is_owners() RETURNS boolean
 $$;
 
 ALTER FUNCTION headgate._is_owners() OWNER TO headgate_owner;
+
+--
+-- Name: _is_plainly_fit(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_plainly_fit(p_function text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return coalesce((
+        select bool_and(
+            p.proowner = n.nspowner and p.prosecdef and p.prokind = 'f'
+            and coalesce('search_path=pg_catalog, pg_temp' = any (p.proconfig), false)
+        )
+        from pg_namespace as n
+        join pg_proc as p on p.pronamespace = n.oid
+        where n.nspname = split_part(p_function, '.', 1)
+            and p.proname = split_part(p_function, '.', 2)
+            and pg_get_userbyid(n.nspowner) like 'headgate\_plan\_%'
+    ), false);
+end;
+$$;
+
+ALTER FUNCTION headgate._is_plainly_fit(p_function text) OWNER TO headgate_owner;
 
 --
 -- Name: _is_selected(headgate.process_executions, bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12630,10 +12659,10 @@ $$;
 ALTER FUNCTION headgate._needs_alert(p_opened integer, p_blocked_until timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _next_due_at(headgate.operations, bigint, text, timestamp with time zone, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _next_due_at(headgate.operations, bigint, text, timestamp with time zone, timestamp with time zone, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS timestamp with time zone
+CREATE FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_is_fit boolean DEFAULT false) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -12649,7 +12678,7 @@ begin
             );
         when 'function' then
             begin
-                v_due_at := headgate._call_due(p_operation.due_function, p_asset_id, p_watermark, p_now);
+                v_due_at := headgate._call_due(p_operation.due_function, p_asset_id, p_watermark, p_now, p_is_fit);
             exception
                 when transaction_rollback then
                     raise;
@@ -12665,7 +12694,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone, p_is_fit boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _next_start(headgate.providers, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13038,6 +13067,7 @@ CREATE FUNCTION headgate._open_needs(p_universe text DEFAULT NULL::text) RETURNS
 declare
     v_now constant timestamptz := headgate.clock();
     v_operation headgate.operations;
+    v_is_fit boolean;
 begin
     perform headgate._lock('needs');
     for v_operation in
@@ -13047,6 +13077,7 @@ begin
             and o.alternative_of_operation_id is null  -- a call that serves another operation is no need of its own
         order by o.operation_id
     loop
+        v_is_fit := v_operation.due_rule = 'function' and headgate._is_plainly_fit(v_operation.due_function);
         update headgate.asset_processing_state as s
         set priority = headgate._state_priority(v_operation.priority, a.weight)
         from headgate.assets as a
@@ -13062,7 +13093,7 @@ begin
             case
                 when v_operation.follows_operation_id is not null or v_operation.due_rule = 'after' then null
                 when v_operation.due_rule = 'function'
-                    then headgate._next_due_at(v_operation, a.asset_id, a.calendar, null, v_now)
+                    then headgate._next_due_at(v_operation, a.asset_id, a.calendar, null, v_now, null, v_is_fit)
                 else v_now
             end
         from headgate.assets as a
@@ -15967,6 +15998,7 @@ CREATE FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_chunk_ids bigi
     AS $$
 declare
     v_needs_rule constant boolean := p_operation.due_rule in ('session', 'function');
+    v_is_fit constant boolean := p_operation.due_rule = 'function' and headgate._is_plainly_fit(p_operation.due_function);
     v_next_due_at constant timestamptz := case
         when p_operation.due_rule = 'every' then p_now + p_operation.due_every
     end;
@@ -16026,7 +16058,8 @@ begin
                 (select a.calendar from headgate.assets as a where a.asset_id = s.asset_id),
                 case when j.fate = 'success' then coalesce(j.watermark, s.watermark) else p_now end,
                 p_now,
-                p_chunk.planned_at
+                p_chunk.planned_at,
+                v_is_fit
             )
             else v_next_due_at
         end
@@ -16369,22 +16402,20 @@ ALTER FUNCTION headgate._step(p_execution headgate.process_executions, p_step te
 -- Name: _step_as_nobody(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_nobody
 --
 
-CREATE FUNCTION headgate._step_as_nobody(p_name text, p_pipeline text, p_run_id text) RETURNS jsonb
+CREATE FUNCTION headgate._step_as_nobody(p_query text, p_pipeline text, p_run_id text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 declare
     v_rows jsonb;
 begin
-    execute format(
-        'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t', p_name
-    ) into v_rows using p_pipeline, p_run_id;
+    execute p_query into v_rows using p_pipeline, p_run_id;
     set constraints all immediate;
     return v_rows;
 end;
-$_$;
+$$;
 
-ALTER FUNCTION headgate._step_as_nobody(p_name text, p_pipeline text, p_run_id text) OWNER TO headgate_nobody;
+ALTER FUNCTION headgate._step_as_nobody(p_query text, p_pipeline text, p_run_id text) OWNER TO headgate_nobody;
 
 --
 -- Name: _step_of(bigint, jsonb, bigint, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17624,18 +17655,22 @@ CREATE FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_job
     AS $$
 declare
     v_follower headgate.operations;
+    v_is_fit boolean;
 begin
     for v_follower in
         select * from headgate.operations as o
         where o.follows_operation_id = p_operation.operation_id
         order by o.operation_id
     loop
+        v_is_fit := v_follower.due_rule = 'function' and headgate._is_plainly_fit(v_follower.due_function);
         update headgate.asset_processing_state as s
         set watermark = coalesce(j.watermark, s.watermark),
             next_due_at = case
                 when s.chunk_id is not null then s.next_due_at
                 when v_follower.due_rule = 'once' then case when s.succeeded_at is null then p_now end
-                else headgate._next_due_at(v_follower, s.asset_id, a.calendar, coalesce(j.watermark, s.watermark), p_now)
+                else headgate._next_due_at(
+                    v_follower, s.asset_id, a.calendar, coalesce(j.watermark, s.watermark), p_now, null, v_is_fit
+                )
             end
         from unnest(p_jobs) as j
         join headgate.assets as a using (asset_id)
@@ -19687,6 +19722,7 @@ CREATE FUNCTION headgate.note_load(p_operation text, p_asset_ids bigint[], p_rec
 declare
     v_now constant timestamptz := headgate.clock();
     v_operation constant headgate.operations := headgate._operation(p_operation);
+    v_is_fit constant boolean := v_operation.due_rule = 'function' and headgate._is_plainly_fit(v_operation.due_function);
     v_free integer;
     v_jobs headgate.job_fate[];
 begin
@@ -19717,7 +19753,7 @@ begin
         next_due_at = case
             when v_operation.due_rule = 'every' then v_now + v_operation.due_every
             when v_operation.due_rule in ('session', 'function') then headgate._next_due_at(
-                v_operation, s.asset_id, a.calendar, greatest(s.watermark, l.watermark), v_now
+                v_operation, s.asset_id, a.calendar, greatest(s.watermark, l.watermark), v_now, null, v_is_fit
             )
         end
     from unnest(p_asset_ids, p_watermarks) as l (asset_id, watermark)
@@ -20157,18 +20193,7 @@ CREATE FUNCTION headgate.require_fit(p_function text, p_is_plans boolean DEFAULT
 declare
     v_misfit text;
 begin
-    -- Asked for each chunk, and of due functions for each asset: at once for those that are plainly fit.
-    perform
-    from pg_proc as p
-    join pg_namespace as n on n.oid = p.pronamespace
-    where p.proname = split_part(p_function, '.', 2)
-        and n.nspname = split_part(p_function, '.', 1)
-        and pg_get_userbyid(n.nspowner) like 'headgate\_plan\_%'
-    having count(*) > 0
-        and bool_and(
-            p.proowner = n.nspowner and p.prosecdef and p.prokind = 'f' and 'search_path=pg_catalog, pg_temp' = any (p.proconfig)
-        );
-    if found then
+    if headgate._is_plainly_fit(p_function) then
         return;
     end if;
     v_misfit := headgate._misfit(p_function);
@@ -28286,10 +28311,10 @@ REVOKE ALL ON FUNCTION headgate._calendar_window(p_provider headgate.providers, 
 REVOKE ALL ON FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone, p_is_fit boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone, p_is_fit boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _call_ingest(p_function text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28874,10 +28899,10 @@ REVOKE ALL ON FUNCTION headgate._in_flight(p_execution_id bigint, p_step text, O
 REVOKE ALL ON FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _ingest_as_nobody(p_name text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray); Type: ACL; Schema: headgate; Owner: headgate_nobody
+-- Name: FUNCTION _ingest_as_nobody(p_query text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray); Type: ACL; Schema: headgate; Owner: headgate_nobody
 --
 
-REVOKE ALL ON FUNCTION headgate._ingest_as_nobody(p_name text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._ingest_as_nobody(p_query text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _ingest_for_all(p_chunk headgate.chunks, p_operation headgate.operations, p_answers text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28974,6 +28999,12 @@ REVOKE ALL ON FUNCTION headgate._is_of_the_past(p_execution_id bigint, p_operati
 --
 
 REVOKE ALL ON FUNCTION headgate._is_owners() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _is_plainly_fit(p_function text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_plainly_fit(p_function text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_selected(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29246,10 +29277,10 @@ REVOKE ALL ON FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_s
 REVOKE ALL ON FUNCTION headgate._needs_alert(p_opened integer, p_blocked_until timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone, p_is_fit boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone, p_is_fit boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _next_start(p_provider headgate.providers, p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29894,10 +29925,10 @@ REVOKE ALL ON FUNCTION headgate._status_of_steps(p_execution_id bigint) FROM PUB
 REVOKE ALL ON FUNCTION headgate._step(p_execution headgate.process_executions, p_step text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _step_as_nobody(p_name text, p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_nobody
+-- Name: FUNCTION _step_as_nobody(p_query text, p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_nobody
 --
 
-REVOKE ALL ON FUNCTION headgate._step_as_nobody(p_name text, p_pipeline text, p_run_id text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._step_as_nobody(p_query text, p_pipeline text, p_run_id text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _step_of(p_pipeline_id bigint, p_params jsonb, p_operation_id bigint, p_group_key text, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
