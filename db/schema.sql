@@ -4861,10 +4861,10 @@ begin
             from jsonb_to_record(new.arguments) as a (p_pipeline text, p_step text, p_group_keys text[])
             cross join lateral headgate._cover_groups(a.p_pipeline, a.p_step, a.p_group_keys) as r;
         when 'raise_alert' then
-            perform headgate._raise_alert(a.p_severity, a.p_subject, a.p_message)
+            perform headgate._raise_alert(a.p_severity, a.p_subject, a.p_message, new.caller)
             from jsonb_to_record(new.arguments) as a (p_severity text, p_subject text, p_message text);
         when 'resolve_alert' then
-            perform headgate._resolve_alert(new.arguments ->> 'p_subject');
+            perform headgate._resolve_alert(new.arguments ->> 'p_subject', new.caller);
         when 'reconcile_quota' then
             select jsonb_build_object('used_elsewhere', r.used_elsewhere) into new.result
             from jsonb_to_record(new.arguments) as a (p_provider text, p_reported integer, p_reported_on date)
@@ -14339,17 +14339,17 @@ $$;
 ALTER FUNCTION headgate._raise(p_code text, p_message text, p_hint text) OWNER TO headgate_owner;
 
 --
--- Name: _raise_alert(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _raise_alert(text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text) RETURNS void
+CREATE FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text, p_caller text) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select headgate._set_alert(p_subject, p_severity, p_message, true, headgate.clock());
+    select headgate._set_alert(p_subject, p_severity, p_message, true, headgate.clock(), p_caller);
 $$;
 
-ALTER FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text, p_caller text) OWNER TO headgate_owner;
 
 --
 -- Name: _reach(headgate.providers, text[], integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15076,17 +15076,29 @@ $$;
 ALTER FUNCTION headgate._reset_asset(p_asset_id bigint, p_operations text[]) OWNER TO headgate_owner;
 
 --
--- Name: _resolve_alert(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _resolve_alert(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._resolve_alert(p_subject text) RETURNS void
-    LANGUAGE sql
+CREATE FUNCTION headgate._resolve_alert(p_subject text, p_caller text) RETURNS void
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select headgate._set_alert(p_subject, null, null, false, headgate.clock());
+declare
+    v_raised_by text;
+begin
+    select a.raised_by into v_raised_by
+    from headgate.alerts as a
+    where a.subject = p_subject
+        and a.resolved_at is null;
+    if p_caller like 'headgate\_plan\_%' and v_raised_by <> p_caller then
+        raise warning 'the alert % stays open: % has raised it', quote_literal(p_subject), v_raised_by;
+        return;
+    end if;
+    perform headgate._set_alert(p_subject, null, null, false, headgate.clock());
+end;
 $$;
 
-ALTER FUNCTION headgate._resolve_alert(p_subject text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._resolve_alert(p_subject text, p_caller text) OWNER TO headgate_owner;
 
 --
 -- Name: _resolve_fault(headgate.process_steps, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15872,10 +15884,10 @@ $$;
 ALTER FUNCTION headgate._session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _set_alert(text, text, text, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _set_alert(text, text, text, boolean, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone, p_raised_by text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -15883,8 +15895,8 @@ begin
     if p_is_wrong = headgate._is_alerted(p_subject) then
         return;
     elsif p_is_wrong then
-        insert into headgate.alerts (severity, subject, message, raised_at)
-        values (p_severity, p_subject, p_message, p_now)
+        insert into headgate.alerts (severity, subject, message, raised_at, raised_by)
+        values (p_severity, p_subject, p_message, p_now, p_raised_by)
         on conflict (subject) where resolved_at is null do nothing;
     else
         update headgate.alerts as a
@@ -15895,7 +15907,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone, p_raised_by text) OWNER TO headgate_owner;
 
 --
 -- Name: _set_asset_active(bigint, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20292,7 +20304,7 @@ ALTER FUNCTION headgate.resolve_alert(p_subject text) OWNER TO headgate_owner;
 -- Name: FUNCTION resolve_alert(p_subject text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.resolve_alert(p_subject text) IS 'Close the open alert of a subject: its cause is gone.';
+COMMENT ON FUNCTION headgate.resolve_alert(p_subject text) IS 'Close the open alert of a subject: its cause is gone. A plan does not close another plan''s.';
 
 --
 -- Name: resume_pipeline(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23487,6 +23499,7 @@ CREATE TABLE headgate.alerts (
     message text NOT NULL,
     raised_at timestamp with time zone NOT NULL,
     resolved_at timestamp with time zone,
+    raised_by text,
     CONSTRAINT alert_is_resolved_after_it_was_raised CHECK ((resolved_at >= raised_at)),
     CONSTRAINT alert_severity_is_known CHECK ((severity = ANY (ARRAY['warning'::text, 'error'::text])))
 );
@@ -23534,6 +23547,12 @@ COMMENT ON COLUMN headgate.alerts.raised_at IS 'When it was raised.';
 --
 
 COMMENT ON COLUMN headgate.alerts.resolved_at IS 'When its cause was gone; null: open.';
+
+--
+-- Name: COLUMN alerts.raised_by; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.alerts.raised_by IS 'The role that asked for it: another plan''s does not close it; null: the core itself, or not known.';
 
 --
 -- Name: alerts_alert_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
@@ -29571,10 +29590,10 @@ REVOKE ALL ON FUNCTION headgate._queues() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._raise(p_code text, p_message text, p_hint text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _raise_alert(p_severity text, p_subject text, p_message text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _raise_alert(p_severity text, p_subject text, p_message text, p_caller text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text, p_caller text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _reach(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone, OUT is_probe boolean, OUT fit headgate.chunks[], OUT unfit headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29697,10 +29716,10 @@ REVOKE ALL ON FUNCTION headgate._reserve_queued(p_chunk_ids bigint[], p_now time
 REVOKE ALL ON FUNCTION headgate._reset_asset(p_asset_id bigint, p_operations text[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _resolve_alert(p_subject text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _resolve_alert(p_subject text, p_caller text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._resolve_alert(p_subject text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._resolve_alert(p_subject text, p_caller text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _resolve_fault(p_step headgate.process_steps, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29829,10 +29848,10 @@ REVOKE ALL ON FUNCTION headgate._sentence(p_operation headgate.operations, p_sta
 REVOKE ALL ON FUNCTION headgate._session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone, p_raised_by text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone, p_raised_by text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _set_asset_active(p_asset_id bigint, p_is_active boolean); Type: ACL; Schema: headgate; Owner: headgate_owner

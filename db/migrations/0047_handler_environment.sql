@@ -1,5 +1,5 @@
 -- What a handler may see of its runner's environment is declared by its operation, by name; a runner no longer lets all of its
--- handlers see the same.
+-- handlers see the same. And an alert remembers who raised it.
 
 alter table headgate.operations
     add column handler_environment text[] not null default '{}',
@@ -8,3 +8,8 @@ alter table headgate.operations
 
 comment on column headgate.operations.handler_environment is
     'Names of the environment variables its handler sees besides harmless ones (PATH, LANG, TZ); never values, no secret, no DSN.';
+
+alter table headgate.alerts add column raised_by text;
+
+comment on column headgate.alerts.raised_by is
+    'The role that asked for it: another plan''s does not close it; null: the core itself, or not known.';
