@@ -5034,10 +5034,10 @@ begin
             from jsonb_to_record(new.arguments) as a (p_pipeline text, p_step text, p_group_keys text[])
             cross join lateral headgate._cover_groups(a.p_pipeline, a.p_step, a.p_group_keys) as r;
         when 'raise_alert' then
-            perform headgate._raise_alert(a.p_severity, a.p_subject, a.p_message)
+            perform headgate._raise_alert(a.p_severity, a.p_subject, a.p_message, new.caller)
             from jsonb_to_record(new.arguments) as a (p_severity text, p_subject text, p_message text);
         when 'resolve_alert' then
-            perform headgate._resolve_alert(new.arguments ->> 'p_subject');
+            perform headgate._resolve_alert(new.arguments ->> 'p_subject', new.caller);
         when 'reconcile_quota' then
             select jsonb_build_object('used_elsewhere', r.used_elsewhere) into new.result
             from jsonb_to_record(new.arguments) as a (p_provider text, p_reported integer, p_reported_on date)
@@ -5369,12 +5369,14 @@ CREATE TABLE headgate.operations (
     units_per_asset integer DEFAULT 0 NOT NULL,
     feature text,
     is_backfill boolean DEFAULT false NOT NULL,
+    handler_environment text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT a_page_serves_another_operation CHECK (((page_size IS NULL) OR ((page_size > 0) AND (alternative_of_operation_id IS NOT NULL)))),
     CONSTRAINT an_alternative_is_called CHECK (((alternative_of_operation_id IS NULL) OR (path IS NOT NULL))),
     CONSTRAINT an_alternative_serves_another_operation CHECK ((alternative_of_operation_id <> operation_id)),
     CONSTRAINT called_or_handled CHECK (((path IS NULL) OR (handler IS NULL))),
     CONSTRAINT chunk_size_in_range CHECK (((chunk_size >= 1) AND (chunk_size <= 1000))),
     CONSTRAINT due_rule_is_known CHECK ((due_rule = ANY (ARRAY['once'::text, 'every'::text, 'session'::text, 'after'::text, 'function'::text]))),
+    CONSTRAINT environment_has_its_handler CHECK (((handler_environment = '{}'::text[]) OR (handler IS NOT NULL))),
     CONSTRAINT every_has_its_interval CHECK ((((due_rule = 'every'::text) = (due_every IS NOT NULL)) AND (due_every > '00:00:00'::interval))),
     CONSTRAINT function_rule_has_its_function CHECK (((due_rule = 'function'::text) = (due_function IS NOT NULL))),
     CONSTRAINT input_has_its_handler CHECK (((input_function IS NULL) OR (handler IS NOT NULL))),
@@ -5621,6 +5623,12 @@ COMMENT ON COLUMN headgate.operations.feature IS 'Planned only where the provide
 --
 
 COMMENT ON COLUMN headgate.operations.is_backfill IS 'True: it takes what a window has left, after all other operations, not the units of what becomes due later.';
+
+--
+-- Name: COLUMN operations.handler_environment; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.handler_environment IS 'Names of the environment variables its handler sees besides harmless ones (PATH, LANG, TZ); never values, no secret, no DSN.';
 
 --
 -- Name: _apply_fates(headgate.chunks, headgate.operations, headgate.job_fate[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6491,20 +6499,22 @@ $$;
 ALTER FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _call_due(text, bigint, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _call_due(text, bigint, timestamp with time zone, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) RETURNS timestamp with time zone
+CREATE FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone, p_is_fit boolean) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    perform headgate.require_fit(p_function);
+    if p_is_fit is not true then
+        perform headgate.require_fit(p_function);
+    end if;
     return headgate._due_as_nobody(headgate._checked_name(p_function), p_asset_id, p_watermark, p_now);
 end;
 $$;
 
-ALTER FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone, p_is_fit boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _call_ingest(text, jsonb, bigint[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6515,14 +6525,16 @@ CREATE FUNCTION headgate._call_ingest(p_function text, p_context jsonb, p_asset_
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
+    v_query constant text := format('select array_agg(r) from %s($1, $2, $3) as r', headgate._checked_name(p_function));
     v_results headgate.ingest_result[];
 begin
     if p_function not like 'headgate.%' then
-        perform headgate.require_fit(p_function);
-        return headgate._ingest_as_nobody(headgate._checked_name(p_function), p_context, p_asset_ids, p_answers);
+        if not headgate._is_plainly_fit(p_function) then
+            perform headgate.require_fit(p_function);
+        end if;
+        return headgate._ingest_as_nobody(v_query, p_context, p_asset_ids, p_answers);
     end if;
-    execute format('select array_agg(r) from %s($1, $2, $3) as r', headgate._checked_name(p_function))
-    into v_results using p_context, p_asset_ids, p_answers;
+    execute v_query into v_results using p_context, p_asset_ids, p_answers;
     return v_results;
 end;
 $_$;
@@ -6538,16 +6550,17 @@ CREATE FUNCTION headgate._call_step(p_function text, p_pipeline text, p_run_id t
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
+    v_query constant text := format(
+        'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t',
+        headgate._checked_name(p_function)
+    );
     v_rows jsonb;
 begin
     if p_function not like 'headgate.%' then
         perform headgate.require_fit(p_function);
-        return headgate._step_as_nobody(headgate._checked_name(p_function), p_pipeline, p_run_id);
+        return headgate._step_as_nobody(v_query, p_pipeline, p_run_id);
     end if;
-    execute format(
-        'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t',
-        headgate._checked_name(p_function)
-    ) into v_rows using p_pipeline, p_run_id;
+    execute v_query into v_rows using p_pipeline, p_run_id;
     return v_rows;
 end;
 $_$;
@@ -10485,6 +10498,55 @@ $$;
 ALTER FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text) OWNER TO headgate_owner;
 
 --
+-- Name: _guard_environment(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._guard_environment() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_fault text;
+begin
+    if tg_table_name = 'operations' then
+        select format('%s, which is no name of a variable', quote_nullable(e.name)) into v_fault
+        from unnest(new.handler_environment) as e (name)
+        where e.name is null
+            or e.name !~ '^[A-Za-z_][A-Za-z0-9_]*$'
+        limit 1;
+        if found then
+            perform headgate._raise(
+                'HG020', format('operation %s: its handler cannot see %s', new.name, v_fault),
+                'handler_environment is an array of names like MODEL_KEY; their values are in the environment of the worker'
+            );
+        end if;
+    end if;
+
+    select format('operation %s: its handler may not see %s, %s', o.name, e.name, case
+        when p.name is null then 'which leads to the database'
+        else format('the secret of provider %s', p.name)
+    end) into v_fault
+    from headgate.operations as o
+    cross join unnest(o.handler_environment) as e (name)
+    left join headgate.providers as p on upper(p.secret_name) = upper(e.name)
+    where (p.name is not null or e.name ~* '^(PG|HEADGATE_(LISTEN_)?DSN$|HEADGATE_\w+_PASSWORD$)')
+        and case tg_table_name
+            when 'operations' then o.operation_id = (to_jsonb(new) ->> 'operation_id')::bigint
+            else p.provider_id = (to_jsonb(new) ->> 'provider_id')::bigint
+        end
+    limit 1;
+    if v_fault is not null then
+        perform headgate._raise(
+            'HG020', v_fault, 'secrets go into calls, and handlers make none: take the name out of handler_environment'
+        );
+    end if;
+    return null;
+end;
+$_$;
+
+ALTER FUNCTION headgate._guard_environment() OWNER TO headgate_owner;
+
+--
 -- Name: _guard_plan(text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10596,6 +10658,7 @@ CREATE FUNCTION headgate._handling(p_chunk headgate.chunks, p_operation headgate
         'input', p_operation.input_function,
         'timeout_seconds', extract(epoch from p_operation.timeout),
         'max_memory', p_operation.max_memory,
+        'environment', p_operation.handler_environment,
         'codes', j.codes,
         'watermarks', j.watermarks,
         'rows', headgate._row_shape(p_operation.ingest_function)
@@ -10953,21 +11016,20 @@ ALTER FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.op
 -- Name: _ingest_as_nobody(text, jsonb, bigint[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_nobody
 --
 
-CREATE FUNCTION headgate._ingest_as_nobody(p_name text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) RETURNS headgate.ingest_result[]
+CREATE FUNCTION headgate._ingest_as_nobody(p_query text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) RETURNS headgate.ingest_result[]
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 declare
     v_results headgate.ingest_result[];
 begin
-    execute format('select array_agg(r) from %s($1, $2, $3) as r', p_name)
-    into v_results using p_context, p_asset_ids, p_answers;
+    execute p_query into v_results using p_context, p_asset_ids, p_answers;
     set constraints all immediate;  -- before 18 a trigger that is put off runs as whoever has logged in
     return v_results;
 end;
-$_$;
+$$;
 
-ALTER FUNCTION headgate._ingest_as_nobody(p_name text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) OWNER TO headgate_nobody;
+ALTER FUNCTION headgate._ingest_as_nobody(p_query text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) OWNER TO headgate_nobody;
 
 --
 -- Name: _ingest_for_all(headgate.chunks, headgate.operations, text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11298,6 +11360,31 @@ CREATE FUNCTION headgate._is_owners() RETURNS boolean
 $$;
 
 ALTER FUNCTION headgate._is_owners() OWNER TO headgate_owner;
+
+--
+-- Name: _is_plainly_fit(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_plainly_fit(p_function text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return coalesce((
+        select bool_and(
+            p.proowner = n.nspowner and p.prosecdef and p.prokind = 'f'
+            and coalesce('search_path=pg_catalog, pg_temp' = any (p.proconfig), false)
+        )
+        from pg_namespace as n
+        join pg_proc as p on p.pronamespace = n.oid
+        where n.nspname = split_part(p_function, '.', 1)
+            and p.proname = split_part(p_function, '.', 2)
+            and pg_get_userbyid(n.nspowner) like 'headgate\_plan\_%'
+    ), false);
+end;
+$$;
+
+ALTER FUNCTION headgate._is_plainly_fit(p_function text) OWNER TO headgate_owner;
 
 --
 -- Name: _is_selected(headgate.process_executions, bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12706,10 +12793,10 @@ $$;
 ALTER FUNCTION headgate._needs_alert(p_opened integer, p_blocked_until timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _next_due_at(headgate.operations, bigint, text, timestamp with time zone, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _next_due_at(headgate.operations, bigint, text, timestamp with time zone, timestamp with time zone, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS timestamp with time zone
+CREATE FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_is_fit boolean DEFAULT false) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -12725,7 +12812,7 @@ begin
             );
         when 'function' then
             begin
-                v_due_at := headgate._call_due(p_operation.due_function, p_asset_id, p_watermark, p_now);
+                v_due_at := headgate._call_due(p_operation.due_function, p_asset_id, p_watermark, p_now, p_is_fit);
             exception
                 when transaction_rollback then
                     raise;
@@ -12741,7 +12828,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone, p_is_fit boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _next_start(headgate.providers, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13114,6 +13201,7 @@ CREATE FUNCTION headgate._open_needs(p_universe text DEFAULT NULL::text) RETURNS
 declare
     v_now constant timestamptz := headgate.clock();
     v_operation headgate.operations;
+    v_is_fit boolean;
 begin
     perform headgate._lock('needs');
     for v_operation in
@@ -13123,6 +13211,7 @@ begin
             and o.alternative_of_operation_id is null  -- a call that serves another operation is no need of its own
         order by o.operation_id
     loop
+        v_is_fit := v_operation.due_rule = 'function' and headgate._is_plainly_fit(v_operation.due_function);
         update headgate.asset_processing_state as s
         set priority = headgate._state_priority(v_operation.priority, a.weight)
         from headgate.assets as a
@@ -13138,7 +13227,7 @@ begin
             case
                 when v_operation.follows_operation_id is not null or v_operation.due_rule = 'after' then null
                 when v_operation.due_rule = 'function'
-                    then headgate._next_due_at(v_operation, a.asset_id, a.calendar, null, v_now)
+                    then headgate._next_due_at(v_operation, a.asset_id, a.calendar, null, v_now, null, v_is_fit)
                 else v_now
             end
         from headgate.assets as a
@@ -14435,17 +14524,17 @@ $$;
 ALTER FUNCTION headgate._raise(p_code text, p_message text, p_hint text) OWNER TO headgate_owner;
 
 --
--- Name: _raise_alert(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _raise_alert(text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text) RETURNS void
+CREATE FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text, p_caller text) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select headgate._set_alert(p_subject, p_severity, p_message, true, headgate.clock());
+    select headgate._set_alert(p_subject, p_severity, p_message, true, headgate.clock(), p_caller);
 $$;
 
-ALTER FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text, p_caller text) OWNER TO headgate_owner;
 
 --
 -- Name: _reach(headgate.providers, text[], integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15172,17 +15261,29 @@ $$;
 ALTER FUNCTION headgate._reset_asset(p_asset_id bigint, p_operations text[]) OWNER TO headgate_owner;
 
 --
--- Name: _resolve_alert(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _resolve_alert(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._resolve_alert(p_subject text) RETURNS void
-    LANGUAGE sql
+CREATE FUNCTION headgate._resolve_alert(p_subject text, p_caller text) RETURNS void
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select headgate._set_alert(p_subject, null, null, false, headgate.clock());
+declare
+    v_raised_by text;
+begin
+    select a.raised_by into v_raised_by
+    from headgate.alerts as a
+    where a.subject = p_subject
+        and a.resolved_at is null;
+    if p_caller like 'headgate\_plan\_%' and v_raised_by <> p_caller then
+        raise warning 'the alert % stays open: % has raised it', quote_literal(p_subject), v_raised_by;
+        return;
+    end if;
+    perform headgate._set_alert(p_subject, null, null, false, headgate.clock());
+end;
 $$;
 
-ALTER FUNCTION headgate._resolve_alert(p_subject text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._resolve_alert(p_subject text, p_caller text) OWNER TO headgate_owner;
 
 --
 -- Name: _resolve_fault(headgate.process_steps, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15999,10 +16100,10 @@ $$;
 ALTER FUNCTION headgate._session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _set_alert(text, text, text, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _set_alert(text, text, text, boolean, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone, p_raised_by text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -16010,8 +16111,8 @@ begin
     if p_is_wrong = headgate._is_alerted(p_subject) then
         return;
     elsif p_is_wrong then
-        insert into headgate.alerts (severity, subject, message, raised_at)
-        values (p_severity, p_subject, p_message, p_now)
+        insert into headgate.alerts (severity, subject, message, raised_at, raised_by)
+        values (p_severity, p_subject, p_message, p_now, p_raised_by)
         on conflict (subject) where resolved_at is null do nothing;
     else
         update headgate.alerts as a
@@ -16022,7 +16123,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone, p_raised_by text) OWNER TO headgate_owner;
 
 --
 -- Name: _set_asset_active(bigint, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16125,6 +16226,7 @@ CREATE FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_chunk_ids bigi
     AS $$
 declare
     v_needs_rule constant boolean := p_operation.due_rule in ('session', 'function');
+    v_is_fit constant boolean := p_operation.due_rule = 'function' and headgate._is_plainly_fit(p_operation.due_function);
     v_next_due_at constant timestamptz := case
         when p_operation.due_rule = 'every' then p_now + p_operation.due_every
     end;
@@ -16184,7 +16286,8 @@ begin
                 (select a.calendar from headgate.assets as a where a.asset_id = s.asset_id),
                 case when j.fate = 'success' then coalesce(j.watermark, s.watermark) else p_now end,
                 p_now,
-                p_chunk.planned_at
+                p_chunk.planned_at,
+                v_is_fit
             )
             else v_next_due_at
         end
@@ -16527,22 +16630,20 @@ ALTER FUNCTION headgate._step(p_execution headgate.process_executions, p_step te
 -- Name: _step_as_nobody(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_nobody
 --
 
-CREATE FUNCTION headgate._step_as_nobody(p_name text, p_pipeline text, p_run_id text) RETURNS jsonb
+CREATE FUNCTION headgate._step_as_nobody(p_query text, p_pipeline text, p_run_id text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 declare
     v_rows jsonb;
 begin
-    execute format(
-        'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t', p_name
-    ) into v_rows using p_pipeline, p_run_id;
+    execute p_query into v_rows using p_pipeline, p_run_id;
     set constraints all immediate;
     return v_rows;
 end;
-$_$;
+$$;
 
-ALTER FUNCTION headgate._step_as_nobody(p_name text, p_pipeline text, p_run_id text) OWNER TO headgate_nobody;
+ALTER FUNCTION headgate._step_as_nobody(p_query text, p_pipeline text, p_run_id text) OWNER TO headgate_nobody;
 
 --
 -- Name: _step_lines(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17825,18 +17926,22 @@ CREATE FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_job
     AS $$
 declare
     v_follower headgate.operations;
+    v_is_fit boolean;
 begin
     for v_follower in
         select * from headgate.operations as o
         where o.follows_operation_id = p_operation.operation_id
         order by o.operation_id
     loop
+        v_is_fit := v_follower.due_rule = 'function' and headgate._is_plainly_fit(v_follower.due_function);
         update headgate.asset_processing_state as s
         set watermark = coalesce(j.watermark, s.watermark),
             next_due_at = case
                 when s.chunk_id is not null then s.next_due_at
                 when v_follower.due_rule = 'once' then case when s.succeeded_at is null then p_now end
-                else headgate._next_due_at(v_follower, s.asset_id, a.calendar, coalesce(j.watermark, s.watermark), p_now)
+                else headgate._next_due_at(
+                    v_follower, s.asset_id, a.calendar, coalesce(j.watermark, s.watermark), p_now, null, v_is_fit
+                )
             end
         from unnest(p_jobs) as j
         join headgate.assets as a using (asset_id)
@@ -19925,6 +20030,7 @@ CREATE FUNCTION headgate.note_load(p_operation text, p_asset_ids bigint[], p_rec
 declare
     v_now constant timestamptz := headgate.clock();
     v_operation constant headgate.operations := headgate._operation(p_operation);
+    v_is_fit constant boolean := v_operation.due_rule = 'function' and headgate._is_plainly_fit(v_operation.due_function);
     v_free integer;
     v_jobs headgate.job_fate[];
 begin
@@ -19955,7 +20061,7 @@ begin
         next_due_at = case
             when v_operation.due_rule = 'every' then v_now + v_operation.due_every
             when v_operation.due_rule in ('session', 'function') then headgate._next_due_at(
-                v_operation, s.asset_id, a.calendar, greatest(s.watermark, l.watermark), v_now
+                v_operation, s.asset_id, a.calendar, greatest(s.watermark, l.watermark), v_now, null, v_is_fit
             )
         end
     from unnest(p_asset_ids, p_watermarks) as l (asset_id, watermark)
@@ -20395,18 +20501,7 @@ CREATE FUNCTION headgate.require_fit(p_function text, p_is_plans boolean DEFAULT
 declare
     v_misfit text;
 begin
-    -- Asked for each chunk, and of due functions for each asset: at once for those that are plainly fit.
-    perform
-    from pg_proc as p
-    join pg_namespace as n on n.oid = p.pronamespace
-    where p.proname = split_part(p_function, '.', 2)
-        and n.nspname = split_part(p_function, '.', 1)
-        and pg_get_userbyid(n.nspowner) like 'headgate\_plan\_%'
-    having count(*) > 0
-        and bool_and(
-            p.proowner = n.nspowner and p.prosecdef and p.prokind = 'f' and 'search_path=pg_catalog, pg_temp' = any (p.proconfig)
-        );
-    if found then
+    if headgate._is_plainly_fit(p_function) then
         return;
     end if;
     v_misfit := headgate._misfit(p_function);
@@ -20510,7 +20605,7 @@ ALTER FUNCTION headgate.resolve_alert(p_subject text) OWNER TO headgate_owner;
 -- Name: FUNCTION resolve_alert(p_subject text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.resolve_alert(p_subject text) IS 'Close the open alert of a subject: its cause is gone.';
+COMMENT ON FUNCTION headgate.resolve_alert(p_subject text) IS 'Close the open alert of a subject: its cause is gone. A plan does not close another plan''s.';
 
 --
 -- Name: resume_pipeline(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23747,6 +23842,7 @@ CREATE TABLE headgate.alerts (
     message text NOT NULL,
     raised_at timestamp with time zone NOT NULL,
     resolved_at timestamp with time zone,
+    raised_by text,
     CONSTRAINT alert_is_resolved_after_it_was_raised CHECK ((resolved_at >= raised_at)),
     CONSTRAINT alert_severity_is_known CHECK ((severity = ANY (ARRAY['warning'::text, 'error'::text])))
 );
@@ -23794,6 +23890,12 @@ COMMENT ON COLUMN headgate.alerts.raised_at IS 'When it was raised.';
 --
 
 COMMENT ON COLUMN headgate.alerts.resolved_at IS 'When its cause was gone; null: open.';
+
+--
+-- Name: COLUMN alerts.raised_by; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.alerts.raised_by IS 'The role that asked for it: another plan''s does not close it; null: the core itself, or not known.';
 
 --
 -- Name: alerts_alert_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
@@ -27820,6 +27922,18 @@ CREATE INDEX process_executions_open_idx ON headgate.process_executions USING bt
 COMMENT ON INDEX headgate.process_executions_open_idx IS 'Finds the few executions that have not ended among all that have.';
 
 --
+-- Name: operations handler_environment_is_harmless; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TRIGGER handler_environment_is_harmless AFTER INSERT OR UPDATE OF handler_environment ON headgate.operations FOR EACH ROW WHEN ((new.handler_environment <> '{}'::text[])) EXECUTE FUNCTION headgate._guard_environment();
+
+--
+-- Name: TRIGGER handler_environment_is_harmless ON operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TRIGGER handler_environment_is_harmless ON headgate.operations IS 'No handler is to see a secret.';
+
+--
 -- Name: providers provider_address_is_noted; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27848,6 +27962,18 @@ COMMENT ON TRIGGER provider_keeps_its_name ON headgate.providers IS 'Queues are 
 --
 
 CREATE TRIGGER request_is_answered INSTEAD OF INSERT ON headgate._requests FOR EACH ROW EXECUTE FUNCTION headgate._answer();
+
+--
+-- Name: providers secret_is_no_handlers; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TRIGGER secret_is_no_handlers AFTER INSERT OR UPDATE OF secret_name ON headgate.providers FOR EACH ROW WHEN ((new.secret_name IS NOT NULL)) EXECUTE FUNCTION headgate._guard_environment();
+
+--
+-- Name: TRIGGER secret_is_no_handlers ON providers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TRIGGER secret_is_no_handlers ON headgate.providers IS 'What a handler sees does not become a secret.';
 
 --
 -- Name: asset_processing_state asset_processing_state_asset_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -28761,10 +28887,10 @@ REVOKE ALL ON FUNCTION headgate._calendar_window(p_provider headgate.providers, 
 REVOKE ALL ON FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone, p_is_fit boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone, p_is_fit boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _call_ingest(p_function text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29271,6 +29397,12 @@ REVOKE ALL ON FUNCTION headgate._graph(p_pipeline_id bigint, p_params jsonb) FRO
 REVOKE ALL ON FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _guard_environment(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._guard_environment() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _guard_plan(p_plan text, p_function text, p_arguments jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29361,10 +29493,10 @@ REVOKE ALL ON FUNCTION headgate._in_flight(p_execution_id bigint, p_step text, O
 REVOKE ALL ON FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _ingest_as_nobody(p_name text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray); Type: ACL; Schema: headgate; Owner: headgate_nobody
+-- Name: FUNCTION _ingest_as_nobody(p_query text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray); Type: ACL; Schema: headgate; Owner: headgate_nobody
 --
 
-REVOKE ALL ON FUNCTION headgate._ingest_as_nobody(p_name text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._ingest_as_nobody(p_query text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _ingest_for_all(p_chunk headgate.chunks, p_operation headgate.operations, p_answers text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29461,6 +29593,12 @@ REVOKE ALL ON FUNCTION headgate._is_of_the_past(p_execution_id bigint, p_operati
 --
 
 REVOKE ALL ON FUNCTION headgate._is_owners() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _is_plainly_fit(p_function text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_plainly_fit(p_function text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_selected(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29745,10 +29883,10 @@ REVOKE ALL ON FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_s
 REVOKE ALL ON FUNCTION headgate._needs_alert(p_opened integer, p_blocked_until timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone, p_is_fit boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone, p_is_fit boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _next_start(p_provider headgate.providers, p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30051,10 +30189,10 @@ REVOKE ALL ON FUNCTION headgate._queues() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._raise(p_code text, p_message text, p_hint text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _raise_alert(p_severity text, p_subject text, p_message text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _raise_alert(p_severity text, p_subject text, p_message text, p_caller text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text, p_caller text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _reach(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone, OUT is_probe boolean, OUT fit headgate.chunks[], OUT unfit headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30177,10 +30315,10 @@ REVOKE ALL ON FUNCTION headgate._reserve_queued(p_chunk_ids bigint[], p_now time
 REVOKE ALL ON FUNCTION headgate._reset_asset(p_asset_id bigint, p_operations text[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _resolve_alert(p_subject text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _resolve_alert(p_subject text, p_caller text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._resolve_alert(p_subject text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._resolve_alert(p_subject text, p_caller text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _resolve_fault(p_step headgate.process_steps, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30315,10 +30453,10 @@ REVOKE ALL ON FUNCTION headgate._sentence(p_operation headgate.operations, p_sta
 REVOKE ALL ON FUNCTION headgate._session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone, p_raised_by text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone, p_raised_by text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _set_asset_active(p_asset_id bigint, p_is_active boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30411,10 +30549,10 @@ REVOKE ALL ON FUNCTION headgate._status_of_steps(p_execution_id bigint) FROM PUB
 REVOKE ALL ON FUNCTION headgate._step(p_execution headgate.process_executions, p_step text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _step_as_nobody(p_name text, p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_nobody
+-- Name: FUNCTION _step_as_nobody(p_query text, p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_nobody
 --
 
-REVOKE ALL ON FUNCTION headgate._step_as_nobody(p_name text, p_pipeline text, p_run_id text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._step_as_nobody(p_query text, p_pipeline text, p_run_id text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _step_lines(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner

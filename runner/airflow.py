@@ -62,6 +62,7 @@ MOST_ROWS: Final = 1000
 START: Final = "headgate.start_execution"
 FINALIZE: Final = "headgate.finalize_execution"
 REPORT: Final = "headgate.report_step"
+CORE: Final = "headgate."
 FIT: Final = "headgate.require_fit"
 """Plans' functions are called with rights of their own, or not at all."""
 FAILED_STEPS: Final = "headgate.failed_steps"
@@ -113,6 +114,7 @@ class CallFunction(BaseOperator):
         self.conn_id = conn_id
         self._declared = pipeline  # not rendered: what other tasks' are compared with
         self._connection: Connection[Row] | None = None
+        self._is_killed = False
 
     def execute(self, context: Context, until: datetime | None = None) -> list[Row]:
         """Call, commit, and fail only then when an execution was settled as failed."""
@@ -232,7 +234,13 @@ class CallFunction(BaseOperator):
 
     def on_kill(self) -> None:
         """End the query: a task that is killed leaves nothing at work in the database."""
+        self._is_killed = True  # where no query is under way there is none to cancel: none follows
         cancel(self._connection)
+
+    def _check_alive(self) -> None:
+        """Begin no statement for a task that was killed between two of them."""
+        if self._is_killed:
+            raise AirflowException("the task was killed between two statements")
 
     def _call(self, arguments: Row, step: Row) -> tuple[list[Row], str]:
         try:
@@ -253,7 +261,10 @@ class CallFunction(BaseOperator):
         try:
             if self.function == START:
                 abandoned_here(connection, scheduler_of(self.conn_id), self.log)
-            select(connection, FIT, {"p_function": self.function, "p_is_plans": False})
+            if not self.function.startswith(CORE):
+                self._check_alive()
+                select(connection, FIT, {"p_function": self.function, "p_is_plans": False})
+            self._check_alive()
             rows = select(connection, self.function, arguments, self._limit_ms())
         except psycopg.Error as exc:
             output = error_report(exc)
@@ -265,6 +276,7 @@ class CallFunction(BaseOperator):
         except BaseException:  # the task's own timeout
             cancel(connection)
             raise
+        self._check_alive()
         report = {**step, "p_status": "succeeded", "p_output": rows[:MOST_ROWS]}
         said = select(connection, REPORT, report)
         return rows, said[0]["status"] if said else "succeeded"

@@ -121,6 +121,8 @@ class Handling:
     watermarks: list[str | None]
     timeout_seconds: float
     max_memory: int
+    environment: tuple[str, ...]
+    """The variables that it sees besides harmless ones."""
     row_type: RowType | None
     """The rows its ingest function takes; None: it has none."""
 
@@ -134,6 +136,7 @@ class Handling:
             watermarks=row["watermarks"],
             timeout_seconds=float(row["timeout_seconds"]),
             max_memory=int(row["max_memory"]),
+            environment=tuple(sorted(set(row["environment"]))),
             row_type=RowType.from_row(row.get("rows")),
         )
 

@@ -14,7 +14,7 @@ import pickle
 import re
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from runner.pool_messages import (
@@ -41,13 +41,13 @@ ONE_THREAD: Final = {
     "NUMEXPR_NUM_THREADS": "1",
 }
 """Each process has a core of its own; threads of their libraries would only get in the way."""
-DECLARED: Final = "HEADGATE_HANDLER_ENV"
-"""Names, with commas between them, the variables that handlers are to have besides these."""
 HARMLESS: Final = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TZDIR|TMPDIR|VIRTUAL_ENV|PYTHON\w+"
     r"|(DY)?LD_LIBRARY_PATH|SYSTEMROOT|XDG_CACHE_HOME|SSL_CERT_(FILE|DIR)"
 )
 """What a program needs to start, and tells nobody anything."""
+WAYS_IN: Final = re.compile(r"PG.*|HEADGATE_(LISTEN_)?DSN|HEADGATE_\w+_PASSWORD", re.IGNORECASE)
+"""What leads to the database, which no handler sees, whatever is declared."""
 
 
 class Pool:
@@ -66,7 +66,7 @@ class Pool:
     async def run(self, task: Task) -> Done:
         """Run a task; raises WorkLost when its process died, hung or took too much memory."""
         async with self._room:
-            process = self._idle.pop() if self._idle else await Process.start()
+            process = await self._take(task.environment)
             process.stop_timer()
             self._busy.add(process)
             try:
@@ -89,6 +89,16 @@ class Pool:
         self._idle.clear()
         await asyncio.gather(*(process.kill() for process in processes))
 
+    async def _take(self, environment: tuple[str, ...]) -> Process:
+        """Return a process with this environment: an idle one, or one for which room is made."""
+        for process in reversed(self._idle):
+            if process.environment == environment:
+                self._idle.remove(process)
+                return process
+        if self._idle and len(self._idle) + len(self._busy) >= self.size:
+            self._retire(self._idle[0])
+        return await Process.start(environment)
+
     def _put_away(self, process: Process, task: Task, done: Done) -> None:
         if done.must_end is None:
             self._idle.append(process)
@@ -110,10 +120,13 @@ class Pool:
 
 
 class Process:
-    """One process: it is asked one thing at a time."""
+    """One process: it is asked one thing at a time, and sees one set of variables."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, environment: tuple[str, ...] = ()
+    ) -> None:
         self.is_ready = True
+        self.environment = environment
         self._process = process
         self._line = b""
         self._last = ""
@@ -124,8 +137,8 @@ class Process:
         self.killing: asyncio.Task[None] | None = None
 
     @classmethod
-    async def start(cls) -> Process:
-        """Start a process in a group of its own."""
+    async def start(cls, environment: tuple[str, ...] = ()) -> Process:
+        """Start a process in a group of its own, which sees these variables, too."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -133,10 +146,10 @@ class Process:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=environ_of_handlers(os.environ),
+            env=environ_of_handlers(os.environ, environment),
             start_new_session=True,
         )
-        return cls(process)
+        return cls(process, environment)
 
     async def ask(self, task: Task) -> Done:
         """Send a task and wait for its end; raises WorkLost when the process has ended before."""
@@ -238,14 +251,13 @@ class Process:
             logger.info("a handler says: %s", said)
 
 
-def environ_of_handlers(environ: Mapping[str, str]) -> dict[str, str]:
+def environ_of_handlers(environ: Mapping[str, str], declared: Iterable[str]) -> dict[str, str]:
     """Return what handlers see of an environment: what is harmless, and what is declared.
 
-    No provider's secret and no way to the database is among it, unless HEADGATE_HANDLER_ENV names
-    it; what it names is kept out of errors and logs.
+    What is declared is kept out of errors and logs. The database refuses providers' secrets.
     """
-    declared = {x.strip() for x in environ.get(DECLARED, "").split(",")}
-    for name in declared & environ.keys():
+    given = {x for x in declared if x in environ and not WAYS_IN.fullmatch(x)}
+    for name in given:
         learn(environ[name])
-    seen = {x: y for x, y in environ.items() if x in declared or HARMLESS.fullmatch(x)}
+    seen = {x: y for x, y in environ.items() if x in given or HARMLESS.fullmatch(x)}
     return seen | ONE_THREAD

@@ -60,6 +60,8 @@ class Task:
     row_type: RowType | None
     timeout_seconds: float
     max_memory: int
+    environment: tuple[str, ...] = ()
+    """Names of the variables that the handler sees besides harmless ones."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,6 +169,7 @@ def _task(held: Handled, given: Input, asset_ids: list[int]) -> Task:
         row_type=handling.row_type,
         timeout_seconds=handling.timeout_seconds,
         max_memory=handling.max_memory,
+        environment=handling.environment,
     )
 
 

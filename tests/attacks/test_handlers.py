@@ -66,12 +66,15 @@ async def test_a_handler_sees_no_secret_of_its_runner(core_plan, run, monkeypatc
 
 def test_what_a_handler_sees_is_harmless_or_declared():
     harmless = {"PATH": "/bin", "LANG": "C", "LC_ALL": "C", "TZ": "UTC", "PYTHONPATH": "."}
-    declared = {"HEADGATE_HANDLER_ENV": "CUDA_VISIBLE_DEVICES, MODEL_KEY,NOWHERE", "MODEL_KEY": "k"}
-    seen = environ_of_handlers({**SECRETS, **harmless, **declared, "CUDA_VISIBLE_DEVICES": "0"})
+    declared = {"CUDA_VISIBLE_DEVICES": "0", "MODEL_KEY": "k"}
+    seen = environ_of_handlers(
+        {**SECRETS, **harmless, **declared, "OTHER_KEY": "o"},
+        [*declared, "NOWHERE", "HEADGATE_DSN", "PGPASSWORD", "HEADGATE_RUNNER_PASSWORD"],
+    )
 
     assert seen.pop("OMP_NUM_THREADS") == "1"
     left = {x: y for x, y in seen.items() if not x.endswith("_NUM_THREADS")}
-    assert left == {**harmless, "MODEL_KEY": "k", "CUDA_VISIBLE_DEVICES": "0"}
+    assert left == {**harmless, **declared}
 
 
 async def test_what_a_handler_was_given_shows_in_no_error_and_no_log(
@@ -79,9 +82,12 @@ async def test_what_a_handler_was_given_shows_in_no_error_and_no_log(
 ):
     caplog.set_level(logging.DEBUG, "runner")
     monkeypatch.setenv("HEADGATE_TEST_KEY", KEY)
-    monkeypatch.setenv("HEADGATE_HANDLER_ENV", "HEADGATE_TEST_KEY")
     write_plan(
-        core_plan, "tests.handlers.samples:tells_what_it_was_given", max_attempts=1, assets=5
+        core_plan,
+        "tests.handlers.samples:tells_what_it_was_given",
+        max_attempts=1,
+        assets=5,
+        handler_environment=["HEADGATE_TEST_KEY"],
     )
     start(core_plan)
 
@@ -105,8 +111,12 @@ async def test_what_a_handler_was_given_shows_in_no_error_and_no_log(
 async def test_an_answer_that_would_run_is_garbage(core_plan, run, monkeypatch, tmp_path: Path):
     trace = tmp_path / "it-ran"
     monkeypatch.setenv("HEADGATE_TEST_TRACE", str(trace))
-    monkeypatch.setenv("HEADGATE_HANDLER_ENV", "HEADGATE_TEST_TRACE")
-    write_plan(core_plan, "tests.handlers.samples:answers_with_a_bomb", assets=1)
+    write_plan(
+        core_plan,
+        "tests.handlers.samples:answers_with_a_bomb",
+        assets=1,
+        handler_environment=["HEADGATE_TEST_TRACE"],
+    )
     start(core_plan)
 
     await run(core_plan)

@@ -22,7 +22,7 @@ WAYS = (
     "create schema mine",
     "create function headgate.mine() returns integer language sql return 1",
     "create or replace function headgate.clock() returns timestamptz language sql return now()",
-    "create or replace function headgate._step_as_nobody(p_name text, p_pipeline text, p_run_id text)"
+    "create or replace function headgate._step_as_nobody(p_query text, p_pipeline text, p_run_id text)"
     " returns jsonb language sql return null",
     "alter function headgate.clock() reset all",
     "alter function headgate._step_as_nobody(text, text, text) security invoker",
@@ -116,4 +116,7 @@ def test_nor_is_there_one_for_a_function_with_its_callers_rights(leaver: Plan, w
     with pytest.raises(REFUSED, match="is not called"), leaver.connection.transaction():
         leaver.sql("select headgate._call_step('equities.leave', 'x', %(way)s)", way=way)
     with pytest.raises(REFUSED, match="permission denied"), leaver.connection.transaction():
-        leaver.sql("select headgate._step_as_nobody('equities.leave', 'x', %(way)s)", way=way)
+        leaver.sql(
+            "select headgate._step_as_nobody('select to_jsonb(equities.leave($1, $2))', 'x', %(way)s)",
+            way=way,
+        )

@@ -173,6 +173,11 @@ def tells_its_environment(chunk: Chunk) -> Result:
     return Result(failed=dict.fromkeys(chunk.asset_ids.tolist(), told))
 
 
+def names_its_keys(chunk: Chunk) -> Result:
+    told = "keys: " + ", ".join(sorted(name for name in os.environ if name.endswith("_KEY")))
+    return Result(failed=dict.fromkeys(chunk.asset_ids.tolist(), told))
+
+
 def tells_what_it_was_given(chunk: Chunk) -> Result:
     given = os.environ["HEADGATE_TEST_KEY"]
     print("my key is", given)

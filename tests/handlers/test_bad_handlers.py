@@ -18,13 +18,14 @@ from tests.servers import DB
 NAP = f"9877.{os.getpid()}"
 """What is left behind sleeps so many seconds: a number that no other tests on this machine use."""
 SUCCESS = {("success", None)}
+SEES_NAP: dict[str, Any] = {"handler_environment": ["HEADGATE_TEST_NAP"]}
 RUN_ONE = """
 import asyncio
 from runner.pool import Pool
 from runner.pool_messages import Input, Task
 
 handler = "tests.handlers.samples:leaves_a_session_and_hangs"
-task = Task(handler, "compute", {"now": "2026-06-15T12:00:00+00:00"}, [1], ["P0"], [None], Input(), None, 3600, 2**30)
+task = Task(handler, "compute", {"now": "2026-06-15T12:00:00+00:00"}, [1], ["P0"], [None], Input(), None, 3600, 2**30, ("HEADGATE_TEST_NAP",))
 asyncio.run(Pool(1).run(task))
 """
 
@@ -32,12 +33,13 @@ asyncio.run(Pool(1).run(task))
 @pytest.fixture(autouse=True)
 def _our_own_nap(monkeypatch):
     monkeypatch.setenv("HEADGATE_TEST_NAP", NAP)
-    monkeypatch.setenv("HEADGATE_HANDLER_ENV", "HEADGATE_TEST_NAP")
 
 
 async def work_off(plan, run, handler, **operation):
     """Run a handler over ten assets, of which P3 is the guilty one; return its end."""
-    write_plan(plan, f"tests.handlers.samples:{handler}", **{"max_attempts": 1, **operation})
+    write_plan(
+        plan, f"tests.handlers.samples:{handler}", **{"max_attempts": 1, **SEES_NAP, **operation}
+    )
     start(plan)
     await run()
     found = ends(plan)
@@ -153,7 +155,7 @@ def sleepers() -> list[str]:
 async def test_what_leaves_its_session_does_not_outlive_it_either(plan, run, then):
     limits: dict[str, Any] = {"timeout": "2 seconds"} if then == "_and_hangs" else {}
     handler = f"tests.handlers.samples:leaves_a_session{then}"
-    write_plan(plan, handler, assets=2, max_attempts=1, **limits)
+    write_plan(plan, handler, assets=2, max_attempts=1, **SEES_NAP, **limits)
     start(plan)
 
     await run()

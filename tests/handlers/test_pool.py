@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 
 import psutil
 import pytest
 
 from runner.pool import Pool
 from runner.pool_messages import Input, Task
-from tests.limits import until
+from tests.limits import PATIENCE, until
 
 HANGS = Task(
     "tests.handlers.samples:hangs",
@@ -51,3 +52,22 @@ async def test_a_task_that_is_cancelled_while_its_process_is_killed_leaves_none(
     await pool.aclose()
 
     assert processes() == []
+
+
+async def test_a_process_serves_one_set_of_variables(monkeypatch: pytest.MonkeyPatch):
+    """Each sees what its operation declares; an idle one makes room for one that sees others."""
+    monkeypatch.setenv("MODEL_KEY", "the-model-s-key")
+    monkeypatch.setenv("OTHER_KEY", "another-key")
+    tells = replace(
+        HANGS, handler="tests.handlers.samples:names_its_keys", timeout_seconds=PATIENCE
+    )
+    pool = Pool(1)
+    seen = []
+    for names in (("MODEL_KEY",), ("MODEL_KEY",), ("OTHER_KEY",), ()):
+        done = await pool.run(replace(tells, environment=names))
+        seen.append((done.jobs[0].error, processes()[-1]))
+        await until(lambda: len(processes()) == 1)
+    await pool.aclose()
+
+    assert [said for said, _ in seen] == ["keys: MODEL_KEY"] * 2 + ["keys: OTHER_KEY", "keys:"]
+    assert len({process for _, process in seen}) == 3

@@ -151,6 +151,19 @@ def test_a_chart_is_a_picture(calculated, tmp_path):
         assert picture.startswith(PNG) and len(picture) > 50_000
 
 
+def test_the_chart_of_a_ticker_with_a_slash_is_a_file_in_this_folder(calculated, tmp_path):
+    settings, plan = calculated
+    rename = "select headgate.rename_asset((select asset_id from headgate.assets where code = %(a)s), %(b)s)"
+    plan.sql(rename, a="AAPL.US", b="../AA/PL.US")
+    try:
+        printed = headgate(settings, "chart", "../AA/PL.US", cwd=tmp_path).strip()
+    finally:
+        plan.sql(rename, a="../AA/PL.US", b="AAPL.US")
+
+    assert [x.name for x in tmp_path.iterdir()] == [printed]
+    assert (tmp_path / printed).read_bytes().startswith(PNG)
+
+
 def test_a_report_tells_of_the_run(calculated, run_id, tmp_path):
     settings, _ = calculated
     headgate(settings, "report", run_id[0], "--output", "run.html", cwd=tmp_path)

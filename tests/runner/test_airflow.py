@@ -344,6 +344,45 @@ def test_a_task_that_is_told_to_end_cancels_its_query(connected: object, plan: P
     assert at_work(plan) == 0
 
 
+@pytest.mark.parametrize("after", ["headgate.require_fit", "public.report"])
+def test_a_kill_between_two_statements_ends_the_task_before_the_next(
+    connected: object, plan: Plan, monkeypatch: pytest.MonkeyPatch, after: str
+):
+    from runner.airflow_calls import select
+
+    plan.connection.execute(REPORTER.encode())
+    task, called = operator("public.report"), []
+
+    def select_and_kill(connection: Any, function: str, *more: Any) -> Any:
+        called.append(function)
+        rows = select(connection, function, *more)
+        if function == after:
+            task.on_kill()
+        return rows
+
+    monkeypatch.setattr("runner.airflow.select", select_and_kill)
+    with fails("the task was killed between two statements", for_good=False):
+        task.execute({"dag_run": SimpleNamespace(dag_id=PIPELINE, run_id="r1"), "ti": INSTANCE})
+    assert called[-1] == after
+
+
+def test_a_function_of_the_core_is_called_without_another_question(
+    connected: object, monkeypatch: pytest.MonkeyPatch
+):
+    from runner.airflow_calls import select
+
+    called = []
+
+    def note(connection: Any, function: str, *more: Any) -> Any:
+        called.append(function)
+        return select(connection, function, *more)
+
+    monkeypatch.setattr("runner.airflow.select", note)
+    call("headgate.start_execution")
+    assert called[-2:] == ["headgate.start_execution", "headgate.report_step"]
+    assert "headgate.require_fit" not in called
+
+
 def test_a_task_that_is_killed_leaves_no_query_behind(connected: object, plan: Plan):
     plan.connection.execute(SLEEPER.format("sleep", 3600).encode())
     code = (

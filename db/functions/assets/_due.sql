@@ -61,13 +61,15 @@ as $func$
     );
 $func$;
 
+-- p_is_fit: who asks for many assets has found the due function fit to be called, once for all.
 create or replace function headgate._next_due_at(
     p_operation headgate.operations,
     p_asset_id bigint,
     p_calendar text,
     p_watermark timestamptz,
     p_now timestamptz,
-    p_asked_at timestamptz default null
+    p_asked_at timestamptz default null,
+    p_is_fit boolean default false
 )
 returns timestamptz
 language plpgsql
@@ -86,7 +88,7 @@ begin
             );
         when 'function' then
             begin
-                v_due_at := headgate._call_due(p_operation.due_function, p_asset_id, p_watermark, p_now);
+                v_due_at := headgate._call_due(p_operation.due_function, p_asset_id, p_watermark, p_now, p_is_fit);
             exception
                 when transaction_rollback then
                     raise;

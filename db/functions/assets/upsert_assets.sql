@@ -155,6 +155,7 @@ as $func$
 declare
     v_now constant timestamptz := headgate.clock();
     v_operation headgate.operations;
+    v_is_fit boolean;
 begin
     perform headgate._lock('needs');
     for v_operation in
@@ -164,6 +165,7 @@ begin
             and o.alternative_of_operation_id is null  -- a call that serves another operation is no need of its own
         order by o.operation_id
     loop
+        v_is_fit := v_operation.due_rule = 'function' and headgate._is_plainly_fit(v_operation.due_function);
         update headgate.asset_processing_state as s
         set priority = headgate._state_priority(v_operation.priority, a.weight)
         from headgate.assets as a
@@ -179,7 +181,7 @@ begin
             case
                 when v_operation.follows_operation_id is not null or v_operation.due_rule = 'after' then null
                 when v_operation.due_rule = 'function'
-                    then headgate._next_due_at(v_operation, a.asset_id, a.calendar, null, v_now)
+                    then headgate._next_due_at(v_operation, a.asset_id, a.calendar, null, v_now, null, v_is_fit)
                 else v_now
             end
         from headgate.assets as a

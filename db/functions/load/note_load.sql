@@ -15,6 +15,7 @@ as $func$
 declare
     v_now constant timestamptz := headgate.clock();
     v_operation constant headgate.operations := headgate._operation(p_operation);
+    v_is_fit constant boolean := v_operation.due_rule = 'function' and headgate._is_plainly_fit(v_operation.due_function);
     v_free integer;
     v_jobs headgate.job_fate[];
 begin
@@ -45,7 +46,7 @@ begin
         next_due_at = case
             when v_operation.due_rule = 'every' then v_now + v_operation.due_every
             when v_operation.due_rule in ('session', 'function') then headgate._next_due_at(
-                v_operation, s.asset_id, a.calendar, greatest(s.watermark, l.watermark), v_now
+                v_operation, s.asset_id, a.calendar, greatest(s.watermark, l.watermark), v_now, null, v_is_fit
             )
         end
     from unnest(p_asset_ids, p_watermarks) as l (asset_id, watermark)

@@ -23,10 +23,10 @@ begin
             from jsonb_to_record(new.arguments) as a (p_pipeline text, p_step text, p_group_keys text[])
             cross join lateral headgate._cover_groups(a.p_pipeline, a.p_step, a.p_group_keys) as r;
         when 'raise_alert' then
-            perform headgate._raise_alert(a.p_severity, a.p_subject, a.p_message)
+            perform headgate._raise_alert(a.p_severity, a.p_subject, a.p_message, new.caller)
             from jsonb_to_record(new.arguments) as a (p_severity text, p_subject text, p_message text);
         when 'resolve_alert' then
-            perform headgate._resolve_alert(new.arguments ->> 'p_subject');
+            perform headgate._resolve_alert(new.arguments ->> 'p_subject', new.caller);
         when 'reconcile_quota' then
             select jsonb_build_object('used_elsewhere', r.used_elsewhere) into new.result
             from jsonb_to_record(new.arguments) as a (p_provider text, p_reported integer, p_reported_on date)

@@ -105,6 +105,7 @@ set enable_nestloop = off
 as $func$
 declare
     v_needs_rule constant boolean := p_operation.due_rule in ('session', 'function');
+    v_is_fit constant boolean := p_operation.due_rule = 'function' and headgate._is_plainly_fit(p_operation.due_function);
     v_next_due_at constant timestamptz := case
         when p_operation.due_rule = 'every' then p_now + p_operation.due_every
     end;
@@ -164,7 +165,8 @@ begin
                 (select a.calendar from headgate.assets as a where a.asset_id = s.asset_id),
                 case when j.fate = 'success' then coalesce(j.watermark, s.watermark) else p_now end,
                 p_now,
-                p_chunk.planned_at
+                p_chunk.planned_at,
+                v_is_fit
             )
             else v_next_due_at
         end
@@ -191,18 +193,22 @@ set enable_seqscan = off
 as $func$
 declare
     v_follower headgate.operations;
+    v_is_fit boolean;
 begin
     for v_follower in
         select * from headgate.operations as o
         where o.follows_operation_id = p_operation.operation_id
         order by o.operation_id
     loop
+        v_is_fit := v_follower.due_rule = 'function' and headgate._is_plainly_fit(v_follower.due_function);
         update headgate.asset_processing_state as s
         set watermark = coalesce(j.watermark, s.watermark),
             next_due_at = case
                 when s.chunk_id is not null then s.next_due_at
                 when v_follower.due_rule = 'once' then case when s.succeeded_at is null then p_now end
-                else headgate._next_due_at(v_follower, s.asset_id, a.calendar, coalesce(j.watermark, s.watermark), p_now)
+                else headgate._next_due_at(
+                    v_follower, s.asset_id, a.calendar, coalesce(j.watermark, s.watermark), p_now, null, v_is_fit
+                )
             end
         from unnest(p_jobs) as j
         join headgate.assets as a using (asset_id)

@@ -15,6 +15,7 @@ as $func$
         'input', p_operation.input_function,
         'timeout_seconds', extract(epoch from p_operation.timeout),
         'max_memory', p_operation.max_memory,
+        'environment', p_operation.handler_environment,
         'codes', j.codes,
         'watermarks', j.watermarks,
         'rows', headgate._row_shape(p_operation.ingest_function)

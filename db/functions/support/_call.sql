@@ -14,23 +14,27 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
+    v_query constant text := format('select array_agg(r) from %s($1, $2, $3) as r', headgate._checked_name(p_function));
     v_results headgate.ingest_result[];
 begin
     if p_function not like 'headgate.%' then
-        perform headgate.require_fit(p_function);
-        return headgate._ingest_as_nobody(headgate._checked_name(p_function), p_context, p_asset_ids, p_answers);
+        if not headgate._is_plainly_fit(p_function) then
+            perform headgate.require_fit(p_function);
+        end if;
+        return headgate._ingest_as_nobody(v_query, p_context, p_asset_ids, p_answers);
     end if;
-    execute format('select array_agg(r) from %s($1, $2, $3) as r', headgate._checked_name(p_function))
-    into v_results using p_context, p_asset_ids, p_answers;
+    execute v_query into v_results using p_context, p_asset_ids, p_answers;
     return v_results;
 end;
 $func$;
 
+-- Who asks for many assets has looked already (headgate._is_plainly_fit), once for all of them: p_is_fit.
 create or replace function headgate._call_due(
     p_function text,
     p_asset_id bigint,
     p_watermark timestamptz,
-    p_now timestamptz
+    p_now timestamptz,
+    p_is_fit boolean
 )
 returns timestamptz
 language plpgsql
@@ -38,7 +42,9 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    perform headgate.require_fit(p_function);
+    if p_is_fit is not true then
+        perform headgate.require_fit(p_function);
+    end if;
     return headgate._due_as_nobody(headgate._checked_name(p_function), p_asset_id, p_watermark, p_now);
 end;
 $func$;
@@ -55,22 +61,23 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
+    v_query constant text := format(
+        'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t',
+        headgate._checked_name(p_function)
+    );
     v_rows jsonb;
 begin
     if p_function not like 'headgate.%' then
         perform headgate.require_fit(p_function);
-        return headgate._step_as_nobody(headgate._checked_name(p_function), p_pipeline, p_run_id);
+        return headgate._step_as_nobody(v_query, p_pipeline, p_run_id);
     end if;
-    execute format(
-        'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t',
-        headgate._checked_name(p_function)
-    ) into v_rows using p_pipeline, p_run_id;
+    execute v_query into v_rows using p_pipeline, p_run_id;
     return v_rows;
 end;
 $func$;
 
 create or replace function headgate._ingest_as_nobody(
-    p_name text,
+    p_query text,
     p_context jsonb,
     p_asset_ids bigint[],
     p_answers anyarray
@@ -84,8 +91,7 @@ as $func$
 declare
     v_results headgate.ingest_result[];
 begin
-    execute format('select array_agg(r) from %s($1, $2, $3) as r', p_name)
-    into v_results using p_context, p_asset_ids, p_answers;
+    execute p_query into v_results using p_context, p_asset_ids, p_answers;
     set constraints all immediate;  -- before 18 a trigger that is put off runs as whoever has logged in
     return v_results;
 end;
@@ -112,7 +118,7 @@ end;
 $func$;
 
 create or replace function headgate._step_as_nobody(
-    p_name text,
+    p_query text,
     p_pipeline text,
     p_run_id text
 )
@@ -125,9 +131,7 @@ as $func$
 declare
     v_rows jsonb;
 begin
-    execute format(
-        'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t', p_name
-    ) into v_rows using p_pipeline, p_run_id;
+    execute p_query into v_rows using p_pipeline, p_run_id;
     set constraints all immediate;
     return v_rows;
 end;

@@ -5,7 +5,8 @@ create or replace function headgate._set_alert(
     p_severity text,
     p_message text,
     p_is_wrong boolean,
-    p_now timestamptz
+    p_now timestamptz,
+    p_raised_by text default null
 )
 returns void
 language plpgsql
@@ -16,8 +17,8 @@ begin
     if p_is_wrong = headgate._is_alerted(p_subject) then
         return;
     elsif p_is_wrong then
-        insert into headgate.alerts (severity, subject, message, raised_at)
-        values (p_severity, p_subject, p_message, p_now)
+        insert into headgate.alerts (severity, subject, message, raised_at, raised_by)
+        values (p_severity, p_subject, p_message, p_now, p_raised_by)
         on conflict (subject) where resolved_at is null do nothing;
     else
         update headgate.alerts as a

@@ -13,18 +13,7 @@ as $func$
 declare
     v_misfit text;
 begin
-    -- Asked for each chunk, and of due functions for each asset: at once for those that are plainly fit.
-    perform
-    from pg_proc as p
-    join pg_namespace as n on n.oid = p.pronamespace
-    where p.proname = split_part(p_function, '.', 2)
-        and n.nspname = split_part(p_function, '.', 1)
-        and pg_get_userbyid(n.nspowner) like 'headgate\_plan\_%'
-    having count(*) > 0
-        and bool_and(
-            p.proowner = n.nspowner and p.prosecdef and p.prokind = 'f' and 'search_path=pg_catalog, pg_temp' = any (p.proconfig)
-        );
-    if found then
+    if headgate._is_plainly_fit(p_function) then
         return;
     end if;
     v_misfit := headgate._misfit(p_function);

@@ -86,6 +86,24 @@ def test_no_plan_raises_or_hides_the_alerts_of_the_core(
     ask(MINE, "raise_alert", p_severity="error", p_subject="my own", p_message="something")
 
 
+OPEN = "select count(*) from headgate.v_alerts where resolved_at is null"
+
+
+def test_a_plan_s_alert_is_closed_by_it_or_the_owner_not_by_another_plan(
+    toy: Toy, ask: Callable[..., Any]
+):
+    for closer, left in ((OTHERS, 1), (MINE, 0), ("headgate_owner", 0)):
+        ask(MINE, "raise_alert", p_severity="error", p_subject="my own", p_message="wrong")
+        ask(closer, "resolve_alert", p_subject="my own")
+        assert toy.scalar(OPEN) == left, closer
+
+
+def test_a_plan_closes_no_alert_of_the_owner_s(toy: Toy, ask: Callable[..., Any]):
+    ask("headgate_owner", "raise_alert", p_severity="error", p_subject="x", p_message="wrong")
+    ask(MINE, "resolve_alert", p_subject="x")
+    assert toy.scalar(OPEN) == 1
+
+
 def test_nobody_says_that_he_is_another(toy: Toy, ask: Callable[..., Any]):
     (asset,) = toy.add(1)
     lie = (

@@ -24,6 +24,11 @@ def test_a_fit_function_passes(toy: Toy):
             "create function toy.keep() returns int language sql as 'select 1'",
             "belongs to postgres",
         ),
+        (
+            "create function toy.keep(text) returns int language sql security definer as 'select 1';"
+            "alter function toy.keep(text) owner to headgate_plan_toy",
+            "search_path is not pinned",
+        ),
         ("drop function toy.keep(jsonb, bigint[], text[])", "is not there"),
         ("alter schema toy owner to postgres", "which is no plan's role"),
     ],
