@@ -6,6 +6,7 @@ import fcntl
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -79,7 +80,11 @@ def _no_settings_from_outside() -> Iterator[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the folder that the workers of a run share: the first one migrates, the others copy."""
+    """Make the folder that the workers of a run share: the first one migrates, the others copy.
+
+    A run in a shell's background ignores Ctrl-C, and so would the programs that tests interrupt.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("numprocesses", default=None) and not hasattr(config, "workerinput"):
         stack = ExitStack()
         config.stash[SHARED] = stack.enter_context(scratch_folder(in_memory=True))
