@@ -6,7 +6,6 @@ test_stack.py stop theirs.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -21,12 +20,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """Start everything once; stop it at the end."""
     from tests.airflow.scene import running
 
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [x for x in os.environ if x.startswith("AIRFLOW")]:
-            patch.delenv(name)
-        with running(tmp_path_factory.mktemp("stack")) as stack:
-            yield stack
-            print(stack.said())
+    with running(tmp_path_factory.mktemp("stack")) as stack:
+        yield stack
+        print(stack.said())
 
 
 @pytest.fixture(scope="session")

@@ -246,10 +246,11 @@ def stopped_at_the_end(airflow: Airflow) -> Iterator[Airflow]:
 
 
 def environ_of(settings: Settings, dags: Path, **more: str) -> dict[str, str]:
-    """Return the command's environment: this home, this database, these DAGs."""
+    """Return the command's environment: this home, this database, these DAGs, and no other Airflow's settings."""
     names = {
         "HEADGATE_HOME": str(settings.home),
         "HEADGATE_DATABASE": settings.database,
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
     }
-    return os.environ | names | more
+    ours = {x: y for x, y in os.environ.items() if not x.startswith("AIRFLOW")}
+    return ours | names | more
