@@ -16,6 +16,7 @@ import click
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from runner import __version__
 from runner.errors import HeadgateError, InvalidValue
 
 INTERRUPTED = 130
@@ -197,9 +198,22 @@ app = typer.Typer(
 )
 
 
+def show_version(is_asked: bool) -> None:
+    """Print the version and end: no command, no database."""
+    if is_asked:
+        print(f"headgate {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def prepare(
     context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=show_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log details.")] = False,
 ) -> None:
     """Configure logging before any command runs."""

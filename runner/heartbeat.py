@@ -6,11 +6,11 @@ import asyncio
 import logging
 import os
 import socket
-from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 import psycopg
 
+from runner import __version__
 from runner.completion import told
 from runner.errors import HeadgateError
 from runner.lanes import Lanes
@@ -22,7 +22,7 @@ BEAT_SECONDS: Final = 5.0
 
 async def beat(lanes: Lanes) -> None:
     """For ever: say every few seconds that this runner is there."""
-    identity = {"host": socket.gethostname(), "pid": os.getpid(), "version": _version()}
+    identity = {"host": socket.gethostname(), "pid": os.getpid(), "version": __version__}
     is_heard = True
     while True:
         try:
@@ -43,10 +43,3 @@ async def end(lanes: Lanes) -> None:
         await lanes.run(lambda queue: queue.end_runner())
     except (psycopg.Error, HeadgateError) as exc:
         logger.debug("the end of this runner was not noted: %s", told(exc))
-
-
-def _version() -> str:
-    try:
-        return version("headgate")
-    except PackageNotFoundError:
-        return "unknown"

@@ -1,4 +1,4 @@
-"""What README.md and the pages of docs/ say, in a form that tests can hold against the code.
+"""What README.md, CONTRIBUTING.md and the pages of docs/ say, in a form that tests can hold against the code.
 
 A fenced block may have a mark on the line before it, `<!-- name: value -->`, or, when it is a file,
 the file's path between backticks. Between `<!-- generated: name -->` and `<!-- end -->` stands what
@@ -21,7 +21,7 @@ from runner.migrate import migrate
 from tests.servers import embedded_server
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MARK = re.compile(r"<!-- (\w+): (.*?) -->")
 FILE = re.compile(r"`(db/[\w./-]+)`")

@@ -20,7 +20,7 @@ from runner.commands.status import find_run
 from runner.commands.summary import print_summary
 from runner.database import connect, from_psycopg
 from runner.settings import Settings
-from tests.docs import PAGES, ROOT, Block, as_lines, blocks, regenerated, squeezed
+from tests.docs import FENCE, PAGES, ROOT, Block, as_lines, blocks, regenerated, squeezed
 from tests.plan import Plan
 
 PIPELINE = "data_collection_equities"
@@ -76,6 +76,33 @@ def complete(db: Plan, chunk: dict[str, Any]) -> None:
 
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_the_readme_lists_every_page_once():
+    (listed,) = re.findall(
+        r"^## Documentation$(.*?)^## ", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+
+    found = re.findall(r"\]\(docs/([\w-]+\.md)\)", listed)
+    assert sorted(found) == sorted(x.name for x in (ROOT / "docs").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", [x for x in PAGES if x.name != "README.md"], ids=lambda x: x.name)
+def test_every_page_begins_with_its_reader(page):
+    title, empty, reader, *_ = page.read_text().splitlines()
+
+    assert title.startswith("# ") and not empty
+    assert reader.startswith("For ")
+
+
+def test_no_sentence_is_there_twice():
+    seen: dict[str, str] = {}
+    for page in PAGES:
+        text = " ".join(FENCE.sub("\n", page.read_text()).split())
+        for sentence in re.split(r"(?<=[.:;]) ", text):
+            if len(sentence) > 60:
+                assert sentence not in seen, f"{page.name} and {seen[sentence]}: {sentence}"
+                seen[sentence] = page.name
 
 
 def test_every_link_leads_somewhere():

@@ -1,0 +1,78 @@
+"""CI runs the two commands of the README on every supported version, and may do little."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.docs import ROOT
+from tests.test_package import PROJECT, pythons
+
+WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+JOBS: dict[str, dict[str, Any]] = WORKFLOW["jobs"]
+STEPS = [step for job in JOBS.values() for step in job["steps"]]
+TRUSTED = {"actions/checkout", "actions/setup-python"}
+
+
+def commands(job: dict[str, Any]) -> list[str]:
+    """Return what a job runs."""
+    return [step["run"] for step in job["steps"] if "run" in step]
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_each_job_runs_the_two_commands_of_the_readme_and_nothing_else(job):
+    readme = (ROOT / "README.md").read_text()
+    makefile = (ROOT / "Makefile").read_text()
+
+    assert commands(JOBS[job]) == ["make run", "make test"]
+    for command in commands(JOBS[job]):
+        assert re.search(rf"^{command}\b", readme, re.MULTILINE)
+        assert re.search(rf"^{command.removeprefix('make ')}:", makefile, re.MULTILINE)
+
+
+def test_every_python_that_the_package_promises_is_tried():
+    assert JOBS["python"]["strategy"]["matrix"]["python"] == pythons()
+
+
+def test_every_postgresql_that_the_package_promises_is_tried():
+    promised = re.search(r"PostgreSQL (\d+) to (\d+)", (ROOT / "README.md").read_text())
+    assert promised
+
+    tried = JOBS["postgres"]["strategy"]["matrix"]["postgres"]
+    assert tried == [str(x) for x in range(int(promised[1]), int(promised[2]) + 1)]
+
+
+def test_the_tests_use_the_server_of_the_job():
+    job = JOBS["postgres"]
+
+    assert job["services"]["postgres"]["image"] == "postgres:${{ matrix.postgres }}"
+    read = (ROOT / "tests" / "conftest.py").read_text()
+    assert '"HEADGATE_TEST_DSN"' in read
+    assert set(job["env"]) == {"HEADGATE_DSN", "HEADGATE_TEST_DSN"}
+
+
+def test_every_action_is_github_s_own_and_has_a_version():
+    for action in (step["uses"] for step in STEPS if "uses" in step):
+        name, _, version = action.partition("@")
+        assert name in TRUSTED
+        assert re.fullmatch(r"v\d+\.\d+\.\d+", version), action
+
+
+def test_the_workflow_may_read_the_repository_and_nothing_else():
+    assert WORKFLOW["permissions"] == {"contents": "read"}
+    assert not any("permissions" in job for job in JOBS.values())
+    assert "secrets." not in (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    for step in STEPS:
+        if step.get("uses", "").startswith("actions/checkout"):
+            assert step["with"] == {"persist-credentials": False}
+
+
+def test_a_job_ends_by_itself():
+    assert all(job["timeout-minutes"] <= 120 for job in JOBS.values())
+
+
+def test_what_the_workflow_needs_is_declared():
+    assert any(x.startswith("pyyaml") for x in PROJECT["optional-dependencies"]["dev"])

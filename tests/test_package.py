@@ -1,0 +1,61 @@
+"""What pyproject.toml says of the package is true, and the version is in one place."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import runner
+from tests.docs import ROOT
+
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
+
+
+def pythons() -> list[str]:
+    """Return the Python versions that the classifiers name."""
+    found = (
+        re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", x)
+        for x in PROJECT["classifiers"]
+    )
+    return [x[1] for x in found if x]
+
+
+def test_the_version_is_in_one_place():
+    place = ROOT / PYPROJECT["tool"]["hatch"]["version"]["path"]
+
+    assert PROJECT["dynamic"] == ["version"] and "version" not in PROJECT
+    assert f'__version__ = "{runner.__version__}"' in place.read_text().splitlines()
+    others = [x for x in (ROOT / "runner").rglob("*.py") if x != place]
+    assert [x.name for x in others if f'"{runner.__version__}"' in x.read_text()] == []
+
+
+def test_headgate_prints_its_version_and_asks_no_database(headgate):
+    done = headgate("--version", HEADGATE_DSN="host=nowhere.invalid")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"headgate {runner.__version__}\n"
+
+
+def test_the_changelog_has_the_version():
+    assert runner.__version__ in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_files_that_the_package_shows_are_there():
+    assert (ROOT / PROJECT["readme"]).exists()
+    assert all((ROOT / x).exists() for x in PROJECT["license-files"])
+
+
+def test_the_classifiers_begin_with_the_oldest_python_that_is_required():
+    oldest = PROJECT["requires-python"].removeprefix(">=")
+
+    assert pythons()[0] == oldest
+    assert [x.split(".")[1] for x in pythons()] == ["11", "12", "13"]
+    assert PYPROJECT["tool"]["ruff"]["target-version"] == f"py{oldest.replace('.', '')}"
+    assert PYPROJECT["tool"]["mypy"]["python_version"] == oldest
+
+
+def test_keywords_and_classifiers_are_in_order():
+    assert PROJECT["keywords"] == sorted(PROJECT["keywords"])
+    plain = [x for x in PROJECT["classifiers"] if not re.search(r":: 3", x)]
+    assert plain == sorted(plain)
