@@ -5912,43 +5912,6 @@ $$;
 ALTER FUNCTION headgate._as_gate(p_own headgate.operation_gates) OWNER TO headgate_owner;
 
 --
--- Name: _as_one(headgate.chunks[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._as_one(p_chunks headgate.chunks[]) RETURNS headgate.chunks
-    LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_chunk headgate.chunks := p_chunks[1];
-begin
-    if exists (
-        select
-        from unnest(p_chunks) as c
-        where c.calls > 0
-            or (c.execution_id, c.step, c.round, c.operation_id, c.queue, c.planned_at, c.booked, c.requests, c.call_operation_id)
-            is distinct from (
-                v_chunk.execution_id, v_chunk.step, v_chunk.round, v_chunk.operation_id, v_chunk.queue, v_chunk.planned_at,
-                v_chunk.booked, v_chunk.requests, null
-            )
-    ) then
-        perform headgate._raise(
-            'HG008', 'these chunks cannot be handed in together',
-            'hand each in alone: they are not of one plan of one step, or have calls; nothing was changed'
-        );
-    end if;
-
-    select array_agg(u.asset_id order by u.asset_id), min(c.leased_until)
-    into v_chunk.asset_ids, v_chunk.leased_until
-    from unnest(p_chunks) as c
-    cross join unnest(c.asset_ids) as u (asset_id);
-    return v_chunk;
-end;
-$$;
-
-ALTER FUNCTION headgate._as_one(p_chunks headgate.chunks[]) OWNER TO headgate_owner;
-
---
 -- Name: _ask_again(text, bigint[], timestamp with time zone[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10823,44 +10786,6 @@ $$;
 ALTER FUNCTION headgate._held_chunk(p_runner text, p_chunk_id bigint, p_lease_no integer) OWNER TO headgate_owner;
 
 --
--- Name: _held_chunks(text, bigint[], integer[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._held_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) RETURNS headgate.chunks[]
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_seqscan TO 'off'
-    AS $$
-declare
-    v_chunks constant headgate.chunks[] := array(
-        select c
-        from headgate.chunks as c
-        where c.chunk_id = any (p_chunk_ids)
-            and c.lease_no = p_lease_nos[array_position(p_chunk_ids, c.chunk_id)]
-            and c.state = 'leased'
-            and c.runner = p_runner
-        order by c.chunk_id
-        for update
-    );
-begin
-    if v_chunks = '{}' or cardinality(v_chunks) <> cardinality(p_chunk_ids) then
-        perform headgate._raise(
-            'HG012',
-            format(
-                'leases of %s of %s chunks are not held by %s any more',
-                cardinality(p_chunk_ids) - cardinality(v_chunks), cardinality(p_chunk_ids), p_runner
-            ),
-            'hand each in alone: of these, nothing was changed'
-        );
-    end if;
-
-    return v_chunks;
-end;
-$$;
-
-ALTER FUNCTION headgate._held_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) OWNER TO headgate_owner;
-
---
 -- Name: _hold_execution(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11264,19 +11189,6 @@ CREATE FUNCTION headgate._is_fault(p_reason text) RETURNS boolean
 $$;
 
 ALTER FUNCTION headgate._is_fault(p_reason text) OWNER TO headgate_owner;
-
---
--- Name: _is_idle(headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._is_idle(p_operation headgate.operations) RETURNS boolean
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select p_operation.path is null and p_operation.handler is null and p_operation.ingest_function is null;
-$$;
-
-ALTER FUNCTION headgate._is_idle(p_operation headgate.operations) OWNER TO headgate_owner;
 
 --
 -- Name: _is_internal_fault(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11898,7 +11810,7 @@ begin
                     headgate._schedule(p_provider, p_starts_at[array_position(p_chunk_ids, v_chunk.chunk_id)], p_now)
                 )
                 when v_operation.handler is not null then headgate._handling(v_chunk, v_operation, p_now)
-                when not headgate._is_idle(v_operation) then '{}'
+                else '{}'
             end,
             v_operation.handler, v_chunk.asset_ids, v_requests.assets, v_requests.urls, v_requests.bodies,
             v_chunk.attempt, null, v_requests.headers
@@ -18799,54 +18711,6 @@ ALTER FUNCTION headgate.clock() OWNER TO headgate_owner;
 --
 
 COMMENT ON FUNCTION headgate.clock() IS 'The time by which plans are made; read once per function. Leases use real time instead.';
-
---
--- Name: complete_chunks(text, bigint[], integer[], integer, text[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate.complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_avoid text[] DEFAULT '{}'::text[]) RETURNS SETOF headgate.claimed_chunk
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_now constant timestamptz := headgate.clock();
-    v_chunks constant headgate.chunks[] := headgate._held_chunks(p_runner, p_chunk_ids, p_lease_nos);
-    v_chunk constant headgate.chunks := headgate._as_one(v_chunks);
-    v_operation headgate.operations;
-    v_provider headgate.providers;
-    v_fates headgate.job_fate[];
-    v_tally headgate.job_tally;
-begin
-    select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
-    select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
-    if not headgate._is_idle(v_operation) then
-        perform headgate._raise(
-            'HG008', format('%s has more to do than to be handed in', v_operation.name),
-            'report each of its chunks by complete_jobs; nothing was changed'
-        );
-    end if;
-
-    v_fates := headgate._judge(
-        v_chunk, v_operation, v_chunk.asset_ids, array_fill('success'::text, array[cardinality(v_chunk.asset_ids)]), null, null,
-        null, null, null, '{}', null, null, null, v_now
-    );
-    v_tally := headgate._tally(v_fates);
-    perform pgmq.delete(v_chunk.queue, array(select c.msg_id from unnest(v_chunks) as c));
-    delete from headgate.chunks as c where c.chunk_id = any (p_chunk_ids);
-    perform headgate._end_jobs(v_chunk, p_chunk_ids, v_operation, v_fates, v_tally, v_now);
-
-    return query
-    select * from headgate._claim_next(p_runner, v_chunk, v_provider, p_claim, p_queues, p_avoid, v_now);
-end;
-$$;
-
-ALTER FUNCTION headgate.complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]) OWNER TO headgate_owner;
-
---
--- Name: FUNCTION complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON FUNCTION headgate.complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]) IS 'Hand in whole chunks for which nothing was to be asked or computed, and claim p_claim next chunks in the same transaction.';
 
 --
 -- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], text[], integer[], integer[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -28809,12 +28673,6 @@ REVOKE ALL ON FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_para
 REVOKE ALL ON FUNCTION headgate._as_gate(p_own headgate.operation_gates) FROM PUBLIC;
 
 --
--- Name: FUNCTION _as_one(p_chunks headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._as_one(p_chunks headgate.chunks[]) FROM PUBLIC;
-
---
 -- Name: FUNCTION _ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29457,12 +29315,6 @@ REVOKE ALL ON FUNCTION headgate._health(p_now timestamp with time zone) FROM PUB
 REVOKE ALL ON FUNCTION headgate._held_chunk(p_runner text, p_chunk_id bigint, p_lease_no integer) FROM PUBLIC;
 
 --
--- Name: FUNCTION _held_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._held_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) FROM PUBLIC;
-
---
 -- Name: FUNCTION _hold_execution(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29557,12 +29409,6 @@ REVOKE ALL ON FUNCTION headgate._is_dated(p_operation headgate.operations) FROM 
 --
 
 REVOKE ALL ON FUNCTION headgate._is_fault(p_reason text) FROM PUBLIC;
-
---
--- Name: FUNCTION _is_idle(p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._is_idle(p_operation headgate.operations) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_internal_fault(p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30956,13 +30802,6 @@ GRANT ALL ON FUNCTION headgate.clock() TO headgate_runner;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_reader;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_maintenance;
-
---
--- Name: FUNCTION complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate.complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]) TO headgate_runner;
 
 --
 -- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner

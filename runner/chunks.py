@@ -163,8 +163,8 @@ class Chunk:
     step: str
     provider: str
     operation: str
-    call: dict[str, Any] | None
-    """How its calls are made, or its handler is run; None: there is nothing to do."""
+    call: dict[str, Any]
+    """How its calls are made, or its handler is run; empty: it is only handed in."""
     handler: str | None
     asset_ids: list[int]
     urls: list[str | None] | None
@@ -173,11 +173,6 @@ class Chunk:
     attempt: int
     headers: list[dict[str, str] | None] | None = None
     """Of each request, the headers that are its own; None: all requests have the same."""
-
-    @property
-    def is_idle(self) -> bool:
-        """Tell whether nothing is to be done with it but to hand it in."""
-        return self.call is None
 
     @property
     def execution(self) -> tuple[str, str]:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
@@ -93,7 +92,7 @@ class Feeder:
         if chunk.handler is not None:
             return self._workshop.room(gate)
         if chunk.urls is None:
-            return gate.at_once if gate.verdicts <= self._lanes.size else 0
+            return int(gate.verdicts <= self._lanes.size)
         return self._wanted(
             min(self._target - self._flight.load, self._target_of(gate) - gate.load)
         )
@@ -107,18 +106,10 @@ class Feeder:
 
     def take(self, claim: Claim) -> None:
         """Put claimed chunks to work."""
-        idle: defaultdict[tuple[str, ...], list[Chunk]] = defaultdict(list)
         for chunk in claim.chunks:
             gate = self._flight.gate(chunk.provider)
             gate.reopen(chunk, claim.at)
-            if chunk.is_idle and not self.is_stopping:
-                idle[*chunk.execution, chunk.step, chunk.operation].append(chunk)
-            else:
-                gate.at_once = 1  # the next ones may well be like this one
-                self._take_safely(chunk, claim.at)
-        for chunks in idle.values():
-            self._learn_size(self._target / self._lanes.size)
-            self._settler.end_idle(chunks)
+            self._take_safely(chunk, claim.at)
 
     def chunk_ended(self, *, was_fruitless: bool, has_next: bool) -> None:
         """Look for more: its end may have let something else begin."""
@@ -158,7 +149,7 @@ class Feeder:
 
     def _take_calls(self, chunk: Chunk, urls: list[str | None], at: float) -> None:
         try:
-            call = Call.from_row(chunk.call or {})
+            call = Call.from_row(chunk.call)
             call.auth.secret()
         except WrongPlan as exc:
             logger.error("%s cannot be called: %s", chunk.operation, exc)

@@ -15,8 +15,6 @@ from runner.rules import Closing
 MOST_FAULTS: Final = 10
 MOST_CHUNKS: Final = 20
 """How many chunks a claim may bring."""
-SHORT_SECONDS: Final = 0.05
-LONG_SECONDS: Final = 0.2
 
 Scope: TypeAlias = tuple[str, str] | None
 
@@ -41,8 +39,6 @@ class Gate:
     """Calls that wait or are open."""
     verdicts: int = 0
     """Completions under way of chunks without calls."""
-    at_once: int = 1
-    """How many chunks with which nothing is to be done are worth handing in at once."""
     handlings: int = 0
     """Chunks whose handlers run, or wait for a process."""
     faults: int = 0
@@ -67,13 +63,6 @@ class Gate:
         """Return when the next of its calls may start that wait for their time."""
         paces = (held.pace for held in self.queue if held.waiting and not held.is_starved)
         return min((pace.next_at for pace in paces if pace is not None), default=math.inf)
-
-    def fit(self, chunks: int, seconds: float) -> None:
-        """Learn how many chunks to hand in at once from how long so many took."""
-        if seconds < SHORT_SECONDS:
-            self.at_once = max(self.at_once, min(MOST_CHUNKS, 2 * chunks))
-        elif seconds > LONG_SECONDS:
-            self.at_once = max(1, chunks // 2)
 
     def close(self, chunk: Chunk, closing: Closing, now: float) -> None:
         """Note that an answer closed the provider, or only the chunk's execution."""

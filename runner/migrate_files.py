@@ -48,6 +48,11 @@ class File:
         return re.sub(r"^\d+_", "", Path(self.path).name.partition(".")[0])
 
     @property
+    def is_private(self) -> bool:
+        """Tell whether a function file holds helpers only."""
+        return self.kind == "function" and self.name.startswith("_")
+
+    @property
     def is_transactional(self) -> bool:
         """Tell whether the file may share a transaction with others.
 

@@ -9,6 +9,7 @@ from psycopg.errors import DuplicateSchema, DuplicateTable, UniqueViolation
 
 from runner.errors import MigrateError
 from runner.migrate_files import OWNER, File, file_at
+from runner.migrate_functions import names_of
 
 TRIES = 10
 SCHEMA: LiteralString = "create schema if not exists headgate authorization headgate_owner"
@@ -86,17 +87,24 @@ def gone_files(
     """Return applied files that are no longer in db/.
 
     A migration is reported for good, a function or view as long as the database has it; the rest
-    once, and then forgotten.
+    once, and then forgotten. A file is not gone when another has its name or defines the function
+    it was named after, nor is one of helpers whose name no function has: they were split up.
     """
     kept = {x.path for x in files}
+    defined = names_of(files)
     names = {(x.kind, x.plan, x.name) for x in files}
     gone = []
     for path in sorted(applied.keys() - kept):
         file = file_at(path)
-        is_moved = file.is_stateless and (file.kind, file.plan, file.name) in names
+        is_there = _is_there(connection, file)
+        is_moved = file.is_stateless and (
+            (file.kind, file.plan, file.name) in names
+            or f"{file.plan or 'headgate'}.{file.name}" in defined
+            or (file.is_private and not is_there)
+        )
         if not is_moved:
             gone.append(path)
-        if forget and file.kind != "migration" and (is_moved or not _is_there(connection, file)):
+        if forget and file.kind != "migration" and (is_moved or not is_there):
             connection.execute("delete from headgate.schema_files where path = %s", (path,))
     return gone
 

@@ -49,13 +49,6 @@ COMPLETION: Final = (
 )
 COMPLETE: Final = COMPLETION + ")"
 COMPLETE_ROWS: Final = COMPLETION + ", p_row_counts => %(row_counts)s, p_rows => %(rows)s)"
-COMPLETE_CHUNKS: Final = (
-    CHUNK
-    + """
-    from headgate.complete_chunks(p_runner => %(runner)s, p_chunk_ids => %(chunk_ids)s,
-        p_lease_nos => %(lease_nos)s, p_claim => %(claim)s::integer, p_queues => %(queues)s::text[])
-"""
-)
 EXTEND: Final = """
     select chunk_id, lease_no, lease_seconds
     from headgate.extend_leases(p_runner => %(runner)s, p_chunk_ids => %(chunk_ids)s,
@@ -143,15 +136,6 @@ class Queue:
             )
         at = asyncio.get_running_loop().time()
         return _claim(at, await self._call(statement, arguments))
-
-    async def complete_idle(self, chunks: Sequence[Chunk], *, claim: int = 0) -> Claim:
-        """Hand in chunks with which nothing was to be done, and take the next ones, in one commit.
-
-        Raises LostLease, or InvalidValue where they do not go together, with nothing written.
-        """
-        arguments = {**_tokens(chunks), "claim": claim, "queues": self._queues}
-        at = asyncio.get_running_loop().time()
-        return _claim(at, await self._call(COMPLETE_CHUNKS, arguments))
 
     async def extend(self, chunks: Sequence[Chunk]) -> list[Lease]:
         """Keep the leases; return those still ours. A missing one is lost: drop its work."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from typing import Protocol
-
-import psycopg
 
 from runner.background import Background
 from runner.chunks import Chunk, Claim, GroupReport, Report, Result, Verdict
-from runner.completion import Unwritable, hand_in, told
-from runner.errors import HeadgateError, LostLease, ServerUnreachable
+from runner.completion import Unwritable, hand_in
+from runner.errors import LostLease, ServerUnreachable
 from runner.flight import Flight
 from runner.group_lease import HeldGroup
 from runner.keeper import Keeper
@@ -65,11 +63,6 @@ class Settler:
         """End a chunk that needs no call, all its jobs alike."""
         self.flight.gate(chunk.provider).verdicts += 1
         self._background.begin(self._end(chunk, verdict))
-
-    def end_idle(self, chunks: Sequence[Chunk]) -> None:
-        """End chunks of one step with which nothing is to be done."""
-        self.flight.gate(chunks[0].provider).verdicts += 1
-        self._background.begin(self._end_idle(chunks))
 
     async def keep(self) -> None:
         """For ever: keep the leases, and hand in what has waited a second."""
@@ -148,32 +141,6 @@ class Settler:
         if claim is None:
             self.totals.lost += 1
         self._ended(chunk, claim, was_fruitless=False)
-
-    async def _end_idle(self, chunks: Sequence[Chunk]) -> None:
-        """Hand chunks in together, as many as take little time; each alone where they cannot."""
-        gate = self.flight.gate(chunks[0].provider)
-        began = 0.0
-
-        def complete(queue: Queue) -> Awaitable[Claim]:
-            nonlocal began
-            began = self._loop.time()
-            return queue.complete_idle(chunks, claim=self.feed.wanted_after(chunks[0]))
-
-        try:
-            claim = await self._lanes.run(complete)
-        except (psycopg.Error, HeadgateError) as exc:
-            logger.info("%s chunks are handed in one by one: %s", len(chunks), told(exc))
-            gate.at_once = 1
-            gate.verdicts -= 1
-            for chunk in chunks:
-                self.end(chunk, Verdict(chunk.asset_ids, "success"))
-            return
-        gate.fit(len(chunks), self._loop.time() - began)
-        gate.verdicts -= 1
-        self.totals.jobs["success"] += sum(len(chunk.asset_ids) for chunk in chunks)
-        for chunk in chunks[1:]:
-            self._note_end(chunk)
-        self._ended(chunks[0], claim, was_fruitless=False)
 
     async def _hand_in(self, chunk: Chunk, report: Result, *, is_last: bool) -> Claim | None:
         """Complete a slice; None when the chunk is lost. Raises Unwritable."""

@@ -69,7 +69,7 @@ class Workshop:
 
     def take(self, chunk: Chunk, at: float) -> None:
         """Begin to work on a chunk."""
-        held = Handled(chunk, at, Handling.from_row(chunk.call or {}))
+        held = Handled(chunk, at, Handling.from_row(chunk.call))
         self._settler.keeper.hold(held)
         self._flight.gate(chunk.provider).handlings += 1
         held.work = self._loop.create_task(self._work(held))

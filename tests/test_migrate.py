@@ -430,6 +430,34 @@ def test_a_function_file_may_move(folder):
     assert (report.files, report.gone) == (["functions/y/a.sql"], [])
 
 
+def test_a_file_of_helpers_may_be_split(folder):
+    helper = "create or replace function headgate.{0}() returns int return 1;"
+    folder.write("functions/x/_both.sql", helper.format("_a") + "\n" + helper.format("_b"))
+    folder.migrate()
+    folder.remove("functions/x/_both.sql")
+    for name in ("_a", "_b"):
+        folder.write(f"functions/x/{name}.sql", helper.format(name))
+
+    report = migrate(folder.settings)
+
+    assert (report.files, report.gone) == (["functions/x/_a.sql", "functions/x/_b.sql"], [])
+    assert folder.sql("select headgate._a() + headgate._b()") == [(2,)]
+    assert folder.sql("select path from headgate.schema_files where path like '%both%'") == []
+
+
+def test_a_helper_may_move_into_the_file_of_another_function(folder):
+    a, b = (f"create or replace function headgate.{x}() returns int return 1;" for x in ("_a", "b"))
+    folder.write("functions/x/_a.sql", a)
+    folder.migrate()
+    folder.remove("functions/x/_a.sql")
+    folder.write("functions/x/b.sql", f"{b}\n{a}")
+
+    report = migrate(folder.settings)
+
+    assert (report.files, report.gone) == (["functions/x/b.sql"], [])
+    assert folder.sql("select path from headgate.schema_files where path like '%\\_a.sql'") == []
+
+
 def test_core_files_belong_to_the_owner_and_a_plans_files_to_its_role(folder):
     folder.write("plans/fruit/migrations/0001_bowls.sql", "create table fruit.bowls (size int);")
     folder.write(

@@ -34,7 +34,7 @@ begin
                 'run_parameters', 'execution_groups', 'execution_id', 'execution_counts', 'alert_run', 'require_fit'
             ]),
             ('headgate_runner', array[
-                'claim_jobs', 'complete_jobs', 'complete_chunks', 'extend_leases', 'release_jobs', 'lose_lease',
+                'claim_jobs', 'complete_jobs', 'extend_leases', 'release_jobs', 'lose_lease',
                 'take_starts', 'heartbeat', 'end_runner', 'check_queues', 'require_fit', 'applied_files', 'clock'
             ]),
             ('headgate_reader', array[

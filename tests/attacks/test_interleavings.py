@@ -106,9 +106,6 @@ class World:
             "enqueue_step (round)": lambda t: t.enqueue("a", p_attempt=2),
             "claim_jobs": lambda t: t.ask("w2", 2),
             "complete_jobs": lambda t: t.complete(first, p_claim=1),
-            "complete_chunks": lambda t: t.call(
-                "complete_chunks", p_runner="w1", **tokens, p_claim=2
-            ),
             "complete_jobs (retry)": lambda t: t.complete(second, "retry", blame="provider"),
             "complete_jobs (402)": lambda t: t.complete(
                 second, "deferred", blame="quota", closing={"until": "reset"}

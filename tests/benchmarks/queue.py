@@ -1,6 +1,7 @@
-"""Benchmark 1, the queue: 20,000 jobs without a call, with state, details, quota and counters kept.
+"""Benchmark 1, the queue: 20,000 jobs without a call, each of which leaves a row.
 
-Plan and enqueue against `pgmq.send_batch` inside SQL, drain against pgmq read and delete, one
+Ours also keeps state, details, quota and counters. Plan and enqueue against `pgmq.send_batch` inside
+SQL; drain against pgmq read, the same row inserted, and delete, in one transaction for each 200; one
 message per job in both baselines. Drain is measured twice: by a worker process, from the moment
 its chunks are sent until it tells that the step has ended, and as the bare SQL loop.
 """
@@ -26,6 +27,16 @@ LEAST_PLAN: Final = 0.3
 LEAST_DRAIN: Final = 0.8
 GOAL_DRAIN: Final = 1.2
 QUOTA: Final = {"quota": 100_000_000, "base_url": "http://127.0.0.1:9"}
+ROWS: Final = """
+    create table public.left_rows (asset_id bigint not null, at timestamptz not null default clock_timestamp());
+    create function public.leave_rows(p_context jsonb, p_asset_ids bigint[], p_payloads text[])
+    returns setof headgate.ingest_result language sql volatile security definer
+    set search_path = pg_catalog, pg_temp as $func$
+        insert into public.left_rows (asset_id) select u.* from unnest(p_asset_ids) as u;
+        select u.asset_id, 'success', 1, null::timestamptz, null::text from unnest(p_asset_ids) as u (asset_id);
+    $func$;
+"""
+NOOP: Final = {"ingest_function": "public.leave_rows"}
 
 
 @dataclass(slots=True)
@@ -44,8 +55,11 @@ def run(server: Settings, *, jobs: int = 20_000, runs: int = 5) -> Iterator[Figu
     with house.own_database(server, "queue") as settings, connect(settings, "bench") as connection:
         plan = Plan(connection)
         arrays.register(connection)
-        house.write_plan(plan, "local_noop")
-        house.write_plan(plan, "quota_noop", provider=QUOTA, operation={"units": 1, "path": "/"})
+        plan.sql(ROWS)
+        house.write_plan(plan, "local_noop", operation=NOOP)
+        house.write_plan(
+            plan, "quota_noop", provider=QUOTA, operation={"units": 1, "path": "/", **NOOP}
+        )
         house.add_assets(plan, "local_noop", jobs)
         house.add_assets(plan, "quota_noop", jobs)
         plan.sql("select pgmq.create('raw')")
@@ -64,28 +78,27 @@ def _measure(
     with house.listening(settings) as ends:
 
         def ours() -> None:
-            house.make_due(plan, name, size)
-            run_id = house.start(plan, name)
+            run_id = _begin(plan, name, size)
             with house.worker(settings):
                 sides.plan.append(jobs / _enqueue(plan, name, run_id))
                 started = time.perf_counter()
                 sides.drain.append(
                     jobs / (house.wait_for_end(ends, house.id_of(plan, name, run_id)) - started)
                 )
-            house.finish(plan, name, run_id, jobs)
+            _finish(plan, name, run_id, jobs)
 
         def loop() -> None:
-            house.make_due(plan, name, size)
-            run_id = house.start(plan, name)
+            run_id = _begin(plan, name, size)
             sides.plan.append(jobs / _enqueue(plan, name, run_id))
             sides.loop.append(jobs / _drain(plan, jobs))
             house.wait_for_end(ends, house.id_of(plan, name, run_id))
-            house.finish(plan, name, run_id, jobs)
+            _finish(plan, name, run_id, jobs)
 
         def raw() -> None:
             for _ in range(1 + by_worker):  # as often as ours is planned
                 plan.sql("select pgmq.purge_queue('raw')")
                 sides.raw_send.append(jobs / _send_raw(plan, jobs))
+            plan.sql("truncate public.left_rows")
             sides.raw_drain.append(jobs / _drain_raw(plan, jobs))
 
         take_turns(runs, *([ours] if by_worker else []), raw, loop)
@@ -94,7 +107,7 @@ def _measure(
 
 def _figures(what: str, sides: Sides) -> Iterator[Figure]:
     raw_send = per_second("pgmq.send_batch", sides.raw_send)
-    raw_drain = per_second("pgmq read+delete", sides.raw_drain)
+    raw_drain = per_second("pgmq read+insert+delete", sides.raw_drain)
     yield Figure(
         f"queue: plan+enqueue, {what}",
         ratio(sides.plan, sides.raw_send),
@@ -113,6 +126,19 @@ def _figures(what: str, sides: Sides) -> Iterator[Figure]:
         ratio(sides.loop, sides.raw_drain),
         detail=f"{per_second('ours', sides.loop)}, {raw_drain}",
     )
+
+
+def _begin(plan: Plan, name: str, size: int) -> str:
+    """Make all jobs due and no row left; return the run id."""
+    house.make_due(plan, name, size)
+    plan.sql("truncate public.left_rows")
+    return house.start(plan, name)
+
+
+def _finish(plan: Plan, name: str, run_id: str, jobs: int) -> None:
+    """End the run; each of its jobs must have left its row."""
+    house.finish(plan, name, run_id, jobs)
+    assert plan.scalar("select count(distinct asset_id) from public.left_rows") == jobs
 
 
 def _enqueue(plan: Plan, name: str, run_id: str) -> float:
@@ -154,14 +180,18 @@ def _send_raw(plan: Plan, jobs: int) -> float:
 
 
 def _drain_raw(plan: Plan, jobs: int) -> float:
-    read = "select msg_id from pgmq.read('raw', 60, %s)"
+    read = "select msg_id, (message ->> 'id')::bigint from pgmq.read('raw', 60, %s)"
+    insert = "insert into public.left_rows (asset_id) select u.* from unnest(%s) as u"
     delete = "select count(*) from pgmq.delete('raw', %s)"
     done = 0
     started = time.perf_counter()
     with plan.connection.cursor(row_factory=tuple_row, binary=True) as cursor:
         while done < jobs:
-            cursor.execute(read, (BATCH,), prepare=True)
-            msg_ids = [msg_id for (msg_id,) in cursor]
-            cursor.execute(delete, (arrays.bigints(msg_ids),), prepare=True)
+            with plan.connection.transaction():
+                cursor.execute(read, (BATCH,), prepare=True)
+                msg_ids, ids = map(list, zip(*cursor, strict=True))
+                cursor.execute(insert, (arrays.bigints(ids),), prepare=True)
+                cursor.execute(delete, (arrays.bigints(msg_ids),), prepare=True)
             done += len(msg_ids)
+    assert plan.scalar("select count(*) from public.left_rows") == jobs
     return time.perf_counter() - started

@@ -53,7 +53,6 @@ PLANS_WORK = {
 WORK = {
     "headgate_runner": {
         "claim_jobs",
-        "complete_chunks",
         "complete_jobs",
         "extend_leases",
         "release_jobs",

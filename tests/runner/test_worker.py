@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -13,7 +12,7 @@ from typing import cast
 
 import pytest
 
-from runner import feeder, gates, lanes, leases, settler, worker
+from runner import feeder, lanes, leases, settler, worker
 from runner.chunks import Chunk
 from runner.database import dsn_of
 from runner.errors import NotMigrated, ServerUnreachable
@@ -174,8 +173,7 @@ async def test_an_execution_is_worked_off(plan, shop, run):
     assert plan.scalar("select count(distinct asset_id) from public.answers") == 250
 
 
-async def test_work_without_calls_is_drained_too(plan, run, monkeypatch):
-    monkeypatch.setattr(gates, "SHORT_SECONDS", PATIENCE)  # however slow this machine is
+async def test_work_without_calls_is_drained_too(plan, run):
     write_plan(plan, assets=1000, operation_columns={"chunk_size": 10})
     start(plan)
 
@@ -183,11 +181,9 @@ async def test_work_without_calls_is_drained_too(plan, run, monkeypatch):
 
     assert (totals.chunks, totals.requests, totals.jobs) == (100, 0, {"success": 1000})
     assert details(plan) == {"success": 1000}
-    commits = plan.scalar("select count(distinct ended_at) from headgate.asset_processing_details")
-    assert commits < 50, "chunks with which nothing is to be done are handed in together"
 
 
-async def test_one_lost_lease_stops_none_of_those_handed_in_with_it(plan, database, caplog):
+async def test_one_lost_lease_stops_none_of_the_others(plan, database, caplog):
     write_plan(plan, assets=100, operation_columns={"chunk_size": 2})
     plan.sql(
         "create function public.usurp() returns trigger language plpgsql as $f$"
@@ -203,7 +199,6 @@ async def test_one_lost_lease_stops_none_of_those_handed_in_with_it(plan, databa
         async with working(database):
             await until(lambda: details(plan) == {"success": 98})
 
-    assert re.search(r"\d+ chunks are handed in one by one: leases of 1 of \d+", caplog.text)
     assert "dropped: lease 1 of chunk" in caplog.text
     (left,) = plan.sql("select state, runner, cardinality(asset_ids) as jobs from headgate.chunks")
     assert left == {"state": "leased", "runner": "somebody else", "jobs": 2}

@@ -170,20 +170,6 @@ as $func$
     select exists (select from headgate._ready_steps(p_execution_id)) or not headgate._has_open_step(p_execution_id);
 $func$;
 
-create or replace function headgate._has_open_step(p_execution_id bigint)
-returns boolean
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $func$
-    select exists (
-        select
-        from headgate.process_steps as s
-        where s.execution_id = p_execution_id
-            and s.status in ('pending', 'running')
-    );
-$func$;
-
 -- A step that raises, or whose report says so, has failed, and nothing else; what it said is its output. Deadlocks and
 -- the like are repeated whole.
 create or replace function headgate._run_step(

@@ -127,21 +127,3 @@ as $func$
     )
     select pg_notify('headgate_orders', '') from lost as l;
 $func$;
-
--- Which of a scheduler's DAGs runs a pipeline is known from when it has begun a run.
-create or replace function headgate._note_dag(
-    p_pipeline_id bigint,
-    p_deployment text,
-    p_dag text,
-    p_now timestamptz
-)
-returns void
-language sql
-volatile
-set search_path = pg_catalog, pg_temp
-as $func$
-    insert into headgate.dags as d (pipeline_id, deployment, dag, is_paused, active_runs, heard_at)
-    select p_pipeline_id, coalesce(p_deployment, ''), p_dag, false, 1, p_now
-    where p_dag is not null
-    on conflict on constraint dags_pkey do nothing;
-$func$;

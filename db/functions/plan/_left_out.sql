@@ -1,15 +1,6 @@
 -- Pairs that failed by their own fault as often as is allowed: they are planned again only once they are reset, or
 -- their inputs change. A run says so, and a step of which nothing else is left has failed.
 
--- Meant to inline (no pinned path): it is asked once per pair.
-create or replace function headgate._is_left_out(p_state headgate.asset_processing_state)
-returns boolean
-language sql
-immutable
-as $func$
-    select p_state.consecutive_failures >= 5 and p_state.next_due_at is null and p_state.chunk_id is null;
-$func$;
-
 -- The pairs that a plan leaves out. Reads the small index of failures.
 create or replace function headgate._left_out(
     p_pipeline_id bigint,
@@ -48,60 +39,4 @@ as $func$
     from pair as p
     join step_of as s using (operation_id, group_key)
     where s.step is not null;
-$func$;
-
--- Has a step any pair that is not left out? One that waits for an input it has never had counts for nothing.
-create or replace function headgate._has_other_pairs(
-    p_pipeline_id bigint,
-    p_params jsonb,
-    p_step text
-)
-returns boolean
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $func$
-    with chosen as materialized (
-        select headgate._selected_assets(p_pipeline_id, p_params) as asset_ids
-    )
-    select exists (
-        select
-        from headgate._planned_operations(p_pipeline_id, p_params, p_step) as n
-        join headgate.operations as o using (operation_id)
-        join headgate.asset_processing_state as s using (operation_id)
-        join headgate.assets as a on a.asset_id = s.asset_id and a.universe = o.universe
-        where not headgate._is_left_out(s)
-            and (
-                coalesce(s.next_due_at, s.succeeded_at) is not null
-                or o.follows_operation_id is null and o.due_rule <> 'after'
-            )
-            and a.is_active
-            and (
-                (select c.asset_ids from chosen as c) is null
-                or a.asset_id in (select unnest(c.asset_ids) from chosen as c)
-            )
-            and headgate._step_of(p_pipeline_id, p_params, s.operation_id, a.group_key) = p_step
-    );
-$func$;
-
--- Steps of an execution all of whose pairs its plan has left out.
-create or replace function headgate._left_out_steps(
-    p_execution headgate.process_executions,
-    p_step text
-)
-returns text[]
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $func$
-    select array_agg(d.step)
-    from (
-        select distinct headgate._step_of(
-            p_execution.pipeline_id, headgate._plan_params(p_execution), f.operation_id, f.group_key, p_step
-        ) as step
-        from headgate.planner_deferrals as f
-        where f.execution_id = p_execution.execution_id
-            and f.reason = 'failures'
-    ) as d
-    where not headgate._has_other_pairs(p_execution.pipeline_id, headgate._plan_params(p_execution), d.step);
 $func$;

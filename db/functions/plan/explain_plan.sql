@@ -36,19 +36,6 @@ $func$;
 comment on function headgate.explain_plan(text, timestamptz, integer, jsonb, bigint[]) is
     'What a run would do and why, pair by pair, at another time, quota or parameters if given; changes nothing.';
 
-create or replace function headgate._check_quota_value(p_quota integer)
-returns void
-language plpgsql
-immutable
-set search_path = pg_catalog, pg_temp
-as $func$
-begin
-    if p_quota < 0 then
-        perform headgate._raise('HG008', format('the quota cannot be negative: %s', p_quota), 'usable units per window, from 0');
-    end if;
-end;
-$func$;
-
 -- Every due pair and what the plan makes of it, and those that are left out after failures. All are ranked, whoever is
 -- asked about. A few pairs look up their assets and states one by one, as the plan does; many are joined with all of
 -- them.
@@ -215,4 +202,32 @@ as $func$
             select l.operation_id, l.asset_id
             from headgate._left_out(p_pipeline_id, p_params) as l
         );
+$func$;
+
+-- Why it is due, and in the words of v_refusals why it has to wait. Meant to inline (no pinned path): it is asked once per pair.
+create or replace function headgate._sentence(
+    p_operation headgate.operations,
+    p_state headgate.asset_processing_state,
+    p_is_granted boolean,
+    p_refusal text,
+    p_meaning text,
+    p_run_at timestamptz
+)
+returns text
+language sql
+stable
+as $func$
+    select headgate._due_because(p_operation, p_state)
+        || case
+            when headgate._due_because(p_operation, p_state) = 'a session has closed since'
+                then ' ' || coalesce(headgate._request_time(p_state.watermark), 'the beginning')
+            else ''
+        end
+        || case
+            when p_is_granted then ''
+            when p_refusal = 'max_assets' then '; ' || p_meaning
+            when p_refusal = 'failures' then '; ' || p_meaning || coalesce(': ' || p_state.last_error, '')
+            else '; ' || p_meaning
+                || case when p_refusal in ('closed', 'breaker') then ' until ' else ': earliest ' end || (p_run_at at time zone 'UTC')
+        end;
 $func$;

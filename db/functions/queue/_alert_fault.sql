@@ -24,33 +24,3 @@ as $func$
     where e.execution_id = p_execution_id
         and headgate._is_internal_fault(p_reason);
 $func$;
-
--- A step that has done something and ends without such a fault shows that the cause is gone.
-create or replace function headgate._resolve_fault(
-    p_step headgate.process_steps,
-    p_now timestamptz
-)
-returns void
-language sql
-volatile
-set search_path = pg_catalog, pg_temp
-as $func$
-    select headgate._set_alert(headgate._step_subject(p.name, p_step.step), null, null, false, p_now)
-    from headgate.process_executions as e
-    join headgate.pipelines as p using (pipeline_id)
-    where e.execution_id = p_step.execution_id
-        and p_step.succeeded > 0
-        and p_step.deferred_by_fault = 0;
-$func$;
-
-create or replace function headgate._step_subject(
-    p_pipeline text,
-    p_step text
-)
-returns text
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $func$
-    select format('step %s of %s', p_step, p_pipeline);
-$func$;

@@ -49,15 +49,3 @@ begin
     delete from headgate.chunks as c where c.chunk_id = p_chunk.chunk_id;
 end;
 $func$;
-
--- Can a need be met for one asset alone?
-create or replace function headgate._is_asked_alone(p_operation_id bigint)
-returns boolean
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $func$
-    select coalesce(o.path, o.handler, o.ingest_function) is not null
-    from headgate.operations as o
-    where o.operation_id = p_operation_id;
-$func$;

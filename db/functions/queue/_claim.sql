@@ -35,111 +35,142 @@ begin
 end;
 $func$;
 
--- The next chunks for who has just handed one in, in the same transaction. He holds a step, so nothing unfit is ended; nor may he have
--- reached for anything before he held it: who ends this execution's chunks may wait for their messages. Whose lease has run out gets
--- nothing: the first chunk he would reach is that one.
-create or replace function headgate._claim_next(
-    p_runner text,
-    p_chunk headgate.chunks,
-    p_provider headgate.providers,
-    p_claim integer,
-    p_queues text[],
-    p_avoid text[],
+-- Chunks of operations that are closed wait outside the queue, with those of the same operations behind them, and stand in
+-- nobody's way; nothing is reserved while they wait. A lease that ran out stays one, as in _take_out.
+create or replace function headgate._park_shut(
+    p_chunks headgate.chunks[],
     p_now timestamptz
 )
-returns setof headgate.claimed_chunk
-language plpgsql
-volatile
-set search_path = pg_catalog, pg_temp
-as $func$
-begin
-    if p_claim > 0 and p_chunk.leased_until > clock_timestamp() and p_provider.name <> all (p_avoid) then
-        return query
-        select g.*
-        from headgate._reach(p_provider, p_queues, p_claim, p_now) as r
-        cross join lateral headgate._grant(p_runner, p_provider, r.fit, r.unfit, r.is_probe, p_now) as g;
-    end if;
-end;
-$func$;
-
--- Chunks within reach, locked: fit to be leased, or not.
-create or replace function headgate._reach(
-    p_provider headgate.providers,
-    p_queues text[],
-    p_max_chunks integer,
-    p_now timestamptz,
-    out is_probe boolean,
-    out fit headgate.chunks[],
-    out unfit headgate.chunks[]
-)
-language plpgsql
-volatile
-set search_path = pg_catalog, pg_temp
-as $func$
-begin
-    select o.is_probe into is_probe from headgate._openness(p_provider, p_now) as o where o.is_open;
-    if found then
-        select t.fit, t.unfit into fit, unfit
-        from headgate._take_messages(p_provider, p_queues, case when is_probe then 1 else p_max_chunks end, p_now) as t;
-    else
-        fit := '{}';
-        unfit := '{}';
-    end if;
-end;
-$func$;
-
--- Leases for what is fit and passes the gate; the others are put back.
-create or replace function headgate._grant(
-    p_runner text,
-    p_provider headgate.providers,
-    p_fit headgate.chunks[],
-    p_unfit headgate.chunks[],
-    p_is_probe boolean,
-    p_now timestamptz
-)
-returns setof headgate.claimed_chunk
+returns void
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_passed record;
+    v_chunks constant headgate.chunks[] := p_chunks || array(
+        select c
+        from headgate.chunks as c
+        where c.state = 'queued'
+            and c.provider_id = (p_chunks[1]).provider_id
+            and coalesce(c.call_operation_id, c.operation_id) in (
+                select coalesce(u.call_operation_id, u.operation_id) from unnest(p_chunks) as u
+            )
+            and c.chunk_id not in (select u.chunk_id from unnest(p_chunks) as u)
+        order by c.chunk_id
+        limit 200
+        for update skip locked
+    );
+    v_chunk_ids constant bigint[] := array(select u.chunk_id from unnest(v_chunks) as u);
 begin
-    if p_fit <> '{}' then
-        select * into v_passed from headgate._pass_gate(p_provider, p_fit, p_is_probe, p_now);
-    else
-        select '{}'::bigint[] as granted into v_passed;
-    end if;
-    perform headgate._put_back(c.queue, c.msg_id)
-    from unnest(p_fit || p_unfit) as c
-    where c.chunk_id <> all (v_passed.granted);
-    if v_passed.granted <> '{}' then
-        return query
-        select * from headgate._lease(p_runner, p_provider, v_passed.granted, v_passed.starts_at, p_is_probe, p_now);
-    end if;
+    perform pgmq.set_vt(u.queue, u.msg_id, clock_timestamp() + (k.blocked_until - p_now))
+    from unnest(v_chunks) as u
+    join headgate._closed_calls(v_chunk_ids, p_now) as k on k.operation_id = coalesce(u.call_operation_id, u.operation_id)
+    where u.state = 'leased';
+    perform pgmq.delete(u.queue, u.msg_id) from unnest(v_chunks) as u where u.state = 'queued';
+    update headgate.chunks as c
+    set state = 'parked',
+        msg_id = null,
+        wake_at = k.blocked_until,
+        park_until = coalesce(c.park_until, p_now + o.patience),
+        park_reason = k.reason,
+        window_opened_at = null
+    from headgate._closed_calls(v_chunk_ids, p_now) as k
+    cross join headgate.operations as o
+    where c.chunk_id = any (v_chunk_ids)
+        and c.state = 'queued'
+        and k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+        and o.operation_id = c.operation_id;
+    perform headgate._return_units(v_chunks);
 end;
 $func$;
 
--- May the provider be asked now? Not while its gate or window is closed, nor in the last moments before a reset; after a breaker
--- only by one probe.
-create or replace function headgate._openness(
-    p_provider headgate.providers,
-    p_now timestamptz,
-    out is_open boolean,
-    out is_probe boolean
-)
-language sql
-stable
+-- Two leases of it have died: one of its jobs may be deadly, so each goes on alone. Their calls may have been made. They are
+-- parked for no time at all, so that the sweep reserves their units; nothing here waits for the window.
+create or replace function headgate._split_chunk(p_chunk headgate.chunks)
+returns void
+language plpgsql
+volatile
 set search_path = pg_catalog, pg_temp
 as $func$
-    select
-        coalesce(g.blocked_until <= p_now, true)
-        and coalesce(w.blocked_until <= p_now, true)
-        and (p_provider.quota is null or p_now < b.closes_at - p_provider.reset_guard)
-        and not coalesce(g.opened > 0 and headgate._is_leased(g.probe_chunk_id), false),
-        coalesce(g.opened > 0, false)
-    from headgate._window_at(p_provider, p_now) as b
-    left join headgate.provider_gates as g on g.provider_id = p_provider.provider_id
-    left join headgate.quota_windows as w
-        on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
+declare
+    v_unit constant integer := p_chunk.units / greatest(1, p_chunk.calls);
+begin
+    perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
+    with singles as (
+        insert into headgate.chunks (
+            execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
+            state, wake_at, park_until, park_reason, attempt, deaths, booked, requests, planned_at
+        )
+        select
+            p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
+            p_chunk.group_key, p_chunk.priority, array[u.asset_id], least(1, p_chunk.calls), v_unit, p_chunk.queue,
+            'parked', headgate.clock(), coalesce(p_chunk.park_until, headgate.clock() + o.patience),
+            coalesce('house: twice: ' || p_chunk.lost_reason, 'house: its lease ran out twice'), p_chunk.attempt, p_chunk.deaths + 1, p_chunk.booked + v_unit,
+            p_chunk.requests + least(1, p_chunk.calls), p_chunk.planned_at
+        from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
+        cross join headgate.operations as o
+        where o.operation_id = p_chunk.operation_id
+        order by u.nth
+        returning chunk_id, asset_ids
+    )
+    update headgate.asset_processing_state as s
+    set chunk_id = n.chunk_id
+    from singles as n
+    where s.operation_id = p_chunk.operation_id
+        and s.asset_id = n.asset_ids[1];
+    delete from headgate.chunks as c where c.chunk_id = p_chunk.chunk_id;
+end;
+$func$;
+
+-- Chunks that nobody may lease any more are ended or split, those of one verdict and reason, so that there is one order of
+-- locks. Returns them; the next claim meets the others.
+create or replace function headgate._end_unfit(
+    p_chunks headgate.chunks[],
+    p_now timestamptz
+)
+returns bigint[]
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_verdict constant text := headgate._verdict(p_chunks[1], p_now);
+    -- Who stops an execution holds it, and waits for the messages that a claim has read: leave him his chunks.
+    v_execution_ids constant bigint[] := array(
+        select e.execution_id
+        from headgate.process_executions as e
+        where e.execution_id = any (array(select c.execution_id from unnest(p_chunks) as c))
+        order by e.execution_id
+        for key share skip locked
+    );
+    v_chunks constant headgate.chunks[] := array(
+        select c
+        from unnest(p_chunks) as c
+        where headgate._verdict(c, p_now) = v_verdict
+            and c.lost_reason is not distinct from (p_chunks[1]).lost_reason
+            and c.execution_id = any (v_execution_ids)
+    );
+    v_chunk_ids constant bigint[] := array(select c.chunk_id from unnest(v_chunks) as c);
+begin
+    case v_verdict
+        when 'over' then
+            perform headgate._end_chunks(v_chunk_ids, 'cancelled', 'its step had ended', p_now);
+        when 'deadly' then
+            perform headgate._end_chunks(
+                v_chunk_ids, 'deferred',
+                coalesce('house: three times: ' || (p_chunks[1]).lost_reason, 'house: its lease ran out three times'), p_now
+            );
+        when 'poor' then
+            perform headgate._end_chunks(v_chunk_ids, 'deferred', 'quota: no units are left in this window', p_now);
+        when 'split' then
+            perform headgate._locked_pairs(v_chunks);
+            perform headgate._split_chunk(c) from unnest(v_chunks) as c where c.sessions is null;
+            perform headgate._ask_one_by_one(c, p_now) from unnest(v_chunks) as c where c.sessions is not null;
+        when 'shut' then
+            perform headgate._park_shut(v_chunks, p_now);
+        else
+            return '{}';  -- somebody has opened its step again meanwhile
+    end case;
+    return v_chunk_ids;
+end;
 $func$;

@@ -1,30 +1,6 @@
 -- An execution of a scheduler's that had ended and was opened again (a cleared task, a retry in psql) has nobody who
 -- would finalize it: it ends with what it was opened for. Tasks behind that the scheduler runs later open it again.
 
--- Does nothing of it run, and is no chunk of it in these states?
-create or replace function headgate._is_worked_off(
-    p_execution_id bigint,
-    p_states text[]
-)
-returns boolean
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $func$
-    select not exists (
-        select
-        from headgate.process_steps as s
-        where s.execution_id = p_execution_id
-            and s.status = 'running'
-    )
-    and not exists (
-        select
-        from headgate.chunks as c
-        where c.execution_id = p_execution_id
-            and c.state = any (p_states)
-    );
-$func$;
-
 -- With the last of its steps, in the same commit. Who ends or sends a step of such an execution holds it, so that one
 -- of two sees the end of the other's. While a planner of the pipeline is at work nothing is ended: he looks, too, or
 -- else the next runner who asks for work.
@@ -54,31 +30,5 @@ begin
     end if;
     perform headgate._close_execution(p_execution_id, p_now);
     return true;
-end;
-$func$;
-
--- Before any of its steps: an execution that ends by itself is held, any other only kept from ending meanwhile.
-create or replace function headgate._join_execution(
-    p_execution_id bigint,
-    out is_over boolean,
-    out is_reopened boolean
-)
-language plpgsql
-volatile
-set search_path = pg_catalog, pg_temp
-as $func$
-begin
-    select e.finished_at is not null, e.driver = 'airflow' and e.reopened_at is not null
-    into is_over, is_reopened
-    from headgate.process_executions as e
-    where e.execution_id = p_execution_id
-    for key share;
-    if is_reopened then
-        select e.finished_at is not null, e.reopened_at is not null
-        into is_over, is_reopened
-        from headgate.process_executions as e
-        where e.execution_id = p_execution_id
-        for no key update;
-    end if;
 end;
 $func$;

@@ -109,3 +109,32 @@ begin
     );
 end;
 $func$;
+
+-- What the answers to all sessions that the chunk still has made of its assets: those that earlier answers lacked are not among them.
+create or replace function headgate._ingest_last(
+    p_chunk headgate.chunks,
+    p_operation headgate.operations,
+    p_answers text[],
+    p_now timestamptz
+)
+returns headgate.ingest_result[]
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set enable_nestloop = off
+as $func$
+declare
+    v_results constant headgate.ingest_result[] := headgate._ingest_for_all(p_chunk, p_operation, p_answers, p_now);
+begin
+    if p_chunk.records is null then
+        return v_results;
+    end if;
+    return array(
+        select row(r.asset_id, r.status, r.records + b.records, r.watermark, r.reason)::headgate.ingest_result
+        from unnest(v_results) as r
+        join unnest(p_chunk.asset_ids, p_chunk.records) as b (asset_id, records) using (asset_id)
+        where b.records is not null
+            or r.status = 'deferred'
+    );
+end;
+$func$;

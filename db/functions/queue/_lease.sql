@@ -68,7 +68,7 @@ begin
                     headgate._schedule(p_provider, p_starts_at[array_position(p_chunk_ids, v_chunk.chunk_id)], p_now)
                 )
                 when v_operation.handler is not null then headgate._handling(v_chunk, v_operation, p_now)
-                when not headgate._is_idle(v_operation) then '{}'
+                else '{}'
             end,
             v_operation.handler, v_chunk.asset_ids, v_requests.assets, v_requests.urls, v_requests.bodies,
             v_chunk.attempt, null, v_requests.headers
@@ -114,4 +114,51 @@ as $func$
         'burst', p_provider.starts_at_once
     )
     where p_starts_at is not null;
+$func$;
+
+create or replace function headgate._call(
+    p_operation headgate.operations,
+    p_provider headgate.providers,
+    p_refused jsonb,
+    p_is_probe boolean,
+    p_stop_before integer,
+    p_schedule jsonb
+)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select jsonb_strip_nulls(jsonb_build_object(
+        'base_url', p_provider.base_url,
+        'method', p_operation.method,
+        'headers', (p_provider.headers || p_operation.headers) - array(
+            select jsonb_object_keys(headgate._header_templates(p_provider.headers || p_operation.headers))
+        ),
+        'auth', p_provider.auth || jsonb_build_object('secret', p_provider.secret_name),
+        'timeout_seconds', extract(epoch from p_operation.timeout),
+        'max_bytes', p_operation.max_bytes,
+        'in_flight', greatest(1, p_provider.max_in_flight / greatest(1, (
+            select count(distinct c.runner)
+            from headgate.chunks as c
+            where c.provider_id = p_provider.provider_id
+                and c.state = 'leased'
+        ))),
+        'serves_all', case when p_operation.alternative_of_operation_id is not null then true end,
+        'probe', p_is_probe,
+        'stop_before_seconds', p_stop_before,
+        'schedule', p_schedule,
+        'refused', p_refused,
+        'rules', (
+            select coalesce(jsonb_agg(
+                jsonb_build_object(
+                    'status', r.status, 'content_type', r.content_type, 'body', r.body, 'outcome', r.outcome,
+                    'blame', r.fault, 'reason', r.reason, 'close', r.blocks, 'charged', nullif(r.charged, true)
+                )
+                order by r.position
+            ), '[]')
+            from headgate.v_response_rules as r
+            where r.provider_id = p_provider.provider_id
+        )
+    ));
 $func$;

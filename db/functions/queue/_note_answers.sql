@@ -1,4 +1,5 @@
 -- Keep the gates' book, the provider's first: an answer closes a breaker, failures add up, a closing lasts until its time.
+
 create or replace function headgate._note_answers(
     p_provider headgate.providers,
     p_operation_id bigint,

@@ -103,16 +103,6 @@ begin
 end;
 $func$;
 
--- How far ahead times are granted: long enough that a runner has its next chunk before the last call of the one before has started.
-create or replace function headgate._start_ahead()
-returns interval
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $func$
-    select interval '2 seconds';
-$func$;
-
 -- Reserved becomes spent. A dead window's promise is let go and taken anew from the open one; a second delivery pays again.
 create or replace function headgate._spend_lease(
     p_provider headgate.providers,

@@ -1,4 +1,5 @@
 -- All queues: each provider has one for each class of priority.
+
 create or replace function headgate._queues()
 returns table (queue text)
 language sql

@@ -136,59 +136,6 @@ begin
 end;
 $func$;
 
--- Chunks that nobody may lease any more are ended or split, those of one verdict and reason, so that there is one order of
--- locks. Returns them; the next claim meets the others.
-create or replace function headgate._end_unfit(
-    p_chunks headgate.chunks[],
-    p_now timestamptz
-)
-returns bigint[]
-language plpgsql
-volatile
-set search_path = pg_catalog, pg_temp
-as $func$
-declare
-    v_verdict constant text := headgate._verdict(p_chunks[1], p_now);
-    -- Who stops an execution holds it, and waits for the messages that a claim has read: leave him his chunks.
-    v_execution_ids constant bigint[] := array(
-        select e.execution_id
-        from headgate.process_executions as e
-        where e.execution_id = any (array(select c.execution_id from unnest(p_chunks) as c))
-        order by e.execution_id
-        for key share skip locked
-    );
-    v_chunks constant headgate.chunks[] := array(
-        select c
-        from unnest(p_chunks) as c
-        where headgate._verdict(c, p_now) = v_verdict
-            and c.lost_reason is not distinct from (p_chunks[1]).lost_reason
-            and c.execution_id = any (v_execution_ids)
-    );
-    v_chunk_ids constant bigint[] := array(select c.chunk_id from unnest(v_chunks) as c);
-begin
-    case v_verdict
-        when 'over' then
-            perform headgate._end_chunks(v_chunk_ids, 'cancelled', 'its step had ended', p_now);
-        when 'deadly' then
-            perform headgate._end_chunks(
-                v_chunk_ids, 'deferred',
-                coalesce('house: three times: ' || (p_chunks[1]).lost_reason, 'house: its lease ran out three times'), p_now
-            );
-        when 'poor' then
-            perform headgate._end_chunks(v_chunk_ids, 'deferred', 'quota: no units are left in this window', p_now);
-        when 'split' then
-            perform headgate._locked_pairs(v_chunks);
-            perform headgate._split_chunk(c) from unnest(v_chunks) as c where c.sessions is null;
-            perform headgate._ask_one_by_one(c, p_now) from unnest(v_chunks) as c where c.sessions is not null;
-        when 'shut' then
-            perform headgate._park_shut(v_chunks, p_now);
-        else
-            return '{}';  -- somebody has opened its step again meanwhile
-    end case;
-    return v_chunk_ids;
-end;
-$func$;
-
 -- Back to its place in the plan until the pipeline is resumed. A lease that ran out stays one, and is looked at again in a moment:
 -- who cancels the execution leaves leases alone, so none may turn into something else behind his back.
 create or replace function headgate._take_out(p_chunk headgate.chunks)
@@ -205,16 +152,4 @@ begin
     perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
     update headgate.chunks as c set state = 'planned', msg_id = null where c.chunk_id = p_chunk.chunk_id;
 end;
-$func$;
-
-create or replace function headgate._put_back(
-    p_queue text,
-    p_msg_id bigint
-)
-returns void
-language sql
-volatile
-set search_path = pg_catalog, pg_temp
-as $func$
-    select pgmq.set_vt(p_queue, p_msg_id, clock_timestamp());
 $func$;

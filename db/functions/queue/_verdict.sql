@@ -29,23 +29,6 @@ begin
 end;
 $func$;
 
--- How the chunk's step stands: running, paused or over.
-create or replace function headgate._standing(p_chunk headgate.chunks)
-returns text
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $func$
-    select case
-        when e.status not in ('running', 'paused') or s.status not in ('pending', 'running') then 'over'
-        else e.status
-    end
-    from headgate.process_executions as e
-    join headgate.process_steps as s using (execution_id)
-    where e.execution_id = p_chunk.execution_id
-        and s.step = p_chunk.step;
-$func$;
-
 create or replace function headgate._can_pay_again(
     p_chunk headgate.chunks,
     p_now timestamptz
@@ -59,4 +42,16 @@ as $func$
     from headgate.providers as p
     cross join lateral headgate._budget(p, p_now, null) as b
     where p.provider_id = p_chunk.provider_id;
+$func$;
+
+-- Can a need be met for one asset alone?
+create or replace function headgate._is_asked_alone(p_operation_id bigint)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select coalesce(o.path, o.handler, o.ingest_function) is not null
+    from headgate.operations as o
+    where o.operation_id = p_operation_id;
 $func$;

@@ -25,7 +25,6 @@ RUNNERS = {
     *(
         "claim_jobs",
         "complete_jobs",
-        "complete_chunks",
         "extend_leases",
         "release_jobs",
         "lose_lease",

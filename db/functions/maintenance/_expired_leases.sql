@@ -1,0 +1,19 @@
+-- Leases of running executions that ran out a minute ago or more, at a provider that may be asked.
+
+create or replace function headgate._expired_leases()
+returns table (chunk_id bigint)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select c.chunk_id
+    from headgate.chunks as c
+    join headgate.process_executions as e using (execution_id)
+    join headgate.providers as p using (provider_id)
+    cross join lateral headgate._openness(p, headgate.clock()) as o
+    where c.state = 'leased'
+        and c.leased_until < clock_timestamp() - interval '1 minute'
+        and e.status = 'running'
+        and o.is_open
+        and not headgate._is_shut(coalesce(c.call_operation_id, c.operation_id), headgate.clock());
+$func$;

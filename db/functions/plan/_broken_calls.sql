@@ -1,0 +1,32 @@
+-- Calls for a group that are not to be made at a moment although each asset can be asked for alone: one that is closed for longer
+-- than the need's patience; and for a day one whose breaker opened so often that its next failure would close it for so long,
+-- while its provider answers others.
+
+create or replace function headgate._broken_calls(p_at timestamptz)
+returns table (operation_id bigint, call_operation_id bigint, because text)
+language sql
+stable
+rows 1
+set search_path = pg_catalog, pg_temp
+as $func$
+    select
+        o.operation_id,
+        a.operation_id,
+        format(
+            'one by one, because %s %s until %s',
+            a.name, case when k.blocked_until > p_at then 'is closed' else 'failed' end, k.blocked_until at time zone 'UTC'
+        )
+    from headgate.operation_gates as k
+    join headgate.operations as a using (operation_id)
+    join headgate.operations as o on o.operation_id = a.alternative_of_operation_id
+    join headgate.providers as p on p.provider_id = a.provider_id
+    join headgate.provider_gates as g on g.provider_id = a.provider_id
+    where coalesce(o.path, o.handler, o.ingest_function) is not null
+        and (
+            k.blocked_until > p_at + o.patience
+            or k.opened > 0
+            and g.opened = 0
+            and k.blocked_until > p_at - interval '1 day'
+            and p.breaker_cooldown * power(2, least(10, k.opened)) > o.patience
+        );
+$func$;

@@ -1,0 +1,19 @@
+-- The lists that a run has been given for this lever. One that is empty is a choice, too: of nothing.
+
+create or replace function headgate._choices(
+    p_pipeline_id bigint,
+    p_params jsonb,
+    p_effect text
+)
+returns table (parameter text, items jsonb)
+language sql
+stable
+rows 2
+set search_path = pg_catalog, pg_temp
+as $func$
+    select p.name, p_params -> p.name
+    from headgate.pipeline_parameters as p
+    where p.pipeline_id = p_pipeline_id
+        and p.effect = p_effect
+        and jsonb_typeof(p_params -> p.name) = 'array';
+$func$;

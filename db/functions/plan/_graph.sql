@@ -1,0 +1,23 @@
+-- The fan-outs of a plan: an execution's as they were when it started, a question's as they are now.
+
+create or replace function headgate._graph(
+    p_pipeline_id bigint,
+    p_params jsonb
+)
+returns table (step text, "position" integer, operations text[], group_keys text[])
+language sql
+stable
+rows 10
+set search_path = pg_catalog, pg_temp
+as $func$
+    select s.step, s.position, s.operations, s.group_keys
+    from headgate.process_steps as s
+    where s.execution_id = (p_params #>> '{?,execution}')::bigint
+        and s.kind = 'fan_out'
+    union all
+    select s.step, s.position, s.operations, s.group_keys
+    from headgate.pipeline_steps as s
+    where s.pipeline_id = p_pipeline_id
+        and s.kind = 'fan_out'
+        and p_params #>> '{?,execution}' is null;
+$func$;

@@ -1,0 +1,16 @@
+-- The assets that a run's parameters name; one that is unknown is an error.
+
+create or replace function headgate._named_assets(
+    p_pipeline_id bigint,
+    p_params jsonb
+)
+returns table (asset_id bigint)
+language sql
+stable
+rows 10
+set search_path = pg_catalog, pg_temp
+as $func$
+    select distinct headgate.find_asset((headgate._universes(p_pipeline_id, p_params))[1], i.item)
+    from headgate._choices(p_pipeline_id, p_params, 'assets') as c
+    cross join jsonb_array_elements_text(c.items) as i (item);
+$func$;

@@ -1,0 +1,20 @@
+-- Usable units per window that the run allows itself; null: no limit of its own.
+
+create or replace function headgate._own_quota(
+    p_pipeline_id bigint,
+    p_params jsonb
+)
+returns integer
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select greatest(
+        0,
+        min((nullif(p_params -> p.name, 'null'))::integer) filter (where p.effect = 'quota')
+        - coalesce(sum((nullif(p_params -> p.name, 'null'))::integer) filter (where p.effect = 'quota_buffer'), 0)
+    )::integer
+    from headgate.pipeline_parameters as p
+    where p.pipeline_id = p_pipeline_id
+    having count(*) filter (where p.effect = 'quota' and nullif(p_params -> p.name, 'null') is not null) > 0;
+$func$;

@@ -1,0 +1,38 @@
+-- What is behind steps that run again decides anew: steps that were skipped because of them or cancelled and, where
+-- headgate drives, functions that have run. What an operator has decided stays. Steps that a scheduler runs end as they
+-- had if it does not. Returns how many steps.
+
+create or replace function headgate._reopen_behind(
+    p_execution headgate.process_executions,
+    p_steps text[]
+)
+returns integer
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_reopened integer;
+begin
+    update headgate.process_steps as s
+    set status = 'pending',
+        round = s.round + case when s.kind = 'function' or s.planned_at is not null then 1 else 0 end,
+        planned_at = null,
+        skip_reason = null,
+        is_left_out = false,
+        output = null,
+        started_at = null,
+        finished_at = null,
+        reopened_from = case when p_execution.driver = 'airflow' then s.status end
+    from headgate._behind(p_execution.execution_id, p_steps) as b
+    where s.execution_id = p_execution.execution_id
+        and s.step = b.step
+        and not s.is_marked
+        and (
+            s.status in ('skipped', 'cancelled')
+            or p_execution.driver = 'headgate' and s.kind = 'function' and s.status in ('succeeded', 'failed')
+        );
+    get diagnostics v_reopened = row_count;
+    return v_reopened;
+end;
+$func$;

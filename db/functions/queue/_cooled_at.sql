@@ -1,0 +1,14 @@
+-- Until when a breaker that opens now stays open: twice as long each time in a row.
+
+create or replace function headgate._cooled_at(
+    p_provider headgate.providers,
+    p_gate headgate.provider_gates,
+    p_now timestamptz
+)
+returns timestamptz
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select p_now + p_provider.breaker_cooldown * power(2, least(10, headgate._times_cooled(p_gate)));
+$func$;

@@ -1,0 +1,112 @@
+-- All but the units: whoever also touches the gate does so between the two, because the window is the last that is locked.
+
+create or replace function headgate._end_rows(
+    p_chunk_ids bigint[],
+    p_status text,
+    p_reason text,
+    p_now timestamptz
+)
+returns headgate.chunks[]
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_chunks headgate.chunks[];
+    v_step record;
+begin
+    v_chunks := array(
+        select c from headgate.chunks as c where c.chunk_id = any (p_chunk_ids) order by c.chunk_id for update
+    );
+    if v_chunks = '{}' then
+        return v_chunks;
+    end if;
+    perform pgmq.delete(c.queue, c.msg_id) from unnest(v_chunks) as c where c.msg_id is not null;
+    delete from headgate.chunks as c where c.chunk_id = any (array(select u.chunk_id from unnest(v_chunks) as u));
+    perform headgate._let_go(v_chunks);
+
+    insert into headgate.asset_processing_details (
+        execution_id, asset_id, operation_id, round, step, status, reason, units, attempts, records, api_calls_used,
+        duration_ms, ended_at
+    )
+    select
+        c.execution_id, u.asset_id, c.operation_id, c.round, c.step, p_status, p_reason, p.units,
+        case when c.sessions is null or u.nth = 1 then c.requests else 0 end, 0, p.units, 0, p_now
+    from unnest(v_chunks) as c
+    cross join unnest(c.asset_ids) with ordinality as u (asset_id, nth)
+    cross join lateral (
+        select case when c.sessions is null or u.nth = 1 then headgate._paid(c) else 0 end as units
+    ) as p;
+
+    for v_step in
+        select
+            c.execution_id,
+            c.step,
+            sum(cardinality(c.asset_ids))::integer as jobs,
+            sum(case when c.sessions is null then cardinality(c.asset_ids) else 1 end * headgate._paid(c))::integer as units
+        from unnest(v_chunks) as c
+        group by c.execution_id, c.step
+        order by c.execution_id, c.step
+    loop
+        perform headgate._count_jobs(
+            v_step.execution_id, v_step.step, headgate._tally_of(p_status, p_reason, v_step.jobs, v_step.units), p_now
+        );
+    end loop;
+    if p_status = 'deferred' then
+        perform headgate._alert_fault(c.execution_id, c.step, p_reason, p_now)
+        from (select distinct u.execution_id, u.step from unnest(v_chunks) as u order by u.execution_id, u.step) as c;
+    end if;
+
+    return v_chunks;
+end;
+$func$;
+
+-- Nobody holds these pairs any more. They stay due.
+create or replace function headgate._let_go(p_chunks headgate.chunks[])
+returns void
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+as $func$
+    update headgate.asset_processing_state as s
+    set chunk_id = null
+    from headgate._locked_pairs(p_chunks) as h
+    where s.operation_id = h.operation_id
+        and s.asset_id = h.asset_id;
+$func$;
+
+-- What each job of a chunk (of a call for a whole group, its first job alone) has cost: the leases before, and the one it is in.
+create or replace function headgate._paid(p_chunk headgate.chunks)
+returns integer
+language sql
+immutable
+as $func$
+    select p_chunk.booked + case when p_chunk.state = 'leased' then headgate._price(p_chunk) else 0 end;
+$func$;
+
+-- The tally of jobs that all end alike.
+create or replace function headgate._tally_of(
+    p_status text,
+    p_reason text,
+    p_jobs integer,
+    p_units integer
+)
+returns headgate.job_tally
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select row(
+        case when p_status = 'success' then p_jobs else 0 end,
+        case when p_status = 'failed' then p_jobs else 0 end,
+        case when p_status = 'deferred' then p_jobs else 0 end,
+        case when p_status = 'deferred' and headgate._is_fault(p_reason) then p_jobs else 0 end,
+        case when p_status = 'skipped' then p_jobs else 0 end,
+        case when p_status = 'cancelled' then p_jobs else 0 end,
+        0,
+        p_units,
+        0,
+        case when p_status = 'deferred' and headgate._is_internal_fault(p_reason) then p_jobs else 0 end
+    )::headgate.job_tally;
+$func$;

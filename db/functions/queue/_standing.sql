@@ -1,0 +1,17 @@
+-- How the chunk's step stands: running, paused or over.
+
+create or replace function headgate._standing(p_chunk headgate.chunks)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select case
+        when e.status not in ('running', 'paused') or s.status not in ('pending', 'running') then 'over'
+        else e.status
+    end
+    from headgate.process_executions as e
+    join headgate.process_steps as s using (execution_id)
+    where e.execution_id = p_chunk.execution_id
+        and s.step = p_chunk.step;
+$func$;

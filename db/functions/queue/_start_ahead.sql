@@ -1,0 +1,10 @@
+-- How far ahead times are granted: long enough that a runner has its next chunk before the last call of the one before has started.
+
+create or replace function headgate._start_ahead()
+returns interval
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select interval '2 seconds';
+$func$;

@@ -1,0 +1,10 @@
+-- A provider that was only suspected has not been closed yet.
+
+create or replace function headgate._times_cooled(p_gate headgate.provider_gates)
+returns integer
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select case when p_gate.blocked_until is null then 0 else p_gate.opened end;
+$func$;

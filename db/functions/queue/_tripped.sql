@@ -1,0 +1,67 @@
+-- Which breakers a report opens. Faults that are all of one operation close that operation alone as long as there is another one
+-- to ask: its next chunk is the provider's probe. What fails while its operation is closed was under way, and says nothing new.
+
+create or replace function headgate._tripped(
+    p_provider headgate.providers,
+    p_operation_id bigint,
+    p_gate headgate.provider_gates,
+    p_own headgate.operation_gates,
+    p_outcomes text[],
+    p_blames text[],
+    p_now timestamptz,
+    out of_provider boolean,
+    out of_operation boolean,
+    out is_suspected boolean
+)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    of_operation := headgate._trips_breaker(p_provider, headgate._as_gate(p_own), p_outcomes, p_blames, p_now);
+    of_provider := coalesce(p_own.blocked_until <= p_now, true)
+        and headgate._trips_breaker(p_provider, p_gate, p_outcomes, p_blames, p_now);
+    is_suspected := of_provider
+        and of_operation
+        and p_gate.failures <= coalesce(p_own.failures, 0)
+        and exists (
+            select
+            from headgate.chunks as c
+            left join headgate.operation_gates as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+            where c.provider_id = p_provider.provider_id
+                and c.state in ('queued', 'leased')
+                and c.calls > 0
+                and coalesce(c.call_operation_id, c.operation_id) <> p_operation_id
+                and coalesce(k.opened, 0) = 0
+                and coalesce(k.blocked_until <= p_now, true)
+        );
+    of_provider := of_provider and not is_suspected;
+end;
+$func$;
+
+-- Enough failures of the provider in a row, or too large a share of a minute's answers, this report's included; a failed probe
+-- counts at once. While it is closed, what was under way may fail as it likes.
+-- A fault of the house (a refused token) says nothing about the provider: with it mended, the next run goes on at once.
+create or replace function headgate._trips_breaker(
+    p_provider headgate.providers,
+    p_gate headgate.provider_gates,
+    p_outcomes text[],
+    p_blames text[],
+    p_now timestamptz
+)
+returns boolean
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select r.faults > 0
+        and coalesce(p_gate.blocked_until <= p_now, true)
+        and (
+            r.answers = 0 and (p_gate.opened > 0 or p_gate.failures + r.faults >= p_provider.breaker_failures)
+            or p_gate.opened = 0
+            and c.counted_faults + c.counted_answers >= 2 * p_provider.breaker_failures
+            and c.counted_faults >= p_provider.breaker_share * (c.counted_faults + c.counted_answers)
+        )
+    from headgate._answers_of(p_outcomes, p_blames) as r
+    cross join lateral headgate._counted(p_gate, r.faults, r.answers, p_now) as c;
+$func$;

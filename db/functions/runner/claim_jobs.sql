@@ -1,0 +1,85 @@
+-- A runner asks for work. The call also sweeps and advances, so that nothing depends on a daemon; what it cannot have now it is
+-- told when to ask for again.
+
+create or replace function headgate.claim_jobs(
+    p_runner text,
+    p_queues text[] default null,
+    p_max_chunks integer default 1,
+    p_avoid text[] default '{}'
+)
+returns setof headgate.claimed_chunk
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_provider headgate.providers;
+    v_wake_at timestamptz;
+begin
+    if headgate._advance(v_now) then
+        return query select * from headgate._no_chunk(v_now, v_now);  -- this transaction has touched enough: ask again
+        return;
+    end if;
+    if headgate._sweep(20) > 0 then
+        return query select * from headgate._no_chunk(v_now, v_now);
+        return;
+    end if;
+
+    for v_provider in
+        select p.* from headgate.providers as p where p.name <> all (p_avoid) order by random()
+    loop
+        exit when p_max_chunks <= 0;
+        return query select * from headgate._claim(p_runner, v_provider, p_queues, p_max_chunks, v_now);
+        if found then
+            return;
+        end if;
+    end loop;
+
+    return query select * from headgate._no_chunk(headgate._next_wake(p_queues, p_avoid, v_now), v_now);
+end;
+$func$;
+
+comment on function headgate.claim_jobs(text, text[], integer, text[]) is
+    'Claim up to p_max_chunks chunks of one provider for a runner; without work: one row that says when to ask again.';
+
+-- When something will be there to do for a runner of these queues: a parked chunk wakes, a gate opens, a lease runs out.
+create or replace function headgate._next_wake(
+    p_queues text[],
+    p_avoid text[],
+    p_now timestamptz
+)
+returns timestamptz
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select min(greatest(
+        p_now + interval '100 milliseconds',
+        case c.state
+            when 'parked' then c.wake_at
+            when 'leased' then p_now + (c.leased_until - clock_timestamp())
+            else coalesce(
+                greatest(
+                    case when g.blocked_until > p_now then g.blocked_until end,
+                    case when w.blocked_until > p_now then w.blocked_until end
+                ),
+                case
+                    when c.calls > 0 and g.next_start_at > p_now + headgate._start_ahead()
+                        then g.next_start_at - headgate._start_ahead()
+                end,
+                p_now + interval '1 second'
+            )
+        end
+    ))
+    from headgate.chunks as c
+    join headgate.process_executions as e using (execution_id)
+    left join headgate.provider_gates as g using (provider_id)
+    join headgate.providers as p using (provider_id)
+    left join headgate.quota_windows as w on w.provider_id = c.provider_id and w.opened_at = c.window_opened_at
+    where c.state <> 'planned'
+        and p.name <> all (p_avoid)
+        and (p_queues is null or c.queue = any (p_queues))
+        and (e.status = 'running' or c.state = 'leased');
+$func$;

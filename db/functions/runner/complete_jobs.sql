@@ -1,0 +1,222 @@
+-- A runner hands in results: rows, state, details, counters, the message, and last the gate and the quota, in one commit.
+-- May be called several times per lease, in slices; an outdated token changes nothing. What a handler computed comes as rows of
+-- the type its ingest function takes: p_row_counts[i] of them belong to p_asset_ids[i]. A call for a group brings one payload for
+-- each session that was answered, in their order; fewer than there are, with success, and the chunk goes on with the others.
+
+create or replace function headgate.complete_jobs(
+    p_runner text,
+    p_chunk_id bigint,
+    p_lease_no integer,
+    p_asset_ids bigint[],
+    p_outcomes text[],
+    p_blames text[] default null,
+    p_payloads text[] default null,
+    p_errors text[] default null,
+    p_requests integer[] default null,
+    p_durations_ms integer[] default null,
+    p_closing jsonb default null,
+    p_claim integer default 0,
+    p_queues text[] default null,
+    p_avoid text[] default '{}',
+    p_charged integer[] default null,
+    p_row_counts integer[] default null,
+    p_rows anyarray default null::pg_catalog.text[]
+)
+returns setof headgate.claimed_chunk
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $func$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_chunk constant headgate.chunks := headgate._held_chunk(p_runner, p_chunk_id, p_lease_no);
+    v_operation headgate.operations;
+    v_call headgate.operations;
+    v_provider headgate.providers;
+    v_results headgate.ingest_result[];
+    v_closing jsonb;
+    v_closed record;
+    v_fates headgate.job_fate[];
+    v_tally headgate.job_tally;
+    v_refund integer;
+    v_unstarted headgate.chunks[] := '{}';
+begin
+    perform headgate._check_report(
+        v_chunk, p_asset_ids, p_outcomes, p_blames, p_payloads, p_requests, p_charged, p_closing, p_row_counts, cardinality(p_rows)
+    );
+    select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
+    if v_chunk.call_operation_id is null then
+        v_call := v_operation;
+    else
+        select * into v_call from headgate.operations as o where o.operation_id = v_chunk.call_operation_id;
+    end if;
+    select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
+
+    if p_outcomes[1] = 'success' and cardinality(p_payloads) < cardinality(v_chunk.sessions) then
+        v_refund := headgate._go_on(v_chunk, v_operation, v_call, p_payloads, p_requests, p_charged, v_now);
+        perform headgate._note_answers(v_provider, v_call.operation_id, v_chunk, p_outcomes, null, null, null, null, v_now);
+        perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_refund);
+        return;
+    end if;
+
+    v_results := headgate._ingest(
+        v_chunk, v_call, p_asset_ids, p_outcomes, p_payloads, p_row_counts, p_rows, v_now
+    );
+    v_closing := coalesce(
+        headgate._live_closing(v_provider, v_chunk, p_closing, v_now), headgate._house_fault(v_results)
+    );
+    select * into v_closed from headgate._closing(
+        v_provider, v_call.operation_id, v_closing, p_outcomes, p_blames, v_now
+    );
+    v_fates := headgate._judge(
+        v_chunk, v_call, p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_charged, p_durations_ms,
+        v_results, v_closed.blocked_until, v_closed.reason, v_closing, v_now
+    );
+
+    v_tally := headgate._tally(v_fates);
+    perform headgate._apply_fates(v_chunk, v_operation, v_fates, v_tally, v_now);
+    if v_tally.parked > 0 then
+        perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);
+    end if;
+    if v_closing ->> 'until' = 'execution' then
+        v_unstarted := headgate._end_unstarted(v_chunk, 'house: ' || coalesce(v_closing ->> 'reason', 'closed'), v_now);
+    end if;
+    perform headgate._note_answers(
+        v_provider, v_call.operation_id, v_chunk, p_outcomes, p_blames, v_closing, v_closed.provider_until, v_closed.provider_reason,
+        v_now
+    );
+    perform headgate._return_units(v_unstarted);
+    perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
+
+    -- Who holds the gate or the window already asks again in a transaction of its own.
+    if v_tally.refund = 0 and v_closing is null and not coalesce('provider' = any (p_blames), false) then
+        return query
+        select * from headgate._claim_next(p_runner, v_chunk, v_provider, p_claim, p_queues, p_avoid, v_now);
+    end if;
+end;
+$func$;
+
+comment on function headgate.complete_jobs is
+    'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
+
+-- Nonsense would end as failed jobs.
+create or replace function headgate._check_report(
+    p_chunk headgate.chunks,
+    p_asset_ids bigint[],
+    p_outcomes text[],
+    p_blames text[],
+    p_payloads text[],
+    p_requests integer[],
+    p_charged integer[],
+    p_closing jsonb,
+    p_row_counts integer[],
+    p_row_count integer
+)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_count constant integer := cardinality(p_asset_ids);
+begin
+    if cardinality(p_outcomes) is distinct from v_count
+        or cardinality(p_blames) <> v_count
+        or cardinality(p_requests) <> v_count
+        or cardinality(p_charged) <> v_count
+        or cardinality(p_payloads) <> v_count and p_chunk.sessions is null
+        or p_row_counts is not null
+        and (cardinality(p_row_counts) <> v_count or (select sum(u.rows) from unnest(p_row_counts) as u (rows)) <> p_row_count)
+        or not p_outcomes <@ array['success', 'skipped', 'retry', 'failed', 'deferred', 'unsent']
+        or not array_remove(p_blames, null) <@ array['item', 'provider', 'house', 'quota']
+        or p_closing ->> 'until' not in ('retry_after', 'reset', 'execution', 'for')
+    then
+        perform headgate._raise(
+            'HG008', 'malformed report: array lengths differ or a value is unknown',
+            'give one known outcome, blame and payload for each asset, and a known closing; nothing was changed'
+        );
+    elsif p_chunk.sessions is not null and (
+        p_asset_ids <> p_chunk.asset_ids
+        or not p_outcomes <@ p_outcomes[1 : 1]
+        or p_outcomes[1] = 'success' and coalesce(cardinality(p_payloads), 0) not between 1 and cardinality(p_chunk.sessions)
+    ) then
+        perform headgate._raise(
+            'HG008', 'malformed report: a call for a group has one outcome for all of its assets',
+            'report the whole chunk, with one payload for each session that was answered, in their order; nothing was changed'
+        );
+    end if;
+end;
+$func$;
+
+-- What was parked while somebody cancelled its execution or step ends, too: nobody would wake it.
+create or replace function headgate._end_late_parked(
+    p_chunk headgate.chunks,
+    p_asset_ids bigint[],
+    p_now timestamptz
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    perform from headgate.process_executions as e where e.execution_id = p_chunk.execution_id for key share;
+    if headgate._standing(p_chunk) = 'over' then
+        perform headgate._end_chunks(
+            array(
+                select c.chunk_id
+                from headgate.chunks as c
+                where c.execution_id = p_chunk.execution_id
+                    and c.step = p_chunk.step
+                    and c.operation_id = p_chunk.operation_id
+                    and c.state = 'parked'
+                    and c.asset_ids && p_asset_ids
+            ),
+            'cancelled', 'its step had ended', p_now
+        );
+    end if;
+end;
+$func$;
+
+-- The provider refuses this execution: whatever of it has not started, with this provider, is over. The caller returns units.
+create or replace function headgate._end_unstarted(
+    p_chunk headgate.chunks,
+    p_reason text,
+    p_now timestamptz
+)
+returns headgate.chunks[]
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+begin
+    return headgate._end_rows(
+        array(
+            select c.chunk_id
+            from headgate.chunks as c
+            where c.execution_id = p_chunk.execution_id
+                and c.provider_id = p_chunk.provider_id
+                and c.state <> 'leased'
+                and c.chunk_id <> p_chunk.chunk_id
+            order by c.chunk_id
+            for update skip locked
+        ),
+        'deferred', p_reason, p_now
+    );
+end;
+$func$;
+
+-- An ingest function that cannot work ends the execution as a refused token does.
+create or replace function headgate._house_fault(p_results headgate.ingest_result[])
+returns jsonb
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select jsonb_build_object('until', 'execution', 'reason', r.reason)
+    from unnest(p_results) as r
+    where r.status = 'deferred'
+    limit 1;
+$func$;

@@ -1,0 +1,76 @@
+-- What a field of a template means for one job; null when it has no value.
+
+create or replace function headgate._field(
+    p_field text,
+    p_asset headgate.assets,
+    p_state headgate.asset_processing_state,
+    p_params jsonb
+)
+returns text
+language sql
+stable
+as $func$
+    select case
+        when p_field = 'asset.code' then p_asset.code
+        when p_field = 'asset.group_key' then p_asset.group_key
+        when p_field = 'asset.asset_id' then p_asset.asset_id::pg_catalog.text
+        when p_field = 'asset.calendar' then p_asset.calendar
+        when p_field = 'chunk.session' then p_params ->> '?session'
+        when p_field = 'chunk.codes' then p_params ->> '?codes'
+        when p_field = 'state.watermark' then headgate._request_time(p_state.watermark)
+        when p_field = 'state.since' then headgate._request_time(headgate._since(p_asset, p_state))
+        when p_field = 'state.succeeded_at' then headgate._request_time(p_state.succeeded_at)
+        when p_field like 'asset.%' then p_asset.attributes ->> split_part(p_field, '.', 2)
+        when p_field like 'param.%' then p_params ->> split_part(p_field, '.', 2)
+        when p_field like 'run.%' then p_params -> '?run' ->> split_part(p_field, '.', 2)
+        when p_field = 'job.key' then headgate._job_key(p_asset, p_state, p_params)
+    end;
+$func$;
+
+-- Where a request with an overlap begins: so many sessions before its watermark, the watermark's own among them.
+create or replace function headgate._since(
+    p_asset headgate.assets,
+    p_state headgate.asset_processing_state
+)
+returns timestamptz
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select case
+        when o.overlap = 0 then p_state.watermark
+        when p_asset.calendar is null then p_state.watermark - make_interval(days => o.overlap)
+        else (
+            select coalesce(min(n.session)::timestamp at time zone 'UTC', p_state.watermark)
+            from (
+                select t.session
+                from headgate.trading_sessions as t
+                where t.calendar = p_asset.calendar
+                    and t.session <= (p_state.watermark at time zone 'UTC')::date
+                order by t.session desc
+                limit o.overlap
+            ) as n
+        )
+    end
+    from headgate.operations as o
+    where o.operation_id = p_state.operation_id;
+$func$;
+
+-- What names a job to the outside: the same in every delivery and retry of its round, so that a provider does once what
+-- it is asked twice. A call for a group is one job of the group.
+create or replace function headgate._job_key(
+    p_asset headgate.assets,
+    p_state headgate.asset_processing_state,
+    p_params jsonb
+)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select md5(jsonb_build_array(
+        p_params -> '?run', p_params -> '?round', p_state.operation_id,
+        case when p_params ? '?codes' then p_asset.group_key else p_asset.asset_id::text end,
+        p_params -> '?session', p_params -> '?codes'
+    )::text)::uuid::text;
+$func$;

@@ -1,0 +1,29 @@
+-- Do its own requests name the day, or those of a call that serves in its place?
+
+create or replace function headgate._is_dated(p_operation headgate.operations)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select exists (
+        select
+        from headgate.operations as c
+        where p_operation.operation_id in (c.operation_id, c.alternative_of_operation_id)
+            and headgate._names_its_date(c)
+    );
+$func$;
+
+-- Is it asked for the day its run is for? Such a request is another one in a run for another day.
+create or replace function headgate._names_its_date(p_operation headgate.operations)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select exists (
+        select
+        from headgate._template_fields(p_operation) as f (field)
+        where f.field in ('run.date', 'run.logical_date')
+    );
+$func$;

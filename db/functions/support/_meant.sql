@@ -1,0 +1,57 @@
+create or replace function headgate._meant(
+    p_name text,
+    p_names text[]
+)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select coalesce('did you mean ' || string_agg(n.name, ' or ' order by n.nth) || '? ', '')
+    from unnest(headgate._near(p_name, p_names)) with ordinality as n (name, nth);
+$func$;
+
+-- The names that share enough letters and pairs of them with a misspelt one, and nearly as many as the closest, which is first.
+create or replace function headgate._near(
+    p_name text,
+    p_names text[]
+)
+returns text[]
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    with likeness as (
+        select n.name, 2.0 * l.shared / (l.pieces + cardinality(m.pieces)) as share
+        from (select distinct u.name from unnest(p_names) as u (name)) as n
+        cross join (select headgate._name_pieces(p_name) as pieces) as m
+        cross join lateral (
+            select count(*) as pieces, count(*) filter (where g.piece = any (m.pieces)) as shared
+            from unnest(headgate._name_pieces(n.name)) as g (piece)
+        ) as l
+    )
+    select array(
+        select k.name
+        from likeness as k
+        where k.share >= greatest(0.5, 0.8 * (select max(b.share) from likeness as b))
+        order by k.share desc, k.name
+        limit 3
+    );
+$func$;
+
+-- Its letters and pairs of letters, each once; a pair also spans the beginning and the end.
+create or replace function headgate._name_pieces(p_text text)
+returns text[]
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select array(
+        select distinct v.piece
+        from generate_series(1, least(100, length(p_text)) + 1) as i (nth)
+        cross join lateral (
+            values (substr(lower(p_text), i.nth, 1)), (substr(' ' || lower(p_text) || ' ', i.nth, 2))
+        ) as v (piece)
+        where v.piece <> ''
+    );
+$func$;

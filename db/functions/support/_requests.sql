@@ -1,0 +1,226 @@
+-- What a runner needs to make a chunk's calls: the provider's rules once, a URL for each job.
+
+create or replace function headgate._requests(
+    p_chunk headgate.chunks,
+    p_operation headgate.operations,
+    p_provider headgate.providers,
+    p_params jsonb,
+    out assets text[],
+    out urls text[],
+    out bodies text[],
+    out headers jsonb[],
+    out refused jsonb
+)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $func$
+declare
+    v_params constant jsonb := p_params || jsonb_build_object('?round', p_chunk.round);
+    v_headers constant jsonb := headgate._header_templates(p_provider.headers || p_operation.headers);
+    v_missing jsonb;
+    v_first headgate.chunks := p_chunk;
+    v_codes text;
+begin
+    if p_operation.path is null then
+        return;  -- nothing to call: asset codes and URLs would only travel for nothing
+    end if;
+    if p_chunk.sessions is not null then
+        v_first.asset_ids := p_chunk.asset_ids[1 : 1];
+        v_codes := array_to_string(array(
+            select headgate._url_encode(a.code)
+            from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
+            join headgate.assets as a on a.asset_id = u.asset_id
+            where p_operation.page_size is not null
+            order by u.nth
+        ), ',');
+        select
+            array_agg(r.code), array_agg(r.url order by s.nth), array_agg(null::text),
+            nullif(jsonb_strip_nulls(jsonb_object_agg(r.asset_id, r.refusal)), '{}'),
+            array_agg(r.headers order by s.nth)
+        into assets, urls, bodies, refused, headers
+        from unnest(p_chunk.sessions) with ordinality as s (session, nth)
+        cross join lateral headgate._request_urls(
+            v_first, p_operation, v_headers, v_params || jsonb_build_object('?session', s.session, '?codes', v_codes)
+        ) as r;
+        return;
+    end if;
+
+    select
+        array_agg(r.code order by r.nth), array_agg(r.url order by r.nth),
+        case when v_headers <> '{}' then array_agg(r.headers order by r.nth) end,
+        jsonb_object_agg(r.asset_id, r.refusal)
+    into assets, urls, headers, v_missing
+    from headgate._request_urls(p_chunk, p_operation, v_headers, v_params) as r;
+
+    if p_operation.body is null then
+        bodies := array_fill(null::text, array[cardinality(urls)]);
+    else
+        select
+            array_agg(r.body order by r.nth),
+            array_agg(case when r.refusal is null then urls[r.nth] end order by r.nth),
+            v_missing || jsonb_strip_nulls(jsonb_object_agg(r.asset_id, r.refusal))
+        into bodies, urls, v_missing
+        from headgate._request_bodies(p_chunk, p_operation, v_params) as r;
+    end if;
+    refused := nullif(jsonb_strip_nulls(v_missing), '{}');
+end;
+$func$;
+
+-- The URL of each job, path and query without base URL and secret, and its own headers. The templates are taken apart
+-- once for all of them; a parameter or header with an optional field that has no value is left out, any other missing
+-- value refuses the job. So does a segment of the path that becomes empty by its fields: without it the path is another
+-- one.
+create or replace function headgate._request_urls(
+    p_chunk headgate.chunks,
+    p_operation headgate.operations,
+    p_headers jsonb,
+    p_params jsonb
+)
+returns table (nth bigint, asset_id bigint, code text, url text, headers jsonb, refusal text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    with piece as materialized (
+        select t.kind, t.part, t.name, p.nth, p.literal, p.field, p.is_optional
+        from (
+            select 'path' as kind, 0 as part, null as name, p_operation.path as template
+            union all
+            select 'query', row_number() over (order by q.key), headgate._url_encode(q.key) || '=', q.value
+            from jsonb_each_text(p_operation.query) as q
+            union all
+            select 'header', row_number() over (order by h.key), h.key, h.value
+            from jsonb_each_text(p_headers) as h
+        ) as t
+        cross join headgate._pieces(t.template) as p
+    ),
+    job as materialized (
+        select u.nth, a as asset, s as state
+        from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
+        join headgate.assets as a on a.asset_id = u.asset_id
+        join headgate.asset_processing_state as s
+            on s.operation_id = p_chunk.operation_id and s.asset_id = u.asset_id
+    ),
+    part as (
+        select
+            j.nth,
+            p.kind,
+            p.part,
+            p.name,
+            string_agg(
+                case
+                    when p.field is null then p.literal
+                    when p.kind = 'header' then v.value
+                    when p.field = 'chunk.codes' then v.value  -- each encoded, between commas, which are three times as long encoded
+                    when v.value ~ '^[A-Za-z0-9_.~-]*$' then v.value  -- as it is, without the cost of a call
+                    else headgate._url_encode(v.value)
+                end,
+                '' order by p.nth
+            ) as text,
+            bool_or(p.is_optional and v.value is null) as is_absent,
+            min(p.field) filter (where not p.is_optional and v.value is null) as missing,
+            bool_or(p.kind = 'header' and v.value ~ '[^ -~]') as is_unfit
+        from job as j
+        cross join piece as p
+        cross join lateral (
+            select case when p.field is not null then headgate._field(p.field, j.asset, j.state, p_params) else '' end as value
+        ) as v
+        group by j.nth, p.kind, p.part, p.name
+    ),
+    request as (
+        select
+            p.nth,
+            max(p.text) filter (where p.kind = 'path')
+                || coalesce('?' || string_agg(p.name || p.text, '&' order by p.part)
+                    filter (where p.kind = 'query' and not p.is_absent), '') as url,
+            jsonb_object_agg(p.name, p.text) filter (where p.kind = 'header' and not p.is_absent) as headers,
+            min(p.missing) as missing,
+            min(p.name) filter (where p.is_unfit) as unfit,
+            bool_or(
+                p.kind = 'path'
+                and cardinality(array_positions(string_to_array(p.text, '/'), ''))
+                > cardinality(array_positions(string_to_array(p_operation.path, '/'), ''))
+            ) as lacks_segment
+        from part as p
+        group by p.nth
+    )
+    select
+        j.nth,
+        (j.asset).asset_id,
+        (j.asset).code,
+        case when r.missing is null and r.unfit is null and not r.lacks_segment then r.url end,
+        r.headers,
+        case
+            when r.missing is not null then headgate._refusal(r.missing, (j.asset).code)
+            when r.lacks_segment then format('a segment of its path is empty for %s', (j.asset).code)
+            when r.unfit is not null then format(
+                'the value of header %s for %s has characters that a header cannot carry', r.unfit, (j.asset).code
+            )
+        end
+    from job as j
+    join request as r using (nth);
+$func$;
+
+-- The body of each job, where the operation has one.
+create or replace function headgate._request_bodies(
+    p_chunk headgate.chunks,
+    p_operation headgate.operations,
+    p_params jsonb
+)
+returns table (nth bigint, asset_id bigint, body text, refusal text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_job record;
+begin
+    for v_job in
+        select u.nth, a as asset, s as state
+        from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
+        join headgate.assets as a on a.asset_id = u.asset_id
+        join headgate.asset_processing_state as s
+            on s.operation_id = p_chunk.operation_id and s.asset_id = u.asset_id
+    loop
+        nth := v_job.nth;
+        asset_id := (v_job.asset).asset_id;
+        begin
+            body := headgate._request_body(p_operation.body, v_job.asset, v_job.state, p_params)::text;
+            refusal := null;
+        exception
+            when sqlstate 'HG017' then
+                body := null;
+                refusal := sqlerrm;
+        end;
+        return next;
+    end loop;
+end;
+$func$;
+
+create or replace function headgate._url_encode(p_text text)
+returns text
+language sql
+immutable
+strict
+set search_path = pg_catalog, pg_temp
+as $func$
+    select case
+        when p_text ~ '^[A-Za-z0-9_.~-]*$' then p_text
+        else (
+            select string_agg(
+                case
+                    when b.byte between 48 and 57 or b.byte between 65 and 90 or b.byte between 97 and 122
+                        or b.byte in (45, 46, 95, 126) then chr(b.byte)
+                    else '%' || upper(lpad(to_hex(b.byte), 2, '0'))
+                end,
+                '' order by b.nth
+            )
+            from (
+                select n as nth, get_byte(convert_to(p_text, 'UTF8'), n) as byte
+                from generate_series(0, octet_length(convert_to(p_text, 'UTF8')) - 1) as n
+            ) as b
+        )
+    end;
+$func$;

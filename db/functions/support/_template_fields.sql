@@ -1,0 +1,19 @@
+-- Every {field} of an operation's templates, its provider's headers among them, the mark ? left off.
+
+create or replace function headgate._template_fields(p_operation headgate.operations)
+returns setof text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select distinct m.field[1]
+    from headgate.providers as p
+    cross join regexp_matches(
+        concat_ws(
+            ' ', p_operation.path, p_operation.query::text, p_operation.body::text,
+            (p.headers || p_operation.headers)::text
+        ),
+        '[{]([A-Za-z_][A-Za-z0-9_.]*)[?]?[}]', 'g'
+    ) as m (field)
+    where p.provider_id = p_operation.provider_id;
+$func$;
