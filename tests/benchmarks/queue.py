@@ -60,6 +60,7 @@ def run(server: Settings, *, jobs: int = 20_000, runs: int = 5) -> Iterator[Figu
         house.write_plan(
             plan, "quota_noop", provider=QUOTA, operation={"units": 1, "path": "/", **NOOP}
         )
+        plan.sql("alter function public.leave_rows set search_path = pg_catalog, pg_temp")
         house.add_assets(plan, "local_noop", jobs)
         house.add_assets(plan, "quota_noop", jobs)
         plan.sql("select pgmq.create('raw')")

@@ -20,7 +20,10 @@ begin
         return;
     end if;
 
-    if headgate._is_of_the_past(p_chunk.execution_id, p_operation) then
+    -- The work of a day that is past: what is due today, and how far the data reach, is none of its business.
+    if (select e.is_backfill from headgate.process_executions as e where e.execution_id = p_chunk.execution_id)
+        and headgate._is_dated(p_operation)
+    then
         perform headgate._leave_state(p_chunk, p_chunk_ids, p_jobs);
         perform headgate._wake_computed(p_operation, p_jobs, p_now);
     else
@@ -46,24 +49,6 @@ begin
         where j.fate = 'deferred'
             and headgate._is_internal_fault(j.reason);
     end if;
-end;
-$func$;
-
--- Is it the work of a day that is past? What is due today, and how far the data reach, is none of its business.
-create or replace function headgate._is_of_the_past(
-    p_execution_id bigint,
-    p_operation headgate.operations
-)
-returns boolean
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $func$
-begin
-    if (select e.is_backfill from headgate.process_executions as e where e.execution_id = p_execution_id) then
-        return headgate._is_dated(p_operation);
-    end if;
-    return false;
 end;
 $func$;
 
