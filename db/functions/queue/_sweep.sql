@@ -53,7 +53,7 @@ begin
         end;
     end if;
     if v_swept = 0 then
-        v_swept := headgate._resend_lost(p_limit, p_now);
+        v_swept := headgate._resend_lost(p_limit);
     end if;
 
     return v_swept;

@@ -16,7 +16,6 @@ as $func$
 declare
     v_now constant timestamptz := headgate.clock();
     v_provider headgate.providers;
-    v_wake_at timestamptz;
 begin
     if headgate._advance(v_now) then
         return query select * from headgate._no_chunk(v_now, v_now);  -- this transaction has touched enough: ask again

@@ -17,7 +17,6 @@ create or replace function headgate.complete_jobs(
     p_closing jsonb default null,
     p_claim integer default 0,
     p_queues text[] default null,
-    p_avoid text[] default '{}',
     p_charged integer[] default null,
     p_row_counts integer[] default null,
     p_rows anyarray default null::pg_catalog.text[]
@@ -105,7 +104,7 @@ begin
     -- Who holds the gate or the window already asks again in a transaction of its own.
     if p_claim > 0 and v_tally.refund = 0 and v_closing is null and not coalesce('provider' = any (p_blames), false) then
         return query
-        select * from headgate._claim_next(p_runner, v_chunk, v_provider, p_claim, p_queues, p_avoid, v_now);
+        select * from headgate._claim_next(p_runner, v_chunk, v_provider, p_claim, p_queues, v_now);
     end if;
 end;
 $func$;
