@@ -5661,11 +5661,11 @@ begin
     end if;
 
     if p_tally.parked = 0 then
-        perform headgate._end_jobs(p_chunk, array[p_chunk.chunk_id], p_operation, p_fates, p_tally, p_now);
+        perform headgate._end_jobs(p_chunk, p_operation, p_fates, p_tally, p_now);
     else
         perform headgate._park_jobs(p_chunk, p_fates);
         perform headgate._end_jobs(
-            p_chunk, array[p_chunk.chunk_id], p_operation, array(select f from unnest(p_fates) as f where f.fate <> 'park'), p_tally, p_now
+            p_chunk, p_operation, array(select f from unnest(p_fates) as f where f.fate <> 'park'), p_tally, p_now
         );
     end if;
 end;
@@ -6418,19 +6418,22 @@ $$;
 ALTER FUNCTION headgate._calendar_window(p_provider headgate.providers, p_at timestamp with time zone, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _call(headgate.operations, headgate.providers, jsonb, boolean, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _call(headgate.operations, headgate.providers, jsonb, boolean, boolean, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) RETURNS jsonb
+CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_has_own_headers boolean, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select jsonb_strip_nulls(jsonb_build_object(
         'base_url', p_provider.base_url,
         'method', p_operation.method,
-        'headers', (p_provider.headers || p_operation.headers) - array(
-            select jsonb_object_keys(headgate._header_templates(p_provider.headers || p_operation.headers))
-        ),
+        'headers', case
+            when p_has_own_headers then (p_provider.headers || p_operation.headers) - array(
+                select jsonb_object_keys(headgate._header_templates(p_provider.headers || p_operation.headers))
+            )
+            else p_provider.headers || p_operation.headers
+        end,
         'auth', p_provider.auth || jsonb_build_object('secret', p_provider.secret_name),
         'timeout_seconds', extract(epoch from p_operation.timeout),
         'max_bytes', p_operation.max_bytes,
@@ -6459,7 +6462,7 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
     ));
 $$;
 
-ALTER FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_has_own_headers boolean, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _call_due(text, bigint, timestamp with time zone, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7238,8 +7241,7 @@ ALTER FUNCTION headgate._check_unpaused(p_pipeline headgate.pipelines) OWNER TO 
 --
 
 CREATE FUNCTION headgate._checked_name(p_function text) RETURNS text
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    LANGUAGE sql STABLE
     AS $$
     select format('%I.%I', split_part(p_function, '.', 1), split_part(p_function, '.', 2));
 $$;
@@ -7295,15 +7297,15 @@ $$;
 ALTER FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _claim_next(text, headgate.chunks, headgate.providers, integer, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _claim_next(text, headgate.chunks, headgate.providers, integer, text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_avoid text[], p_now timestamp with time zone) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_now timestamp with time zone) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    if p_claim > 0 and p_chunk.leased_until > clock_timestamp() and p_provider.name <> all (p_avoid) then
+    if p_chunk.leased_until > clock_timestamp() then
         return query
         select g.*
         from headgate._reach(p_provider, p_queues, p_claim, p_now) as r
@@ -7312,7 +7314,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_avoid text[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _close_execution(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8062,9 +8064,6 @@ declare
     v_ready bigint[];
     v_lacking bigint[];
 begin
-    if p_chunk_ids = '{}' then
-        return 0;
-    end if;
     for v_late in
         select k.reason, array_agg(c.chunk_id) as chunk_ids
         from headgate.chunks as c
@@ -8700,10 +8699,10 @@ $$;
 ALTER FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _end_jobs(headgate.chunks, bigint[], headgate.operations, headgate.job_fate[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _end_jobs(headgate.chunks, headgate.operations, headgate.job_fate[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -8713,11 +8712,14 @@ begin
         return;
     end if;
 
-    if headgate._is_of_the_past(p_chunk.execution_id, p_operation) then
-        perform headgate._leave_state(p_chunk, p_chunk_ids, p_jobs);
+    -- The work of a day that is past: what is due today, and how far the data reach, is none of its business.
+    if (select e.is_backfill from headgate.process_executions as e where e.execution_id = p_chunk.execution_id)
+        and headgate._is_dated(p_operation)
+    then
+        perform headgate._leave_state(p_chunk, p_jobs);
         perform headgate._wake_computed(p_operation, p_jobs, p_now);
     else
-        perform headgate._settle_state(p_chunk, p_chunk_ids, p_operation, p_jobs, p_now);
+        perform headgate._settle_state(p_chunk, p_operation, p_jobs, p_now);
         if p_tally.succeeded > 0 then
             perform headgate._wake_dependents(p_operation, p_jobs, p_now);
         end if;
@@ -8742,7 +8744,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _end_late_parked(headgate.chunks, bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10843,22 +10845,6 @@ $$;
 ALTER FUNCTION headgate._hold_failed(p_execution_id bigint, p_steps text[]) OWNER TO headgate_owner;
 
 --
--- Name: _house_fault(headgate.ingest_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._house_fault(p_results headgate.ingest_result[]) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select jsonb_build_object('until', 'execution', 'reason', r.reason)
-    from unnest(p_results) as r
-    where r.status = 'deferred'
-    limit 1;
-$$;
-
-ALTER FUNCTION headgate._house_fault(p_results headgate.ingest_result[]) OWNER TO headgate_owner;
-
---
 -- Name: _in_flight(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11234,24 +11220,6 @@ $$;
 ALTER FUNCTION headgate._is_left_out(p_state headgate.asset_processing_state) OWNER TO headgate_owner;
 
 --
--- Name: _is_of_the_past(bigint, headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._is_of_the_past(p_execution_id bigint, p_operation headgate.operations) RETURNS boolean
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-    if (select e.is_backfill from headgate.process_executions as e where e.execution_id = p_execution_id) then
-        return headgate._is_dated(p_operation);
-    end if;
-    return false;
-end;
-$$;
-
-ALTER FUNCTION headgate._is_of_the_past(p_execution_id bigint, p_operation headgate.operations) OWNER TO headgate_owner;
-
---
 -- Name: _is_owners(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11349,8 +11317,7 @@ ALTER FUNCTION headgate._is_shut(p_operation_id bigint, p_now timestamp with tim
 --
 
 CREATE FUNCTION headgate._is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone) RETURNS boolean
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    LANGUAGE sql STABLE
     AS $$
     select p_gate.failures > 0
         or p_gate.opened > 0
@@ -11804,7 +11771,7 @@ begin
             v_run.pipeline, v_run.run_id, v_chunk.step, p_provider.name, v_operation.name,
             case
                 when v_operation.path is not null then headgate._call(
-                    v_operation, p_provider, v_requests.refused,
+                    v_operation, p_provider, v_requests.refused, v_requests.headers is not null,
                     p_is_probe or exists (select from headgate.operation_gates as k where k.probe_chunk_id = v_chunk.chunk_id),
                     headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now),
                     headgate._schedule(p_provider, p_starts_at[array_position(p_chunk_ids, v_chunk.chunk_id)], p_now)
@@ -11822,10 +11789,10 @@ $$;
 ALTER FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _leave_state(headgate.chunks, bigint[], headgate.job_fate[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _leave_state(headgate.chunks, headgate.job_fate[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_jobs headgate.job_fate[]) RETURNS void
+CREATE FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_fate[]) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -11836,10 +11803,10 @@ CREATE FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_chunk_ids bigin
     where s.operation_id = p_chunk.operation_id
         and s.asset_id = any (p_chunk.asset_ids)
         and s.asset_id = j.asset_id
-        and s.chunk_id = any (p_chunk_ids);
+        and s.chunk_id = p_chunk.chunk_id;
 $$;
 
-ALTER FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_jobs headgate.job_fate[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_fate[]) OWNER TO headgate_owner;
 
 --
 -- Name: _left_out(bigint, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12351,7 +12318,7 @@ begin
     end loop;
     perform headgate._tune_queues();
     loop
-        v_sent := headgate._resend_lost(1000, p_now);
+        v_sent := headgate._resend_lost(1000);
         v_mended := v_mended + v_sent;
         exit when v_sent = 0;
     end loop;
@@ -14979,10 +14946,10 @@ $$;
 ALTER FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate.operations, p_provider headgate.providers, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT headers jsonb[], OUT refused jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _resend_lost(integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _resend_lost(integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._resend_lost(p_limit integer, p_now timestamp with time zone) RETURNS integer
+CREATE FUNCTION headgate._resend_lost(p_limit integer) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -15028,7 +14995,7 @@ begin
 end;
 $_$;
 
-ALTER FUNCTION headgate._resend_lost(p_limit integer, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._resend_lost(p_limit integer) OWNER TO headgate_owner;
 
 --
 -- Name: _reserve_planned(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15697,15 +15664,15 @@ ALTER FUNCTION headgate._run_step(p_execution headgate.process_executions, p_ste
 
 CREATE FUNCTION headgate._schedule(p_provider headgate.providers, p_starts_at timestamp with time zone, p_now timestamp with time zone) RETURNS jsonb
     LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select jsonb_build_object(
-        'asked_at', extract(epoch from statement_timestamp()),
-        'start_in', extract(epoch from p_starts_at - p_now),
-        'every', extract(epoch from p_provider.start_every),
-        'burst', p_provider.starts_at_once
-    )
-    where p_starts_at is not null;
+    select case
+        when p_starts_at is not null then jsonb_build_object(
+            'asked_at', extract(epoch from statement_timestamp()),
+            'start_in', extract(epoch from p_starts_at - p_now),
+            'every', extract(epoch from p_provider.start_every),
+            'burst', p_provider.starts_at_once
+        )
+    end;
 $$;
 
 ALTER FUNCTION headgate._schedule(p_provider headgate.providers, p_starts_at timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
@@ -15865,7 +15832,6 @@ declare
     v_lacking bigint[];
     v_queue record;
     v_sent integer := 0;
-    v_need record;
 begin
     v_lacking := headgate._unaffordable(p_chunk_ids, p_now);
     if v_lacking <> '{}' then
@@ -16126,10 +16092,10 @@ $$;
 ALTER FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) OWNER TO headgate_owner;
 
 --
--- Name: _settle_state(headgate.chunks, bigint[], headgate.operations, headgate.job_fate[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _settle_state(headgate.chunks, headgate.operations, headgate.job_fate[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -16207,11 +16173,11 @@ begin
     where s.operation_id = p_chunk.operation_id
         and s.asset_id = any (p_chunk.asset_ids)
         and s.asset_id = j.asset_id
-        and s.chunk_id = any (p_chunk_ids);
+        and s.chunk_id = p_chunk.chunk_id;
 end;
 $$;
 
-ALTER FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _share_left(bigint, bigint, timestamp with time zone, integer, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16716,8 +16682,7 @@ ALTER FUNCTION headgate._still_used(p_used jsonb, p_spent jsonb, p_at timestamp 
 --
 
 CREATE FUNCTION headgate._stop_before(p_provider headgate.providers, p_lease interval, p_closes_at timestamp with time zone, p_now timestamp with time zone) RETURNS integer
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    LANGUAGE sql STABLE
     AS $$
     select floor(extract(epoch from least(
         p_lease,
@@ -16800,15 +16765,14 @@ $$;
 ALTER FUNCTION headgate._stuck_steps() OWNER TO headgate_owner;
 
 --
--- Name: _sweep(integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _sweep(integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._sweep(p_limit integer) RETURNS integer
+CREATE FUNCTION headgate._sweep(p_limit integer, p_now timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_now constant timestamptz := headgate.clock();
     v_chunk_ids bigint[];
     v_chunk_id bigint;
     v_swept integer := 0;
@@ -16820,12 +16784,12 @@ begin
         left join headgate.provider_gates as g using (provider_id)
         left join headgate.operation_gates as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
         left join headgate.quota_windows as w
-            on w.provider_id = c.provider_id and w.blocked_until > v_now and v_now between w.opened_at and w.closes_at
+            on w.provider_id = c.provider_id and w.blocked_until > p_now and p_now between w.opened_at and w.closes_at
         where e.status = 'running'
             and (
-                c.state = 'parked' and c.wake_at <= v_now
-                or c.state in ('queued', 'parked') and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > v_now
-                    and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > coalesce(c.park_until, v_now + (
+                c.state = 'parked' and c.wake_at <= p_now
+                or c.state in ('queued', 'parked') and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > p_now
+                    and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > coalesce(c.park_until, p_now + (
                         select o.patience from headgate.operations as o where o.operation_id = c.operation_id
                     ))
             )
@@ -16833,28 +16797,30 @@ begin
         limit p_limit
         for update of c skip locked
     );
-    begin
-        v_swept := headgate._cure(v_chunk_ids, v_now);
-    exception
-        when others then
-            foreach v_chunk_id in array v_chunk_ids loop
-                begin
-                    v_swept := v_swept + headgate._cure(array[v_chunk_id], v_now);
-                exception
-                    when others then
-                        raise warning 'chunk % could not be swept: %', v_chunk_id, sqlerrm;
-                end;
-            end loop;
-    end;
+    if v_chunk_ids <> '{}' then
+        begin
+            v_swept := headgate._cure(v_chunk_ids, p_now);
+        exception
+            when others then
+                foreach v_chunk_id in array v_chunk_ids loop
+                    begin
+                        v_swept := v_swept + headgate._cure(array[v_chunk_id], p_now);
+                    exception
+                        when others then
+                            raise warning 'chunk % could not be swept: %', v_chunk_id, sqlerrm;
+                    end;
+                end loop;
+        end;
+    end if;
     if v_swept = 0 then
-        v_swept := headgate._resend_lost(p_limit, v_now);
+        v_swept := headgate._resend_lost(p_limit);
     end if;
 
     return v_swept;
 end;
 $$;
 
-ALTER FUNCTION headgate._sweep(p_limit integer) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._sweep(p_limit integer, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _take_chunk(text, bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17731,7 +17697,15 @@ begin
             then 'split'
         when p_chunk.state = 'leased' and p_chunk.deaths >= case when p_chunk.sessions is null then 2 else 1 end then 'deadly'
         when p_chunk.state = 'leased' and not headgate._can_pay_again(p_chunk, p_now) then 'poor'
-        when p_chunk.units > 0 and headgate._unaffordable(array[p_chunk.chunk_id], p_now) <> '{}' then 'poor'
+        when p_chunk.units > 0
+            and p_chunk.window_opened_at is distinct from (
+                select w.opened_at
+                from headgate.providers as p
+                cross join lateral headgate._window_at(p, p_now) as w
+                where p.provider_id = p_chunk.provider_id
+            )
+            and headgate._unaffordable(array[p_chunk.chunk_id], p_now) <> '{}'
+            then 'poor'
         when headgate._is_shut(coalesce(p_chunk.call_operation_id, p_chunk.operation_id), p_now) then 'shut'
         else 'fit'
     end;
@@ -18649,13 +18623,12 @@ CREATE FUNCTION headgate.claim_jobs(p_runner text, p_queues text[] DEFAULT NULL:
 declare
     v_now constant timestamptz := headgate.clock();
     v_provider headgate.providers;
-    v_wake_at timestamptz;
 begin
     if headgate._advance(v_now) then
         return query select * from headgate._no_chunk(v_now, v_now);  -- this transaction has touched enough: ask again
         return;
     end if;
-    if headgate._sweep(20) > 0 then
+    if headgate._sweep(20, v_now) > 0 then
         return query select * from headgate._no_chunk(v_now, v_now);
         return;
     end if;
@@ -18713,10 +18686,10 @@ ALTER FUNCTION headgate.clock() OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.clock() IS 'The time by which plans are made; read once per function. Leases use real time instead.';
 
 --
--- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], text[], integer[], integer[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], integer[], integer[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_requests integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_closing jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_avoid text[] DEFAULT '{}'::text[], p_charged integer[] DEFAULT NULL::integer[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[]) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_requests integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_closing jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_charged integer[] DEFAULT NULL::integer[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[]) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -18756,9 +18729,17 @@ begin
     v_results := headgate._ingest(
         v_chunk, v_call, p_asset_ids, p_outcomes, p_payloads, p_row_counts, p_rows, v_now
     );
-    v_closing := coalesce(
-        headgate._live_closing(v_provider, v_chunk, p_closing, v_now), headgate._house_fault(v_results)
-    );
+    if p_closing is not null then
+        v_closing := headgate._live_closing(v_provider, v_chunk, p_closing, v_now);
+    end if;
+    if v_closing is null then  -- an ingest function that cannot work ends the execution as a refused token does
+        v_closing := (
+            select jsonb_build_object('until', 'execution', 'reason', r.reason)
+            from unnest(v_results) as r
+            where r.status = 'deferred'
+            limit 1
+        );
+    end if;
     select * into v_closed from headgate._closing(
         v_provider, v_call.operation_id, v_closing, p_outcomes, p_blames, v_now
     );
@@ -18779,24 +18760,28 @@ begin
         v_provider, v_call.operation_id, v_chunk, p_outcomes, p_blames, v_closing, v_closed.provider_until, v_closed.provider_reason,
         v_now
     );
-    perform headgate._return_units(v_unstarted);
-    perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
+    if v_unstarted <> '{}' then
+        perform headgate._return_units(v_unstarted);
+    end if;
+    if v_tally.refund <> 0 then
+        perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
+    end if;
 
     -- Who holds the gate or the window already asks again in a transaction of its own.
-    if v_tally.refund = 0 and v_closing is null and not coalesce('provider' = any (p_blames), false) then
+    if p_claim > 0 and v_tally.refund = 0 and v_closing is null and not coalesce('provider' = any (p_blames), false) then
         return query
-        select * from headgate._claim_next(p_runner, v_chunk, v_provider, p_claim, p_queues, p_avoid, v_now);
+        select * from headgate._claim_next(p_runner, v_chunk, v_provider, p_claim, p_queues, v_now);
     end if;
 end;
 $$;
 
-ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
+COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
 
 --
 -- Name: cover_groups(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19156,7 +19141,7 @@ CREATE FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) RETURN
     AS $$
 begin
     perform headgate._execution(p_pipeline, p_run_id);
-    perform headgate._sweep(20);
+    perform headgate._sweep(20, headgate.clock());
     return query select c.* from headgate.execution_counts(p_pipeline, p_run_id) as c;
 end;
 $$;
@@ -21040,7 +21025,7 @@ declare
     v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
     v_step constant headgate.process_steps := headgate._step(v_execution, p_step);
 begin
-    perform headgate._sweep(20);
+    perform headgate._sweep(20, headgate.clock());
     return query
     select
         s.step, s.status, s.planned, f.queued, f.running, f.parked, s.succeeded, s.failed, s.deferred, s.skipped,
@@ -28739,10 +28724,10 @@ REVOKE ALL ON FUNCTION headgate._calendar_of(p_provider headgate.providers) FROM
 REVOKE ALL ON FUNCTION headgate._calendar_window(p_provider headgate.providers, p_at timestamp with time zone, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer, p_schedule jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_has_own_headers boolean, p_is_probe boolean, p_stop_before integer, p_schedule jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_has_own_headers boolean, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone, p_is_fit boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28877,10 +28862,10 @@ REVOKE ALL ON FUNCTION headgate._choices(p_pipeline_id bigint, p_params jsonb, p
 REVOKE ALL ON FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_avoid text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_avoid text[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _close_execution(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29021,10 +29006,10 @@ REVOKE ALL ON FUNCTION headgate._due_pairs(p_operation_ids bigint[], p_at timest
 REVOKE ALL ON FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _end_jobs(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _end_late_parked(p_chunk headgate.chunks, p_asset_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29327,12 +29312,6 @@ REVOKE ALL ON FUNCTION headgate._hold_execution(p_execution_id bigint) FROM PUBL
 REVOKE ALL ON FUNCTION headgate._hold_failed(p_execution_id bigint, p_steps text[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _house_fault(p_results headgate.ingest_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._house_fault(p_results headgate.ingest_result[]) FROM PUBLIC;
-
---
 -- Name: FUNCTION _in_flight(p_execution_id bigint, p_step text, OUT queued integer, OUT running integer, OUT parked integer, OUT next_wake_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29427,12 +29406,6 @@ REVOKE ALL ON FUNCTION headgate._is_leased(p_chunk_id bigint) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._is_left_out(p_state headgate.asset_processing_state) FROM PUBLIC;
-
---
--- Name: FUNCTION _is_of_the_past(p_execution_id bigint, p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._is_of_the_past(p_execution_id bigint, p_operation headgate.operations) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_owners(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29537,10 +29510,10 @@ REVOKE ALL ON FUNCTION headgate._late_sessions() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _leave_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_jobs headgate.job_fate[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _leave_state(p_chunk headgate.chunks, p_jobs headgate.job_fate[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_jobs headgate.job_fate[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_fate[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _left_out(p_pipeline_id bigint, p_params jsonb, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30137,10 +30110,10 @@ REVOKE ALL ON FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operati
 REVOKE ALL ON FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate.operations, p_provider headgate.providers, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT headers jsonb[], OUT refused jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _resend_lost(p_limit integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _resend_lost(p_limit integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._resend_lost(p_limit integer, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._resend_lost(p_limit integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _reserve_planned(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30317,10 +30290,10 @@ REVOKE ALL ON FUNCTION headgate._set_asset_active(p_asset_id bigint, p_is_active
 REVOKE ALL ON FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _settle_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _share_left(p_provider_id bigint, p_pipeline_id bigint, p_opened_at timestamp with time zone, p_usable integer, p_used bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30461,10 +30434,10 @@ REVOKE ALL ON FUNCTION headgate._strange_addresses() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._stuck_steps() FROM PUBLIC;
 
 --
--- Name: FUNCTION _sweep(p_limit integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _sweep(p_limit integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._sweep(p_limit integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._sweep(p_limit integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _take_chunk(p_queue text, p_msg_id bigint, p_message jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30804,11 +30777,11 @@ GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_maintenance;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) TO headgate_runner;
+REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) TO headgate_runner;
 
 --
 -- Name: FUNCTION cover_groups(p_pipeline text, p_step text, p_group_keys text[]); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -117,18 +117,6 @@ class ExecutionEnded(HeadgateError):
     code = "HG014"
 
 
-class QuotaClosed(HeadgateError):
-    """The provider allows nothing more in this window."""
-
-    code = "HG015"
-
-
-class BreakerOpen(HeadgateError):
-    """The provider failed too often and is left alone for a while."""
-
-    code = "HG016"
-
-
 class TemplateFieldMissing(HeadgateError):
     """A request template names a field that does not exist."""
 

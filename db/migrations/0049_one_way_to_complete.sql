@@ -8,3 +8,7 @@ drop function if exists headgate._held_chunks(text, bigint[], integer[]);
 drop function if exists headgate._as_one(headgate.chunks[]);
 -- squawk-ignore ban-drop-function
 drop function if exists headgate._is_idle(headgate.operations);
+-- squawk-ignore ban-drop-function
+drop function if exists headgate._house_fault(headgate.ingest_result[]);
+-- squawk-ignore ban-drop-function
+drop function if exists headgate._is_of_the_past(bigint, headgate.operations);

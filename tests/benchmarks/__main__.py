@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [queue http ingest delta memory indicators feeding pools planner] [--json]`.
+"""`python -m tests.benchmarks [queue http ingest delta memory indicators feeding pools planner trace] [--json]`.
 
 bigtables runs on request only (`make bench/bigtables`), airflow in an environment of its own
 (`make bench/airflow`).
@@ -27,6 +27,7 @@ from tests.benchmarks import (
     planner,
     pools,
     queue,
+    trace,
 )
 from tests.benchmarks.measure import Figure, as_json, machine, table
 
@@ -40,6 +41,7 @@ BENCHMARKS: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "feeding": feeding.run,
     "pools": pools.run,
     "planner": planner.run,
+    "trace": trace.run,
 }
 ON_REQUEST: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "bigtables": bigtables.run,

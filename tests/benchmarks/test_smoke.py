@@ -21,6 +21,7 @@ from tests.benchmarks import (
     planner,
     pools,
     queue,
+    trace,
 )
 from tests.benchmarks.__main__ import BENCHMARKS, ON_REQUEST
 from tests.benchmarks.measure import Figure, as_json, table
@@ -38,10 +39,11 @@ SMALL: dict[Run, dict[str, Any]] = {
     feeding.run: {"lengths": (30,), "assets": 5},
     pools.run: {"assets": 4, "bars": 30, "dask": False},
     planner.run: {"sizes": (100, 1_000)},
+    trace.run: {},
     bigtables.run: {"assets": 20, "years": 2},
 }
-RUN_ONCE: tuple[Run, ...] = (planner.run, bigtables.run)
-"""These take no medians: a run of them takes minutes."""
+RUN_ONCE: tuple[Run, ...] = (planner.run, trace.run, bigtables.run)
+"""These take no medians: a run of them takes minutes, or counts."""
 
 
 @pytest.fixture
@@ -69,3 +71,8 @@ def test_its_figures_come(server: Settings, run: Run):
     assert all(x.value > 0 for x in figures if "waits" not in x.benchmark)
     assert all(x.value >= 0 for x in figures)
     assert len(table(figures)) == len(as_json(figures)) + 2
+
+
+@pytest.mark.usefixtures("cloned_databases")
+def test_a_job_of_one_call_goes_through_few_functions(server: Settings):
+    assert [x for x in trace.run(server) if x.is_ok is False] == []

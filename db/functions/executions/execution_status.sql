@@ -13,7 +13,7 @@ set search_path = pg_catalog, pg_temp
 as $func$
 begin
     perform headgate._execution(p_pipeline, p_run_id);
-    perform headgate._sweep(20);
+    perform headgate._sweep(20, headgate.clock());
     return query select c.* from headgate.execution_counts(p_pipeline, p_run_id) as c;
 end;
 $func$;

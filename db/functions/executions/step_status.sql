@@ -16,7 +16,7 @@ declare
     v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
     v_step constant headgate.process_steps := headgate._step(v_execution, p_step);
 begin
-    perform headgate._sweep(20);
+    perform headgate._sweep(20, headgate.clock());
     return query
     select
         s.step, s.status, s.planned, f.queued, f.running, f.parked, s.succeeded, s.failed, s.deferred, s.skipped,

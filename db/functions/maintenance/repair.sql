@@ -68,7 +68,7 @@ begin
     end loop;
     perform headgate._tune_queues();
     loop
-        v_sent := headgate._resend_lost(1000, p_now);
+        v_sent := headgate._resend_lost(1000);
         v_mended := v_mended + v_sent;
         exit when v_sent = 0;
     end loop;

@@ -35,11 +35,11 @@ begin
     end if;
 
     if p_tally.parked = 0 then
-        perform headgate._end_jobs(p_chunk, array[p_chunk.chunk_id], p_operation, p_fates, p_tally, p_now);
+        perform headgate._end_jobs(p_chunk, p_operation, p_fates, p_tally, p_now);
     else
         perform headgate._park_jobs(p_chunk, p_fates);
         perform headgate._end_jobs(
-            p_chunk, array[p_chunk.chunk_id], p_operation, array(select f from unnest(p_fates) as f where f.fate <> 'park'), p_tally, p_now
+            p_chunk, p_operation, array(select f from unnest(p_fates) as f where f.fate <> 'park'), p_tally, p_now
         );
     end if;
 end;

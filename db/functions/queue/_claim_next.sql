@@ -8,7 +8,6 @@ create or replace function headgate._claim_next(
     p_provider headgate.providers,
     p_claim integer,
     p_queues text[],
-    p_avoid text[],
     p_now timestamptz
 )
 returns setof headgate.claimed_chunk
@@ -17,7 +16,7 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    if p_claim > 0 and p_chunk.leased_until > clock_timestamp() and p_provider.name <> all (p_avoid) then
+    if p_chunk.leased_until > clock_timestamp() then
         return query
         select g.*
         from headgate._reach(p_provider, p_queues, p_claim, p_now) as r

@@ -1,9 +1,8 @@
--- The end of jobs, whoever ends them: state, details, what follows from a success, and the step's counters, in lock order. Where
--- several chunks end as one, p_chunk_ids are those that hold the jobs.
+-- The end of jobs, whoever ends them: state, details, what follows from a success, and the step's counters, in lock
+-- order.
 
 create or replace function headgate._end_jobs(
     p_chunk headgate.chunks,
-    p_chunk_ids bigint[],
     p_operation headgate.operations,
     p_jobs headgate.job_fate[],
     p_tally headgate.job_tally,
@@ -20,11 +19,14 @@ begin
         return;
     end if;
 
-    if headgate._is_of_the_past(p_chunk.execution_id, p_operation) then
-        perform headgate._leave_state(p_chunk, p_chunk_ids, p_jobs);
+    -- The work of a day that is past: what is due today, and how far the data reach, is none of its business.
+    if (select e.is_backfill from headgate.process_executions as e where e.execution_id = p_chunk.execution_id)
+        and headgate._is_dated(p_operation)
+    then
+        perform headgate._leave_state(p_chunk, p_jobs);
         perform headgate._wake_computed(p_operation, p_jobs, p_now);
     else
-        perform headgate._settle_state(p_chunk, p_chunk_ids, p_operation, p_jobs, p_now);
+        perform headgate._settle_state(p_chunk, p_operation, p_jobs, p_now);
         if p_tally.succeeded > 0 then
             perform headgate._wake_dependents(p_operation, p_jobs, p_now);
         end if;
@@ -49,27 +51,8 @@ begin
 end;
 $func$;
 
--- Is it the work of a day that is past? What is due today, and how far the data reach, is none of its business.
-create or replace function headgate._is_of_the_past(
-    p_execution_id bigint,
-    p_operation headgate.operations
-)
-returns boolean
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $func$
-begin
-    if (select e.is_backfill from headgate.process_executions as e where e.execution_id = p_execution_id) then
-        return headgate._is_dated(p_operation);
-    end if;
-    return false;
-end;
-$func$;
-
 create or replace function headgate._leave_state(
     p_chunk headgate.chunks,
-    p_chunk_ids bigint[],
     p_jobs headgate.job_fate[]
 )
 returns void
@@ -84,13 +67,12 @@ as $func$
     where s.operation_id = p_chunk.operation_id
         and s.asset_id = any (p_chunk.asset_ids)
         and s.asset_id = j.asset_id
-        and s.chunk_id = any (p_chunk_ids);
+        and s.chunk_id = p_chunk.chunk_id;
 $func$;
 
 -- A success or a skip clears what was due, unless somebody has asked for it again since it was planned.
 create or replace function headgate._settle_state(
     p_chunk headgate.chunks,
-    p_chunk_ids bigint[],
     p_operation headgate.operations,
     p_jobs headgate.job_fate[],
     p_now timestamptz
@@ -174,6 +156,6 @@ begin
     where s.operation_id = p_chunk.operation_id
         and s.asset_id = any (p_chunk.asset_ids)
         and s.asset_id = j.asset_id
-        and s.chunk_id = any (p_chunk_ids);
+        and s.chunk_id = p_chunk.chunk_id;
 end;
 $func$;

@@ -62,7 +62,7 @@ begin
             v_run.pipeline, v_run.run_id, v_chunk.step, p_provider.name, v_operation.name,
             case
                 when v_operation.path is not null then headgate._call(
-                    v_operation, p_provider, v_requests.refused,
+                    v_operation, p_provider, v_requests.refused, v_requests.headers is not null,
                     p_is_probe or exists (select from headgate.operation_gates as k where k.probe_chunk_id = v_chunk.chunk_id),
                     headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now),
                     headgate._schedule(p_provider, p_starts_at[array_position(p_chunk_ids, v_chunk.chunk_id)], p_now)
@@ -86,8 +86,7 @@ create or replace function headgate._stop_before(
 )
 returns integer
 language sql
-immutable
-set search_path = pg_catalog, pg_temp
+stable
 as $func$
     select floor(extract(epoch from least(
         p_lease,
@@ -105,21 +104,22 @@ create or replace function headgate._schedule(
 returns jsonb
 language sql
 stable
-set search_path = pg_catalog, pg_temp
 as $func$
-    select jsonb_build_object(
-        'asked_at', extract(epoch from statement_timestamp()),
-        'start_in', extract(epoch from p_starts_at - p_now),
-        'every', extract(epoch from p_provider.start_every),
-        'burst', p_provider.starts_at_once
-    )
-    where p_starts_at is not null;
+    select case
+        when p_starts_at is not null then jsonb_build_object(
+            'asked_at', extract(epoch from statement_timestamp()),
+            'start_in', extract(epoch from p_starts_at - p_now),
+            'every', extract(epoch from p_provider.start_every),
+            'burst', p_provider.starts_at_once
+        )
+    end;
 $func$;
 
 create or replace function headgate._call(
     p_operation headgate.operations,
     p_provider headgate.providers,
     p_refused jsonb,
+    p_has_own_headers boolean,
     p_is_probe boolean,
     p_stop_before integer,
     p_schedule jsonb
@@ -132,9 +132,12 @@ as $func$
     select jsonb_strip_nulls(jsonb_build_object(
         'base_url', p_provider.base_url,
         'method', p_operation.method,
-        'headers', (p_provider.headers || p_operation.headers) - array(
-            select jsonb_object_keys(headgate._header_templates(p_provider.headers || p_operation.headers))
-        ),
+        'headers', case
+            when p_has_own_headers then (p_provider.headers || p_operation.headers) - array(
+                select jsonb_object_keys(headgate._header_templates(p_provider.headers || p_operation.headers))
+            )
+            else p_provider.headers || p_operation.headers
+        end,
         'auth', p_provider.auth || jsonb_build_object('secret', p_provider.secret_name),
         'timeout_seconds', extract(epoch from p_operation.timeout),
         'max_bytes', p_operation.max_bytes,

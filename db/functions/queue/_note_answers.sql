@@ -71,8 +71,7 @@ create or replace function headgate._is_watched(
 )
 returns boolean
 language sql
-immutable
-set search_path = pg_catalog, pg_temp
+stable
 as $func$
     select p_gate.failures > 0
         or p_gate.opened > 0

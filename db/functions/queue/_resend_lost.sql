@@ -1,9 +1,6 @@
 -- A message that is gone although its chunk waits for it (a restored or purged queue) is sent again.
 
-create or replace function headgate._resend_lost(
-    p_limit integer,
-    p_now timestamptz
-)
+create or replace function headgate._resend_lost(p_limit integer)
 returns integer
 language plpgsql
 volatile

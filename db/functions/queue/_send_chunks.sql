@@ -14,7 +14,6 @@ declare
     v_lacking bigint[];
     v_queue record;
     v_sent integer := 0;
-    v_need record;
 begin
     v_lacking := headgate._unaffordable(p_chunk_ids, p_now);
     if v_lacking <> '{}' then

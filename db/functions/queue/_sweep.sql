@@ -3,14 +3,16 @@
 -- All at once, so that each kind of lock is taken in order; when that fails, row by row, each in a subtransaction: one that cannot
 -- be cured does not keep the others from their cure.
 
-create or replace function headgate._sweep(p_limit integer)
+create or replace function headgate._sweep(
+    p_limit integer,
+    p_now timestamptz
+)
 returns integer
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_now constant timestamptz := headgate.clock();
     v_chunk_ids bigint[];
     v_chunk_id bigint;
     v_swept integer := 0;
@@ -22,12 +24,12 @@ begin
         left join headgate.provider_gates as g using (provider_id)
         left join headgate.operation_gates as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
         left join headgate.quota_windows as w
-            on w.provider_id = c.provider_id and w.blocked_until > v_now and v_now between w.opened_at and w.closes_at
+            on w.provider_id = c.provider_id and w.blocked_until > p_now and p_now between w.opened_at and w.closes_at
         where e.status = 'running'
             and (
-                c.state = 'parked' and c.wake_at <= v_now
-                or c.state in ('queued', 'parked') and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > v_now
-                    and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > coalesce(c.park_until, v_now + (
+                c.state = 'parked' and c.wake_at <= p_now
+                or c.state in ('queued', 'parked') and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > p_now
+                    and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > coalesce(c.park_until, p_now + (
                         select o.patience from headgate.operations as o where o.operation_id = c.operation_id
                     ))
             )
@@ -35,21 +37,23 @@ begin
         limit p_limit
         for update of c skip locked
     );
-    begin
-        v_swept := headgate._cure(v_chunk_ids, v_now);
-    exception
-        when others then
-            foreach v_chunk_id in array v_chunk_ids loop
-                begin
-                    v_swept := v_swept + headgate._cure(array[v_chunk_id], v_now);
-                exception
-                    when others then
-                        raise warning 'chunk % could not be swept: %', v_chunk_id, sqlerrm;
-                end;
-            end loop;
-    end;
+    if v_chunk_ids <> '{}' then
+        begin
+            v_swept := headgate._cure(v_chunk_ids, p_now);
+        exception
+            when others then
+                foreach v_chunk_id in array v_chunk_ids loop
+                    begin
+                        v_swept := v_swept + headgate._cure(array[v_chunk_id], p_now);
+                    exception
+                        when others then
+                            raise warning 'chunk % could not be swept: %', v_chunk_id, sqlerrm;
+                    end;
+                end loop;
+        end;
+    end if;
     if v_swept = 0 then
-        v_swept := headgate._resend_lost(p_limit, v_now);
+        v_swept := headgate._resend_lost(p_limit);
     end if;
 
     return v_swept;
@@ -72,9 +76,6 @@ declare
     v_ready bigint[];
     v_lacking bigint[];
 begin
-    if p_chunk_ids = '{}' then
-        return 0;
-    end if;
     for v_late in
         select k.reason, array_agg(c.chunk_id) as chunk_ids
         from headgate.chunks as c

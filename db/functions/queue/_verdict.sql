@@ -22,7 +22,15 @@ begin
             then 'split'
         when p_chunk.state = 'leased' and p_chunk.deaths >= case when p_chunk.sessions is null then 2 else 1 end then 'deadly'
         when p_chunk.state = 'leased' and not headgate._can_pay_again(p_chunk, p_now) then 'poor'
-        when p_chunk.units > 0 and headgate._unaffordable(array[p_chunk.chunk_id], p_now) <> '{}' then 'poor'
+        when p_chunk.units > 0
+            and p_chunk.window_opened_at is distinct from (
+                select w.opened_at
+                from headgate.providers as p
+                cross join lateral headgate._window_at(p, p_now) as w
+                where p.provider_id = p_chunk.provider_id
+            )
+            and headgate._unaffordable(array[p_chunk.chunk_id], p_now) <> '{}'
+            then 'poor'
         when headgate._is_shut(coalesce(p_chunk.call_operation_id, p_chunk.operation_id), p_now) then 'shut'
         else 'fit'
     end;

@@ -16,13 +16,12 @@ as $func$
 declare
     v_now constant timestamptz := headgate.clock();
     v_provider headgate.providers;
-    v_wake_at timestamptz;
 begin
     if headgate._advance(v_now) then
         return query select * from headgate._no_chunk(v_now, v_now);  -- this transaction has touched enough: ask again
         return;
     end if;
-    if headgate._sweep(20) > 0 then
+    if headgate._sweep(20, v_now) > 0 then
         return query select * from headgate._no_chunk(v_now, v_now);
         return;
     end if;

@@ -17,7 +17,6 @@ create or replace function headgate.complete_jobs(
     p_closing jsonb default null,
     p_claim integer default 0,
     p_queues text[] default null,
-    p_avoid text[] default '{}',
     p_charged integer[] default null,
     p_row_counts integer[] default null,
     p_rows anyarray default null::pg_catalog.text[]
@@ -64,9 +63,17 @@ begin
     v_results := headgate._ingest(
         v_chunk, v_call, p_asset_ids, p_outcomes, p_payloads, p_row_counts, p_rows, v_now
     );
-    v_closing := coalesce(
-        headgate._live_closing(v_provider, v_chunk, p_closing, v_now), headgate._house_fault(v_results)
-    );
+    if p_closing is not null then
+        v_closing := headgate._live_closing(v_provider, v_chunk, p_closing, v_now);
+    end if;
+    if v_closing is null then  -- an ingest function that cannot work ends the execution as a refused token does
+        v_closing := (
+            select jsonb_build_object('until', 'execution', 'reason', r.reason)
+            from unnest(v_results) as r
+            where r.status = 'deferred'
+            limit 1
+        );
+    end if;
     select * into v_closed from headgate._closing(
         v_provider, v_call.operation_id, v_closing, p_outcomes, p_blames, v_now
     );
@@ -87,13 +94,17 @@ begin
         v_provider, v_call.operation_id, v_chunk, p_outcomes, p_blames, v_closing, v_closed.provider_until, v_closed.provider_reason,
         v_now
     );
-    perform headgate._return_units(v_unstarted);
-    perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
+    if v_unstarted <> '{}' then
+        perform headgate._return_units(v_unstarted);
+    end if;
+    if v_tally.refund <> 0 then
+        perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
+    end if;
 
     -- Who holds the gate or the window already asks again in a transaction of its own.
-    if v_tally.refund = 0 and v_closing is null and not coalesce('provider' = any (p_blames), false) then
+    if p_claim > 0 and v_tally.refund = 0 and v_closing is null and not coalesce('provider' = any (p_blames), false) then
         return query
-        select * from headgate._claim_next(p_runner, v_chunk, v_provider, p_claim, p_queues, p_avoid, v_now);
+        select * from headgate._claim_next(p_runner, v_chunk, v_provider, p_claim, p_queues, v_now);
     end if;
 end;
 $func$;
@@ -206,17 +217,4 @@ begin
         'deferred', p_reason, p_now
     );
 end;
-$func$;
-
--- An ingest function that cannot work ends the execution as a refused token does.
-create or replace function headgate._house_fault(p_results headgate.ingest_result[])
-returns jsonb
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $func$
-    select jsonb_build_object('until', 'execution', 'reason', r.reason)
-    from unnest(p_results) as r
-    where r.status = 'deferred'
-    limit 1;
 $func$;

@@ -3,8 +3,7 @@
 create or replace function headgate._checked_name(p_function text)
 returns text
 language sql
-immutable
-set search_path = pg_catalog, pg_temp
+stable
 as $func$
     select format('%I.%I', split_part(p_function, '.', 1), split_part(p_function, '.', 2));
 $func$;

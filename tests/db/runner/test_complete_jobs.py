@@ -137,7 +137,6 @@ def test_the_next_chunk_is_claimed_in_the_same_breath(toy: Toy):
     assert [x["lease_no"] for x in following] == [1, 1]
     assert toy.units() == (5, 30)
     assert toy.complete(following[0], p_claim=1, p_queues=["shop_high"]) == []
-    assert toy.complete(following[1], p_claim=1, p_avoid=["shop"]) == []
 
 
 def test_defaults_stand_for_what_is_not_given(toy: Toy, chunk: Row):
