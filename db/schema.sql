@@ -4777,6 +4777,27 @@ $$;
 ALTER FUNCTION headgate._advance_reopened(p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _after_declaring(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._after_declaring(p_kind text, p_name text, p_written text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if p_kind = 'provider' and p_written && array['quota', 'quota_buffer'] then
+        perform headgate._refit_window(p_name);
+    elsif p_kind = 'operation'
+        and p_written && array['due_rule', 'due_every', 'due_function', 'inputs', 'is_retired']
+    then
+        perform headgate._reschedule(o) from headgate.operations as o where o.name = p_name;
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._after_declaring(p_kind text, p_name text, p_written text[]) OWNER TO headgate_owner;
+
+--
 -- Name: _alert_fault(bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -5196,6 +5217,7 @@ CREATE TABLE headgate.operations (
     units_per_asset integer DEFAULT 0 NOT NULL,
     feature text,
     is_backfill boolean DEFAULT false NOT NULL,
+    is_retired boolean DEFAULT false NOT NULL,
     CONSTRAINT a_page_serves_another_operation CHECK (((page_size IS NULL) OR ((page_size > 0) AND (alternative_of_operation_id IS NOT NULL)))),
     CONSTRAINT an_alternative_is_called CHECK (((alternative_of_operation_id IS NULL) OR (path IS NOT NULL))),
     CONSTRAINT an_alternative_serves_another_operation CHECK ((alternative_of_operation_id <> operation_id)),
@@ -5450,6 +5472,12 @@ COMMENT ON COLUMN headgate.operations.feature IS 'Planned only where the provide
 COMMENT ON COLUMN headgate.operations.is_backfill IS 'True: it takes what a window has left, after all other operations, not the units of what becomes due later.';
 
 --
+-- Name: COLUMN operations.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.is_retired IS 'True: its plan no longer declares it; the row and its assets'' state stay, because history refers to it.';
+
+--
 -- Name: _apply_fates(headgate.chunks, headgate.operations, headgate.job_fate[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -5532,6 +5560,92 @@ CREATE FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_params json
 $$;
 
 ALTER FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _as_columns(text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._as_columns(p_kind text, p_name text, p_settings jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select (
+        select jsonb_object_agg(
+            case s.key
+                when 'max_wait' then 'patience'
+                when 'fault' then 'blame'
+                when 'blocks' then 'close'
+                else s.key
+            end,
+            s.value
+        )
+        from jsonb_each(p_settings) as s (key, value)
+        where s.key not in ('publication_lags', 'inputs', 'provider', 'follows', 'bulk_call_of')
+    ) || case p_kind
+        when 'rule' then jsonb_build_object(
+            'provider_id', headgate._id_of('provider', split_part(p_name, '/', 1)),
+            'position', split_part(p_name, '/', 2)::integer
+        )
+        when 'step' then jsonb_build_object(
+            'pipeline_id', headgate._id_of('pipeline', split_part(p_name, '/', 1)), 'step', split_part(p_name, '/', 2)
+        )
+        when 'parameter' then jsonb_build_object(
+            'pipeline_id', headgate._id_of('pipeline', split_part(p_name, '/', 1)), 'name', split_part(p_name, '/', 2)
+        )
+        when 'operation' then jsonb_build_object(
+            'name', p_name,
+            'provider_id', headgate._id_of('provider', p_settings ->> 'provider'),
+            'follows_operation_id', headgate._id_of('operation', p_settings ->> 'follows'),
+            'alternative_of_operation_id', headgate._id_of('operation', p_settings ->> 'bulk_call_of')
+        )
+        else jsonb_build_object('name', p_name)
+    end;
+$$;
+
+ALTER FUNCTION headgate._as_columns(p_kind text, p_name text, p_settings jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _as_due(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._as_due(p_operation text, p_due text) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_words constant text[] := regexp_match(btrim(p_due), '^(\w+)(?:\s+(.+))?$');
+    v_rule constant text := v_words[1];
+    v_rest constant text := v_words[2];
+    v_inputs text[];
+begin
+    if v_rule in ('once', 'session') and v_rest is null then
+        return jsonb_build_object('due_rule', v_rule);
+    elsif v_rule = 'every' and v_rest is not null then
+        return jsonb_build_object('due_rule', v_rule, 'due_every', v_rest::interval);
+    elsif v_rule = 'function' and v_rest ~ '^\w+[.]\w+$' then
+        return jsonb_build_object('due_rule', v_rule, 'due_function', v_rest);
+    elsif v_rule = 'after' and v_rest is not null then
+        v_inputs := array(
+            select distinct i.name from regexp_split_to_table(v_rest, '\s*,\s*') as i (name) order by i.name
+        );
+        perform headgate._check_reference('operation', p_operation, 'operation', i.name)
+        from unnest(v_inputs) as i (name);
+        return jsonb_build_object('due_rule', v_rule, 'inputs', v_inputs);
+    end if;
+    raise exception using errcode = '22007';
+exception
+    when data_exception then
+        perform headgate._note_mistake(
+            'operation', p_operation,
+            format('operation %s: due cannot be %s', p_operation, coalesce(quote_literal(p_due), 'null')),
+            headgate._meant(v_rule, '{once,every,session,after,function}')
+            || 'due is once, session, every <interval>, after <operation>, <operation>, or function <schema.name>'
+        );
+        return '{"due_rule": "once"}';  -- stands in, so that the rest is checked
+end;
+$_$;
+
+ALTER FUNCTION headgate._as_due(p_operation text, p_due text) OWNER TO headgate_owner;
 
 --
 -- Name: operation_gates; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -5731,6 +5845,28 @@ $$;
 ALTER FUNCTION headgate._as_gate(p_own headgate.operation_gates) OWNER TO headgate_owner;
 
 --
+-- Name: _as_lags(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._as_lags(p_provider text, p_lags jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return (select jsonb_object_agg(l.key, l.value::interval) from jsonb_each_text(p_lags) as l (key, value));
+exception
+    when data_exception then
+        perform headgate._note_mistake(
+            'provider', p_provider, format('provider %s: publication_lags: %s', p_provider, sqlerrm),
+            'calendar to interval, e.g. {"XNYS": "15 minutes"}'
+        );
+        return null;
+end;
+$$;
+
+ALTER FUNCTION headgate._as_lags(p_provider text, p_lags jsonb) OWNER TO headgate_owner;
+
+--
 -- Name: _as_one(headgate.chunks[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -5766,6 +5902,67 @@ end;
 $$;
 
 ALTER FUNCTION headgate._as_one(p_chunks headgate.chunks[]) OWNER TO headgate_owner;
+
+--
+-- Name: _as_request(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._as_request(p_operation text, p_request text) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_parts constant text[] := regexp_match(
+        btrim(p_request), '^(?:([A-Za-z]+)\s+)?(/(?:[^?{}\s]|[{][^{}\s]*[}])*)(?:[?]((?:[^{}\s]|[{][^{}\s]*[}])*))?$'
+    );
+    v_fault text;
+    v_query jsonb;
+begin
+    if p_request is null then
+        return '{}';
+    elsif v_parts is null then
+        v_fault := format('request cannot be %s', quote_literal(p_request));
+    else
+        select
+            jsonb_object_agg(split_part(q.pair, '=', 1), substr(q.pair, strpos(q.pair, '=') + 1)),
+            case
+                when bool_or(q.pair !~ '^[^=]+=') then 'request has a query parameter without a name or a value'
+                when count(distinct split_part(q.pair, '=', 1)) < count(*) then 'request names a query parameter twice'
+            end
+        into v_query, v_fault
+        from regexp_split_to_table(v_parts[3], '&') as q (pair)
+        where q.pair <> '';
+    end if;
+    if v_fault is null then
+        return jsonb_build_object('method', upper(v_parts[1]), 'path', v_parts[2], 'query', v_query);
+    end if;
+    perform headgate._note_mistake(
+        'operation', p_operation, format('operation %s: %s', p_operation, v_fault),
+        'a request is a method, a path below the provider''s base URL and a query: GET /posts/{asset.code}?x={param.y?}'
+    );
+    return '{"path": "/"}';  -- stands in, so that the rest is checked
+end;
+$_$;
+
+ALTER FUNCTION headgate._as_request(p_operation text, p_request text) OWNER TO headgate_owner;
+
+--
+-- Name: _as_settings(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._as_settings(p_kind text, p_columns jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select jsonb_object_agg(headgate._setting_of(c.key), c.value)
+    from jsonb_each(p_columns) as c (key, value)
+    where c.key <> all (headgate._key_of(p_kind) || array[
+        'provider_id', 'operation_id', 'pipeline_id', 'follows_operation_id', 'alternative_of_operation_id',
+        'starts_at_once', 'start_every', 'is_paused', 'is_paused_with_dag'
+    ]);
+$$;
+
+ALTER FUNCTION headgate._as_settings(p_kind text, p_columns jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _ask_again(text, bigint[], timestamp with time zone[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6020,6 +6217,7 @@ CREATE TABLE headgate.providers (
     features text[] DEFAULT '{}'::text[] NOT NULL,
     starts_at_once integer GENERATED ALWAYS AS (GREATEST(1, LEAST(COALESCE(burst, (requests_per_minute / 600)), ((requests_per_minute + 1) / 2)))) STORED,
     start_every interval GENERATED ALWAYS AS (('00:01:00'::interval / (LEAST(((requests_per_minute)::numeric / 1.02), (((requests_per_minute)::numeric + 0.99) - (GREATEST(1, LEAST(COALESCE(burst, (requests_per_minute / 600)), ((requests_per_minute + 1) / 2))))::numeric)))::double precision)) STORED,
+    is_retired boolean DEFAULT false NOT NULL,
     CONSTRAINT auth_names_its_secret CHECK ((((auth ->> 'in'::text) = 'none'::text) OR (secret_name IS NOT NULL))),
     CONSTRAINT auth_place_is_known CHECK (((auth ->> 'in'::text) = ANY (ARRAY['none'::text, 'query'::text, 'header'::text, 'bearer'::text]))),
     CONSTRAINT base_url_has_no_dot_segments CHECK ((base_url !~* '(/|\\|%2f|%5c)([.]|%2e){1,2}(/|\\|%2f|%5c|$)'::text)),
@@ -6173,6 +6371,12 @@ COMMENT ON COLUMN headgate.providers.starts_at_once IS 'Requests that may start 
 --
 
 COMMENT ON COLUMN headgate.providers.start_every IS 'Time between the starts of two requests: a minute, wherever it begins, holds no more than requests_per_minute, with two per cent to spare. Null: no limit.';
+
+--
+-- Name: COLUMN providers.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.is_retired IS 'True: its plan no longer declares it; the row stays because history refers to it.';
 
 --
 -- Name: _budget(headgate.providers, timestamp with time zone, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6579,6 +6783,7 @@ CREATE TABLE headgate.pipelines (
     description text DEFAULT ''::text NOT NULL,
     is_paused boolean DEFAULT false NOT NULL,
     is_paused_with_dag boolean DEFAULT false NOT NULL,
+    is_retired boolean DEFAULT false NOT NULL,
     CONSTRAINT pipeline_name_is_plain CHECK ((name ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$'::text))
 );
 
@@ -6619,6 +6824,12 @@ COMMENT ON COLUMN headgate.pipelines.is_paused IS 'True: nothing of it is sent o
 --
 
 COMMENT ON COLUMN headgate.pipelines.is_paused_with_dag IS 'True: it is paused because its DAG was; it goes on when that does. False: somebody has paused it here.';
+
+--
+-- Name: COLUMN pipelines.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipelines.is_retired IS 'True: its plan no longer declares it; the row stays because executions refer to it. It cannot be started.';
 
 --
 -- Name: _check_covered(headgate.pipelines, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6697,39 +6908,37 @@ $$;
 ALTER FUNCTION headgate._check_dated(p_pipeline headgate.pipelines, p_logical_date timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _check_function(text, text, text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _check_dependency(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean) RETURNS void
-    LANGUAGE plpgsql STABLE
+CREATE FUNCTION headgate._check_dependency(p_pipeline text, p_step text, p_depends_on text) RETURNS void
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_oid constant oid := to_regprocedure(format('%s(%s)', headgate._checked_name(p_function), p_arguments));
+    v_name constant text := format('%s/%s', p_pipeline, p_step);
+    v_before constant text[] := array(
+        select split_part(d.name, '/', 2)
+        from headgate.declarations as d
+        where d.kind = 'step'
+            and d.is_declared
+            and split_part(d.name, '/', 1) = p_pipeline
+            and split_part(d.name, '/', 2) <> p_step
+    );
 begin
-    if v_oid is null or headgate._misfit(p_function) is not null or exists (
-        select
-        from pg_proc as c
-        where c.oid = v_oid
-            and (
-                format_type(c.prorettype, null) <> p_result
-                or p_result is null and c.provolatile = 'v'
-                or p_is_set and not c.proretset
-            )
-    ) then
-        perform headgate._raise(
-            'HG018',
-            format('operation %s: there is no fit function %s(%s)', p_operation, p_function, p_arguments),
-            format(
-                '%sit must return %s%s, be security definer and pin its search_path', headgate._misfit(p_function) || '; ',
-                coalesce(p_result, 'rows that begin with asset_id, be stable'), case when p_is_set then ' (a set)' else '' end
-            )
+    if headgate._is_mistaken('step', format('%s/%s', p_pipeline, p_depends_on)) then
+        perform headgate._note_follow_up('step', v_name);
+    elsif p_depends_on <> all (v_before) then
+        perform headgate._note_mistake(
+            'step', v_name,
+            format('%s: depends on unknown step %s', headgate._object('step', v_name), quote_literal(p_depends_on)),
+            headgate._known('the steps before it', p_depends_on, v_before || headgate._mistaken_names('step', p_pipeline))
         );
     end if;
 end;
 $$;
 
-ALTER FUNCTION headgate._check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._check_dependency(p_pipeline text, p_step text, p_depends_on text) OWNER TO headgate_owner;
 
 --
 -- Name: process_executions; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -6910,93 +7119,6 @@ $$;
 ALTER FUNCTION headgate._check_open(p_execution headgate.process_executions) OWNER TO headgate_owner;
 
 --
--- Name: _check_operation(headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._check_operation(p_operation headgate.operations) RETURNS void
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-declare
-    v_field text;
-begin
-    if p_operation.ingest_function is not null then
-        perform headgate._check_function(
-            p_operation.name, p_operation.ingest_function,
-            format('jsonb, bigint[], %s[]', case
-                when p_operation.handler is null then 'text'
-                else coalesce(headgate._row_type(p_operation.ingest_function), 'record')
-            end),
-            'headgate.ingest_result', true
-        );
-    end if;
-    if p_operation.input_function is not null then
-        perform headgate._check_function(p_operation.name, p_operation.input_function, 'jsonb, bigint[]', null, true);
-    end if;
-    if p_operation.due_function is not null then
-        perform headgate._check_function(
-            p_operation.name, p_operation.due_function, 'bigint, timestamp with time zone, timestamp with time zone',
-            'timestamp with time zone', false
-        );
-    end if;
-    if p_operation.path is not null and not exists (
-        select from headgate.providers as p where p.provider_id = p_operation.provider_id and p.base_url is not null
-    ) then
-        perform headgate._raise(
-            'HG020', format('operation %s has a path, its provider no base URL', p_operation.name), 'give the provider a base_url'
-        );
-    end if;
-
-    if p_operation.path is null and p_operation.units > 0 then
-        perform headgate._raise(
-            'HG020', format('operation %s costs units, but calls nobody', p_operation.name), 'give it a path, or 0 units'
-        );
-    end if;
-
-    if p_operation.page_size is not null and not exists (
-        select from headgate._template_fields(p_operation) as f (field) where f.field = 'chunk.codes'
-    ) then
-        perform headgate._raise(
-            'HG020', format('operation %s is a page, but does not name its assets', p_operation.name),
-            'put {chunk.codes} into its path or query, or leave page_size empty'
-        );
-    end if;
-
-    select f.field into v_field
-    from headgate._template_fields(p_operation) as f (field)
-    where f.field !~ '^(asset|param)[.][A-Za-z0-9_]+$'
-        and (f.field <> 'chunk.session' or p_operation.alternative_of_operation_id is null or p_operation.page_size is not null)
-        and (f.field <> 'chunk.codes' or p_operation.page_size is null)
-        and f.field not in (
-            'state.watermark', 'state.since', 'state.succeeded_at',
-            'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.started_at', 'job.key'
-        )
-        or f.field ~ '^param[.]' and not exists (
-            select from headgate.pipeline_parameters as m where m.name = split_part(f.field, '.', 2)
-        )
-        or f.field ~ '^asset[.]'
-        and f.field not in ('asset.code', 'asset.group_key', 'asset.asset_id', 'asset.calendar')
-        and exists (select from headgate.assets as a where a.universe = p_operation.universe)
-        and not exists (
-            select from headgate.assets as a
-            where a.universe = p_operation.universe and a.attributes ? split_part(f.field, '.', 2)
-        )
-    limit 1;
-    if v_field is not null then
-        perform headgate._raise(
-            'HG017',
-            format('operation %s: its template names the missing field {%s}', p_operation.name, v_field),
-            'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, '
-            '{state.succeeded_at}, {param.<name>}, {run.id}, {run.pipeline}, {run.logical_date}, {run.date}, '
-            '{run.started_at}, {job.key}; of a call for a group also {chunk.session}, of a page {chunk.codes}'
-        );
-    end if;
-end;
-$_$;
-
-ALTER FUNCTION headgate._check_operation(p_operation headgate.operations) OWNER TO headgate_owner;
-
---
 -- Name: _check_quota_value(integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -7012,6 +7134,42 @@ end;
 $$;
 
 ALTER FUNCTION headgate._check_quota_value(p_quota integer) OWNER TO headgate_owner;
+
+--
+-- Name: _check_reference(text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._check_reference(p_kind text, p_name text, p_referred_kind text, p_referred text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_known text[];
+begin
+    if p_referred is null then
+        return true;
+    end if;
+    v_known := headgate._declared_names(p_referred_kind);
+    if p_referred = any (v_known) then
+        return true;
+    end if;
+    if headgate._is_mistaken(p_referred_kind, p_referred) then
+        perform headgate._note_follow_up(p_kind, p_name);
+    else
+        perform headgate._note_mistake(
+            p_kind, p_name,
+            format('%s: unknown %s %s', headgate._object(p_kind, p_name), p_referred_kind, quote_literal(p_referred)),
+            headgate._known(
+                format('declared before it are the %ss', p_referred_kind), p_referred,
+                v_known || headgate._mistaken_names(p_referred_kind)
+            )
+        );
+    end if;
+    return false;
+end;
+$$;
+
+ALTER FUNCTION headgate._check_reference(p_kind text, p_name text, p_referred_kind text, p_referred text) OWNER TO headgate_owner;
 
 --
 -- Name: _check_report(headgate.chunks, bigint[], text[], text[], text[], integer[], integer[], jsonb, integer[], integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7053,6 +7211,30 @@ end;
 $$;
 
 ALTER FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_requests integer[], p_charged integer[], p_closing jsonb, p_row_counts integer[], p_row_count integer) OWNER TO headgate_owner;
+
+--
+-- Name: _check_rows(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._check_rows() RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_found record;
+begin
+    select
+        count(*) as mistakes, (array_agg(f.code))[1] as code, string_agg(f.message, E'\n') as message,
+        case count(*) when 1 then min(f.hint) else 'correct db/plans/<plan>/plan.sql' end as hint
+    into v_found
+    from headgate._plan_mistakes() as f;
+    if v_found.mistakes > 0 then
+        perform headgate._raise(v_found.code, v_found.message, v_found.hint);
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._check_rows() OWNER TO headgate_owner;
 
 --
 -- Name: _check_same_run(headgate.pipelines, headgate.process_executions, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7159,69 +7341,6 @@ CREATE FUNCTION headgate._check_startable(p_pipeline headgate.pipelines) RETURNS
 $$;
 
 ALTER FUNCTION headgate._check_startable(p_pipeline headgate.pipelines) OWNER TO headgate_owner;
-
---
--- Name: _check_steps(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._check_steps() RETURNS void
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_fault text;
-begin
-    select f.fault into v_fault
-    from (
-        select format('pipeline %s, step %s: unknown operation %s', p.name, s.step, quote_literal(n.name)) as fault
-        from headgate.pipeline_steps as s
-        join headgate.pipelines as p using (pipeline_id)
-        cross join unnest(s.operations) as n (name)
-        where not exists (select from headgate.operations as o where o.name = n.name)
-        union all
-        select format('pipeline %s, step %s: depends on unknown step %s', p.name, s.step, quote_literal(d.step))
-        from headgate.pipeline_steps as s
-        join headgate.pipelines as p using (pipeline_id)
-        cross join unnest(s.depends_on) as d (step)
-        where not exists (
-            select
-            from headgate.pipeline_steps as u
-            where u.pipeline_id = s.pipeline_id
-                and u.step = d.step
-                and u.position < s.position
-        )
-        union all
-        select format('pipeline %s, step %s: no function %s(p_pipeline text, p_run_id text, ...)', p.name, s.step, s.function)
-        from headgate.pipeline_steps as s
-        join headgate.pipelines as p using (pipeline_id)
-        where s.kind = 'function'
-            and not exists (
-                select
-                from pg_proc as c
-                where c.oid::regproc::text = s.function
-                    and c.proargnames @> array['p_pipeline', 'p_run_id']
-            )
-        union all
-        select format('pipeline %s, step %s: %s is not fit: %s', p.name, s.step, s.function, headgate._misfit(s.function))
-        from headgate.pipeline_steps as s
-        join headgate.pipelines as p using (pipeline_id)
-        where s.kind = 'function'
-            and headgate._misfit(s.function) is not null
-        union all
-        select format('pipeline %s, parameter %s: unknown operation %s', p.name, m.name, quote_literal(n.name))
-        from headgate.pipeline_parameters as m
-        join headgate.pipelines as p using (pipeline_id)
-        cross join unnest(m.operations) as n (name)
-        where not exists (select from headgate.operations as o where o.name = n.name)
-    ) as f
-    limit 1;
-    if v_fault is not null then
-        perform headgate._raise('HG020', v_fault, 'correct the row in db/plans/<plan>/rows.sql; a step comes after those it depends on');
-    end if;
-end;
-$$;
-
-ALTER FUNCTION headgate._check_steps() OWNER TO headgate_owner;
 
 --
 -- Name: _check_unpaused(headgate.pipelines); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8394,6 +8513,143 @@ end;
 $$;
 
 ALTER FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _declare(text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._declare(p_kind text, p_name text, p_settings jsonb) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_plan constant text := headgate._open_plan();
+    v_settings constant jsonb := headgate._given(p_settings);
+    v_old headgate.declarations;
+    v_row jsonb;
+    v_fault text;
+    v_written text[];
+begin
+    select * into v_old from headgate.declarations as d where d.kind = p_kind and d.name = p_name;
+    v_fault := case
+        when p_name ~ '^/|/$|//' or p_name = '' or p_name is null then 'its name is missing'
+        when v_old.plan <> v_plan then format('plan %s declares it already', v_old.plan)
+        when v_old.is_declared then format('declared twice%s', ', first at ' || v_old.place)
+    end;
+    if v_fault is not null then
+        perform headgate._note_mistake(
+            p_kind, p_name, format('%s: %s', headgate._object(p_kind, p_name), v_fault),
+            'an object is declared once, by one plan'
+        );
+        return 'mistaken';
+    end if;
+
+    v_row := headgate._row_of(p_kind, p_name);
+    v_written := headgate._merge(p_kind, p_name, v_row, v_old.settings, v_settings);
+    if v_written is null then
+        return 'mistaken';
+    end if;
+
+    insert into headgate.declarations as d (kind, name, plan, position, settings, place, is_declared)
+    values (
+        p_kind, p_name, v_plan, headgate._next_position(v_plan), v_settings,
+        nullif(current_setting('headgate.place', true), ''), true
+    )
+    on conflict (kind, name) do update
+    set position = excluded.position,
+        settings = excluded.settings,
+        place = excluded.place,
+        is_declared = true;
+    return case
+        when v_row is null then 'created'
+        when v_written = '{}' then 'unchanged'
+        else 'changed: ' || array_to_string(v_written, ', ')
+    end;
+end;
+$_$;
+
+ALTER FUNCTION headgate._declare(p_kind text, p_name text, p_settings jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _declared_names(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._declared_names(p_kind text) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select array(
+        select n.name
+        from (
+            select p.name, p.is_retired from headgate.providers as p where p_kind = 'provider'
+            union all
+            select o.name, o.is_retired from headgate.operations as o where p_kind = 'operation'
+            union all
+            select p.name, p.is_retired from headgate.pipelines as p where p_kind = 'pipeline'
+        ) as n
+        where not n.is_retired
+            and not exists (
+                select from headgate.declarations as d where d.kind = p_kind and d.name = n.name and not d.is_declared
+            )
+        order by n.name
+    );
+$$;
+
+ALTER FUNCTION headgate._declared_names(p_kind text) OWNER TO headgate_owner;
+
+--
+-- Name: _defaults(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._defaults(p_kind text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_table constant regclass := to_regclass('headgate.' || headgate._table_of(p_kind));
+    v_expressions text;
+    v_defaults jsonb;
+begin
+    select string_agg(format(
+        '%s as %I',
+        coalesce(pg_get_expr(d.adbin, d.adrelid), 'null::' || format_type(a.atttypid, a.atttypmod)), a.attname
+    ), ', ') into v_expressions
+    from pg_attribute as a
+    left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
+    where a.attrelid = v_table
+        and a.attnum > 0
+        and not a.attisdropped
+        and a.attgenerated = ''
+        and a.attidentity = '';
+    execute format('select to_jsonb(r) from (select %s) as r', v_expressions) into v_defaults;
+    return headgate._as_settings(p_kind, v_defaults) || case p_kind
+        when 'provider' then '{"publication_lags": {}}'
+        when 'operation' then '{"provider": "local", "follows": null, "bulk_call_of": null, "inputs": []}'
+        else '{}'
+    end::jsonb;
+end;
+$$;
+
+ALTER FUNCTION headgate._defaults(p_kind text) OWNER TO headgate_owner;
+
+--
+-- Name: _differing_columns(text, text, jsonb, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._differing_columns(p_kind text, p_name text, p_columns jsonb, p_differ text[]) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(nullif(d.columns, '{}'), jsonb_build_object('name', p_name))
+    from (
+        select jsonb_object_agg(c.key, c.value) filter (
+            where headgate._setting_of(c.key) = any (p_differ)
+        ) as columns
+        from jsonb_each(p_columns) as c (key, value)
+    ) as d;
+$$;
+
+ALTER FUNCTION headgate._differing_columns(p_kind text, p_name text, p_columns jsonb, p_differ text[]) OWNER TO headgate_owner;
 
 --
 -- Name: _drop_needs(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9742,6 +9998,83 @@ $$;
 ALTER FUNCTION headgate._field_value(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _fields_of(headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._fields_of(p_operation headgate.operations) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select array[
+        'asset.code', 'asset.group_key', 'asset.asset_id', 'asset.calendar', 'state.watermark', 'state.since',
+        'state.succeeded_at', 'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.started_at', 'job.key'
+    ]
+    || array(select 'param.' || m.name from headgate.pipeline_parameters as m)
+    || array(
+        select 'asset.' || k.key
+        from (select a.attributes from headgate.assets as a where a.universe = p_operation.universe limit 1) as a
+        cross join jsonb_object_keys(a.attributes) as k (key)
+    );
+$$;
+
+ALTER FUNCTION headgate._fields_of(p_operation headgate.operations) OWNER TO headgate_owner;
+
+--
+-- Name: _find_violations(text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._find_violations(p_kind text, p_name text, p_settings jsonb) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_table constant regclass := to_regclass('headgate.' || headgate._table_of(p_kind));
+    v_columns constant jsonb := headgate._as_columns(p_kind, p_name, p_settings);
+    v_constraint record;
+    v_is_kept boolean;
+    v_found boolean := false;
+begin
+    for v_constraint in
+        select
+            c.conname::text as name,
+            pg_get_expr(c.conbin, c.conrelid) as expression,
+            pg_get_constraintdef(c.oid, true) as definition
+        from pg_constraint as c
+        where c.conrelid = v_table
+            and c.contype = 'c'
+        union all
+        select a.attname || '_is_missing', format('%I is not null', a.attname), 'it has no default'
+        from pg_attribute as a
+        where a.attrelid = v_table
+            and a.attnotnull
+            and not a.atthasdef
+            and a.attnum > 0
+            and a.attidentity = ''
+            and headgate._setting_of(a.attname) = any (array(select jsonb_object_keys(p_settings)))
+        order by 1
+    loop
+        execute format('select %s from jsonb_populate_record(null::%s, $1)', v_constraint.expression, v_table)
+        into v_is_kept using v_columns;
+        if not v_is_kept then
+            v_found := true;
+            perform headgate._note_mistake(
+                p_kind, p_name, format(
+                    case
+                        when v_constraint.definition = 'it has no default' then '%s: %s'
+                        else '%s breaks the rule: %s'
+                    end, headgate._object(p_kind, p_name), replace(v_constraint.name, '_', ' ')
+                ),
+                v_constraint.definition
+            );
+        end if;
+    end loop;
+    return v_found;
+end;
+$_$;
+
+ALTER FUNCTION headgate._find_violations(p_kind text, p_name text, p_settings jsonb) OWNER TO headgate_owner;
+
+--
 -- Name: _finish_reopened(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10223,6 +10556,39 @@ $$;
 ALTER FUNCTION headgate._foreign_locks() OWNER TO headgate_owner;
 
 --
+-- Name: _function_mistakes(text, text, text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._function_mistakes(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean) RETURNS TABLE(code text, message text, hint text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'HG018',
+        format('operation %s: there is no fit function %s(%s)', p_operation, p_function, p_arguments),
+        format(
+            '%sit must return %s%s, be security definer and pin its search_path', headgate._misfit(p_function) || '; ',
+            coalesce(p_result, 'rows that begin with asset_id, be stable'),
+            case when p_is_set then ' (a set)' else '' end
+        )
+    from (select to_regprocedure(format('%s(%s)', headgate._checked_name(p_function), p_arguments)) as oid) as f
+    where f.oid is null
+        or headgate._misfit(p_function) is not null
+        or exists (
+            select
+            from pg_proc as c
+            where c.oid = f.oid
+                and (
+                    format_type(c.prorettype, null) <> p_result
+                    or p_result is null and c.provolatile = 'v'
+                    or p_is_set and not c.proretset
+                )
+        );
+$$;
+
+ALTER FUNCTION headgate._function_mistakes(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean) OWNER TO headgate_owner;
+
+--
 -- Name: _gate_message(text, bigint, bigint, integer, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10250,6 +10616,21 @@ CREATE FUNCTION headgate._gate_message(p_name text, p_provider_id bigint, p_oper
 $$;
 
 ALTER FUNCTION headgate._gate_message(p_name text, p_provider_id bigint, p_operation_id bigint, p_opened integer, p_blocked_until timestamp with time zone, p_blocked_reason text) OWNER TO headgate_owner;
+
+--
+-- Name: _given(jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._given(p_settings jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(jsonb_object_agg(s.key, s.value), '{}')
+    from jsonb_each(p_settings) as s (key, value)
+    where s.value <> 'null';
+$$;
+
+ALTER FUNCTION headgate._given(p_settings jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _go_on(headgate.chunks, headgate.operations, headgate.operations, text[], integer[], integer[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10798,6 +11179,23 @@ $$;
 ALTER FUNCTION headgate._house_fault(p_results headgate.ingest_result[]) OWNER TO headgate_owner;
 
 --
+-- Name: _id_of(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._id_of(p_kind text, p_name text) RETURNS bigint
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case p_kind
+        when 'provider' then (select p.provider_id from headgate.providers as p where p.name = p_name)
+        when 'operation' then (select o.operation_id from headgate.operations as o where o.name = p_name)
+        when 'pipeline' then (select p.pipeline_id from headgate.pipelines as p where p.name = p_name)
+    end;
+$$;
+
+ALTER FUNCTION headgate._id_of(p_kind text, p_name text) OWNER TO headgate_owner;
+
+--
 -- Name: _in_flight(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11187,6 +11585,25 @@ $$;
 ALTER FUNCTION headgate._is_left_out(p_state headgate.asset_processing_state) OWNER TO headgate_owner;
 
 --
+-- Name: _is_mistaken(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_mistaken(p_kind text, p_name text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select exists (
+        select
+        from headgate.declaration_mistakes as m
+        where m.plan = current_setting('headgate.plan', true)
+            and m.kind = p_kind
+            and m.name = p_name
+    );
+$$;
+
+ALTER FUNCTION headgate._is_mistaken(p_kind text, p_name text) OWNER TO headgate_owner;
+
+--
 -- Name: _is_of_the_past(bigint, headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11515,6 +11932,24 @@ end;
 $$;
 
 ALTER FUNCTION headgate._keep_name() OWNER TO headgate_owner;
+
+--
+-- Name: _key_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._key_of(p_kind text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case p_kind
+        when 'rule' then '{provider_id,position}'
+        when 'step' then '{pipeline_id,step}'
+        when 'parameter' then '{pipeline_id,name}'
+        else '{name}'
+    end::text[];
+$$;
+
+ALTER FUNCTION headgate._key_of(p_kind text) OWNER TO headgate_owner;
 
 --
 -- Name: _known(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12277,6 +12712,49 @@ $$;
 ALTER FUNCTION headgate._mend_steps(p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _merge(text, text, jsonb, jsonb, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._merge(p_kind text, p_name text, p_row jsonb, p_said jsonb, p_says jsonb) RETURNS text[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_defaults constant jsonb := headgate._defaults(p_kind);
+    v_operators constant text[] := headgate._operators_settings(p_kind);
+    v_new jsonb;
+    v_differ text[];
+begin
+    -- Of a row that no file has declared yet everything is compared, but for what operators set.
+    select v_defaults || coalesce(p_row, '{}')
+        || jsonb_object_agg(k.key, coalesce(p_says -> k.key, v_defaults -> k.key))
+    into v_new
+    from jsonb_object_keys(v_defaults) as k (key)
+    where p_row is null
+        or p_said is null and k.key <> all (v_operators)
+        or p_said is not null and p_says -> k.key is distinct from p_said -> k.key;
+    v_new := coalesce(v_new, p_row);
+    v_differ := array(
+        select k.key
+        from jsonb_object_keys(v_defaults) as k (key)
+        where v_new -> k.key is distinct from p_row -> k.key
+        order by k.key
+    );
+
+    if p_row is null or v_differ <> '{}' then
+        if headgate._find_violations(p_kind, p_name, v_new) or headgate._is_mistaken(p_kind, p_name) then
+            return null;
+        end if;
+        perform headgate._write_object(p_kind, p_name, v_new, case when p_row is not null then v_differ end);
+        perform headgate._after_declaring(p_kind, p_name, v_differ);
+    end if;
+    return v_differ;
+end;
+$$;
+
+ALTER FUNCTION headgate._merge(p_kind text, p_name text, p_row jsonb, p_said jsonb, p_says jsonb) OWNER TO headgate_owner;
+
+--
 -- Name: _misfit(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12364,6 +12842,25 @@ CREATE FUNCTION headgate._missing_sessions(p_provider_id bigint, p_calendar text
 $$;
 
 ALTER FUNCTION headgate._missing_sessions(p_provider_id bigint, p_calendar text, p_missing_from date, p_at timestamp with time zone, p_is_daily boolean, p_most integer) OWNER TO headgate_owner;
+
+--
+-- Name: _mistaken_names(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._mistaken_names(p_kind text, p_whole text DEFAULT NULL::text) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select array(
+        select distinct regexp_replace(m.name, '^.*/', '')
+        from headgate.declaration_mistakes as m
+        where m.plan = current_setting('headgate.plan', true)
+            and m.kind = p_kind
+            and (p_whole is null or split_part(m.name, '/', 1) = p_whole)
+    );
+$$;
+
+ALTER FUNCTION headgate._mistaken_names(p_kind text, p_whole text) OWNER TO headgate_owner;
 
 --
 -- Name: _move_units(bigint, timestamp with time zone, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12610,6 +13107,45 @@ $$;
 ALTER FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _next_part(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._next_part(p_kind text, p_whole text) RETURNS integer
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select 1 + count(*)::integer
+    from (
+        select d.name
+        from headgate.declarations as d
+        where d.kind = p_kind
+            and d.is_declared
+            and d.plan = current_setting('headgate.plan', true)
+        union
+        select m.name
+        from headgate.declaration_mistakes as m
+        where m.kind = p_kind
+            and m.plan = current_setting('headgate.plan', true)
+    ) as p
+    where split_part(p.name, '/', 1) = p_whole;
+$$;
+
+ALTER FUNCTION headgate._next_part(p_kind text, p_whole text) OWNER TO headgate_owner;
+
+--
+-- Name: _next_position(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._next_position(p_plan text) RETURNS integer
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select count(*)::integer + 1 from headgate.declarations as d where d.plan = p_plan and d.is_declared;
+$$;
+
+ALTER FUNCTION headgate._next_position(p_plan text) OWNER TO headgate_owner;
+
+--
 -- Name: _next_start(headgate.providers, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12839,6 +13375,35 @@ $$;
 ALTER FUNCTION headgate._note_dags(p_deployment text, p_dags jsonb, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _note_follow_up(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._note_follow_up(p_kind text, p_name text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._note_mistake(p_kind, p_name, '', null);
+$$;
+
+ALTER FUNCTION headgate._note_follow_up(p_kind text, p_name text) OWNER TO headgate_owner;
+
+--
+-- Name: _note_mistake(text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._note_mistake(p_kind text, p_name text, p_message text, p_hint text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    insert into headgate.declaration_mistakes (plan, place, kind, name, message, hint)
+    values (
+        headgate._open_plan(), nullif(current_setting('headgate.place', true), ''), p_kind, p_name, p_message, p_hint
+    );
+$$;
+
+ALTER FUNCTION headgate._note_mistake(p_kind text, p_name text, p_message text, p_hint text) OWNER TO headgate_owner;
+
+--
 -- Name: _note_operation(headgate.providers, headgate.operation_gates, bigint, integer, integer, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12866,6 +13431,34 @@ end;
 $$;
 
 ALTER FUNCTION headgate._note_operation(p_provider headgate.providers, p_own headgate.operation_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _note_plan_mistakes(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._note_plan_mistakes(p_plan text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    insert into headgate.declaration_mistakes (plan, place, kind, name, message, hint)
+    select d.plan, d.place, d.kind, d.name, f.message, f.hint
+    from headgate._plan_mistakes() as f
+    join headgate.declarations as d using (kind, name)
+    where d.plan = p_plan
+        and d.is_declared
+        and not headgate._is_mistaken(f.kind, f.name)
+        and (f.missing is null or not headgate._is_mistaken(f.missing_kind, f.missing))
+        and not exists (  -- a field of a parameter that is wrong itself
+            select
+            from headgate.declaration_mistakes as m
+            where m.plan = p_plan
+                and m.kind = 'parameter'
+                and f.message like '%{param.' || split_part(m.name, '/', 2) || '}'
+        )
+    order by d.position;
+$$;
+
+ALTER FUNCTION headgate._note_plan_mistakes(p_plan text) OWNER TO headgate_owner;
 
 --
 -- Name: _note_provider(headgate.providers, headgate.provider_gates, bigint, integer, integer, integer, boolean, boolean, timestamp with time zone, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12905,6 +13498,24 @@ end;
 $$;
 
 ALTER FUNCTION headgate._note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _object(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._object(p_kind text, p_name text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when p_kind in ('step', 'parameter') then
+            format('pipeline %s, %s %s', split_part(p_name, '/', 1), p_kind, split_part(p_name, '/', 2))
+        when p_kind = 'rule' then format('provider %s, rule %s', split_part(p_name, '/', 1), split_part(p_name, '/', 2))
+        else format('%s %s', p_kind, p_name)
+    end;
+$$;
+
+ALTER FUNCTION headgate._object(p_kind text, p_name text) OWNER TO headgate_owner;
 
 --
 -- Name: _open_actions(headgate.process_executions, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12986,6 +13597,7 @@ begin
         select *
         from headgate.operations as o
         where (p_universe is null or o.universe = p_universe)
+            and not o.is_retired
             and o.alternative_of_operation_id is null  -- a call that serves another operation is no need of its own
         order by o.operation_id
     loop
@@ -13021,6 +13633,29 @@ end;
 $$;
 
 ALTER FUNCTION headgate._open_needs(p_universe text) OWNER TO headgate_owner;
+
+--
+-- Name: _open_plan(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._open_plan() RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_plan constant text := nullif(current_setting('headgate.plan', true), '');
+begin
+    if v_plan is null then
+        perform headgate._raise(
+            'HG020', 'no plan has begun in this transaction',
+            'begin with select headgate.begin_plan(''<plan>''); psql -1 -f plan.sql applies a file in one transaction'
+        );
+    end if;
+    return v_plan;
+end;
+$$;
+
+ALTER FUNCTION headgate._open_plan() OWNER TO headgate_owner;
 
 --
 -- Name: _open_round(headgate.process_executions, headgate.process_steps); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13203,7 +13838,9 @@ begin
         perform headgate._raise(
             'HG004',
             format('unknown operation: %s', coalesce(quote_literal(p_operation), 'null')),
-            headgate._known('known operations', p_operation, array(select o.name from headgate.operations as o))
+            headgate._known('known operations', p_operation, array(
+                select o.name from headgate.operations as o where not o.is_retired
+            ))
         );
     end if;
 
@@ -13234,6 +13871,99 @@ CREATE FUNCTION headgate._operation_alerts(p_provider_id bigint, p_operation_id 
 $$;
 
 ALTER FUNCTION headgate._operation_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _operation_mistakes(headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RETURNS TABLE(code text, message text, hint text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    select f.code, f.message, f.hint
+    from (values
+        (
+            p_operation.ingest_function,
+            format('jsonb, bigint[], %s[]', case
+                when p_operation.handler is null then 'text'
+                else coalesce(headgate._row_type(p_operation.ingest_function), 'record')
+            end),
+            'headgate.ingest_result', true
+        ),
+        (p_operation.input_function, 'jsonb, bigint[]', null, true),
+        (
+            p_operation.due_function, 'bigint, timestamp with time zone, timestamp with time zone',
+            'timestamp with time zone', false
+        )
+    ) as u (function, arguments, result, is_set)
+    cross join headgate._function_mistakes(p_operation.name, u.function, u.arguments, u.result, u.is_set) as f
+    where u.function is not null
+    union all
+    select
+        'HG020', format('operation %s has a path, its provider no base URL', p_operation.name),
+        'give the provider a base_url'
+    where p_operation.path is not null
+        and not exists (
+            select from headgate.providers as p where p.provider_id = p_operation.provider_id and p.base_url is not null
+        )
+    union all
+    select 'HG020', format('operation %s costs units, but calls nobody', p_operation.name), 'give it a path, or 0 units'
+    where p_operation.path is null
+        and p_operation.units > 0
+    union all
+    select
+        'HG020', format('operation %s is a page, but does not name its assets', p_operation.name),
+        'put {chunk.codes} into its path or query, or leave page_size empty'
+    where p_operation.page_size is not null
+        and not exists (
+            select from headgate._template_fields(p_operation) as f (field) where f.field = 'chunk.codes'
+        )
+    union all
+    select
+        'HG017',
+        format('operation %s: its template names the missing field {%s}', p_operation.name, f.field),
+        headgate._meant(f.field, headgate._fields_of(p_operation)) ||
+        'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, '
+        '{state.succeeded_at}, {param.<name>}, {run.id}, {run.pipeline}, {run.logical_date}, {run.date}, '
+        '{run.started_at}, {job.key}; of a call for a group also {chunk.session}, of a page {chunk.codes}'
+    from headgate._template_fields(p_operation) as f (field)
+    where f.field !~ '^(asset|param)[.][A-Za-z0-9_]+$'
+        and (
+            f.field <> 'chunk.session'
+            or p_operation.alternative_of_operation_id is null
+            or p_operation.page_size is not null
+        )
+        and (f.field <> 'chunk.codes' or p_operation.page_size is null)
+        and f.field not in (
+            'state.watermark', 'state.since', 'state.succeeded_at',
+            'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.started_at', 'job.key'
+        )
+        or f.field ~ '^param[.]' and not exists (
+            select from headgate.pipeline_parameters as m where m.name = split_part(f.field, '.', 2)
+        )
+        or f.field ~ '^asset[.]'
+        and f.field not in ('asset.code', 'asset.group_key', 'asset.asset_id', 'asset.calendar')
+        and exists (select from headgate.assets as a where a.universe = p_operation.universe)
+        and not exists (
+            select from headgate.assets as a
+            where a.universe = p_operation.universe and a.attributes ? split_part(f.field, '.', 2)
+        );
+$_$;
+
+ALTER FUNCTION headgate._operation_mistakes(p_operation headgate.operations) OWNER TO headgate_owner;
+
+--
+-- Name: _operation_names(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._operation_names() RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select array(select o.name from headgate.operations as o where not o.is_retired);
+$$;
+
+ALTER FUNCTION headgate._operation_names() OWNER TO headgate_owner;
 
 --
 -- Name: _operation_of(headgate.providers, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13305,6 +14035,26 @@ CREATE FUNCTION headgate._operations_of_plan(p_plan text) RETURNS TABLE(operatio
 $$;
 
 ALTER FUNCTION headgate._operations_of_plan(p_plan text) OWNER TO headgate_owner;
+
+--
+-- Name: _operators_settings(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._operators_settings(p_kind text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case p_kind
+        when 'provider' then array[
+            'base_url', 'quota', 'quota_buffer', 'requests_per_minute', 'burst', 'max_in_flight', 'breaker_failures',
+            'breaker_share', 'breaker_cooldown', 'publication_lag', 'secret_name', 'features'
+        ]
+        when 'operation' then array['overlap']
+        else '{}'
+    end;
+$$;
+
+ALTER FUNCTION headgate._operators_settings(p_kind text) OWNER TO headgate_owner;
 
 --
 -- Name: _orphan_holds(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13805,7 +14555,9 @@ begin
         perform headgate._raise(
             'HG001',
             format('unknown pipeline: %s', coalesce(quote_literal(p_pipeline), 'null')),
-            headgate._known('known pipelines', p_pipeline, array(select p.name from headgate.pipelines as p))
+            headgate._known('known pipelines', p_pipeline, array(
+                select p.name from headgate.pipelines as p where not p.is_retired
+            ))
         );
     end if;
 
@@ -13937,6 +14689,28 @@ end;
 $$;
 
 ALTER FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_is_round boolean) OWNER TO headgate_owner;
+
+--
+-- Name: _plan_mistakes(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._plan_mistakes() RETURNS TABLE(kind text, name text, code text, message text, hint text, missing_kind text, missing text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select * from headgate._step_mistakes()
+    union all
+    select 'operation', m.name, m.code, m.message, m.hint, null, null
+    from (
+        select o.operation_id, o.name, f.code, f.message, f.hint
+        from headgate.operations as o
+        cross join headgate._operation_mistakes(o) as f
+        where not o.is_retired
+        order by o.operation_id
+    ) as m;
+$$;
+
+ALTER FUNCTION headgate._plan_mistakes() OWNER TO headgate_owner;
 
 --
 -- Name: _plan_params(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14101,7 +14875,9 @@ begin
         perform headgate._raise(
             'HG005',
             format('unknown provider: %s', coalesce(quote_literal(p_provider), 'null')),
-            headgate._known('known providers', p_provider, array(select p.name from headgate.providers as p))
+            headgate._known('known providers', p_provider, array(
+                select p.name from headgate.providers as p where not p.is_retired
+            ))
         );
     end if;
 
@@ -14261,6 +15037,41 @@ CREATE FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message
 $$;
 
 ALTER FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text) OWNER TO headgate_owner;
+
+--
+-- Name: _raise_mistakes(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._raise_mistakes(p_plan text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_count integer;
+    v_lines text;
+begin
+    select count(*), string_agg(
+        format('%s%s%s', m.place || ': ', m.message, E'\n    hint: ' || nullif(m.hint, '')), E'\n'
+        order by substring(m.place from ':(\d+)$')::integer, m.mistake_id
+    )
+    into v_count, v_lines
+    from headgate.declaration_mistakes as m
+    where m.plan = p_plan
+        and m.message <> '';
+    if v_count > 0 then
+        perform headgate._raise(
+            'HG020',
+            format(
+                'plan %s has %s:%s',
+                p_plan, case v_count when 1 then 'a mistake' else v_count || ' mistakes' end, E'\n' || v_lines
+            ),
+            'correct the file; nothing of it was applied'
+        );
+    end if;
+end;
+$_$;
+
+ALTER FUNCTION headgate._raise_mistakes(p_plan text) OWNER TO headgate_owner;
 
 --
 -- Name: _reach(headgate.providers, text[], integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14793,6 +15604,58 @@ $$;
 ALTER FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate.operations, p_provider headgate.providers, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT headers jsonb[], OUT refused jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _reschedule(headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._reschedule(p_operation headgate.operations) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    update headgate.asset_processing_state as s
+    set next_due_at = d.due_at
+    from (
+        select
+            n.asset_id,
+            case
+                when n.reprocess_requested_at > coalesce(n.succeeded_at, '-infinity') then n.reprocess_requested_at
+                when p_operation.follows_operation_id is not null and not exists (
+                    select
+                    from headgate.asset_processing_state as f
+                    where f.operation_id = p_operation.follows_operation_id
+                        and f.asset_id = n.asset_id
+                        and (f.succeeded_at is not null or f.watermark is not null)
+                ) then null
+                when p_operation.due_rule = 'after'
+                    then case
+                        when n.input_changed_at > coalesce(n.succeeded_at, '-infinity') then n.input_changed_at
+                    end
+                when p_operation.due_rule = 'function'
+                    then headgate._next_due_at(p_operation, n.asset_id, a.calendar, n.watermark, c.now, n.succeeded_at)
+                when n.succeeded_at is null and n.watermark is null then coalesce(n.next_due_at, c.now)
+                else headgate._next_due_at(
+                    p_operation, n.asset_id, a.calendar, n.watermark,
+                    case p_operation.due_rule
+                        when 'every' then coalesce(n.succeeded_at, c.now - p_operation.due_every)
+                        else c.now
+                    end,
+                    n.succeeded_at
+                )
+            end as due_at
+        from headgate.asset_processing_state as n
+        join headgate.assets as a using (asset_id)
+        cross join (select headgate.clock() as now) as c
+        where n.operation_id = p_operation.operation_id
+            and n.chunk_id is null
+            and n.consecutive_failures = 0
+    ) as d
+    where s.operation_id = p_operation.operation_id
+        and s.asset_id = d.asset_id
+        and s.next_due_at is distinct from d.due_at;
+$$;
+
+ALTER FUNCTION headgate._reschedule(p_operation headgate.operations) OWNER TO headgate_owner;
+
+--
 -- Name: _resend_lost(integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -15088,6 +15951,209 @@ $$;
 ALTER FUNCTION headgate._resolve_params(p_pipeline headgate.pipelines, p_params jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _retire(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._retire(p_kind text, p_name text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    case p_kind
+        when 'parameter' then
+            delete from headgate.pipeline_parameters as m
+            using headgate.pipelines as p
+            where p.pipeline_id = m.pipeline_id
+                and (p.name, m.name) = (split_part(p_name, '/', 1), split_part(p_name, '/', 2));
+        when 'step' then
+            delete from headgate.pipeline_steps as s
+            using headgate.pipelines as p
+            where p.pipeline_id = s.pipeline_id
+                and (p.name, s.step) = (split_part(p_name, '/', 1), split_part(p_name, '/', 2));
+        when 'rule' then
+            delete from headgate.response_rules as r
+            using headgate.providers as p
+            where p.provider_id = r.provider_id
+                and (p.name, r.position::text) = (split_part(p_name, '/', 1), split_part(p_name, '/', 2));
+        when 'pipeline' then
+            perform headgate._retire_pipeline(headgate._id_of(p_kind, p_name));
+        when 'operation' then
+            perform headgate._retire_operation(headgate._id_of(p_kind, p_name));
+        when 'provider' then
+            perform headgate._retire_provider(headgate._id_of(p_kind, p_name));
+    end case;
+end;
+$$;
+
+ALTER FUNCTION headgate._retire(p_kind text, p_name text) OWNER TO headgate_owner;
+
+--
+-- Name: _retire_operation(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._retire_operation(p_operation_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    delete from headgate.operation_inputs as n where p_operation_id in (n.operation_id, n.input_operation_id);
+    update headgate.operations as o set follows_operation_id = null where o.follows_operation_id = p_operation_id;
+    if exists (
+        select
+        from headgate.asset_processing_state as s
+        where s.operation_id = p_operation_id
+            and (s.succeeded_at is not null or s.watermark is not null or s.last_failed_at is not null)
+    )
+        or exists (select from headgate.asset_processing_details as d where d.operation_id = p_operation_id)
+        or exists (select from headgate.planner_deferrals as f where f.operation_id = p_operation_id)
+        or exists (select from headgate.operations as c where c.alternative_of_operation_id = p_operation_id)
+    then
+        update headgate.operations as o set is_retired = true where o.operation_id = p_operation_id;
+        update headgate.asset_processing_state as s
+        set next_due_at = null
+        where s.operation_id = p_operation_id
+            and s.next_due_at is not null;
+    else
+        delete from headgate.asset_processing_state as s where s.operation_id = p_operation_id;
+        delete from headgate.operation_gates as g where g.operation_id = p_operation_id;
+        delete from headgate.operations as o where o.operation_id = p_operation_id;
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._retire_operation(p_operation_id bigint) OWNER TO headgate_owner;
+
+--
+-- Name: _retire_pipeline(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._retire_pipeline(p_pipeline_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    delete from headgate.step_groups as g where g.pipeline_id = p_pipeline_id;
+    if exists (select from headgate.process_executions as e where e.pipeline_id = p_pipeline_id)
+        or exists (select from headgate.orders as o where o.pipeline_id = p_pipeline_id)
+        or exists (select from headgate.quota_shares as q where q.pipeline_id = p_pipeline_id)
+    then
+        update headgate.pipelines as p set is_retired = true where p.pipeline_id = p_pipeline_id;
+    else
+        delete from headgate.dags as d where d.pipeline_id = p_pipeline_id;
+        delete from headgate.pipelines as p where p.pipeline_id = p_pipeline_id;
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._retire_pipeline(p_pipeline_id bigint) OWNER TO headgate_owner;
+
+--
+-- Name: _retire_provider(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._retire_provider(p_provider_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    delete from headgate.publication_lags as l where l.provider_id = p_provider_id;
+    if exists (select from headgate.operations as o where o.provider_id = p_provider_id)
+        or exists (select from headgate.quota_windows as w where w.provider_id = p_provider_id)
+        or exists (select from headgate.quota_shares as q where q.provider_id = p_provider_id)
+        or exists (select from headgate.response_rules as r where r.provider_id = p_provider_id)
+    then
+        update headgate.providers as p set is_retired = true where p.provider_id = p_provider_id;
+    else
+        delete from headgate.provider_gates as g where g.provider_id = p_provider_id;
+        delete from headgate.providers as p where p.provider_id = p_provider_id;
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._retire_provider(p_provider_id bigint) OWNER TO headgate_owner;
+
+--
+-- Name: _retire_undeclared(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._retire_undeclared(p_plan text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_object record;
+    v_obstacle text;
+    v_retired text[] := '{}';
+begin
+    -- What refers to others goes before them.
+    for v_object in
+        select d.kind, d.name
+        from (
+            select d.kind, d.name, d.position
+            from headgate.declarations as d
+            where d.plan = p_plan
+                and not d.is_declared
+            union all
+            select p.kind, p.name, 0 from headgate._strange_parts(p_plan) as p
+        ) as d
+        order by array_position('{parameter,step,pipeline,operation,rule,provider}', d.kind), d.position desc
+    loop
+        v_obstacle := headgate._retirement_obstacle(v_object.kind, v_object.name);
+        if v_obstacle is not null then
+            perform headgate._note_mistake(
+                v_object.kind, v_object.name,
+                format('%s is no longer declared, but %s', headgate._object(v_object.kind, v_object.name), v_obstacle),
+                'wait until that has ended, end it by headgate.cancel_execution, or declare the object again'
+            );
+            continue;
+        end if;
+        perform headgate._retire(v_object.kind, v_object.name);
+        delete from headgate.declarations as d where d.kind = v_object.kind and d.name = v_object.name;
+        v_retired := v_retired || headgate._object(v_object.kind, v_object.name);
+    end loop;
+    return nullif(array_to_string(v_retired, '; '), '');
+end;
+$$;
+
+ALTER FUNCTION headgate._retire_undeclared(p_plan text) OWNER TO headgate_owner;
+
+--
+-- Name: _retirement_obstacle(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._retirement_obstacle(p_kind text, p_name text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select format(
+        '%s %s in flight, of %s', c.chunks, case c.chunks when 1 then 'chunk is' else 'chunks are' end, c.runs
+    )
+    from (
+        select count(*) as chunks, string_agg(distinct format('%s/%s', p.name, e.run_id), ', ') as runs
+        from headgate.chunks as h
+        join headgate.operations as o on o.operation_id in (h.operation_id, h.call_operation_id)
+        join headgate.process_executions as e using (execution_id)
+        join headgate.pipelines as p using (pipeline_id)
+        where p_kind = 'operation'
+            and o.name = p_name
+    ) as c
+    where c.chunks > 0
+    union all
+    select format('%s is under way', r.runs)
+    from (
+        select string_agg(e.run_id, ', ' order by e.started_at) as runs
+        from headgate.process_executions as e
+        join headgate.pipelines as p using (pipeline_id)
+        where p_kind = 'pipeline'
+            and p.name = p_name
+            and e.status in ('running', 'paused')
+    ) as r
+    where r.runs is not null;
+$$;
+
+ALTER FUNCTION headgate._retirement_obstacle(p_kind text, p_name text) OWNER TO headgate_owner;
+
+--
 -- Name: _retry_action(headgate.process_executions, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -15278,6 +16344,74 @@ CREATE FUNCTION headgate._row_measures() RETURNS TABLE(measure text, value numer
 $$;
 
 ALTER FUNCTION headgate._row_measures() OWNER TO headgate_owner;
+
+--
+-- Name: _row_of(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._row_of(p_kind text, p_name text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._as_settings(p_kind, f.columns)
+    from (
+        select to_jsonb(p) || jsonb_build_object('publication_lags', coalesce(
+            (
+                select jsonb_object_agg(l.calendar, l.lag)
+                from headgate.publication_lags as l
+                where l.provider_id = p.provider_id
+            ),
+            '{}'
+        )) as columns
+        from headgate.providers as p
+        where p_kind = 'provider'
+            and p.name = p_name
+        union all
+        select to_jsonb(r)
+        from headgate.response_rules as r
+        join headgate.providers as p using (provider_id)
+        where p_kind = 'rule'
+            and p.name = split_part(p_name, '/', 1)
+            and r.position::text = split_part(p_name, '/', 2)
+        union all
+        select to_jsonb(o) || jsonb_build_object(
+            'provider', p.name, 'follows', f.name, 'bulk_call_of', c.name, 'inputs', to_jsonb(array(
+                select i.name
+                from headgate.operation_inputs as n
+                join headgate.operations as i on i.operation_id = n.input_operation_id
+                where n.operation_id = o.operation_id
+                order by i.name
+            ))
+        )
+        from headgate.operations as o
+        join headgate.providers as p using (provider_id)
+        left join headgate.operations as f on f.operation_id = o.follows_operation_id
+        left join headgate.operations as c on c.operation_id = o.alternative_of_operation_id
+        where p_kind = 'operation'
+            and o.name = p_name
+        union all
+        select to_jsonb(p)
+        from headgate.pipelines as p
+        where p_kind = 'pipeline'
+            and p.name = p_name
+        union all
+        select to_jsonb(s)
+        from headgate.pipeline_steps as s
+        join headgate.pipelines as p using (pipeline_id)
+        where p_kind = 'step'
+            and p.name = split_part(p_name, '/', 1)
+            and s.step = split_part(p_name, '/', 2)
+        union all
+        select to_jsonb(m)
+        from headgate.pipeline_parameters as m
+        join headgate.pipelines as p using (pipeline_id)
+        where p_kind = 'parameter'
+            and p.name = split_part(p_name, '/', 1)
+            and m.name = split_part(p_name, '/', 2)
+    ) as f;
+$$;
+
+ALTER FUNCTION headgate._row_of(p_kind text, p_name text) OWNER TO headgate_owner;
 
 --
 -- Name: _row_shape(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15897,6 +17031,27 @@ $$;
 ALTER FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) OWNER TO headgate_owner;
 
 --
+-- Name: _setting_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._setting_of(p_column text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case p_column
+        when 'patience' then 'max_wait'
+        when 'blame' then 'fault'
+        when 'close' then 'blocks'
+        when 'provider_id' then 'provider'
+        when 'follows_operation_id' then 'follows'
+        when 'alternative_of_operation_id' then 'bulk_call_of'
+        else p_column
+    end;
+$$;
+
+ALTER FUNCTION headgate._setting_of(p_column text) OWNER TO headgate_owner;
+
+--
 -- Name: _settle_state(headgate.chunks, bigint[], headgate.operations, headgate.job_fate[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -16103,6 +17258,45 @@ $$;
 ALTER FUNCTION headgate._skipped_because(p_is_active boolean, p_state headgate.asset_processing_state, p_operation headgate.operations, p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _spelling_hint(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._spelling_hint(p_message text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with called as (
+        select c.found[1] as name, array(
+            select a.found[1] from regexp_matches(c.found[2], '(\w+) => ', 'g') as a (found)
+        ) as arguments
+        from regexp_match(p_message, '^function headgate\.(\w+)\((.*)\) does not exist') as c (found)
+        where c.found is not null
+    ),
+    known as (
+        select p.proname::text as name, p.proargnames as arguments
+        from pg_proc as p
+        where p.pronamespace = 'headgate'::regnamespace
+            and (p.proname in ('begin_plan', 'end_plan') or p.proname like 'put\_%')
+    )
+    select case
+        when k.name is null then headgate._known('declarations', c.name, array(select n.name from known as n))
+        else coalesce(
+            (
+                select headgate._known('arguments', a.name, k.arguments)
+                from unnest(c.arguments) as a (name)
+                where a.name <> all (k.arguments)
+                limit 1
+            ),
+            'an argument is missing, or of another type; arguments: ' || array_to_string(k.arguments, ', ')
+        )
+    end
+    from called as c
+    left join known as k using (name);
+$$;
+
+ALTER FUNCTION headgate._spelling_hint(p_message text) OWNER TO headgate_owner;
+
+--
 -- Name: _spend_lease(headgate.providers, headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -16218,6 +17412,13 @@ CREATE FUNCTION headgate._start_obstacle(p_pipeline headgate.pipelines) RETURNS 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select
+        'HG001', format('pipeline %s is retired: its plan no longer declares it', p_pipeline.name),
+        headgate._known('known pipelines', p_pipeline.name, array(
+            select p.name from headgate.pipelines as p where not p.is_retired
+        ))
+    where p_pipeline.is_retired
+    union all
+    select
         'HG013', format('pipeline %s is paused', p_pipeline.name),
         case
             when p_pipeline.is_paused_with_dag then 'its DAG is: let that go on, or headgate.resume_pipeline'
@@ -16327,6 +17528,87 @@ end;
 $_$;
 
 ALTER FUNCTION headgate._step_as_nobody(p_name text, p_pipeline text, p_run_id text) OWNER TO headgate_nobody;
+
+--
+-- Name: _step_mistakes(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._step_mistakes() RETURNS TABLE(kind text, name text, code text, message text, hint text, missing_kind text, missing text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'step', format('%s/%s', p.name, s.step), 'HG020',
+        format('pipeline %s, step %s: unknown operation %s', p.name, s.step, quote_literal(n.name)),
+        headgate._known('known operations', n.name, headgate._operation_names()),
+        'operation', n.name
+    from headgate.pipeline_steps as s
+    join headgate.pipelines as p using (pipeline_id)
+    cross join unnest(s.operations) as n (name)
+    where not exists (select from headgate.operations as o where o.name = n.name and not o.is_retired)
+    union all
+    select
+        'step', format('%s/%s', p.name, s.step), 'HG020',
+        format('pipeline %s, step %s: depends on unknown step %s', p.name, s.step, quote_literal(d.step)),
+        headgate._known('the steps before it', d.step, array(
+            select u.step
+            from headgate.pipeline_steps as u
+            where u.pipeline_id = s.pipeline_id
+                and u.position < s.position
+        )),
+        'step', format('%s/%s', p.name, d.step)
+    from headgate.pipeline_steps as s
+    join headgate.pipelines as p using (pipeline_id)
+    cross join unnest(s.depends_on) as d (step)
+    where not exists (
+        select
+        from headgate.pipeline_steps as u
+        where u.pipeline_id = s.pipeline_id
+            and u.step = d.step
+            and u.position < s.position
+    )
+    union all
+    select
+        'step', format('%s/%s', p.name, s.step), 'HG020',
+        format('pipeline %s, step %s: no function %s(p_pipeline text, p_run_id text, ...)', p.name, s.step, s.function),
+        'write the function in db/plans/<plan>/functions, or correct its name', null, null
+    from headgate.pipeline_steps as s
+    join headgate.pipelines as p using (pipeline_id)
+    where s.kind = 'function'
+        and not exists (
+            select
+            from pg_proc as c
+            where c.oid::regproc::text = s.function
+                and c.proargnames @> array['p_pipeline', 'p_run_id']
+        )
+    union all
+    select
+        'step', format('%s/%s', p.name, s.step), 'HG020',
+        format('pipeline %s, step %s: %s is not fit: %s', p.name, s.step, s.function, headgate._misfit(s.function)),
+        'a plan''s function belongs to the plan''s role, is security definer and pins its search_path', null, null
+    from headgate.pipeline_steps as s
+    join headgate.pipelines as p using (pipeline_id)
+    where s.kind = 'function'
+        and headgate._misfit(s.function) is not null
+        and exists (
+            select
+            from pg_proc as c
+            where c.oid::regproc::text = s.function
+                and c.proargnames @> array['p_pipeline', 'p_run_id']
+        )
+    union all
+    select
+        'parameter', format('%s/%s', p.name, m.name), 'HG020',
+        format('pipeline %s, parameter %s: unknown operation %s', p.name, m.name, quote_literal(n.name)),
+        headgate._known('known operations', n.name, headgate._operation_names()),
+        'operation', n.name
+    from headgate.pipeline_parameters as m
+    join headgate.pipelines as p using (pipeline_id)
+    cross join unnest(m.operations) as n (name)
+    where not exists (select from headgate.operations as o where o.name = n.name and not o.is_retired);
+$$;
+
+ALTER FUNCTION headgate._step_mistakes() OWNER TO headgate_owner;
 
 --
 -- Name: _step_of(bigint, jsonb, bigint, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16507,6 +17789,36 @@ $$;
 ALTER FUNCTION headgate._strange_addresses() OWNER TO headgate_owner;
 
 --
+-- Name: _strange_parts(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._strange_parts(p_plan text) RETURNS TABLE(kind text, name text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select p.kind, format('%s/%s', p.whole, p.part)
+    from (
+        select 'rule' as kind, 'provider' as whole_kind, p.name as whole, r.position::text as part
+        from headgate.response_rules as r
+        join headgate.providers as p using (provider_id)
+        union all
+        select 'step', 'pipeline', p.name, s.step
+        from headgate.pipeline_steps as s
+        join headgate.pipelines as p using (pipeline_id)
+        union all
+        select 'parameter', 'pipeline', p.name, m.name
+        from headgate.pipeline_parameters as m
+        join headgate.pipelines as p using (pipeline_id)
+    ) as p
+    join headgate.declarations as w on w.kind = p.whole_kind and w.name = p.whole and w.plan = p_plan and w.is_declared
+    where not exists (
+        select from headgate.declarations as d where d.kind = p.kind and d.name = format('%s/%s', p.whole, p.part)
+    );
+$$;
+
+ALTER FUNCTION headgate._strange_parts(p_plan text) OWNER TO headgate_owner;
+
+--
 -- Name: _stuck_steps(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -16583,6 +17895,26 @@ end;
 $$;
 
 ALTER FUNCTION headgate._sweep(p_limit integer) OWNER TO headgate_owner;
+
+--
+-- Name: _table_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._table_of(p_kind text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case p_kind
+        when 'provider' then 'providers'
+        when 'rule' then 'response_rules'
+        when 'operation' then 'operations'
+        when 'pipeline' then 'pipelines'
+        when 'step' then 'pipeline_steps'
+        when 'parameter' then 'pipeline_parameters'
+    end;
+$$;
+
+ALTER FUNCTION headgate._table_of(p_kind text) OWNER TO headgate_owner;
 
 --
 -- Name: _take_chunk(text, bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17439,6 +18771,22 @@ $_$;
 ALTER FUNCTION headgate._url_encode(p_text text) OWNER TO headgate_owner;
 
 --
+-- Name: _value_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._value_of(p_column text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case p_column
+        when 'default_value' then 'coalesce(r.default_value, ''null'')'
+        else format('r.%I', p_column)
+    end;
+$$;
+
+ALTER FUNCTION headgate._value_of(p_column text) OWNER TO headgate_owner;
+
+--
 -- Name: _verdict(headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -17983,6 +19331,102 @@ $$;
 ALTER FUNCTION headgate._write_chunks(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _write_inputs(text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._write_inputs(p_operation text, p_inputs text[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    delete from headgate.operation_inputs as n
+    using headgate.operations as o, headgate.operations as i
+    where o.operation_id = n.operation_id
+        and i.operation_id = n.input_operation_id
+        and o.name = p_operation
+        and i.name <> all (p_inputs);
+
+    insert into headgate.operation_inputs (operation_id, input_operation_id)
+    select o.operation_id, i.operation_id
+    from headgate.operations as o
+    join headgate.operations as i on i.name = any (p_inputs)
+    where o.name = p_operation
+    order by i.operation_id
+    on conflict do nothing;
+$$;
+
+ALTER FUNCTION headgate._write_inputs(p_operation text, p_inputs text[]) OWNER TO headgate_owner;
+
+--
+-- Name: _write_lags(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._write_lags(p_provider text, p_lags jsonb) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    delete from headgate.publication_lags as l
+    using headgate.providers as p
+    where p.provider_id = l.provider_id
+        and p.name = p_provider
+        and not p_lags ? l.calendar;
+
+    insert into headgate.publication_lags as l (provider_id, calendar, lag)
+    select p.provider_id, g.key, g.value::interval
+    from headgate.providers as p
+    cross join jsonb_each_text(p_lags) as g (key, value)
+    where p.name = p_provider
+    on conflict (provider_id, calendar) do update
+    set lag = excluded.lag
+    where l.lag <> excluded.lag;
+$$;
+
+ALTER FUNCTION headgate._write_lags(p_provider text, p_lags jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _write_object(text, text, jsonb, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._write_object(p_kind text, p_name text, p_settings jsonb, p_differ text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_table constant text := headgate._table_of(p_kind);
+    v_columns constant jsonb := headgate._as_columns(p_kind, p_name, p_settings);
+begin
+    if p_differ is null then
+        execute (
+            select format(
+                'insert into headgate.%I (%s) select %s from jsonb_populate_record(null::headgate.%1$I, $1) as r',
+                v_table, string_agg(format('%I', c.key), ', '), string_agg(headgate._value_of(c.key), ', ')
+            )
+            from jsonb_object_keys(v_columns) as c (key)
+        ) using v_columns;
+    else
+        execute (
+            select format(
+                'update headgate.%1$I as t set %2$s '
+                'from jsonb_populate_record(null::headgate.%1$I, $1) as r where %3$s',
+                v_table, string_agg(format('%I = %s', c.key, headgate._value_of(c.key)), ', '),
+                (
+                    select string_agg(format('t.%I = r.%1$I', k.key), ' and ')
+                    from unnest(headgate._key_of(p_kind)) as k (key)
+                )
+            )
+            from jsonb_object_keys(headgate._differing_columns(p_kind, p_name, v_columns, p_differ)) as c (key)
+        ) using v_columns;
+    end if;
+    if p_kind = 'provider' and ('publication_lags' = any (p_differ) or p_differ is null) then
+        perform headgate._write_lags(p_name, p_settings -> 'publication_lags');
+    elsif p_kind = 'operation' and ('inputs' = any (p_differ) or p_differ is null) then
+        perform headgate._write_inputs(p_name, array(select jsonb_array_elements_text(p_settings -> 'inputs')));
+    end if;
+end;
+$_$;
+
+ALTER FUNCTION headgate._write_object(p_kind text, p_name text, p_settings jsonb, p_differ text[]) OWNER TO headgate_owner;
+
+--
 -- Name: _write_plan(headgate.process_executions, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -18161,6 +19605,46 @@ ALTER FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_
 COMMENT ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) IS 'Make assets'' need of an operation due at given times, unless it is due before; a job in flight does not clear it.';
 
 --
+-- Name: begin_plan(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.begin_plan(plan text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_open constant text := nullif(current_setting('headgate.plan', true), '');
+begin
+    if begin_plan.plan !~ '^[a-z][a-z0-9_]*$' then
+        perform headgate._raise(
+            'HG020', format('a plan cannot be named %s', quote_literal(begin_plan.plan)),
+            'a plan is named like its folder, in small letters, digits and _'
+        );
+    elsif v_open is not null then
+        perform headgate._raise(
+            'HG020', format('plan %s begins before plan %s has ended', begin_plan.plan, v_open),
+            'a plan''s file ends with select headgate.end_plan();'
+        );
+    end if;
+    perform headgate._lock('declarations');
+    perform set_config('headgate.plan', begin_plan.plan, true);
+    delete from headgate.declaration_mistakes as m where m.plan = begin_plan.plan;
+    update headgate.declarations as d
+    set is_declared = false
+    where d.plan = begin_plan.plan
+        and d.is_declared;
+end;
+$_$;
+
+ALTER FUNCTION headgate.begin_plan(plan text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION begin_plan(plan text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.begin_plan(plan text) IS 'Begin to declare a plan; what is not put before headgate.end_plan is retired. A dry run ends with rollback.';
+
+--
 -- Name: cancel_execution(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -18256,9 +19740,7 @@ begin
     perform headgate._tune_queues();
 
     perform headgate._add_step_groups();
-    perform headgate._check_steps();
-    perform headgate._check_operation(o)
-    from (select * from headgate.operations order by operation_id) as o;
+    perform headgate._check_rows();
     perform headgate._drop_needs();
     perform headgate._open_needs();
     perform headgate._open_months(3);
@@ -18656,6 +20138,37 @@ ALTER FUNCTION headgate.discover_delta(p_pipeline text, p_run_id text) OWNER TO 
 --
 
 COMMENT ON FUNCTION headgate.discover_delta(p_pipeline text, p_run_id text) IS 'What is due now within the run''s parameters, per operation and group, before any budget.';
+
+--
+-- Name: end_plan(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.end_plan() RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_plan constant text := headgate._open_plan();
+    v_retired text;
+begin
+    if not exists (select from headgate.declaration_mistakes as m where m.plan = v_plan) then
+        v_retired := headgate._retire_undeclared(v_plan);
+    end if;
+    perform headgate._add_step_groups();
+    perform headgate._note_plan_mistakes(v_plan);
+    perform headgate._raise_mistakes(v_plan);
+    perform set_config('headgate.plan', '', true);
+    return coalesce('retired: ' || v_retired, 'unchanged');
+end;
+$$;
+
+ALTER FUNCTION headgate.end_plan() OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION end_plan(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.end_plan() IS 'End a plan: retire what is no longer declared, or raise HG020 with all mistakes; returns what was retired.';
 
 --
 -- Name: end_run(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19687,6 +21200,39 @@ ALTER FUNCTION headgate.note_load(p_operation text, p_asset_ids bigint[], p_reco
 COMMENT ON FUNCTION headgate.note_load(p_operation text, p_asset_ids bigint[], p_records integer[], p_watermarks timestamp with time zone[]) IS 'Note that an operation''s rows were loaded from a file: state as after a success, watermarks, and what computes from them is due.';
 
 --
+-- Name: note_mistake(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.note_mistake(p_message text, p_hint text DEFAULT NULL::text, p_statement text DEFAULT ''::text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._note_mistake(
+        s.object[1],
+        case
+            when s.object[1] in ('provider', 'operation', 'pipeline') then s.object[2]
+            else concat_ws('/', s.object[2], s.object[3])
+        end,
+        p_message, coalesce(headgate._spelling_hint(p_message), p_hint, 'the statement is not valid SQL; psql shows more of it')
+    )
+    from (select (
+        select regexp_match(
+            p_statement,
+            'headgate\.put_(\w+)\s*\(\s*(?:\w+\s*=>\s*)?''([^'']*)'''
+            '(?:\s*,\s*(?:\w+\s*=>\s*)?''([^'']*)'')?'
+        )
+    ) as object) as s;
+$$;
+
+ALTER FUNCTION headgate.note_mistake(p_message text, p_hint text, p_statement text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION note_mistake(p_message text, p_hint text, p_statement text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.note_mistake(p_message text, p_hint text, p_statement text) IS 'Add a statement of a plan''s file that PostgreSQL refused to the mistakes that headgate.end_plan reports.';
+
+--
 -- Name: note_schema(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -19818,6 +21364,232 @@ ALTER FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session
 --
 
 COMMENT ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) IS 'When a provider has the data of a session: its close and the publication lag; null when it is no session.';
+
+--
+-- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, interval, jsonb, jsonb, bigint, text, text, text, bigint, double precision, double precision); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.put_operation(operation text, universe text, due text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, page_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_variable
+declare
+    v_due constant jsonb := headgate._as_due(operation, due);
+    v_request constant jsonb := headgate._as_request(operation, request);
+begin
+    return headgate._declare('operation', operation, v_due || v_request || jsonb_build_object(
+        'universe', universe,
+        'provider', case when headgate._check_reference('operation', operation, 'provider', provider) then provider end,
+        'description', description,
+        'units', units,
+        'units_per_asset', units_per_asset,
+        'priority', priority,
+        'bundle', bundle,
+        'follows', case when headgate._check_reference('operation', operation, 'operation', follows) then follows end,
+        'bulk_call_of', case
+            when headgate._check_reference('operation', operation, 'operation', bulk_call_of) then bulk_call_of
+        end,
+        'page_size', page_size,
+        'feature', feature,
+        'is_backfill', is_backfill,
+        'overlap', overlap,
+        'chunk_size', chunk_size,
+        'max_attempts', max_attempts,
+        'backoff', backoff,
+        'backoff_max', backoff_max,
+        'max_wait', max_wait,
+        'lease', lease,
+        'timeout', timeout,
+        'headers', headers,
+        'body', body,
+        'max_bytes', max_bytes,
+        'ingest_function', ingest_function,
+        'handler', handler,
+        'input_function', input_function,
+        'max_memory', max_memory,
+        'weight_power', weight_power,
+        'staleness_per_day', staleness_per_day
+    ));
+end;
+$$;
+
+ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, ingest_function text, handler text, input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, ingest_function text, handler text, input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, ingest_function text, handler text, input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) IS 'Declare an operation: due is once, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Returns created, unchanged, or changed and what.';
+
+--
+-- Name: put_parameter(text, text, text, text, text, jsonb, text[], text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.put_parameter(pipeline text, parameter text, effect text, description text DEFAULT NULL::text, type text DEFAULT NULL::text, default_value jsonb DEFAULT NULL::jsonb, allowed text[] DEFAULT NULL::text[], operations text[] DEFAULT NULL::text[], meanings jsonb DEFAULT NULL::jsonb) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_variable
+declare
+    v_name constant text := format('%s/%s', pipeline, parameter);
+begin
+    perform headgate._check_reference('parameter', v_name, 'pipeline', pipeline);
+    perform headgate._check_reference('parameter', v_name, 'operation', o.name) from unnest(operations) as o (name);
+    return headgate._declare('parameter', v_name, jsonb_build_object(
+        'effect', effect,
+        'description', description,
+        'type', coalesce(type, case
+            when effect in ('quota', 'quota_buffer', 'max_assets', 'chunk_size') then 'integer'
+            when effect in ('groups', 'assets') then 'list'
+            else 'text'
+        end),
+        'default_value', default_value,
+        'allowed', allowed,
+        'operations', operations,
+        'meanings', meanings
+    ));
+end;
+$$;
+
+ALTER FUNCTION headgate.put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb) IS 'Declare what a run of a pipeline may set, and its effect. Returns created, unchanged, or changed and what.';
+
+--
+-- Name: put_pipeline(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.put_pipeline(pipeline text, description text DEFAULT NULL::text) RETURNS text
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._declare('pipeline', put_pipeline.pipeline, jsonb_build_object(
+        'description', put_pipeline.description
+    ));
+$$;
+
+ALTER FUNCTION headgate.put_pipeline(pipeline text, description text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION put_pipeline(pipeline text, description text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.put_pipeline(pipeline text, description text) IS 'Declare a pipeline; its steps and parameters follow. Returns created, unchanged, or changed and what.';
+
+--
+-- Name: put_provider(text, text, text, jsonb, text, jsonb, integer, integer, text, text, interval, integer, integer, integer, integer, numeric, interval, interval, jsonb, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.put_provider(provider text, base_url text DEFAULT NULL::text, description text DEFAULT NULL::text, auth jsonb DEFAULT NULL::jsonb, secret_name text DEFAULT NULL::text, headers jsonb DEFAULT NULL::jsonb, quota integer DEFAULT NULL::integer, quota_buffer integer DEFAULT NULL::integer, quota_period text DEFAULT NULL::text, quota_zone text DEFAULT NULL::text, reset_guard interval DEFAULT NULL::interval, requests_per_minute integer DEFAULT NULL::integer, burst integer DEFAULT NULL::integer, max_in_flight integer DEFAULT NULL::integer, breaker_failures integer DEFAULT NULL::integer, breaker_share numeric DEFAULT NULL::numeric, breaker_cooldown interval DEFAULT NULL::interval, publication_lag interval DEFAULT NULL::interval, publication_lags jsonb DEFAULT NULL::jsonb, features text[] DEFAULT NULL::text[]) RETURNS text
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._declare('provider', put_provider.provider, jsonb_build_object(
+        'base_url', put_provider.base_url,
+        'description', put_provider.description,
+        'auth', put_provider.auth,
+        'secret_name', put_provider.secret_name,
+        'headers', put_provider.headers,
+        'quota', put_provider.quota,
+        'quota_buffer', put_provider.quota_buffer,
+        'quota_period', put_provider.quota_period,
+        'quota_zone', put_provider.quota_zone,
+        'reset_guard', put_provider.reset_guard,
+        'requests_per_minute', put_provider.requests_per_minute,
+        'burst', put_provider.burst,
+        'max_in_flight', put_provider.max_in_flight,
+        'breaker_failures', put_provider.breaker_failures,
+        'breaker_share', put_provider.breaker_share,
+        'breaker_cooldown', put_provider.breaker_cooldown,
+        'publication_lag', put_provider.publication_lag,
+        'publication_lags', headgate._as_lags(put_provider.provider, put_provider.publication_lags),
+        'features', put_provider.features
+    ));
+$$;
+
+ALTER FUNCTION headgate.put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[]) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[]) IS 'Declare a provider, by the columns of headgate.providers. Returns created, unchanged, or changed and what.';
+
+--
+-- Name: put_rule(text, text, text, text, text, text, text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.put_rule(provider text, status text, outcome text, reason text, content_type text DEFAULT NULL::text, body text DEFAULT NULL::text, fault text DEFAULT NULL::text, blocks text DEFAULT NULL::text, charged boolean DEFAULT NULL::boolean) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_variable
+declare
+    v_name constant text := format('%s/%s', provider, headgate._next_part('rule', provider));
+begin
+    perform headgate._check_reference('rule', v_name, 'provider', provider);
+    return headgate._declare('rule', v_name, jsonb_build_object(
+        'status', status,
+        'outcome', outcome,
+        'reason', reason,
+        'content_type', content_type,
+        'body', body,
+        'fault', case fault when 'internal' then 'house' else fault end,
+        'blocks', blocks,
+        'charged', charged
+    ));
+end;
+$$;
+
+ALTER FUNCTION headgate.put_rule(provider text, status text, outcome text, reason text, content_type text, body text, fault text, blocks text, charged boolean) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION put_rule(provider text, status text, outcome text, reason text, content_type text, body text, fault text, blocks text, charged boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.put_rule(provider text, status text, outcome text, reason text, content_type text, body text, fault text, blocks text, charged boolean) IS 'Declare how answers are read; rules are tried in order. Returns created, unchanged, or changed and what.';
+
+--
+-- Name: put_step(text, text, text[], text, text[], text, text[], real, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.put_step(pipeline text, step text, operations text[] DEFAULT NULL::text[], function text DEFAULT NULL::text, depends_on text[] DEFAULT NULL::text[], trigger_rule text DEFAULT NULL::text, group_keys text[] DEFAULT NULL::text[], max_failed_share real DEFAULT NULL::real, may_fail boolean DEFAULT NULL::boolean) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_variable
+declare
+    v_name constant text := format('%s/%s', pipeline, step);
+begin
+    perform headgate._check_reference('step', v_name, 'pipeline', pipeline);
+    perform headgate._check_reference('step', v_name, 'operation', o.name) from unnest(operations) as o (name);
+    perform headgate._check_dependency(pipeline, step, d.step) from unnest(depends_on) as d (step);
+    return headgate._declare('step', v_name, jsonb_build_object(
+        'position', headgate._next_part('step', pipeline),
+        'kind', case when function is null then 'fan_out' else 'function' end,
+        'operations', operations,
+        'function', function,
+        'depends_on', depends_on,
+        'trigger_rule', trigger_rule,
+        'group_keys', group_keys,
+        'max_failed_share', max_failed_share,
+        'may_fail', may_fail
+    ));
+end;
+$$;
+
+ALTER FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean) IS 'Declare a step: a function or operations, after others. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: raise_alert(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20677,7 +22449,7 @@ ALTER FUNCTION headgate.start_obstacle(p_pipeline text) OWNER TO headgate_owner;
 -- Name: FUNCTION start_obstacle(p_pipeline text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.start_obstacle(p_pipeline text) IS 'Why a pipeline could not be started now: it is paused (HG013), or runs (HG011); no row: it could.';
+COMMENT ON FUNCTION headgate.start_obstacle(p_pipeline text) IS 'Why a pipeline could not be started now: retired (HG001), paused (HG013), or running (HG011); no row: it could.';
 
 --
 -- Name: step_errors(text, text, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22208,7 +23980,7 @@ CREATE VIEW headgate.v_failed_assets AS
    FROM ((headgate.asset_processing_state s
      JOIN headgate.assets a USING (asset_id))
      JOIN headgate.operations o USING (operation_id))
-  WHERE (s.consecutive_failures > 0);
+  WHERE ((s.consecutive_failures > 0) AND (NOT o.is_retired));
 
 ALTER VIEW headgate.v_failed_assets OWNER TO headgate_owner;
 
@@ -23549,6 +25321,148 @@ COMMENT ON COLUMN headgate.dags.active_runs IS 'Its runs there that have not end
 COMMENT ON COLUMN headgate.dags.heard_at IS 'When the scheduler said so.';
 
 --
+-- Name: declaration_mistakes; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.declaration_mistakes (
+    mistake_id bigint NOT NULL,
+    plan text NOT NULL,
+    place text,
+    kind text,
+    name text,
+    message text NOT NULL,
+    hint text
+);
+
+ALTER TABLE headgate.declaration_mistakes OWNER TO headgate_owner;
+
+--
+-- Name: TABLE declaration_mistakes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.declaration_mistakes IS 'Mistakes found since begin_plan. end_plan reports them all at once, and with the transaction they are gone.';
+
+--
+-- Name: COLUMN declaration_mistakes.mistake_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declaration_mistakes.mistake_id IS 'Order of finding.';
+
+--
+-- Name: COLUMN declaration_mistakes.plan; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declaration_mistakes.plan IS 'The plan.';
+
+--
+-- Name: COLUMN declaration_mistakes.place; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declaration_mistakes.place IS 'File and line; null when the file was applied by psql.';
+
+--
+-- Name: COLUMN declaration_mistakes.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declaration_mistakes.kind IS 'Kind of the object that is wrong; null: no declaration of an object.';
+
+--
+-- Name: COLUMN declaration_mistakes.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declaration_mistakes.name IS 'Its name, as in declarations.';
+
+--
+-- Name: COLUMN declaration_mistakes.message; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declaration_mistakes.message IS 'What is wrong.';
+
+--
+-- Name: COLUMN declaration_mistakes.hint; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declaration_mistakes.hint IS 'What to do.';
+
+--
+-- Name: declaration_mistakes_mistake_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE headgate.declaration_mistakes ALTER COLUMN mistake_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.declaration_mistakes_mistake_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
+-- Name: declarations; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.declarations (
+    kind text NOT NULL,
+    name text NOT NULL,
+    plan text NOT NULL,
+    "position" integer NOT NULL,
+    settings jsonb NOT NULL,
+    place text,
+    is_declared boolean NOT NULL,
+    CONSTRAINT declaration_kind_is_known CHECK ((kind = ANY (ARRAY['provider'::text, 'rule'::text, 'operation'::text, 'pipeline'::text, 'step'::text, 'parameter'::text])))
+);
+
+ALTER TABLE headgate.declarations OWNER TO headgate_owner;
+
+--
+-- Name: TABLE declarations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.declarations IS 'An object that a plan''s file declares, and what the file said of it last time, to compare what it says now.';
+
+--
+-- Name: COLUMN declarations.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declarations.kind IS 'provider, rule, operation, pipeline, step or parameter.';
+
+--
+-- Name: COLUMN declarations.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declarations.name IS 'Its name; of a rule, step or parameter after that of its provider or pipeline and a slash.';
+
+--
+-- Name: COLUMN declarations.plan; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declarations.plan IS 'The plan that declares it. Only that plan may.';
+
+--
+-- Name: COLUMN declarations."position"; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declarations."position" IS 'Its place among the plan''s objects, in the order of the file.';
+
+--
+-- Name: COLUMN declarations.settings; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declarations.settings IS 'What the file gave it, by argument. One that is missing here has its default, or what an operator set.';
+
+--
+-- Name: COLUMN declarations.place; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declarations.place IS 'File and line of its declaration; null when the file was applied by psql.';
+
+--
+-- Name: COLUMN declarations.is_declared; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declarations.is_declared IS 'False only between begin_plan and end_plan: the file has not named it yet. end_plan retires what is left.';
+
+--
 -- Name: locks; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -24836,6 +26750,7 @@ CREATE VIEW headgate.v_data_freshness AS
              JOIN headgate.assets a USING (asset_id))
           WHERE a.is_active) n
      JOIN headgate.operations o USING (operation_id))
+  WHERE (NOT o.is_retired)
   GROUP BY o.name, n.group_key
   ORDER BY o.name, n.group_key;
 
@@ -25723,7 +27638,8 @@ CREATE VIEW headgate.v_pipelines AS
     description,
     is_paused,
     is_paused_with_dag
-   FROM headgate.pipelines p;
+   FROM headgate.pipelines p
+  WHERE (NOT is_retired);
 
 ALTER VIEW headgate.v_pipelines OWNER TO headgate_owner;
 
@@ -26824,6 +28740,20 @@ ALTER TABLE ONLY headgate.dags
     ADD CONSTRAINT dags_pkey PRIMARY KEY (pipeline_id, deployment, dag);
 
 --
+-- Name: declaration_mistakes declaration_mistakes_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.declaration_mistakes
+    ADD CONSTRAINT declaration_mistakes_pkey PRIMARY KEY (mistake_id);
+
+--
+-- Name: declarations declarations_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.declarations
+    ADD CONSTRAINT declarations_pkey PRIMARY KEY (kind, name);
+
+--
 -- Name: locks locks_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26912,7 +28842,7 @@ ALTER TABLE ONLY headgate.planner_deferrals
 --
 
 ALTER TABLE ONLY headgate.pipeline_steps
-    ADD CONSTRAINT position_is_unique UNIQUE (pipeline_id, "position");
+    ADD CONSTRAINT position_is_unique UNIQUE (pipeline_id, "position") DEFERRABLE INITIALLY DEFERRED;
 
 --
 -- Name: process_executions process_executions_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -27231,6 +29161,18 @@ CREATE INDEX chunks_wake_idx ON headgate.chunks USING btree (wake_at) WHERE (sta
 --
 
 COMMENT ON INDEX headgate.chunks_wake_idx IS 'The sweep takes parked chunks whose time has come.';
+
+--
+-- Name: declarations_plan_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX declarations_plan_idx ON headgate.declarations USING btree (plan, kind);
+
+--
+-- Name: INDEX declarations_plan_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.declarations_plan_idx IS 'Finds what a plan declares.';
 
 --
 -- Name: operation_inputs_input_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
@@ -28078,6 +30020,12 @@ REVOKE ALL ON FUNCTION headgate._advance(p_now timestamp with time zone) FROM PU
 REVOKE ALL ON FUNCTION headgate._advance_reopened(p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _after_declaring(p_kind text, p_name text, p_written text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._after_declaring(p_kind text, p_name text, p_written text[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28120,16 +30068,46 @@ REVOKE ALL ON FUNCTION headgate._apply_fates(p_chunk headgate.chunks, p_operatio
 REVOKE ALL ON FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _as_columns(p_kind text, p_name text, p_settings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._as_columns(p_kind text, p_name text, p_settings jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _as_due(p_operation text, p_due text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._as_due(p_operation text, p_due text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _as_gate(p_own headgate.operation_gates); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._as_gate(p_own headgate.operation_gates) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _as_lags(p_provider text, p_lags jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._as_lags(p_provider text, p_lags jsonb) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _as_one(p_chunks headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._as_one(p_chunks headgate.chunks[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _as_request(p_operation text, p_request text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._as_request(p_operation text, p_request text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _as_settings(p_kind text, p_columns jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._as_settings(p_kind text, p_columns jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28258,10 +30236,10 @@ REVOKE ALL ON FUNCTION headgate._check_covered(p_pipeline headgate.pipelines, p_
 REVOKE ALL ON FUNCTION headgate._check_dated(p_pipeline headgate.pipelines, p_logical_date timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _check_dependency(p_pipeline text, p_step text, p_depends_on text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._check_dependency(p_pipeline text, p_step text, p_depends_on text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _check_open(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28270,22 +30248,28 @@ REVOKE ALL ON FUNCTION headgate._check_function(p_operation text, p_function tex
 REVOKE ALL ON FUNCTION headgate._check_open(p_execution headgate.process_executions) FROM PUBLIC;
 
 --
--- Name: FUNCTION _check_operation(p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._check_operation(p_operation headgate.operations) FROM PUBLIC;
-
---
 -- Name: FUNCTION _check_quota_value(p_quota integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._check_quota_value(p_quota integer) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _check_reference(p_kind text, p_name text, p_referred_kind text, p_referred text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_reference(p_kind text, p_name text, p_referred_kind text, p_referred text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_requests integer[], p_charged integer[], p_closing jsonb, p_row_counts integer[], p_row_count integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_requests integer[], p_charged integer[], p_closing jsonb, p_row_counts integer[], p_row_count integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _check_rows(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_rows() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _check_same_run(p_pipeline headgate.pipelines, p_execution headgate.process_executions, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28304,12 +30288,6 @@ REVOKE ALL ON FUNCTION headgate._check_selection(p_pipeline headgate.pipelines, 
 --
 
 REVOKE ALL ON FUNCTION headgate._check_startable(p_pipeline headgate.pipelines) FROM PUBLIC;
-
---
--- Name: FUNCTION _check_steps(); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._check_steps() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _check_unpaused(p_pipeline headgate.pipelines); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28424,6 +30402,30 @@ REVOKE ALL ON FUNCTION headgate._dead_runners() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _declare(p_kind text, p_name text, p_settings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._declare(p_kind text, p_name text, p_settings jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _declared_names(p_kind text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._declared_names(p_kind text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _defaults(p_kind text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._defaults(p_kind text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _differing_columns(p_kind text, p_name text, p_columns jsonb, p_differ text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._differing_columns(p_kind text, p_name text, p_columns jsonb, p_differ text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _drop_needs(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28612,6 +30614,18 @@ REVOKE ALL ON FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_
 REVOKE ALL ON FUNCTION headgate._field_value(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _fields_of(p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._fields_of(p_operation headgate.operations) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _find_violations(p_kind text, p_name text, p_settings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._find_violations(p_kind text, p_name text, p_settings jsonb) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _finish_reopened(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28660,10 +30674,22 @@ REVOKE ALL ON FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_params j
 REVOKE ALL ON FUNCTION headgate._foreign_locks() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _function_mistakes(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._function_mistakes(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _gate_message(p_name text, p_provider_id bigint, p_operation_id bigint, p_opened integer, p_blocked_until timestamp with time zone, p_blocked_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._gate_message(p_name text, p_provider_id bigint, p_operation_id bigint, p_opened integer, p_blocked_until timestamp with time zone, p_blocked_reason text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _given(p_settings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._given(p_settings jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_requests integer[], p_charged integer[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28774,6 +30800,12 @@ REVOKE ALL ON FUNCTION headgate._hold_failed(p_execution_id bigint, p_steps text
 REVOKE ALL ON FUNCTION headgate._house_fault(p_results headgate.ingest_result[]) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _id_of(p_kind text, p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._id_of(p_kind text, p_name text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _in_flight(p_execution_id bigint, p_step text, OUT queued integer, OUT running integer, OUT parked integer, OUT next_wake_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28876,6 +30908,12 @@ REVOKE ALL ON FUNCTION headgate._is_leased(p_chunk_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._is_left_out(p_state headgate.asset_processing_state) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _is_mistaken(p_kind text, p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_mistaken(p_kind text, p_name text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _is_of_the_past(p_execution_id bigint, p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28940,6 +30978,12 @@ REVOKE ALL ON FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation head
 --
 
 REVOKE ALL ON FUNCTION headgate._keep_name() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _key_of(p_kind text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._key_of(p_kind text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _known(p_what text, p_name text, p_names text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29092,6 +31136,12 @@ REVOKE ALL ON FUNCTION headgate._mend_queues(p_now timestamp with time zone) FRO
 REVOKE ALL ON FUNCTION headgate._mend_steps(p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _merge(p_kind text, p_name text, p_row jsonb, p_said jsonb, p_says jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._merge(p_kind text, p_name text, p_row jsonb, p_said jsonb, p_says jsonb) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _misfit(p_function text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29108,6 +31158,12 @@ REVOKE ALL ON FUNCTION headgate._missing_from(p_state headgate.asset_processing_
 --
 
 REVOKE ALL ON FUNCTION headgate._missing_sessions(p_provider_id bigint, p_calendar text, p_missing_from date, p_at timestamp with time zone, p_is_daily boolean, p_most integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _mistaken_names(p_kind text, p_whole text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._mistaken_names(p_kind text, p_whole text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _move_units(p_provider_id bigint, p_opened_at timestamp with time zone, p_reserve integer, p_spend integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29164,6 +31220,18 @@ REVOKE ALL ON FUNCTION headgate._needs_alert(p_opened integer, p_blocked_until t
 REVOKE ALL ON FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _next_part(p_kind text, p_whole text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._next_part(p_kind text, p_whole text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _next_position(p_plan text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._next_position(p_plan text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _next_start(p_provider headgate.providers, p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29206,16 +31274,40 @@ REVOKE ALL ON FUNCTION headgate._note_dag(p_pipeline_id bigint, p_deployment tex
 REVOKE ALL ON FUNCTION headgate._note_dags(p_deployment text, p_dags jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _note_follow_up(p_kind text, p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._note_follow_up(p_kind text, p_name text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _note_mistake(p_kind text, p_name text, p_message text, p_hint text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._note_mistake(p_kind text, p_name text, p_message text, p_hint text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _note_operation(p_provider headgate.providers, p_own headgate.operation_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._note_operation(p_provider headgate.providers, p_own headgate.operation_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _note_plan_mistakes(p_plan text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._note_plan_mistakes(p_plan text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _object(p_kind text, p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._object(p_kind text, p_name text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _open_actions(p_execution headgate.process_executions, p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29234,6 +31326,12 @@ REVOKE ALL ON FUNCTION headgate._open_months(p_months integer) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._open_needs(p_universe text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _open_plan(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._open_plan() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _open_round(p_execution headgate.process_executions, p_step headgate.process_steps); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29278,6 +31376,18 @@ REVOKE ALL ON FUNCTION headgate._operation(p_operation text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._operation_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _operation_mistakes(p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._operation_mistakes(p_operation headgate.operations) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _operation_names(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._operation_names() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _operation_of(p_provider headgate.providers, p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29294,6 +31404,12 @@ REVOKE ALL ON FUNCTION headgate._operations_of(p_asset_id bigint) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._operations_of_plan(p_plan text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _operators_settings(p_kind text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._operators_settings(p_kind text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _orphan_holds(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29372,6 +31488,12 @@ REVOKE ALL ON FUNCTION headgate._pipeline(p_pipeline text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_is_round boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _plan_mistakes(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._plan_mistakes() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _plan_params(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29456,6 +31578,12 @@ REVOKE ALL ON FUNCTION headgate._raise(p_code text, p_message text, p_hint text)
 --
 
 REVOKE ALL ON FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _raise_mistakes(p_plan text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._raise_mistakes(p_plan text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _reach(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone, OUT is_probe boolean, OUT fit headgate.chunks[], OUT unfit headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29554,6 +31682,12 @@ REVOKE ALL ON FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operati
 REVOKE ALL ON FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate.operations, p_provider headgate.providers, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT headers jsonb[], OUT refused jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _reschedule(p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._reschedule(p_operation headgate.operations) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _resend_lost(p_limit integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29602,6 +31736,42 @@ REVOKE ALL ON FUNCTION headgate._resolve_gone_steps(p_now timestamp with time zo
 REVOKE ALL ON FUNCTION headgate._resolve_params(p_pipeline headgate.pipelines, p_params jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _retire(p_kind text, p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._retire(p_kind text, p_name text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _retire_operation(p_operation_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._retire_operation(p_operation_id bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _retire_pipeline(p_pipeline_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._retire_pipeline(p_pipeline_id bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _retire_provider(p_provider_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._retire_provider(p_provider_id bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _retire_undeclared(p_plan text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._retire_undeclared(p_plan text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _retirement_obstacle(p_kind text, p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._retirement_obstacle(p_kind text, p_name text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _retry_action(p_execution headgate.process_executions, p_pipeline text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29630,6 +31800,12 @@ REVOKE ALL ON FUNCTION headgate._role_deviations() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._row_measures() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _row_of(p_kind text, p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._row_of(p_kind text, p_name text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _row_shape(p_function text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29728,6 +31904,12 @@ REVOKE ALL ON FUNCTION headgate._set_asset_active(p_asset_id bigint, p_is_active
 REVOKE ALL ON FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _setting_of(p_column text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._setting_of(p_column text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _settle_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29756,6 +31938,12 @@ REVOKE ALL ON FUNCTION headgate._skip_by_rule(p_execution_id bigint, p_step text
 --
 
 REVOKE ALL ON FUNCTION headgate._skipped_because(p_is_active boolean, p_state headgate.asset_processing_state, p_operation headgate.operations, p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _spelling_hint(p_message text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._spelling_hint(p_message text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _spend_lease(p_provider headgate.providers, p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29812,6 +32000,12 @@ REVOKE ALL ON FUNCTION headgate._step(p_execution headgate.process_executions, p
 REVOKE ALL ON FUNCTION headgate._step_as_nobody(p_name text, p_pipeline text, p_run_id text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _step_mistakes(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._step_mistakes() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _step_of(p_pipeline_id bigint, p_params jsonb, p_operation_id bigint, p_group_key text, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29860,6 +32054,12 @@ REVOKE ALL ON FUNCTION headgate._stopped_execution(p_pipeline text, p_run_id tex
 REVOKE ALL ON FUNCTION headgate._strange_addresses() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _strange_parts(p_plan text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._strange_parts(p_plan text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _stuck_steps(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29870,6 +32070,12 @@ REVOKE ALL ON FUNCTION headgate._stuck_steps() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._sweep(p_limit integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _table_of(p_kind text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._table_of(p_kind text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _take_chunk(p_queue text, p_msg_id bigint, p_message jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30028,6 +32234,12 @@ REVOKE ALL ON FUNCTION headgate._upsert_assets(p_universe text, p_assets jsonb) 
 REVOKE ALL ON FUNCTION headgate._url_encode(p_text text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _value_of(p_column text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._value_of(p_column text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _verdict(p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -30112,6 +32324,24 @@ REVOKE ALL ON FUNCTION headgate._window_use(p_provider_id bigint, p_opened_at ti
 REVOKE ALL ON FUNCTION headgate._write_chunks(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _write_inputs(p_operation text, p_inputs text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._write_inputs(p_operation text, p_inputs text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _write_lags(p_provider text, p_lags jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._write_lags(p_provider text, p_lags jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _write_object(p_kind text, p_name text, p_settings jsonb, p_differ text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._write_object(p_kind text, p_name text, p_settings jsonb, p_differ text[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -30147,6 +32377,12 @@ GRANT ALL ON FUNCTION headgate.applied_files() TO headgate_reader;
 REVOKE ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_maintenance;
+
+--
+-- Name: FUNCTION begin_plan(plan text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.begin_plan(plan text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION cancel_execution(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30247,6 +32483,12 @@ GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_maintenance;
 
 REVOKE ALL ON FUNCTION headgate.discover_delta(p_pipeline text, p_run_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.discover_delta(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION end_plan(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.end_plan() FROM PUBLIC;
 
 --
 -- Name: FUNCTION end_run(p_pipeline text, p_run_id text, p_state text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30445,6 +32687,12 @@ GRANT ALL ON FUNCTION headgate.next_actions(p_pipeline text, p_run_id text) TO h
 REVOKE ALL ON FUNCTION headgate.note_load(p_operation text, p_asset_ids bigint[], p_records integer[], p_watermarks timestamp with time zone[]) FROM PUBLIC;
 
 --
+-- Name: FUNCTION note_mistake(p_message text, p_hint text, p_statement text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.note_mistake(p_message text, p_hint text, p_statement text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION note_schema(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -30471,6 +32719,42 @@ GRANT ALL ON FUNCTION headgate.pause_pipeline(p_pipeline text) TO headgate_plann
 REVOKE ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_maintenance;
+
+--
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, ingest_function text, handler text, input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, ingest_function text, handler text, input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) FROM PUBLIC;
+
+--
+-- Name: FUNCTION put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION put_pipeline(pipeline text, description text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.put_pipeline(pipeline text, description text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION put_rule(provider text, status text, outcome text, reason text, content_type text, body text, fault text, blocks text, charged boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.put_rule(provider text, status text, outcome text, reason text, content_type text, body text, fault text, blocks text, charged boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION raise_alert(p_severity text, p_subject text, p_message text); Type: ACL; Schema: headgate; Owner: headgate_owner

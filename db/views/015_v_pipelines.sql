@@ -8,7 +8,8 @@ select
     p.description,
     p.is_paused,
     p.is_paused_with_dag
-from headgate.pipelines as p;
+from headgate.pipelines as p
+where not p.is_retired;
 
 comment on view headgate.v_pipelines is 'Pipelines: named graphs of steps.';
 comment on column headgate.v_pipelines.pipeline is 'Its name; Airflow''s dag_id.';

@@ -161,6 +161,7 @@ begin
         select *
         from headgate.operations as o
         where (p_universe is null or o.universe = p_universe)
+            and not o.is_retired
             and o.alternative_of_operation_id is null  -- a call that serves another operation is no need of its own
         order by o.operation_id
     loop

@@ -11,7 +11,7 @@ as $func$
 $func$;
 
 comment on function headgate.start_obstacle(text) is
-    'Why a pipeline could not be started now: it is paused (HG013), or runs (HG011); no row: it could.';
+    'Why a pipeline could not be started now: retired (HG001), paused (HG013), or running (HG011); no row: it could.';
 
 create or replace function headgate._start_obstacle(p_pipeline headgate.pipelines)
 returns table (code text, message text, hint text)
@@ -19,6 +19,13 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $func$
+    select
+        'HG001', format('pipeline %s is retired: its plan no longer declares it', p_pipeline.name),
+        headgate._known('known pipelines', p_pipeline.name, array(
+            select p.name from headgate.pipelines as p where not p.is_retired
+        ))
+    where p_pipeline.is_retired
+    union all
     select
         'HG013', format('pipeline %s is paused', p_pipeline.name),
         case

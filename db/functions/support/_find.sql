@@ -99,7 +99,9 @@ begin
         perform headgate._raise(
             'HG001',
             format('unknown pipeline: %s', coalesce(quote_literal(p_pipeline), 'null')),
-            headgate._known('known pipelines', p_pipeline, array(select p.name from headgate.pipelines as p))
+            headgate._known('known pipelines', p_pipeline, array(
+                select p.name from headgate.pipelines as p where not p.is_retired
+            ))
         );
     end if;
 
@@ -186,7 +188,9 @@ begin
         perform headgate._raise(
             'HG004',
             format('unknown operation: %s', coalesce(quote_literal(p_operation), 'null')),
-            headgate._known('known operations', p_operation, array(select o.name from headgate.operations as o))
+            headgate._known('known operations', p_operation, array(
+                select o.name from headgate.operations as o where not o.is_retired
+            ))
         );
     end if;
 
@@ -208,7 +212,9 @@ begin
         perform headgate._raise(
             'HG005',
             format('unknown provider: %s', coalesce(quote_literal(p_provider), 'null')),
-            headgate._known('known providers', p_provider, array(select p.name from headgate.providers as p))
+            headgate._known('known providers', p_provider, array(
+                select p.name from headgate.providers as p where not p.is_retired
+            ))
         );
     end if;
 
