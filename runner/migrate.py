@@ -1,6 +1,6 @@
 """Bring the database to the state of db/: what has not run yet, and what has changed.
 
-Migrations run once, in order, and are frozen by hash. Functions, views, data, rows and grants are
+Migrations run once, in order, and are frozen by hash. Functions, views, data, plans and grants are
 applied again when they changed. All in one transaction; db/README.md tells the rules.
 """
 

@@ -89,13 +89,9 @@ def file_at(path: str) -> File:
     parts = path.split("/")
     plan = parts[1] if parts[0] == "plans" and len(parts) > 2 else None
     folder = parts[2] if plan is not None else parts[0]
-    kind = "load" if folder == "data" and path.endswith(".sql") else kind_of(folder)
+    is_load = folder == "data" and path.endswith(".sql")
+    kind = "load" if is_load else folder.partition(".")[0].removesuffix("s")
     return File(path, kind, plan, b"")
-
-
-def kind_of(folder: str) -> str:
-    """Return what the files of a folder are; a plan's own file is its kind."""
-    return "rows" if folder == "rows.sql" else folder.partition(".")[0].removesuffix("s")
 
 
 def read_folder(db: Path) -> list[File]:
@@ -135,7 +131,7 @@ def read_folder(db: Path) -> list[File]:
 def _declared(db: Path, plan: str) -> Iterator[File]:
     """Return what a plan declares, and then what takes its data over."""
     root = db / "plans" / plan
-    patterns = {"rows.sql": "rows", "plan.sql": "plan", "data/*.sql": "load"}
+    patterns = {"plan.sql": "plan", "data/*.sql": "load"}
     for pattern, kind in patterns.items():
         for path in sorted(root.glob(pattern)):
             yield File(str(path.relative_to(db)), kind, plan, path.read_bytes())
@@ -157,7 +153,7 @@ def pending_files(files: list[File], applied: Mapping[str, str]) -> list[File]:
         return (
             file.path in changed
             or (file.kind == "view" and rebuild_views)
-            or (file.kind in ("rows", "load") and file.plan in reload_plans)
+            or (file.kind == "load" and file.plan in reload_plans)
             or (file.kind in (*OF_THE_SERVER, "grant") and grant_again)
         )
 
