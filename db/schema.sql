@@ -6932,7 +6932,9 @@ begin
         perform headgate._note_mistake(
             'step', v_name,
             format('%s: depends on unknown step %s', headgate._object('step', v_name), quote_literal(p_depends_on)),
-            headgate._known('the steps before it', p_depends_on, v_before || headgate._mistaken_names('step', p_pipeline))
+            headgate._known(
+                'the steps before it', p_depends_on, v_before || headgate._mistaken_names('step', p_pipeline)
+            )
         );
     end if;
 end;
@@ -10020,6 +10022,95 @@ $$;
 ALTER FUNCTION headgate._fields_of(p_operation headgate.operations) OWNER TO headgate_owner;
 
 --
+-- Name: _find_ingest_mistakes(text, text, text, text[], jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._find_ingest_mistakes(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_table constant regclass := to_regclass(p_into);
+    v_columns constant text[] := array(
+        select a.attname::text from pg_attribute as a where a.attrelid = v_table and a.attnum > 0 and not a.attisdropped
+    );
+    v_mistake record;
+    v_found boolean := false;
+begin
+    for v_mistake in
+        select format('into: there is no table %s', quote_literal(p_into)) as fault, headgate._known(
+            'tables of the schema', p_into, array(
+                select format('%s.%s', n.nspname, c.relname)
+                from pg_class as c
+                join pg_namespace as n on n.oid = c.relnamespace
+                where n.nspname = split_part(p_into, '.', 1)
+                    and c.relkind in ('r', 'p')
+            )
+        ) as hint
+        where v_table is null
+        union all
+        select
+            format('%s has no column %s', p_into, quote_literal(c.name)),
+            headgate._known('its columns', c.name, v_columns)
+        from (
+            select k.name from jsonb_object_keys(p_columns) as k (name)
+            union
+            select k.name from unnest(p_key) as k (name)
+            union
+            select 'asset_id'
+        ) as c
+        where v_table is not null
+            and c.name <> all (v_columns)
+        union all
+        select format('key: %s has no value in columns', quote_literal(k.name)), 'give it a path, e.g. {"id": "$.id"}'
+        from unnest(p_key) as k (name)
+        where k.name <> 'asset_id'
+            and not coalesce(p_columns, '{}') ? k.name
+        union all
+        select
+            format('%s has no unique key (%s)', p_into, array_to_string(coalesce(p_key, '{asset_id}'), ', ')),
+            'rows are merged by a primary key or unique index of exactly these columns'
+        where v_table is not null
+            and coalesce(p_key, '{asset_id}') <@ v_columns
+            and not exists (
+                select
+                from pg_index as i
+                where i.indrelid = v_table
+                    and i.indisunique
+                    and i.indpred is null
+                    and array(
+                        select a.attname::text
+                        from pg_attribute as a
+                        where a.attrelid = v_table
+                            and a.attnum = any (i.indkey)
+                    ) <@ coalesce(p_key, '{asset_id}')
+                    and i.indnkeyatts = cardinality(coalesce(p_key, '{asset_id}'))
+            )
+        union all
+        select
+            format('%s is no path: %s', p.what, quote_literal(p.path)),
+            'a JSON path: $[*] for rows, $.name for a value'
+        from (
+            select 'rows' as what, p_rows as path
+            union all
+            select 'watermark', p_watermark
+            union all
+            select 'column ' || c.name, c.path from jsonb_each_text(p_columns) as c (name, path)
+        ) as p
+        where not headgate._is_path(p.path)
+    loop
+        v_found := true;
+        perform headgate._note_mistake(
+            'operation', p_operation, format('operation %s: %s', p_operation, v_mistake.fault), v_mistake.hint
+        );
+    end loop;
+    return v_found;
+end;
+$_$;
+
+ALTER FUNCTION headgate._find_ingest_mistakes(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text) OWNER TO headgate_owner;
+
+--
 -- Name: _find_violations(text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11417,6 +11508,98 @@ $$;
 ALTER FUNCTION headgate._ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_counts integer[], p_answers anyarray) OWNER TO headgate_owner;
 
 --
+-- Name: _ingest_source(regclass, text, text[], jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._ingest_source(p_table regclass, p_rows text, p_key text[], p_columns jsonb, p_watermark text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    select format(
+        $body$
+    with given as (
+        select%s a.asset_id%s%s
+        from unnest(p_asset_ids, p_payloads)%s
+        cross join lateral %s as r (value)%s
+    ),
+    written as (
+        insert into %s as t (asset_id%s)
+        select g.asset_id%s
+        from given as g
+        on conflict (%s) do %s
+        returning t.asset_id
+    )
+    select u.asset_id, 'success', %s, %s, null::text
+    from unnest(p_asset_ids) as u (asset_id)
+    left join %s using (asset_id)%s;
+$body$,
+        case when not c.is_one_row then format(' distinct on (%s)', k.given) else '' end,
+        c.selected,
+        ', ' || headgate._json_text('r.value', p_watermark, 'timestamptz') || ' as watermark_',
+        case
+            when c.is_one_row then ' as a (asset_id, payload)'
+            else ' with ordinality as a (asset_id, payload, nth)'
+        end,
+        headgate._json_rows('a.payload::jsonb', p_rows),
+        case when not c.is_one_row then format(E'\n        order by %s, a.nth desc', k.given) else '' end,
+        p_table, c.names, c.given, k.names,
+        coalesce(
+            format(
+                E'update\n        set %s\n        where (%s) is distinct from (%s)',
+                c.assigned, c.old_values, c.new_values
+            ),
+            'nothing'
+        ),
+        case when c.is_one_row then '(w.asset_id is not null)::integer' else 'coalesce(w.records, 0)::integer' end,
+        case when p_watermark is null then 'null::timestamptz' else 'm.watermark' end,
+        case
+            when c.is_one_row then 'written as w'
+            else '(select w.asset_id, count(*) as records from written as w group by w.asset_id) as w'
+        end,
+        case
+            when p_watermark is null then ''
+            else
+                E'\n    left join (select g.asset_id, max(g.watermark_) as watermark from given as g group by 1) as m '
+                'using (asset_id)'
+        end
+    )
+    from (
+        select
+            p_rows = '$' and 'asset_id' = any (p_key) as is_one_row,
+            coalesce(string_agg(
+                format(
+                    E',\n            %s as %I',
+                    headgate._json_text('r.value', s.path, format_type(a.atttypid, a.atttypmod)), a.attname
+                ), '' order by a.attnum
+            ), '') as selected,
+            coalesce(string_agg(format(', %I', a.attname), '' order by a.attnum), '') as names,
+            coalesce(string_agg(format(', g.%I', a.attname), '' order by a.attnum), '') as given,
+            string_agg(format('%I = excluded.%1$I', a.attname), ', ' order by a.attnum)
+                filter (where a.attname <> all (p_key)) as assigned,
+            string_agg(format('t.%I', a.attname), ', ' order by a.attnum)
+                filter (where a.attname <> all (p_key)) as old_values,
+            string_agg(format('excluded.%I', a.attname), ', ' order by a.attnum)
+                filter (where a.attname <> all (p_key)) as new_values
+        from jsonb_each_text(p_columns) as s (name, path)
+        join pg_attribute as a on a.attrelid = p_table and a.attname = s.name
+    ) as c
+    cross join (
+        select
+            string_agg(format('%I', u.name), ', ' order by u.nth) as names,
+            string_agg(
+                case
+                    when u.name = 'asset_id' then 'a.asset_id'
+                    else headgate._json_text('r.value', p_columns ->> u.name, format_type(a.atttypid, a.atttypmod))
+                end, ', ' order by u.nth
+            ) as given
+        from unnest(p_key) with ordinality as u (name, nth)
+        join pg_attribute as a on a.attrelid = p_table and a.attname = u.name
+    ) as k;
+$_$;
+
+ALTER FUNCTION headgate._ingest_source(p_table regclass, p_rows text, p_key text[], p_columns jsonb, p_watermark text) OWNER TO headgate_owner;
+
+--
 -- Name: _is_alerted(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11644,6 +11827,25 @@ $$;
 ALTER FUNCTION headgate._is_owners() OWNER TO headgate_owner;
 
 --
+-- Name: _is_path(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_path(p_path text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+    perform p_path::jsonpath;
+    return p_path ~ '^\s*(strict|lax)?\s*[$]' or p_path is null;
+exception
+    when syntax_error or data_exception then
+        return false;
+end;
+$_$;
+
+ALTER FUNCTION headgate._is_path(p_path text) OWNER TO headgate_owner;
+
+--
 -- Name: _is_selected(headgate.process_executions, bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11784,6 +11986,58 @@ end;
 $$;
 
 ALTER FUNCTION headgate._join_execution(p_execution_id bigint, OUT is_over boolean, OUT is_reopened boolean) OWNER TO headgate_owner;
+
+--
+-- Name: _json_rows(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._json_rows(p_value text, p_path text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    select case
+        when p_path = '$' then format('(select %s)', p_value)
+        when p_path ~ '^[$]([.]\w+)*\[[*]\]$' then format('jsonb_array_elements(%s%s)', p_value, (
+            select string_agg(format(' -> %L', k.key[1]), '')
+            from regexp_matches(p_path, '[.](\w+)', 'g') as k (key)
+        ))
+        else format('jsonb_path_query(%s, %L)', p_value, p_path)
+    end;
+$_$;
+
+ALTER FUNCTION headgate._json_rows(p_value text, p_path text) OWNER TO headgate_owner;
+
+--
+-- Name: _json_text(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._json_text(p_value text, p_path text, p_type text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    select format('(%s)::%s', case
+        when p_path = '$' and p_type in ('json', 'jsonb') then p_value
+        when p_path = '$' then p_value || ' #>> ''{}'''
+        when p_path ~ '^[$]([.]\w+)+$' then p_value || (
+            select string_agg(
+                format(
+                    ' %s %L',
+                    case when k.nth = k.many and p_type not in ('json', 'jsonb') then '->>' else '->' end, k.key
+                ), ''
+                order by k.nth
+            )
+            from (
+                select u.key, u.nth, count(*) over () as many
+                from unnest(string_to_array(substr(p_path, 3), '.')) with ordinality as u (key, nth)
+            ) as k
+        )
+        when p_type in ('json', 'jsonb') then format('jsonb_path_query_first(%s, %L)', p_value, p_path)
+        else format('jsonb_path_query_first(%s, %L) #>> ''{}''', p_value, p_path)
+    end, p_type)
+    where p_path is not null;
+$_$;
+
+ALTER FUNCTION headgate._json_text(p_value text, p_path text, p_type text) OWNER TO headgate_owner;
 
 --
 -- Name: _judge(headgate.chunks, headgate.operations, bigint[], text[], text[], text[], integer[], integer[], integer[], headgate.ingest_result[], timestamp with time zone, text, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19331,6 +19585,52 @@ $$;
 ALTER FUNCTION headgate._write_chunks(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _write_ingest_function(text, text, text, text[], jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._write_ingest_function(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_name constant text := format('%I.%I', split_part(p_into, '.', 1), 'ingest_' || p_operation);
+    v_source text;
+    v_owner text;
+begin
+    if headgate._find_ingest_mistakes(p_operation, p_into, p_rows, p_key, p_columns, p_watermark) then
+        return null;
+    end if;
+    v_source := headgate._ingest_source(
+        p_into::regclass, coalesce(p_rows, '$'), coalesce(p_key, '{asset_id}'), coalesce(p_columns, '{}'), p_watermark
+    );
+    if exists (
+        select
+        from pg_proc as p
+        where p.oid = to_regprocedure(v_name || '(jsonb, bigint[], text[])')
+            and p.prosrc = v_source
+    ) then
+        return replace(v_name, '"', '');
+    end if;
+    select pg_get_userbyid(n.nspowner) into v_owner from pg_namespace as n where n.nspname = split_part(p_into, '.', 1);
+    execute format(
+        'create or replace function %s(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) '
+        'returns setof headgate.ingest_result language sql volatile security definer '
+        'set search_path = pg_catalog, pg_temp set timezone = ''UTC'' as %L', v_name, v_source
+    );
+    execute format('alter function %s(jsonb, bigint[], text[]) owner to %I', v_name, v_owner);
+    execute format('revoke all on function %s(jsonb, bigint[], text[]) from public', v_name);
+    execute format('grant execute on function %s(jsonb, bigint[], text[]) to headgate_nobody', v_name);
+    execute format(
+        'comment on function %s(jsonb, bigint[], text[]) is %L', v_name,
+        format('Ingest function of %s, generated from what its plan declares.', p_operation)
+    );
+    return replace(v_name, '"', '');
+end;
+$_$;
+
+ALTER FUNCTION headgate._write_ingest_function(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text) OWNER TO headgate_owner;
+
+--
 -- Name: _write_inputs(text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -21213,7 +21513,10 @@ CREATE FUNCTION headgate.note_mistake(p_message text, p_hint text DEFAULT NULL::
             when s.object[1] in ('provider', 'operation', 'pipeline') then s.object[2]
             else concat_ws('/', s.object[2], s.object[3])
         end,
-        p_message, coalesce(headgate._spelling_hint(p_message), p_hint, 'the statement is not valid SQL; psql shows more of it')
+        p_message,
+        coalesce(
+            headgate._spelling_hint(p_message), p_hint, 'the statement is not valid SQL; psql shows more of it'
+        )
     )
     from (select (
         select regexp_match(
@@ -21366,10 +21669,10 @@ ALTER FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session
 COMMENT ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) IS 'When a provider has the data of a session: its close and the publication lag; null when it is no session.';
 
 --
--- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, interval, jsonb, jsonb, bigint, text, text, text, bigint, double precision, double precision); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, interval, jsonb, jsonb, bigint, text, text, text[], jsonb, text, text, text, text, bigint, double precision, double precision); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_operation(operation text, universe text, due text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, page_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision) RETURNS text
+CREATE FUNCTION headgate.put_operation(operation text, universe text, due text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, page_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -21404,7 +21707,10 @@ begin
         'headers', headers,
         'body', body,
         'max_bytes', max_bytes,
-        'ingest_function', ingest_function,
+        'ingest_function', case
+            when "into" is null then ingest_function
+            else headgate._write_ingest_function(operation, "into", rows, key, columns, watermark)
+        end,
         'handler', handler,
         'input_function', input_function,
         'max_memory', max_memory,
@@ -21414,13 +21720,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, ingest_function text, handler text, input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, ingest_function text, handler text, input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, ingest_function text, handler text, input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) IS 'Declare an operation: due is once, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) IS 'Declare an operation: due is once, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_parameter(text, text, text, text, text, jsonb, text[], text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -30620,6 +30926,12 @@ REVOKE ALL ON FUNCTION headgate._field_value(p_field text, p_asset headgate.asse
 REVOKE ALL ON FUNCTION headgate._fields_of(p_operation headgate.operations) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _find_ingest_mistakes(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._find_ingest_mistakes(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _find_violations(p_kind text, p_name text, p_settings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -30842,6 +31154,12 @@ REVOKE ALL ON FUNCTION headgate._ingest_last(p_chunk headgate.chunks, p_operatio
 REVOKE ALL ON FUNCTION headgate._ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_counts integer[], p_answers anyarray) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _ingest_source(p_table regclass, p_rows text, p_key text[], p_columns jsonb, p_watermark text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._ingest_source(p_table regclass, p_rows text, p_key text[], p_columns jsonb, p_watermark text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _is_alerted(p_subject text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -30926,6 +31244,12 @@ REVOKE ALL ON FUNCTION headgate._is_of_the_past(p_execution_id bigint, p_operati
 REVOKE ALL ON FUNCTION headgate._is_owners() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _is_path(p_path text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_path(p_path text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _is_selected(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -30966,6 +31290,18 @@ REVOKE ALL ON FUNCTION headgate._jobs(p_count bigint) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._join_execution(p_execution_id bigint, OUT is_over boolean, OUT is_reopened boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _json_rows(p_value text, p_path text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._json_rows(p_value text, p_path text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _json_text(p_value text, p_path text, p_type text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._json_text(p_value text, p_path text, p_type text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32324,6 +32660,12 @@ REVOKE ALL ON FUNCTION headgate._window_use(p_provider_id bigint, p_opened_at ti
 REVOKE ALL ON FUNCTION headgate._write_chunks(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _write_ingest_function(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._write_ingest_function(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _write_inputs(p_operation text, p_inputs text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -32721,10 +33063,10 @@ GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_maintenance;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, ingest_function text, handler text, input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, ingest_function text, handler text, input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner

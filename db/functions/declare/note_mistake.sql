@@ -18,7 +18,10 @@ as $func$
             when s.object[1] in ('provider', 'operation', 'pipeline') then s.object[2]
             else concat_ws('/', s.object[2], s.object[3])
         end,
-        p_message, coalesce(headgate._spelling_hint(p_message), p_hint, 'the statement is not valid SQL; psql shows more of it')
+        p_message,
+        coalesce(
+            headgate._spelling_hint(p_message), p_hint, 'the statement is not valid SQL; psql shows more of it'
+        )
     )
     from (select (
         select regexp_match(

@@ -1,4 +1,5 @@
--- What is done to assets of a universe: when it is due, what is asked for, what becomes of the answer.
+-- What is done to assets of a universe: when it is due, what is asked for, what becomes of the answer. "into" is a word
+-- of SQL's, and so in quotes: the table that a generated ingest function merges answers into.
 
 create or replace function headgate.put_operation(
     operation text,
@@ -27,6 +28,11 @@ create or replace function headgate.put_operation(
     headers jsonb default null,
     body jsonb default null,
     max_bytes bigint default null,
+    "into" text default null,
+    rows text default null,
+    key text[] default null,
+    columns jsonb default null,
+    watermark text default null,
     ingest_function text default null,
     handler text default null,
     input_function text default null,
@@ -70,7 +76,10 @@ begin
         'headers', headers,
         'body', body,
         'max_bytes', max_bytes,
-        'ingest_function', ingest_function,
+        'ingest_function', case
+            when "into" is null then ingest_function
+            else headgate._write_ingest_function(operation, "into", rows, key, columns, watermark)
+        end,
         'handler', handler,
         'input_function', input_function,
         'max_memory', max_memory,

@@ -69,7 +69,9 @@ begin
         perform headgate._note_mistake(
             'step', v_name,
             format('%s: depends on unknown step %s', headgate._object('step', v_name), quote_literal(p_depends_on)),
-            headgate._known('the steps before it', p_depends_on, v_before || headgate._mistaken_names('step', p_pipeline))
+            headgate._known(
+                'the steps before it', p_depends_on, v_before || headgate._mistaken_names('step', p_pipeline)
+            )
         );
     end if;
 end;
