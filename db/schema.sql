@@ -4777,6 +4777,27 @@ $$;
 ALTER FUNCTION headgate._advance_reopened(p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _after_declaring(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._after_declaring(p_kind text, p_name text, p_written text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if p_kind = 'provider' and p_written && array['quota', 'quota_buffer'] then
+        perform headgate._refit_window(p_name);
+    elsif p_kind = 'operation'
+        and p_written && array['due_rule', 'due_every', 'due_function', 'inputs', 'is_retired']
+    then
+        perform headgate._reschedule(o) from headgate.operations as o where o.name = p_name;
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._after_declaring(p_kind text, p_name text, p_written text[]) OWNER TO headgate_owner;
+
+--
 -- Name: _alert_fault(bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -4824,179 +4845,6 @@ $$;
 ALTER FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: process_executions; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.process_executions (
-    execution_id bigint NOT NULL,
-    pipeline_id bigint NOT NULL,
-    run_id text NOT NULL,
-    driver text NOT NULL,
-    status text DEFAULT 'running'::text NOT NULL,
-    logical_date timestamp with time zone,
-    params jsonb DEFAULT '{}'::jsonb NOT NULL,
-    started_at timestamp with time zone NOT NULL,
-    finished_at timestamp with time zone,
-    planned integer DEFAULT 0 NOT NULL,
-    succeeded integer DEFAULT 0 NOT NULL,
-    failed integer DEFAULT 0 NOT NULL,
-    deferred integer DEFAULT 0 NOT NULL,
-    skipped integer DEFAULT 0 NOT NULL,
-    units integer DEFAULT 0 NOT NULL,
-    deployment text,
-    dag text,
-    reopened_at timestamp with time zone,
-    is_backfill boolean DEFAULT false NOT NULL,
-    CONSTRAINT backfill_has_its_date CHECK (((NOT is_backfill) OR (logical_date IS NOT NULL))),
-    CONSTRAINT driver_is_known CHECK ((driver = ANY (ARRAY['airflow'::text, 'headgate'::text]))),
-    CONSTRAINT execution_status_is_known CHECK ((status = ANY (ARRAY['running'::text, 'paused'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
-    CONSTRAINT finished_when_it_has_ended CHECK (((status = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text])) = (finished_at IS NOT NULL))),
-    CONSTRAINT reopened_while_it_is_open CHECK (((reopened_at IS NULL) OR (finished_at IS NULL))),
-    CONSTRAINT run_id_is_short CHECK (((length(run_id) >= 1) AND (length(run_id) <= 250)))
-);
-
-ALTER TABLE headgate.process_executions OWNER TO headgate_owner;
-
---
--- Name: TABLE process_executions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.process_executions IS 'One run of a pipeline, named by (pipeline, run_id).';
-
---
--- Name: COLUMN process_executions.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.execution_id IS 'Surrogate key.';
-
---
--- Name: COLUMN process_executions.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.pipeline_id IS 'The pipeline.';
-
---
--- Name: COLUMN process_executions.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.run_id IS 'Airflow''s run id, or a name given in psql.';
-
---
--- Name: COLUMN process_executions.driver; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.driver IS 'Who advances its steps: airflow, or headgate''s own runners.';
-
---
--- Name: COLUMN process_executions.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.status IS 'running, paused, succeeded, failed or cancelled.';
-
---
--- Name: COLUMN process_executions.logical_date; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.logical_date IS 'The date it was scheduled for, if any.';
-
---
--- Name: COLUMN process_executions.params; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.params IS 'Its parameters, defaults filled in.';
-
---
--- Name: COLUMN process_executions.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.started_at IS 'When it started.';
-
---
--- Name: COLUMN process_executions.finished_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.finished_at IS 'When it ended.';
-
---
--- Name: COLUMN process_executions.planned; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.planned IS 'Jobs planned; set when it ends.';
-
---
--- Name: COLUMN process_executions.succeeded; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.succeeded IS 'Jobs that succeeded.';
-
---
--- Name: COLUMN process_executions.failed; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.failed IS 'Jobs that failed.';
-
---
--- Name: COLUMN process_executions.deferred; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.deferred IS 'Jobs that were planned and had to wait for the next execution.';
-
---
--- Name: COLUMN process_executions.skipped; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.skipped IS 'Jobs that were not needed, or cancelled.';
-
---
--- Name: COLUMN process_executions.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.units IS 'Units its calls cost.';
-
---
--- Name: COLUMN process_executions.deployment; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.deployment IS 'The scheduler that started it, where there are several on this database; null: it has no name.';
-
---
--- Name: COLUMN process_executions.dag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.dag IS 'The scheduler''s DAG whose run it is; null: the one that is named like the pipeline.';
-
---
--- Name: COLUMN process_executions.reopened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.reopened_at IS 'When it was opened again after it had ended; null: it was not, or it has ended again.';
-
---
--- Name: COLUMN process_executions.is_backfill; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.is_backfill IS 'True: it was started late, for a logical date that is past.';
-
---
--- Name: _alert_lines(headgate.process_executions, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._alert_lines(p_execution headgate.process_executions, p_pipeline text) RETURNS TABLE(logged_at timestamp with time zone, severity text, event text, step text, message text)
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select m.logged_at, m.severity, 'alert', null::text, format('%s: %s%s', a.subject, m.prefix, a.message)
-    from headgate.alerts as a
-    cross join lateral (values
-        (a.raised_at, a.severity, ''), (a.resolved_at, 'info', 'resolved: ')
-    ) as m (logged_at, severity, prefix)
-    where m.logged_at between p_execution.started_at and coalesce(p_execution.finished_at, 'infinity')
-        and (a.subject !~ '^step .* of ' or right(a.subject, length(p_pipeline) + 4) = ' of ' || p_pipeline);
-$$;
-
-ALTER FUNCTION headgate._alert_lines(p_execution headgate.process_executions, p_pipeline text) OWNER TO headgate_owner;
-
---
 -- Name: _announce(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -5034,10 +4882,10 @@ begin
             from jsonb_to_record(new.arguments) as a (p_pipeline text, p_step text, p_group_keys text[])
             cross join lateral headgate._cover_groups(a.p_pipeline, a.p_step, a.p_group_keys) as r;
         when 'raise_alert' then
-            perform headgate._raise_alert(a.p_severity, a.p_subject, a.p_message, new.caller)
+            perform headgate._raise_alert(a.p_severity, a.p_subject, a.p_message)
             from jsonb_to_record(new.arguments) as a (p_severity text, p_subject text, p_message text);
         when 'resolve_alert' then
-            perform headgate._resolve_alert(new.arguments ->> 'p_subject', new.caller);
+            perform headgate._resolve_alert(new.arguments ->> 'p_subject');
         when 'reconcile_quota' then
             select jsonb_build_object('used_elsewhere', r.used_elsewhere) into new.result
             from jsonb_to_record(new.arguments) as a (p_provider text, p_reported integer, p_reported_on date)
@@ -5369,14 +5217,13 @@ CREATE TABLE headgate.operations (
     units_per_asset integer DEFAULT 0 NOT NULL,
     feature text,
     is_backfill boolean DEFAULT false NOT NULL,
-    handler_environment text[] DEFAULT '{}'::text[] NOT NULL,
+    is_retired boolean DEFAULT false NOT NULL,
     CONSTRAINT a_page_serves_another_operation CHECK (((page_size IS NULL) OR ((page_size > 0) AND (alternative_of_operation_id IS NOT NULL)))),
     CONSTRAINT an_alternative_is_called CHECK (((alternative_of_operation_id IS NULL) OR (path IS NOT NULL))),
     CONSTRAINT an_alternative_serves_another_operation CHECK ((alternative_of_operation_id <> operation_id)),
     CONSTRAINT called_or_handled CHECK (((path IS NULL) OR (handler IS NULL))),
     CONSTRAINT chunk_size_in_range CHECK (((chunk_size >= 1) AND (chunk_size <= 1000))),
     CONSTRAINT due_rule_is_known CHECK ((due_rule = ANY (ARRAY['once'::text, 'every'::text, 'session'::text, 'after'::text, 'function'::text]))),
-    CONSTRAINT environment_has_its_handler CHECK (((handler_environment = '{}'::text[]) OR (handler IS NOT NULL))),
     CONSTRAINT every_has_its_interval CHECK ((((due_rule = 'every'::text) = (due_every IS NOT NULL)) AND (due_every > '00:00:00'::interval))),
     CONSTRAINT function_rule_has_its_function CHECK (((due_rule = 'function'::text) = (due_function IS NOT NULL))),
     CONSTRAINT input_has_its_handler CHECK (((input_function IS NULL) OR (handler IS NOT NULL))),
@@ -5625,10 +5472,10 @@ COMMENT ON COLUMN headgate.operations.feature IS 'Planned only where the provide
 COMMENT ON COLUMN headgate.operations.is_backfill IS 'True: it takes what a window has left, after all other operations, not the units of what becomes due later.';
 
 --
--- Name: COLUMN operations.handler_environment; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN operations.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.handler_environment IS 'Names of the environment variables its handler sees besides harmless ones (PATH, LANG, TZ); never values, no secret, no DSN.';
+COMMENT ON COLUMN headgate.operations.is_retired IS 'True: its plan no longer declares it; the row and its assets'' state stay, because history refers to it.';
 
 --
 -- Name: _apply_fates(headgate.chunks, headgate.operations, headgate.job_fate[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -5661,11 +5508,11 @@ begin
     end if;
 
     if p_tally.parked = 0 then
-        perform headgate._end_jobs(p_chunk, p_operation, p_fates, p_tally, p_now);
+        perform headgate._end_jobs(p_chunk, array[p_chunk.chunk_id], p_operation, p_fates, p_tally, p_now);
     else
         perform headgate._park_jobs(p_chunk, p_fates);
         perform headgate._end_jobs(
-            p_chunk, p_operation, array(select f from unnest(p_fates) as f where f.fate <> 'park'), p_tally, p_now
+            p_chunk, array[p_chunk.chunk_id], p_operation, array(select f from unnest(p_fates) as f where f.fate <> 'park'), p_tally, p_now
         );
     end if;
 end;
@@ -5713,6 +5560,92 @@ CREATE FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_params json
 $$;
 
 ALTER FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _as_columns(text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._as_columns(p_kind text, p_name text, p_settings jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select (
+        select jsonb_object_agg(
+            case s.key
+                when 'max_wait' then 'patience'
+                when 'fault' then 'blame'
+                when 'blocks' then 'close'
+                else s.key
+            end,
+            s.value
+        )
+        from jsonb_each(p_settings) as s (key, value)
+        where s.key not in ('publication_lags', 'inputs', 'provider', 'follows', 'bulk_call_of')
+    ) || case p_kind
+        when 'rule' then jsonb_build_object(
+            'provider_id', headgate._id_of('provider', split_part(p_name, '/', 1)),
+            'position', split_part(p_name, '/', 2)::integer
+        )
+        when 'step' then jsonb_build_object(
+            'pipeline_id', headgate._id_of('pipeline', split_part(p_name, '/', 1)), 'step', split_part(p_name, '/', 2)
+        )
+        when 'parameter' then jsonb_build_object(
+            'pipeline_id', headgate._id_of('pipeline', split_part(p_name, '/', 1)), 'name', split_part(p_name, '/', 2)
+        )
+        when 'operation' then jsonb_build_object(
+            'name', p_name,
+            'provider_id', headgate._id_of('provider', p_settings ->> 'provider'),
+            'follows_operation_id', headgate._id_of('operation', p_settings ->> 'follows'),
+            'alternative_of_operation_id', headgate._id_of('operation', p_settings ->> 'bulk_call_of')
+        )
+        else jsonb_build_object('name', p_name)
+    end;
+$$;
+
+ALTER FUNCTION headgate._as_columns(p_kind text, p_name text, p_settings jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _as_due(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._as_due(p_operation text, p_due text) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_words constant text[] := regexp_match(btrim(p_due), '^(\w+)(?:\s+(.+))?$');
+    v_rule constant text := v_words[1];
+    v_rest constant text := v_words[2];
+    v_inputs text[];
+begin
+    if v_rule in ('once', 'session') and v_rest is null then
+        return jsonb_build_object('due_rule', v_rule);
+    elsif v_rule = 'every' and v_rest is not null then
+        return jsonb_build_object('due_rule', v_rule, 'due_every', v_rest::interval);
+    elsif v_rule = 'function' and v_rest ~ '^\w+[.]\w+$' then
+        return jsonb_build_object('due_rule', v_rule, 'due_function', v_rest);
+    elsif v_rule = 'after' and v_rest is not null then
+        v_inputs := array(
+            select distinct i.name from regexp_split_to_table(v_rest, '\s*,\s*') as i (name) order by i.name
+        );
+        perform headgate._check_reference('operation', p_operation, 'operation', i.name)
+        from unnest(v_inputs) as i (name);
+        return jsonb_build_object('due_rule', v_rule, 'inputs', v_inputs);
+    end if;
+    raise exception using errcode = '22007';
+exception
+    when data_exception then
+        perform headgate._note_mistake(
+            'operation', p_operation,
+            format('operation %s: due cannot be %s', p_operation, coalesce(quote_literal(p_due), 'null')),
+            headgate._meant(v_rule, '{once,every,session,after,function}')
+            || 'due is once, session, every <interval>, after <operation>, <operation>, or function <schema.name>'
+        );
+        return '{"due_rule": "once"}';  -- stands in, so that the rest is checked
+end;
+$_$;
+
+ALTER FUNCTION headgate._as_due(p_operation text, p_due text) OWNER TO headgate_owner;
 
 --
 -- Name: operation_gates; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -5910,6 +5843,126 @@ end;
 $$;
 
 ALTER FUNCTION headgate._as_gate(p_own headgate.operation_gates) OWNER TO headgate_owner;
+
+--
+-- Name: _as_lags(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._as_lags(p_provider text, p_lags jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return (select jsonb_object_agg(l.key, l.value::interval) from jsonb_each_text(p_lags) as l (key, value));
+exception
+    when data_exception then
+        perform headgate._note_mistake(
+            'provider', p_provider, format('provider %s: publication_lags: %s', p_provider, sqlerrm),
+            'calendar to interval, e.g. {"XNYS": "15 minutes"}'
+        );
+        return null;
+end;
+$$;
+
+ALTER FUNCTION headgate._as_lags(p_provider text, p_lags jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _as_one(headgate.chunks[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._as_one(p_chunks headgate.chunks[]) RETURNS headgate.chunks
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_chunk headgate.chunks := p_chunks[1];
+begin
+    if exists (
+        select
+        from unnest(p_chunks) as c
+        where c.calls > 0
+            or (c.execution_id, c.step, c.round, c.operation_id, c.queue, c.planned_at, c.booked, c.requests, c.call_operation_id)
+            is distinct from (
+                v_chunk.execution_id, v_chunk.step, v_chunk.round, v_chunk.operation_id, v_chunk.queue, v_chunk.planned_at,
+                v_chunk.booked, v_chunk.requests, null
+            )
+    ) then
+        perform headgate._raise(
+            'HG008', 'these chunks cannot be handed in together',
+            'hand each in alone: they are not of one plan of one step, or have calls; nothing was changed'
+        );
+    end if;
+
+    select array_agg(u.asset_id order by u.asset_id), min(c.leased_until)
+    into v_chunk.asset_ids, v_chunk.leased_until
+    from unnest(p_chunks) as c
+    cross join unnest(c.asset_ids) as u (asset_id);
+    return v_chunk;
+end;
+$$;
+
+ALTER FUNCTION headgate._as_one(p_chunks headgate.chunks[]) OWNER TO headgate_owner;
+
+--
+-- Name: _as_request(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._as_request(p_operation text, p_request text) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_parts constant text[] := regexp_match(
+        btrim(p_request), '^(?:([A-Za-z]+)\s+)?(/(?:[^?{}\s]|[{][^{}\s]*[}])*)(?:[?]((?:[^{}\s]|[{][^{}\s]*[}])*))?$'
+    );
+    v_fault text;
+    v_query jsonb;
+begin
+    if p_request is null then
+        return '{}';
+    elsif v_parts is null then
+        v_fault := format('request cannot be %s', quote_literal(p_request));
+    else
+        select
+            jsonb_object_agg(split_part(q.pair, '=', 1), substr(q.pair, strpos(q.pair, '=') + 1)),
+            case
+                when bool_or(q.pair !~ '^[^=]+=') then 'request has a query parameter without a name or a value'
+                when count(distinct split_part(q.pair, '=', 1)) < count(*) then 'request names a query parameter twice'
+            end
+        into v_query, v_fault
+        from regexp_split_to_table(v_parts[3], '&') as q (pair)
+        where q.pair <> '';
+    end if;
+    if v_fault is null then
+        return jsonb_build_object('method', upper(v_parts[1]), 'path', v_parts[2], 'query', v_query);
+    end if;
+    perform headgate._note_mistake(
+        'operation', p_operation, format('operation %s: %s', p_operation, v_fault),
+        'a request is a method, a path below the provider''s base URL and a query: GET /posts/{asset.code}?x={param.y?}'
+    );
+    return '{"path": "/"}';  -- stands in, so that the rest is checked
+end;
+$_$;
+
+ALTER FUNCTION headgate._as_request(p_operation text, p_request text) OWNER TO headgate_owner;
+
+--
+-- Name: _as_settings(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._as_settings(p_kind text, p_columns jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select jsonb_object_agg(headgate._setting_of(c.key), c.value)
+    from jsonb_each(p_columns) as c (key, value)
+    where c.key <> all (headgate._key_of(p_kind) || array[
+        'provider_id', 'operation_id', 'pipeline_id', 'follows_operation_id', 'alternative_of_operation_id',
+        'starts_at_once', 'start_every', 'is_paused', 'is_paused_with_dag'
+    ]);
+$$;
+
+ALTER FUNCTION headgate._as_settings(p_kind text, p_columns jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _ask_again(text, bigint[], timestamp with time zone[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6164,6 +6217,7 @@ CREATE TABLE headgate.providers (
     features text[] DEFAULT '{}'::text[] NOT NULL,
     starts_at_once integer GENERATED ALWAYS AS (GREATEST(1, LEAST(COALESCE(burst, (requests_per_minute / 600)), ((requests_per_minute + 1) / 2)))) STORED,
     start_every interval GENERATED ALWAYS AS (('00:01:00'::interval / (LEAST(((requests_per_minute)::numeric / 1.02), (((requests_per_minute)::numeric + 0.99) - (GREATEST(1, LEAST(COALESCE(burst, (requests_per_minute / 600)), ((requests_per_minute + 1) / 2))))::numeric)))::double precision)) STORED,
+    is_retired boolean DEFAULT false NOT NULL,
     CONSTRAINT auth_names_its_secret CHECK ((((auth ->> 'in'::text) = 'none'::text) OR (secret_name IS NOT NULL))),
     CONSTRAINT auth_place_is_known CHECK (((auth ->> 'in'::text) = ANY (ARRAY['none'::text, 'query'::text, 'header'::text, 'bearer'::text]))),
     CONSTRAINT base_url_has_no_dot_segments CHECK ((base_url !~* '(/|\\|%2f|%5c)([.]|%2e){1,2}(/|\\|%2f|%5c|$)'::text)),
@@ -6319,6 +6373,12 @@ COMMENT ON COLUMN headgate.providers.starts_at_once IS 'Requests that may start 
 COMMENT ON COLUMN headgate.providers.start_every IS 'Time between the starts of two requests: a minute, wherever it begins, holds no more than requests_per_minute, with two per cent to spare. Null: no limit.';
 
 --
+-- Name: COLUMN providers.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.is_retired IS 'True: its plan no longer declares it; the row stays because history refers to it.';
+
+--
 -- Name: _budget(headgate.providers, timestamp with time zone, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6418,22 +6478,19 @@ $$;
 ALTER FUNCTION headgate._calendar_window(p_provider headgate.providers, p_at timestamp with time zone, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _call(headgate.operations, headgate.providers, jsonb, boolean, boolean, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _call(headgate.operations, headgate.providers, jsonb, boolean, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_has_own_headers boolean, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) RETURNS jsonb
+CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select jsonb_strip_nulls(jsonb_build_object(
         'base_url', p_provider.base_url,
         'method', p_operation.method,
-        'headers', case
-            when p_has_own_headers then (p_provider.headers || p_operation.headers) - array(
-                select jsonb_object_keys(headgate._header_templates(p_provider.headers || p_operation.headers))
-            )
-            else p_provider.headers || p_operation.headers
-        end,
+        'headers', (p_provider.headers || p_operation.headers) - array(
+            select jsonb_object_keys(headgate._header_templates(p_provider.headers || p_operation.headers))
+        ),
         'auth', p_provider.auth || jsonb_build_object('secret', p_provider.secret_name),
         'timeout_seconds', extract(epoch from p_operation.timeout),
         'max_bytes', p_operation.max_bytes,
@@ -6462,25 +6519,23 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
     ));
 $$;
 
-ALTER FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_has_own_headers boolean, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _call_due(text, bigint, timestamp with time zone, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _call_due(text, bigint, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone, p_is_fit boolean) RETURNS timestamp with time zone
+CREATE FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    if p_is_fit is not true then
-        perform headgate.require_fit(p_function);
-    end if;
+    perform headgate.require_fit(p_function);
     return headgate._due_as_nobody(headgate._checked_name(p_function), p_asset_id, p_watermark, p_now);
 end;
 $$;
 
-ALTER FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone, p_is_fit boolean) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _call_ingest(text, jsonb, bigint[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6491,16 +6546,14 @@ CREATE FUNCTION headgate._call_ingest(p_function text, p_context jsonb, p_asset_
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
-    v_query constant text := format('select array_agg(r) from %s($1, $2, $3) as r', headgate._checked_name(p_function));
     v_results headgate.ingest_result[];
 begin
     if p_function not like 'headgate.%' then
-        if not headgate._is_plainly_fit(p_function) then
-            perform headgate.require_fit(p_function);
-        end if;
-        return headgate._ingest_as_nobody(v_query, p_context, p_asset_ids, p_answers);
+        perform headgate.require_fit(p_function);
+        return headgate._ingest_as_nobody(headgate._checked_name(p_function), p_context, p_asset_ids, p_answers);
     end if;
-    execute v_query into v_results using p_context, p_asset_ids, p_answers;
+    execute format('select array_agg(r) from %s($1, $2, $3) as r', headgate._checked_name(p_function))
+    into v_results using p_context, p_asset_ids, p_answers;
     return v_results;
 end;
 $_$;
@@ -6516,17 +6569,16 @@ CREATE FUNCTION headgate._call_step(p_function text, p_pipeline text, p_run_id t
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
-    v_query constant text := format(
-        'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t',
-        headgate._checked_name(p_function)
-    );
     v_rows jsonb;
 begin
     if p_function not like 'headgate.%' then
         perform headgate.require_fit(p_function);
-        return headgate._step_as_nobody(v_query, p_pipeline, p_run_id);
+        return headgate._step_as_nobody(headgate._checked_name(p_function), p_pipeline, p_run_id);
     end if;
-    execute v_query into v_rows using p_pipeline, p_run_id;
+    execute format(
+        'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t',
+        headgate._checked_name(p_function)
+    ) into v_rows using p_pipeline, p_run_id;
     return v_rows;
 end;
 $_$;
@@ -6731,6 +6783,7 @@ CREATE TABLE headgate.pipelines (
     description text DEFAULT ''::text NOT NULL,
     is_paused boolean DEFAULT false NOT NULL,
     is_paused_with_dag boolean DEFAULT false NOT NULL,
+    is_retired boolean DEFAULT false NOT NULL,
     CONSTRAINT pipeline_name_is_plain CHECK ((name ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$'::text))
 );
 
@@ -6771,6 +6824,12 @@ COMMENT ON COLUMN headgate.pipelines.is_paused IS 'True: nothing of it is sent o
 --
 
 COMMENT ON COLUMN headgate.pipelines.is_paused_with_dag IS 'True: it is paused because its DAG was; it goes on when that does. False: somebody has paused it here.';
+
+--
+-- Name: COLUMN pipelines.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipelines.is_retired IS 'True: its plan no longer declares it; the row stays because executions refer to it. It cannot be started.';
 
 --
 -- Name: _check_covered(headgate.pipelines, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6849,39 +6908,193 @@ $$;
 ALTER FUNCTION headgate._check_dated(p_pipeline headgate.pipelines, p_logical_date timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _check_function(text, text, text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _check_dependency(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean) RETURNS void
-    LANGUAGE plpgsql STABLE
+CREATE FUNCTION headgate._check_dependency(p_pipeline text, p_step text, p_depends_on text) RETURNS void
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_oid constant oid := to_regprocedure(format('%s(%s)', headgate._checked_name(p_function), p_arguments));
+    v_name constant text := format('%s/%s', p_pipeline, p_step);
+    v_before constant text[] := array(
+        select split_part(d.name, '/', 2)
+        from headgate.declarations as d
+        where d.kind = 'step'
+            and d.is_declared
+            and split_part(d.name, '/', 1) = p_pipeline
+            and split_part(d.name, '/', 2) <> p_step
+    );
 begin
-    if v_oid is null or headgate._misfit(p_function) is not null or exists (
-        select
-        from pg_proc as c
-        where c.oid = v_oid
-            and (
-                format_type(c.prorettype, null) <> p_result
-                or p_result is null and c.provolatile = 'v'
-                or p_is_set and not c.proretset
-            )
-    ) then
-        perform headgate._raise(
-            'HG018',
-            format('operation %s: there is no fit function %s(%s)', p_operation, p_function, p_arguments),
-            format(
-                '%sit must return %s%s, be security definer and pin its search_path', headgate._misfit(p_function) || '; ',
-                coalesce(p_result, 'rows that begin with asset_id, be stable'), case when p_is_set then ' (a set)' else '' end
+    if headgate._is_mistaken('step', format('%s/%s', p_pipeline, p_depends_on)) then
+        perform headgate._note_follow_up('step', v_name);
+    elsif p_depends_on <> all (v_before) then
+        perform headgate._note_mistake(
+            'step', v_name,
+            format('%s: depends on unknown step %s', headgate._object('step', v_name), quote_literal(p_depends_on)),
+            headgate._known(
+                'the steps before it', p_depends_on, v_before || headgate._mistaken_names('step', p_pipeline)
             )
         );
     end if;
 end;
 $$;
 
-ALTER FUNCTION headgate._check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._check_dependency(p_pipeline text, p_step text, p_depends_on text) OWNER TO headgate_owner;
+
+--
+-- Name: process_executions; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.process_executions (
+    execution_id bigint NOT NULL,
+    pipeline_id bigint NOT NULL,
+    run_id text NOT NULL,
+    driver text NOT NULL,
+    status text DEFAULT 'running'::text NOT NULL,
+    logical_date timestamp with time zone,
+    params jsonb DEFAULT '{}'::jsonb NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    planned integer DEFAULT 0 NOT NULL,
+    succeeded integer DEFAULT 0 NOT NULL,
+    failed integer DEFAULT 0 NOT NULL,
+    deferred integer DEFAULT 0 NOT NULL,
+    skipped integer DEFAULT 0 NOT NULL,
+    units integer DEFAULT 0 NOT NULL,
+    deployment text,
+    dag text,
+    reopened_at timestamp with time zone,
+    is_backfill boolean DEFAULT false NOT NULL,
+    CONSTRAINT backfill_has_its_date CHECK (((NOT is_backfill) OR (logical_date IS NOT NULL))),
+    CONSTRAINT driver_is_known CHECK ((driver = ANY (ARRAY['airflow'::text, 'headgate'::text]))),
+    CONSTRAINT execution_status_is_known CHECK ((status = ANY (ARRAY['running'::text, 'paused'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
+    CONSTRAINT finished_when_it_has_ended CHECK (((status = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT reopened_while_it_is_open CHECK (((reopened_at IS NULL) OR (finished_at IS NULL))),
+    CONSTRAINT run_id_is_short CHECK (((length(run_id) >= 1) AND (length(run_id) <= 250)))
+);
+
+ALTER TABLE headgate.process_executions OWNER TO headgate_owner;
+
+--
+-- Name: TABLE process_executions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.process_executions IS 'One run of a pipeline, named by (pipeline, run_id).';
+
+--
+-- Name: COLUMN process_executions.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.execution_id IS 'Surrogate key.';
+
+--
+-- Name: COLUMN process_executions.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.pipeline_id IS 'The pipeline.';
+
+--
+-- Name: COLUMN process_executions.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.run_id IS 'Airflow''s run id, or a name given in psql.';
+
+--
+-- Name: COLUMN process_executions.driver; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.driver IS 'Who advances its steps: airflow, or headgate''s own runners.';
+
+--
+-- Name: COLUMN process_executions.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.status IS 'running, paused, succeeded, failed or cancelled.';
+
+--
+-- Name: COLUMN process_executions.logical_date; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.logical_date IS 'The date it was scheduled for, if any.';
+
+--
+-- Name: COLUMN process_executions.params; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.params IS 'Its parameters, defaults filled in.';
+
+--
+-- Name: COLUMN process_executions.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.started_at IS 'When it started.';
+
+--
+-- Name: COLUMN process_executions.finished_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.finished_at IS 'When it ended.';
+
+--
+-- Name: COLUMN process_executions.planned; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.planned IS 'Jobs planned; set when it ends.';
+
+--
+-- Name: COLUMN process_executions.succeeded; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.succeeded IS 'Jobs that succeeded.';
+
+--
+-- Name: COLUMN process_executions.failed; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.failed IS 'Jobs that failed.';
+
+--
+-- Name: COLUMN process_executions.deferred; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.deferred IS 'Jobs that were planned and had to wait for the next execution.';
+
+--
+-- Name: COLUMN process_executions.skipped; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.skipped IS 'Jobs that were not needed, or cancelled.';
+
+--
+-- Name: COLUMN process_executions.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.units IS 'Units its calls cost.';
+
+--
+-- Name: COLUMN process_executions.deployment; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.deployment IS 'The scheduler that started it, where there are several on this database; null: it has no name.';
+
+--
+-- Name: COLUMN process_executions.dag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.dag IS 'The scheduler''s DAG whose run it is; null: the one that is named like the pipeline.';
+
+--
+-- Name: COLUMN process_executions.reopened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.reopened_at IS 'When it was opened again after it had ended; null: it was not, or it has ended again.';
+
+--
+-- Name: COLUMN process_executions.is_backfill; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.is_backfill IS 'True: it was started late, for a logical date that is past.';
 
 --
 -- Name: _check_open(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6908,93 +7121,6 @@ $$;
 ALTER FUNCTION headgate._check_open(p_execution headgate.process_executions) OWNER TO headgate_owner;
 
 --
--- Name: _check_operation(headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._check_operation(p_operation headgate.operations) RETURNS void
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-declare
-    v_field text;
-begin
-    if p_operation.ingest_function is not null then
-        perform headgate._check_function(
-            p_operation.name, p_operation.ingest_function,
-            format('jsonb, bigint[], %s[]', case
-                when p_operation.handler is null then 'text'
-                else coalesce(headgate._row_type(p_operation.ingest_function), 'record')
-            end),
-            'headgate.ingest_result', true
-        );
-    end if;
-    if p_operation.input_function is not null then
-        perform headgate._check_function(p_operation.name, p_operation.input_function, 'jsonb, bigint[]', null, true);
-    end if;
-    if p_operation.due_function is not null then
-        perform headgate._check_function(
-            p_operation.name, p_operation.due_function, 'bigint, timestamp with time zone, timestamp with time zone',
-            'timestamp with time zone', false
-        );
-    end if;
-    if p_operation.path is not null and not exists (
-        select from headgate.providers as p where p.provider_id = p_operation.provider_id and p.base_url is not null
-    ) then
-        perform headgate._raise(
-            'HG020', format('operation %s has a path, its provider no base URL', p_operation.name), 'give the provider a base_url'
-        );
-    end if;
-
-    if p_operation.path is null and p_operation.units > 0 then
-        perform headgate._raise(
-            'HG020', format('operation %s costs units, but calls nobody', p_operation.name), 'give it a path, or 0 units'
-        );
-    end if;
-
-    if p_operation.page_size is not null and not exists (
-        select from headgate._template_fields(p_operation) as f (field) where f.field = 'chunk.codes'
-    ) then
-        perform headgate._raise(
-            'HG020', format('operation %s is a page, but does not name its assets', p_operation.name),
-            'put {chunk.codes} into its path or query, or leave page_size empty'
-        );
-    end if;
-
-    select f.field into v_field
-    from headgate._template_fields(p_operation) as f (field)
-    where f.field !~ '^(asset|param)[.][A-Za-z0-9_]+$'
-        and (f.field <> 'chunk.session' or p_operation.alternative_of_operation_id is null or p_operation.page_size is not null)
-        and (f.field <> 'chunk.codes' or p_operation.page_size is null)
-        and f.field not in (
-            'state.watermark', 'state.since', 'state.succeeded_at',
-            'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.started_at', 'job.key'
-        )
-        or f.field ~ '^param[.]' and not exists (
-            select from headgate.pipeline_parameters as m where m.name = split_part(f.field, '.', 2)
-        )
-        or f.field ~ '^asset[.]'
-        and f.field not in ('asset.code', 'asset.group_key', 'asset.asset_id', 'asset.calendar')
-        and exists (select from headgate.assets as a where a.universe = p_operation.universe)
-        and not exists (
-            select from headgate.assets as a
-            where a.universe = p_operation.universe and a.attributes ? split_part(f.field, '.', 2)
-        )
-    limit 1;
-    if v_field is not null then
-        perform headgate._raise(
-            'HG017',
-            format('operation %s: its template names the missing field {%s}', p_operation.name, v_field),
-            'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, '
-            '{state.succeeded_at}, {param.<name>}, {run.id}, {run.pipeline}, {run.logical_date}, {run.date}, '
-            '{run.started_at}, {job.key}; of a call for a group also {chunk.session}, of a page {chunk.codes}'
-        );
-    end if;
-end;
-$_$;
-
-ALTER FUNCTION headgate._check_operation(p_operation headgate.operations) OWNER TO headgate_owner;
-
---
 -- Name: _check_quota_value(integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -7010,6 +7136,42 @@ end;
 $$;
 
 ALTER FUNCTION headgate._check_quota_value(p_quota integer) OWNER TO headgate_owner;
+
+--
+-- Name: _check_reference(text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._check_reference(p_kind text, p_name text, p_referred_kind text, p_referred text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_known text[];
+begin
+    if p_referred is null then
+        return true;
+    end if;
+    v_known := headgate._declared_names(p_referred_kind);
+    if p_referred = any (v_known) then
+        return true;
+    end if;
+    if headgate._is_mistaken(p_referred_kind, p_referred) then
+        perform headgate._note_follow_up(p_kind, p_name);
+    else
+        perform headgate._note_mistake(
+            p_kind, p_name,
+            format('%s: unknown %s %s', headgate._object(p_kind, p_name), p_referred_kind, quote_literal(p_referred)),
+            headgate._known(
+                format('declared before it are the %ss', p_referred_kind), p_referred,
+                v_known || headgate._mistaken_names(p_referred_kind)
+            )
+        );
+    end if;
+    return false;
+end;
+$$;
+
+ALTER FUNCTION headgate._check_reference(p_kind text, p_name text, p_referred_kind text, p_referred text) OWNER TO headgate_owner;
 
 --
 -- Name: _check_report(headgate.chunks, bigint[], text[], text[], text[], integer[], integer[], jsonb, integer[], integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7051,6 +7213,30 @@ end;
 $$;
 
 ALTER FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_requests integer[], p_charged integer[], p_closing jsonb, p_row_counts integer[], p_row_count integer) OWNER TO headgate_owner;
+
+--
+-- Name: _check_rows(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._check_rows() RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_found record;
+begin
+    select
+        count(*) as mistakes, (array_agg(f.code))[1] as code, string_agg(f.message, E'\n') as message,
+        case count(*) when 1 then min(f.hint) else 'correct db/plans/<plan>/plan.sql' end as hint
+    into v_found
+    from headgate._plan_mistakes() as f;
+    if v_found.mistakes > 0 then
+        perform headgate._raise(v_found.code, v_found.message, v_found.hint);
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._check_rows() OWNER TO headgate_owner;
 
 --
 -- Name: _check_same_run(headgate.pipelines, headgate.process_executions, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7159,69 +7345,6 @@ $$;
 ALTER FUNCTION headgate._check_startable(p_pipeline headgate.pipelines) OWNER TO headgate_owner;
 
 --
--- Name: _check_steps(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._check_steps() RETURNS void
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_fault text;
-begin
-    select f.fault into v_fault
-    from (
-        select format('pipeline %s, step %s: unknown operation %s', p.name, s.step, quote_literal(n.name)) as fault
-        from headgate.pipeline_steps as s
-        join headgate.pipelines as p using (pipeline_id)
-        cross join unnest(s.operations) as n (name)
-        where not exists (select from headgate.operations as o where o.name = n.name)
-        union all
-        select format('pipeline %s, step %s: depends on unknown step %s', p.name, s.step, quote_literal(d.step))
-        from headgate.pipeline_steps as s
-        join headgate.pipelines as p using (pipeline_id)
-        cross join unnest(s.depends_on) as d (step)
-        where not exists (
-            select
-            from headgate.pipeline_steps as u
-            where u.pipeline_id = s.pipeline_id
-                and u.step = d.step
-                and u.position < s.position
-        )
-        union all
-        select format('pipeline %s, step %s: no function %s(p_pipeline text, p_run_id text, ...)', p.name, s.step, s.function)
-        from headgate.pipeline_steps as s
-        join headgate.pipelines as p using (pipeline_id)
-        where s.kind = 'function'
-            and not exists (
-                select
-                from pg_proc as c
-                where c.oid::regproc::text = s.function
-                    and c.proargnames @> array['p_pipeline', 'p_run_id']
-            )
-        union all
-        select format('pipeline %s, step %s: %s is not fit: %s', p.name, s.step, s.function, headgate._misfit(s.function))
-        from headgate.pipeline_steps as s
-        join headgate.pipelines as p using (pipeline_id)
-        where s.kind = 'function'
-            and headgate._misfit(s.function) is not null
-        union all
-        select format('pipeline %s, parameter %s: unknown operation %s', p.name, m.name, quote_literal(n.name))
-        from headgate.pipeline_parameters as m
-        join headgate.pipelines as p using (pipeline_id)
-        cross join unnest(m.operations) as n (name)
-        where not exists (select from headgate.operations as o where o.name = n.name)
-    ) as f
-    limit 1;
-    if v_fault is not null then
-        perform headgate._raise('HG020', v_fault, 'correct the row in db/plans/<plan>/rows.sql; a step comes after those it depends on');
-    end if;
-end;
-$$;
-
-ALTER FUNCTION headgate._check_steps() OWNER TO headgate_owner;
-
---
 -- Name: _check_unpaused(headgate.pipelines); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -7241,7 +7364,8 @@ ALTER FUNCTION headgate._check_unpaused(p_pipeline headgate.pipelines) OWNER TO 
 --
 
 CREATE FUNCTION headgate._checked_name(p_function text) RETURNS text
-    LANGUAGE sql STABLE
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select format('%I.%I', split_part(p_function, '.', 1), split_part(p_function, '.', 2));
 $$;
@@ -7297,15 +7421,15 @@ $$;
 ALTER FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _claim_next(text, headgate.chunks, headgate.providers, integer, text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _claim_next(text, headgate.chunks, headgate.providers, integer, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_now timestamp with time zone) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_avoid text[], p_now timestamp with time zone) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    if p_chunk.leased_until > clock_timestamp() then
+    if p_claim > 0 and p_chunk.leased_until > clock_timestamp() and p_provider.name <> all (p_avoid) then
         return query
         select g.*
         from headgate._reach(p_provider, p_queues, p_claim, p_now) as r
@@ -7314,7 +7438,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_avoid text[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _close_execution(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7776,21 +7900,6 @@ $$;
 ALTER FUNCTION headgate._cooled_at(p_provider headgate.providers, p_gate headgate.provider_gates, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _cost_words(bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._cost_words(p_records bigint, p_units bigint) RETURNS text
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select
-        case when p_records > 0 then ', ' || headgate._count_words(p_records, 'record') else '' end
-        || case when p_units > 0 then ', ' || headgate._count_words(p_units, 'unit') else '' end;
-$$;
-
-ALTER FUNCTION headgate._cost_words(p_records bigint, p_units bigint) OWNER TO headgate_owner;
-
---
 -- Name: _count_jobs(bigint, text, headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -7834,19 +7943,6 @@ end;
 $$;
 
 ALTER FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: _count_words(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._count_words(p_count bigint, p_noun text) RETURNS text
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select to_char(p_count, 'FM999,999,999,990') || ' ' || p_noun || case when p_count = 1 then '' else 's' end;
-$$;
-
-ALTER FUNCTION headgate._count_words(p_count bigint, p_noun text) OWNER TO headgate_owner;
 
 --
 -- Name: _counted(headgate.provider_gates, integer, integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8064,6 +8160,9 @@ declare
     v_ready bigint[];
     v_lacking bigint[];
 begin
+    if p_chunk_ids = '{}' then
+        return 0;
+    end if;
     for v_late in
         select k.reason, array_agg(c.chunk_id) as chunk_ids
         from headgate.chunks as c
@@ -8418,30 +8517,141 @@ $$;
 ALTER FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _deferral_lines(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _declare(text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._deferral_lines(p_execution headgate.process_executions) RETURNS TABLE(logged_at timestamp with time zone, severity text, event text, step text, message text)
+CREATE FUNCTION headgate._declare(p_kind text, p_name text, p_settings jsonb) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_plan constant text := headgate._open_plan();
+    v_settings constant jsonb := headgate._given(p_settings);
+    v_old headgate.declarations;
+    v_row jsonb;
+    v_fault text;
+    v_written text[];
+begin
+    select * into v_old from headgate.declarations as d where d.kind = p_kind and d.name = p_name;
+    v_fault := case
+        when p_name ~ '^/|/$|//' or p_name = '' or p_name is null then 'its name is missing'
+        when v_old.plan <> v_plan then format('plan %s declares it already', v_old.plan)
+        when v_old.is_declared then format('declared twice%s', ', first at ' || v_old.place)
+    end;
+    if v_fault is not null then
+        perform headgate._note_mistake(
+            p_kind, p_name, format('%s: %s', headgate._object(p_kind, p_name), v_fault),
+            'an object is declared once, by one plan'
+        );
+        return 'mistaken';
+    end if;
+
+    v_row := headgate._row_of(p_kind, p_name);
+    v_written := headgate._merge(p_kind, p_name, v_row, v_old.settings, v_settings);
+    if v_written is null then
+        return 'mistaken';
+    end if;
+
+    insert into headgate.declarations as d (kind, name, plan, position, settings, place, is_declared)
+    values (
+        p_kind, p_name, v_plan, headgate._next_position(v_plan), v_settings,
+        nullif(current_setting('headgate.place', true), ''), true
+    )
+    on conflict (kind, name) do update
+    set position = excluded.position,
+        settings = excluded.settings,
+        place = excluded.place,
+        is_declared = true;
+    return case
+        when v_row is null then 'created'
+        when v_written = '{}' then 'unchanged'
+        else 'changed: ' || array_to_string(v_written, ', ')
+    end;
+end;
+$_$;
+
+ALTER FUNCTION headgate._declare(p_kind text, p_name text, p_settings jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _declared_names(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._declared_names(p_kind text) RETURNS text[]
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select
-        d.deferred_at,
-        case when d.reason = 'failures' then 'warning' else 'info' end,
-        'deferral',
-        null::text,
-        format(
-            '%s of %s not planned: %s%s', headgate._count_words(sum(cardinality(d.asset_ids)), 'job'), o.name,
-            coalesce(r.meaning, d.reason), headgate._cost_words(0, sum(d.units))
-        )
-    from headgate.planner_deferrals as d
-    join headgate.operations as o using (operation_id)
-    left join headgate.v_refusals as r using (reason)
-    where d.execution_id = p_execution.execution_id
-    group by d.deferred_at, o.name, d.reason, r.meaning;
+    select array(
+        select n.name
+        from (
+            select p.name, p.is_retired from headgate.providers as p where p_kind = 'provider'
+            union all
+            select o.name, o.is_retired from headgate.operations as o where p_kind = 'operation'
+            union all
+            select p.name, p.is_retired from headgate.pipelines as p where p_kind = 'pipeline'
+        ) as n
+        where not n.is_retired
+            and not exists (
+                select from headgate.declarations as d where d.kind = p_kind and d.name = n.name and not d.is_declared
+            )
+        order by n.name
+    );
 $$;
 
-ALTER FUNCTION headgate._deferral_lines(p_execution headgate.process_executions) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._declared_names(p_kind text) OWNER TO headgate_owner;
+
+--
+-- Name: _defaults(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._defaults(p_kind text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_table constant regclass := to_regclass('headgate.' || headgate._table_of(p_kind));
+    v_expressions text;
+    v_defaults jsonb;
+begin
+    select string_agg(format(
+        '%s as %I',
+        coalesce(pg_get_expr(d.adbin, d.adrelid), 'null::' || format_type(a.atttypid, a.atttypmod)), a.attname
+    ), ', ') into v_expressions
+    from pg_attribute as a
+    left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
+    where a.attrelid = v_table
+        and a.attnum > 0
+        and not a.attisdropped
+        and a.attgenerated = ''
+        and a.attidentity = '';
+    execute format('select to_jsonb(r) from (select %s) as r', v_expressions) into v_defaults;
+    return headgate._as_settings(p_kind, v_defaults) || case p_kind
+        when 'provider' then '{"publication_lags": {}}'
+        when 'operation' then '{"provider": "local", "follows": null, "bulk_call_of": null, "inputs": []}'
+        else '{}'
+    end::jsonb;
+end;
+$$;
+
+ALTER FUNCTION headgate._defaults(p_kind text) OWNER TO headgate_owner;
+
+--
+-- Name: _differing_columns(text, text, jsonb, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._differing_columns(p_kind text, p_name text, p_columns jsonb, p_differ text[]) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(nullif(d.columns, '{}'), jsonb_build_object('name', p_name))
+    from (
+        select jsonb_object_agg(c.key, c.value) filter (
+            where headgate._setting_of(c.key) = any (p_differ)
+        ) as columns
+        from jsonb_each(p_columns) as c (key, value)
+    ) as d;
+$$;
+
+ALTER FUNCTION headgate._differing_columns(p_kind text, p_name text, p_columns jsonb, p_differ text[]) OWNER TO headgate_owner;
 
 --
 -- Name: _drop_needs(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8699,10 +8909,10 @@ $$;
 ALTER FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _end_jobs(headgate.chunks, headgate.operations, headgate.job_fate[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _end_jobs(headgate.chunks, bigint[], headgate.operations, headgate.job_fate[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -8712,14 +8922,11 @@ begin
         return;
     end if;
 
-    -- The work of a day that is past: what is due today, and how far the data reach, is none of its business.
-    if (select e.is_backfill from headgate.process_executions as e where e.execution_id = p_chunk.execution_id)
-        and headgate._is_dated(p_operation)
-    then
-        perform headgate._leave_state(p_chunk, p_jobs);
+    if headgate._is_of_the_past(p_chunk.execution_id, p_operation) then
+        perform headgate._leave_state(p_chunk, p_chunk_ids, p_jobs);
         perform headgate._wake_computed(p_operation, p_jobs, p_now);
     else
-        perform headgate._settle_state(p_chunk, p_operation, p_jobs, p_now);
+        perform headgate._settle_state(p_chunk, p_chunk_ids, p_operation, p_jobs, p_now);
         if p_tally.succeeded > 0 then
             perform headgate._wake_dependents(p_operation, p_jobs, p_now);
         end if;
@@ -8744,7 +8951,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _end_late_parked(headgate.chunks, bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9793,6 +10000,172 @@ $$;
 ALTER FUNCTION headgate._field_value(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _fields_of(headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._fields_of(p_operation headgate.operations) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select array[
+        'asset.code', 'asset.group_key', 'asset.asset_id', 'asset.calendar', 'state.watermark', 'state.since',
+        'state.succeeded_at', 'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.started_at', 'job.key'
+    ]
+    || array(select 'param.' || m.name from headgate.pipeline_parameters as m)
+    || array(
+        select 'asset.' || k.key
+        from (select a.attributes from headgate.assets as a where a.universe = p_operation.universe limit 1) as a
+        cross join jsonb_object_keys(a.attributes) as k (key)
+    );
+$$;
+
+ALTER FUNCTION headgate._fields_of(p_operation headgate.operations) OWNER TO headgate_owner;
+
+--
+-- Name: _find_ingest_mistakes(text, text, text, text[], jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._find_ingest_mistakes(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_table constant regclass := to_regclass(p_into);
+    v_columns constant text[] := array(
+        select a.attname::text from pg_attribute as a where a.attrelid = v_table and a.attnum > 0 and not a.attisdropped
+    );
+    v_mistake record;
+    v_found boolean := false;
+begin
+    for v_mistake in
+        select format('into: there is no table %s', quote_literal(p_into)) as fault, headgate._known(
+            'tables of the schema', p_into, array(
+                select format('%s.%s', n.nspname, c.relname)
+                from pg_class as c
+                join pg_namespace as n on n.oid = c.relnamespace
+                where n.nspname = split_part(p_into, '.', 1)
+                    and c.relkind in ('r', 'p')
+            )
+        ) as hint
+        where v_table is null
+        union all
+        select
+            format('%s has no column %s', p_into, quote_literal(c.name)),
+            headgate._known('its columns', c.name, v_columns)
+        from (
+            select k.name from jsonb_object_keys(p_columns) as k (name)
+            union
+            select k.name from unnest(p_key) as k (name)
+            union
+            select 'asset_id'
+        ) as c
+        where v_table is not null
+            and c.name <> all (v_columns)
+        union all
+        select format('key: %s has no value in columns', quote_literal(k.name)), 'give it a path, e.g. {"id": "$.id"}'
+        from unnest(p_key) as k (name)
+        where k.name <> 'asset_id'
+            and not coalesce(p_columns, '{}') ? k.name
+        union all
+        select
+            format('%s has no unique key (%s)', p_into, array_to_string(coalesce(p_key, '{asset_id}'), ', ')),
+            'rows are merged by a primary key or unique index of exactly these columns'
+        where v_table is not null
+            and coalesce(p_key, '{asset_id}') <@ v_columns
+            and not exists (
+                select
+                from pg_index as i
+                where i.indrelid = v_table
+                    and i.indisunique
+                    and i.indpred is null
+                    and array(
+                        select a.attname::text
+                        from pg_attribute as a
+                        where a.attrelid = v_table
+                            and a.attnum = any (i.indkey)
+                    ) <@ coalesce(p_key, '{asset_id}')
+                    and i.indnkeyatts = cardinality(coalesce(p_key, '{asset_id}'))
+            )
+        union all
+        select
+            format('%s is no path: %s', p.what, quote_literal(p.path)),
+            'a JSON path: $[*] for rows, $.name for a value'
+        from (
+            select 'rows' as what, p_rows as path
+            union all
+            select 'watermark', p_watermark
+            union all
+            select 'column ' || c.name, c.path from jsonb_each_text(p_columns) as c (name, path)
+        ) as p
+        where not headgate._is_path(p.path)
+    loop
+        v_found := true;
+        perform headgate._note_mistake(
+            'operation', p_operation, format('operation %s: %s', p_operation, v_mistake.fault), v_mistake.hint
+        );
+    end loop;
+    return v_found;
+end;
+$_$;
+
+ALTER FUNCTION headgate._find_ingest_mistakes(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text) OWNER TO headgate_owner;
+
+--
+-- Name: _find_violations(text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._find_violations(p_kind text, p_name text, p_settings jsonb) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_table constant regclass := to_regclass('headgate.' || headgate._table_of(p_kind));
+    v_columns constant jsonb := headgate._as_columns(p_kind, p_name, p_settings);
+    v_constraint record;
+    v_is_kept boolean;
+    v_found boolean := false;
+begin
+    for v_constraint in
+        select
+            c.conname::text as name,
+            pg_get_expr(c.conbin, c.conrelid) as expression,
+            pg_get_constraintdef(c.oid, true) as definition
+        from pg_constraint as c
+        where c.conrelid = v_table
+            and c.contype = 'c'
+        union all
+        select a.attname || '_is_missing', format('%I is not null', a.attname), 'it has no default'
+        from pg_attribute as a
+        where a.attrelid = v_table
+            and a.attnotnull
+            and not a.atthasdef
+            and a.attnum > 0
+            and a.attidentity = ''
+            and headgate._setting_of(a.attname) = any (array(select jsonb_object_keys(p_settings)))
+        order by 1
+    loop
+        execute format('select %s from jsonb_populate_record(null::%s, $1)', v_constraint.expression, v_table)
+        into v_is_kept using v_columns;
+        if not v_is_kept then
+            v_found := true;
+            perform headgate._note_mistake(
+                p_kind, p_name, format(
+                    case
+                        when v_constraint.definition = 'it has no default' then '%s: %s'
+                        else '%s breaks the rule: %s'
+                    end, headgate._object(p_kind, p_name), replace(v_constraint.name, '_', ' ')
+                ),
+                v_constraint.definition
+            );
+        end if;
+    end loop;
+    return v_found;
+end;
+$_$;
+
+ALTER FUNCTION headgate._find_violations(p_kind text, p_name text, p_settings jsonb) OWNER TO headgate_owner;
+
+--
 -- Name: _finish_reopened(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10274,6 +10647,39 @@ $$;
 ALTER FUNCTION headgate._foreign_locks() OWNER TO headgate_owner;
 
 --
+-- Name: _function_mistakes(text, text, text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._function_mistakes(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean) RETURNS TABLE(code text, message text, hint text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'HG018',
+        format('operation %s: there is no fit function %s(%s)', p_operation, p_function, p_arguments),
+        format(
+            '%sit must return %s%s, be security definer and pin its search_path', headgate._misfit(p_function) || '; ',
+            coalesce(p_result, 'rows that begin with asset_id, be stable'),
+            case when p_is_set then ' (a set)' else '' end
+        )
+    from (select to_regprocedure(format('%s(%s)', headgate._checked_name(p_function), p_arguments)) as oid) as f
+    where f.oid is null
+        or headgate._misfit(p_function) is not null
+        or exists (
+            select
+            from pg_proc as c
+            where c.oid = f.oid
+                and (
+                    format_type(c.prorettype, null) <> p_result
+                    or p_result is null and c.provolatile = 'v'
+                    or p_is_set and not c.proretset
+                )
+        );
+$$;
+
+ALTER FUNCTION headgate._function_mistakes(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean) OWNER TO headgate_owner;
+
+--
 -- Name: _gate_message(text, bigint, bigint, integer, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10301,6 +10707,21 @@ CREATE FUNCTION headgate._gate_message(p_name text, p_provider_id bigint, p_oper
 $$;
 
 ALTER FUNCTION headgate._gate_message(p_name text, p_provider_id bigint, p_operation_id bigint, p_opened integer, p_blocked_until timestamp with time zone, p_blocked_reason text) OWNER TO headgate_owner;
+
+--
+-- Name: _given(jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._given(p_settings jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(jsonb_object_agg(s.key, s.value), '{}')
+    from jsonb_each(p_settings) as s (key, value)
+    where s.value <> 'null';
+$$;
+
+ALTER FUNCTION headgate._given(p_settings jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _go_on(headgate.chunks, headgate.operations, headgate.operations, text[], integer[], integer[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10463,55 +10884,6 @@ $$;
 ALTER FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text) OWNER TO headgate_owner;
 
 --
--- Name: _guard_environment(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._guard_environment() RETURNS trigger
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-declare
-    v_fault text;
-begin
-    if tg_table_name = 'operations' then
-        select format('%s, which is no name of a variable', quote_nullable(e.name)) into v_fault
-        from unnest(new.handler_environment) as e (name)
-        where e.name is null
-            or e.name !~ '^[A-Za-z_][A-Za-z0-9_]*$'
-        limit 1;
-        if found then
-            perform headgate._raise(
-                'HG020', format('operation %s: its handler cannot see %s', new.name, v_fault),
-                'handler_environment is an array of names like MODEL_KEY; their values are in the environment of the worker'
-            );
-        end if;
-    end if;
-
-    select format('operation %s: its handler may not see %s, %s', o.name, e.name, case
-        when p.name is null then 'which leads to the database'
-        else format('the secret of provider %s', p.name)
-    end) into v_fault
-    from headgate.operations as o
-    cross join unnest(o.handler_environment) as e (name)
-    left join headgate.providers as p on upper(p.secret_name) = upper(e.name)
-    where (p.name is not null or e.name ~* '^(PG|HEADGATE_(LISTEN_)?DSN$|HEADGATE_\w+_PASSWORD$)')
-        and case tg_table_name
-            when 'operations' then o.operation_id = (to_jsonb(new) ->> 'operation_id')::bigint
-            else p.provider_id = (to_jsonb(new) ->> 'provider_id')::bigint
-        end
-    limit 1;
-    if v_fault is not null then
-        perform headgate._raise(
-            'HG020', v_fault, 'secrets go into calls, and handlers make none: take the name out of handler_environment'
-        );
-    end if;
-    return null;
-end;
-$_$;
-
-ALTER FUNCTION headgate._guard_environment() OWNER TO headgate_owner;
-
---
 -- Name: _guard_plan(text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10623,7 +10995,6 @@ CREATE FUNCTION headgate._handling(p_chunk headgate.chunks, p_operation headgate
         'input', p_operation.input_function,
         'timeout_seconds', extract(epoch from p_operation.timeout),
         'max_memory', p_operation.max_memory,
-        'environment', p_operation.handler_environment,
         'codes', j.codes,
         'watermarks', j.watermarks,
         'rows', headgate._row_shape(p_operation.ingest_function)
@@ -10788,6 +11159,44 @@ $$;
 ALTER FUNCTION headgate._held_chunk(p_runner text, p_chunk_id bigint, p_lease_no integer) OWNER TO headgate_owner;
 
 --
+-- Name: _held_chunks(text, bigint[], integer[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._held_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) RETURNS headgate.chunks[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    AS $$
+declare
+    v_chunks constant headgate.chunks[] := array(
+        select c
+        from headgate.chunks as c
+        where c.chunk_id = any (p_chunk_ids)
+            and c.lease_no = p_lease_nos[array_position(p_chunk_ids, c.chunk_id)]
+            and c.state = 'leased'
+            and c.runner = p_runner
+        order by c.chunk_id
+        for update
+    );
+begin
+    if v_chunks = '{}' or cardinality(v_chunks) <> cardinality(p_chunk_ids) then
+        perform headgate._raise(
+            'HG012',
+            format(
+                'leases of %s of %s chunks are not held by %s any more',
+                cardinality(p_chunk_ids) - cardinality(v_chunks), cardinality(p_chunk_ids), p_runner
+            ),
+            'hand each in alone: of these, nothing was changed'
+        );
+    end if;
+
+    return v_chunks;
+end;
+$$;
+
+ALTER FUNCTION headgate._held_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) OWNER TO headgate_owner;
+
+--
 -- Name: _hold_execution(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10843,6 +11252,39 @@ end;
 $$;
 
 ALTER FUNCTION headgate._hold_failed(p_execution_id bigint, p_steps text[]) OWNER TO headgate_owner;
+
+--
+-- Name: _house_fault(headgate.ingest_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._house_fault(p_results headgate.ingest_result[]) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select jsonb_build_object('until', 'execution', 'reason', r.reason)
+    from unnest(p_results) as r
+    where r.status = 'deferred'
+    limit 1;
+$$;
+
+ALTER FUNCTION headgate._house_fault(p_results headgate.ingest_result[]) OWNER TO headgate_owner;
+
+--
+-- Name: _id_of(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._id_of(p_kind text, p_name text) RETURNS bigint
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case p_kind
+        when 'provider' then (select p.provider_id from headgate.providers as p where p.name = p_name)
+        when 'operation' then (select o.operation_id from headgate.operations as o where o.name = p_name)
+        when 'pipeline' then (select p.pipeline_id from headgate.pipelines as p where p.name = p_name)
+    end;
+$$;
+
+ALTER FUNCTION headgate._id_of(p_kind text, p_name text) OWNER TO headgate_owner;
 
 --
 -- Name: _in_flight(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10927,20 +11369,21 @@ ALTER FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.op
 -- Name: _ingest_as_nobody(text, jsonb, bigint[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_nobody
 --
 
-CREATE FUNCTION headgate._ingest_as_nobody(p_query text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) RETURNS headgate.ingest_result[]
+CREATE FUNCTION headgate._ingest_as_nobody(p_name text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) RETURNS headgate.ingest_result[]
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 declare
     v_results headgate.ingest_result[];
 begin
-    execute p_query into v_results using p_context, p_asset_ids, p_answers;
+    execute format('select array_agg(r) from %s($1, $2, $3) as r', p_name)
+    into v_results using p_context, p_asset_ids, p_answers;
     set constraints all immediate;  -- before 18 a trigger that is put off runs as whoever has logged in
     return v_results;
 end;
-$$;
+$_$;
 
-ALTER FUNCTION headgate._ingest_as_nobody(p_query text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) OWNER TO headgate_nobody;
+ALTER FUNCTION headgate._ingest_as_nobody(p_name text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) OWNER TO headgate_nobody;
 
 --
 -- Name: _ingest_for_all(headgate.chunks, headgate.operations, text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11065,6 +11508,98 @@ $$;
 ALTER FUNCTION headgate._ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_counts integer[], p_answers anyarray) OWNER TO headgate_owner;
 
 --
+-- Name: _ingest_source(regclass, text, text[], jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._ingest_source(p_table regclass, p_rows text, p_key text[], p_columns jsonb, p_watermark text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    select format(
+        $body$
+    with given as (
+        select%s a.asset_id%s%s
+        from unnest(p_asset_ids, p_payloads)%s
+        cross join lateral %s as r (value)%s
+    ),
+    written as (
+        insert into %s as t (asset_id%s)
+        select g.asset_id%s
+        from given as g
+        on conflict (%s) do %s
+        returning t.asset_id
+    )
+    select u.asset_id, 'success', %s, %s, null::text
+    from unnest(p_asset_ids) as u (asset_id)
+    left join %s using (asset_id)%s;
+$body$,
+        case when not c.is_one_row then format(' distinct on (%s)', k.given) else '' end,
+        c.selected,
+        ', ' || headgate._json_text('r.value', p_watermark, 'timestamptz') || ' as watermark_',
+        case
+            when c.is_one_row then ' as a (asset_id, payload)'
+            else ' with ordinality as a (asset_id, payload, nth)'
+        end,
+        headgate._json_rows('a.payload::jsonb', p_rows),
+        case when not c.is_one_row then format(E'\n        order by %s, a.nth desc', k.given) else '' end,
+        p_table, c.names, c.given, k.names,
+        coalesce(
+            format(
+                E'update\n        set %s\n        where (%s) is distinct from (%s)',
+                c.assigned, c.old_values, c.new_values
+            ),
+            'nothing'
+        ),
+        case when c.is_one_row then '(w.asset_id is not null)::integer' else 'coalesce(w.records, 0)::integer' end,
+        case when p_watermark is null then 'null::timestamptz' else 'm.watermark' end,
+        case
+            when c.is_one_row then 'written as w'
+            else '(select w.asset_id, count(*) as records from written as w group by w.asset_id) as w'
+        end,
+        case
+            when p_watermark is null then ''
+            else
+                E'\n    left join (select g.asset_id, max(g.watermark_) as watermark from given as g group by 1) as m '
+                'using (asset_id)'
+        end
+    )
+    from (
+        select
+            p_rows = '$' and 'asset_id' = any (p_key) as is_one_row,
+            coalesce(string_agg(
+                format(
+                    E',\n            %s as %I',
+                    headgate._json_text('r.value', s.path, format_type(a.atttypid, a.atttypmod)), a.attname
+                ), '' order by a.attnum
+            ), '') as selected,
+            coalesce(string_agg(format(', %I', a.attname), '' order by a.attnum), '') as names,
+            coalesce(string_agg(format(', g.%I', a.attname), '' order by a.attnum), '') as given,
+            string_agg(format('%I = excluded.%1$I', a.attname), ', ' order by a.attnum)
+                filter (where a.attname <> all (p_key)) as assigned,
+            string_agg(format('t.%I', a.attname), ', ' order by a.attnum)
+                filter (where a.attname <> all (p_key)) as old_values,
+            string_agg(format('excluded.%I', a.attname), ', ' order by a.attnum)
+                filter (where a.attname <> all (p_key)) as new_values
+        from jsonb_each_text(p_columns) as s (name, path)
+        join pg_attribute as a on a.attrelid = p_table and a.attname = s.name
+    ) as c
+    cross join (
+        select
+            string_agg(format('%I', u.name), ', ' order by u.nth) as names,
+            string_agg(
+                case
+                    when u.name = 'asset_id' then 'a.asset_id'
+                    else headgate._json_text('r.value', p_columns ->> u.name, format_type(a.atttypid, a.atttypmod))
+                end, ', ' order by u.nth
+            ) as given
+        from unnest(p_key) with ordinality as u (name, nth)
+        join pg_attribute as a on a.attrelid = p_table and a.attname = u.name
+    ) as k;
+$_$;
+
+ALTER FUNCTION headgate._ingest_source(p_table regclass, p_rows text, p_key text[], p_columns jsonb, p_watermark text) OWNER TO headgate_owner;
+
+--
 -- Name: _is_alerted(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11177,6 +11712,19 @@ $$;
 ALTER FUNCTION headgate._is_fault(p_reason text) OWNER TO headgate_owner;
 
 --
+-- Name: _is_idle(headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_idle(p_operation headgate.operations) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select p_operation.path is null and p_operation.handler is null and p_operation.ingest_function is null;
+$$;
+
+ALTER FUNCTION headgate._is_idle(p_operation headgate.operations) OWNER TO headgate_owner;
+
+--
 -- Name: _is_internal_fault(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11220,6 +11768,43 @@ $$;
 ALTER FUNCTION headgate._is_left_out(p_state headgate.asset_processing_state) OWNER TO headgate_owner;
 
 --
+-- Name: _is_mistaken(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_mistaken(p_kind text, p_name text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select exists (
+        select
+        from headgate.declaration_mistakes as m
+        where m.plan = current_setting('headgate.plan', true)
+            and m.kind = p_kind
+            and m.name = p_name
+    );
+$$;
+
+ALTER FUNCTION headgate._is_mistaken(p_kind text, p_name text) OWNER TO headgate_owner;
+
+--
+-- Name: _is_of_the_past(bigint, headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_of_the_past(p_execution_id bigint, p_operation headgate.operations) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if (select e.is_backfill from headgate.process_executions as e where e.execution_id = p_execution_id) then
+        return headgate._is_dated(p_operation);
+    end if;
+    return false;
+end;
+$$;
+
+ALTER FUNCTION headgate._is_of_the_past(p_execution_id bigint, p_operation headgate.operations) OWNER TO headgate_owner;
+
+--
 -- Name: _is_owners(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11242,29 +11827,23 @@ $$;
 ALTER FUNCTION headgate._is_owners() OWNER TO headgate_owner;
 
 --
--- Name: _is_plainly_fit(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _is_path(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._is_plainly_fit(p_function text) RETURNS boolean
-    LANGUAGE plpgsql STABLE
+CREATE FUNCTION headgate._is_path(p_path text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 begin
-    return coalesce((
-        select bool_and(
-            p.proowner = n.nspowner and p.prosecdef and p.prokind = 'f'
-            and coalesce('search_path=pg_catalog, pg_temp' = any (p.proconfig), false)
-        )
-        from pg_namespace as n
-        join pg_proc as p on p.pronamespace = n.oid
-        where n.nspname = split_part(p_function, '.', 1)
-            and p.proname = split_part(p_function, '.', 2)
-            and pg_get_userbyid(n.nspowner) like 'headgate\_plan\_%'
-    ), false);
+    perform p_path::jsonpath;
+    return p_path ~ '^\s*(strict|lax)?\s*[$]' or p_path is null;
+exception
+    when syntax_error or data_exception then
+        return false;
 end;
-$$;
+$_$;
 
-ALTER FUNCTION headgate._is_plainly_fit(p_function text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._is_path(p_path text) OWNER TO headgate_owner;
 
 --
 -- Name: _is_selected(headgate.process_executions, bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11317,7 +11896,8 @@ ALTER FUNCTION headgate._is_shut(p_operation_id bigint, p_now timestamp with tim
 --
 
 CREATE FUNCTION headgate._is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone) RETURNS boolean
-    LANGUAGE sql STABLE
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select p_gate.failures > 0
         or p_gate.opened > 0
@@ -11369,48 +11949,6 @@ $$;
 ALTER FUNCTION headgate._job_key(p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _job_lines(headgate.process_executions, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._job_lines(p_execution headgate.process_executions, p_since timestamp with time zone) RETURNS TABLE(logged_at timestamp with time zone, severity text, event text, step text, message text)
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select
-        d.ended_at,
-        case
-            when d.status = 'failed' then 'error'
-            when d.status = 'cancelled' or d.is_fault then 'warning'
-            else 'info'
-        end,
-        'jobs',
-        d.step,
-        format(
-            '%s of %s %s%s', headgate._count_words(count(*), 'job'), o.name,
-            case d.status when 'success' then 'succeeded' else d.status end,
-            case when d.round > 1 then format(' in round %s', d.round) end
-        )
-        || coalesce(': ' || regexp_replace(d.why, '^(house|provider): ', ''), '')
-        || case
-            when d.status in ('failed', 'deferred') then format(' (%s)', headgate._names(array_agg(a.code))) else ''
-        end
-        || headgate._cost_words(sum(d.records), sum(d.api_calls_used))
-    from (
-        select
-            d.*, headgate._is_fault(d.reason) as is_fault,
-            case when d.status <> 'success' then coalesce(d.error, d.reason) end as why
-        from headgate.asset_processing_details as d
-        where d.execution_id = p_execution.execution_id
-            and d.ended_at >= p_since
-    ) as d
-    join headgate.operations as o using (operation_id)
-    join headgate.assets as a using (asset_id)
-    group by d.ended_at, d.step, o.name, d.status, d.round, d.is_fault, d.why;
-$$;
-
-ALTER FUNCTION headgate._job_lines(p_execution headgate.process_executions, p_since timestamp with time zone) OWNER TO headgate_owner;
-
---
 -- Name: _jobs(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11448,6 +11986,58 @@ end;
 $$;
 
 ALTER FUNCTION headgate._join_execution(p_execution_id bigint, OUT is_over boolean, OUT is_reopened boolean) OWNER TO headgate_owner;
+
+--
+-- Name: _json_rows(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._json_rows(p_value text, p_path text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    select case
+        when p_path = '$' then format('(select %s)', p_value)
+        when p_path ~ '^[$]([.]\w+)*\[[*]\]$' then format('jsonb_array_elements(%s%s)', p_value, (
+            select string_agg(format(' -> %L', k.key[1]), '')
+            from regexp_matches(p_path, '[.](\w+)', 'g') as k (key)
+        ))
+        else format('jsonb_path_query(%s, %L)', p_value, p_path)
+    end;
+$_$;
+
+ALTER FUNCTION headgate._json_rows(p_value text, p_path text) OWNER TO headgate_owner;
+
+--
+-- Name: _json_text(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._json_text(p_value text, p_path text, p_type text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    select format('(%s)::%s', case
+        when p_path = '$' and p_type in ('json', 'jsonb') then p_value
+        when p_path = '$' then p_value || ' #>> ''{}'''
+        when p_path ~ '^[$]([.]\w+)+$' then p_value || (
+            select string_agg(
+                format(
+                    ' %s %L',
+                    case when k.nth = k.many and p_type not in ('json', 'jsonb') then '->>' else '->' end, k.key
+                ), ''
+                order by k.nth
+            )
+            from (
+                select u.key, u.nth, count(*) over () as many
+                from unnest(string_to_array(substr(p_path, 3), '.')) with ordinality as u (key, nth)
+            ) as k
+        )
+        when p_type in ('json', 'jsonb') then format('jsonb_path_query_first(%s, %L)', p_value, p_path)
+        else format('jsonb_path_query_first(%s, %L) #>> ''{}''', p_value, p_path)
+    end, p_type)
+    where p_path is not null;
+$_$;
+
+ALTER FUNCTION headgate._json_text(p_value text, p_path text, p_type text) OWNER TO headgate_owner;
 
 --
 -- Name: _judge(headgate.chunks, headgate.operations, bigint[], text[], text[], text[], integer[], integer[], integer[], headgate.ingest_result[], timestamp with time zone, text, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11596,6 +12186,24 @@ end;
 $$;
 
 ALTER FUNCTION headgate._keep_name() OWNER TO headgate_owner;
+
+--
+-- Name: _key_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._key_of(p_kind text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case p_kind
+        when 'rule' then '{provider_id,position}'
+        when 'step' then '{pipeline_id,step}'
+        when 'parameter' then '{pipeline_id,name}'
+        else '{name}'
+    end::text[];
+$$;
+
+ALTER FUNCTION headgate._key_of(p_kind text) OWNER TO headgate_owner;
 
 --
 -- Name: _known(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11771,13 +12379,13 @@ begin
             v_run.pipeline, v_run.run_id, v_chunk.step, p_provider.name, v_operation.name,
             case
                 when v_operation.path is not null then headgate._call(
-                    v_operation, p_provider, v_requests.refused, v_requests.headers is not null,
+                    v_operation, p_provider, v_requests.refused,
                     p_is_probe or exists (select from headgate.operation_gates as k where k.probe_chunk_id = v_chunk.chunk_id),
                     headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now),
                     headgate._schedule(p_provider, p_starts_at[array_position(p_chunk_ids, v_chunk.chunk_id)], p_now)
                 )
                 when v_operation.handler is not null then headgate._handling(v_chunk, v_operation, p_now)
-                else '{}'
+                when not headgate._is_idle(v_operation) then '{}'
             end,
             v_operation.handler, v_chunk.asset_ids, v_requests.assets, v_requests.urls, v_requests.bodies,
             v_chunk.attempt, null, v_requests.headers
@@ -11789,10 +12397,10 @@ $$;
 ALTER FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _leave_state(headgate.chunks, headgate.job_fate[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _leave_state(headgate.chunks, bigint[], headgate.job_fate[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_fate[]) RETURNS void
+CREATE FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_jobs headgate.job_fate[]) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -11803,10 +12411,10 @@ CREATE FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.j
     where s.operation_id = p_chunk.operation_id
         and s.asset_id = any (p_chunk.asset_ids)
         and s.asset_id = j.asset_id
-        and s.chunk_id = p_chunk.chunk_id;
+        and s.chunk_id = any (p_chunk_ids);
 $$;
 
-ALTER FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_fate[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_jobs headgate.job_fate[]) OWNER TO headgate_owner;
 
 --
 -- Name: _left_out(bigint, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12123,25 +12731,6 @@ $$;
 ALTER FUNCTION headgate._meant(p_name text, p_names text[]) OWNER TO headgate_owner;
 
 --
--- Name: _meant_code(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._meant_code(p_universe text, p_code text) RETURNS text
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select headgate._meant(p_code, array(
-        select distinct case when position('.' in p_code) > 0 then a.code else split_part(a.code, '.', 1) end
-        from headgate.assets as a
-        where (p_universe is null or a.universe = p_universe)
-            and lower(left(a.code, 1)) = lower(left(p_code, 1))
-        limit 5000
-    ));
-$$;
-
-ALTER FUNCTION headgate._meant_code(p_universe text, p_code text) OWNER TO headgate_owner;
-
---
 -- Name: _mend_books(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12318,7 +12907,7 @@ begin
     end loop;
     perform headgate._tune_queues();
     loop
-        v_sent := headgate._resend_lost(1000);
+        v_sent := headgate._resend_lost(1000, p_now);
         v_mended := v_mended + v_sent;
         exit when v_sent = 0;
     end loop;
@@ -12375,6 +12964,49 @@ end;
 $$;
 
 ALTER FUNCTION headgate._mend_steps(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _merge(text, text, jsonb, jsonb, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._merge(p_kind text, p_name text, p_row jsonb, p_said jsonb, p_says jsonb) RETURNS text[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_defaults constant jsonb := headgate._defaults(p_kind);
+    v_operators constant text[] := headgate._operators_settings(p_kind);
+    v_new jsonb;
+    v_differ text[];
+begin
+    -- Of a row that no file has declared yet everything is compared, but for what operators set.
+    select v_defaults || coalesce(p_row, '{}')
+        || jsonb_object_agg(k.key, coalesce(p_says -> k.key, v_defaults -> k.key))
+    into v_new
+    from jsonb_object_keys(v_defaults) as k (key)
+    where p_row is null
+        or p_said is null and k.key <> all (v_operators)
+        or p_said is not null and p_says -> k.key is distinct from p_said -> k.key;
+    v_new := coalesce(v_new, p_row);
+    v_differ := array(
+        select k.key
+        from jsonb_object_keys(v_defaults) as k (key)
+        where v_new -> k.key is distinct from p_row -> k.key
+        order by k.key
+    );
+
+    if p_row is null or v_differ <> '{}' then
+        if headgate._find_violations(p_kind, p_name, v_new) or headgate._is_mistaken(p_kind, p_name) then
+            return null;
+        end if;
+        perform headgate._write_object(p_kind, p_name, v_new, case when p_row is not null then v_differ end);
+        perform headgate._after_declaring(p_kind, p_name, v_differ);
+    end if;
+    return v_differ;
+end;
+$$;
+
+ALTER FUNCTION headgate._merge(p_kind text, p_name text, p_row jsonb, p_said jsonb, p_says jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _misfit(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12464,6 +13096,25 @@ CREATE FUNCTION headgate._missing_sessions(p_provider_id bigint, p_calendar text
 $$;
 
 ALTER FUNCTION headgate._missing_sessions(p_provider_id bigint, p_calendar text, p_missing_from date, p_at timestamp with time zone, p_is_daily boolean, p_most integer) OWNER TO headgate_owner;
+
+--
+-- Name: _mistaken_names(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._mistaken_names(p_kind text, p_whole text DEFAULT NULL::text) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select array(
+        select distinct regexp_replace(m.name, '^.*/', '')
+        from headgate.declaration_mistakes as m
+        where m.plan = current_setting('headgate.plan', true)
+            and m.kind = p_kind
+            and (p_whole is null or split_part(m.name, '/', 1) = p_whole)
+    );
+$$;
+
+ALTER FUNCTION headgate._mistaken_names(p_kind text, p_whole text) OWNER TO headgate_owner;
 
 --
 -- Name: _move_units(bigint, timestamp with time zone, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12672,10 +13323,10 @@ $$;
 ALTER FUNCTION headgate._needs_alert(p_opened integer, p_blocked_until timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _next_due_at(headgate.operations, bigint, text, timestamp with time zone, timestamp with time zone, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _next_due_at(headgate.operations, bigint, text, timestamp with time zone, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_is_fit boolean DEFAULT false) RETURNS timestamp with time zone
+CREATE FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -12691,7 +13342,7 @@ begin
             );
         when 'function' then
             begin
-                v_due_at := headgate._call_due(p_operation.due_function, p_asset_id, p_watermark, p_now, p_is_fit);
+                v_due_at := headgate._call_due(p_operation.due_function, p_asset_id, p_watermark, p_now);
             exception
                 when transaction_rollback then
                     raise;
@@ -12707,7 +13358,46 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone, p_is_fit boolean) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _next_part(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._next_part(p_kind text, p_whole text) RETURNS integer
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select 1 + count(*)::integer
+    from (
+        select d.name
+        from headgate.declarations as d
+        where d.kind = p_kind
+            and d.is_declared
+            and d.plan = current_setting('headgate.plan', true)
+        union
+        select m.name
+        from headgate.declaration_mistakes as m
+        where m.kind = p_kind
+            and m.plan = current_setting('headgate.plan', true)
+    ) as p
+    where split_part(p.name, '/', 1) = p_whole;
+$$;
+
+ALTER FUNCTION headgate._next_part(p_kind text, p_whole text) OWNER TO headgate_owner;
+
+--
+-- Name: _next_position(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._next_position(p_plan text) RETURNS integer
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select count(*)::integer + 1 from headgate.declarations as d where d.plan = p_plan and d.is_declared;
+$$;
+
+ALTER FUNCTION headgate._next_position(p_plan text) OWNER TO headgate_owner;
 
 --
 -- Name: _next_start(headgate.providers, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12939,6 +13629,35 @@ $$;
 ALTER FUNCTION headgate._note_dags(p_deployment text, p_dags jsonb, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _note_follow_up(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._note_follow_up(p_kind text, p_name text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._note_mistake(p_kind, p_name, '', null);
+$$;
+
+ALTER FUNCTION headgate._note_follow_up(p_kind text, p_name text) OWNER TO headgate_owner;
+
+--
+-- Name: _note_mistake(text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._note_mistake(p_kind text, p_name text, p_message text, p_hint text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    insert into headgate.declaration_mistakes (plan, place, kind, name, message, hint)
+    values (
+        headgate._open_plan(), nullif(current_setting('headgate.place', true), ''), p_kind, p_name, p_message, p_hint
+    );
+$$;
+
+ALTER FUNCTION headgate._note_mistake(p_kind text, p_name text, p_message text, p_hint text) OWNER TO headgate_owner;
+
+--
 -- Name: _note_operation(headgate.providers, headgate.operation_gates, bigint, integer, integer, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12966,6 +13685,34 @@ end;
 $$;
 
 ALTER FUNCTION headgate._note_operation(p_provider headgate.providers, p_own headgate.operation_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _note_plan_mistakes(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._note_plan_mistakes(p_plan text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    insert into headgate.declaration_mistakes (plan, place, kind, name, message, hint)
+    select d.plan, d.place, d.kind, d.name, f.message, f.hint
+    from headgate._plan_mistakes() as f
+    join headgate.declarations as d using (kind, name)
+    where d.plan = p_plan
+        and d.is_declared
+        and not headgate._is_mistaken(f.kind, f.name)
+        and (f.missing is null or not headgate._is_mistaken(f.missing_kind, f.missing))
+        and not exists (  -- a field of a parameter that is wrong itself
+            select
+            from headgate.declaration_mistakes as m
+            where m.plan = p_plan
+                and m.kind = 'parameter'
+                and f.message like '%{param.' || split_part(m.name, '/', 2) || '}'
+        )
+    order by d.position;
+$$;
+
+ALTER FUNCTION headgate._note_plan_mistakes(p_plan text) OWNER TO headgate_owner;
 
 --
 -- Name: _note_provider(headgate.providers, headgate.provider_gates, bigint, integer, integer, integer, boolean, boolean, timestamp with time zone, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13005,6 +13752,24 @@ end;
 $$;
 
 ALTER FUNCTION headgate._note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _object(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._object(p_kind text, p_name text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when p_kind in ('step', 'parameter') then
+            format('pipeline %s, %s %s', split_part(p_name, '/', 1), p_kind, split_part(p_name, '/', 2))
+        when p_kind = 'rule' then format('provider %s, rule %s', split_part(p_name, '/', 1), split_part(p_name, '/', 2))
+        else format('%s %s', p_kind, p_name)
+    end;
+$$;
+
+ALTER FUNCTION headgate._object(p_kind text, p_name text) OWNER TO headgate_owner;
 
 --
 -- Name: _open_actions(headgate.process_executions, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13080,17 +13845,16 @@ CREATE FUNCTION headgate._open_needs(p_universe text DEFAULT NULL::text) RETURNS
 declare
     v_now constant timestamptz := headgate.clock();
     v_operation headgate.operations;
-    v_is_fit boolean;
 begin
     perform headgate._lock('needs');
     for v_operation in
         select *
         from headgate.operations as o
         where (p_universe is null or o.universe = p_universe)
+            and not o.is_retired
             and o.alternative_of_operation_id is null  -- a call that serves another operation is no need of its own
         order by o.operation_id
     loop
-        v_is_fit := v_operation.due_rule = 'function' and headgate._is_plainly_fit(v_operation.due_function);
         update headgate.asset_processing_state as s
         set priority = headgate._state_priority(v_operation.priority, a.weight)
         from headgate.assets as a
@@ -13106,7 +13870,7 @@ begin
             case
                 when v_operation.follows_operation_id is not null or v_operation.due_rule = 'after' then null
                 when v_operation.due_rule = 'function'
-                    then headgate._next_due_at(v_operation, a.asset_id, a.calendar, null, v_now, null, v_is_fit)
+                    then headgate._next_due_at(v_operation, a.asset_id, a.calendar, null, v_now)
                 else v_now
             end
         from headgate.assets as a
@@ -13123,6 +13887,29 @@ end;
 $$;
 
 ALTER FUNCTION headgate._open_needs(p_universe text) OWNER TO headgate_owner;
+
+--
+-- Name: _open_plan(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._open_plan() RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_plan constant text := nullif(current_setting('headgate.plan', true), '');
+begin
+    if v_plan is null then
+        perform headgate._raise(
+            'HG020', 'no plan has begun in this transaction',
+            'begin with select headgate.begin_plan(''<plan>''); psql -1 -f plan.sql applies a file in one transaction'
+        );
+    end if;
+    return v_plan;
+end;
+$$;
+
+ALTER FUNCTION headgate._open_plan() OWNER TO headgate_owner;
 
 --
 -- Name: _open_round(headgate.process_executions, headgate.process_steps); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13305,7 +14092,9 @@ begin
         perform headgate._raise(
             'HG004',
             format('unknown operation: %s', coalesce(quote_literal(p_operation), 'null')),
-            headgate._known('known operations', p_operation, array(select o.name from headgate.operations as o))
+            headgate._known('known operations', p_operation, array(
+                select o.name from headgate.operations as o where not o.is_retired
+            ))
         );
     end if;
 
@@ -13336,6 +14125,99 @@ CREATE FUNCTION headgate._operation_alerts(p_provider_id bigint, p_operation_id 
 $$;
 
 ALTER FUNCTION headgate._operation_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _operation_mistakes(headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RETURNS TABLE(code text, message text, hint text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    select f.code, f.message, f.hint
+    from (values
+        (
+            p_operation.ingest_function,
+            format('jsonb, bigint[], %s[]', case
+                when p_operation.handler is null then 'text'
+                else coalesce(headgate._row_type(p_operation.ingest_function), 'record')
+            end),
+            'headgate.ingest_result', true
+        ),
+        (p_operation.input_function, 'jsonb, bigint[]', null, true),
+        (
+            p_operation.due_function, 'bigint, timestamp with time zone, timestamp with time zone',
+            'timestamp with time zone', false
+        )
+    ) as u (function, arguments, result, is_set)
+    cross join headgate._function_mistakes(p_operation.name, u.function, u.arguments, u.result, u.is_set) as f
+    where u.function is not null
+    union all
+    select
+        'HG020', format('operation %s has a path, its provider no base URL', p_operation.name),
+        'give the provider a base_url'
+    where p_operation.path is not null
+        and not exists (
+            select from headgate.providers as p where p.provider_id = p_operation.provider_id and p.base_url is not null
+        )
+    union all
+    select 'HG020', format('operation %s costs units, but calls nobody', p_operation.name), 'give it a path, or 0 units'
+    where p_operation.path is null
+        and p_operation.units > 0
+    union all
+    select
+        'HG020', format('operation %s is a page, but does not name its assets', p_operation.name),
+        'put {chunk.codes} into its path or query, or leave page_size empty'
+    where p_operation.page_size is not null
+        and not exists (
+            select from headgate._template_fields(p_operation) as f (field) where f.field = 'chunk.codes'
+        )
+    union all
+    select
+        'HG017',
+        format('operation %s: its template names the missing field {%s}', p_operation.name, f.field),
+        headgate._meant(f.field, headgate._fields_of(p_operation)) ||
+        'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, '
+        '{state.succeeded_at}, {param.<name>}, {run.id}, {run.pipeline}, {run.logical_date}, {run.date}, '
+        '{run.started_at}, {job.key}; of a call for a group also {chunk.session}, of a page {chunk.codes}'
+    from headgate._template_fields(p_operation) as f (field)
+    where f.field !~ '^(asset|param)[.][A-Za-z0-9_]+$'
+        and (
+            f.field <> 'chunk.session'
+            or p_operation.alternative_of_operation_id is null
+            or p_operation.page_size is not null
+        )
+        and (f.field <> 'chunk.codes' or p_operation.page_size is null)
+        and f.field not in (
+            'state.watermark', 'state.since', 'state.succeeded_at',
+            'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.started_at', 'job.key'
+        )
+        or f.field ~ '^param[.]' and not exists (
+            select from headgate.pipeline_parameters as m where m.name = split_part(f.field, '.', 2)
+        )
+        or f.field ~ '^asset[.]'
+        and f.field not in ('asset.code', 'asset.group_key', 'asset.asset_id', 'asset.calendar')
+        and exists (select from headgate.assets as a where a.universe = p_operation.universe)
+        and not exists (
+            select from headgate.assets as a
+            where a.universe = p_operation.universe and a.attributes ? split_part(f.field, '.', 2)
+        );
+$_$;
+
+ALTER FUNCTION headgate._operation_mistakes(p_operation headgate.operations) OWNER TO headgate_owner;
+
+--
+-- Name: _operation_names(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._operation_names() RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select array(select o.name from headgate.operations as o where not o.is_retired);
+$$;
+
+ALTER FUNCTION headgate._operation_names() OWNER TO headgate_owner;
 
 --
 -- Name: _operation_of(headgate.providers, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13409,31 +14291,24 @@ $$;
 ALTER FUNCTION headgate._operations_of_plan(p_plan text) OWNER TO headgate_owner;
 
 --
--- Name: _operator_lines(headgate.process_executions, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _operators_settings(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._operator_lines(p_execution headgate.process_executions, p_pipeline text) RETURNS TABLE(logged_at timestamp with time zone, severity text, event text, step text, message text)
-    LANGUAGE sql STABLE
+CREATE FUNCTION headgate._operators_settings(p_kind text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select
-        a.acted_at, 'info', 'operator', a.arguments ->> 'step',
-        format('%s called %s%s', a.operator, a.action, ', ' || (a.arguments ->> 'status'))
-        || coalesce(': ' || nullif((
-            select string_agg(format('%s %s', c.value, replace(c.name, '_', ' ')), ', ' order by c.name)
-            from jsonb_each_text(a.changed) as c (name, value)
-            where c.value <> '0'
-        ), ''), '')
-    from headgate.operator_actions as a
-    where a.arguments ->> 'pipeline' = p_pipeline
-        and a.acted_at >= p_execution.started_at
-        and case
-            when a.arguments ? 'run_id' then a.arguments ->> 'run_id' = p_execution.run_id
-            else a.acted_at <= coalesce(p_execution.finished_at, 'infinity')
-        end;
+    select case p_kind
+        when 'provider' then array[
+            'base_url', 'quota', 'quota_buffer', 'requests_per_minute', 'burst', 'max_in_flight', 'breaker_failures',
+            'breaker_share', 'breaker_cooldown', 'publication_lag', 'secret_name', 'features'
+        ]
+        when 'operation' then array['overlap']
+        else '{}'
+    end;
 $$;
 
-ALTER FUNCTION headgate._operator_lines(p_execution headgate.process_executions, p_pipeline text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._operators_settings(p_kind text) OWNER TO headgate_owner;
 
 --
 -- Name: _orphan_holds(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13481,30 +14356,6 @@ end;
 $_$;
 
 ALTER FUNCTION headgate._orphan_messages(p_queue text) OWNER TO headgate_owner;
-
---
--- Name: _outcome_words(integer, integer, integer, integer, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._outcome_words(p_planned integer, p_succeeded integer, p_failed integer, p_deferred integer, p_skipped integer, p_units integer) RETURNS text
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select concat_ws(
-        ', ', headgate._count_words(p_planned, 'job'),
-        (
-            select string_agg(to_char(c.number, 'FM999,999,999,990') || ' ' || c.name, ', ' order by c.nth)
-            from (values
-                (1, p_succeeded, 'succeeded'), (2, p_failed, 'failed'), (3, p_deferred, 'deferred'),
-                (4, p_skipped, 'skipped')
-            ) as c (nth, number, name)
-            where c.number > 0
-        ),
-        case when p_units > 0 then headgate._count_words(p_units, 'unit') end
-    );
-$$;
-
-ALTER FUNCTION headgate._outcome_words(p_planned integer, p_succeeded integer, p_failed integer, p_deferred integer, p_skipped integer, p_units integer) OWNER TO headgate_owner;
 
 --
 -- Name: _own_quota(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13958,7 +14809,9 @@ begin
         perform headgate._raise(
             'HG001',
             format('unknown pipeline: %s', coalesce(quote_literal(p_pipeline), 'null')),
-            headgate._known('known pipelines', p_pipeline, array(select p.name from headgate.pipelines as p))
+            headgate._known('known pipelines', p_pipeline, array(
+                select p.name from headgate.pipelines as p where not p.is_retired
+            ))
         );
     end if;
 
@@ -14090,6 +14943,28 @@ end;
 $$;
 
 ALTER FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_is_round boolean) OWNER TO headgate_owner;
+
+--
+-- Name: _plan_mistakes(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._plan_mistakes() RETURNS TABLE(kind text, name text, code text, message text, hint text, missing_kind text, missing text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select * from headgate._step_mistakes()
+    union all
+    select 'operation', m.name, m.code, m.message, m.hint, null, null
+    from (
+        select o.operation_id, o.name, f.code, f.message, f.hint
+        from headgate.operations as o
+        cross join headgate._operation_mistakes(o) as f
+        where not o.is_retired
+        order by o.operation_id
+    ) as m;
+$$;
+
+ALTER FUNCTION headgate._plan_mistakes() OWNER TO headgate_owner;
 
 --
 -- Name: _plan_params(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14254,7 +15129,9 @@ begin
         perform headgate._raise(
             'HG005',
             format('unknown provider: %s', coalesce(quote_literal(p_provider), 'null')),
-            headgate._known('known providers', p_provider, array(select p.name from headgate.providers as p))
+            headgate._known('known providers', p_provider, array(
+                select p.name from headgate.providers as p where not p.is_retired
+            ))
         );
     end if;
 
@@ -14403,17 +15280,52 @@ $$;
 ALTER FUNCTION headgate._raise(p_code text, p_message text, p_hint text) OWNER TO headgate_owner;
 
 --
--- Name: _raise_alert(text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _raise_alert(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text, p_caller text) RETURNS void
+CREATE FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select headgate._set_alert(p_subject, p_severity, p_message, true, headgate.clock(), p_caller);
+    select headgate._set_alert(p_subject, p_severity, p_message, true, headgate.clock());
 $$;
 
-ALTER FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text, p_caller text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text) OWNER TO headgate_owner;
+
+--
+-- Name: _raise_mistakes(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._raise_mistakes(p_plan text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_count integer;
+    v_lines text;
+begin
+    select count(*), string_agg(
+        format('%s%s%s', m.place || ': ', m.message, E'\n    hint: ' || nullif(m.hint, '')), E'\n'
+        order by substring(m.place from ':(\d+)$')::integer, m.mistake_id
+    )
+    into v_count, v_lines
+    from headgate.declaration_mistakes as m
+    where m.plan = p_plan
+        and m.message <> '';
+    if v_count > 0 then
+        perform headgate._raise(
+            'HG020',
+            format(
+                'plan %s has %s:%s',
+                p_plan, case v_count when 1 then 'a mistake' else v_count || ' mistakes' end, E'\n' || v_lines
+            ),
+            'correct the file; nothing of it was applied'
+        );
+    end if;
+end;
+$_$;
+
+ALTER FUNCTION headgate._raise_mistakes(p_plan text) OWNER TO headgate_owner;
 
 --
 -- Name: _reach(headgate.providers, text[], integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14946,10 +15858,62 @@ $$;
 ALTER FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate.operations, p_provider headgate.providers, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT headers jsonb[], OUT refused jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _resend_lost(integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _reschedule(headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._resend_lost(p_limit integer) RETURNS integer
+CREATE FUNCTION headgate._reschedule(p_operation headgate.operations) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    update headgate.asset_processing_state as s
+    set next_due_at = d.due_at
+    from (
+        select
+            n.asset_id,
+            case
+                when n.reprocess_requested_at > coalesce(n.succeeded_at, '-infinity') then n.reprocess_requested_at
+                when p_operation.follows_operation_id is not null and not exists (
+                    select
+                    from headgate.asset_processing_state as f
+                    where f.operation_id = p_operation.follows_operation_id
+                        and f.asset_id = n.asset_id
+                        and (f.succeeded_at is not null or f.watermark is not null)
+                ) then null
+                when p_operation.due_rule = 'after'
+                    then case
+                        when n.input_changed_at > coalesce(n.succeeded_at, '-infinity') then n.input_changed_at
+                    end
+                when p_operation.due_rule = 'function'
+                    then headgate._next_due_at(p_operation, n.asset_id, a.calendar, n.watermark, c.now, n.succeeded_at)
+                when n.succeeded_at is null and n.watermark is null then coalesce(n.next_due_at, c.now)
+                else headgate._next_due_at(
+                    p_operation, n.asset_id, a.calendar, n.watermark,
+                    case p_operation.due_rule
+                        when 'every' then coalesce(n.succeeded_at, c.now - p_operation.due_every)
+                        else c.now
+                    end,
+                    n.succeeded_at
+                )
+            end as due_at
+        from headgate.asset_processing_state as n
+        join headgate.assets as a using (asset_id)
+        cross join (select headgate.clock() as now) as c
+        where n.operation_id = p_operation.operation_id
+            and n.chunk_id is null
+            and n.consecutive_failures = 0
+    ) as d
+    where s.operation_id = p_operation.operation_id
+        and s.asset_id = d.asset_id
+        and s.next_due_at is distinct from d.due_at;
+$$;
+
+ALTER FUNCTION headgate._reschedule(p_operation headgate.operations) OWNER TO headgate_owner;
+
+--
+-- Name: _resend_lost(integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._resend_lost(p_limit integer, p_now timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -14995,7 +15959,7 @@ begin
 end;
 $_$;
 
-ALTER FUNCTION headgate._resend_lost(p_limit integer) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._resend_lost(p_limit integer, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _reserve_planned(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15140,29 +16104,17 @@ $$;
 ALTER FUNCTION headgate._reset_asset(p_asset_id bigint, p_operations text[]) OWNER TO headgate_owner;
 
 --
--- Name: _resolve_alert(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _resolve_alert(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._resolve_alert(p_subject text, p_caller text) RETURNS void
-    LANGUAGE plpgsql
+CREATE FUNCTION headgate._resolve_alert(p_subject text) RETURNS void
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_raised_by text;
-begin
-    select a.raised_by into v_raised_by
-    from headgate.alerts as a
-    where a.subject = p_subject
-        and a.resolved_at is null;
-    if p_caller like 'headgate\_plan\_%' and v_raised_by <> p_caller then
-        raise warning 'the alert % stays open: % has raised it', quote_literal(p_subject), v_raised_by;
-        return;
-    end if;
-    perform headgate._set_alert(p_subject, null, null, false, headgate.clock());
-end;
+    select headgate._set_alert(p_subject, null, null, false, headgate.clock());
 $$;
 
-ALTER FUNCTION headgate._resolve_alert(p_subject text, p_caller text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._resolve_alert(p_subject text) OWNER TO headgate_owner;
 
 --
 -- Name: _resolve_fault(headgate.process_steps, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15251,6 +16203,209 @@ end;
 $$;
 
 ALTER FUNCTION headgate._resolve_params(p_pipeline headgate.pipelines, p_params jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _retire(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._retire(p_kind text, p_name text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    case p_kind
+        when 'parameter' then
+            delete from headgate.pipeline_parameters as m
+            using headgate.pipelines as p
+            where p.pipeline_id = m.pipeline_id
+                and (p.name, m.name) = (split_part(p_name, '/', 1), split_part(p_name, '/', 2));
+        when 'step' then
+            delete from headgate.pipeline_steps as s
+            using headgate.pipelines as p
+            where p.pipeline_id = s.pipeline_id
+                and (p.name, s.step) = (split_part(p_name, '/', 1), split_part(p_name, '/', 2));
+        when 'rule' then
+            delete from headgate.response_rules as r
+            using headgate.providers as p
+            where p.provider_id = r.provider_id
+                and (p.name, r.position::text) = (split_part(p_name, '/', 1), split_part(p_name, '/', 2));
+        when 'pipeline' then
+            perform headgate._retire_pipeline(headgate._id_of(p_kind, p_name));
+        when 'operation' then
+            perform headgate._retire_operation(headgate._id_of(p_kind, p_name));
+        when 'provider' then
+            perform headgate._retire_provider(headgate._id_of(p_kind, p_name));
+    end case;
+end;
+$$;
+
+ALTER FUNCTION headgate._retire(p_kind text, p_name text) OWNER TO headgate_owner;
+
+--
+-- Name: _retire_operation(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._retire_operation(p_operation_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    delete from headgate.operation_inputs as n where p_operation_id in (n.operation_id, n.input_operation_id);
+    update headgate.operations as o set follows_operation_id = null where o.follows_operation_id = p_operation_id;
+    if exists (
+        select
+        from headgate.asset_processing_state as s
+        where s.operation_id = p_operation_id
+            and (s.succeeded_at is not null or s.watermark is not null or s.last_failed_at is not null)
+    )
+        or exists (select from headgate.asset_processing_details as d where d.operation_id = p_operation_id)
+        or exists (select from headgate.planner_deferrals as f where f.operation_id = p_operation_id)
+        or exists (select from headgate.operations as c where c.alternative_of_operation_id = p_operation_id)
+    then
+        update headgate.operations as o set is_retired = true where o.operation_id = p_operation_id;
+        update headgate.asset_processing_state as s
+        set next_due_at = null
+        where s.operation_id = p_operation_id
+            and s.next_due_at is not null;
+    else
+        delete from headgate.asset_processing_state as s where s.operation_id = p_operation_id;
+        delete from headgate.operation_gates as g where g.operation_id = p_operation_id;
+        delete from headgate.operations as o where o.operation_id = p_operation_id;
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._retire_operation(p_operation_id bigint) OWNER TO headgate_owner;
+
+--
+-- Name: _retire_pipeline(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._retire_pipeline(p_pipeline_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    delete from headgate.step_groups as g where g.pipeline_id = p_pipeline_id;
+    if exists (select from headgate.process_executions as e where e.pipeline_id = p_pipeline_id)
+        or exists (select from headgate.orders as o where o.pipeline_id = p_pipeline_id)
+        or exists (select from headgate.quota_shares as q where q.pipeline_id = p_pipeline_id)
+    then
+        update headgate.pipelines as p set is_retired = true where p.pipeline_id = p_pipeline_id;
+    else
+        delete from headgate.dags as d where d.pipeline_id = p_pipeline_id;
+        delete from headgate.pipelines as p where p.pipeline_id = p_pipeline_id;
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._retire_pipeline(p_pipeline_id bigint) OWNER TO headgate_owner;
+
+--
+-- Name: _retire_provider(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._retire_provider(p_provider_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    delete from headgate.publication_lags as l where l.provider_id = p_provider_id;
+    if exists (select from headgate.operations as o where o.provider_id = p_provider_id)
+        or exists (select from headgate.quota_windows as w where w.provider_id = p_provider_id)
+        or exists (select from headgate.quota_shares as q where q.provider_id = p_provider_id)
+        or exists (select from headgate.response_rules as r where r.provider_id = p_provider_id)
+    then
+        update headgate.providers as p set is_retired = true where p.provider_id = p_provider_id;
+    else
+        delete from headgate.provider_gates as g where g.provider_id = p_provider_id;
+        delete from headgate.providers as p where p.provider_id = p_provider_id;
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._retire_provider(p_provider_id bigint) OWNER TO headgate_owner;
+
+--
+-- Name: _retire_undeclared(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._retire_undeclared(p_plan text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_object record;
+    v_obstacle text;
+    v_retired text[] := '{}';
+begin
+    -- What refers to others goes before them.
+    for v_object in
+        select d.kind, d.name
+        from (
+            select d.kind, d.name, d.position
+            from headgate.declarations as d
+            where d.plan = p_plan
+                and not d.is_declared
+            union all
+            select p.kind, p.name, 0 from headgate._strange_parts(p_plan) as p
+        ) as d
+        order by array_position('{parameter,step,pipeline,operation,rule,provider}', d.kind), d.position desc
+    loop
+        v_obstacle := headgate._retirement_obstacle(v_object.kind, v_object.name);
+        if v_obstacle is not null then
+            perform headgate._note_mistake(
+                v_object.kind, v_object.name,
+                format('%s is no longer declared, but %s', headgate._object(v_object.kind, v_object.name), v_obstacle),
+                'wait until that has ended, end it by headgate.cancel_execution, or declare the object again'
+            );
+            continue;
+        end if;
+        perform headgate._retire(v_object.kind, v_object.name);
+        delete from headgate.declarations as d where d.kind = v_object.kind and d.name = v_object.name;
+        v_retired := v_retired || headgate._object(v_object.kind, v_object.name);
+    end loop;
+    return nullif(array_to_string(v_retired, '; '), '');
+end;
+$$;
+
+ALTER FUNCTION headgate._retire_undeclared(p_plan text) OWNER TO headgate_owner;
+
+--
+-- Name: _retirement_obstacle(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._retirement_obstacle(p_kind text, p_name text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select format(
+        '%s %s in flight, of %s', c.chunks, case c.chunks when 1 then 'chunk is' else 'chunks are' end, c.runs
+    )
+    from (
+        select count(*) as chunks, string_agg(distinct format('%s/%s', p.name, e.run_id), ', ') as runs
+        from headgate.chunks as h
+        join headgate.operations as o on o.operation_id in (h.operation_id, h.call_operation_id)
+        join headgate.process_executions as e using (execution_id)
+        join headgate.pipelines as p using (pipeline_id)
+        where p_kind = 'operation'
+            and o.name = p_name
+    ) as c
+    where c.chunks > 0
+    union all
+    select format('%s is under way', r.runs)
+    from (
+        select string_agg(e.run_id, ', ' order by e.started_at) as runs
+        from headgate.process_executions as e
+        join headgate.pipelines as p using (pipeline_id)
+        where p_kind = 'pipeline'
+            and p.name = p_name
+            and e.status in ('running', 'paused')
+    ) as r
+    where r.runs is not null;
+$$;
+
+ALTER FUNCTION headgate._retirement_obstacle(p_kind text, p_name text) OWNER TO headgate_owner;
 
 --
 -- Name: _retry_action(headgate.process_executions, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15445,6 +16600,74 @@ $$;
 ALTER FUNCTION headgate._row_measures() OWNER TO headgate_owner;
 
 --
+-- Name: _row_of(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._row_of(p_kind text, p_name text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._as_settings(p_kind, f.columns)
+    from (
+        select to_jsonb(p) || jsonb_build_object('publication_lags', coalesce(
+            (
+                select jsonb_object_agg(l.calendar, l.lag)
+                from headgate.publication_lags as l
+                where l.provider_id = p.provider_id
+            ),
+            '{}'
+        )) as columns
+        from headgate.providers as p
+        where p_kind = 'provider'
+            and p.name = p_name
+        union all
+        select to_jsonb(r)
+        from headgate.response_rules as r
+        join headgate.providers as p using (provider_id)
+        where p_kind = 'rule'
+            and p.name = split_part(p_name, '/', 1)
+            and r.position::text = split_part(p_name, '/', 2)
+        union all
+        select to_jsonb(o) || jsonb_build_object(
+            'provider', p.name, 'follows', f.name, 'bulk_call_of', c.name, 'inputs', to_jsonb(array(
+                select i.name
+                from headgate.operation_inputs as n
+                join headgate.operations as i on i.operation_id = n.input_operation_id
+                where n.operation_id = o.operation_id
+                order by i.name
+            ))
+        )
+        from headgate.operations as o
+        join headgate.providers as p using (provider_id)
+        left join headgate.operations as f on f.operation_id = o.follows_operation_id
+        left join headgate.operations as c on c.operation_id = o.alternative_of_operation_id
+        where p_kind = 'operation'
+            and o.name = p_name
+        union all
+        select to_jsonb(p)
+        from headgate.pipelines as p
+        where p_kind = 'pipeline'
+            and p.name = p_name
+        union all
+        select to_jsonb(s)
+        from headgate.pipeline_steps as s
+        join headgate.pipelines as p using (pipeline_id)
+        where p_kind = 'step'
+            and p.name = split_part(p_name, '/', 1)
+            and s.step = split_part(p_name, '/', 2)
+        union all
+        select to_jsonb(m)
+        from headgate.pipeline_parameters as m
+        join headgate.pipelines as p using (pipeline_id)
+        where p_kind = 'parameter'
+            and p.name = split_part(p_name, '/', 1)
+            and m.name = split_part(p_name, '/', 2)
+    ) as f;
+$$;
+
+ALTER FUNCTION headgate._row_of(p_kind text, p_name text) OWNER TO headgate_owner;
+
+--
 -- Name: _row_shape(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -15549,37 +16772,6 @@ $$;
 ALTER FUNCTION headgate._run_actions(p_execution headgate.process_executions, p_pipeline text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _run_lines(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._run_lines(p_execution headgate.process_executions) RETURNS TABLE(logged_at timestamp with time zone, severity text, event text, step text, message text)
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select
-        p_execution.started_at, 'info', 'run', null::text,
-        format(
-            'started, carried by %s%s', case p_execution.driver when 'airflow' then 'Airflow' else 'runners' end,
-            ', parameters ' || nullif(jsonb_strip_nulls(p_execution.params), '{}')::text
-        )
-    union all
-    select
-        p_execution.finished_at,
-        case p_execution.status when 'failed' then 'error' when 'cancelled' then 'warning' else 'info' end,
-        'run', null,
-        format(
-            'ended as %s: %s', p_execution.status,
-            headgate._outcome_words(
-                p_execution.planned, p_execution.succeeded, p_execution.failed, p_execution.deferred,
-                p_execution.skipped, p_execution.units
-            )
-        )
-    where p_execution.finished_at is not null;
-$$;
-
-ALTER FUNCTION headgate._run_lines(p_execution headgate.process_executions) OWNER TO headgate_owner;
-
---
 -- Name: _run_object(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -15664,15 +16856,15 @@ ALTER FUNCTION headgate._run_step(p_execution headgate.process_executions, p_ste
 
 CREATE FUNCTION headgate._schedule(p_provider headgate.providers, p_starts_at timestamp with time zone, p_now timestamp with time zone) RETURNS jsonb
     LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select case
-        when p_starts_at is not null then jsonb_build_object(
-            'asked_at', extract(epoch from statement_timestamp()),
-            'start_in', extract(epoch from p_starts_at - p_now),
-            'every', extract(epoch from p_provider.start_every),
-            'burst', p_provider.starts_at_once
-        )
-    end;
+    select jsonb_build_object(
+        'asked_at', extract(epoch from statement_timestamp()),
+        'start_in', extract(epoch from p_starts_at - p_now),
+        'every', extract(epoch from p_provider.start_every),
+        'burst', p_provider.starts_at_once
+    )
+    where p_starts_at is not null;
 $$;
 
 ALTER FUNCTION headgate._schedule(p_provider headgate.providers, p_starts_at timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
@@ -15832,6 +17024,7 @@ declare
     v_lacking bigint[];
     v_queue record;
     v_sent integer := 0;
+    v_need record;
 begin
     v_lacking := headgate._unaffordable(p_chunk_ids, p_now);
     if v_lacking <> '{}' then
@@ -15978,10 +17171,10 @@ $$;
 ALTER FUNCTION headgate._session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _set_alert(text, text, text, boolean, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _set_alert(text, text, text, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone, p_raised_by text DEFAULT NULL::text) RETURNS void
+CREATE FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -15989,8 +17182,8 @@ begin
     if p_is_wrong = headgate._is_alerted(p_subject) then
         return;
     elsif p_is_wrong then
-        insert into headgate.alerts (severity, subject, message, raised_at, raised_by)
-        values (p_severity, p_subject, p_message, p_now, p_raised_by)
+        insert into headgate.alerts (severity, subject, message, raised_at)
+        values (p_severity, p_subject, p_message, p_now)
         on conflict (subject) where resolved_at is null do nothing;
     else
         update headgate.alerts as a
@@ -16001,7 +17194,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone, p_raised_by text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _set_asset_active(bigint, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16092,10 +17285,31 @@ $$;
 ALTER FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) OWNER TO headgate_owner;
 
 --
--- Name: _settle_state(headgate.chunks, headgate.operations, headgate.job_fate[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _setting_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._setting_of(p_column text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case p_column
+        when 'patience' then 'max_wait'
+        when 'blame' then 'fault'
+        when 'close' then 'blocks'
+        when 'provider_id' then 'provider'
+        when 'follows_operation_id' then 'follows'
+        when 'alternative_of_operation_id' then 'bulk_call_of'
+        else p_column
+    end;
+$$;
+
+ALTER FUNCTION headgate._setting_of(p_column text) OWNER TO headgate_owner;
+
+--
+-- Name: _settle_state(headgate.chunks, bigint[], headgate.operations, headgate.job_fate[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -16104,7 +17318,6 @@ CREATE FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation head
     AS $$
 declare
     v_needs_rule constant boolean := p_operation.due_rule in ('session', 'function');
-    v_is_fit constant boolean := p_operation.due_rule = 'function' and headgate._is_plainly_fit(p_operation.due_function);
     v_next_due_at constant timestamptz := case
         when p_operation.due_rule = 'every' then p_now + p_operation.due_every
     end;
@@ -16164,8 +17377,7 @@ begin
                 (select a.calendar from headgate.assets as a where a.asset_id = s.asset_id),
                 case when j.fate = 'success' then coalesce(j.watermark, s.watermark) else p_now end,
                 p_now,
-                p_chunk.planned_at,
-                v_is_fit
+                p_chunk.planned_at
             )
             else v_next_due_at
         end
@@ -16173,11 +17385,11 @@ begin
     where s.operation_id = p_chunk.operation_id
         and s.asset_id = any (p_chunk.asset_ids)
         and s.asset_id = j.asset_id
-        and s.chunk_id = p_chunk.chunk_id;
+        and s.chunk_id = any (p_chunk_ids);
 end;
 $$;
 
-ALTER FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _share_left(bigint, bigint, timestamp with time zone, integer, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16300,6 +17512,45 @@ $$;
 ALTER FUNCTION headgate._skipped_because(p_is_active boolean, p_state headgate.asset_processing_state, p_operation headgate.operations, p_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _spelling_hint(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._spelling_hint(p_message text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with called as (
+        select c.found[1] as name, array(
+            select a.found[1] from regexp_matches(c.found[2], '(\w+) => ', 'g') as a (found)
+        ) as arguments
+        from regexp_match(p_message, '^function headgate\.(\w+)\((.*)\) does not exist') as c (found)
+        where c.found is not null
+    ),
+    known as (
+        select p.proname::text as name, p.proargnames as arguments
+        from pg_proc as p
+        where p.pronamespace = 'headgate'::regnamespace
+            and (p.proname in ('begin_plan', 'end_plan') or p.proname like 'put\_%')
+    )
+    select case
+        when k.name is null then headgate._known('declarations', c.name, array(select n.name from known as n))
+        else coalesce(
+            (
+                select headgate._known('arguments', a.name, k.arguments)
+                from unnest(c.arguments) as a (name)
+                where a.name <> all (k.arguments)
+                limit 1
+            ),
+            'an argument is missing, or of another type; arguments: ' || array_to_string(k.arguments, ', ')
+        )
+    end
+    from called as c
+    left join known as k using (name);
+$$;
+
+ALTER FUNCTION headgate._spelling_hint(p_message text) OWNER TO headgate_owner;
+
+--
 -- Name: _spend_lease(headgate.providers, headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -16415,6 +17666,13 @@ CREATE FUNCTION headgate._start_obstacle(p_pipeline headgate.pipelines) RETURNS 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select
+        'HG001', format('pipeline %s is retired: its plan no longer declares it', p_pipeline.name),
+        headgate._known('known pipelines', p_pipeline.name, array(
+            select p.name from headgate.pipelines as p where not p.is_retired
+        ))
+    where p_pipeline.is_retired
+    union all
+    select
         'HG013', format('pipeline %s is paused', p_pipeline.name),
         case
             when p_pipeline.is_paused_with_dag then 'its DAG is: let that go on, or headgate.resume_pipeline'
@@ -16508,63 +17766,103 @@ ALTER FUNCTION headgate._step(p_execution headgate.process_executions, p_step te
 -- Name: _step_as_nobody(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_nobody
 --
 
-CREATE FUNCTION headgate._step_as_nobody(p_query text, p_pipeline text, p_run_id text) RETURNS jsonb
+CREATE FUNCTION headgate._step_as_nobody(p_name text, p_pipeline text, p_run_id text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 declare
     v_rows jsonb;
 begin
-    execute p_query into v_rows using p_pipeline, p_run_id;
+    execute format(
+        'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t', p_name
+    ) into v_rows using p_pipeline, p_run_id;
     set constraints all immediate;
     return v_rows;
 end;
-$$;
+$_$;
 
-ALTER FUNCTION headgate._step_as_nobody(p_query text, p_pipeline text, p_run_id text) OWNER TO headgate_nobody;
+ALTER FUNCTION headgate._step_as_nobody(p_name text, p_pipeline text, p_run_id text) OWNER TO headgate_nobody;
 
 --
--- Name: _step_lines(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _step_mistakes(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._step_lines(p_execution headgate.process_executions) RETURNS TABLE(logged_at timestamp with time zone, severity text, event text, step text, message text)
+CREATE FUNCTION headgate._step_mistakes() RETURNS TABLE(kind text, name text, code text, message text, hint text, missing_kind text, missing text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select s.started_at, 'info', 'step', s.step, 'started'
-    from headgate.process_steps as s
-    where s.execution_id = p_execution.execution_id
-        and s.status not in ('pending', 'skipped')
-        -- one that was ended before its turn began when it ended
-        and not ((s.status = 'cancelled' or s.is_marked) and s.started_at = s.finished_at)
+    select
+        'step', format('%s/%s', p.name, s.step), 'HG020',
+        format('pipeline %s, step %s: unknown operation %s', p.name, s.step, quote_literal(n.name)),
+        headgate._known('known operations', n.name, headgate._operation_names()),
+        'operation', n.name
+    from headgate.pipeline_steps as s
+    join headgate.pipelines as p using (pipeline_id)
+    cross join unnest(s.operations) as n (name)
+    where not exists (select from headgate.operations as o where o.name = n.name and not o.is_retired)
     union all
     select
-        s.finished_at,
-        case
-            when s.status = 'failed' and not s.may_fail then 'error'
-            when s.status in ('failed', 'cancelled') then 'warning'
-            else 'info'
-        end,
-        'step', s.step,
-        case
-            when s.status = 'skipped' then format('skipped: %s', case s.skip_reason
-                when 'rule' then format('its trigger rule is %s', s.trigger_rule)
-                when 'operator' then 'an operator said so'
-                when 'finalized' then 'the run ended before it'
-                else s.skip_reason
-            end)
-            when s.kind = 'function' then s.status || coalesce(': ' || left(o.error, 300), '')
-            else format('%s: %s', s.status, headgate._outcome_words(
-                s.planned, s.succeeded, s.failed, s.deferred, s.skipped, s.units
-            ))
-        end
-    from headgate.process_steps as s
-    cross join lateral (select coalesce(s.output ->> 'error', s.output #>> '{0,error}') as error) as o
-    where s.execution_id = p_execution.execution_id
-        and s.finished_at is not null;
+        'step', format('%s/%s', p.name, s.step), 'HG020',
+        format('pipeline %s, step %s: depends on unknown step %s', p.name, s.step, quote_literal(d.step)),
+        headgate._known('the steps before it', d.step, array(
+            select u.step
+            from headgate.pipeline_steps as u
+            where u.pipeline_id = s.pipeline_id
+                and u.position < s.position
+        )),
+        'step', format('%s/%s', p.name, d.step)
+    from headgate.pipeline_steps as s
+    join headgate.pipelines as p using (pipeline_id)
+    cross join unnest(s.depends_on) as d (step)
+    where not exists (
+        select
+        from headgate.pipeline_steps as u
+        where u.pipeline_id = s.pipeline_id
+            and u.step = d.step
+            and u.position < s.position
+    )
+    union all
+    select
+        'step', format('%s/%s', p.name, s.step), 'HG020',
+        format('pipeline %s, step %s: no function %s(p_pipeline text, p_run_id text, ...)', p.name, s.step, s.function),
+        'write the function in db/plans/<plan>/functions, or correct its name', null, null
+    from headgate.pipeline_steps as s
+    join headgate.pipelines as p using (pipeline_id)
+    where s.kind = 'function'
+        and not exists (
+            select
+            from pg_proc as c
+            where c.oid::regproc::text = s.function
+                and c.proargnames @> array['p_pipeline', 'p_run_id']
+        )
+    union all
+    select
+        'step', format('%s/%s', p.name, s.step), 'HG020',
+        format('pipeline %s, step %s: %s is not fit: %s', p.name, s.step, s.function, headgate._misfit(s.function)),
+        'a plan''s function belongs to the plan''s role, is security definer and pins its search_path', null, null
+    from headgate.pipeline_steps as s
+    join headgate.pipelines as p using (pipeline_id)
+    where s.kind = 'function'
+        and headgate._misfit(s.function) is not null
+        and exists (
+            select
+            from pg_proc as c
+            where c.oid::regproc::text = s.function
+                and c.proargnames @> array['p_pipeline', 'p_run_id']
+        )
+    union all
+    select
+        'parameter', format('%s/%s', p.name, m.name), 'HG020',
+        format('pipeline %s, parameter %s: unknown operation %s', p.name, m.name, quote_literal(n.name)),
+        headgate._known('known operations', n.name, headgate._operation_names()),
+        'operation', n.name
+    from headgate.pipeline_parameters as m
+    join headgate.pipelines as p using (pipeline_id)
+    cross join unnest(m.operations) as n (name)
+    where not exists (select from headgate.operations as o where o.name = n.name and not o.is_retired);
 $$;
 
-ALTER FUNCTION headgate._step_lines(p_execution headgate.process_executions) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._step_mistakes() OWNER TO headgate_owner;
 
 --
 -- Name: _step_of(bigint, jsonb, bigint, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16682,7 +17980,8 @@ ALTER FUNCTION headgate._still_used(p_used jsonb, p_spent jsonb, p_at timestamp 
 --
 
 CREATE FUNCTION headgate._stop_before(p_provider headgate.providers, p_lease interval, p_closes_at timestamp with time zone, p_now timestamp with time zone) RETURNS integer
-    LANGUAGE sql STABLE
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select floor(extract(epoch from least(
         p_lease,
@@ -16744,6 +18043,36 @@ $$;
 ALTER FUNCTION headgate._strange_addresses() OWNER TO headgate_owner;
 
 --
+-- Name: _strange_parts(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._strange_parts(p_plan text) RETURNS TABLE(kind text, name text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select p.kind, format('%s/%s', p.whole, p.part)
+    from (
+        select 'rule' as kind, 'provider' as whole_kind, p.name as whole, r.position::text as part
+        from headgate.response_rules as r
+        join headgate.providers as p using (provider_id)
+        union all
+        select 'step', 'pipeline', p.name, s.step
+        from headgate.pipeline_steps as s
+        join headgate.pipelines as p using (pipeline_id)
+        union all
+        select 'parameter', 'pipeline', p.name, m.name
+        from headgate.pipeline_parameters as m
+        join headgate.pipelines as p using (pipeline_id)
+    ) as p
+    join headgate.declarations as w on w.kind = p.whole_kind and w.name = p.whole and w.plan = p_plan and w.is_declared
+    where not exists (
+        select from headgate.declarations as d where d.kind = p.kind and d.name = format('%s/%s', p.whole, p.part)
+    );
+$$;
+
+ALTER FUNCTION headgate._strange_parts(p_plan text) OWNER TO headgate_owner;
+
+--
 -- Name: _stuck_steps(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -16765,14 +18094,15 @@ $$;
 ALTER FUNCTION headgate._stuck_steps() OWNER TO headgate_owner;
 
 --
--- Name: _sweep(integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _sweep(integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._sweep(p_limit integer, p_now timestamp with time zone) RETURNS integer
+CREATE FUNCTION headgate._sweep(p_limit integer) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+    v_now constant timestamptz := headgate.clock();
     v_chunk_ids bigint[];
     v_chunk_id bigint;
     v_swept integer := 0;
@@ -16784,12 +18114,12 @@ begin
         left join headgate.provider_gates as g using (provider_id)
         left join headgate.operation_gates as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
         left join headgate.quota_windows as w
-            on w.provider_id = c.provider_id and w.blocked_until > p_now and p_now between w.opened_at and w.closes_at
+            on w.provider_id = c.provider_id and w.blocked_until > v_now and v_now between w.opened_at and w.closes_at
         where e.status = 'running'
             and (
-                c.state = 'parked' and c.wake_at <= p_now
-                or c.state in ('queued', 'parked') and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > p_now
-                    and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > coalesce(c.park_until, p_now + (
+                c.state = 'parked' and c.wake_at <= v_now
+                or c.state in ('queued', 'parked') and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > v_now
+                    and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > coalesce(c.park_until, v_now + (
                         select o.patience from headgate.operations as o where o.operation_id = c.operation_id
                     ))
             )
@@ -16797,30 +18127,48 @@ begin
         limit p_limit
         for update of c skip locked
     );
-    if v_chunk_ids <> '{}' then
-        begin
-            v_swept := headgate._cure(v_chunk_ids, p_now);
-        exception
-            when others then
-                foreach v_chunk_id in array v_chunk_ids loop
-                    begin
-                        v_swept := v_swept + headgate._cure(array[v_chunk_id], p_now);
-                    exception
-                        when others then
-                            raise warning 'chunk % could not be swept: %', v_chunk_id, sqlerrm;
-                    end;
-                end loop;
-        end;
-    end if;
+    begin
+        v_swept := headgate._cure(v_chunk_ids, v_now);
+    exception
+        when others then
+            foreach v_chunk_id in array v_chunk_ids loop
+                begin
+                    v_swept := v_swept + headgate._cure(array[v_chunk_id], v_now);
+                exception
+                    when others then
+                        raise warning 'chunk % could not be swept: %', v_chunk_id, sqlerrm;
+                end;
+            end loop;
+    end;
     if v_swept = 0 then
-        v_swept := headgate._resend_lost(p_limit);
+        v_swept := headgate._resend_lost(p_limit, v_now);
     end if;
 
     return v_swept;
 end;
 $$;
 
-ALTER FUNCTION headgate._sweep(p_limit integer, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._sweep(p_limit integer) OWNER TO headgate_owner;
+
+--
+-- Name: _table_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._table_of(p_kind text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case p_kind
+        when 'provider' then 'providers'
+        when 'rule' then 'response_rules'
+        when 'operation' then 'operations'
+        when 'pipeline' then 'pipelines'
+        when 'step' then 'pipeline_steps'
+        when 'parameter' then 'pipeline_parameters'
+    end;
+$$;
+
+ALTER FUNCTION headgate._table_of(p_kind text) OWNER TO headgate_owner;
 
 --
 -- Name: _take_chunk(text, bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17490,7 +18838,7 @@ begin
     if cardinality(v_universes) = 0 then
         perform headgate._raise(
             'HG009', format('unknown asset: %s', coalesce(quote_literal(p_code), 'null')),
-            headgate._meant_code(null, p_code) || 'codes look like AAPL.US; headgate.v_assets lists them'
+            'codes look like AAPL.US; headgate.v_assets lists them'
         );
     elsif cardinality(v_universes) > 1 then
         perform headgate._raise(
@@ -17677,6 +19025,22 @@ $_$;
 ALTER FUNCTION headgate._url_encode(p_text text) OWNER TO headgate_owner;
 
 --
+-- Name: _value_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._value_of(p_column text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case p_column
+        when 'default_value' then 'coalesce(r.default_value, ''null'')'
+        else format('r.%I', p_column)
+    end;
+$$;
+
+ALTER FUNCTION headgate._value_of(p_column text) OWNER TO headgate_owner;
+
+--
 -- Name: _verdict(headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -17697,15 +19061,7 @@ begin
             then 'split'
         when p_chunk.state = 'leased' and p_chunk.deaths >= case when p_chunk.sessions is null then 2 else 1 end then 'deadly'
         when p_chunk.state = 'leased' and not headgate._can_pay_again(p_chunk, p_now) then 'poor'
-        when p_chunk.units > 0
-            and p_chunk.window_opened_at is distinct from (
-                select w.opened_at
-                from headgate.providers as p
-                cross join lateral headgate._window_at(p, p_now) as w
-                where p.provider_id = p_chunk.provider_id
-            )
-            and headgate._unaffordable(array[p_chunk.chunk_id], p_now) <> '{}'
-            then 'poor'
+        when p_chunk.units > 0 and headgate._unaffordable(array[p_chunk.chunk_id], p_now) <> '{}' then 'poor'
         when headgate._is_shut(coalesce(p_chunk.call_operation_id, p_chunk.operation_id), p_now) then 'shut'
         else 'fit'
     end;
@@ -17812,22 +19168,18 @@ CREATE FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_job
     AS $$
 declare
     v_follower headgate.operations;
-    v_is_fit boolean;
 begin
     for v_follower in
         select * from headgate.operations as o
         where o.follows_operation_id = p_operation.operation_id
         order by o.operation_id
     loop
-        v_is_fit := v_follower.due_rule = 'function' and headgate._is_plainly_fit(v_follower.due_function);
         update headgate.asset_processing_state as s
         set watermark = coalesce(j.watermark, s.watermark),
             next_due_at = case
                 when s.chunk_id is not null then s.next_due_at
                 when v_follower.due_rule = 'once' then case when s.succeeded_at is null then p_now end
-                else headgate._next_due_at(
-                    v_follower, s.asset_id, a.calendar, coalesce(j.watermark, s.watermark), p_now, null, v_is_fit
-                )
+                else headgate._next_due_at(v_follower, s.asset_id, a.calendar, coalesce(j.watermark, s.watermark), p_now)
             end
         from unnest(p_jobs) as j
         join headgate.assets as a using (asset_id)
@@ -18233,6 +19585,148 @@ $$;
 ALTER FUNCTION headgate._write_chunks(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _write_ingest_function(text, text, text, text[], jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._write_ingest_function(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_name constant text := format('%I.%I', split_part(p_into, '.', 1), 'ingest_' || p_operation);
+    v_source text;
+    v_owner text;
+begin
+    if headgate._find_ingest_mistakes(p_operation, p_into, p_rows, p_key, p_columns, p_watermark) then
+        return null;
+    end if;
+    v_source := headgate._ingest_source(
+        p_into::regclass, coalesce(p_rows, '$'), coalesce(p_key, '{asset_id}'), coalesce(p_columns, '{}'), p_watermark
+    );
+    if exists (
+        select
+        from pg_proc as p
+        where p.oid = to_regprocedure(v_name || '(jsonb, bigint[], text[])')
+            and p.prosrc = v_source
+    ) then
+        return replace(v_name, '"', '');
+    end if;
+    select pg_get_userbyid(n.nspowner) into v_owner from pg_namespace as n where n.nspname = split_part(p_into, '.', 1);
+    execute format(
+        'create or replace function %s(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) '
+        'returns setof headgate.ingest_result language sql volatile security definer '
+        'set search_path = pg_catalog, pg_temp set timezone = ''UTC'' as %L', v_name, v_source
+    );
+    execute format('alter function %s(jsonb, bigint[], text[]) owner to %I', v_name, v_owner);
+    execute format('revoke all on function %s(jsonb, bigint[], text[]) from public', v_name);
+    execute format('grant execute on function %s(jsonb, bigint[], text[]) to headgate_nobody', v_name);
+    execute format(
+        'comment on function %s(jsonb, bigint[], text[]) is %L', v_name,
+        format('Ingest function of %s, generated from what its plan declares.', p_operation)
+    );
+    return replace(v_name, '"', '');
+end;
+$_$;
+
+ALTER FUNCTION headgate._write_ingest_function(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text) OWNER TO headgate_owner;
+
+--
+-- Name: _write_inputs(text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._write_inputs(p_operation text, p_inputs text[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    delete from headgate.operation_inputs as n
+    using headgate.operations as o, headgate.operations as i
+    where o.operation_id = n.operation_id
+        and i.operation_id = n.input_operation_id
+        and o.name = p_operation
+        and i.name <> all (p_inputs);
+
+    insert into headgate.operation_inputs (operation_id, input_operation_id)
+    select o.operation_id, i.operation_id
+    from headgate.operations as o
+    join headgate.operations as i on i.name = any (p_inputs)
+    where o.name = p_operation
+    order by i.operation_id
+    on conflict do nothing;
+$$;
+
+ALTER FUNCTION headgate._write_inputs(p_operation text, p_inputs text[]) OWNER TO headgate_owner;
+
+--
+-- Name: _write_lags(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._write_lags(p_provider text, p_lags jsonb) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    delete from headgate.publication_lags as l
+    using headgate.providers as p
+    where p.provider_id = l.provider_id
+        and p.name = p_provider
+        and not p_lags ? l.calendar;
+
+    insert into headgate.publication_lags as l (provider_id, calendar, lag)
+    select p.provider_id, g.key, g.value::interval
+    from headgate.providers as p
+    cross join jsonb_each_text(p_lags) as g (key, value)
+    where p.name = p_provider
+    on conflict (provider_id, calendar) do update
+    set lag = excluded.lag
+    where l.lag <> excluded.lag;
+$$;
+
+ALTER FUNCTION headgate._write_lags(p_provider text, p_lags jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _write_object(text, text, jsonb, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._write_object(p_kind text, p_name text, p_settings jsonb, p_differ text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_table constant text := headgate._table_of(p_kind);
+    v_columns constant jsonb := headgate._as_columns(p_kind, p_name, p_settings);
+begin
+    if p_differ is null then
+        execute (
+            select format(
+                'insert into headgate.%I (%s) select %s from jsonb_populate_record(null::headgate.%1$I, $1) as r',
+                v_table, string_agg(format('%I', c.key), ', '), string_agg(headgate._value_of(c.key), ', ')
+            )
+            from jsonb_object_keys(v_columns) as c (key)
+        ) using v_columns;
+    else
+        execute (
+            select format(
+                'update headgate.%1$I as t set %2$s '
+                'from jsonb_populate_record(null::headgate.%1$I, $1) as r where %3$s',
+                v_table, string_agg(format('%I = %s', c.key, headgate._value_of(c.key)), ', '),
+                (
+                    select string_agg(format('t.%I = r.%1$I', k.key), ' and ')
+                    from unnest(headgate._key_of(p_kind)) as k (key)
+                )
+            )
+            from jsonb_object_keys(headgate._differing_columns(p_kind, p_name, v_columns, p_differ)) as c (key)
+        ) using v_columns;
+    end if;
+    if p_kind = 'provider' and ('publication_lags' = any (p_differ) or p_differ is null) then
+        perform headgate._write_lags(p_name, p_settings -> 'publication_lags');
+    elsif p_kind = 'operation' and ('inputs' = any (p_differ) or p_differ is null) then
+        perform headgate._write_inputs(p_name, array(select jsonb_array_elements_text(p_settings -> 'inputs')));
+    end if;
+end;
+$_$;
+
+ALTER FUNCTION headgate._write_object(p_kind text, p_name text, p_settings jsonb, p_differ text[]) OWNER TO headgate_owner;
+
+--
 -- Name: _write_plan(headgate.process_executions, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -18411,6 +19905,46 @@ ALTER FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_
 COMMENT ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) IS 'Make assets'' need of an operation due at given times, unless it is due before; a job in flight does not clear it.';
 
 --
+-- Name: begin_plan(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.begin_plan(plan text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_open constant text := nullif(current_setting('headgate.plan', true), '');
+begin
+    if begin_plan.plan !~ '^[a-z][a-z0-9_]*$' then
+        perform headgate._raise(
+            'HG020', format('a plan cannot be named %s', quote_literal(begin_plan.plan)),
+            'a plan is named like its folder, in small letters, digits and _'
+        );
+    elsif v_open is not null then
+        perform headgate._raise(
+            'HG020', format('plan %s begins before plan %s has ended', begin_plan.plan, v_open),
+            'a plan''s file ends with select headgate.end_plan();'
+        );
+    end if;
+    perform headgate._lock('declarations');
+    perform set_config('headgate.plan', begin_plan.plan, true);
+    delete from headgate.declaration_mistakes as m where m.plan = begin_plan.plan;
+    update headgate.declarations as d
+    set is_declared = false
+    where d.plan = begin_plan.plan
+        and d.is_declared;
+end;
+$_$;
+
+ALTER FUNCTION headgate.begin_plan(plan text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION begin_plan(plan text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.begin_plan(plan text) IS 'Begin to declare a plan; what is not put before headgate.end_plan is retired. A dry run ends with rollback.';
+
+--
 -- Name: cancel_execution(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -18506,9 +20040,7 @@ begin
     perform headgate._tune_queues();
 
     perform headgate._add_step_groups();
-    perform headgate._check_steps();
-    perform headgate._check_operation(o)
-    from (select * from headgate.operations order by operation_id) as o;
+    perform headgate._check_rows();
     perform headgate._drop_needs();
     perform headgate._open_needs();
     perform headgate._open_months(3);
@@ -18623,12 +20155,13 @@ CREATE FUNCTION headgate.claim_jobs(p_runner text, p_queues text[] DEFAULT NULL:
 declare
     v_now constant timestamptz := headgate.clock();
     v_provider headgate.providers;
+    v_wake_at timestamptz;
 begin
     if headgate._advance(v_now) then
         return query select * from headgate._no_chunk(v_now, v_now);  -- this transaction has touched enough: ask again
         return;
     end if;
-    if headgate._sweep(20, v_now) > 0 then
+    if headgate._sweep(20) > 0 then
         return query select * from headgate._no_chunk(v_now, v_now);
         return;
     end if;
@@ -18686,10 +20219,58 @@ ALTER FUNCTION headgate.clock() OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.clock() IS 'The time by which plans are made; read once per function. Leases use real time instead.';
 
 --
--- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], integer[], integer[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: complete_chunks(text, bigint[], integer[], integer, text[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_requests integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_closing jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_charged integer[] DEFAULT NULL::integer[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[]) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate.complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_avoid text[] DEFAULT '{}'::text[]) RETURNS SETOF headgate.claimed_chunk
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_chunks constant headgate.chunks[] := headgate._held_chunks(p_runner, p_chunk_ids, p_lease_nos);
+    v_chunk constant headgate.chunks := headgate._as_one(v_chunks);
+    v_operation headgate.operations;
+    v_provider headgate.providers;
+    v_fates headgate.job_fate[];
+    v_tally headgate.job_tally;
+begin
+    select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
+    select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
+    if not headgate._is_idle(v_operation) then
+        perform headgate._raise(
+            'HG008', format('%s has more to do than to be handed in', v_operation.name),
+            'report each of its chunks by complete_jobs; nothing was changed'
+        );
+    end if;
+
+    v_fates := headgate._judge(
+        v_chunk, v_operation, v_chunk.asset_ids, array_fill('success'::text, array[cardinality(v_chunk.asset_ids)]), null, null,
+        null, null, null, '{}', null, null, null, v_now
+    );
+    v_tally := headgate._tally(v_fates);
+    perform pgmq.delete(v_chunk.queue, array(select c.msg_id from unnest(v_chunks) as c));
+    delete from headgate.chunks as c where c.chunk_id = any (p_chunk_ids);
+    perform headgate._end_jobs(v_chunk, p_chunk_ids, v_operation, v_fates, v_tally, v_now);
+
+    return query
+    select * from headgate._claim_next(p_runner, v_chunk, v_provider, p_claim, p_queues, p_avoid, v_now);
+end;
+$$;
+
+ALTER FUNCTION headgate.complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]) IS 'Hand in whole chunks for which nothing was to be asked or computed, and claim p_claim next chunks in the same transaction.';
+
+--
+-- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], text[], integer[], integer[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_requests integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_closing jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_avoid text[] DEFAULT '{}'::text[], p_charged integer[] DEFAULT NULL::integer[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[]) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -18729,17 +20310,9 @@ begin
     v_results := headgate._ingest(
         v_chunk, v_call, p_asset_ids, p_outcomes, p_payloads, p_row_counts, p_rows, v_now
     );
-    if p_closing is not null then
-        v_closing := headgate._live_closing(v_provider, v_chunk, p_closing, v_now);
-    end if;
-    if v_closing is null then  -- an ingest function that cannot work ends the execution as a refused token does
-        v_closing := (
-            select jsonb_build_object('until', 'execution', 'reason', r.reason)
-            from unnest(v_results) as r
-            where r.status = 'deferred'
-            limit 1
-        );
-    end if;
+    v_closing := coalesce(
+        headgate._live_closing(v_provider, v_chunk, p_closing, v_now), headgate._house_fault(v_results)
+    );
     select * into v_closed from headgate._closing(
         v_provider, v_call.operation_id, v_closing, p_outcomes, p_blames, v_now
     );
@@ -18760,28 +20333,24 @@ begin
         v_provider, v_call.operation_id, v_chunk, p_outcomes, p_blames, v_closing, v_closed.provider_until, v_closed.provider_reason,
         v_now
     );
-    if v_unstarted <> '{}' then
-        perform headgate._return_units(v_unstarted);
-    end if;
-    if v_tally.refund <> 0 then
-        perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
-    end if;
+    perform headgate._return_units(v_unstarted);
+    perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
 
     -- Who holds the gate or the window already asks again in a transaction of its own.
-    if p_claim > 0 and v_tally.refund = 0 and v_closing is null and not coalesce('provider' = any (p_blames), false) then
+    if v_tally.refund = 0 and v_closing is null and not coalesce('provider' = any (p_blames), false) then
         return query
-        select * from headgate._claim_next(p_runner, v_chunk, v_provider, p_claim, p_queues, v_now);
+        select * from headgate._claim_next(p_runner, v_chunk, v_provider, p_claim, p_queues, p_avoid, v_now);
     end if;
 end;
 $$;
 
-ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
+COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
 
 --
 -- Name: cover_groups(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18869,6 +20438,37 @@ ALTER FUNCTION headgate.discover_delta(p_pipeline text, p_run_id text) OWNER TO 
 --
 
 COMMENT ON FUNCTION headgate.discover_delta(p_pipeline text, p_run_id text) IS 'What is due now within the run''s parameters, per operation and group, before any budget.';
+
+--
+-- Name: end_plan(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.end_plan() RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_plan constant text := headgate._open_plan();
+    v_retired text;
+begin
+    if not exists (select from headgate.declaration_mistakes as m where m.plan = v_plan) then
+        v_retired := headgate._retire_undeclared(v_plan);
+    end if;
+    perform headgate._add_step_groups();
+    perform headgate._note_plan_mistakes(v_plan);
+    perform headgate._raise_mistakes(v_plan);
+    perform set_config('headgate.plan', '', true);
+    return coalesce('retired: ' || v_retired, 'unchanged');
+end;
+$$;
+
+ALTER FUNCTION headgate.end_plan() OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION end_plan(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.end_plan() IS 'End a plan: retire what is no longer declared, or raise HG020 with all mistakes; returns what was retired.';
 
 --
 -- Name: end_run(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19141,7 +20741,7 @@ CREATE FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) RETURN
     AS $$
 begin
     perform headgate._execution(p_pipeline, p_run_id);
-    perform headgate._sweep(20, headgate.clock());
+    perform headgate._sweep(20);
     return query select c.* from headgate.execution_counts(p_pipeline, p_run_id) as c;
 end;
 $$;
@@ -19391,19 +20991,14 @@ COMMENT ON FUNCTION headgate.extend_leases(p_runner text, p_chunk_ids bigint[], 
 --
 
 CREATE FUNCTION headgate.failed_steps(p_pipeline text, p_run_id text) RETURNS TABLE(step text)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_execution_id constant bigint := headgate.execution_id(p_pipeline, p_run_id);
-begin
-    return query
     select s.step
     from headgate.process_steps as s
-    where s.execution_id = v_execution_id
+    where s.execution_id = (headgate._execution(p_pipeline, p_run_id)).execution_id
         and s.status = 'failed'
     order by s.position;
-end;
 $$;
 
 ALTER FUNCTION headgate.failed_steps(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
@@ -19482,7 +21077,7 @@ begin
         perform headgate._raise(
             'HG009',
             format('unknown asset in universe %s: %s', v_universe, coalesce(quote_literal(p_code), 'null')),
-            headgate._meant_code(v_universe, p_code) || 'codes look like AAPL.US; headgate.v_assets lists them'
+            'codes look like AAPL.US; headgate.v_assets lists them'
         );
     elsif cardinality(v_asset_ids) > 1 then
         perform headgate._raise(
@@ -19503,38 +21098,6 @@ ALTER FUNCTION headgate.find_asset(p_universe text, p_code text) OWNER TO headga
 --
 
 COMMENT ON FUNCTION headgate.find_asset(p_universe text, p_code text) IS 'The asset a code, or an unambiguous bare symbol, means in a universe; null: in the only one that has it.';
-
---
--- Name: find_group(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate.find_group(p_group text) RETURNS text
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_group text;
-begin
-    select a.group_key into v_group from headgate.assets as a where a.group_key = p_group limit 1;
-    if not found then
-        perform headgate._raise(
-            'HG006',
-            format('unknown group: %s', coalesce(quote_literal(p_group), 'null')),
-            headgate._known('known groups', p_group, array(select distinct a.group_key from headgate.assets as a))
-        );
-    end if;
-
-    return v_group;
-end;
-$$;
-
-ALTER FUNCTION headgate.find_group(p_group text) OWNER TO headgate_owner;
-
---
--- Name: FUNCTION find_group(p_group text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON FUNCTION headgate.find_group(p_group text) IS 'The group of that key; an unknown one is an error that lists the known ones.';
 
 --
 -- Name: forecast(text, integer, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19879,7 +21442,6 @@ CREATE FUNCTION headgate.note_load(p_operation text, p_asset_ids bigint[], p_rec
 declare
     v_now constant timestamptz := headgate.clock();
     v_operation constant headgate.operations := headgate._operation(p_operation);
-    v_is_fit constant boolean := v_operation.due_rule = 'function' and headgate._is_plainly_fit(v_operation.due_function);
     v_free integer;
     v_jobs headgate.job_fate[];
 begin
@@ -19910,7 +21472,7 @@ begin
         next_due_at = case
             when v_operation.due_rule = 'every' then v_now + v_operation.due_every
             when v_operation.due_rule in ('session', 'function') then headgate._next_due_at(
-                v_operation, s.asset_id, a.calendar, greatest(s.watermark, l.watermark), v_now, null, v_is_fit
+                v_operation, s.asset_id, a.calendar, greatest(s.watermark, l.watermark), v_now
             )
         end
     from unnest(p_asset_ids, p_watermarks) as l (asset_id, watermark)
@@ -19936,6 +21498,42 @@ ALTER FUNCTION headgate.note_load(p_operation text, p_asset_ids bigint[], p_reco
 --
 
 COMMENT ON FUNCTION headgate.note_load(p_operation text, p_asset_ids bigint[], p_records integer[], p_watermarks timestamp with time zone[]) IS 'Note that an operation''s rows were loaded from a file: state as after a success, watermarks, and what computes from them is due.';
+
+--
+-- Name: note_mistake(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.note_mistake(p_message text, p_hint text DEFAULT NULL::text, p_statement text DEFAULT ''::text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._note_mistake(
+        s.object[1],
+        case
+            when s.object[1] in ('provider', 'operation', 'pipeline') then s.object[2]
+            else concat_ws('/', s.object[2], s.object[3])
+        end,
+        p_message,
+        coalesce(
+            headgate._spelling_hint(p_message), p_hint, 'the statement is not valid SQL; psql shows more of it'
+        )
+    )
+    from (select (
+        select regexp_match(
+            p_statement,
+            'headgate\.put_(\w+)\s*\(\s*(?:\w+\s*=>\s*)?''([^'']*)'''
+            '(?:\s*,\s*(?:\w+\s*=>\s*)?''([^'']*)'')?'
+        )
+    ) as object) as s;
+$$;
+
+ALTER FUNCTION headgate.note_mistake(p_message text, p_hint text, p_statement text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION note_mistake(p_message text, p_hint text, p_statement text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.note_mistake(p_message text, p_hint text, p_statement text) IS 'Add a statement of a plan''s file that PostgreSQL refused to the mistakes that headgate.end_plan reports.';
 
 --
 -- Name: note_schema(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20069,6 +21667,235 @@ ALTER FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session
 --
 
 COMMENT ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) IS 'When a provider has the data of a session: its close and the publication lag; null when it is no session.';
+
+--
+-- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, interval, jsonb, jsonb, bigint, text, text, text[], jsonb, text, text, text, text, bigint, double precision, double precision); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.put_operation(operation text, universe text, due text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, page_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_variable
+declare
+    v_due constant jsonb := headgate._as_due(operation, due);
+    v_request constant jsonb := headgate._as_request(operation, request);
+begin
+    return headgate._declare('operation', operation, v_due || v_request || jsonb_build_object(
+        'universe', universe,
+        'provider', case when headgate._check_reference('operation', operation, 'provider', provider) then provider end,
+        'description', description,
+        'units', units,
+        'units_per_asset', units_per_asset,
+        'priority', priority,
+        'bundle', bundle,
+        'follows', case when headgate._check_reference('operation', operation, 'operation', follows) then follows end,
+        'bulk_call_of', case
+            when headgate._check_reference('operation', operation, 'operation', bulk_call_of) then bulk_call_of
+        end,
+        'page_size', page_size,
+        'feature', feature,
+        'is_backfill', is_backfill,
+        'overlap', overlap,
+        'chunk_size', chunk_size,
+        'max_attempts', max_attempts,
+        'backoff', backoff,
+        'backoff_max', backoff_max,
+        'max_wait', max_wait,
+        'lease', lease,
+        'timeout', timeout,
+        'headers', headers,
+        'body', body,
+        'max_bytes', max_bytes,
+        'ingest_function', case
+            when "into" is null then ingest_function
+            else headgate._write_ingest_function(operation, "into", rows, key, columns, watermark)
+        end,
+        'handler', handler,
+        'input_function', input_function,
+        'max_memory', max_memory,
+        'weight_power', weight_power,
+        'staleness_per_day', staleness_per_day
+    ));
+end;
+$$;
+
+ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) IS 'Declare an operation: due is once, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Returns created, unchanged, or changed and what.';
+
+--
+-- Name: put_parameter(text, text, text, text, text, jsonb, text[], text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.put_parameter(pipeline text, parameter text, effect text, description text DEFAULT NULL::text, type text DEFAULT NULL::text, default_value jsonb DEFAULT NULL::jsonb, allowed text[] DEFAULT NULL::text[], operations text[] DEFAULT NULL::text[], meanings jsonb DEFAULT NULL::jsonb) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_variable
+declare
+    v_name constant text := format('%s/%s', pipeline, parameter);
+begin
+    perform headgate._check_reference('parameter', v_name, 'pipeline', pipeline);
+    perform headgate._check_reference('parameter', v_name, 'operation', o.name) from unnest(operations) as o (name);
+    return headgate._declare('parameter', v_name, jsonb_build_object(
+        'effect', effect,
+        'description', description,
+        'type', coalesce(type, case
+            when effect in ('quota', 'quota_buffer', 'max_assets', 'chunk_size') then 'integer'
+            when effect in ('groups', 'assets') then 'list'
+            else 'text'
+        end),
+        'default_value', default_value,
+        'allowed', allowed,
+        'operations', operations,
+        'meanings', meanings
+    ));
+end;
+$$;
+
+ALTER FUNCTION headgate.put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb) IS 'Declare what a run of a pipeline may set, and its effect. Returns created, unchanged, or changed and what.';
+
+--
+-- Name: put_pipeline(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.put_pipeline(pipeline text, description text DEFAULT NULL::text) RETURNS text
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._declare('pipeline', put_pipeline.pipeline, jsonb_build_object(
+        'description', put_pipeline.description
+    ));
+$$;
+
+ALTER FUNCTION headgate.put_pipeline(pipeline text, description text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION put_pipeline(pipeline text, description text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.put_pipeline(pipeline text, description text) IS 'Declare a pipeline; its steps and parameters follow. Returns created, unchanged, or changed and what.';
+
+--
+-- Name: put_provider(text, text, text, jsonb, text, jsonb, integer, integer, text, text, interval, integer, integer, integer, integer, numeric, interval, interval, jsonb, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.put_provider(provider text, base_url text DEFAULT NULL::text, description text DEFAULT NULL::text, auth jsonb DEFAULT NULL::jsonb, secret_name text DEFAULT NULL::text, headers jsonb DEFAULT NULL::jsonb, quota integer DEFAULT NULL::integer, quota_buffer integer DEFAULT NULL::integer, quota_period text DEFAULT NULL::text, quota_zone text DEFAULT NULL::text, reset_guard interval DEFAULT NULL::interval, requests_per_minute integer DEFAULT NULL::integer, burst integer DEFAULT NULL::integer, max_in_flight integer DEFAULT NULL::integer, breaker_failures integer DEFAULT NULL::integer, breaker_share numeric DEFAULT NULL::numeric, breaker_cooldown interval DEFAULT NULL::interval, publication_lag interval DEFAULT NULL::interval, publication_lags jsonb DEFAULT NULL::jsonb, features text[] DEFAULT NULL::text[]) RETURNS text
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._declare('provider', put_provider.provider, jsonb_build_object(
+        'base_url', put_provider.base_url,
+        'description', put_provider.description,
+        'auth', put_provider.auth,
+        'secret_name', put_provider.secret_name,
+        'headers', put_provider.headers,
+        'quota', put_provider.quota,
+        'quota_buffer', put_provider.quota_buffer,
+        'quota_period', put_provider.quota_period,
+        'quota_zone', put_provider.quota_zone,
+        'reset_guard', put_provider.reset_guard,
+        'requests_per_minute', put_provider.requests_per_minute,
+        'burst', put_provider.burst,
+        'max_in_flight', put_provider.max_in_flight,
+        'breaker_failures', put_provider.breaker_failures,
+        'breaker_share', put_provider.breaker_share,
+        'breaker_cooldown', put_provider.breaker_cooldown,
+        'publication_lag', put_provider.publication_lag,
+        'publication_lags', headgate._as_lags(put_provider.provider, put_provider.publication_lags),
+        'features', put_provider.features
+    ));
+$$;
+
+ALTER FUNCTION headgate.put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[]) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[]) IS 'Declare a provider, by the columns of headgate.providers. Returns created, unchanged, or changed and what.';
+
+--
+-- Name: put_rule(text, text, text, text, text, text, text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.put_rule(provider text, status text, outcome text, reason text, content_type text DEFAULT NULL::text, body text DEFAULT NULL::text, fault text DEFAULT NULL::text, blocks text DEFAULT NULL::text, charged boolean DEFAULT NULL::boolean) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_variable
+declare
+    v_name constant text := format('%s/%s', provider, headgate._next_part('rule', provider));
+begin
+    perform headgate._check_reference('rule', v_name, 'provider', provider);
+    return headgate._declare('rule', v_name, jsonb_build_object(
+        'status', status,
+        'outcome', outcome,
+        'reason', reason,
+        'content_type', content_type,
+        'body', body,
+        'fault', case fault when 'internal' then 'house' else fault end,
+        'blocks', blocks,
+        'charged', charged
+    ));
+end;
+$$;
+
+ALTER FUNCTION headgate.put_rule(provider text, status text, outcome text, reason text, content_type text, body text, fault text, blocks text, charged boolean) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION put_rule(provider text, status text, outcome text, reason text, content_type text, body text, fault text, blocks text, charged boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.put_rule(provider text, status text, outcome text, reason text, content_type text, body text, fault text, blocks text, charged boolean) IS 'Declare how answers are read; rules are tried in order. Returns created, unchanged, or changed and what.';
+
+--
+-- Name: put_step(text, text, text[], text, text[], text, text[], real, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.put_step(pipeline text, step text, operations text[] DEFAULT NULL::text[], function text DEFAULT NULL::text, depends_on text[] DEFAULT NULL::text[], trigger_rule text DEFAULT NULL::text, group_keys text[] DEFAULT NULL::text[], max_failed_share real DEFAULT NULL::real, may_fail boolean DEFAULT NULL::boolean) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_variable
+declare
+    v_name constant text := format('%s/%s', pipeline, step);
+begin
+    perform headgate._check_reference('step', v_name, 'pipeline', pipeline);
+    perform headgate._check_reference('step', v_name, 'operation', o.name) from unnest(operations) as o (name);
+    perform headgate._check_dependency(pipeline, step, d.step) from unnest(depends_on) as d (step);
+    return headgate._declare('step', v_name, jsonb_build_object(
+        'position', headgate._next_part('step', pipeline),
+        'kind', case when function is null then 'fan_out' else 'function' end,
+        'operations', operations,
+        'function', function,
+        'depends_on', depends_on,
+        'trigger_rule', trigger_rule,
+        'group_keys', group_keys,
+        'max_failed_share', max_failed_share,
+        'may_fail', may_fail
+    ));
+end;
+$$;
+
+ALTER FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean) IS 'Declare a step: a function or operations, after others. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: raise_alert(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20350,7 +22177,18 @@ CREATE FUNCTION headgate.require_fit(p_function text, p_is_plans boolean DEFAULT
 declare
     v_misfit text;
 begin
-    if headgate._is_plainly_fit(p_function) then
+    -- Asked for each chunk, and of due functions for each asset: at once for those that are plainly fit.
+    perform
+    from pg_proc as p
+    join pg_namespace as n on n.oid = p.pronamespace
+    where p.proname = split_part(p_function, '.', 2)
+        and n.nspname = split_part(p_function, '.', 1)
+        and pg_get_userbyid(n.nspowner) like 'headgate\_plan\_%'
+    having count(*) > 0
+        and bool_and(
+            p.proowner = n.nspowner and p.prosecdef and p.prokind = 'f' and 'search_path=pg_catalog, pg_temp' = any (p.proconfig)
+        );
+    if found then
         return;
     end if;
     v_misfit := headgate._misfit(p_function);
@@ -20381,21 +22219,16 @@ COMMENT ON FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) IS
 --
 
 CREATE FUNCTION headgate.required_secrets(p_pipeline text DEFAULT NULL::text) RETURNS TABLE(provider text, secret_name text)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_pipeline_id constant bigint := case when p_pipeline is not null then (headgate._pipeline(p_pipeline)).pipeline_id end;
-begin
-    return query
     select distinct r.name, r.secret_name
     from headgate.pipeline_steps as s
     join headgate.operations as o on o.name = any (s.operations)
     join headgate.providers as r using (provider_id)
-    where s.pipeline_id = coalesce(v_pipeline_id, s.pipeline_id)
+    where (p_pipeline is null or s.pipeline_id = (headgate._pipeline(p_pipeline)).pipeline_id)
         and r.secret_name is not null
     order by r.name;
-end;
 $$;
 
 ALTER FUNCTION headgate.required_secrets(p_pipeline text) OWNER TO headgate_owner;
@@ -20454,7 +22287,7 @@ ALTER FUNCTION headgate.resolve_alert(p_subject text) OWNER TO headgate_owner;
 -- Name: FUNCTION resolve_alert(p_subject text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.resolve_alert(p_subject text) IS 'Close the open alert of a subject: its cause is gone. A plan does not close another plan''s.';
+COMMENT ON FUNCTION headgate.resolve_alert(p_subject text) IS 'Close the open alert of a subject: its cause is gone.';
 
 --
 -- Name: resume_pipeline(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20611,48 +22444,6 @@ ALTER FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text
 --
 
 COMMENT ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text) IS 'Run again, within what may be spent now, what failed, was deferred, cancelled or left out, and what was skipped behind it; returns jobs planned, chunks sent, steps opened.';
-
---
--- Name: run_log(text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(logged_at timestamp with time zone, severity text, event text, step text, message text)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
-    v_since constant timestamptz := greatest(p_since, v_execution.started_at);
-begin
-    return query
-    select l.logged_at, l.severity, l.event, l.step, l.message
-    from (
-        select r.*, case when r.message like 'started%' then 10 else 60 end as place
-        from headgate._run_lines(v_execution) as r
-        union all
-        select o.*, 20 from headgate._operator_lines(v_execution, p_pipeline) as o
-        union all
-        select d.*, 30 from headgate._deferral_lines(v_execution) as d
-        union all
-        select s.*, case when s.message = 'started' then 40 else 42 end from headgate._step_lines(v_execution) as s
-        union all
-        select j.*, 41 from headgate._job_lines(v_execution, v_since) as j
-        union all
-        select a.*, 50 from headgate._alert_lines(v_execution, p_pipeline) as a
-    ) as l
-    left join headgate.process_steps as s on s.execution_id = v_execution.execution_id and s.step = l.step
-    where l.logged_at >= v_since
-    order by l.logged_at, l.place / 10, s.position, l.place, l.message;
-end;
-$$;
-
-ALTER FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: FUNCTION run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone); Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone) IS 'What happened in a run, in order of time: its start and end, steps, jobs, deferrals, alerts and operators; from p_since on.';
 
 --
 -- Name: run_parameters(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20964,7 +22755,7 @@ ALTER FUNCTION headgate.start_obstacle(p_pipeline text) OWNER TO headgate_owner;
 -- Name: FUNCTION start_obstacle(p_pipeline text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.start_obstacle(p_pipeline text) IS 'Why a pipeline could not be started now: it is paused (HG013), or runs (HG011); no row: it could.';
+COMMENT ON FUNCTION headgate.start_obstacle(p_pipeline text) IS 'Why a pipeline could not be started now: retired (HG001), paused (HG013), or running (HG011); no row: it could.';
 
 --
 -- Name: step_errors(text, text, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21025,7 +22816,7 @@ declare
     v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
     v_step constant headgate.process_steps := headgate._step(v_execution, p_step);
 begin
-    perform headgate._sweep(20, headgate.clock());
+    perform headgate._sweep(20);
     return query
     select
         s.step, s.status, s.planned, f.queued, f.running, f.parked, s.succeeded, s.failed, s.deferred, s.skipped,
@@ -22495,7 +24286,7 @@ CREATE VIEW headgate.v_failed_assets AS
    FROM ((headgate.asset_processing_state s
      JOIN headgate.assets a USING (asset_id))
      JOIN headgate.operations o USING (operation_id))
-  WHERE (s.consecutive_failures > 0);
+  WHERE ((s.consecutive_failures > 0) AND (NOT o.is_retired));
 
 ALTER VIEW headgate.v_failed_assets OWNER TO headgate_owner;
 
@@ -23691,7 +25482,6 @@ CREATE TABLE headgate.alerts (
     message text NOT NULL,
     raised_at timestamp with time zone NOT NULL,
     resolved_at timestamp with time zone,
-    raised_by text,
     CONSTRAINT alert_is_resolved_after_it_was_raised CHECK ((resolved_at >= raised_at)),
     CONSTRAINT alert_severity_is_known CHECK ((severity = ANY (ARRAY['warning'::text, 'error'::text])))
 );
@@ -23739,12 +25529,6 @@ COMMENT ON COLUMN headgate.alerts.raised_at IS 'When it was raised.';
 --
 
 COMMENT ON COLUMN headgate.alerts.resolved_at IS 'When its cause was gone; null: open.';
-
---
--- Name: COLUMN alerts.raised_by; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.alerts.raised_by IS 'The role that asked for it: another plan''s does not close it; null: the core itself, or not known.';
 
 --
 -- Name: alerts_alert_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
@@ -23841,6 +25625,148 @@ COMMENT ON COLUMN headgate.dags.active_runs IS 'Its runs there that have not end
 --
 
 COMMENT ON COLUMN headgate.dags.heard_at IS 'When the scheduler said so.';
+
+--
+-- Name: declaration_mistakes; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.declaration_mistakes (
+    mistake_id bigint NOT NULL,
+    plan text NOT NULL,
+    place text,
+    kind text,
+    name text,
+    message text NOT NULL,
+    hint text
+);
+
+ALTER TABLE headgate.declaration_mistakes OWNER TO headgate_owner;
+
+--
+-- Name: TABLE declaration_mistakes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.declaration_mistakes IS 'Mistakes found since begin_plan. end_plan reports them all at once, and with the transaction they are gone.';
+
+--
+-- Name: COLUMN declaration_mistakes.mistake_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declaration_mistakes.mistake_id IS 'Order of finding.';
+
+--
+-- Name: COLUMN declaration_mistakes.plan; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declaration_mistakes.plan IS 'The plan.';
+
+--
+-- Name: COLUMN declaration_mistakes.place; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declaration_mistakes.place IS 'File and line; null when the file was applied by psql.';
+
+--
+-- Name: COLUMN declaration_mistakes.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declaration_mistakes.kind IS 'Kind of the object that is wrong; null: no declaration of an object.';
+
+--
+-- Name: COLUMN declaration_mistakes.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declaration_mistakes.name IS 'Its name, as in declarations.';
+
+--
+-- Name: COLUMN declaration_mistakes.message; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declaration_mistakes.message IS 'What is wrong.';
+
+--
+-- Name: COLUMN declaration_mistakes.hint; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declaration_mistakes.hint IS 'What to do.';
+
+--
+-- Name: declaration_mistakes_mistake_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE headgate.declaration_mistakes ALTER COLUMN mistake_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME headgate.declaration_mistakes_mistake_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
+-- Name: declarations; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.declarations (
+    kind text NOT NULL,
+    name text NOT NULL,
+    plan text NOT NULL,
+    "position" integer NOT NULL,
+    settings jsonb NOT NULL,
+    place text,
+    is_declared boolean NOT NULL,
+    CONSTRAINT declaration_kind_is_known CHECK ((kind = ANY (ARRAY['provider'::text, 'rule'::text, 'operation'::text, 'pipeline'::text, 'step'::text, 'parameter'::text])))
+);
+
+ALTER TABLE headgate.declarations OWNER TO headgate_owner;
+
+--
+-- Name: TABLE declarations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.declarations IS 'An object that a plan''s file declares, and what the file said of it last time, to compare what it says now.';
+
+--
+-- Name: COLUMN declarations.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declarations.kind IS 'provider, rule, operation, pipeline, step or parameter.';
+
+--
+-- Name: COLUMN declarations.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declarations.name IS 'Its name; of a rule, step or parameter after that of its provider or pipeline and a slash.';
+
+--
+-- Name: COLUMN declarations.plan; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declarations.plan IS 'The plan that declares it. Only that plan may.';
+
+--
+-- Name: COLUMN declarations."position"; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declarations."position" IS 'Its place among the plan''s objects, in the order of the file.';
+
+--
+-- Name: COLUMN declarations.settings; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declarations.settings IS 'What the file gave it, by argument. One that is missing here has its default, or what an operator set.';
+
+--
+-- Name: COLUMN declarations.place; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declarations.place IS 'File and line of its declaration; null when the file was applied by psql.';
+
+--
+-- Name: COLUMN declarations.is_declared; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.declarations.is_declared IS 'False only between begin_plan and end_plan: the file has not named it yet. end_plan retires what is left.';
 
 --
 -- Name: locks; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -24964,17 +26890,7 @@ CREATE VIEW headgate.v_asset_states AS
     s.succeeded_at,
     s.consecutive_failures,
     (s.chunk_id IS NOT NULL) AS is_held,
-    s.bulk_misses,
-        CASE
-            WHEN (NOT a.is_active) THEN 'inactive'::text
-            WHEN (s.chunk_id IS NOT NULL) THEN 'held'::text
-            WHEN ((s.consecutive_failures >= 5) AND (s.next_due_at IS NULL)) THEN 'left out'::text
-            WHEN (s.next_due_at <= ( SELECT headgate.clock() AS clock)) THEN 'due'::text
-            WHEN (s.next_due_at IS NOT NULL) THEN 'waiting'::text
-            ELSE 'done'::text
-        END AS status,
-    s.last_error,
-    s.last_failed_at
+    s.bulk_misses
    FROM ((headgate.asset_processing_state s
      JOIN headgate.assets a USING (asset_id))
      JOIN headgate.operations o USING (operation_id));
@@ -25052,24 +26968,6 @@ COMMENT ON COLUMN headgate.v_asset_states.is_held IS 'True: a chunk holds it.';
 --
 
 COMMENT ON COLUMN headgate.v_asset_states.bulk_misses IS 'Calls for its group in a row whose answer lacked it; after two it is asked for alone.';
-
---
--- Name: COLUMN v_asset_states.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_asset_states.status IS 'due; held (a chunk has it); waiting for next_due_at; done; left out after 5 failures in a row, until it is reset; inactive.';
-
---
--- Name: COLUMN v_asset_states.last_error; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_asset_states.last_error IS 'What went wrong last; null after a success.';
-
---
--- Name: COLUMN v_asset_states.last_failed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_asset_states.last_failed_at IS 'When it last failed by its own fault.';
 
 --
 -- Name: v_dags; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -25158,6 +27056,7 @@ CREATE VIEW headgate.v_data_freshness AS
              JOIN headgate.assets a USING (asset_id))
           WHERE a.is_active) n
      JOIN headgate.operations o USING (operation_id))
+  WHERE (NOT o.is_retired)
   GROUP BY o.name, n.group_key
   ORDER BY o.name, n.group_key;
 
@@ -25854,147 +27753,6 @@ COMMENT ON COLUMN headgate.v_operation_health.blocked_until IS 'It is not, or wa
 COMMENT ON COLUMN headgate.v_operation_health.reason IS 'Why it is, or was, blocked.';
 
 --
--- Name: v_operations; Type: VIEW; Schema: headgate; Owner: headgate_owner
---
-
-CREATE VIEW headgate.v_operations AS
- SELECT o.name AS operation,
-    o.description,
-    o.universe,
-    p.name AS provider,
-        CASE
-            WHEN (o.path IS NOT NULL) THEN 'call'::text
-            WHEN (o.handler IS NOT NULL) THEN 'handler'::text
-            ELSE 'sql'::text
-        END AS kind,
-        CASE o.due_rule
-            WHEN 'every'::text THEN format('every %s'::text, o.due_every)
-            WHEN 'after'::text THEN format('after %s'::text, ( SELECT string_agg(i.name, ', '::text ORDER BY i.name) AS string_agg
-               FROM (headgate.operation_inputs n_1
-                 JOIN headgate.operations i ON ((i.operation_id = n_1.input_operation_id)))
-              WHERE (n_1.operation_id = o.operation_id)))
-            WHEN 'function'::text THEN format('function %s'::text, o.due_function)
-            ELSE o.due_rule
-        END AS due,
-    n.name AS serves,
-    o.units,
-    o.priority,
-    o.bundle,
-    o.max_attempts,
-    o.patience AS max_wait,
-    ARRAY( SELECT l.name
-           FROM headgate.pipelines l
-          WHERE (EXISTS ( SELECT
-                   FROM headgate.pipeline_steps s
-                  WHERE ((s.pipeline_id = l.pipeline_id) AND ((o.name = ANY (s.operations)) OR (n.name = ANY (s.operations))))))
-          ORDER BY l.name) AS pipelines,
-    h.state,
-    h.blocked_until
-   FROM (((headgate.operations o
-     JOIN headgate.providers p USING (provider_id))
-     LEFT JOIN headgate.operations n ON ((n.operation_id = o.alternative_of_operation_id)))
-     LEFT JOIN headgate.v_operation_health h ON ((h.operation = o.name)))
-  ORDER BY o.name;
-
-ALTER VIEW headgate.v_operations OWNER TO headgate_owner;
-
---
--- Name: VIEW v_operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON VIEW headgate.v_operations IS 'Operations: kinds of work on one asset, and the calls that serve many assets at once.';
-
---
--- Name: COLUMN v_operations.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_operations.operation IS 'Its name.';
-
---
--- Name: COLUMN v_operations.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_operations.description IS 'What it does.';
-
---
--- Name: COLUMN v_operations.universe; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_operations.universe IS 'The universe whose assets need it.';
-
---
--- Name: COLUMN v_operations.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_operations.provider IS 'Whom it asks; local: nobody.';
-
---
--- Name: COLUMN v_operations.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_operations.kind IS 'call: an HTTP request; handler: Python computes; sql: its ingest function does the work alone.';
-
---
--- Name: COLUMN v_operations.due; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_operations.due IS 'Its due rule: once, every, session, after or function.';
-
---
--- Name: COLUMN v_operations.serves; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_operations.serves IS 'The need that it serves by one call for many assets; null: its own.';
-
---
--- Name: COLUMN v_operations.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_operations.units IS 'What the provider charges for one call.';
-
---
--- Name: COLUMN v_operations.priority; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_operations.priority IS '1 is most urgent, 9 least.';
-
---
--- Name: COLUMN v_operations.bundle; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_operations.bundle IS 'Operations of one bundle are granted to an asset together or not at all.';
-
---
--- Name: COLUMN v_operations.max_attempts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_operations.max_attempts IS 'Attempts before a job that fails by its own fault is failed.';
-
---
--- Name: COLUMN v_operations.max_wait; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_operations.max_wait IS 'How long a job may be parked before it is deferred to the next execution.';
-
---
--- Name: COLUMN v_operations.pipelines; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_operations.pipelines IS 'The pipelines whose steps run it.';
-
---
--- Name: COLUMN v_operations.state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_operations.state IS 'Its own breaker: flowing, blocked or probing; null: it makes no call.';
-
---
--- Name: COLUMN v_operations.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_operations.blocked_until IS 'It is not, or was not, called before; null: calls flow.';
-
---
 -- Name: v_operator_actions; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26182,26 +27940,12 @@ COMMENT ON COLUMN headgate.v_orders.finished_at IS 'When that run ended.';
 --
 
 CREATE VIEW headgate.v_pipelines AS
- SELECT p.name AS pipeline,
-    p.description,
-    p.is_paused,
-    p.is_paused_with_dag,
-    ARRAY( SELECT s.step
-           FROM headgate.pipeline_steps s
-          WHERE (s.pipeline_id = p.pipeline_id)
-          ORDER BY s."position") AS steps,
-    e.run_id AS latest_run_id,
-    e.status AS latest_status,
-    e.started_at AS latest_started_at
-   FROM (headgate.pipelines p
-     LEFT JOIN LATERAL ( SELECT e_1.run_id,
-            e_1.status,
-            e_1.started_at
-           FROM headgate.process_executions e_1
-          WHERE (e_1.pipeline_id = p.pipeline_id)
-          ORDER BY e_1.started_at DESC, e_1.execution_id DESC
-         LIMIT 1) e ON (true))
-  ORDER BY p.name;
+ SELECT name AS pipeline,
+    description,
+    is_paused,
+    is_paused_with_dag
+   FROM headgate.pipelines p
+  WHERE (NOT is_retired);
 
 ALTER VIEW headgate.v_pipelines OWNER TO headgate_owner;
 
@@ -26234,30 +27978,6 @@ COMMENT ON COLUMN headgate.v_pipelines.is_paused IS 'True: nothing of it is sent
 --
 
 COMMENT ON COLUMN headgate.v_pipelines.is_paused_with_dag IS 'True: it is paused because its DAG was, and goes on with that.';
-
---
--- Name: COLUMN v_pipelines.steps; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_pipelines.steps IS 'Its steps, in order.';
-
---
--- Name: COLUMN v_pipelines.latest_run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_pipelines.latest_run_id IS 'Its newest run; null: it has never run.';
-
---
--- Name: COLUMN v_pipelines.latest_status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_pipelines.latest_status IS 'How that run stands.';
-
---
--- Name: COLUMN v_pipelines.latest_started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.v_pipelines.latest_started_at IS 'When that run started.';
 
 --
 -- Name: v_provider_health; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -27326,6 +29046,20 @@ ALTER TABLE ONLY headgate.dags
     ADD CONSTRAINT dags_pkey PRIMARY KEY (pipeline_id, deployment, dag);
 
 --
+-- Name: declaration_mistakes declaration_mistakes_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.declaration_mistakes
+    ADD CONSTRAINT declaration_mistakes_pkey PRIMARY KEY (mistake_id);
+
+--
+-- Name: declarations declarations_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+--
+
+ALTER TABLE ONLY headgate.declarations
+    ADD CONSTRAINT declarations_pkey PRIMARY KEY (kind, name);
+
+--
 -- Name: locks locks_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27414,7 +29148,7 @@ ALTER TABLE ONLY headgate.planner_deferrals
 --
 
 ALTER TABLE ONLY headgate.pipeline_steps
-    ADD CONSTRAINT position_is_unique UNIQUE (pipeline_id, "position");
+    ADD CONSTRAINT position_is_unique UNIQUE (pipeline_id, "position") DEFERRABLE INITIALLY DEFERRED;
 
 --
 -- Name: process_executions process_executions_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -27735,6 +29469,18 @@ CREATE INDEX chunks_wake_idx ON headgate.chunks USING btree (wake_at) WHERE (sta
 COMMENT ON INDEX headgate.chunks_wake_idx IS 'The sweep takes parked chunks whose time has come.';
 
 --
+-- Name: declarations_plan_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE INDEX declarations_plan_idx ON headgate.declarations USING btree (plan, kind);
+
+--
+-- Name: INDEX declarations_plan_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON INDEX headgate.declarations_plan_idx IS 'Finds what a plan declares.';
+
+--
 -- Name: operation_inputs_input_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27771,18 +29517,6 @@ CREATE INDEX process_executions_open_idx ON headgate.process_executions USING bt
 COMMENT ON INDEX headgate.process_executions_open_idx IS 'Finds the few executions that have not ended among all that have.';
 
 --
--- Name: operations handler_environment_is_harmless; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TRIGGER handler_environment_is_harmless AFTER INSERT OR UPDATE OF handler_environment ON headgate.operations FOR EACH ROW WHEN ((new.handler_environment <> '{}'::text[])) EXECUTE FUNCTION headgate._guard_environment();
-
---
--- Name: TRIGGER handler_environment_is_harmless ON operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TRIGGER handler_environment_is_harmless ON headgate.operations IS 'No handler is to see a secret.';
-
---
 -- Name: providers provider_address_is_noted; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27811,18 +29545,6 @@ COMMENT ON TRIGGER provider_keeps_its_name ON headgate.providers IS 'Queues are 
 --
 
 CREATE TRIGGER request_is_answered INSTEAD OF INSERT ON headgate._requests FOR EACH ROW EXECUTE FUNCTION headgate._answer();
-
---
--- Name: providers secret_is_no_handlers; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TRIGGER secret_is_no_handlers AFTER INSERT OR UPDATE OF secret_name ON headgate.providers FOR EACH ROW WHEN ((new.secret_name IS NOT NULL)) EXECUTE FUNCTION headgate._guard_environment();
-
---
--- Name: TRIGGER secret_is_no_handlers ON providers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TRIGGER secret_is_no_handlers ON headgate.providers IS 'What a handler sees does not become a secret.';
 
 --
 -- Name: asset_processing_state asset_processing_state_asset_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -28604,6 +30326,12 @@ REVOKE ALL ON FUNCTION headgate._advance(p_now timestamp with time zone) FROM PU
 REVOKE ALL ON FUNCTION headgate._advance_reopened(p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _after_declaring(p_kind text, p_name text, p_written text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._after_declaring(p_kind text, p_name text, p_written text[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -28614,12 +30342,6 @@ REVOKE ALL ON FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text,
 --
 
 REVOKE ALL ON FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION _alert_lines(p_execution headgate.process_executions, p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._alert_lines(p_execution headgate.process_executions, p_pipeline text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _announce(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28652,10 +30374,46 @@ REVOKE ALL ON FUNCTION headgate._apply_fates(p_chunk headgate.chunks, p_operatio
 REVOKE ALL ON FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _as_columns(p_kind text, p_name text, p_settings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._as_columns(p_kind text, p_name text, p_settings jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _as_due(p_operation text, p_due text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._as_due(p_operation text, p_due text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _as_gate(p_own headgate.operation_gates); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._as_gate(p_own headgate.operation_gates) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _as_lags(p_provider text, p_lags jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._as_lags(p_provider text, p_lags jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _as_one(p_chunks headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._as_one(p_chunks headgate.chunks[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _as_request(p_operation text, p_request text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._as_request(p_operation text, p_request text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _as_settings(p_kind text, p_columns jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._as_settings(p_kind text, p_columns jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28724,16 +30482,16 @@ REVOKE ALL ON FUNCTION headgate._calendar_of(p_provider headgate.providers) FROM
 REVOKE ALL ON FUNCTION headgate._calendar_window(p_provider headgate.providers, p_at timestamp with time zone, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_has_own_headers boolean, p_is_probe boolean, p_stop_before integer, p_schedule jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer, p_schedule jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_has_own_headers boolean, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone, p_is_fit boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone, p_is_fit boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _call_ingest(p_function text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28784,10 +30542,10 @@ REVOKE ALL ON FUNCTION headgate._check_covered(p_pipeline headgate.pipelines, p_
 REVOKE ALL ON FUNCTION headgate._check_dated(p_pipeline headgate.pipelines, p_logical_date timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _check_dependency(p_pipeline text, p_step text, p_depends_on text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._check_function(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._check_dependency(p_pipeline text, p_step text, p_depends_on text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _check_open(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28796,22 +30554,28 @@ REVOKE ALL ON FUNCTION headgate._check_function(p_operation text, p_function tex
 REVOKE ALL ON FUNCTION headgate._check_open(p_execution headgate.process_executions) FROM PUBLIC;
 
 --
--- Name: FUNCTION _check_operation(p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._check_operation(p_operation headgate.operations) FROM PUBLIC;
-
---
 -- Name: FUNCTION _check_quota_value(p_quota integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._check_quota_value(p_quota integer) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _check_reference(p_kind text, p_name text, p_referred_kind text, p_referred text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_reference(p_kind text, p_name text, p_referred_kind text, p_referred text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_requests integer[], p_charged integer[], p_closing jsonb, p_row_counts integer[], p_row_count integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_requests integer[], p_charged integer[], p_closing jsonb, p_row_counts integer[], p_row_count integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _check_rows(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._check_rows() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _check_same_run(p_pipeline headgate.pipelines, p_execution headgate.process_executions, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28830,12 +30594,6 @@ REVOKE ALL ON FUNCTION headgate._check_selection(p_pipeline headgate.pipelines, 
 --
 
 REVOKE ALL ON FUNCTION headgate._check_startable(p_pipeline headgate.pipelines) FROM PUBLIC;
-
---
--- Name: FUNCTION _check_steps(); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._check_steps() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _check_unpaused(p_pipeline headgate.pipelines); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28862,10 +30620,10 @@ REVOKE ALL ON FUNCTION headgate._choices(p_pipeline_id bigint, p_params jsonb, p
 REVOKE ALL ON FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_avoid text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_avoid text[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _close_execution(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28910,22 +30668,10 @@ REVOKE ALL ON FUNCTION headgate._context(p_chunk headgate.chunks, p_operation he
 REVOKE ALL ON FUNCTION headgate._cooled_at(p_provider headgate.providers, p_gate headgate.provider_gates, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _cost_words(p_records bigint, p_units bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._cost_words(p_records bigint, p_units bigint) FROM PUBLIC;
-
---
 -- Name: FUNCTION _count_jobs(p_execution_id bigint, p_step text, p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION _count_words(p_count bigint, p_noun text); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._count_words(p_count bigint, p_noun text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _counted(p_gate headgate.provider_gates, p_faults integer, p_answers integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -28964,10 +30710,28 @@ REVOKE ALL ON FUNCTION headgate._dead_runners() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _deferral_lines(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _declare(p_kind text, p_name text, p_settings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._deferral_lines(p_execution headgate.process_executions) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._declare(p_kind text, p_name text, p_settings jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _declared_names(p_kind text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._declared_names(p_kind text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _defaults(p_kind text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._defaults(p_kind text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _differing_columns(p_kind text, p_name text, p_columns jsonb, p_differ text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._differing_columns(p_kind text, p_name text, p_columns jsonb, p_differ text[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _drop_needs(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29006,10 +30770,10 @@ REVOKE ALL ON FUNCTION headgate._due_pairs(p_operation_ids bigint[], p_at timest
 REVOKE ALL ON FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _end_jobs(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _end_late_parked(p_chunk headgate.chunks, p_asset_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29156,6 +30920,24 @@ REVOKE ALL ON FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_
 REVOKE ALL ON FUNCTION headgate._field_value(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _fields_of(p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._fields_of(p_operation headgate.operations) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _find_ingest_mistakes(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._find_ingest_mistakes(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _find_violations(p_kind text, p_name text, p_settings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._find_violations(p_kind text, p_name text, p_settings jsonb) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _finish_reopened(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29204,10 +30986,22 @@ REVOKE ALL ON FUNCTION headgate._forecast_start(p_pipeline_id bigint, p_params j
 REVOKE ALL ON FUNCTION headgate._foreign_locks() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _function_mistakes(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._function_mistakes(p_operation text, p_function text, p_arguments text, p_result text, p_is_set boolean) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _gate_message(p_name text, p_provider_id bigint, p_operation_id bigint, p_opened integer, p_blocked_until timestamp with time zone, p_blocked_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._gate_message(p_name text, p_provider_id bigint, p_operation_id bigint, p_opened integer, p_blocked_until timestamp with time zone, p_blocked_reason text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _given(p_settings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._given(p_settings jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_requests integer[], p_charged integer[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29238,12 +31032,6 @@ REVOKE ALL ON FUNCTION headgate._graph(p_pipeline_id bigint, p_params jsonb) FRO
 --
 
 REVOKE ALL ON FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text) FROM PUBLIC;
-
---
--- Name: FUNCTION _guard_environment(); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._guard_environment() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _guard_plan(p_plan text, p_function text, p_arguments jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29300,6 +31088,12 @@ REVOKE ALL ON FUNCTION headgate._health(p_now timestamp with time zone) FROM PUB
 REVOKE ALL ON FUNCTION headgate._held_chunk(p_runner text, p_chunk_id bigint, p_lease_no integer) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _held_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._held_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _hold_execution(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29310,6 +31104,18 @@ REVOKE ALL ON FUNCTION headgate._hold_execution(p_execution_id bigint) FROM PUBL
 --
 
 REVOKE ALL ON FUNCTION headgate._hold_failed(p_execution_id bigint, p_steps text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _house_fault(p_results headgate.ingest_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._house_fault(p_results headgate.ingest_result[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _id_of(p_kind text, p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._id_of(p_kind text, p_name text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _in_flight(p_execution_id bigint, p_step text, OUT queued integer, OUT running integer, OUT parked integer, OUT next_wake_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29324,10 +31130,10 @@ REVOKE ALL ON FUNCTION headgate._in_flight(p_execution_id bigint, p_step text, O
 REVOKE ALL ON FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _ingest_as_nobody(p_query text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray); Type: ACL; Schema: headgate; Owner: headgate_nobody
+-- Name: FUNCTION _ingest_as_nobody(p_name text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray); Type: ACL; Schema: headgate; Owner: headgate_nobody
 --
 
-REVOKE ALL ON FUNCTION headgate._ingest_as_nobody(p_query text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._ingest_as_nobody(p_name text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _ingest_for_all(p_chunk headgate.chunks, p_operation headgate.operations, p_answers text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29346,6 +31152,12 @@ REVOKE ALL ON FUNCTION headgate._ingest_last(p_chunk headgate.chunks, p_operatio
 --
 
 REVOKE ALL ON FUNCTION headgate._ingest_set(p_function text, p_context jsonb, p_asset_ids bigint[], p_counts integer[], p_answers anyarray) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _ingest_source(p_table regclass, p_rows text, p_key text[], p_columns jsonb, p_watermark text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._ingest_source(p_table regclass, p_rows text, p_key text[], p_columns jsonb, p_watermark text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_alerted(p_subject text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29390,6 +31202,12 @@ REVOKE ALL ON FUNCTION headgate._is_dated(p_operation headgate.operations) FROM 
 REVOKE ALL ON FUNCTION headgate._is_fault(p_reason text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _is_idle(p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_idle(p_operation headgate.operations) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _is_internal_fault(p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29408,16 +31226,28 @@ REVOKE ALL ON FUNCTION headgate._is_leased(p_chunk_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._is_left_out(p_state headgate.asset_processing_state) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _is_mistaken(p_kind text, p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_mistaken(p_kind text, p_name text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _is_of_the_past(p_execution_id bigint, p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_of_the_past(p_execution_id bigint, p_operation headgate.operations) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _is_owners(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._is_owners() FROM PUBLIC;
 
 --
--- Name: FUNCTION _is_plainly_fit(p_function text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _is_path(p_path text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._is_plainly_fit(p_function text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._is_path(p_path text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_selected(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29450,12 +31280,6 @@ REVOKE ALL ON FUNCTION headgate._is_worked_off(p_execution_id bigint, p_states t
 REVOKE ALL ON FUNCTION headgate._job_key(p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _job_lines(p_execution headgate.process_executions, p_since timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._job_lines(p_execution headgate.process_executions, p_since timestamp with time zone) FROM PUBLIC;
-
---
 -- Name: FUNCTION _jobs(p_count bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29468,6 +31292,18 @@ REVOKE ALL ON FUNCTION headgate._jobs(p_count bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._join_execution(p_execution_id bigint, OUT is_over boolean, OUT is_reopened boolean) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _json_rows(p_value text, p_path text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._json_rows(p_value text, p_path text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _json_text(p_value text, p_path text, p_type text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._json_text(p_value text, p_path text, p_type text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29478,6 +31314,12 @@ REVOKE ALL ON FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation head
 --
 
 REVOKE ALL ON FUNCTION headgate._keep_name() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _key_of(p_kind text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._key_of(p_kind text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _known(p_what text, p_name text, p_names text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29510,10 +31352,10 @@ REVOKE ALL ON FUNCTION headgate._late_sessions() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _leave_state(p_chunk headgate.chunks, p_jobs headgate.job_fate[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _leave_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_jobs headgate.job_fate[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_fate[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_jobs headgate.job_fate[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _left_out(p_pipeline_id bigint, p_params jsonb, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29594,12 +31436,6 @@ REVOKE ALL ON FUNCTION headgate._may_end_sessions() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._meant(p_name text, p_names text[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _meant_code(p_universe text, p_code text); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._meant_code(p_universe text, p_code text) FROM PUBLIC;
-
---
 -- Name: FUNCTION _mend_books(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29636,6 +31472,12 @@ REVOKE ALL ON FUNCTION headgate._mend_queues(p_now timestamp with time zone) FRO
 REVOKE ALL ON FUNCTION headgate._mend_steps(p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _merge(p_kind text, p_name text, p_row jsonb, p_said jsonb, p_says jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._merge(p_kind text, p_name text, p_row jsonb, p_said jsonb, p_says jsonb) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _misfit(p_function text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29652,6 +31494,12 @@ REVOKE ALL ON FUNCTION headgate._missing_from(p_state headgate.asset_processing_
 --
 
 REVOKE ALL ON FUNCTION headgate._missing_sessions(p_provider_id bigint, p_calendar text, p_missing_from date, p_at timestamp with time zone, p_is_daily boolean, p_most integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _mistaken_names(p_kind text, p_whole text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._mistaken_names(p_kind text, p_whole text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _move_units(p_provider_id bigint, p_opened_at timestamp with time zone, p_reserve integer, p_spend integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29702,10 +31550,22 @@ REVOKE ALL ON FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_s
 REVOKE ALL ON FUNCTION headgate._needs_alert(p_opened integer, p_blocked_until timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone, p_is_fit boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone, p_is_fit boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _next_part(p_kind text, p_whole text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._next_part(p_kind text, p_whole text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _next_position(p_plan text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._next_position(p_plan text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _next_start(p_provider headgate.providers, p_is_probe boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29750,16 +31610,40 @@ REVOKE ALL ON FUNCTION headgate._note_dag(p_pipeline_id bigint, p_deployment tex
 REVOKE ALL ON FUNCTION headgate._note_dags(p_deployment text, p_dags jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _note_follow_up(p_kind text, p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._note_follow_up(p_kind text, p_name text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _note_mistake(p_kind text, p_name text, p_message text, p_hint text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._note_mistake(p_kind text, p_name text, p_message text, p_hint text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _note_operation(p_provider headgate.providers, p_own headgate.operation_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._note_operation(p_provider headgate.providers, p_own headgate.operation_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _note_plan_mistakes(p_plan text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._note_plan_mistakes(p_plan text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _object(p_kind text, p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._object(p_kind text, p_name text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _open_actions(p_execution headgate.process_executions, p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29778,6 +31662,12 @@ REVOKE ALL ON FUNCTION headgate._open_months(p_months integer) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._open_needs(p_universe text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _open_plan(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._open_plan() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _open_round(p_execution headgate.process_executions, p_step headgate.process_steps); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29822,6 +31712,18 @@ REVOKE ALL ON FUNCTION headgate._operation(p_operation text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._operation_alerts(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _operation_mistakes(p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._operation_mistakes(p_operation headgate.operations) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _operation_names(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._operation_names() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _operation_of(p_provider headgate.providers, p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29840,10 +31742,10 @@ REVOKE ALL ON FUNCTION headgate._operations_of(p_asset_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._operations_of_plan(p_plan text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _operator_lines(p_execution headgate.process_executions, p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _operators_settings(p_kind text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._operator_lines(p_execution headgate.process_executions, p_pipeline text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._operators_settings(p_kind text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _orphan_holds(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29856,12 +31758,6 @@ REVOKE ALL ON FUNCTION headgate._orphan_holds() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._orphan_messages(p_queue text) FROM PUBLIC;
-
---
--- Name: FUNCTION _outcome_words(p_planned integer, p_succeeded integer, p_failed integer, p_deferred integer, p_skipped integer, p_units integer); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._outcome_words(p_planned integer, p_succeeded integer, p_failed integer, p_deferred integer, p_skipped integer, p_units integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _own_quota(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -29928,6 +31824,12 @@ REVOKE ALL ON FUNCTION headgate._pipeline(p_pipeline text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_is_round boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _plan_mistakes(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._plan_mistakes() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _plan_params(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30008,10 +31910,16 @@ REVOKE ALL ON FUNCTION headgate._queues() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._raise(p_code text, p_message text, p_hint text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _raise_alert(p_severity text, p_subject text, p_message text, p_caller text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _raise_alert(p_severity text, p_subject text, p_message text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text, p_caller text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _raise_mistakes(p_plan text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._raise_mistakes(p_plan text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _reach(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone, OUT is_probe boolean, OUT fit headgate.chunks[], OUT unfit headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30110,10 +32018,16 @@ REVOKE ALL ON FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operati
 REVOKE ALL ON FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate.operations, p_provider headgate.providers, p_params jsonb, OUT assets text[], OUT urls text[], OUT bodies text[], OUT headers jsonb[], OUT refused jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _resend_lost(p_limit integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _reschedule(p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._resend_lost(p_limit integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._reschedule(p_operation headgate.operations) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _resend_lost(p_limit integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._resend_lost(p_limit integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _reserve_planned(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30134,10 +32048,10 @@ REVOKE ALL ON FUNCTION headgate._reserve_queued(p_chunk_ids bigint[], p_now time
 REVOKE ALL ON FUNCTION headgate._reset_asset(p_asset_id bigint, p_operations text[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _resolve_alert(p_subject text, p_caller text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _resolve_alert(p_subject text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._resolve_alert(p_subject text, p_caller text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._resolve_alert(p_subject text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _resolve_fault(p_step headgate.process_steps, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30156,6 +32070,42 @@ REVOKE ALL ON FUNCTION headgate._resolve_gone_steps(p_now timestamp with time zo
 --
 
 REVOKE ALL ON FUNCTION headgate._resolve_params(p_pipeline headgate.pipelines, p_params jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _retire(p_kind text, p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._retire(p_kind text, p_name text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _retire_operation(p_operation_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._retire_operation(p_operation_id bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _retire_pipeline(p_pipeline_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._retire_pipeline(p_pipeline_id bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _retire_provider(p_provider_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._retire_provider(p_provider_id bigint) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _retire_undeclared(p_plan text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._retire_undeclared(p_plan text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _retirement_obstacle(p_kind text, p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._retirement_obstacle(p_kind text, p_name text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _retry_action(p_execution headgate.process_executions, p_pipeline text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30188,6 +32138,12 @@ REVOKE ALL ON FUNCTION headgate._role_deviations() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._row_measures() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _row_of(p_kind text, p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._row_of(p_kind text, p_name text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _row_shape(p_function text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -30204,12 +32160,6 @@ REVOKE ALL ON FUNCTION headgate._row_type(p_function text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._run_actions(p_execution headgate.process_executions, p_pipeline text, p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION _run_lines(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._run_lines(p_execution headgate.process_executions) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _run_object(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30272,10 +32222,10 @@ REVOKE ALL ON FUNCTION headgate._sentence(p_operation headgate.operations, p_sta
 REVOKE ALL ON FUNCTION headgate._session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone, p_raised_by text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone, p_raised_by text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _set_asset_active(p_asset_id bigint, p_is_active boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30290,10 +32240,16 @@ REVOKE ALL ON FUNCTION headgate._set_asset_active(p_asset_id bigint, p_is_active
 REVOKE ALL ON FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _setting_of(p_column text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._setting_of(p_column text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _settle_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _share_left(p_provider_id bigint, p_pipeline_id bigint, p_opened_at timestamp with time zone, p_usable integer, p_used bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30318,6 +32274,12 @@ REVOKE ALL ON FUNCTION headgate._skip_by_rule(p_execution_id bigint, p_step text
 --
 
 REVOKE ALL ON FUNCTION headgate._skipped_because(p_is_active boolean, p_state headgate.asset_processing_state, p_operation headgate.operations, p_at timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _spelling_hint(p_message text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._spelling_hint(p_message text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _spend_lease(p_provider headgate.providers, p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30368,16 +32330,16 @@ REVOKE ALL ON FUNCTION headgate._status_of_steps(p_execution_id bigint) FROM PUB
 REVOKE ALL ON FUNCTION headgate._step(p_execution headgate.process_executions, p_step text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _step_as_nobody(p_query text, p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_nobody
+-- Name: FUNCTION _step_as_nobody(p_name text, p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_nobody
 --
 
-REVOKE ALL ON FUNCTION headgate._step_as_nobody(p_query text, p_pipeline text, p_run_id text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._step_as_nobody(p_name text, p_pipeline text, p_run_id text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _step_lines(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _step_mistakes(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._step_lines(p_execution headgate.process_executions) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._step_mistakes() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _step_of(p_pipeline_id bigint, p_params jsonb, p_operation_id bigint, p_group_key text, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30428,16 +32390,28 @@ REVOKE ALL ON FUNCTION headgate._stopped_execution(p_pipeline text, p_run_id tex
 REVOKE ALL ON FUNCTION headgate._strange_addresses() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _strange_parts(p_plan text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._strange_parts(p_plan text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _stuck_steps(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._stuck_steps() FROM PUBLIC;
 
 --
--- Name: FUNCTION _sweep(p_limit integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _sweep(p_limit integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._sweep(p_limit integer, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._sweep(p_limit integer) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _table_of(p_kind text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._table_of(p_kind text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _take_chunk(p_queue text, p_msg_id bigint, p_message jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30596,6 +32570,12 @@ REVOKE ALL ON FUNCTION headgate._upsert_assets(p_universe text, p_assets jsonb) 
 REVOKE ALL ON FUNCTION headgate._url_encode(p_text text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _value_of(p_column text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._value_of(p_column text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _verdict(p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -30680,6 +32660,30 @@ REVOKE ALL ON FUNCTION headgate._window_use(p_provider_id bigint, p_opened_at ti
 REVOKE ALL ON FUNCTION headgate._write_chunks(p_execution headgate.process_executions, p_step text, p_is_round boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _write_ingest_function(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._write_ingest_function(p_operation text, p_into text, p_rows text, p_key text[], p_columns jsonb, p_watermark text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _write_inputs(p_operation text, p_inputs text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._write_inputs(p_operation text, p_inputs text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _write_lags(p_provider text, p_lags jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._write_lags(p_provider text, p_lags jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _write_object(p_kind text, p_name text, p_settings jsonb, p_differ text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._write_object(p_kind text, p_name text, p_settings jsonb, p_differ text[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -30715,6 +32719,12 @@ GRANT ALL ON FUNCTION headgate.applied_files() TO headgate_reader;
 REVOKE ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[], p_due_at timestamp with time zone[]) TO headgate_plan_maintenance;
+
+--
+-- Name: FUNCTION begin_plan(plan text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.begin_plan(plan text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION cancel_execution(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30777,11 +32787,18 @@ GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_maintenance;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) TO headgate_runner;
+REVOKE ALL ON FUNCTION headgate.complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]) TO headgate_runner;
+
+--
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) TO headgate_runner;
 
 --
 -- Name: FUNCTION cover_groups(p_pipeline text, p_step text, p_group_keys text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30808,6 +32825,12 @@ GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_maintenance;
 
 REVOKE ALL ON FUNCTION headgate.discover_delta(p_pipeline text, p_run_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.discover_delta(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION end_plan(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.end_plan() FROM PUBLIC;
 
 --
 -- Name: FUNCTION end_run(p_pipeline text, p_run_id text, p_state text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30930,14 +32953,6 @@ GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headg
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_maintenance;
 
 --
--- Name: FUNCTION find_group(p_group text); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate.find_group(p_group text) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.find_group(p_group text) TO headgate_planner;
-GRANT ALL ON FUNCTION headgate.find_group(p_group text) TO headgate_reader;
-
---
 -- Name: FUNCTION forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -31014,6 +33029,12 @@ GRANT ALL ON FUNCTION headgate.next_actions(p_pipeline text, p_run_id text) TO h
 REVOKE ALL ON FUNCTION headgate.note_load(p_operation text, p_asset_ids bigint[], p_records integer[], p_watermarks timestamp with time zone[]) FROM PUBLIC;
 
 --
+-- Name: FUNCTION note_mistake(p_message text, p_hint text, p_statement text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.note_mistake(p_message text, p_hint text, p_statement text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION note_schema(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -31040,6 +33061,42 @@ GRANT ALL ON FUNCTION headgate.pause_pipeline(p_pipeline text) TO headgate_plann
 REVOKE ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_maintenance;
+
+--
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) FROM PUBLIC;
+
+--
+-- Name: FUNCTION put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION put_pipeline(pipeline text, description text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.put_pipeline(pipeline text, description text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.put_provider(provider text, base_url text, description text, auth jsonb, secret_name text, headers jsonb, quota integer, quota_buffer integer, quota_period text, quota_zone text, reset_guard interval, requests_per_minute integer, burst integer, max_in_flight integer, breaker_failures integer, breaker_share numeric, breaker_cooldown interval, publication_lag interval, publication_lags jsonb, features text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION put_rule(provider text, status text, outcome text, reason text, content_type text, body text, fault text, blocks text, charged boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.put_rule(provider text, status text, outcome text, reason text, content_type text, body text, fault text, blocks text, charged boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.put_step(pipeline text, step text, operations text[], function text, depends_on text[], trigger_rule text, group_keys text[], max_failed_share real, may_fail boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION raise_alert(p_severity text, p_subject text, p_message text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31139,14 +33196,6 @@ GRANT ALL ON FUNCTION headgate.retain(p_keep interval) TO headgate_planner;
 
 REVOKE ALL ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text) TO headgate_planner;
-
---
--- Name: FUNCTION run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone) TO headgate_planner;
-GRANT ALL ON FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone) TO headgate_reader;
 
 --
 -- Name: FUNCTION run_parameters(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31565,15 +33614,6 @@ GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_maintenance;
-
---
--- Name: TABLE v_operations; Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-GRANT SELECT ON TABLE headgate.v_operations TO headgate_planner;
-GRANT SELECT ON TABLE headgate.v_operations TO headgate_reader;
-GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_equities;
-GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_operator_actions; Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -1,6 +1,6 @@
 """Bring the database to the state of db/: what has not run yet, and what has changed.
 
-Migrations run once, in order, and are frozen by hash. Functions, views, data, rows and grants are
+Migrations run once, in order, and are frozen by hash. Functions, views, data, plans and grants are
 applied again when they changed. All in one transaction; db/README.md tells the rules.
 """
 
@@ -20,6 +20,8 @@ from psycopg.rows import DictRow
 from runner.database import connect, mapped_errors
 from runner.errors import MigrationFailed, NotMigrated
 from runner.migrate_data import load_data
+from runner.migrate_declare import Declaration
+from runner.migrate_failure import failure
 from runner.migrate_files import OF_THE_SERVER, OWNER, File, pending_files, read_folder
 from runner.migrate_functions import names_of, replace_functions
 from runner.migrate_ledger import (
@@ -59,13 +61,6 @@ PATIENT = {
 }
 """A migration takes as long as it takes, whatever limits the login has."""
 LIMITS = {**PATIENT, **PINNED, "check_function_bodies": "off"}
-
-HINTS = {
-    "2BP01": "a migration must drop what uses it first",
-    "42501": "connect as a superuser, or as a role that may create roles and schemas",
-    "55P03": "somebody holds a lock on the table; try again, or raise HEADGATE_LOCK_TIMEOUT",
-    "40P01": "it met the work of others; run it again",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +157,7 @@ class _Run:
         before = self._connection.info.transaction_status
         # Outside of a transaction no role can be taken on: the connecting user may act for it.
         with self._acting_as(file.role if file.is_transactional else None):
-            self._load(file) if file.kind == "data" else self._execute(file)
+            self._apply_by_kind(file)
         if self._connection.info.transaction_status != before:
             raise MigrationFailed(
                 f"{self._folder}/{file.path} begins or ends a transaction",
@@ -170,6 +165,15 @@ class _Run:
             )
         record(self._connection, file)
         logger.log(self._level, "applied %s/%s", self._folder, file.path)
+
+    def _apply_by_kind(self, file: File) -> None:
+        match file.kind:
+            case "data":
+                self._load(file)
+            case "plan":
+                Declaration(self._connection, f"{self._folder}/{file.path}").apply(file.text)
+            case _:
+                self._execute(file)
 
     def _execute(self, file: File) -> None:
         def execute(statement: Statement) -> None:
@@ -204,12 +208,7 @@ class _Run:
             self._connection.execute(f"select {function}()")
 
     def _failure(self, place: str, exc: psycopg.Error) -> MigrationFailed:
-        message = f"{self._folder}/{place}: {exc.diag.message_primary or exc}"
-        detail = f" ({exc.diag.message_detail})" if exc.diag.message_detail else ""
-        hint = exc.diag.message_hint or HINTS.get(exc.sqlstate or "")
-        if exc.sqlstate in HINTS:
-            hint = HINTS[exc.sqlstate]
-        return MigrationFailed(message + detail, hint=hint)
+        return failure(f"{self._folder}/{place}", exc)
 
     @contextmanager
     def _acting_as(self, role: str | None) -> Iterator[None]:

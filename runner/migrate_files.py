@@ -94,7 +94,8 @@ def file_at(path: str) -> File:
     parts = path.split("/")
     plan = parts[1] if parts[0] == "plans" and len(parts) > 2 else None
     folder = parts[2] if plan is not None else parts[0]
-    kind = folder.partition(".")[0].removesuffix("s") if folder != "rows.sql" else "rows"
+    is_load = folder == "data" and path.endswith(".sql")
+    kind = "load" if is_load else folder.partition(".")[0].removesuffix("s")
     return File(path, kind, plan, b"")
 
 
@@ -129,10 +130,19 @@ def read_folder(db: Path) -> list[File]:
         *find("function", "functions/**/*.sql"),
         *find("view", "views/*.sql"),
         *find("data", "data/*.csv.gz"),
-        *find("rows", "rows.sql"),
+        *(x for plan in plans for x in _declared(db, plan)),
         *find("grant", "grants/*.sql"),
         *(x for x in find("limit", "limits/*.sql") if x.plan is None),
     ]
+
+
+def _declared(db: Path, plan: str) -> Iterator[File]:
+    """Return what a plan declares, and then what takes its data over."""
+    root = db / "plans" / plan
+    patterns = {"plan.sql": "plan", "data/*.sql": "load"}
+    for pattern, kind in patterns.items():
+        for path in sorted(root.glob(pattern)):
+            yield File(str(path.relative_to(db)), kind, plan, path.read_bytes())
 
 
 def pending_files(files: list[File], applied: Mapping[str, str]) -> list[File]:
@@ -151,7 +161,7 @@ def pending_files(files: list[File], applied: Mapping[str, str]) -> list[File]:
         return (
             file.path in changed
             or (file.kind == "view" and rebuild_views)
-            or (file.kind == "rows" and file.plan in reload_plans)
+            or (file.kind == "load" and file.plan in reload_plans)
             or (file.kind in (*OF_THE_SERVER, "grant") and grant_again)
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+import re
 import shutil
 import threading
 import time
@@ -464,7 +465,7 @@ def test_core_files_belong_to_the_owner_and_a_plans_files_to_its_role(folder):
         "plans/fruit/functions/b.sql", "create or replace function fruit.b() returns int return 1;"
     )
     folder.write(
-        "plans/fruit/rows.sql", "insert into headgate.apples select 'red' from fruit.bowls;"
+        "plans/fruit/plan.sql", "insert into headgate.apples select 'red' from fruit.bowls;"
     )
     folder.migrate()
 
@@ -481,20 +482,24 @@ def test_core_files_belong_to_the_owner_and_a_plans_files_to_its_role(folder):
     ]
 
 
-def test_a_plans_data_replaces_the_rows_of_its_table_and_its_rows_follow(folder):
+def test_a_plans_data_replaces_the_rows_of_its_table_and_what_takes_it_over_follows(folder):
     folder.write(
         "plans/fruit/migrations/0001_bowls.sql", "create table fruit.bowls (name text, size int);"
     )
     folder.write("plans/fruit/data/placeholder", "")
     folder.write(
-        "plans/fruit/rows.sql", "insert into headgate.apples select name from fruit.bowls;"
+        "plans/fruit/data/010_apples.sql",
+        "insert into headgate.apples select name from fruit.bowls;",
     )
     data = folder.settings.db / "plans/fruit/data/fruit.bowls.csv.gz"
     data.write_bytes(gzip.compress(b"size,name\n1,small\n9,\n"))
     folder.migrate()
     data.write_bytes(gzip.compress(b"name,size\nbig,7\n"))
 
-    assert folder.migrate() == ["plans/fruit/data/fruit.bowls.csv.gz", "plans/fruit/rows.sql"]
+    assert folder.migrate() == [
+        "plans/fruit/data/fruit.bowls.csv.gz",
+        "plans/fruit/data/010_apples.sql",
+    ]
     assert folder.sql("select name, size from fruit.bowls") == [("big", 7)]
     assert folder.sql("select name from headgate.apples") == [("small",), (None,), ("big",)]
 
@@ -762,3 +767,164 @@ def test_an_old_server_is_refused():
         ServerTooOld, match="the server is PostgreSQL 14; Headgate needs 15 or newer"
     ):
         require_version(Connection())  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def plan(core_template, clone, tmp_path) -> Folder:
+    """Copy the core, with a plan `fruit` of a few lines beside it."""
+    db = tmp_path / "db"
+    shutil.copytree(core_template.db, db)
+    folder = Folder.__new__(Folder)
+    folder.settings = replace(clone(core_template), db=db)
+    folder.write("plans/fruit/plan.sql", FRUIT)
+    return folder
+
+
+FRUIT = """\
+-- Fruit.
+select headgate.begin_plan('fruit');
+
+select headgate.put_provider('fruit', 'http://fruit.test',
+    quota => 100, requests_per_minute => 60);
+select headgate.put_operation('fruit_apples', 'apples', due => 'every 1 day', provider => 'fruit',
+    units => 1, request => 'GET /apples/{asset.code}');
+select headgate.put_pipeline('fruit');
+select headgate.put_step('fruit', 'all', operations => '{fruit_apples}');
+select headgate.put_step('fruit', 'again', operations => '{fruit_apples}', depends_on => '{all}');
+
+select headgate.end_plan();
+
+select headgate.upsert_assets('apples', '[{"code": "red", "group_key": "a"}]');
+"""
+
+
+def edit(folder: Folder, *changes: tuple[str, str]) -> None:
+    """Change the plan's file."""
+    text = FRUIT
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    folder.write("plans/fruit/plan.sql", text)
+
+
+def test_an_edited_line_of_a_plan_is_applied_alone_and_named(plan, caplog):
+    assert plan.migrate() == ["plans/fruit/plan.sql"]
+    versions = "select o.xmin::text, s.xmin::text from headgate.operations as o, headgate.pipeline_steps as s order by s.step"
+    before = plan.sql(versions)
+    edit(plan, ("requests_per_minute => 60", "requests_per_minute => 90"))
+
+    with caplog.at_level(logging.INFO):
+        assert plan.migrate() == ["plans/fruit/plan.sql"]
+    assert "db/plans/fruit/plan.sql:4: changed: requests_per_minute" in caplog.messages
+    assert plan.sql("select requests_per_minute from headgate.providers where name = 'fruit'") == [
+        (90,)
+    ]
+    assert plan.sql(versions) == before
+    assert plan.migrate() == []
+
+
+def test_a_step_that_is_gone_from_a_plan_is_retired_and_named(plan, caplog):
+    plan.migrate()
+    edit(plan, (FRUIT.splitlines(keepends=True)[9], "\n"))
+
+    with caplog.at_level(logging.INFO):
+        plan.migrate()
+    assert "db/plans/fruit/plan.sql:12: retired: pipeline fruit, step again" in caplog.messages
+
+
+def test_a_plan_with_ten_mistakes_reports_ten_each_with_line_and_hint(plan):
+    edit(
+        plan,
+        ("'http://fruit.test'", "'fruit.test'"),
+        ("quota => 100", "quota => -1"),
+        ("every 1 day", "evry 1 day"),
+        ("units => 1", "units => -1"),
+        ("put_pipeline('fruit')", "put_pipeline('fruit', descripton => 'Fruit.')"),
+        ("'all', operations => '{fruit_apples}'", "'all', operations => '{fruit_aples}'"),
+        ("'{all}'", "'{al}', max_failed_share => 2"),
+        ("select headgate.end_plan", "select headgate.put_rul('fruit');\nsel;\nselect headgate.end_plan"),
+    )  # fmt: skip
+    with pytest.raises(WrongPlan) as error:
+        plan.migrate()
+
+    said = str(error.value)
+    assert said.startswith("plan fruit has 10 mistakes:\n"), said
+    found = re.findall(r"(?m)^db/plans/fruit/plan\.sql:(\d+): (.*)$\n    hint: (.+)$", said)
+    assert [(int(line), what) for line, what, _ in found] == [
+        (4, "provider fruit breaks the rule: base url is http"),
+        (4, "provider fruit breaks the rule: quota is not negative"),
+        (6, "operation fruit_apples: due cannot be 'evry 1 day'"),
+        (6, "operation fruit_apples breaks the rule: units are not negative"),
+        (8, "function headgate.put_pipeline(unknown, descripton => unknown) does not exist"),
+        (9, "pipeline fruit, step all: unknown operation 'fruit_aples'"),
+        (10, "pipeline fruit, step again: depends on unknown step 'al'"),
+        (10, "pipeline fruit, step again breaks the rule: max failed share is a share"),
+        (12, "function headgate.put_rul(unknown) does not exist"),
+        (13, 'syntax error at or near "sel"'),
+    ], said
+    for near in ("every", "description", "fruit_apples", "all", "put_rule"):
+        assert f"did you mean {near}?" in said, said
+
+
+def test_postgresqls_own_error_in_a_plan_joins_the_others(plan):
+    edit(
+        plan,
+        ("units => 1", "unit => 1"),
+        ("operations => '{fruit_apples}', depends_on", "operations => '{fruit_pears}', depends_on"),
+        ('"code": "red"', '"kode": "red"'),
+    )
+    with pytest.raises(WrongPlan) as error:
+        plan.migrate()
+
+    assert "plan fruit has 2 mistakes:" in str(error.value)
+    assert "plan.sql:6: function headgate.put_operation(" in str(error.value)
+    assert "did you mean units?" in str(error.value)
+    assert "plan.sql:10: pipeline fruit, step again: unknown operation 'fruit_pears'" in str(
+        error.value
+    )
+    assert plan.sql("select from headgate.providers where name = 'fruit'") == []
+
+
+def test_a_plan_that_does_not_end_is_refused(plan):
+    edit(plan, ("select headgate.end_plan();", ""))
+
+    with pytest.raises(MigrationFailed, match="plan fruit does not end"):
+        plan.migrate()
+
+
+def test_what_follows_a_plan_names_its_line(plan):
+    edit(plan, ('"code": "red"', '"kode": "red"'))
+
+    with pytest.raises(MigrationFailed, match=r"plans/fruit/plan\.sql:14: "):
+        plan.migrate()
+
+
+def test_a_plans_data_are_taken_over_when_they_change_and_not_when_its_file_does(plan):
+    plan.write("plans/fruit/migrations/0001_bowls.sql", "create table fruit.bowls (size int);"
+               " grant all on fruit.bowls to headgate_owner; grant usage on schema fruit to headgate_owner;")  # fmt: skip
+    plan.write("plans/fruit/data/010_bowls.sql", "insert into fruit.bowls values (1);")
+    plan.migrate()
+    edit(plan, ("requests_per_minute => 60", "requests_per_minute => 90"))
+
+    assert plan.migrate() == ["plans/fruit/plan.sql"]
+    (plan.settings.db / "plans/fruit/data/fruit.bowls.csv.gz").write_bytes(
+        gzip.compress(b"size\n7\n")
+    )
+    assert plan.migrate() == [
+        "plans/fruit/data/fruit.bowls.csv.gz",
+        "plans/fruit/data/010_bowls.sql",
+    ]
+    assert plan.sql("select size from fruit.bowls order by 1") == [(1,), (7,)]
+
+
+def test_the_file_of_a_plan_runs_under_psql(plan):
+    plan.migrate()
+    edit(plan, ("requests_per_minute => 60", "requests_per_minute => 90"))
+    file = plan.settings.db / "plans/fruit/plan.sql"
+
+    with connect(plan.settings, "test", autocommit=False) as connection:
+        connection.execute(file.read_text().encode())
+        connection.commit()
+    assert plan.sql("select requests_per_minute from headgate.providers where name = 'fruit'") == [
+        (90,)
+    ]

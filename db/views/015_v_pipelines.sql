@@ -22,6 +22,7 @@ left join lateral (
     order by e.started_at desc, e.execution_id desc
     limit 1
 ) as e on true
+where not p.is_retired
 order by p.name;
 
 comment on view headgate.v_pipelines is 'Pipelines: named graphs of steps.';

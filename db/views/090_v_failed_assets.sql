@@ -13,7 +13,8 @@ select
 from headgate.asset_processing_state as s
 join headgate.assets as a using (asset_id)
 join headgate.operations as o using (operation_id)
-where s.consecutive_failures > 0;
+where s.consecutive_failures > 0
+    and not o.is_retired;
 
 comment on view headgate.v_failed_assets is
     'Assets whose last attempts failed; from 5 on they wait for headgate.reset_asset.';

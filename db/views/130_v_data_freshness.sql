@@ -23,6 +23,7 @@ from (
     where a.is_active
 ) as n
 join headgate.operations as o using (operation_id)
+where not o.is_retired
 group by o.name, n.group_key
 order by o.name, n.group_key;
 

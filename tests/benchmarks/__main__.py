@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [queue http ingest delta memory indicators feeding pools planner trace] [--json]`.
+"""`python -m tests.benchmarks [queue http ingest declared delta memory indicators feeding pools planner trace] [--json]`.
 
 bigtables runs on request only (`make bench/bigtables`), airflow in an environment of its own
 (`make bench/airflow`).
@@ -17,6 +17,7 @@ from runner.settings import Settings
 from tests.benchmarks import (
     airflow,
     bigtables,
+    declared,
     delta,
     feeding,
     house,
@@ -35,6 +36,7 @@ BENCHMARKS: Final[dict[str, Callable[[Settings], Iterator[Figure]]]] = {
     "queue": queue.run,
     "http": http.run,
     "ingest": ingest.run,
+    "declared": declared.run,
     "delta": delta.run,
     "memory": memory.run,
     "indicators": indicators.run,

@@ -11,6 +11,7 @@ import pytest
 from runner.settings import Settings
 from tests.benchmarks import (
     bigtables,
+    declared,
     delta,
     feeding,
     house,
@@ -33,6 +34,7 @@ SMALL: dict[Run, dict[str, Any]] = {
     queue.run: {"jobs": 400},
     http.run: {"jobs": 40, "plain_calls": 20, "concurrencies": (10,)},
     ingest.run: {"chunks": 2, "listings": 3, "bars": 10},
+    declared.run: {"chunks": 2, "assets": 3, "comments": 2},
     delta.run: {"sizes": (100, 1_000), "first": 10},
     memory.run: {"jobs": 400, "calls": 40, "idle_seconds": 0.1},
     indicators.run: {"sizes": ((250, 20),)},

@@ -18,6 +18,7 @@ begin
         from headgate.operations as o
         where (p_universe is null or o.universe = p_universe)
             and o.alternative_of_operation_id is null  -- a call that serves another operation is no need of its own
+            and not o.is_retired
         order by o.operation_id
     loop
         v_is_fit := v_operation.due_rule = 'function' and headgate._is_plainly_fit(v_operation.due_function);

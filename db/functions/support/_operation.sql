@@ -12,7 +12,9 @@ begin
         perform headgate._raise(
             'HG004',
             format('unknown operation: %s', coalesce(quote_literal(p_operation), 'null')),
-            headgate._known('known operations', p_operation, array(select o.name from headgate.operations as o))
+            headgate._known('known operations', p_operation, array(
+                select o.name from headgate.operations as o where not o.is_retired
+            ))
         );
     end if;
 

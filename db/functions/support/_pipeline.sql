@@ -14,7 +14,9 @@ begin
         perform headgate._raise(
             'HG001',
             format('unknown pipeline: %s', coalesce(quote_literal(p_pipeline), 'null')),
-            headgate._known('known pipelines', p_pipeline, array(select p.name from headgate.pipelines as p))
+            headgate._known('known pipelines', p_pipeline, array(
+                select p.name from headgate.pipelines as p where not p.is_retired
+            ))
         );
     end if;
 

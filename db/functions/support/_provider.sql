@@ -12,7 +12,9 @@ begin
         perform headgate._raise(
             'HG005',
             format('unknown provider: %s', coalesce(quote_literal(p_provider), 'null')),
-            headgate._known('known providers', p_provider, array(select p.name from headgate.providers as p))
+            headgate._known('known providers', p_provider, array(
+                select p.name from headgate.providers as p where not p.is_retired
+            ))
         );
     end if;
 

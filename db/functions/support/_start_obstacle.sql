@@ -5,6 +5,13 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
     select
+        'HG001', format('pipeline %s is retired: its plan no longer declares it', p_pipeline.name),
+        headgate._known('known pipelines', p_pipeline.name, array(
+            select p.name from headgate.pipelines as p where not p.is_retired
+        ))
+    where p_pipeline.is_retired
+    union all
+    select
         'HG013', format('pipeline %s is paused', p_pipeline.name),
         case
             when p_pipeline.is_paused_with_dag then 'its DAG is: let that go on, or headgate.resume_pipeline'

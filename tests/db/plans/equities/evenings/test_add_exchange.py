@@ -132,8 +132,8 @@ def test_a_planner_adds_an_exchange_and_the_next_migrate_keeps_it(database: Sett
     add_exchange(plan)
     add_listings(plan)
     plan.sql("reset role")
-    plan.sql("delete from headgate.schema_files where path = 'plans/equities/rows.sql'")
+    plan.sql("delete from headgate.schema_files where path = 'plans/equities/plan.sql'")
     report = migrate(database)
 
-    assert "plans/equities/rows.sql" in report.files
+    assert "plans/equities/plan.sql" in report.files
     assert plan.scalar(COVERED) == ["PA", "AS", "BR", "LS", "MC", "SW", "VI"]

@@ -1,8 +1,11 @@
-"""The plan's rows: what the pipeline promises, how answers are read, and harmless repetition."""
+"""The plan: what the pipeline promises, how answers are read, and harmless repetition."""
 
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +13,8 @@ from runner.migrate import migrate
 from runner.rules import Answer, Rules, compile_rules
 from runner.settings import Settings
 from tests.plan import Plan
+
+AGAIN = "delete from headgate.schema_files where path ~ '^plans/equities/(plan|data/.*)[.]sql$'"
 
 
 @pytest.fixture
@@ -164,14 +169,14 @@ def test_ships_the_listings_and_their_sessions(db: Plan):
     assert apple["attributes"]["exchange"] == "NASDAQ"
 
 
-def test_applying_the_rows_again_leaves_the_operator_s_settings(database: Settings, plan: Plan):
+def test_applying_the_plan_again_leaves_the_operator_s_settings(database: Settings, plan: Plan):
     plan.call("set_provider", p_provider="eodhd", p_changes={"quota": 5000, "buffer": 0})
     plan.sql("update headgate.assets set is_active = false where code = 'AAPL.US'")
-    plan.sql("delete from headgate.schema_files where path = 'plans/equities/rows.sql'")
+    plan.sql(AGAIN)
     report = migrate(database)
     provider = plan.sql("select * from headgate.providers where name = 'eodhd'")[0]
 
-    assert "plans/equities/rows.sql" in report.files
+    assert {"plans/equities/plan.sql", "plans/equities/data/030_listings.sql"} <= {*report.files}
     assert (provider["quota"], provider["quota_buffer"]) == (5000, 0)
     assert not plan.scalar("select is_active from headgate.v_assets where code = 'AAPL.US'")
     assert (
@@ -185,7 +190,7 @@ def test_applying_the_rows_again_leaves_the_operator_s_settings(database: Settin
     )
 
 
-def test_applying_the_rows_again_brings_back_no_code_that_lists_have_ended(
+def test_applying_the_data_again_brings_back_no_code_that_lists_have_ended(
     database: Settings, plan: Plan
 ):
     attributes = "select code, attributes ->> 'name' as name, is_active from headgate.assets "
@@ -203,7 +208,7 @@ def test_applying_the_rows_again_brings_back_no_code_that_lists_have_ended(
     )
     mine = attributes + "where code in ('EDP.LS', 'EDPX.LS', 'NOS.LS', 'NOS_old.LS') order by code"
     before = plan.sql(mine)
-    plan.sql("delete from headgate.schema_files where path = 'plans/equities/rows.sql'")
+    plan.sql(AGAIN)
     migrate(database)
 
     assert plan.sql(mine) == before
@@ -212,3 +217,23 @@ def test_applying_the_rows_again_brings_back_no_code_that_lists_have_ended(
 
 def test_a_first_run_asks_for_no_rate_of_exchange(db: Plan):
     assert db.sql("select * from headgate.v_assets where universe = 'fx'") == []
+
+
+def test_an_edited_line_reloads_no_listing(database: Settings, plan: Plan, tmp_path: Path):
+    db = tmp_path / "db"
+    shutil.copytree(database.db, db)
+    file = db / "plans/equities/plan.sql"
+    file.write_text(
+        file.read_text().replace("requests_per_minute => 1000", "requests_per_minute => 900")
+    )
+    report = migrate(replace(database, db=db))
+
+    assert report.files == ["plans/equities/plan.sql"]
+    assert (
+        plan.scalar("select requests_per_minute from headgate.providers where name = 'eodhd'")
+        == 900
+    )
+
+
+def test_the_file_is_short(database: Settings):
+    assert len((database.db / "plans/equities/plan.sql").read_text().splitlines()) <= 200

@@ -1,0 +1,55 @@
+-- A plan's file begins here and ends with headgate.end_plan, in one transaction. Which plan it is stays in a setting of
+-- the transaction, so that nothing half declared outlives it.
+
+create or replace function headgate.begin_plan(plan text)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_open constant text := nullif(current_setting('headgate.plan', true), '');
+begin
+    if begin_plan.plan !~ '^[a-z][a-z0-9_]*$' then
+        perform headgate._raise(
+            'HG020', format('a plan cannot be named %s', quote_literal(begin_plan.plan)),
+            'a plan is named like its folder, in small letters, digits and _'
+        );
+    elsif v_open is not null then
+        perform headgate._raise(
+            'HG020', format('plan %s begins before plan %s has ended', begin_plan.plan, v_open),
+            'a plan''s file ends with select headgate.end_plan();'
+        );
+    end if;
+    perform headgate._lock('declarations');
+    perform set_config('headgate.plan', begin_plan.plan, true);
+    delete from headgate.declaration_mistakes as m where m.plan = begin_plan.plan;
+    update headgate.declarations as d
+    set is_declared = false
+    where d.plan = begin_plan.plan
+        and d.is_declared;
+end;
+$func$;
+
+comment on function headgate.begin_plan(text) is
+    'Begin to declare a plan; what is not put before headgate.end_plan is retired. A dry run ends with rollback.';
+
+-- The plan that is being declared; without one there is nothing to merge with.
+create or replace function headgate._open_plan()
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_plan constant text := nullif(current_setting('headgate.plan', true), '');
+begin
+    if v_plan is null then
+        perform headgate._raise(
+            'HG020', 'no plan has begun in this transaction',
+            'begin with select headgate.begin_plan(''<plan>''); psql -1 -f plan.sql applies a file in one transaction'
+        );
+    end if;
+    return v_plan;
+end;
+$func$;

@@ -1,0 +1,81 @@
+-- The end of a plan's file: what it no longer declares is retired, and all mistakes are reported at once.
+
+create or replace function headgate.end_plan()
+returns text
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_plan constant text := headgate._open_plan();
+    v_retired text;
+begin
+    if not exists (select from headgate.declaration_mistakes as m where m.plan = v_plan) then
+        v_retired := headgate._retire_undeclared(v_plan);
+    end if;
+    perform headgate._add_step_groups();
+    perform headgate._note_plan_mistakes(v_plan);
+    perform headgate._raise_mistakes(v_plan);
+    perform set_config('headgate.plan', '', true);
+    return coalesce('retired: ' || v_retired, 'unchanged');
+end;
+$func$;
+
+comment on function headgate.end_plan() is
+    'End a plan: retire what is no longer declared, or raise HG020 with all mistakes; returns what was retired.';
+
+-- What only shows when all is declared: names of steps and parameters, functions, fields of templates.
+create or replace function headgate._note_plan_mistakes(p_plan text)
+returns void
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    insert into headgate.declaration_mistakes (plan, place, kind, name, message, hint)
+    select d.plan, d.place, d.kind, d.name, f.message, f.hint
+    from headgate._plan_mistakes() as f
+    join headgate.declarations as d using (kind, name)
+    where d.plan = p_plan
+        and d.is_declared
+        and not headgate._is_mistaken(f.kind, f.name)
+        and (f.missing is null or not headgate._is_mistaken(f.missing_kind, f.missing))
+        and not exists (  -- a field of a parameter that is wrong itself
+            select
+            from headgate.declaration_mistakes as m
+            where m.plan = p_plan
+                and m.kind = 'parameter'
+                and f.message like '%{param.' || split_part(m.name, '/', 2) || '}'
+        )
+    order by d.position;
+$func$;
+
+create or replace function headgate._raise_mistakes(p_plan text)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_count integer;
+    v_lines text;
+begin
+    select count(*), string_agg(
+        format('%s%s%s', m.place || ': ', m.message, E'\n    hint: ' || nullif(m.hint, '')), E'\n'
+        order by substring(m.place from ':(\d+)$')::integer, m.mistake_id
+    )
+    into v_count, v_lines
+    from headgate.declaration_mistakes as m
+    where m.plan = p_plan
+        and m.message <> '';
+    if v_count > 0 then
+        perform headgate._raise(
+            'HG020',
+            format(
+                'plan %s has %s:%s',
+                p_plan, case v_count when 1 then 'a mistake' else v_count || ' mistakes' end, E'\n' || v_lines
+            ),
+            'correct the file; nothing of it was applied'
+        );
+    end if;
+end;
+$func$;

@@ -1,0 +1,127 @@
+-- A statement of a plan's file that PostgreSQL itself refuses joins the plan's other mistakes: migrate notes it and
+-- goes on, so that end_plan reports them all. Of a misspelt argument the closest ones are named, which PostgreSQL does
+-- not do.
+
+create or replace function headgate.note_mistake(
+    p_message text,
+    p_hint text default null,
+    p_statement text default ''
+)
+returns void
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    select headgate._note_mistake(
+        s.object[1],
+        case
+            when s.object[1] in ('provider', 'operation', 'pipeline') then s.object[2]
+            else concat_ws('/', s.object[2], s.object[3])
+        end,
+        p_message,
+        coalesce(
+            headgate._spelling_hint(p_message), p_hint, 'the statement is not valid SQL; psql shows more of it'
+        )
+    )
+    from (select (
+        select regexp_match(
+            p_statement,
+            'headgate\.put_(\w+)\s*\(\s*(?:\w+\s*=>\s*)?''([^'']*)'''
+            '(?:\s*,\s*(?:\w+\s*=>\s*)?''([^'']*)'')?'
+        )
+    ) as object) as s;
+$func$;
+
+comment on function headgate.note_mistake(text, text, text) is
+    'Add a statement of a plan''s file that PostgreSQL refused to the mistakes that headgate.end_plan reports.';
+
+create or replace function headgate._note_mistake(
+    p_kind text,
+    p_name text,
+    p_message text,
+    p_hint text
+)
+returns void
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    insert into headgate.declaration_mistakes (plan, place, kind, name, message, hint)
+    values (
+        headgate._open_plan(), nullif(current_setting('headgate.place', true), ''), p_kind, p_name, p_message, p_hint
+    );
+$func$;
+
+-- Is something wrong with this object already? Then what refers to it is no second mistake.
+create or replace function headgate._is_mistaken(
+    p_kind text,
+    p_name text
+)
+returns boolean
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select exists (
+        select
+        from headgate.declaration_mistakes as m
+        where m.plan = current_setting('headgate.plan', true)
+            and m.kind = p_kind
+            and m.name = p_name
+    );
+$func$;
+
+-- Names of objects that are wrong: they are in the file, so that they may have been meant.
+create or replace function headgate._mistaken_names(
+    p_kind text,
+    p_whole text default null
+)
+returns text[]
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select array(
+        select distinct regexp_replace(m.name, '^.*/', '')
+        from headgate.declaration_mistakes as m
+        where m.plan = current_setting('headgate.plan', true)
+            and m.kind = p_kind
+            and (p_whole is null or split_part(m.name, '/', 1) = p_whole)
+    );
+$func$;
+
+-- PostgreSQL names the call that it does not know: which of its arguments is unknown, or that the function is.
+create or replace function headgate._spelling_hint(p_message text)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    with called as (
+        select c.found[1] as name, array(
+            select a.found[1] from regexp_matches(c.found[2], '(\w+) => ', 'g') as a (found)
+        ) as arguments
+        from regexp_match(p_message, '^function headgate\.(\w+)\((.*)\) does not exist') as c (found)
+        where c.found is not null
+    ),
+    known as (
+        select p.proname::text as name, p.proargnames as arguments
+        from pg_proc as p
+        where p.pronamespace = 'headgate'::regnamespace
+            and (p.proname in ('begin_plan', 'end_plan') or p.proname like 'put\_%')
+    )
+    select case
+        when k.name is null then headgate._known('declarations', c.name, array(select n.name from known as n))
+        else coalesce(
+            (
+                select headgate._known('arguments', a.name, k.arguments)
+                from unnest(c.arguments) as a (name)
+                where a.name <> all (k.arguments)
+                limit 1
+            ),
+            'an argument is missing, or of another type; arguments: ' || array_to_string(k.arguments, ', ')
+        )
+    end
+    from called as c
+    left join known as k using (name);
+$func$;

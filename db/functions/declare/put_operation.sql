@@ -1,0 +1,94 @@
+-- What is done to assets of a universe: when it is due, what is asked for, what becomes of the answer. "into" is a word
+-- of SQL's, and so in quotes: the table that a generated ingest function merges answers into.
+
+create or replace function headgate.put_operation(
+    operation text,
+    universe text,
+    due text,
+    provider text default 'local',
+    request text default null,
+    description text default null,
+    units integer default null,
+    units_per_asset integer default null,
+    priority integer default null,
+    bundle text default null,
+    follows text default null,
+    bulk_call_of text default null,
+    page_size integer default null,
+    feature text default null,
+    is_backfill boolean default null,
+    overlap integer default null,
+    chunk_size integer default null,
+    max_attempts integer default null,
+    backoff interval default null,
+    backoff_max interval default null,
+    max_wait interval default null,
+    lease interval default null,
+    timeout interval default null,
+    headers jsonb default null,
+    body jsonb default null,
+    max_bytes bigint default null,
+    "into" text default null,
+    rows text default null,
+    key text[] default null,
+    columns jsonb default null,
+    watermark text default null,
+    ingest_function text default null,
+    handler text default null,
+    input_function text default null,
+    max_memory bigint default null,
+    weight_power double precision default null,
+    staleness_per_day double precision default null
+)
+returns text
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+#variable_conflict use_variable
+declare
+    v_due constant jsonb := headgate._as_due(operation, due);
+    v_request constant jsonb := headgate._as_request(operation, request);
+begin
+    return headgate._declare('operation', operation, v_due || v_request || jsonb_build_object(
+        'universe', universe,
+        'provider', case when headgate._check_reference('operation', operation, 'provider', provider) then provider end,
+        'description', description,
+        'units', units,
+        'units_per_asset', units_per_asset,
+        'priority', priority,
+        'bundle', bundle,
+        'follows', case when headgate._check_reference('operation', operation, 'operation', follows) then follows end,
+        'bulk_call_of', case
+            when headgate._check_reference('operation', operation, 'operation', bulk_call_of) then bulk_call_of
+        end,
+        'page_size', page_size,
+        'feature', feature,
+        'is_backfill', is_backfill,
+        'overlap', overlap,
+        'chunk_size', chunk_size,
+        'max_attempts', max_attempts,
+        'backoff', backoff,
+        'backoff_max', backoff_max,
+        'max_wait', max_wait,
+        'lease', lease,
+        'timeout', timeout,
+        'headers', headers,
+        'body', body,
+        'max_bytes', max_bytes,
+        'ingest_function', case
+            when "into" is null then ingest_function
+            else headgate._write_ingest_function(operation, "into", rows, key, columns, watermark)
+        end,
+        'handler', handler,
+        'input_function', input_function,
+        'max_memory', max_memory,
+        'weight_power', weight_power,
+        'staleness_per_day', staleness_per_day
+    ));
+end;
+$func$;
+
+comment on function headgate.put_operation is
+    'Declare an operation: due is once, every <interval>, session, after <operations> or function <name>; request is '
+    'GET /path?name=value, with {fields}. Returns created, unchanged, or changed and what.';

@@ -1,0 +1,18 @@
+-- A named graph of steps; its name is Airflow's dag_id.
+
+create or replace function headgate.put_pipeline(
+    pipeline text,
+    description text default null
+)
+returns text
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    select headgate._declare('pipeline', put_pipeline.pipeline, jsonb_build_object(
+        'description', put_pipeline.description
+    ));
+$func$;
+
+comment on function headgate.put_pipeline is
+    'Declare a pipeline; its steps and parameters follow. Returns created, unchanged, or changed and what.';

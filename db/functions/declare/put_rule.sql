@@ -1,0 +1,65 @@
+-- How an answer of a provider is read. Rules are tried in the order of the file, and before the usual ones, which hold
+-- for every provider (headgate.v_response_rules shows them).
+
+create or replace function headgate.put_rule(
+    provider text,
+    status text,
+    outcome text,
+    reason text,
+    content_type text default null,
+    body text default null,
+    fault text default null,
+    blocks text default null,
+    charged boolean default null
+)
+returns text
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+#variable_conflict use_variable
+declare
+    v_name constant text := format('%s/%s', provider, headgate._next_part('rule', provider));
+begin
+    perform headgate._check_reference('rule', v_name, 'provider', provider);
+    return headgate._declare('rule', v_name, jsonb_build_object(
+        'status', status,
+        'outcome', outcome,
+        'reason', reason,
+        'content_type', content_type,
+        'body', body,
+        'fault', case fault when 'internal' then 'house' else fault end,
+        'blocks', blocks,
+        'charged', charged
+    ));
+end;
+$func$;
+
+comment on function headgate.put_rule is
+    'Declare how answers are read; rules are tried in order. Returns created, unchanged, or changed and what.';
+
+-- The number of the next rule, step or parameter of an object, in the order of the file; those that are wrong count.
+create or replace function headgate._next_part(
+    p_kind text,
+    p_whole text
+)
+returns integer
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select 1 + count(*)::integer
+    from (
+        select d.name
+        from headgate.declarations as d
+        where d.kind = p_kind
+            and d.is_declared
+            and d.plan = current_setting('headgate.plan', true)
+        union
+        select m.name
+        from headgate.declaration_mistakes as m
+        where m.kind = p_kind
+            and m.plan = current_setting('headgate.plan', true)
+    ) as p
+    where split_part(p.name, '/', 1) = p_whole;
+$func$;

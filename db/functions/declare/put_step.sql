@@ -1,0 +1,78 @@
+-- A step of a pipeline: a stored function, or operations over the groups that it covers. Steps come in the order of the
+-- file.
+
+create or replace function headgate.put_step(
+    pipeline text,
+    step text,
+    operations text[] default null,
+    function text default null,
+    depends_on text[] default null,
+    trigger_rule text default null,
+    group_keys text[] default null,
+    max_failed_share real default null,
+    may_fail boolean default null
+)
+returns text
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+#variable_conflict use_variable
+declare
+    v_name constant text := format('%s/%s', pipeline, step);
+begin
+    perform headgate._check_reference('step', v_name, 'pipeline', pipeline);
+    perform headgate._check_reference('step', v_name, 'operation', o.name) from unnest(operations) as o (name);
+    perform headgate._check_dependency(pipeline, step, d.step) from unnest(depends_on) as d (step);
+    return headgate._declare('step', v_name, jsonb_build_object(
+        'position', headgate._next_part('step', pipeline),
+        'kind', case when function is null then 'fan_out' else 'function' end,
+        'operations', operations,
+        'function', function,
+        'depends_on', depends_on,
+        'trigger_rule', trigger_rule,
+        'group_keys', group_keys,
+        'max_failed_share', max_failed_share,
+        'may_fail', may_fail
+    ));
+end;
+$func$;
+
+comment on function headgate.put_step is
+    'Declare a step: a function or operations, after others. Returns created, unchanged, or changed and what.';
+
+-- A step comes after those it depends on.
+create or replace function headgate._check_dependency(
+    p_pipeline text,
+    p_step text,
+    p_depends_on text
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_name constant text := format('%s/%s', p_pipeline, p_step);
+    v_before constant text[] := array(
+        select split_part(d.name, '/', 2)
+        from headgate.declarations as d
+        where d.kind = 'step'
+            and d.is_declared
+            and split_part(d.name, '/', 1) = p_pipeline
+            and split_part(d.name, '/', 2) <> p_step
+    );
+begin
+    if headgate._is_mistaken('step', format('%s/%s', p_pipeline, p_depends_on)) then
+        perform headgate._note_follow_up('step', v_name);
+    elsif p_depends_on <> all (v_before) then
+        perform headgate._note_mistake(
+            'step', v_name,
+            format('%s: depends on unknown step %s', headgate._object('step', v_name), quote_literal(p_depends_on)),
+            headgate._known(
+                'the steps before it', p_depends_on, v_before || headgate._mistaken_names('step', p_pipeline)
+            )
+        );
+    end if;
+end;
+$func$;

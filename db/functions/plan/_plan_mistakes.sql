@@ -1,0 +1,247 @@
+-- What contradicts in the plans' rows, one row per mistake. A mistake that is only the want of another object names
+-- that one.
+
+create or replace function headgate._plan_mistakes()
+returns table (kind text, name text, code text, message text, hint text, missing_kind text, missing text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select * from headgate._step_mistakes()
+    union all
+    select 'operation', m.name, m.code, m.message, m.hint, null, null
+    from (
+        select o.operation_id, o.name, f.code, f.message, f.hint
+        from headgate.operations as o
+        cross join headgate._operation_mistakes(o) as f
+        where not o.is_retired
+        order by o.operation_id
+    ) as m;
+$func$;
+
+create or replace function headgate._step_mistakes()
+returns table (kind text, name text, code text, message text, hint text, missing_kind text, missing text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select
+        'step', format('%s/%s', p.name, s.step), 'HG020',
+        format('pipeline %s, step %s: unknown operation %s', p.name, s.step, quote_literal(n.name)),
+        headgate._known('known operations', n.name, headgate._operation_names()),
+        'operation', n.name
+    from headgate.pipeline_steps as s
+    join headgate.pipelines as p using (pipeline_id)
+    cross join unnest(s.operations) as n (name)
+    where not exists (select from headgate.operations as o where o.name = n.name and not o.is_retired)
+    union all
+    select
+        'step', format('%s/%s', p.name, s.step), 'HG020',
+        format('pipeline %s, step %s: depends on unknown step %s', p.name, s.step, quote_literal(d.step)),
+        headgate._known('the steps before it', d.step, array(
+            select u.step
+            from headgate.pipeline_steps as u
+            where u.pipeline_id = s.pipeline_id
+                and u.position < s.position
+        )),
+        'step', format('%s/%s', p.name, d.step)
+    from headgate.pipeline_steps as s
+    join headgate.pipelines as p using (pipeline_id)
+    cross join unnest(s.depends_on) as d (step)
+    where not exists (
+        select
+        from headgate.pipeline_steps as u
+        where u.pipeline_id = s.pipeline_id
+            and u.step = d.step
+            and u.position < s.position
+    )
+    union all
+    select
+        'step', format('%s/%s', p.name, s.step), 'HG020',
+        format('pipeline %s, step %s: no function %s(p_pipeline text, p_run_id text, ...)', p.name, s.step, s.function),
+        'write the function in db/plans/<plan>/functions, or correct its name', null, null
+    from headgate.pipeline_steps as s
+    join headgate.pipelines as p using (pipeline_id)
+    where s.kind = 'function'
+        and not exists (
+            select
+            from pg_proc as c
+            where c.oid::regproc::text = s.function
+                and c.proargnames @> array['p_pipeline', 'p_run_id']
+        )
+    union all
+    select
+        'step', format('%s/%s', p.name, s.step), 'HG020',
+        format('pipeline %s, step %s: %s is not fit: %s', p.name, s.step, s.function, headgate._misfit(s.function)),
+        'a plan''s function belongs to the plan''s role, is security definer and pins its search_path', null, null
+    from headgate.pipeline_steps as s
+    join headgate.pipelines as p using (pipeline_id)
+    where s.kind = 'function'
+        and headgate._misfit(s.function) is not null
+        and exists (
+            select
+            from pg_proc as c
+            where c.oid::regproc::text = s.function
+                and c.proargnames @> array['p_pipeline', 'p_run_id']
+        )
+    union all
+    select
+        'parameter', format('%s/%s', p.name, m.name), 'HG020',
+        format('pipeline %s, parameter %s: unknown operation %s', p.name, m.name, quote_literal(n.name)),
+        headgate._known('known operations', n.name, headgate._operation_names()),
+        'operation', n.name
+    from headgate.pipeline_parameters as m
+    join headgate.pipelines as p using (pipeline_id)
+    cross join unnest(m.operations) as n (name)
+    where not exists (select from headgate.operations as o where o.name = n.name and not o.is_retired);
+$func$;
+
+create or replace function headgate._operation_mistakes(p_operation headgate.operations)
+returns table (code text, message text, hint text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select f.code, f.message, f.hint
+    from (values
+        (
+            p_operation.ingest_function,
+            format('jsonb, bigint[], %s[]', case
+                when p_operation.handler is null then 'text'
+                else coalesce(headgate._row_type(p_operation.ingest_function), 'record')
+            end),
+            'headgate.ingest_result', true
+        ),
+        (p_operation.input_function, 'jsonb, bigint[]', null, true),
+        (
+            p_operation.due_function, 'bigint, timestamp with time zone, timestamp with time zone',
+            'timestamp with time zone', false
+        )
+    ) as u (function, arguments, result, is_set)
+    cross join headgate._function_mistakes(p_operation.name, u.function, u.arguments, u.result, u.is_set) as f
+    where u.function is not null
+    union all
+    select
+        'HG020', format('operation %s has a path, its provider no base URL', p_operation.name),
+        'give the provider a base_url'
+    where p_operation.path is not null
+        and not exists (
+            select from headgate.providers as p where p.provider_id = p_operation.provider_id and p.base_url is not null
+        )
+    union all
+    select 'HG020', format('operation %s costs units, but calls nobody', p_operation.name), 'give it a path, or 0 units'
+    where p_operation.path is null
+        and p_operation.units > 0
+    union all
+    select
+        'HG020', format('operation %s is a page, but does not name its assets', p_operation.name),
+        'put {chunk.codes} into its path or query, or leave page_size empty'
+    where p_operation.page_size is not null
+        and not exists (
+            select from headgate._template_fields(p_operation) as f (field) where f.field = 'chunk.codes'
+        )
+    union all
+    select
+        'HG017',
+        format('operation %s: its template names the missing field {%s}', p_operation.name, f.field),
+        headgate._meant(f.field, headgate._fields_of(p_operation)) ||
+        'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, '
+        '{state.succeeded_at}, {param.<name>}, {run.id}, {run.pipeline}, {run.logical_date}, {run.date}, '
+        '{run.started_at}, {job.key}; of a call for a group also {chunk.session}, of a page {chunk.codes}'
+    from headgate._template_fields(p_operation) as f (field)
+    where f.field !~ '^(asset|param)[.][A-Za-z0-9_]+$'
+        and (
+            f.field <> 'chunk.session'
+            or p_operation.alternative_of_operation_id is null
+            or p_operation.page_size is not null
+        )
+        and (f.field <> 'chunk.codes' or p_operation.page_size is null)
+        and f.field not in (
+            'state.watermark', 'state.since', 'state.succeeded_at',
+            'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.started_at', 'job.key'
+        )
+        or f.field ~ '^param[.]' and not exists (
+            select from headgate.pipeline_parameters as m where m.name = split_part(f.field, '.', 2)
+        )
+        or f.field ~ '^asset[.]'
+        and f.field not in ('asset.code', 'asset.group_key', 'asset.asset_id', 'asset.calendar')
+        and exists (select from headgate.assets as a where a.universe = p_operation.universe)
+        and not exists (
+            select from headgate.assets as a
+            where a.universe = p_operation.universe and a.attributes ? split_part(f.field, '.', 2)
+        );
+$func$;
+
+-- Operations that steps may name.
+create or replace function headgate._operation_names()
+returns text[]
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select array(select o.name from headgate.operations as o where not o.is_retired);
+$func$;
+
+-- Fields that are there, for the hint.
+create or replace function headgate._fields_of(p_operation headgate.operations)
+returns text[]
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select array[
+        'asset.code', 'asset.group_key', 'asset.asset_id', 'asset.calendar', 'state.watermark', 'state.since',
+        'state.succeeded_at', 'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.started_at', 'job.key'
+    ]
+    || array(select 'param.' || m.name from headgate.pipeline_parameters as m)
+    || array(
+        select 'asset.' || k.key
+        from (select a.attributes from headgate.assets as a where a.universe = p_operation.universe limit 1) as a
+        cross join jsonb_object_keys(a.attributes) as k (key)
+    );
+$func$;
+
+-- The row type that a handler's ingest function takes an array of; null when there is none.
+create or replace function headgate._row_type(p_function text)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select (headgate._row_shape(p_function) ->> 'oid')::oid::regtype::text;
+$func$;
+
+create or replace function headgate._function_mistakes(
+    p_operation text,
+    p_function text,
+    p_arguments text,
+    p_result text,
+    p_is_set boolean
+)
+returns table (code text, message text, hint text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select
+        'HG018',
+        format('operation %s: there is no fit function %s(%s)', p_operation, p_function, p_arguments),
+        format(
+            '%sit must return %s%s, be security definer and pin its search_path', headgate._misfit(p_function) || '; ',
+            coalesce(p_result, 'rows that begin with asset_id, be stable'),
+            case when p_is_set then ' (a set)' else '' end
+        )
+    from (select to_regprocedure(format('%s(%s)', headgate._checked_name(p_function), p_arguments)) as oid) as f
+    where f.oid is null
+        or headgate._misfit(p_function) is not null
+        or exists (
+            select
+            from pg_proc as c
+            where c.oid = f.oid
+                and (
+                    format_type(c.prorettype, null) <> p_result
+                    or p_result is null and c.provolatile = 'v'
+                    or p_is_set and not c.proretset
+                )
+        );
+$func$;

@@ -1,2 +1,0 @@
--- A number that another change has taken: its file replaces this one.
-select 1;

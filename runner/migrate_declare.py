@@ -1,0 +1,86 @@
+"""A plan's file, plan.sql, statement by statement: what it declares, and all its mistakes."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final, LiteralString
+
+import psycopg
+from psycopg import Connection
+
+from runner.database import from_psycopg
+from runner.errors import MigrationFailed
+from runner.migrate_failure import failure
+from runner.migrate_sql import Statement, statements
+
+logger = logging.getLogger(__name__)
+
+WRONG_PLAN: Final = "HG020"
+TOLD: Final = ("changed", "retired")
+"""How a result begins that is worth a line; a first installation creates everything."""
+ENDS_RUN: Final = ("40", "53", "55", "57", "58", "XX")
+"""SQLSTATE classes that are no mistake of the file: deadlocks, locks, a full disk, a shutdown."""
+PLACE: LiteralString = "select pg_catalog.set_config('headgate.place', %s, true)"
+NOTE: LiteralString = (
+    "select headgate.note_mistake(p_message => %s, p_hint => %s, p_statement => %s)"
+)
+
+
+class Declaration:
+    """One plan's file. Each statement has a savepoint, so that one mistake does not hide others."""
+
+    def __init__(self, connection: Connection[Any], path: str) -> None:
+        self._connection = connection
+        self._path = path
+
+    def apply(self, text: str) -> None:
+        """Execute the file; what it changed is logged with its line."""
+        changes: list[str] = []
+        for statement in statements(text):
+            place = f"{self._path}:{statement.line}"
+            self._connection.execute(PLACE, (place,))
+            try:
+                with self._connection.transaction():
+                    cursor = self._connection.execute(statement.text.encode())
+                    rows = cursor.fetchall() if cursor.description else []
+            except psycopg.Error as exc:
+                self._note(statement, place, exc)
+                continue
+            results = (str(value) for row in rows for value in row.values())
+            changes += [f"{place}: {x}" for x in results if x.startswith(TOLD)]
+        self._require_end()
+        for change in changes:
+            logger.info(change)
+
+    def _note(self, statement: Statement, place: str, exc: psycopg.Error) -> None:
+        """Add PostgreSQL's own error to the plan's mistakes; raise any other, and their list."""
+        state = exc.sqlstate or ""
+        if state == WRONG_PLAN:
+            raise from_psycopg(exc) from exc
+        line = statement.line_of(int(exc.diag.statement_position or 1))
+        place = f"{self._path}:{line}"
+        found = failure(place, exc)
+        if self._connection.closed or state.startswith(ENDS_RUN):
+            raise found from exc
+        self._connection.execute(PLACE, (place,))
+        said = str(exc.diag.message_primary or exc), found.hint, statement.text
+        try:
+            with self._connection.transaction():
+                self._connection.execute(NOTE, said)
+        except psycopg.Error:  # no plan has begun, which would list it
+            raise found from exc
+
+    def _require_end(self) -> None:
+        """Raise where the file has begun a plan and not ended it, with the mistakes so far."""
+        query = "select pg_catalog.current_setting('headgate.plan', true) as plan"
+        row = self._connection.execute(query).fetchone()
+        if not row or not row["plan"]:
+            return
+        try:
+            self._connection.execute("select headgate.end_plan()")
+        except psycopg.Error as exc:
+            raise from_psycopg(exc) from exc
+        raise MigrationFailed(
+            f"{self._path}: plan {row['plan']} does not end",
+            hint="a plan's file ends with select headgate.end_plan();",
+        )

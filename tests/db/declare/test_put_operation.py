@@ -1,0 +1,129 @@
+"""put_operation: due in words, a request in one line, and what its changes mean for what is due."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.db.declare.conftest import ALL, OPERATION, PIPELINE, PROVIDER, STEP, Shelf
+from tests.db.toy import Toy
+
+PLAIN = "put_operation('dust', 'tomes', due => {due}, ingest_function => 'toy.keep')"
+CALLED = (
+    "put_operation('dust', 'tomes', due => 'once', provider => 'shelf', request => '{request}',"
+    " ingest_function => 'toy.keep')"
+)
+
+
+@pytest.mark.parametrize(
+    ("due", "columns"),
+    [
+        ("once", {"due_rule": "once"}),
+        ("session", {"due_rule": "session"}),
+        ("  every   1 hour ", {"due_rule": "every", "due_every": "01:00:00"}),
+        ("function toy.weekly", {"due_rule": "function", "due_function": "toy.weekly"}),
+    ],
+)
+def test_due_is_said_in_words(shelf: Shelf, toy: Toy, due: str, columns: dict[str, str]):
+    shelf.put(PLAIN.format(due=f"'{due}'"))
+    row = shelf.row("operations", "dust")
+
+    assert {
+        x: str(row[x]) if x != "due_every" else str(row[x]).zfill(8) for x in columns
+    } == columns
+
+
+def test_after_names_its_inputs(shelf: Shelf, toy: Toy):
+    inputs = (
+        "select array_agg(i.name order by i.name) from headgate.operation_inputs as n"
+        " join headgate.operations as i on i.operation_id = n.input_operation_id"
+        " join headgate.operations as o on o.operation_id = n.operation_id where o.name = 'dust'"
+    )
+    shelf.put(PLAIN.format(due="'after look,peek'"))
+    assert toy.scalar(inputs) == ["look", "peek"]
+    assert shelf.put(PLAIN.format(due="'after peek, look'"))[0] == "unchanged"
+    assert shelf.put(PLAIN.format(due="'after peek'"))[0] == "changed: inputs"
+    assert toy.scalar(inputs) == ["peek"]
+    assert shelf.put(PLAIN.format(due="'once'"))[0] == "changed: due_rule, inputs"
+    assert toy.scalar(inputs) is None
+
+
+@pytest.mark.parametrize(
+    "due", ["", "sometimes", "every", "every now", "once more", "after", "function weekly"]
+)
+def test_another_due_is_a_mistake(shelf: Shelf, due: str):
+    assert f"operation dust: due cannot be '{due}'" in shelf.mistakes(PLAIN.format(due=f"'{due}'"))
+
+
+def test_no_due_is_a_mistake(shelf: Shelf):
+    assert "due cannot be null" in shelf.mistakes(PLAIN.format(due="null"))
+
+
+@pytest.mark.parametrize(
+    ("request_line", "method", "path", "query"),
+    [
+        ("GET /posts/{asset.code}", "GET", "/posts/{asset.code}", {}),
+        ("/posts", "GET", "/posts", {}),
+        ("post /posts?a=b&c={run.date}", "POST", "/posts", {"a": "b", "c": "{run.date}"}),
+        ("GET /p/{asset.code}?x={state.since?}&y=1=1", "GET", "/p/{asset.code}", {"x": "{state.since?}", "y": "1=1"}),
+    ],
+)  # fmt: skip
+def test_a_request_is_one_line(
+    shelf: Shelf, request_line: str, method: str, path: str, query: dict[str, str]
+):
+    shelf.put(PROVIDER, CALLED.format(request=request_line))
+    row = shelf.row("operations", "dust")
+
+    assert (row["method"], row["path"], row["query"]) == (method, path, query)
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    ["posts", "GET posts", "GET http://x/y", "GET /a b", "GET /a?b", "GET /a?=b", "GET /a?b=1&b=2"],
+)
+def test_another_request_is_a_mistake(shelf: Shelf, request_line: str):
+    assert "operation dust: request " in shelf.mistakes(
+        PROVIDER, CALLED.format(request=request_line)
+    )
+
+
+def test_an_unknown_method_is_a_mistake(shelf: Shelf):
+    said = shelf.mistakes(PROVIDER, CALLED.format(request="FETCH /a"))
+
+    assert "operation dust breaks the rule: method is known" in said
+
+
+def test_what_it_names_comes_before_it(shelf: Shelf):
+    bulk = (
+        "put_operation('heap', 'tomes', due => 'every 1 day', provider => 'shelf', units => 5,"
+        " request => 'GET /heap', bulk_call_of => 'dust', ingest_function => 'toy.keep')"
+    )
+    after = "put_operation('wax', 'tomes', due => 'once', follows => 'dust', ingest_function => 'toy.keep')"
+
+    assert "operation heap: unknown operation 'dust'" in shelf.mistakes(PROVIDER, bulk, OPERATION)
+    assert shelf.put(PROVIDER, OPERATION, bulk, after) == ["created"] * 4 + ["unchanged"]
+    dust = shelf.row("operations", "dust")["operation_id"]
+    assert shelf.row("operations", "heap")["alternative_of_operation_id"] == dust
+    assert shelf.row("operations", "wax")["follows_operation_id"] == dust
+
+
+def test_a_new_interval_holds_for_what_is_known_already(shelf: Shelf, toy: Toy):
+    shelf.put(*ALL)
+    toy.call("check_plans")
+    asset, never = toy.add(2, universe="tomes")
+    toy.sql(
+        "update headgate.asset_processing_state set succeeded_at = headgate.clock(),"
+        " next_due_at = headgate.clock() + interval '1 day' where asset_id = %(asset)s",
+        asset=asset,
+    )
+    shelf.put(PROVIDER, OPERATION.replace("1 day", "1 hour"), PIPELINE, STEP)
+
+    assert (toy.state(asset, "dust")["next_due_at"] - toy.now).total_seconds() == 3600
+    assert toy.state(never, "dust")["next_due_at"] == toy.now
+
+
+def test_words_of_the_file_stand_for_columns(shelf: Shelf):
+    shelf.put(PROVIDER, OPERATION)
+    patient = OPERATION.replace("units => 1", "units => 1, max_wait => '1 hour'")
+
+    assert shelf.put(PROVIDER, patient)[1] == "changed: max_wait"
+    assert str(shelf.row("operations", "dust")["patience"]) == "1:00:00"

@@ -1,0 +1,55 @@
+"""put_step: a function or operations, in the order of the file."""
+
+from __future__ import annotations
+
+from tests.db.declare.conftest import OPERATION, PIPELINE, PROVIDER, STEP, Shelf
+from tests.db.toy import Toy
+
+START = "put_step('shelves', 'start', function => 'headgate.start_execution')"
+STEPS = """
+    select s.step, s.position, s.kind, s.depends_on from headgate.pipeline_steps as s
+    join headgate.pipelines as p using (pipeline_id) where p.name = 'shelves' order by s.position
+"""
+
+
+def test_steps_have_the_order_of_the_file(shelf: Shelf, toy: Toy):
+    after = STEP.replace("'{dust}'", "'{dust}', depends_on => '{start}'")
+    shelf.put(PROVIDER, OPERATION, PIPELINE, STEP)
+    results = shelf.put(PROVIDER, OPERATION, PIPELINE, START, after)
+
+    assert results[3:5] == ["created", "changed: depends_on, position"]
+    assert [tuple(x.values()) for x in toy.sql(STEPS)] == [
+        ("start", 1, "function", []),
+        ("all", 2, "fan_out", ["start"]),
+    ]
+
+
+def test_a_step_is_a_function_or_operations(shelf: Shelf):
+    said = shelf.mistakes(
+        PROVIDER,
+        OPERATION,
+        PIPELINE,
+        "put_step('shelves', 'none')",
+        "put_step('shelves', 'both', '{dust}', 'headgate.start_execution')",
+    )
+
+    assert said.count("breaks the rule: fan out has its operations") == 2
+
+
+def test_groups_that_an_operator_has_added_stay(shelf: Shelf, toy: Toy):
+    covered = STEP.replace("'{dust}'", "'{{dust}}', group_keys => '{{{}}}'")
+    groups = "select group_keys from headgate.pipeline_steps where step = 'all' and operations = '{dust}'"
+    shelf.put(PROVIDER, OPERATION, PIPELINE, covered.format("A"))
+    toy.call("cover_groups", p_pipeline="shelves", p_step="all", p_group_keys=["Z"])
+
+    assert shelf.put(PROVIDER, OPERATION, PIPELINE, covered.format("A"))[3] == "unchanged"
+    assert toy.scalar(groups) == ["A", "Z"]
+    shelf.put(PROVIDER, OPERATION, PIPELINE, covered.format("A,B"))
+    assert toy.scalar(groups) == ["A", "B", "Z"]
+
+
+def test_an_unknown_pipeline_is_a_mistake(shelf: Shelf):
+    said = shelf.mistakes(PIPELINE, STEP.replace("'shelves'", "'shelvs'"))
+
+    assert "pipeline shelvs, step all: unknown pipeline 'shelvs'" in said
+    assert "did you mean shelves?" in said
