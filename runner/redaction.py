@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import html
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -79,6 +80,8 @@ class Redactor:
         """Yield a word as it is, under its own escapes, in base64 at any place, and in digits."""
         for layer in self._layers(word):
             yield bytes(layer.data)
+        for quotes in (False, True):  # a backslash before an escape would be taken for one with it
+            yield html.escape(word.decode(errors="replace"), quotes).encode(errors="replace")
         yield word.replace(b" ", b"+")
         yield word.replace(b"+", b" ")
         for sent in dict.fromkeys((word, quote(word, "").encode())):

@@ -74,7 +74,7 @@ def test_what_one_call_reads_for_an_exchange_is_corrected_two_evenings_later_at_
     )
     assert stale(house, provider, sessions[-1]) == []
     assert late(house, provider, sessions, 2) == set()
-    check_revisions(house.plan, provider, sessions, more_than=either(30, 50))
+    check_revisions(house.plan, provider, sessions, more_than=either(15, 50))
     assert max(units[1:]) < 5 * 100 + FOLLOWED / 4, "few are asked for alone"
 
 

@@ -142,6 +142,8 @@ def test_all_else_stays_as_it_is(text):
     after=st.text(max_size=10),
 )
 @example(secret="%2525252F", names=["form", "HTML"], before="", after="")
+@example(secret="000000\\<", names=["HTML"], before="", after="")
+@example(secret="000000\\<", names=["HTML", "JSON"], before="", after="")
 @example(secret="&amp;amp;lt;", names=["JSON", "HTML"], before="&", after=";")
 @example(secret="\\\\\\\\u002f", names=["JSON", "JSON"], before="\\", after="f")
 def test_no_secret_is_left_whatever_it_is_made_of(secret, names, before, after):
