@@ -4845,6 +4845,179 @@ $$;
 ALTER FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: process_executions; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.process_executions (
+    execution_id bigint NOT NULL,
+    pipeline_id bigint NOT NULL,
+    run_id text NOT NULL,
+    driver text NOT NULL,
+    status text DEFAULT 'running'::text NOT NULL,
+    logical_date timestamp with time zone,
+    params jsonb DEFAULT '{}'::jsonb NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    planned integer DEFAULT 0 NOT NULL,
+    succeeded integer DEFAULT 0 NOT NULL,
+    failed integer DEFAULT 0 NOT NULL,
+    deferred integer DEFAULT 0 NOT NULL,
+    skipped integer DEFAULT 0 NOT NULL,
+    units integer DEFAULT 0 NOT NULL,
+    deployment text,
+    dag text,
+    reopened_at timestamp with time zone,
+    is_backfill boolean DEFAULT false NOT NULL,
+    CONSTRAINT backfill_has_its_date CHECK (((NOT is_backfill) OR (logical_date IS NOT NULL))),
+    CONSTRAINT driver_is_known CHECK ((driver = ANY (ARRAY['airflow'::text, 'headgate'::text]))),
+    CONSTRAINT execution_status_is_known CHECK ((status = ANY (ARRAY['running'::text, 'paused'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
+    CONSTRAINT finished_when_it_has_ended CHECK (((status = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT reopened_while_it_is_open CHECK (((reopened_at IS NULL) OR (finished_at IS NULL))),
+    CONSTRAINT run_id_is_short CHECK (((length(run_id) >= 1) AND (length(run_id) <= 250)))
+);
+
+ALTER TABLE headgate.process_executions OWNER TO headgate_owner;
+
+--
+-- Name: TABLE process_executions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.process_executions IS 'One run of a pipeline, named by (pipeline, run_id).';
+
+--
+-- Name: COLUMN process_executions.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.execution_id IS 'Surrogate key.';
+
+--
+-- Name: COLUMN process_executions.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.pipeline_id IS 'The pipeline.';
+
+--
+-- Name: COLUMN process_executions.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.run_id IS 'Airflow''s run id, or a name given in psql.';
+
+--
+-- Name: COLUMN process_executions.driver; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.driver IS 'Who advances its steps: airflow, or headgate''s own runners.';
+
+--
+-- Name: COLUMN process_executions.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.status IS 'running, paused, succeeded, failed or cancelled.';
+
+--
+-- Name: COLUMN process_executions.logical_date; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.logical_date IS 'The date it was scheduled for, if any.';
+
+--
+-- Name: COLUMN process_executions.params; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.params IS 'Its parameters, defaults filled in.';
+
+--
+-- Name: COLUMN process_executions.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.started_at IS 'When it started.';
+
+--
+-- Name: COLUMN process_executions.finished_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.finished_at IS 'When it ended.';
+
+--
+-- Name: COLUMN process_executions.planned; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.planned IS 'Jobs planned; set when it ends.';
+
+--
+-- Name: COLUMN process_executions.succeeded; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.succeeded IS 'Jobs that succeeded.';
+
+--
+-- Name: COLUMN process_executions.failed; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.failed IS 'Jobs that failed.';
+
+--
+-- Name: COLUMN process_executions.deferred; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.deferred IS 'Jobs that were planned and had to wait for the next execution.';
+
+--
+-- Name: COLUMN process_executions.skipped; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.skipped IS 'Jobs that were not needed, or cancelled.';
+
+--
+-- Name: COLUMN process_executions.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.units IS 'Units its calls cost.';
+
+--
+-- Name: COLUMN process_executions.deployment; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.deployment IS 'The scheduler that started it, where there are several on this database; null: it has no name.';
+
+--
+-- Name: COLUMN process_executions.dag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.dag IS 'The scheduler''s DAG whose run it is; null: the one that is named like the pipeline.';
+
+--
+-- Name: COLUMN process_executions.reopened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.reopened_at IS 'When it was opened again after it had ended; null: it was not, or it has ended again.';
+
+--
+-- Name: COLUMN process_executions.is_backfill; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.is_backfill IS 'True: it was started late, for a logical date that is past.';
+
+--
+-- Name: _alert_lines(headgate.process_executions, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._alert_lines(p_execution headgate.process_executions, p_pipeline text) RETURNS TABLE(logged_at timestamp with time zone, severity text, event text, step text, message text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select m.logged_at, m.severity, 'alert', null::text, format('%s: %s%s', a.subject, m.prefix, a.message)
+    from headgate.alerts as a
+    cross join lateral (values
+        (a.raised_at, a.severity, ''), (a.resolved_at, 'info', 'resolved: ')
+    ) as m (logged_at, severity, prefix)
+    where m.logged_at between p_execution.started_at and coalesce(p_execution.finished_at, 'infinity')
+        and (a.subject !~ '^step .* of ' or right(a.subject, length(p_pipeline) + 4) = ' of ' || p_pipeline);
+$$;
+
+ALTER FUNCTION headgate._alert_lines(p_execution headgate.process_executions, p_pipeline text) OWNER TO headgate_owner;
+
+--
 -- Name: _announce(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -4882,10 +5055,10 @@ begin
             from jsonb_to_record(new.arguments) as a (p_pipeline text, p_step text, p_group_keys text[])
             cross join lateral headgate._cover_groups(a.p_pipeline, a.p_step, a.p_group_keys) as r;
         when 'raise_alert' then
-            perform headgate._raise_alert(a.p_severity, a.p_subject, a.p_message)
+            perform headgate._raise_alert(a.p_severity, a.p_subject, a.p_message, new.caller)
             from jsonb_to_record(new.arguments) as a (p_severity text, p_subject text, p_message text);
         when 'resolve_alert' then
-            perform headgate._resolve_alert(new.arguments ->> 'p_subject');
+            perform headgate._resolve_alert(new.arguments ->> 'p_subject', new.caller);
         when 'reconcile_quota' then
             select jsonb_build_object('used_elsewhere', r.used_elsewhere) into new.result
             from jsonb_to_record(new.arguments) as a (p_provider text, p_reported integer, p_reported_on date)
@@ -5217,6 +5390,7 @@ CREATE TABLE headgate.operations (
     units_per_asset integer DEFAULT 0 NOT NULL,
     feature text,
     is_backfill boolean DEFAULT false NOT NULL,
+    handler_environment text[] DEFAULT '{}'::text[] NOT NULL,
     is_retired boolean DEFAULT false NOT NULL,
     CONSTRAINT a_page_serves_another_operation CHECK (((page_size IS NULL) OR ((page_size > 0) AND (alternative_of_operation_id IS NOT NULL)))),
     CONSTRAINT an_alternative_is_called CHECK (((alternative_of_operation_id IS NULL) OR (path IS NOT NULL))),
@@ -5224,6 +5398,7 @@ CREATE TABLE headgate.operations (
     CONSTRAINT called_or_handled CHECK (((path IS NULL) OR (handler IS NULL))),
     CONSTRAINT chunk_size_in_range CHECK (((chunk_size >= 1) AND (chunk_size <= 1000))),
     CONSTRAINT due_rule_is_known CHECK ((due_rule = ANY (ARRAY['once'::text, 'every'::text, 'session'::text, 'after'::text, 'function'::text]))),
+    CONSTRAINT environment_has_its_handler CHECK (((handler_environment = '{}'::text[]) OR (handler IS NOT NULL))),
     CONSTRAINT every_has_its_interval CHECK ((((due_rule = 'every'::text) = (due_every IS NOT NULL)) AND (due_every > '00:00:00'::interval))),
     CONSTRAINT function_rule_has_its_function CHECK (((due_rule = 'function'::text) = (due_function IS NOT NULL))),
     CONSTRAINT input_has_its_handler CHECK (((input_function IS NULL) OR (handler IS NOT NULL))),
@@ -5472,6 +5647,12 @@ COMMENT ON COLUMN headgate.operations.feature IS 'Planned only where the provide
 COMMENT ON COLUMN headgate.operations.is_backfill IS 'True: it takes what a window has left, after all other operations, not the units of what becomes due later.';
 
 --
+-- Name: COLUMN operations.handler_environment; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.handler_environment IS 'Names of the environment variables its handler sees besides harmless ones (PATH, LANG, TZ); never values, no secret, no DSN.';
+
+--
 -- Name: COLUMN operations.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -5508,11 +5689,11 @@ begin
     end if;
 
     if p_tally.parked = 0 then
-        perform headgate._end_jobs(p_chunk, array[p_chunk.chunk_id], p_operation, p_fates, p_tally, p_now);
+        perform headgate._end_jobs(p_chunk, p_operation, p_fates, p_tally, p_now);
     else
         perform headgate._park_jobs(p_chunk, p_fates);
         perform headgate._end_jobs(
-            p_chunk, array[p_chunk.chunk_id], p_operation, array(select f from unnest(p_fates) as f where f.fate <> 'park'), p_tally, p_now
+            p_chunk, p_operation, array(select f from unnest(p_fates) as f where f.fate <> 'park'), p_tally, p_now
         );
     end if;
 end;
@@ -5865,43 +6046,6 @@ end;
 $$;
 
 ALTER FUNCTION headgate._as_lags(p_provider text, p_lags jsonb) OWNER TO headgate_owner;
-
---
--- Name: _as_one(headgate.chunks[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._as_one(p_chunks headgate.chunks[]) RETURNS headgate.chunks
-    LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_chunk headgate.chunks := p_chunks[1];
-begin
-    if exists (
-        select
-        from unnest(p_chunks) as c
-        where c.calls > 0
-            or (c.execution_id, c.step, c.round, c.operation_id, c.queue, c.planned_at, c.booked, c.requests, c.call_operation_id)
-            is distinct from (
-                v_chunk.execution_id, v_chunk.step, v_chunk.round, v_chunk.operation_id, v_chunk.queue, v_chunk.planned_at,
-                v_chunk.booked, v_chunk.requests, null
-            )
-    ) then
-        perform headgate._raise(
-            'HG008', 'these chunks cannot be handed in together',
-            'hand each in alone: they are not of one plan of one step, or have calls; nothing was changed'
-        );
-    end if;
-
-    select array_agg(u.asset_id order by u.asset_id), min(c.leased_until)
-    into v_chunk.asset_ids, v_chunk.leased_until
-    from unnest(p_chunks) as c
-    cross join unnest(c.asset_ids) as u (asset_id);
-    return v_chunk;
-end;
-$$;
-
-ALTER FUNCTION headgate._as_one(p_chunks headgate.chunks[]) OWNER TO headgate_owner;
 
 --
 -- Name: _as_request(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6478,19 +6622,22 @@ $$;
 ALTER FUNCTION headgate._calendar_window(p_provider headgate.providers, p_at timestamp with time zone, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _call(headgate.operations, headgate.providers, jsonb, boolean, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _call(headgate.operations, headgate.providers, jsonb, boolean, boolean, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) RETURNS jsonb
+CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_has_own_headers boolean, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select jsonb_strip_nulls(jsonb_build_object(
         'base_url', p_provider.base_url,
         'method', p_operation.method,
-        'headers', (p_provider.headers || p_operation.headers) - array(
-            select jsonb_object_keys(headgate._header_templates(p_provider.headers || p_operation.headers))
-        ),
+        'headers', case
+            when p_has_own_headers then (p_provider.headers || p_operation.headers) - array(
+                select jsonb_object_keys(headgate._header_templates(p_provider.headers || p_operation.headers))
+            )
+            else p_provider.headers || p_operation.headers
+        end,
         'auth', p_provider.auth || jsonb_build_object('secret', p_provider.secret_name),
         'timeout_seconds', extract(epoch from p_operation.timeout),
         'max_bytes', p_operation.max_bytes,
@@ -6519,23 +6666,25 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
     ));
 $$;
 
-ALTER FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_has_own_headers boolean, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _call_due(text, bigint, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _call_due(text, bigint, timestamp with time zone, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) RETURNS timestamp with time zone
+CREATE FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone, p_is_fit boolean) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    perform headgate.require_fit(p_function);
+    if p_is_fit is not true then
+        perform headgate.require_fit(p_function);
+    end if;
     return headgate._due_as_nobody(headgate._checked_name(p_function), p_asset_id, p_watermark, p_now);
 end;
 $$;
 
-ALTER FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone, p_is_fit boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _call_ingest(text, jsonb, bigint[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6546,14 +6695,16 @@ CREATE FUNCTION headgate._call_ingest(p_function text, p_context jsonb, p_asset_
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
+    v_query constant text := format('select array_agg(r) from %s($1, $2, $3) as r', headgate._checked_name(p_function));
     v_results headgate.ingest_result[];
 begin
     if p_function not like 'headgate.%' then
-        perform headgate.require_fit(p_function);
-        return headgate._ingest_as_nobody(headgate._checked_name(p_function), p_context, p_asset_ids, p_answers);
+        if not headgate._is_plainly_fit(p_function) then
+            perform headgate.require_fit(p_function);
+        end if;
+        return headgate._ingest_as_nobody(v_query, p_context, p_asset_ids, p_answers);
     end if;
-    execute format('select array_agg(r) from %s($1, $2, $3) as r', headgate._checked_name(p_function))
-    into v_results using p_context, p_asset_ids, p_answers;
+    execute v_query into v_results using p_context, p_asset_ids, p_answers;
     return v_results;
 end;
 $_$;
@@ -6569,16 +6720,17 @@ CREATE FUNCTION headgate._call_step(p_function text, p_pipeline text, p_run_id t
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
+    v_query constant text := format(
+        'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t',
+        headgate._checked_name(p_function)
+    );
     v_rows jsonb;
 begin
     if p_function not like 'headgate.%' then
         perform headgate.require_fit(p_function);
-        return headgate._step_as_nobody(headgate._checked_name(p_function), p_pipeline, p_run_id);
+        return headgate._step_as_nobody(v_query, p_pipeline, p_run_id);
     end if;
-    execute format(
-        'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t',
-        headgate._checked_name(p_function)
-    ) into v_rows using p_pipeline, p_run_id;
+    execute v_query into v_rows using p_pipeline, p_run_id;
     return v_rows;
 end;
 $_$;
@@ -6943,160 +7095,6 @@ $$;
 ALTER FUNCTION headgate._check_dependency(p_pipeline text, p_step text, p_depends_on text) OWNER TO headgate_owner;
 
 --
--- Name: process_executions; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.process_executions (
-    execution_id bigint NOT NULL,
-    pipeline_id bigint NOT NULL,
-    run_id text NOT NULL,
-    driver text NOT NULL,
-    status text DEFAULT 'running'::text NOT NULL,
-    logical_date timestamp with time zone,
-    params jsonb DEFAULT '{}'::jsonb NOT NULL,
-    started_at timestamp with time zone NOT NULL,
-    finished_at timestamp with time zone,
-    planned integer DEFAULT 0 NOT NULL,
-    succeeded integer DEFAULT 0 NOT NULL,
-    failed integer DEFAULT 0 NOT NULL,
-    deferred integer DEFAULT 0 NOT NULL,
-    skipped integer DEFAULT 0 NOT NULL,
-    units integer DEFAULT 0 NOT NULL,
-    deployment text,
-    dag text,
-    reopened_at timestamp with time zone,
-    is_backfill boolean DEFAULT false NOT NULL,
-    CONSTRAINT backfill_has_its_date CHECK (((NOT is_backfill) OR (logical_date IS NOT NULL))),
-    CONSTRAINT driver_is_known CHECK ((driver = ANY (ARRAY['airflow'::text, 'headgate'::text]))),
-    CONSTRAINT execution_status_is_known CHECK ((status = ANY (ARRAY['running'::text, 'paused'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
-    CONSTRAINT finished_when_it_has_ended CHECK (((status = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text])) = (finished_at IS NOT NULL))),
-    CONSTRAINT reopened_while_it_is_open CHECK (((reopened_at IS NULL) OR (finished_at IS NULL))),
-    CONSTRAINT run_id_is_short CHECK (((length(run_id) >= 1) AND (length(run_id) <= 250)))
-);
-
-ALTER TABLE headgate.process_executions OWNER TO headgate_owner;
-
---
--- Name: TABLE process_executions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.process_executions IS 'One run of a pipeline, named by (pipeline, run_id).';
-
---
--- Name: COLUMN process_executions.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.execution_id IS 'Surrogate key.';
-
---
--- Name: COLUMN process_executions.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.pipeline_id IS 'The pipeline.';
-
---
--- Name: COLUMN process_executions.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.run_id IS 'Airflow''s run id, or a name given in psql.';
-
---
--- Name: COLUMN process_executions.driver; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.driver IS 'Who advances its steps: airflow, or headgate''s own runners.';
-
---
--- Name: COLUMN process_executions.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.status IS 'running, paused, succeeded, failed or cancelled.';
-
---
--- Name: COLUMN process_executions.logical_date; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.logical_date IS 'The date it was scheduled for, if any.';
-
---
--- Name: COLUMN process_executions.params; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.params IS 'Its parameters, defaults filled in.';
-
---
--- Name: COLUMN process_executions.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.started_at IS 'When it started.';
-
---
--- Name: COLUMN process_executions.finished_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.finished_at IS 'When it ended.';
-
---
--- Name: COLUMN process_executions.planned; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.planned IS 'Jobs planned; set when it ends.';
-
---
--- Name: COLUMN process_executions.succeeded; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.succeeded IS 'Jobs that succeeded.';
-
---
--- Name: COLUMN process_executions.failed; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.failed IS 'Jobs that failed.';
-
---
--- Name: COLUMN process_executions.deferred; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.deferred IS 'Jobs that were planned and had to wait for the next execution.';
-
---
--- Name: COLUMN process_executions.skipped; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.skipped IS 'Jobs that were not needed, or cancelled.';
-
---
--- Name: COLUMN process_executions.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.units IS 'Units its calls cost.';
-
---
--- Name: COLUMN process_executions.deployment; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.deployment IS 'The scheduler that started it, where there are several on this database; null: it has no name.';
-
---
--- Name: COLUMN process_executions.dag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.dag IS 'The scheduler''s DAG whose run it is; null: the one that is named like the pipeline.';
-
---
--- Name: COLUMN process_executions.reopened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.reopened_at IS 'When it was opened again after it had ended; null: it was not, or it has ended again.';
-
---
--- Name: COLUMN process_executions.is_backfill; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.is_backfill IS 'True: it was started late, for a logical date that is past.';
-
---
 -- Name: _check_open(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -7364,8 +7362,7 @@ ALTER FUNCTION headgate._check_unpaused(p_pipeline headgate.pipelines) OWNER TO 
 --
 
 CREATE FUNCTION headgate._checked_name(p_function text) RETURNS text
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    LANGUAGE sql STABLE
     AS $$
     select format('%I.%I', split_part(p_function, '.', 1), split_part(p_function, '.', 2));
 $$;
@@ -7421,15 +7418,15 @@ $$;
 ALTER FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _claim_next(text, headgate.chunks, headgate.providers, integer, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _claim_next(text, headgate.chunks, headgate.providers, integer, text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_avoid text[], p_now timestamp with time zone) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_now timestamp with time zone) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    if p_claim > 0 and p_chunk.leased_until > clock_timestamp() and p_provider.name <> all (p_avoid) then
+    if p_chunk.leased_until > clock_timestamp() then
         return query
         select g.*
         from headgate._reach(p_provider, p_queues, p_claim, p_now) as r
@@ -7438,7 +7435,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_avoid text[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _close_execution(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7900,6 +7897,21 @@ $$;
 ALTER FUNCTION headgate._cooled_at(p_provider headgate.providers, p_gate headgate.provider_gates, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _cost_words(bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._cost_words(p_records bigint, p_units bigint) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        case when p_records > 0 then ', ' || headgate._count_words(p_records, 'record') else '' end
+        || case when p_units > 0 then ', ' || headgate._count_words(p_units, 'unit') else '' end;
+$$;
+
+ALTER FUNCTION headgate._cost_words(p_records bigint, p_units bigint) OWNER TO headgate_owner;
+
+--
 -- Name: _count_jobs(bigint, text, headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -7943,6 +7955,19 @@ end;
 $$;
 
 ALTER FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _count_words(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._count_words(p_count bigint, p_noun text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select to_char(p_count, 'FM999,999,999,990') || ' ' || p_noun || case when p_count = 1 then '' else 's' end;
+$$;
+
+ALTER FUNCTION headgate._count_words(p_count bigint, p_noun text) OWNER TO headgate_owner;
 
 --
 -- Name: _counted(headgate.provider_gates, integer, integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8160,9 +8185,6 @@ declare
     v_ready bigint[];
     v_lacking bigint[];
 begin
-    if p_chunk_ids = '{}' then
-        return 0;
-    end if;
     for v_late in
         select k.reason, array_agg(c.chunk_id) as chunk_ids
         from headgate.chunks as c
@@ -8635,6 +8657,32 @@ $$;
 ALTER FUNCTION headgate._defaults(p_kind text) OWNER TO headgate_owner;
 
 --
+-- Name: _deferral_lines(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._deferral_lines(p_execution headgate.process_executions) RETURNS TABLE(logged_at timestamp with time zone, severity text, event text, step text, message text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        d.deferred_at,
+        case when d.reason = 'failures' then 'warning' else 'info' end,
+        'deferral',
+        null::text,
+        format(
+            '%s of %s not planned: %s%s', headgate._count_words(sum(cardinality(d.asset_ids)), 'job'), o.name,
+            coalesce(r.meaning, d.reason), headgate._cost_words(0, sum(d.units))
+        )
+    from headgate.planner_deferrals as d
+    join headgate.operations as o using (operation_id)
+    left join headgate.v_refusals as r using (reason)
+    where d.execution_id = p_execution.execution_id
+    group by d.deferred_at, o.name, d.reason, r.meaning;
+$$;
+
+ALTER FUNCTION headgate._deferral_lines(p_execution headgate.process_executions) OWNER TO headgate_owner;
+
+--
 -- Name: _differing_columns(text, text, jsonb, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8909,10 +8957,10 @@ $$;
 ALTER FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _end_jobs(headgate.chunks, bigint[], headgate.operations, headgate.job_fate[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _end_jobs(headgate.chunks, headgate.operations, headgate.job_fate[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -8922,11 +8970,14 @@ begin
         return;
     end if;
 
-    if headgate._is_of_the_past(p_chunk.execution_id, p_operation) then
-        perform headgate._leave_state(p_chunk, p_chunk_ids, p_jobs);
+    -- The work of a day that is past: what is due today, and how far the data reach, is none of its business.
+    if (select e.is_backfill from headgate.process_executions as e where e.execution_id = p_chunk.execution_id)
+        and headgate._is_dated(p_operation)
+    then
+        perform headgate._leave_state(p_chunk, p_jobs);
         perform headgate._wake_computed(p_operation, p_jobs, p_now);
     else
-        perform headgate._settle_state(p_chunk, p_chunk_ids, p_operation, p_jobs, p_now);
+        perform headgate._settle_state(p_chunk, p_operation, p_jobs, p_now);
         if p_tally.succeeded > 0 then
             perform headgate._wake_dependents(p_operation, p_jobs, p_now);
         end if;
@@ -8951,7 +9002,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _end_late_parked(headgate.chunks, bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10884,6 +10935,55 @@ $$;
 ALTER FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text) OWNER TO headgate_owner;
 
 --
+-- Name: _guard_environment(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._guard_environment() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    v_fault text;
+begin
+    if tg_table_name = 'operations' then
+        select format('%s, which is no name of a variable', quote_nullable(e.name)) into v_fault
+        from unnest(new.handler_environment) as e (name)
+        where e.name is null
+            or e.name !~ '^[A-Za-z_][A-Za-z0-9_]*$'
+        limit 1;
+        if found then
+            perform headgate._raise(
+                'HG020', format('operation %s: its handler cannot see %s', new.name, v_fault),
+                'handler_environment is an array of names like MODEL_KEY; their values are in the environment of the worker'
+            );
+        end if;
+    end if;
+
+    select format('operation %s: its handler may not see %s, %s', o.name, e.name, case
+        when p.name is null then 'which leads to the database'
+        else format('the secret of provider %s', p.name)
+    end) into v_fault
+    from headgate.operations as o
+    cross join unnest(o.handler_environment) as e (name)
+    left join headgate.providers as p on upper(p.secret_name) = upper(e.name)
+    where (p.name is not null or e.name ~* '^(PG|HEADGATE_(LISTEN_)?DSN$|HEADGATE_\w+_PASSWORD$)')
+        and case tg_table_name
+            when 'operations' then o.operation_id = (to_jsonb(new) ->> 'operation_id')::bigint
+            else p.provider_id = (to_jsonb(new) ->> 'provider_id')::bigint
+        end
+    limit 1;
+    if v_fault is not null then
+        perform headgate._raise(
+            'HG020', v_fault, 'secrets go into calls, and handlers make none: take the name out of handler_environment'
+        );
+    end if;
+    return null;
+end;
+$_$;
+
+ALTER FUNCTION headgate._guard_environment() OWNER TO headgate_owner;
+
+--
 -- Name: _guard_plan(text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10995,6 +11095,7 @@ CREATE FUNCTION headgate._handling(p_chunk headgate.chunks, p_operation headgate
         'input', p_operation.input_function,
         'timeout_seconds', extract(epoch from p_operation.timeout),
         'max_memory', p_operation.max_memory,
+        'environment', p_operation.handler_environment,
         'codes', j.codes,
         'watermarks', j.watermarks,
         'rows', headgate._row_shape(p_operation.ingest_function)
@@ -11159,44 +11260,6 @@ $$;
 ALTER FUNCTION headgate._held_chunk(p_runner text, p_chunk_id bigint, p_lease_no integer) OWNER TO headgate_owner;
 
 --
--- Name: _held_chunks(text, bigint[], integer[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._held_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) RETURNS headgate.chunks[]
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_seqscan TO 'off'
-    AS $$
-declare
-    v_chunks constant headgate.chunks[] := array(
-        select c
-        from headgate.chunks as c
-        where c.chunk_id = any (p_chunk_ids)
-            and c.lease_no = p_lease_nos[array_position(p_chunk_ids, c.chunk_id)]
-            and c.state = 'leased'
-            and c.runner = p_runner
-        order by c.chunk_id
-        for update
-    );
-begin
-    if v_chunks = '{}' or cardinality(v_chunks) <> cardinality(p_chunk_ids) then
-        perform headgate._raise(
-            'HG012',
-            format(
-                'leases of %s of %s chunks are not held by %s any more',
-                cardinality(p_chunk_ids) - cardinality(v_chunks), cardinality(p_chunk_ids), p_runner
-            ),
-            'hand each in alone: of these, nothing was changed'
-        );
-    end if;
-
-    return v_chunks;
-end;
-$$;
-
-ALTER FUNCTION headgate._held_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) OWNER TO headgate_owner;
-
---
 -- Name: _hold_execution(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11252,22 +11315,6 @@ end;
 $$;
 
 ALTER FUNCTION headgate._hold_failed(p_execution_id bigint, p_steps text[]) OWNER TO headgate_owner;
-
---
--- Name: _house_fault(headgate.ingest_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._house_fault(p_results headgate.ingest_result[]) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select jsonb_build_object('until', 'execution', 'reason', r.reason)
-    from unnest(p_results) as r
-    where r.status = 'deferred'
-    limit 1;
-$$;
-
-ALTER FUNCTION headgate._house_fault(p_results headgate.ingest_result[]) OWNER TO headgate_owner;
 
 --
 -- Name: _id_of(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11369,21 +11416,20 @@ ALTER FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.op
 -- Name: _ingest_as_nobody(text, jsonb, bigint[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_nobody
 --
 
-CREATE FUNCTION headgate._ingest_as_nobody(p_name text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) RETURNS headgate.ingest_result[]
+CREATE FUNCTION headgate._ingest_as_nobody(p_query text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) RETURNS headgate.ingest_result[]
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 declare
     v_results headgate.ingest_result[];
 begin
-    execute format('select array_agg(r) from %s($1, $2, $3) as r', p_name)
-    into v_results using p_context, p_asset_ids, p_answers;
+    execute p_query into v_results using p_context, p_asset_ids, p_answers;
     set constraints all immediate;  -- before 18 a trigger that is put off runs as whoever has logged in
     return v_results;
 end;
-$_$;
+$$;
 
-ALTER FUNCTION headgate._ingest_as_nobody(p_name text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) OWNER TO headgate_nobody;
+ALTER FUNCTION headgate._ingest_as_nobody(p_query text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) OWNER TO headgate_nobody;
 
 --
 -- Name: _ingest_for_all(headgate.chunks, headgate.operations, text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11712,19 +11758,6 @@ $$;
 ALTER FUNCTION headgate._is_fault(p_reason text) OWNER TO headgate_owner;
 
 --
--- Name: _is_idle(headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._is_idle(p_operation headgate.operations) RETURNS boolean
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select p_operation.path is null and p_operation.handler is null and p_operation.ingest_function is null;
-$$;
-
-ALTER FUNCTION headgate._is_idle(p_operation headgate.operations) OWNER TO headgate_owner;
-
---
 -- Name: _is_internal_fault(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11787,24 +11820,6 @@ $$;
 ALTER FUNCTION headgate._is_mistaken(p_kind text, p_name text) OWNER TO headgate_owner;
 
 --
--- Name: _is_of_the_past(bigint, headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._is_of_the_past(p_execution_id bigint, p_operation headgate.operations) RETURNS boolean
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-    if (select e.is_backfill from headgate.process_executions as e where e.execution_id = p_execution_id) then
-        return headgate._is_dated(p_operation);
-    end if;
-    return false;
-end;
-$$;
-
-ALTER FUNCTION headgate._is_of_the_past(p_execution_id bigint, p_operation headgate.operations) OWNER TO headgate_owner;
-
---
 -- Name: _is_owners(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11844,6 +11859,31 @@ end;
 $_$;
 
 ALTER FUNCTION headgate._is_path(p_path text) OWNER TO headgate_owner;
+
+--
+-- Name: _is_plainly_fit(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_plainly_fit(p_function text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    return coalesce((
+        select bool_and(
+            p.proowner = n.nspowner and p.prosecdef and p.prokind = 'f'
+            and coalesce('search_path=pg_catalog, pg_temp' = any (p.proconfig), false)
+        )
+        from pg_namespace as n
+        join pg_proc as p on p.pronamespace = n.oid
+        where n.nspname = split_part(p_function, '.', 1)
+            and p.proname = split_part(p_function, '.', 2)
+            and pg_get_userbyid(n.nspowner) like 'headgate\_plan\_%'
+    ), false);
+end;
+$$;
+
+ALTER FUNCTION headgate._is_plainly_fit(p_function text) OWNER TO headgate_owner;
 
 --
 -- Name: _is_selected(headgate.process_executions, bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11896,8 +11936,7 @@ ALTER FUNCTION headgate._is_shut(p_operation_id bigint, p_now timestamp with tim
 --
 
 CREATE FUNCTION headgate._is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone) RETURNS boolean
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    LANGUAGE sql STABLE
     AS $$
     select p_gate.failures > 0
         or p_gate.opened > 0
@@ -11947,6 +11986,48 @@ CREATE FUNCTION headgate._job_key(p_asset headgate.assets, p_state headgate.asse
 $$;
 
 ALTER FUNCTION headgate._job_key(p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _job_lines(headgate.process_executions, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._job_lines(p_execution headgate.process_executions, p_since timestamp with time zone) RETURNS TABLE(logged_at timestamp with time zone, severity text, event text, step text, message text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        d.ended_at,
+        case
+            when d.status = 'failed' then 'error'
+            when d.status = 'cancelled' or d.is_fault then 'warning'
+            else 'info'
+        end,
+        'jobs',
+        d.step,
+        format(
+            '%s of %s %s%s', headgate._count_words(count(*), 'job'), o.name,
+            case d.status when 'success' then 'succeeded' else d.status end,
+            case when d.round > 1 then format(' in round %s', d.round) end
+        )
+        || coalesce(': ' || regexp_replace(d.why, '^(house|provider): ', ''), '')
+        || case
+            when d.status in ('failed', 'deferred') then format(' (%s)', headgate._names(array_agg(a.code))) else ''
+        end
+        || headgate._cost_words(sum(d.records), sum(d.api_calls_used))
+    from (
+        select
+            d.*, headgate._is_fault(d.reason) as is_fault,
+            case when d.status <> 'success' then coalesce(d.error, d.reason) end as why
+        from headgate.asset_processing_details as d
+        where d.execution_id = p_execution.execution_id
+            and d.ended_at >= p_since
+    ) as d
+    join headgate.operations as o using (operation_id)
+    join headgate.assets as a using (asset_id)
+    group by d.ended_at, d.step, o.name, d.status, d.round, d.is_fault, d.why;
+$$;
+
+ALTER FUNCTION headgate._job_lines(p_execution headgate.process_executions, p_since timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _jobs(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12379,13 +12460,13 @@ begin
             v_run.pipeline, v_run.run_id, v_chunk.step, p_provider.name, v_operation.name,
             case
                 when v_operation.path is not null then headgate._call(
-                    v_operation, p_provider, v_requests.refused,
+                    v_operation, p_provider, v_requests.refused, v_requests.headers is not null,
                     p_is_probe or exists (select from headgate.operation_gates as k where k.probe_chunk_id = v_chunk.chunk_id),
                     headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now),
                     headgate._schedule(p_provider, p_starts_at[array_position(p_chunk_ids, v_chunk.chunk_id)], p_now)
                 )
                 when v_operation.handler is not null then headgate._handling(v_chunk, v_operation, p_now)
-                when not headgate._is_idle(v_operation) then '{}'
+                else '{}'
             end,
             v_operation.handler, v_chunk.asset_ids, v_requests.assets, v_requests.urls, v_requests.bodies,
             v_chunk.attempt, null, v_requests.headers
@@ -12397,10 +12478,10 @@ $$;
 ALTER FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _leave_state(headgate.chunks, bigint[], headgate.job_fate[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _leave_state(headgate.chunks, headgate.job_fate[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_jobs headgate.job_fate[]) RETURNS void
+CREATE FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_fate[]) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -12411,10 +12492,10 @@ CREATE FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_chunk_ids bigin
     where s.operation_id = p_chunk.operation_id
         and s.asset_id = any (p_chunk.asset_ids)
         and s.asset_id = j.asset_id
-        and s.chunk_id = any (p_chunk_ids);
+        and s.chunk_id = p_chunk.chunk_id;
 $$;
 
-ALTER FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_jobs headgate.job_fate[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_fate[]) OWNER TO headgate_owner;
 
 --
 -- Name: _left_out(bigint, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12731,6 +12812,25 @@ $$;
 ALTER FUNCTION headgate._meant(p_name text, p_names text[]) OWNER TO headgate_owner;
 
 --
+-- Name: _meant_code(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._meant_code(p_universe text, p_code text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._meant(p_code, array(
+        select distinct case when position('.' in p_code) > 0 then a.code else split_part(a.code, '.', 1) end
+        from headgate.assets as a
+        where (p_universe is null or a.universe = p_universe)
+            and lower(left(a.code, 1)) = lower(left(p_code, 1))
+        limit 5000
+    ));
+$$;
+
+ALTER FUNCTION headgate._meant_code(p_universe text, p_code text) OWNER TO headgate_owner;
+
+--
 -- Name: _mend_books(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12907,7 +13007,7 @@ begin
     end loop;
     perform headgate._tune_queues();
     loop
-        v_sent := headgate._resend_lost(1000, p_now);
+        v_sent := headgate._resend_lost(1000);
         v_mended := v_mended + v_sent;
         exit when v_sent = 0;
     end loop;
@@ -13323,10 +13423,10 @@ $$;
 ALTER FUNCTION headgate._needs_alert(p_opened integer, p_blocked_until timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _next_due_at(headgate.operations, bigint, text, timestamp with time zone, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _next_due_at(headgate.operations, bigint, text, timestamp with time zone, timestamp with time zone, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS timestamp with time zone
+CREATE FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_is_fit boolean DEFAULT false) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -13342,7 +13442,7 @@ begin
             );
         when 'function' then
             begin
-                v_due_at := headgate._call_due(p_operation.due_function, p_asset_id, p_watermark, p_now);
+                v_due_at := headgate._call_due(p_operation.due_function, p_asset_id, p_watermark, p_now, p_is_fit);
             exception
                 when transaction_rollback then
                     raise;
@@ -13358,7 +13458,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone, p_is_fit boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _next_part(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -13845,16 +13945,18 @@ CREATE FUNCTION headgate._open_needs(p_universe text DEFAULT NULL::text) RETURNS
 declare
     v_now constant timestamptz := headgate.clock();
     v_operation headgate.operations;
+    v_is_fit boolean;
 begin
     perform headgate._lock('needs');
     for v_operation in
         select *
         from headgate.operations as o
         where (p_universe is null or o.universe = p_universe)
-            and not o.is_retired
             and o.alternative_of_operation_id is null  -- a call that serves another operation is no need of its own
+            and not o.is_retired
         order by o.operation_id
     loop
+        v_is_fit := v_operation.due_rule = 'function' and headgate._is_plainly_fit(v_operation.due_function);
         update headgate.asset_processing_state as s
         set priority = headgate._state_priority(v_operation.priority, a.weight)
         from headgate.assets as a
@@ -13870,7 +13972,7 @@ begin
             case
                 when v_operation.follows_operation_id is not null or v_operation.due_rule = 'after' then null
                 when v_operation.due_rule = 'function'
-                    then headgate._next_due_at(v_operation, a.asset_id, a.calendar, null, v_now)
+                    then headgate._next_due_at(v_operation, a.asset_id, a.calendar, null, v_now, null, v_is_fit)
                 else v_now
             end
         from headgate.assets as a
@@ -14291,6 +14393,33 @@ $$;
 ALTER FUNCTION headgate._operations_of_plan(p_plan text) OWNER TO headgate_owner;
 
 --
+-- Name: _operator_lines(headgate.process_executions, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._operator_lines(p_execution headgate.process_executions, p_pipeline text) RETURNS TABLE(logged_at timestamp with time zone, severity text, event text, step text, message text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        a.acted_at, 'info', 'operator', a.arguments ->> 'step',
+        format('%s called %s%s', a.operator, a.action, ', ' || (a.arguments ->> 'status'))
+        || coalesce(': ' || nullif((
+            select string_agg(format('%s %s', c.value, replace(c.name, '_', ' ')), ', ' order by c.name)
+            from jsonb_each_text(a.changed) as c (name, value)
+            where c.value <> '0'
+        ), ''), '')
+    from headgate.operator_actions as a
+    where a.arguments ->> 'pipeline' = p_pipeline
+        and a.acted_at >= p_execution.started_at
+        and case
+            when a.arguments ? 'run_id' then a.arguments ->> 'run_id' = p_execution.run_id
+            else a.acted_at <= coalesce(p_execution.finished_at, 'infinity')
+        end;
+$$;
+
+ALTER FUNCTION headgate._operator_lines(p_execution headgate.process_executions, p_pipeline text) OWNER TO headgate_owner;
+
+--
 -- Name: _operators_settings(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14356,6 +14485,30 @@ end;
 $_$;
 
 ALTER FUNCTION headgate._orphan_messages(p_queue text) OWNER TO headgate_owner;
+
+--
+-- Name: _outcome_words(integer, integer, integer, integer, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._outcome_words(p_planned integer, p_succeeded integer, p_failed integer, p_deferred integer, p_skipped integer, p_units integer) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select concat_ws(
+        ', ', headgate._count_words(p_planned, 'job'),
+        (
+            select string_agg(to_char(c.number, 'FM999,999,999,990') || ' ' || c.name, ', ' order by c.nth)
+            from (values
+                (1, p_succeeded, 'succeeded'), (2, p_failed, 'failed'), (3, p_deferred, 'deferred'),
+                (4, p_skipped, 'skipped')
+            ) as c (nth, number, name)
+            where c.number > 0
+        ),
+        case when p_units > 0 then headgate._count_words(p_units, 'unit') end
+    );
+$$;
+
+ALTER FUNCTION headgate._outcome_words(p_planned integer, p_succeeded integer, p_failed integer, p_deferred integer, p_skipped integer, p_units integer) OWNER TO headgate_owner;
 
 --
 -- Name: _own_quota(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15280,17 +15433,17 @@ $$;
 ALTER FUNCTION headgate._raise(p_code text, p_message text, p_hint text) OWNER TO headgate_owner;
 
 --
--- Name: _raise_alert(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _raise_alert(text, text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text) RETURNS void
+CREATE FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text, p_caller text) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select headgate._set_alert(p_subject, p_severity, p_message, true, headgate.clock());
+    select headgate._set_alert(p_subject, p_severity, p_message, true, headgate.clock(), p_caller);
 $$;
 
-ALTER FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text, p_caller text) OWNER TO headgate_owner;
 
 --
 -- Name: _raise_mistakes(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15910,10 +16063,10 @@ $$;
 ALTER FUNCTION headgate._reschedule(p_operation headgate.operations) OWNER TO headgate_owner;
 
 --
--- Name: _resend_lost(integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _resend_lost(integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._resend_lost(p_limit integer, p_now timestamp with time zone) RETURNS integer
+CREATE FUNCTION headgate._resend_lost(p_limit integer) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -15959,7 +16112,7 @@ begin
 end;
 $_$;
 
-ALTER FUNCTION headgate._resend_lost(p_limit integer, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._resend_lost(p_limit integer) OWNER TO headgate_owner;
 
 --
 -- Name: _reserve_planned(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16104,17 +16257,29 @@ $$;
 ALTER FUNCTION headgate._reset_asset(p_asset_id bigint, p_operations text[]) OWNER TO headgate_owner;
 
 --
--- Name: _resolve_alert(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _resolve_alert(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._resolve_alert(p_subject text) RETURNS void
-    LANGUAGE sql
+CREATE FUNCTION headgate._resolve_alert(p_subject text, p_caller text) RETURNS void
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select headgate._set_alert(p_subject, null, null, false, headgate.clock());
+declare
+    v_raised_by text;
+begin
+    select a.raised_by into v_raised_by
+    from headgate.alerts as a
+    where a.subject = p_subject
+        and a.resolved_at is null;
+    if p_caller like 'headgate\_plan\_%' and v_raised_by <> p_caller then
+        raise warning 'the alert % stays open: % has raised it', quote_literal(p_subject), v_raised_by;
+        return;
+    end if;
+    perform headgate._set_alert(p_subject, null, null, false, headgate.clock());
+end;
 $$;
 
-ALTER FUNCTION headgate._resolve_alert(p_subject text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._resolve_alert(p_subject text, p_caller text) OWNER TO headgate_owner;
 
 --
 -- Name: _resolve_fault(headgate.process_steps, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16772,6 +16937,37 @@ $$;
 ALTER FUNCTION headgate._run_actions(p_execution headgate.process_executions, p_pipeline text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: _run_lines(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._run_lines(p_execution headgate.process_executions) RETURNS TABLE(logged_at timestamp with time zone, severity text, event text, step text, message text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        p_execution.started_at, 'info', 'run', null::text,
+        format(
+            'started, carried by %s%s', case p_execution.driver when 'airflow' then 'Airflow' else 'runners' end,
+            ', parameters ' || nullif(jsonb_strip_nulls(p_execution.params), '{}')::text
+        )
+    union all
+    select
+        p_execution.finished_at,
+        case p_execution.status when 'failed' then 'error' when 'cancelled' then 'warning' else 'info' end,
+        'run', null,
+        format(
+            'ended as %s: %s', p_execution.status,
+            headgate._outcome_words(
+                p_execution.planned, p_execution.succeeded, p_execution.failed, p_execution.deferred,
+                p_execution.skipped, p_execution.units
+            )
+        )
+    where p_execution.finished_at is not null;
+$$;
+
+ALTER FUNCTION headgate._run_lines(p_execution headgate.process_executions) OWNER TO headgate_owner;
+
+--
 -- Name: _run_object(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -16856,15 +17052,15 @@ ALTER FUNCTION headgate._run_step(p_execution headgate.process_executions, p_ste
 
 CREATE FUNCTION headgate._schedule(p_provider headgate.providers, p_starts_at timestamp with time zone, p_now timestamp with time zone) RETURNS jsonb
     LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select jsonb_build_object(
-        'asked_at', extract(epoch from statement_timestamp()),
-        'start_in', extract(epoch from p_starts_at - p_now),
-        'every', extract(epoch from p_provider.start_every),
-        'burst', p_provider.starts_at_once
-    )
-    where p_starts_at is not null;
+    select case
+        when p_starts_at is not null then jsonb_build_object(
+            'asked_at', extract(epoch from statement_timestamp()),
+            'start_in', extract(epoch from p_starts_at - p_now),
+            'every', extract(epoch from p_provider.start_every),
+            'burst', p_provider.starts_at_once
+        )
+    end;
 $$;
 
 ALTER FUNCTION headgate._schedule(p_provider headgate.providers, p_starts_at timestamp with time zone, p_now timestamp with time zone) OWNER TO headgate_owner;
@@ -17024,7 +17220,6 @@ declare
     v_lacking bigint[];
     v_queue record;
     v_sent integer := 0;
-    v_need record;
 begin
     v_lacking := headgate._unaffordable(p_chunk_ids, p_now);
     if v_lacking <> '{}' then
@@ -17171,10 +17366,10 @@ $$;
 ALTER FUNCTION headgate._session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _set_alert(text, text, text, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _set_alert(text, text, text, boolean, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone, p_raised_by text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -17182,8 +17377,8 @@ begin
     if p_is_wrong = headgate._is_alerted(p_subject) then
         return;
     elsif p_is_wrong then
-        insert into headgate.alerts (severity, subject, message, raised_at)
-        values (p_severity, p_subject, p_message, p_now)
+        insert into headgate.alerts (severity, subject, message, raised_at, raised_by)
+        values (p_severity, p_subject, p_message, p_now, p_raised_by)
         on conflict (subject) where resolved_at is null do nothing;
     else
         update headgate.alerts as a
@@ -17194,7 +17389,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone, p_raised_by text) OWNER TO headgate_owner;
 
 --
 -- Name: _set_asset_active(bigint, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17306,10 +17501,10 @@ $$;
 ALTER FUNCTION headgate._setting_of(p_column text) OWNER TO headgate_owner;
 
 --
--- Name: _settle_state(headgate.chunks, bigint[], headgate.operations, headgate.job_fate[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _settle_state(headgate.chunks, headgate.operations, headgate.job_fate[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -17318,6 +17513,7 @@ CREATE FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_chunk_ids bigi
     AS $$
 declare
     v_needs_rule constant boolean := p_operation.due_rule in ('session', 'function');
+    v_is_fit constant boolean := p_operation.due_rule = 'function' and headgate._is_plainly_fit(p_operation.due_function);
     v_next_due_at constant timestamptz := case
         when p_operation.due_rule = 'every' then p_now + p_operation.due_every
     end;
@@ -17377,7 +17573,8 @@ begin
                 (select a.calendar from headgate.assets as a where a.asset_id = s.asset_id),
                 case when j.fate = 'success' then coalesce(j.watermark, s.watermark) else p_now end,
                 p_now,
-                p_chunk.planned_at
+                p_chunk.planned_at,
+                v_is_fit
             )
             else v_next_due_at
         end
@@ -17385,11 +17582,11 @@ begin
     where s.operation_id = p_chunk.operation_id
         and s.asset_id = any (p_chunk.asset_ids)
         and s.asset_id = j.asset_id
-        and s.chunk_id = any (p_chunk_ids);
+        and s.chunk_id = p_chunk.chunk_id;
 end;
 $$;
 
-ALTER FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _share_left(bigint, bigint, timestamp with time zone, integer, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17766,22 +17963,63 @@ ALTER FUNCTION headgate._step(p_execution headgate.process_executions, p_step te
 -- Name: _step_as_nobody(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_nobody
 --
 
-CREATE FUNCTION headgate._step_as_nobody(p_name text, p_pipeline text, p_run_id text) RETURNS jsonb
+CREATE FUNCTION headgate._step_as_nobody(p_query text, p_pipeline text, p_run_id text) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 declare
     v_rows jsonb;
 begin
-    execute format(
-        'select jsonb_agg(to_jsonb(t)) from (select * from %s(p_pipeline => $1, p_run_id => $2) limit 1000) as t', p_name
-    ) into v_rows using p_pipeline, p_run_id;
+    execute p_query into v_rows using p_pipeline, p_run_id;
     set constraints all immediate;
     return v_rows;
 end;
-$_$;
+$$;
 
-ALTER FUNCTION headgate._step_as_nobody(p_name text, p_pipeline text, p_run_id text) OWNER TO headgate_nobody;
+ALTER FUNCTION headgate._step_as_nobody(p_query text, p_pipeline text, p_run_id text) OWNER TO headgate_nobody;
+
+--
+-- Name: _step_lines(headgate.process_executions); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._step_lines(p_execution headgate.process_executions) RETURNS TABLE(logged_at timestamp with time zone, severity text, event text, step text, message text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select s.started_at, 'info', 'step', s.step, 'started'
+    from headgate.process_steps as s
+    where s.execution_id = p_execution.execution_id
+        and s.status not in ('pending', 'skipped')
+        -- one that was ended before its turn began when it ended
+        and not ((s.status = 'cancelled' or s.is_marked) and s.started_at = s.finished_at)
+    union all
+    select
+        s.finished_at,
+        case
+            when s.status = 'failed' and not s.may_fail then 'error'
+            when s.status in ('failed', 'cancelled') then 'warning'
+            else 'info'
+        end,
+        'step', s.step,
+        case
+            when s.status = 'skipped' then format('skipped: %s', case s.skip_reason
+                when 'rule' then format('its trigger rule is %s', s.trigger_rule)
+                when 'operator' then 'an operator said so'
+                when 'finalized' then 'the run ended before it'
+                else s.skip_reason
+            end)
+            when s.kind = 'function' then s.status || coalesce(': ' || left(o.error, 300), '')
+            else format('%s: %s', s.status, headgate._outcome_words(
+                s.planned, s.succeeded, s.failed, s.deferred, s.skipped, s.units
+            ))
+        end
+    from headgate.process_steps as s
+    cross join lateral (select coalesce(s.output ->> 'error', s.output #>> '{0,error}') as error) as o
+    where s.execution_id = p_execution.execution_id
+        and s.finished_at is not null;
+$$;
+
+ALTER FUNCTION headgate._step_lines(p_execution headgate.process_executions) OWNER TO headgate_owner;
 
 --
 -- Name: _step_mistakes(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17980,8 +18218,7 @@ ALTER FUNCTION headgate._still_used(p_used jsonb, p_spent jsonb, p_at timestamp 
 --
 
 CREATE FUNCTION headgate._stop_before(p_provider headgate.providers, p_lease interval, p_closes_at timestamp with time zone, p_now timestamp with time zone) RETURNS integer
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+    LANGUAGE sql STABLE
     AS $$
     select floor(extract(epoch from least(
         p_lease,
@@ -18094,15 +18331,14 @@ $$;
 ALTER FUNCTION headgate._stuck_steps() OWNER TO headgate_owner;
 
 --
--- Name: _sweep(integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _sweep(integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._sweep(p_limit integer) RETURNS integer
+CREATE FUNCTION headgate._sweep(p_limit integer, p_now timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_now constant timestamptz := headgate.clock();
     v_chunk_ids bigint[];
     v_chunk_id bigint;
     v_swept integer := 0;
@@ -18114,12 +18350,12 @@ begin
         left join headgate.provider_gates as g using (provider_id)
         left join headgate.operation_gates as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
         left join headgate.quota_windows as w
-            on w.provider_id = c.provider_id and w.blocked_until > v_now and v_now between w.opened_at and w.closes_at
+            on w.provider_id = c.provider_id and w.blocked_until > p_now and p_now between w.opened_at and w.closes_at
         where e.status = 'running'
             and (
-                c.state = 'parked' and c.wake_at <= v_now
-                or c.state in ('queued', 'parked') and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > v_now
-                    and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > coalesce(c.park_until, v_now + (
+                c.state = 'parked' and c.wake_at <= p_now
+                or c.state in ('queued', 'parked') and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > p_now
+                    and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > coalesce(c.park_until, p_now + (
                         select o.patience from headgate.operations as o where o.operation_id = c.operation_id
                     ))
             )
@@ -18127,28 +18363,30 @@ begin
         limit p_limit
         for update of c skip locked
     );
-    begin
-        v_swept := headgate._cure(v_chunk_ids, v_now);
-    exception
-        when others then
-            foreach v_chunk_id in array v_chunk_ids loop
-                begin
-                    v_swept := v_swept + headgate._cure(array[v_chunk_id], v_now);
-                exception
-                    when others then
-                        raise warning 'chunk % could not be swept: %', v_chunk_id, sqlerrm;
-                end;
-            end loop;
-    end;
+    if v_chunk_ids <> '{}' then
+        begin
+            v_swept := headgate._cure(v_chunk_ids, p_now);
+        exception
+            when others then
+                foreach v_chunk_id in array v_chunk_ids loop
+                    begin
+                        v_swept := v_swept + headgate._cure(array[v_chunk_id], p_now);
+                    exception
+                        when others then
+                            raise warning 'chunk % could not be swept: %', v_chunk_id, sqlerrm;
+                    end;
+                end loop;
+        end;
+    end if;
     if v_swept = 0 then
-        v_swept := headgate._resend_lost(p_limit, v_now);
+        v_swept := headgate._resend_lost(p_limit);
     end if;
 
     return v_swept;
 end;
 $$;
 
-ALTER FUNCTION headgate._sweep(p_limit integer) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._sweep(p_limit integer, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _table_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18838,7 +19076,7 @@ begin
     if cardinality(v_universes) = 0 then
         perform headgate._raise(
             'HG009', format('unknown asset: %s', coalesce(quote_literal(p_code), 'null')),
-            'codes look like AAPL.US; headgate.v_assets lists them'
+            headgate._meant_code(null, p_code) || 'codes look like AAPL.US; headgate.v_assets lists them'
         );
     elsif cardinality(v_universes) > 1 then
         perform headgate._raise(
@@ -19061,7 +19299,15 @@ begin
             then 'split'
         when p_chunk.state = 'leased' and p_chunk.deaths >= case when p_chunk.sessions is null then 2 else 1 end then 'deadly'
         when p_chunk.state = 'leased' and not headgate._can_pay_again(p_chunk, p_now) then 'poor'
-        when p_chunk.units > 0 and headgate._unaffordable(array[p_chunk.chunk_id], p_now) <> '{}' then 'poor'
+        when p_chunk.units > 0
+            and p_chunk.window_opened_at is distinct from (
+                select w.opened_at
+                from headgate.providers as p
+                cross join lateral headgate._window_at(p, p_now) as w
+                where p.provider_id = p_chunk.provider_id
+            )
+            and headgate._unaffordable(array[p_chunk.chunk_id], p_now) <> '{}'
+            then 'poor'
         when headgate._is_shut(coalesce(p_chunk.call_operation_id, p_chunk.operation_id), p_now) then 'shut'
         else 'fit'
     end;
@@ -19168,18 +19414,22 @@ CREATE FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_job
     AS $$
 declare
     v_follower headgate.operations;
+    v_is_fit boolean;
 begin
     for v_follower in
         select * from headgate.operations as o
         where o.follows_operation_id = p_operation.operation_id
         order by o.operation_id
     loop
+        v_is_fit := v_follower.due_rule = 'function' and headgate._is_plainly_fit(v_follower.due_function);
         update headgate.asset_processing_state as s
         set watermark = coalesce(j.watermark, s.watermark),
             next_due_at = case
                 when s.chunk_id is not null then s.next_due_at
                 when v_follower.due_rule = 'once' then case when s.succeeded_at is null then p_now end
-                else headgate._next_due_at(v_follower, s.asset_id, a.calendar, coalesce(j.watermark, s.watermark), p_now)
+                else headgate._next_due_at(
+                    v_follower, s.asset_id, a.calendar, coalesce(j.watermark, s.watermark), p_now, null, v_is_fit
+                )
             end
         from unnest(p_jobs) as j
         join headgate.assets as a using (asset_id)
@@ -20155,13 +20405,12 @@ CREATE FUNCTION headgate.claim_jobs(p_runner text, p_queues text[] DEFAULT NULL:
 declare
     v_now constant timestamptz := headgate.clock();
     v_provider headgate.providers;
-    v_wake_at timestamptz;
 begin
     if headgate._advance(v_now) then
         return query select * from headgate._no_chunk(v_now, v_now);  -- this transaction has touched enough: ask again
         return;
     end if;
-    if headgate._sweep(20) > 0 then
+    if headgate._sweep(20, v_now) > 0 then
         return query select * from headgate._no_chunk(v_now, v_now);
         return;
     end if;
@@ -20219,58 +20468,10 @@ ALTER FUNCTION headgate.clock() OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.clock() IS 'The time by which plans are made; read once per function. Leases use real time instead.';
 
 --
--- Name: complete_chunks(text, bigint[], integer[], integer, text[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], integer[], integer[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_avoid text[] DEFAULT '{}'::text[]) RETURNS SETOF headgate.claimed_chunk
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_now constant timestamptz := headgate.clock();
-    v_chunks constant headgate.chunks[] := headgate._held_chunks(p_runner, p_chunk_ids, p_lease_nos);
-    v_chunk constant headgate.chunks := headgate._as_one(v_chunks);
-    v_operation headgate.operations;
-    v_provider headgate.providers;
-    v_fates headgate.job_fate[];
-    v_tally headgate.job_tally;
-begin
-    select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
-    select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
-    if not headgate._is_idle(v_operation) then
-        perform headgate._raise(
-            'HG008', format('%s has more to do than to be handed in', v_operation.name),
-            'report each of its chunks by complete_jobs; nothing was changed'
-        );
-    end if;
-
-    v_fates := headgate._judge(
-        v_chunk, v_operation, v_chunk.asset_ids, array_fill('success'::text, array[cardinality(v_chunk.asset_ids)]), null, null,
-        null, null, null, '{}', null, null, null, v_now
-    );
-    v_tally := headgate._tally(v_fates);
-    perform pgmq.delete(v_chunk.queue, array(select c.msg_id from unnest(v_chunks) as c));
-    delete from headgate.chunks as c where c.chunk_id = any (p_chunk_ids);
-    perform headgate._end_jobs(v_chunk, p_chunk_ids, v_operation, v_fates, v_tally, v_now);
-
-    return query
-    select * from headgate._claim_next(p_runner, v_chunk, v_provider, p_claim, p_queues, p_avoid, v_now);
-end;
-$$;
-
-ALTER FUNCTION headgate.complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]) OWNER TO headgate_owner;
-
---
--- Name: FUNCTION complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON FUNCTION headgate.complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]) IS 'Hand in whole chunks for which nothing was to be asked or computed, and claim p_claim next chunks in the same transaction.';
-
---
--- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], text[], integer[], integer[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_requests integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_closing jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_avoid text[] DEFAULT '{}'::text[], p_charged integer[] DEFAULT NULL::integer[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[]) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_requests integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_closing jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_charged integer[] DEFAULT NULL::integer[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[]) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -20310,9 +20511,17 @@ begin
     v_results := headgate._ingest(
         v_chunk, v_call, p_asset_ids, p_outcomes, p_payloads, p_row_counts, p_rows, v_now
     );
-    v_closing := coalesce(
-        headgate._live_closing(v_provider, v_chunk, p_closing, v_now), headgate._house_fault(v_results)
-    );
+    if p_closing is not null then
+        v_closing := headgate._live_closing(v_provider, v_chunk, p_closing, v_now);
+    end if;
+    if v_closing is null then  -- an ingest function that cannot work ends the execution as a refused token does
+        v_closing := (
+            select jsonb_build_object('until', 'execution', 'reason', r.reason)
+            from unnest(v_results) as r
+            where r.status = 'deferred'
+            limit 1
+        );
+    end if;
     select * into v_closed from headgate._closing(
         v_provider, v_call.operation_id, v_closing, p_outcomes, p_blames, v_now
     );
@@ -20333,24 +20542,28 @@ begin
         v_provider, v_call.operation_id, v_chunk, p_outcomes, p_blames, v_closing, v_closed.provider_until, v_closed.provider_reason,
         v_now
     );
-    perform headgate._return_units(v_unstarted);
-    perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
+    if v_unstarted <> '{}' then
+        perform headgate._return_units(v_unstarted);
+    end if;
+    if v_tally.refund <> 0 then
+        perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
+    end if;
 
     -- Who holds the gate or the window already asks again in a transaction of its own.
-    if v_tally.refund = 0 and v_closing is null and not coalesce('provider' = any (p_blames), false) then
+    if p_claim > 0 and v_tally.refund = 0 and v_closing is null and not coalesce('provider' = any (p_blames), false) then
         return query
-        select * from headgate._claim_next(p_runner, v_chunk, v_provider, p_claim, p_queues, p_avoid, v_now);
+        select * from headgate._claim_next(p_runner, v_chunk, v_provider, p_claim, p_queues, v_now);
     end if;
 end;
 $$;
 
-ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
+COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
 
 --
 -- Name: cover_groups(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20741,7 +20954,7 @@ CREATE FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) RETURN
     AS $$
 begin
     perform headgate._execution(p_pipeline, p_run_id);
-    perform headgate._sweep(20);
+    perform headgate._sweep(20, headgate.clock());
     return query select c.* from headgate.execution_counts(p_pipeline, p_run_id) as c;
 end;
 $$;
@@ -20991,14 +21204,19 @@ COMMENT ON FUNCTION headgate.extend_leases(p_runner text, p_chunk_ids bigint[], 
 --
 
 CREATE FUNCTION headgate.failed_steps(p_pipeline text, p_run_id text) RETURNS TABLE(step text)
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+    v_execution_id constant bigint := headgate.execution_id(p_pipeline, p_run_id);
+begin
+    return query
     select s.step
     from headgate.process_steps as s
-    where s.execution_id = (headgate._execution(p_pipeline, p_run_id)).execution_id
+    where s.execution_id = v_execution_id
         and s.status = 'failed'
     order by s.position;
+end;
 $$;
 
 ALTER FUNCTION headgate.failed_steps(p_pipeline text, p_run_id text) OWNER TO headgate_owner;
@@ -21077,7 +21295,7 @@ begin
         perform headgate._raise(
             'HG009',
             format('unknown asset in universe %s: %s', v_universe, coalesce(quote_literal(p_code), 'null')),
-            'codes look like AAPL.US; headgate.v_assets lists them'
+            headgate._meant_code(v_universe, p_code) || 'codes look like AAPL.US; headgate.v_assets lists them'
         );
     elsif cardinality(v_asset_ids) > 1 then
         perform headgate._raise(
@@ -21098,6 +21316,38 @@ ALTER FUNCTION headgate.find_asset(p_universe text, p_code text) OWNER TO headga
 --
 
 COMMENT ON FUNCTION headgate.find_asset(p_universe text, p_code text) IS 'The asset a code, or an unambiguous bare symbol, means in a universe; null: in the only one that has it.';
+
+--
+-- Name: find_group(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.find_group(p_group text) RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_group text;
+begin
+    select a.group_key into v_group from headgate.assets as a where a.group_key = p_group limit 1;
+    if not found then
+        perform headgate._raise(
+            'HG006',
+            format('unknown group: %s', coalesce(quote_literal(p_group), 'null')),
+            headgate._known('known groups', p_group, array(select distinct a.group_key from headgate.assets as a))
+        );
+    end if;
+
+    return v_group;
+end;
+$$;
+
+ALTER FUNCTION headgate.find_group(p_group text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION find_group(p_group text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.find_group(p_group text) IS 'The group of that key; an unknown one is an error that lists the known ones.';
 
 --
 -- Name: forecast(text, integer, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21442,6 +21692,7 @@ CREATE FUNCTION headgate.note_load(p_operation text, p_asset_ids bigint[], p_rec
 declare
     v_now constant timestamptz := headgate.clock();
     v_operation constant headgate.operations := headgate._operation(p_operation);
+    v_is_fit constant boolean := v_operation.due_rule = 'function' and headgate._is_plainly_fit(v_operation.due_function);
     v_free integer;
     v_jobs headgate.job_fate[];
 begin
@@ -21472,7 +21723,7 @@ begin
         next_due_at = case
             when v_operation.due_rule = 'every' then v_now + v_operation.due_every
             when v_operation.due_rule in ('session', 'function') then headgate._next_due_at(
-                v_operation, s.asset_id, a.calendar, greatest(s.watermark, l.watermark), v_now
+                v_operation, s.asset_id, a.calendar, greatest(s.watermark, l.watermark), v_now, null, v_is_fit
             )
         end
     from unnest(p_asset_ids, p_watermarks) as l (asset_id, watermark)
@@ -22177,18 +22428,7 @@ CREATE FUNCTION headgate.require_fit(p_function text, p_is_plans boolean DEFAULT
 declare
     v_misfit text;
 begin
-    -- Asked for each chunk, and of due functions for each asset: at once for those that are plainly fit.
-    perform
-    from pg_proc as p
-    join pg_namespace as n on n.oid = p.pronamespace
-    where p.proname = split_part(p_function, '.', 2)
-        and n.nspname = split_part(p_function, '.', 1)
-        and pg_get_userbyid(n.nspowner) like 'headgate\_plan\_%'
-    having count(*) > 0
-        and bool_and(
-            p.proowner = n.nspowner and p.prosecdef and p.prokind = 'f' and 'search_path=pg_catalog, pg_temp' = any (p.proconfig)
-        );
-    if found then
+    if headgate._is_plainly_fit(p_function) then
         return;
     end if;
     v_misfit := headgate._misfit(p_function);
@@ -22219,16 +22459,21 @@ COMMENT ON FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) IS
 --
 
 CREATE FUNCTION headgate.required_secrets(p_pipeline text DEFAULT NULL::text) RETURNS TABLE(provider text, secret_name text)
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+    v_pipeline_id constant bigint := case when p_pipeline is not null then (headgate._pipeline(p_pipeline)).pipeline_id end;
+begin
+    return query
     select distinct r.name, r.secret_name
     from headgate.pipeline_steps as s
     join headgate.operations as o on o.name = any (s.operations)
     join headgate.providers as r using (provider_id)
-    where (p_pipeline is null or s.pipeline_id = (headgate._pipeline(p_pipeline)).pipeline_id)
+    where s.pipeline_id = coalesce(v_pipeline_id, s.pipeline_id)
         and r.secret_name is not null
     order by r.name;
+end;
 $$;
 
 ALTER FUNCTION headgate.required_secrets(p_pipeline text) OWNER TO headgate_owner;
@@ -22287,7 +22532,7 @@ ALTER FUNCTION headgate.resolve_alert(p_subject text) OWNER TO headgate_owner;
 -- Name: FUNCTION resolve_alert(p_subject text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.resolve_alert(p_subject text) IS 'Close the open alert of a subject: its cause is gone.';
+COMMENT ON FUNCTION headgate.resolve_alert(p_subject text) IS 'Close the open alert of a subject: its cause is gone. A plan does not close another plan''s.';
 
 --
 -- Name: resume_pipeline(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22444,6 +22689,48 @@ ALTER FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text
 --
 
 COMMENT ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text) IS 'Run again, within what may be spent now, what failed, was deferred, cancelled or left out, and what was skipped behind it; returns jobs planned, chunks sent, steps opened.';
+
+--
+-- Name: run_log(text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(logged_at timestamp with time zone, severity text, event text, step text, message text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
+    v_since constant timestamptz := greatest(p_since, v_execution.started_at);
+begin
+    return query
+    select l.logged_at, l.severity, l.event, l.step, l.message
+    from (
+        select r.*, case when r.message like 'started%' then 10 else 60 end as place
+        from headgate._run_lines(v_execution) as r
+        union all
+        select o.*, 20 from headgate._operator_lines(v_execution, p_pipeline) as o
+        union all
+        select d.*, 30 from headgate._deferral_lines(v_execution) as d
+        union all
+        select s.*, case when s.message = 'started' then 40 else 42 end from headgate._step_lines(v_execution) as s
+        union all
+        select j.*, 41 from headgate._job_lines(v_execution, v_since) as j
+        union all
+        select a.*, 50 from headgate._alert_lines(v_execution, p_pipeline) as a
+    ) as l
+    left join headgate.process_steps as s on s.execution_id = v_execution.execution_id and s.step = l.step
+    where l.logged_at >= v_since
+    order by l.logged_at, l.place / 10, s.position, l.place, l.message;
+end;
+$$;
+
+ALTER FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone) IS 'What happened in a run, in order of time: its start and end, steps, jobs, deferrals, alerts and operators; from p_since on.';
 
 --
 -- Name: run_parameters(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22816,7 +23103,7 @@ declare
     v_execution constant headgate.process_executions := headgate._execution(p_pipeline, p_run_id);
     v_step constant headgate.process_steps := headgate._step(v_execution, p_step);
 begin
-    perform headgate._sweep(20);
+    perform headgate._sweep(20, headgate.clock());
     return query
     select
         s.step, s.status, s.planned, f.queued, f.running, f.parked, s.succeeded, s.failed, s.deferred, s.skipped,
@@ -25482,6 +25769,7 @@ CREATE TABLE headgate.alerts (
     message text NOT NULL,
     raised_at timestamp with time zone NOT NULL,
     resolved_at timestamp with time zone,
+    raised_by text,
     CONSTRAINT alert_is_resolved_after_it_was_raised CHECK ((resolved_at >= raised_at)),
     CONSTRAINT alert_severity_is_known CHECK ((severity = ANY (ARRAY['warning'::text, 'error'::text])))
 );
@@ -25529,6 +25817,12 @@ COMMENT ON COLUMN headgate.alerts.raised_at IS 'When it was raised.';
 --
 
 COMMENT ON COLUMN headgate.alerts.resolved_at IS 'When its cause was gone; null: open.';
+
+--
+-- Name: COLUMN alerts.raised_by; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.alerts.raised_by IS 'The role that asked for it: another plan''s does not close it; null: the core itself, or not known.';
 
 --
 -- Name: alerts_alert_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
@@ -26890,7 +27184,17 @@ CREATE VIEW headgate.v_asset_states AS
     s.succeeded_at,
     s.consecutive_failures,
     (s.chunk_id IS NOT NULL) AS is_held,
-    s.bulk_misses
+    s.bulk_misses,
+        CASE
+            WHEN (NOT a.is_active) THEN 'inactive'::text
+            WHEN (s.chunk_id IS NOT NULL) THEN 'held'::text
+            WHEN ((s.consecutive_failures >= 5) AND (s.next_due_at IS NULL)) THEN 'left out'::text
+            WHEN (s.next_due_at <= ( SELECT headgate.clock() AS clock)) THEN 'due'::text
+            WHEN (s.next_due_at IS NOT NULL) THEN 'waiting'::text
+            ELSE 'done'::text
+        END AS status,
+    s.last_error,
+    s.last_failed_at
    FROM ((headgate.asset_processing_state s
      JOIN headgate.assets a USING (asset_id))
      JOIN headgate.operations o USING (operation_id));
@@ -26968,6 +27272,24 @@ COMMENT ON COLUMN headgate.v_asset_states.is_held IS 'True: a chunk holds it.';
 --
 
 COMMENT ON COLUMN headgate.v_asset_states.bulk_misses IS 'Calls for its group in a row whose answer lacked it; after two it is asked for alone.';
+
+--
+-- Name: COLUMN v_asset_states.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_states.status IS 'due; held (a chunk has it); waiting for next_due_at; done; left out after 5 failures in a row, until it is reset; inactive.';
+
+--
+-- Name: COLUMN v_asset_states.last_error; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_states.last_error IS 'What went wrong last; null after a success.';
+
+--
+-- Name: COLUMN v_asset_states.last_failed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_asset_states.last_failed_at IS 'When it last failed by its own fault.';
 
 --
 -- Name: v_dags; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -27753,6 +28075,147 @@ COMMENT ON COLUMN headgate.v_operation_health.blocked_until IS 'It is not, or wa
 COMMENT ON COLUMN headgate.v_operation_health.reason IS 'Why it is, or was, blocked.';
 
 --
+-- Name: v_operations; Type: VIEW; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE VIEW headgate.v_operations AS
+ SELECT o.name AS operation,
+    o.description,
+    o.universe,
+    p.name AS provider,
+        CASE
+            WHEN (o.path IS NOT NULL) THEN 'call'::text
+            WHEN (o.handler IS NOT NULL) THEN 'handler'::text
+            ELSE 'sql'::text
+        END AS kind,
+        CASE o.due_rule
+            WHEN 'every'::text THEN format('every %s'::text, o.due_every)
+            WHEN 'after'::text THEN format('after %s'::text, ( SELECT string_agg(i.name, ', '::text ORDER BY i.name) AS string_agg
+               FROM (headgate.operation_inputs n_1
+                 JOIN headgate.operations i ON ((i.operation_id = n_1.input_operation_id)))
+              WHERE (n_1.operation_id = o.operation_id)))
+            WHEN 'function'::text THEN format('function %s'::text, o.due_function)
+            ELSE o.due_rule
+        END AS due,
+    n.name AS serves,
+    o.units,
+    o.priority,
+    o.bundle,
+    o.max_attempts,
+    o.patience AS max_wait,
+    ARRAY( SELECT l.name
+           FROM headgate.pipelines l
+          WHERE (EXISTS ( SELECT
+                   FROM headgate.pipeline_steps s
+                  WHERE ((s.pipeline_id = l.pipeline_id) AND ((o.name = ANY (s.operations)) OR (n.name = ANY (s.operations))))))
+          ORDER BY l.name) AS pipelines,
+    h.state,
+    h.blocked_until
+   FROM (((headgate.operations o
+     JOIN headgate.providers p USING (provider_id))
+     LEFT JOIN headgate.operations n ON ((n.operation_id = o.alternative_of_operation_id)))
+     LEFT JOIN headgate.v_operation_health h ON ((h.operation = o.name)))
+  ORDER BY o.name;
+
+ALTER VIEW headgate.v_operations OWNER TO headgate_owner;
+
+--
+-- Name: VIEW v_operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON VIEW headgate.v_operations IS 'Operations: kinds of work on one asset, and the calls that serve many assets at once.';
+
+--
+-- Name: COLUMN v_operations.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.operation IS 'Its name.';
+
+--
+-- Name: COLUMN v_operations.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.description IS 'What it does.';
+
+--
+-- Name: COLUMN v_operations.universe; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.universe IS 'The universe whose assets need it.';
+
+--
+-- Name: COLUMN v_operations.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.provider IS 'Whom it asks; local: nobody.';
+
+--
+-- Name: COLUMN v_operations.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.kind IS 'call: an HTTP request; handler: Python computes; sql: its ingest function does the work alone.';
+
+--
+-- Name: COLUMN v_operations.due; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.due IS 'Its due rule: once, every, session, after or function.';
+
+--
+-- Name: COLUMN v_operations.serves; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.serves IS 'The need that it serves by one call for many assets; null: its own.';
+
+--
+-- Name: COLUMN v_operations.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.units IS 'What the provider charges for one call.';
+
+--
+-- Name: COLUMN v_operations.priority; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.priority IS '1 is most urgent, 9 least.';
+
+--
+-- Name: COLUMN v_operations.bundle; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.bundle IS 'Operations of one bundle are granted to an asset together or not at all.';
+
+--
+-- Name: COLUMN v_operations.max_attempts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.max_attempts IS 'Attempts before a job that fails by its own fault is failed.';
+
+--
+-- Name: COLUMN v_operations.max_wait; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.max_wait IS 'How long a job may be parked before it is deferred to the next execution.';
+
+--
+-- Name: COLUMN v_operations.pipelines; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.pipelines IS 'The pipelines whose steps run it.';
+
+--
+-- Name: COLUMN v_operations.state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.state IS 'Its own breaker: flowing, blocked or probing; null: it makes no call.';
+
+--
+-- Name: COLUMN v_operations.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_operations.blocked_until IS 'It is not, or was not, called before; null: calls flow.';
+
+--
 -- Name: v_operator_actions; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
@@ -27940,12 +28403,27 @@ COMMENT ON COLUMN headgate.v_orders.finished_at IS 'When that run ended.';
 --
 
 CREATE VIEW headgate.v_pipelines AS
- SELECT name AS pipeline,
-    description,
-    is_paused,
-    is_paused_with_dag
-   FROM headgate.pipelines p
-  WHERE (NOT is_retired);
+ SELECT p.name AS pipeline,
+    p.description,
+    p.is_paused,
+    p.is_paused_with_dag,
+    ARRAY( SELECT s.step
+           FROM headgate.pipeline_steps s
+          WHERE (s.pipeline_id = p.pipeline_id)
+          ORDER BY s."position") AS steps,
+    e.run_id AS latest_run_id,
+    e.status AS latest_status,
+    e.started_at AS latest_started_at
+   FROM (headgate.pipelines p
+     LEFT JOIN LATERAL ( SELECT e_1.run_id,
+            e_1.status,
+            e_1.started_at
+           FROM headgate.process_executions e_1
+          WHERE (e_1.pipeline_id = p.pipeline_id)
+          ORDER BY e_1.started_at DESC, e_1.execution_id DESC
+         LIMIT 1) e ON (true))
+  WHERE (NOT p.is_retired)
+  ORDER BY p.name;
 
 ALTER VIEW headgate.v_pipelines OWNER TO headgate_owner;
 
@@ -27978,6 +28456,30 @@ COMMENT ON COLUMN headgate.v_pipelines.is_paused IS 'True: nothing of it is sent
 --
 
 COMMENT ON COLUMN headgate.v_pipelines.is_paused_with_dag IS 'True: it is paused because its DAG was, and goes on with that.';
+
+--
+-- Name: COLUMN v_pipelines.steps; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pipelines.steps IS 'Its steps, in order.';
+
+--
+-- Name: COLUMN v_pipelines.latest_run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pipelines.latest_run_id IS 'Its newest run; null: it has never run.';
+
+--
+-- Name: COLUMN v_pipelines.latest_status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pipelines.latest_status IS 'How that run stands.';
+
+--
+-- Name: COLUMN v_pipelines.latest_started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_pipelines.latest_started_at IS 'When that run started.';
 
 --
 -- Name: v_provider_health; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -29517,6 +30019,18 @@ CREATE INDEX process_executions_open_idx ON headgate.process_executions USING bt
 COMMENT ON INDEX headgate.process_executions_open_idx IS 'Finds the few executions that have not ended among all that have.';
 
 --
+-- Name: operations handler_environment_is_harmless; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TRIGGER handler_environment_is_harmless AFTER INSERT OR UPDATE OF handler_environment ON headgate.operations FOR EACH ROW WHEN ((new.handler_environment <> '{}'::text[])) EXECUTE FUNCTION headgate._guard_environment();
+
+--
+-- Name: TRIGGER handler_environment_is_harmless ON operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TRIGGER handler_environment_is_harmless ON headgate.operations IS 'No handler is to see a secret.';
+
+--
 -- Name: providers provider_address_is_noted; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
 --
 
@@ -29545,6 +30059,18 @@ COMMENT ON TRIGGER provider_keeps_its_name ON headgate.providers IS 'Queues are 
 --
 
 CREATE TRIGGER request_is_answered INSTEAD OF INSERT ON headgate._requests FOR EACH ROW EXECUTE FUNCTION headgate._answer();
+
+--
+-- Name: providers secret_is_no_handlers; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TRIGGER secret_is_no_handlers AFTER INSERT OR UPDATE OF secret_name ON headgate.providers FOR EACH ROW WHEN ((new.secret_name IS NOT NULL)) EXECUTE FUNCTION headgate._guard_environment();
+
+--
+-- Name: TRIGGER secret_is_no_handlers ON providers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TRIGGER secret_is_no_handlers ON headgate.providers IS 'What a handler sees does not become a secret.';
 
 --
 -- Name: asset_processing_state asset_processing_state_asset_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -30344,6 +30870,12 @@ REVOKE ALL ON FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text,
 REVOKE ALL ON FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _alert_lines(p_execution headgate.process_executions, p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._alert_lines(p_execution headgate.process_executions, p_pipeline text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _announce(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -30396,12 +30928,6 @@ REVOKE ALL ON FUNCTION headgate._as_gate(p_own headgate.operation_gates) FROM PU
 --
 
 REVOKE ALL ON FUNCTION headgate._as_lags(p_provider text, p_lags jsonb) FROM PUBLIC;
-
---
--- Name: FUNCTION _as_one(p_chunks headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._as_one(p_chunks headgate.chunks[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _as_request(p_operation text, p_request text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30482,16 +31008,16 @@ REVOKE ALL ON FUNCTION headgate._calendar_of(p_provider headgate.providers) FROM
 REVOKE ALL ON FUNCTION headgate._calendar_window(p_provider headgate.providers, p_at timestamp with time zone, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer, p_schedule jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_has_own_headers boolean, p_is_probe boolean, p_stop_before integer, p_schedule jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._call(p_operation headgate.operations, p_provider headgate.providers, p_refused jsonb, p_has_own_headers boolean, p_is_probe boolean, p_stop_before integer, p_schedule jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone, p_is_fit boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._call_due(p_function text, p_asset_id bigint, p_watermark timestamp with time zone, p_now timestamp with time zone, p_is_fit boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _call_ingest(p_function text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30620,10 +31146,10 @@ REVOKE ALL ON FUNCTION headgate._choices(p_pipeline_id bigint, p_params jsonb, p
 REVOKE ALL ON FUNCTION headgate._claim(p_runner text, p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_avoid text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_avoid text[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._claim_next(p_runner text, p_chunk headgate.chunks, p_provider headgate.providers, p_claim integer, p_queues text[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _close_execution(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30668,10 +31194,22 @@ REVOKE ALL ON FUNCTION headgate._context(p_chunk headgate.chunks, p_operation he
 REVOKE ALL ON FUNCTION headgate._cooled_at(p_provider headgate.providers, p_gate headgate.provider_gates, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _cost_words(p_records bigint, p_units bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._cost_words(p_records bigint, p_units bigint) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _count_jobs(p_execution_id bigint, p_step text, p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _count_words(p_count bigint, p_noun text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._count_words(p_count bigint, p_noun text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _counted(p_gate headgate.provider_gates, p_faults integer, p_answers integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -30728,6 +31266,12 @@ REVOKE ALL ON FUNCTION headgate._declared_names(p_kind text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._defaults(p_kind text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _deferral_lines(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._deferral_lines(p_execution headgate.process_executions) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _differing_columns(p_kind text, p_name text, p_columns jsonb, p_differ text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -30770,10 +31314,10 @@ REVOKE ALL ON FUNCTION headgate._due_pairs(p_operation_ids bigint[], p_at timest
 REVOKE ALL ON FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _end_jobs(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _end_late_parked(p_chunk headgate.chunks, p_asset_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31034,6 +31578,12 @@ REVOKE ALL ON FUNCTION headgate._graph(p_pipeline_id bigint, p_params jsonb) FRO
 REVOKE ALL ON FUNCTION headgate._group_names(p_pipeline_id bigint, p_attribute text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _guard_environment(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._guard_environment() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _guard_plan(p_plan text, p_function text, p_arguments jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -31088,12 +31638,6 @@ REVOKE ALL ON FUNCTION headgate._health(p_now timestamp with time zone) FROM PUB
 REVOKE ALL ON FUNCTION headgate._held_chunk(p_runner text, p_chunk_id bigint, p_lease_no integer) FROM PUBLIC;
 
 --
--- Name: FUNCTION _held_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._held_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) FROM PUBLIC;
-
---
 -- Name: FUNCTION _hold_execution(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -31104,12 +31648,6 @@ REVOKE ALL ON FUNCTION headgate._hold_execution(p_execution_id bigint) FROM PUBL
 --
 
 REVOKE ALL ON FUNCTION headgate._hold_failed(p_execution_id bigint, p_steps text[]) FROM PUBLIC;
-
---
--- Name: FUNCTION _house_fault(p_results headgate.ingest_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._house_fault(p_results headgate.ingest_result[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _id_of(p_kind text, p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31130,10 +31668,10 @@ REVOKE ALL ON FUNCTION headgate._in_flight(p_execution_id bigint, p_step text, O
 REVOKE ALL ON FUNCTION headgate._ingest(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_payloads text[], p_row_counts integer[], p_rows anyarray, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _ingest_as_nobody(p_name text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray); Type: ACL; Schema: headgate; Owner: headgate_nobody
+-- Name: FUNCTION _ingest_as_nobody(p_query text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray); Type: ACL; Schema: headgate; Owner: headgate_nobody
 --
 
-REVOKE ALL ON FUNCTION headgate._ingest_as_nobody(p_name text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._ingest_as_nobody(p_query text, p_context jsonb, p_asset_ids bigint[], p_answers anyarray) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _ingest_for_all(p_chunk headgate.chunks, p_operation headgate.operations, p_answers text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31202,12 +31740,6 @@ REVOKE ALL ON FUNCTION headgate._is_dated(p_operation headgate.operations) FROM 
 REVOKE ALL ON FUNCTION headgate._is_fault(p_reason text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _is_idle(p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._is_idle(p_operation headgate.operations) FROM PUBLIC;
-
---
 -- Name: FUNCTION _is_internal_fault(p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -31232,12 +31764,6 @@ REVOKE ALL ON FUNCTION headgate._is_left_out(p_state headgate.asset_processing_s
 REVOKE ALL ON FUNCTION headgate._is_mistaken(p_kind text, p_name text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _is_of_the_past(p_execution_id bigint, p_operation headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._is_of_the_past(p_execution_id bigint, p_operation headgate.operations) FROM PUBLIC;
-
---
 -- Name: FUNCTION _is_owners(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -31248,6 +31774,12 @@ REVOKE ALL ON FUNCTION headgate._is_owners() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._is_path(p_path text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _is_plainly_fit(p_function text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_plainly_fit(p_function text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_selected(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31278,6 +31810,12 @@ REVOKE ALL ON FUNCTION headgate._is_worked_off(p_execution_id bigint, p_states t
 --
 
 REVOKE ALL ON FUNCTION headgate._job_key(p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _job_lines(p_execution headgate.process_executions, p_since timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._job_lines(p_execution headgate.process_executions, p_since timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _jobs(p_count bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31352,10 +31890,10 @@ REVOKE ALL ON FUNCTION headgate._late_sessions() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _leave_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_jobs headgate.job_fate[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _leave_state(p_chunk headgate.chunks, p_jobs headgate.job_fate[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_jobs headgate.job_fate[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_fate[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _left_out(p_pipeline_id bigint, p_params jsonb, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31434,6 +31972,12 @@ REVOKE ALL ON FUNCTION headgate._may_end_sessions() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._meant(p_name text, p_names text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _meant_code(p_universe text, p_code text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._meant_code(p_universe text, p_code text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _mend_books(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31550,10 +32094,10 @@ REVOKE ALL ON FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_s
 REVOKE ALL ON FUNCTION headgate._needs_alert(p_opened integer, p_blocked_until timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone, p_is_fit boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._next_due_at(p_operation headgate.operations, p_asset_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone, p_is_fit boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _next_part(p_kind text, p_whole text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31742,6 +32286,12 @@ REVOKE ALL ON FUNCTION headgate._operations_of(p_asset_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._operations_of_plan(p_plan text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _operator_lines(p_execution headgate.process_executions, p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._operator_lines(p_execution headgate.process_executions, p_pipeline text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _operators_settings(p_kind text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -31758,6 +32308,12 @@ REVOKE ALL ON FUNCTION headgate._orphan_holds() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._orphan_messages(p_queue text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _outcome_words(p_planned integer, p_succeeded integer, p_failed integer, p_deferred integer, p_skipped integer, p_units integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._outcome_words(p_planned integer, p_succeeded integer, p_failed integer, p_deferred integer, p_skipped integer, p_units integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _own_quota(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31910,10 +32466,10 @@ REVOKE ALL ON FUNCTION headgate._queues() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._raise(p_code text, p_message text, p_hint text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _raise_alert(p_severity text, p_subject text, p_message text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _raise_alert(p_severity text, p_subject text, p_message text, p_caller text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._raise_alert(p_severity text, p_subject text, p_message text, p_caller text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _raise_mistakes(p_plan text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32024,10 +32580,10 @@ REVOKE ALL ON FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation h
 REVOKE ALL ON FUNCTION headgate._reschedule(p_operation headgate.operations) FROM PUBLIC;
 
 --
--- Name: FUNCTION _resend_lost(p_limit integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _resend_lost(p_limit integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._resend_lost(p_limit integer, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._resend_lost(p_limit integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _reserve_planned(p_execution_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32048,10 +32604,10 @@ REVOKE ALL ON FUNCTION headgate._reserve_queued(p_chunk_ids bigint[], p_now time
 REVOKE ALL ON FUNCTION headgate._reset_asset(p_asset_id bigint, p_operations text[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _resolve_alert(p_subject text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _resolve_alert(p_subject text, p_caller text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._resolve_alert(p_subject text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._resolve_alert(p_subject text, p_caller text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _resolve_fault(p_step headgate.process_steps, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32162,6 +32718,12 @@ REVOKE ALL ON FUNCTION headgate._row_type(p_function text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._run_actions(p_execution headgate.process_executions, p_pipeline text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _run_lines(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._run_lines(p_execution headgate.process_executions) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _run_object(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -32222,10 +32784,10 @@ REVOKE ALL ON FUNCTION headgate._sentence(p_operation headgate.operations, p_sta
 REVOKE ALL ON FUNCTION headgate._session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone, p_raised_by text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._set_alert(p_subject text, p_severity text, p_message text, p_is_wrong boolean, p_now timestamp with time zone, p_raised_by text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _set_asset_active(p_asset_id bigint, p_is_active boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32246,10 +32808,10 @@ REVOKE ALL ON FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id b
 REVOKE ALL ON FUNCTION headgate._setting_of(p_column text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _settle_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_chunk_ids bigint[], p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _share_left(p_provider_id bigint, p_pipeline_id bigint, p_opened_at timestamp with time zone, p_usable integer, p_used bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32330,10 +32892,16 @@ REVOKE ALL ON FUNCTION headgate._status_of_steps(p_execution_id bigint) FROM PUB
 REVOKE ALL ON FUNCTION headgate._step(p_execution headgate.process_executions, p_step text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _step_as_nobody(p_name text, p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_nobody
+-- Name: FUNCTION _step_as_nobody(p_query text, p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_nobody
 --
 
-REVOKE ALL ON FUNCTION headgate._step_as_nobody(p_name text, p_pipeline text, p_run_id text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._step_as_nobody(p_query text, p_pipeline text, p_run_id text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _step_lines(p_execution headgate.process_executions); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._step_lines(p_execution headgate.process_executions) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _step_mistakes(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32402,10 +32970,10 @@ REVOKE ALL ON FUNCTION headgate._strange_parts(p_plan text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._stuck_steps() FROM PUBLIC;
 
 --
--- Name: FUNCTION _sweep(p_limit integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _sweep(p_limit integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._sweep(p_limit integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._sweep(p_limit integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _table_of(p_kind text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32787,18 +33355,11 @@ GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_maintenance;
 
 --
--- Name: FUNCTION complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.complete_chunks(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[], p_claim integer, p_queues text[], p_avoid text[]) TO headgate_runner;
-
---
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_avoid text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) TO headgate_runner;
+REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) TO headgate_runner;
 
 --
 -- Name: FUNCTION cover_groups(p_pipeline text, p_step text, p_group_keys text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32951,6 +33512,14 @@ GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headg
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_reader;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.find_asset(p_universe text, p_code text) TO headgate_plan_maintenance;
+
+--
+-- Name: FUNCTION find_group(p_group text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.find_group(p_group text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.find_group(p_group text) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.find_group(p_group text) TO headgate_reader;
 
 --
 -- Name: FUNCTION forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33196,6 +33765,14 @@ GRANT ALL ON FUNCTION headgate.retain(p_keep interval) TO headgate_planner;
 
 REVOKE ALL ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text) TO headgate_planner;
+
+--
+-- Name: FUNCTION run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone) TO headgate_reader;
 
 --
 -- Name: FUNCTION run_parameters(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33614,6 +34191,15 @@ GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_planner;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_reader;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_operation_health TO headgate_plan_maintenance;
+
+--
+-- Name: TABLE v_operations; Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+GRANT SELECT ON TABLE headgate.v_operations TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_operations TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_operations TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_operator_actions; Type: ACL; Schema: headgate; Owner: headgate_owner
