@@ -39,7 +39,7 @@ from tests.servers import (
     scratch_folder,
 )
 
-hypothesis_settings.register_profile("every day the same")
+hypothesis_settings.register_profile("every day the same", derandomize=True, database=None)
 if not IS_LONG:  # what is new is looked for there
     hypothesis_settings.load_profile("every day the same")
 

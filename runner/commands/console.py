@@ -168,6 +168,11 @@ def _cell(column: str, value: Any) -> str:
     return str(value) if column in NAMES and value is not None else as_text(value)
 
 
+def counted(count: int, noun: str) -> str:
+    """Return so many of something in words, for example `1 job` or `2,000 jobs`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def as_clock(value: datetime, now: datetime) -> str:
     """Return a time as a person here reads it: on another day than now, with its date."""
     here = value.astimezone()

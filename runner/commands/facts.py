@@ -100,7 +100,7 @@ def waits(rows: Iterable[DictRow], now: datetime) -> list[str]:
 def held(rows: Iterable[DictRow], now: datetime) -> list[str]:
     """Say whose leases are waited for, a line for each runner."""
     return [
-        f"waiting for {row['leases']} lease{'' if row['leases'] == 1 else 's'} of runner"
+        f"waiting for {console.counted(row['leases'], 'lease')} of runner"
         f" {row['runner']}, {'gone since' if row['is_silent'] else 'last heard from at'}"
         f" {console.as_clock(row['heard_at'], now)},"
         f" until {console.as_clock(row['leased_until'], now)}"
@@ -109,8 +109,8 @@ def held(rows: Iterable[DictRow], now: datetime) -> list[str]:
 
 
 def _wait(row: DictRow, now: datetime) -> str:
-    jobs = int(row["jobs"])
-    said = [f"{jobs:,} job{'' if jobs == 1 else 's'} of {row['operation']}: {row['reason']}"]
+    jobs = console.counted(int(row["jobs"]), "job")
+    said = [f"{jobs} of {row['operation']}: {row['reason']}"]
     if row["next_try_at"] is not None and row["next_try_at"] > now:
         said.append(f"next try {console.as_clock(row['next_try_at'], now)}")
     if row["gives_up_at"] is not None:

@@ -169,5 +169,5 @@ def _counts(changed: dict[str, int]) -> str:
     said = []
     for name, count in changed.items():
         noun, participle = COUNTED[name]
-        said.append(f"{count:,} {noun}{'' if count == 1 else 's'} {participle}")
+        said.append(f"{console.counted(count, noun)} {participle}")
     return ", ".join(said)

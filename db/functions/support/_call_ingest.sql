@@ -18,9 +18,7 @@ declare
     v_results headgate.ingest_result[];
 begin
     if p_function not like 'headgate.%' then
-        if not headgate._is_plainly_fit(p_function) then
-            perform headgate.require_fit(p_function);
-        end if;
+        perform headgate.require_fit(p_function);
         return headgate._ingest_as_nobody(v_query, p_context, p_asset_ids, p_answers);
     end if;
     execute v_query into v_results using p_context, p_asset_ids, p_answers;
