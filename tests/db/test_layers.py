@@ -15,7 +15,7 @@ LAYERS = (
     {"assets", "quota"},
     {"queue"},
     {"load", "plan"},  # a load of rows wakes what waits for them, as a completion does
-    {"executions"},
+    {"declare", "executions"},
     {"maintenance"},
     {"runner"},  # what a runner calls: a claim also carries executions from step to step
 )

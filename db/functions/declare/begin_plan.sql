@@ -33,23 +33,3 @@ $func$;
 
 comment on function headgate.begin_plan(text) is
     'Begin to declare a plan; what is not put before headgate.end_plan is retired. A dry run ends with rollback.';
-
--- The plan that is being declared; without one there is nothing to merge with.
-create or replace function headgate._open_plan()
-returns text
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $func$
-declare
-    v_plan constant text := nullif(current_setting('headgate.plan', true), '');
-begin
-    if v_plan is null then
-        perform headgate._raise(
-            'HG020', 'no plan has begun in this transaction',
-            'begin with select headgate.begin_plan(''<plan>''); psql -1 -f plan.sql applies a file in one transaction'
-        );
-    end if;
-    return v_plan;
-end;
-$func$;

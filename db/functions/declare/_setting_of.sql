@@ -1,0 +1,16 @@
+create or replace function headgate._setting_of(p_column text)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select case p_column
+        when 'patience' then 'max_wait'
+        when 'blame' then 'fault'
+        when 'close' then 'blocks'
+        when 'provider_id' then 'provider'
+        when 'follows_operation_id' then 'follows'
+        when 'alternative_of_operation_id' then 'bulk_call_of'
+        else p_column
+    end;
+$func$;

@@ -1,0 +1,15 @@
+create or replace function headgate._table_of(p_kind text)
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select case p_kind
+        when 'provider' then 'providers'
+        when 'rule' then 'response_rules'
+        when 'operation' then 'operations'
+        when 'pipeline' then 'pipelines'
+        when 'step' then 'pipeline_steps'
+        when 'parameter' then 'pipeline_parameters'
+    end;
+$func$;
