@@ -18,7 +18,9 @@ declare
     v_results headgate.ingest_result[];
 begin
     if p_function not like 'headgate.%' then
-        perform headgate.require_fit(p_function);
+        if not headgate._is_plainly_fit(p_function) then  -- one call less for each completion
+            perform headgate.require_fit(p_function);
+        end if;
         return headgate._ingest_as_nobody(v_query, p_context, p_asset_ids, p_answers);
     end if;
     execute v_query into v_results using p_context, p_asset_ids, p_answers;
