@@ -202,7 +202,8 @@ class CallFunction(BaseOperator):
                 _mark_failed(connection, red, named)
                 failed = _failed_steps(connection, named)
                 if not red and self.step in failed:
-                    select(connection, MARK, {**named, "p_step": self.step, "p_status": "succeeded"})
+                    mark = {**named, "p_step": self.step, "p_status": "succeeded"}
+                    select(connection, MARK, mark)
                 if not failed:
                     _mark_failed(connection, self._tasks_in("upstream_failed", run), named)
                 lost = [x for x, task in red.items() if not task.is_among(failed)]
