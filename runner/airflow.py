@@ -66,6 +66,7 @@ CORE: Final = "headgate."
 FIT: Final = "headgate.require_fit"
 """Plans' functions are called with rights of their own, or not at all."""
 FAILED_STEPS: Final = "headgate.failed_steps"
+MARK: Final = "headgate.mark_step"
 LONGEST_STEP: Final = timedelta(hours=24)
 BLOCKED: Final = ("HG011", "HG013")
 RETRIES: Final = {
@@ -121,9 +122,7 @@ class CallFunction(BaseOperator):
         run = context["dag_run"]
         named = self._named(run)
         arguments = {**named, **self._of_start(run), **self.args}
-        red = self._tasks_in("failed", run) if self.function == FINALIZE else {}
-        if red:
-            self._fail_steps(red, run, named)
+        lost = self._hear_tasks(run, named) if self.function == FINALIZE else []
         try:
             rows, status = self._call(arguments, named | {"p_step": self.step})
         except Blocked as exc:
@@ -132,9 +131,12 @@ class CallFunction(BaseOperator):
         if self.function == FINALIZE:
             context["ti"].xcom_push(COUNTS, counts_of(rows[0]))
             context["ti"].xcom_push(NOTE, note_of(rows[0]))
+        if lost:
+            raise AirflowFailException(
+                f"{', '.join(lost)} failed in Airflow, and no step did: see that task's log"
+            )
         self._judge(named["p_run_id"], rows, status)
         if self.function == FINALIZE:
-            self._check_tasks(red, named)
             self._tell(context, named, rows[0])
         return rows
 
@@ -186,28 +188,31 @@ class CallFunction(BaseOperator):
         found = tasks_in(state, run.dag_id, run.run_id, list(ours)) if ours else []
         return {x: ours[x] for x in found}
 
-    def _fail_steps(self, red: Mapping[str, OurTask], run: Any, named: Row) -> None:
+    def _hear_tasks(self, run: Any, named: Row) -> list[str]:
         """Let the steps fail whose tasks have: a person marked one before its turn, say.
 
-        Where such a step has succeeded all the same, what has not run behind it has failed.
+        Where such a step has succeeded all the same, what has not run behind it has failed. Where
+        nothing is behind it, or the plan has no such step, this step fails: until it runs again and
+        no task is red. Returns the tasks for which it does.
         """
+        red = self._tasks_in("failed", run)
+        own = {self.task_id: OurTask(self.task_id, self._declared, self.step)}
         try:
             with connect(self.conn_id) as connection:
                 _mark_failed(connection, red, named)
-                if not select(connection, FAILED_STEPS, named):
+                failed = _failed_steps(connection, named)
+                if not red and self.step in failed:
+                    mark = {**named, "p_step": self.step, "p_status": "succeeded"}
+                    select(connection, MARK, mark)
+                if not failed:
                     _mark_failed(connection, self._tasks_in("upstream_failed", run), named)
+                lost = [x for x, task in red.items() if not task.is_among(failed)]
+                if not lost or failed != _failed_steps(connection, named):
+                    return []
+                _mark_failed(connection, own, named)
+                return lost
         except psycopg.Error as exc:
             raise failure(exc) from None
-
-    def _check_tasks(self, red: Mapping[str, OurTask], named: Row) -> None:
-        """Fail where a task of ours has failed, and no step with it: the plan has none, say."""
-        if red:
-            with connect(self.conn_id) as connection:
-                failed = {x["step"] for x in select(connection, FAILED_STEPS, named)}
-            if unseen := [x for x, task in red.items() if not task.is_among(failed)]:
-                raise AirflowFailException(
-                    f"{', '.join(unseen)} failed in Airflow, and no step did: see that task's log"
-                )
 
     def _tell(self, context: Context, named: Row, totals: Row) -> None:
         """Say what a green run has put off, and hand its counts to those whom its assets wake."""
@@ -363,7 +368,7 @@ class RunStep(BaseOperator):
         except TaskDeferralTimeout:
             with connect(self.conn_id) as connection:
                 step = self._named(context["ti"]) | {"p_status": "failed"}
-                select(connection, "headgate.mark_step", step)
+                select(connection, MARK, step)
             raise AirflowException(
                 f"step {self.step} has not ended within {self._longest()}, the task's "
                 "execution_timeout: what of it had not started is cancelled"
@@ -432,11 +437,15 @@ class OurTask:
         return bool(failed) if self.step is None else self.step in failed
 
 
+def _failed_steps(connection: Connection[Row], named: Row) -> set[str]:
+    return {x["step"] for x in select(connection, FAILED_STEPS, named)}
+
+
 def _mark_failed(connection: Connection[Row], tasks: Mapping[str, OurTask], named: Row) -> None:
     """Mark the steps of these tasks as failed, as far as they have not ended."""
     steps = [x.step for x in tasks.values() if x.step]
     for step in open_steps(connection, named, steps):
-        select(connection, "headgate.mark_step", {**named, "p_step": step, "p_status": "failed"})
+        select(connection, MARK, {**named, "p_step": step, "p_status": "failed"})
         connection.commit()
 
 

@@ -108,17 +108,54 @@ def test_marking_a_step_as_failed_whose_jobs_have_just_succeeded_fails_what_is_b
 ):
     desk.the_provider("holds")
     run = desk.stack.trigger(CLICKS)
-    wait_until(lambda: desk.states_of(run)["first"] == "deferred", "the step's task")
-    wait_until(lambda: desk.steps(run).get("first") == "running", "the step")
-    with stopped(desk.stack.pid("triggerer")):  # which does not hear that the step has ended
-        desk.the_provider("answers")
-        wait_until(lambda: desk.steps(run)["first"] == "succeeded", "the step's end")
+    with its_end_unheard(desk, run, "first"):
         assert desk.mark_the_task(run, "first", "failed") == "done"
 
     assert ended(desk, run)["status"] == "failed"
     assert desk.runs()[run] == "failed"
     steps = desk.steps(run)
     assert (steps["first"], steps["second"]) == ("succeeded", "failed")
+
+
+def test_marking_a_step_as_failed_with_nothing_left_to_fail_behind_it_fails_the_runs_end(
+    desk: Desk,
+):
+    plan = desk.stack.plan
+    desk.the_provider("holds")
+    run = desk.stack.trigger(CLICKS)
+    with its_end_unheard(desk, run, "first"):
+        pass
+    with plan.connection.transaction():
+        with its_end_unheard(desk, run, "second"):
+            plan.sql("lock table headgate.pipeline_parameters")  # which that task reads
+        looking = ("running", "up_for_retry")
+        wait_until(lambda: desk.states_of(run)["look_back"] in looking, "what comes behind it")
+        assert desk.mark_the_task(run, "second", "failed") == "done"
+        assert desk.states_of(run)["look_back"] in looking
+
+    assert ended(desk, run)["status"] == "failed"
+    assert desk.runs()[run] == "failed"
+    steps = desk.steps(run)
+    assert (steps["second"], steps["finalize_execution"]) == ("succeeded", "failed")
+    line = desk.stack.last_line(CLICKS, run, "finalize_execution")
+    assert "second failed in Airflow, and no step did" in line
+
+    assert desk.mark_the_task(run, "second", "success") == "done"
+    assert desk.clear(run, "finalize_execution", "alone") == "done"
+    wait_until(lambda: desk.runs()[run] == "success", "the run's other end")
+    assert ended(desk, run)["status"] == "succeeded"
+
+
+@contextmanager
+def its_end_unheard(desk: Desk, run: str, step: str) -> Iterator[None]:
+    """Let a step end, whose calls the provider holds, while nobody waits for it."""
+    wait_until(lambda: desk.states_of(run)[step] == "deferred", "the step's task")
+    wait_until(lambda: desk.steps(run).get(step) == "running", "the step")
+    with stopped(desk.stack.pid("triggerer")):
+        desk.the_provider("answers")
+        wait_until(lambda: desk.steps(run)[step] == "succeeded", "the step's end")
+        yield
+        desk.the_provider("holds")
 
 
 def test_deleting_a_run_that_has_ended_leaves_what_it_did_in_the_plan(desk: Desk):
