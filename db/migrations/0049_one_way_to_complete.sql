@@ -12,3 +12,5 @@ drop function if exists headgate._is_idle(headgate.operations);
 drop function if exists headgate._house_fault(headgate.ingest_result[]);
 -- squawk-ignore ban-drop-function
 drop function if exists headgate._is_of_the_past(bigint, headgate.operations);
+-- squawk-ignore ban-drop-function
+drop function if exists headgate._jobs(bigint);

@@ -35,6 +35,7 @@ create or replace function headgate.put_operation(
     watermark text default null,
     ingest_function text default null,
     handler text default null,
+    handler_environment text[] default null,
     input_function text default null,
     max_memory bigint default null,
     weight_power double precision default null,
@@ -81,6 +82,7 @@ begin
             else headgate._write_ingest_function(operation, "into", rows, key, columns, watermark)
         end,
         'handler', handler,
+        'handler_environment', handler_environment,
         'input_function', input_function,
         'max_memory', max_memory,
         'weight_power', weight_power,

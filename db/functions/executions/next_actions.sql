@@ -47,7 +47,7 @@ as $func$
     union all
     select
         case when w.reason = 'no runner is connected' then 'work' else 'wait' end,
-        format('%s wait: %s', headgate._jobs(w.jobs), w.reason),
+        format('%s wait: %s', headgate._count_words(w.jobs, 'job'), w.reason),
         'it is left to the next run at ' || (w.gives_up_at at time zone 'UTC'),
         w.next_try_at,
         null
@@ -97,7 +97,7 @@ as $func$
     )
     select
         case when w.kind = 'failures' then 'reset' else 'run' end,
-        format('%s are due and were not run: %s', headgate._jobs(sum(w.jobs)::bigint), w.reason),
+        format('%s are due and were not run: %s', headgate._count_words(sum(w.jobs)::bigint, 'job'), w.reason),
         case
             when w.kind in ('quota', 'share', 'reserve')
                 then format('more units: headgate.set_provider(%L, ''{"quota": ...}'')', p.name)
@@ -137,7 +137,7 @@ as $func$
     with left_undone as (
         select
             k.weight,
-            headgate._jobs(count(*)) || k.words
+            headgate._count_words(count(*), 'job') || k.words
             || coalesce(' (' || left(mode() within group (order by u.reason), 300) || ')', '') as says,
             max(g.blocked_until) filter (where u.kind = 'provider' and g.blocked_until > p_now) as blocked_until
         from headgate._undone_jobs(p_execution) as u
@@ -204,13 +204,4 @@ as $func$
         order by d.operation_id, d.asset_id, d.round desc
     ) as l
     where l.status in ('failed', 'deferred', 'cancelled');
-$func$;
-
-create or replace function headgate._jobs(p_count bigint)
-returns text
-language sql
-immutable
-set search_path = pg_catalog, pg_temp
-as $func$
-    select to_char(p_count, 'FM999,999,999,990') || case when p_count = 1 then ' job' else ' jobs' end;
 $func$;

@@ -127,3 +127,17 @@ def test_words_of_the_file_stand_for_columns(shelf: Shelf):
 
     assert shelf.put(PROVIDER, patient)[1] == "changed: max_wait"
     assert str(shelf.row("operations", "dust")["patience"]) == "1:00:00"
+
+
+def test_a_handler_is_handed_the_variables_that_it_may_see(shelf: Shelf):
+    seeing = (
+        "put_operation('dust', 'tomes', due => 'once', handler => 'shelf:dust',"
+        " ingest_function => 'headgate.ingest_sessions',"
+        " handler_environment => '{%s}')"
+    )
+    shelf.put(seeing % "OMP_NUM_THREADS")
+    assert shelf.row("operations", "dust")["handler_environment"] == ["OMP_NUM_THREADS"]
+
+    with shelf.refused() as said:
+        shelf.put(seeing % "HEADGATE_DSN")
+    assert "its handler may not see HEADGATE_DSN" in said[0]
