@@ -486,6 +486,29 @@ def test_a_cleared_function_task_opens_its_run_again(connected: object, plan: Pl
     assert row["status"] == "succeeded"
 
 
+def test_a_red_task_whose_step_has_not_failed_fails_the_runs_end_until_it_is_red_no_more(
+    connected: object, plan: Plan, monkeypatch: pytest.MonkeyPatch
+):
+    from runner.airflow import CallFunction, OurTask
+
+    def red(state: str, *tasks: str) -> None:
+        there = {x: OurTask(x, None, x) for x in tasks}
+        tasks_in = lambda _, asked, run: there if asked == state else {}  # noqa: E731
+        monkeypatch.setattr(CallFunction, "_tasks_in", tasks_in)
+
+    call("headgate.start_execution")
+    call("headgate.check_quota", task_id="check_api_quota")
+    red("failed", "check_api_quota")
+    with fails("check_api_quota failed in Airflow, and no step did: see that task's log"):
+        call("headgate.finalize_execution", task_id="finalize_execution")
+    (run,) = plan.sql("select status from headgate.v_recent_executions")
+    assert run["status"] == "failed"
+
+    red("failed")
+    (row,) = call("headgate.finalize_execution", task_id="finalize_execution")
+    assert row["status"] == "succeeded"
+
+
 def test_a_run_is_for_the_date_that_airflow_runs_it_for(connected: object, plan: Plan):
     at = datetime(2024, 3, 1, 21, 30, tzinfo=UTC)
     runs: dict[str, Row] = {
