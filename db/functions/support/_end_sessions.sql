@@ -1,6 +1,6 @@
 -- A role may lift its own time limits, so a reader's transaction could hold the horizon for ever (every deleted message would
 -- stay), and any login could fill the server's table of locks. Sessions beyond what headgate.role_limits allows are ended: by each
--- heartbeat, by the maintenance and by the doctor. Real time, not the plan's.
+-- heartbeat, by who asks how a run stands, by the maintenance and by the doctor. Real time, not the plan's.
 
 create or replace function headgate._late_sessions()
 returns table (pid integer, login text, excess text)
