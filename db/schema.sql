@@ -20942,6 +20942,7 @@ CREATE FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) RETURN
 begin
     perform headgate._execution(p_pipeline, p_run_id);
     perform headgate._sweep(20, headgate.clock());
+    perform headgate._end_sessions();
     return query select c.* from headgate.execution_counts(p_pipeline, p_run_id) as c;
 end;
 $$;
@@ -20952,7 +20953,7 @@ ALTER FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) OWNER T
 -- Name: FUNCTION execution_status(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) IS 'How an execution stands, in jobs; also sends what is due to be sent again.';
+COMMENT ON FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) IS 'How an execution stands, in jobs; also sends what is due to be sent again, and ends sessions beyond their limits.';
 
 --
 -- Name: explain_plan(text, timestamp with time zone, integer, jsonb, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23092,6 +23093,7 @@ declare
     v_step constant headgate.process_steps := headgate._step(v_execution, p_step);
 begin
     perform headgate._sweep(20, headgate.clock());
+    perform headgate._end_sessions();
     return query
     select
         s.step, s.status, s.planned, f.queued, f.running, f.parked, s.succeeded, s.failed, s.deferred, s.skipped,
@@ -23109,7 +23111,7 @@ ALTER FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text)
 -- Name: FUNCTION step_status(p_pipeline text, p_run_id text, p_step text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text) IS 'How a step stands, in jobs; also sends what is due to be sent again.';
+COMMENT ON FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text) IS 'How a step stands, in jobs; also sends what is due to be sent again, and ends sessions beyond their limits.';
 
 --
 -- Name: take_starts(text, bigint, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner

@@ -14,9 +14,11 @@ as $func$
 begin
     perform headgate._execution(p_pipeline, p_run_id);
     perform headgate._sweep(20, headgate.clock());
+    perform headgate._end_sessions();
     return query select c.* from headgate.execution_counts(p_pipeline, p_run_id) as c;
 end;
 $func$;
 
 comment on function headgate.execution_status(text, text) is
-    'How an execution stands, in jobs; also sends what is due to be sent again.';
+    'How an execution stands, in jobs; also sends what is due to be sent again, and ends sessions beyond '
+    'their limits.';

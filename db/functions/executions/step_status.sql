@@ -17,6 +17,7 @@ declare
     v_step constant headgate.process_steps := headgate._step(v_execution, p_step);
 begin
     perform headgate._sweep(20, headgate.clock());
+    perform headgate._end_sessions();
     return query
     select
         s.step, s.status, s.planned, f.queued, f.running, f.parked, s.succeeded, s.failed, s.deferred, s.skipped,
@@ -29,4 +30,5 @@ end;
 $func$;
 
 comment on function headgate.step_status(text, text, text) is
-    'How a step stands, in jobs; also sends what is due to be sent again.';
+    'How a step stands, in jobs; also sends what is due to be sent again, and ends sessions beyond '
+    'their limits.';

@@ -1,6 +1,6 @@
 -- A role may lift its own time limits, so a reader's transaction could hold the horizon for ever (every deleted message would
 -- stay), and any login could fill the server's table of locks. Sessions beyond what headgate.role_limits allows are ended: by each
--- heartbeat, by the maintenance and by the doctor. Real time, not the plan's.
+-- heartbeat, by who asks how a run stands, by the maintenance and by the doctor. Real time, not the plan's.
 
 -- End them; returns how many were. Without the right to, none: headgate.examine says what is missing.
 create or replace function headgate._end_sessions()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from runner.pool import WAYS_IN
 from tests.db.toy import Toy
 
 DECLARE = (
@@ -42,6 +43,24 @@ def test_it_declares_names_alone(toy: Toy, name: str | None):
 def test_what_leads_to_the_database_is_refused(toy: Toy, name: str):
     with toy.refused("HG020", f"may not see {name}, which leads to the database", "take the name"):
         declare(toy, "MODEL_KEY", name)
+
+
+@pytest.mark.parametrize(
+    "way_in", ["PG", "HEADGATE_DSN", "HEADGATE_LISTEN_DSN", "HEADGATE_X_PASSWORD"]
+)
+def test_the_plan_refuses_exactly_what_the_worker_withholds(toy: Toy, way_in: str):
+    changed = (way_in, way_in.lower(), way_in[:-1], way_in[1:], way_in.replace("_", "__"))
+    for name in (
+        before + x + after for x in changed for before in ("", "X") for after in ("", "S")
+    ):
+        try:
+            with toy.connection.transaction():
+                declare(toy, name)
+            is_refused = False
+        except psycopg.Error as exc:
+            assert exc.sqlstate == "HG020", exc
+            is_refused = True
+        assert is_refused == bool(WAYS_IN.fullmatch(name)), name
 
 
 def test_a_provider_s_secret_is_refused_whichever_is_declared_first(toy: Toy):

@@ -67,10 +67,17 @@ HEARTBEAT = {"p_runner": "r", "p_host": "h", "p_pid": 1, "p_version": "0"}
 
 @pytest.mark.parametrize(
     "does",
-    [("check_health", RUN), ("repair", {}), ("heartbeat", HEARTBEAT)],
+    [
+        ("check_health", RUN),
+        ("repair", {}),
+        ("heartbeat", HEARTBEAT),
+        ("execution_status", RUN),
+        ("step_status", RUN | {"p_step": "check_health"}),
+    ],
     ids=lambda x: x[0],
 )
 def test_a_reader_who_holds_the_horizon_is_ended(toys: Toys, does: tuple[str, dict[str, Any]]):
+    toys.one.call("start_execution", **RUN)
     with holding(toys, "headgate_reader") as reader, holding(toys, "headgate_planner") as planner:
         toys.one.call(does[0], **does[1])
         assert is_there(toys, reader), "ten minutes are allowed"
