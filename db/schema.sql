@@ -4853,21 +4853,21 @@ CREATE TABLE headgate.process_executions (
     pipeline_id bigint NOT NULL,
     run_id text NOT NULL,
     driver text NOT NULL,
+    deployment text,
+    dag text,
     status text DEFAULT 'running'::text NOT NULL,
     logical_date timestamp with time zone,
+    is_backfill boolean DEFAULT false NOT NULL,
     params jsonb DEFAULT '{}'::jsonb NOT NULL,
     started_at timestamp with time zone NOT NULL,
     finished_at timestamp with time zone,
+    reopened_at timestamp with time zone,
     planned integer DEFAULT 0 NOT NULL,
     succeeded integer DEFAULT 0 NOT NULL,
     failed integer DEFAULT 0 NOT NULL,
     deferred integer DEFAULT 0 NOT NULL,
     skipped integer DEFAULT 0 NOT NULL,
     units integer DEFAULT 0 NOT NULL,
-    deployment text,
-    dag text,
-    reopened_at timestamp with time zone,
-    is_backfill boolean DEFAULT false NOT NULL,
     CONSTRAINT backfill_has_its_date CHECK (((NOT is_backfill) OR (logical_date IS NOT NULL))),
     CONSTRAINT driver_is_known CHECK ((driver = ANY (ARRAY['airflow'::text, 'headgate'::text]))),
     CONSTRAINT execution_status_is_known CHECK ((status = ANY (ARRAY['running'::text, 'paused'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text]))),
@@ -4909,6 +4909,18 @@ COMMENT ON COLUMN headgate.process_executions.run_id IS 'Airflow''s run id, or a
 COMMENT ON COLUMN headgate.process_executions.driver IS 'Who advances its steps: airflow, or headgate''s own runners.';
 
 --
+-- Name: COLUMN process_executions.deployment; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.deployment IS 'The scheduler that started it, where there are several on this database; null: it has no name.';
+
+--
+-- Name: COLUMN process_executions.dag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.dag IS 'The scheduler''s DAG whose run it is; null: the one that is named like the pipeline.';
+
+--
 -- Name: COLUMN process_executions.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -4919,6 +4931,12 @@ COMMENT ON COLUMN headgate.process_executions.status IS 'running, paused, succee
 --
 
 COMMENT ON COLUMN headgate.process_executions.logical_date IS 'The date it was scheduled for, if any.';
+
+--
+-- Name: COLUMN process_executions.is_backfill; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.is_backfill IS 'True: it was started late, for a logical date that is past.';
 
 --
 -- Name: COLUMN process_executions.params; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -4937,6 +4955,12 @@ COMMENT ON COLUMN headgate.process_executions.started_at IS 'When it started.';
 --
 
 COMMENT ON COLUMN headgate.process_executions.finished_at IS 'When it ended.';
+
+--
+-- Name: COLUMN process_executions.reopened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_executions.reopened_at IS 'When it was opened again after it had ended; null: it was not, or it has ended again.';
 
 --
 -- Name: COLUMN process_executions.planned; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -4973,30 +4997,6 @@ COMMENT ON COLUMN headgate.process_executions.skipped IS 'Jobs that were not nee
 --
 
 COMMENT ON COLUMN headgate.process_executions.units IS 'Units its calls cost.';
-
---
--- Name: COLUMN process_executions.deployment; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.deployment IS 'The scheduler that started it, where there are several on this database; null: it has no name.';
-
---
--- Name: COLUMN process_executions.dag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.dag IS 'The scheduler''s DAG whose run it is; null: the one that is named like the pipeline.';
-
---
--- Name: COLUMN process_executions.reopened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.reopened_at IS 'When it was opened again after it had ended; null: it was not, or it has ended again.';
-
---
--- Name: COLUMN process_executions.is_backfill; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_executions.is_backfill IS 'True: it was started late, for a logical date that is past.';
 
 --
 -- Name: _alert_lines(headgate.process_executions, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -5116,10 +5116,13 @@ CREATE TABLE headgate.chunks (
     step text NOT NULL,
     round integer NOT NULL,
     operation_id bigint NOT NULL,
+    call_operation_id bigint,
     provider_id bigint NOT NULL,
     group_key text NOT NULL,
     priority smallint NOT NULL,
     asset_ids bigint[] NOT NULL,
+    sessions date[],
+    records integer[],
     calls integer NOT NULL,
     units integer NOT NULL,
     window_opened_at timestamp with time zone,
@@ -5129,19 +5132,16 @@ CREATE TABLE headgate.chunks (
     lease_no integer DEFAULT 0 NOT NULL,
     runner text,
     leased_until timestamp with time zone,
+    lost_reason text,
     wake_at timestamp with time zone,
     park_until timestamp with time zone,
     park_reason text,
+    retry_count integer DEFAULT 0 NOT NULL,
     attempt integer DEFAULT 1 NOT NULL,
     deaths integer DEFAULT 0 NOT NULL,
     booked integer DEFAULT 0 NOT NULL,
     requests integer DEFAULT 0 NOT NULL,
     planned_at timestamp with time zone NOT NULL,
-    lost_reason text,
-    call_operation_id bigint,
-    sessions date[],
-    records integer[],
-    retry_count integer DEFAULT 0 NOT NULL,
     CONSTRAINT a_call_for_the_group_names_its_sessions CHECK ((((call_operation_id IS NULL) = (sessions IS NULL)) AND (cardinality(sessions) = calls))),
     CONSTRAINT charge_is_not_negative CHECK ((LEAST(calls, units, booked, requests, deaths) >= 0)),
     CONSTRAINT chunk_has_jobs CHECK ((cardinality(asset_ids) > 0)),
@@ -5193,6 +5193,12 @@ COMMENT ON COLUMN headgate.chunks.round IS 'The step''s round.';
 COMMENT ON COLUMN headgate.chunks.operation_id IS 'The need that its jobs meet.';
 
 --
+-- Name: COLUMN chunks.call_operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.call_operation_id IS 'The call that serves the whole group; null: each asset is called for by the operation itself.';
+
+--
 -- Name: COLUMN chunks.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -5215,6 +5221,18 @@ COMMENT ON COLUMN headgate.chunks.priority IS 'The operation''s priority.';
 --
 
 COMMENT ON COLUMN headgate.chunks.asset_ids IS 'The jobs that have not ended, in rank order.';
+
+--
+-- Name: COLUMN chunks.sessions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.sessions IS 'Of a call for the group: the sessions that have not been answered, one call each; a page, which is for none, has one null. Null: a call for each asset.';
+
+--
+-- Name: COLUMN chunks.records; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.records IS 'Of a call for the group: rows that answers to earlier sessions changed, in the order of asset_ids; null: none was answered.';
 
 --
 -- Name: COLUMN chunks.calls; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5271,6 +5289,12 @@ COMMENT ON COLUMN headgate.chunks.runner IS 'Who holds, or last held, the lease.
 COMMENT ON COLUMN headgate.chunks.leased_until IS 'End of the lease, real time.';
 
 --
+-- Name: COLUMN chunks.lost_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.lost_reason IS 'Why its last lease was given up for lost; null: it ran out unseen.';
+
+--
 -- Name: COLUMN chunks.wake_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -5287,6 +5311,12 @@ COMMENT ON COLUMN headgate.chunks.park_until IS 'End of its patience: what is st
 --
 
 COMMENT ON COLUMN headgate.chunks.park_reason IS 'Why it is parked.';
+
+--
+-- Name: COLUMN chunks.retry_count; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.retry_count IS 'Times in a row that its jobs were parked to be called again; an answer ends the row.';
 
 --
 -- Name: COLUMN chunks.attempt; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5319,36 +5349,6 @@ COMMENT ON COLUMN headgate.chunks.requests IS 'Requests made for each of its job
 COMMENT ON COLUMN headgate.chunks.planned_at IS 'When its jobs were planned; what was asked for later is not done by it.';
 
 --
--- Name: COLUMN chunks.lost_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.lost_reason IS 'Why its last lease was given up for lost; null: it ran out unseen.';
-
---
--- Name: COLUMN chunks.call_operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.call_operation_id IS 'The call that serves the whole group; null: each asset is called for by the operation itself.';
-
---
--- Name: COLUMN chunks.sessions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.sessions IS 'Of a call for the group: the sessions that have not been answered, one call each; a page, which is for none, has one null. Null: a call for each asset.';
-
---
--- Name: COLUMN chunks.records; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.records IS 'Of a call for the group: rows that answers to earlier sessions changed, in the order of asset_ids; null: none was answered.';
-
---
--- Name: COLUMN chunks.retry_count; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.retry_count IS 'Times in a row that its jobs were parked to be called again; an answer ends the row.';
-
---
 -- Name: operations; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -5358,13 +5358,21 @@ CREATE TABLE headgate.operations (
     description text DEFAULT ''::text NOT NULL,
     universe text NOT NULL,
     provider_id bigint NOT NULL,
+    feature text,
     units integer DEFAULT 0 NOT NULL,
+    units_per_asset integer DEFAULT 0 NOT NULL,
     priority smallint DEFAULT 5 NOT NULL,
+    weight_power double precision DEFAULT 1 NOT NULL,
+    staleness_per_day double precision DEFAULT 1 NOT NULL,
+    is_backfill boolean DEFAULT false NOT NULL,
     bundle text,
     due_rule text NOT NULL,
     due_every interval,
     due_function text,
     follows_operation_id bigint,
+    alternative_of_operation_id bigint,
+    page_size integer,
+    overlap integer DEFAULT 0 NOT NULL,
     chunk_size integer DEFAULT 100 NOT NULL,
     max_attempts integer DEFAULT 3 NOT NULL,
     backoff interval DEFAULT '00:00:02'::interval NOT NULL,
@@ -5380,16 +5388,8 @@ CREATE TABLE headgate.operations (
     max_bytes bigint DEFAULT 67108864 NOT NULL,
     ingest_function text,
     handler text,
-    overlap integer DEFAULT 0 NOT NULL,
     input_function text,
     max_memory bigint DEFAULT 1073741824 NOT NULL,
-    alternative_of_operation_id bigint,
-    weight_power double precision DEFAULT 1 NOT NULL,
-    staleness_per_day double precision DEFAULT 1 NOT NULL,
-    page_size integer,
-    units_per_asset integer DEFAULT 0 NOT NULL,
-    feature text,
-    is_backfill boolean DEFAULT false NOT NULL,
     handler_environment text[] DEFAULT '{}'::text[] NOT NULL,
     is_retired boolean DEFAULT false NOT NULL,
     CONSTRAINT a_page_serves_another_operation CHECK (((page_size IS NULL) OR ((page_size > 0) AND (alternative_of_operation_id IS NOT NULL)))),
@@ -5455,16 +5455,46 @@ COMMENT ON COLUMN headgate.operations.universe IS 'The universe whose assets nee
 COMMENT ON COLUMN headgate.operations.provider_id IS 'Whom it asks; `local` when nobody.';
 
 --
+-- Name: COLUMN operations.feature; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.feature IS 'Planned only where the provider''s account has this feature (providers.features); null: every account may call it.';
+
+--
 -- Name: COLUMN operations.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
 COMMENT ON COLUMN headgate.operations.units IS 'What the provider charges for one call.';
 
 --
+-- Name: COLUMN operations.units_per_asset; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.units_per_asset IS 'What the provider charges for each asset that a page names, besides units for the page.';
+
+--
 -- Name: COLUMN operations.priority; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
 COMMENT ON COLUMN headgate.operations.priority IS '1 is most urgent, 9 least; 1-3 travel in the queue high, 4-6 in normal, 7-9 in low.';
+
+--
+-- Name: COLUMN operations.weight_power; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.weight_power IS 'How much an asset''s weight counts in the ranking: 1 in full, 0 not at all.';
+
+--
+-- Name: COLUMN operations.staleness_per_day; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.staleness_per_day IS 'How much waiting counts in the ranking: value = weight ^ weight_power x (1 + staleness_per_day x days overdue) / units.';
+
+--
+-- Name: COLUMN operations.is_backfill; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.is_backfill IS 'True: it takes what a window has left, after all other operations, not the units of what becomes due later.';
 
 --
 -- Name: COLUMN operations.bundle; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5495,6 +5525,24 @@ COMMENT ON COLUMN headgate.operations.due_function IS 'The rule `function`: sche
 --
 
 COMMENT ON COLUMN headgate.operations.follows_operation_id IS 'Opens only once this operation has succeeded, and takes over its watermark.';
+
+--
+-- Name: COLUMN operations.alternative_of_operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.alternative_of_operation_id IS 'Another call for the same need: one call serves a whole group for one session, where that is cheaper; null: a need of its own.';
+
+--
+-- Name: COLUMN operations.page_size; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.page_size IS 'Of a call that names the assets it serves ({chunk.codes}): how many at most; null: a call serves one asset, or a whole group for a session.';
+
+--
+-- Name: COLUMN operations.overlap; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operations.overlap IS 'Sessions up to the watermark that {state.since} asks for again; days for assets without a calendar; 0: from the watermark on.';
 
 --
 -- Name: COLUMN operations.chunk_size; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5587,12 +5635,6 @@ COMMENT ON COLUMN headgate.operations.ingest_function IS 'schema.name of the fun
 COMMENT ON COLUMN headgate.operations.handler IS 'Python that computes instead of calling: an entry point of the group headgate.handlers, or module:function; null: none.';
 
 --
--- Name: COLUMN operations.overlap; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operations.overlap IS 'Sessions up to the watermark that {state.since} asks for again; days for assets without a calendar; 0: from the watermark on.';
-
---
 -- Name: COLUMN operations.input_function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -5603,48 +5645,6 @@ COMMENT ON COLUMN headgate.operations.input_function IS 'schema.name of the func
 --
 
 COMMENT ON COLUMN headgate.operations.max_memory IS 'Bytes of memory a handler''s process may take.';
-
---
--- Name: COLUMN operations.alternative_of_operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operations.alternative_of_operation_id IS 'Another call for the same need: one call serves a whole group for one session, where that is cheaper; null: a need of its own.';
-
---
--- Name: COLUMN operations.weight_power; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operations.weight_power IS 'How much an asset''s weight counts in the ranking: 1 in full, 0 not at all.';
-
---
--- Name: COLUMN operations.staleness_per_day; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operations.staleness_per_day IS 'How much waiting counts in the ranking: value = weight ^ weight_power x (1 + staleness_per_day x days overdue) / units.';
-
---
--- Name: COLUMN operations.page_size; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operations.page_size IS 'Of a call that names the assets it serves ({chunk.codes}): how many at most; null: a call serves one asset, or a whole group for a session.';
-
---
--- Name: COLUMN operations.units_per_asset; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operations.units_per_asset IS 'What the provider charges for each asset that a page names, besides units for the page.';
-
---
--- Name: COLUMN operations.feature; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operations.feature IS 'Planned only where the provider''s account has this feature (providers.features); null: every account may call it.';
-
---
--- Name: COLUMN operations.is_backfill; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operations.is_backfill IS 'True: it takes what a window has left, after all other operations, not the units of what becomes due later.';
 
 --
 -- Name: COLUMN operations.handler_environment; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5914,16 +5914,16 @@ COMMENT ON COLUMN headgate.operation_gates.counted_answers IS 'Answers counted s
 
 CREATE TABLE headgate.provider_gates (
     provider_id bigint NOT NULL,
+    next_start_at timestamp with time zone DEFAULT '2000-01-01 00:00:00+00'::timestamp with time zone NOT NULL,
     failures integer DEFAULT 0 NOT NULL,
     opened integer DEFAULT 0 NOT NULL,
     blocked_until timestamp with time zone,
     blocked_reason text,
     probe_chunk_id bigint,
-    auth_failures integer DEFAULT 0 CONSTRAINT provider_gates_refusals_not_null NOT NULL,
     counted_since timestamp with time zone,
     counted_faults integer DEFAULT 0 NOT NULL,
     counted_answers integer DEFAULT 0 NOT NULL,
-    next_start_at timestamp with time zone DEFAULT '2000-01-01 00:00:00+00'::timestamp with time zone NOT NULL,
+    auth_failures integer DEFAULT 0 NOT NULL,
     CONSTRAINT gate_counts_are_not_negative CHECK ((LEAST(failures, opened) >= 0))
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
@@ -5941,6 +5941,12 @@ COMMENT ON TABLE headgate.provider_gates IS 'How a provider stands: the times gr
 --
 
 COMMENT ON COLUMN headgate.provider_gates.provider_id IS 'The provider.';
+
+--
+-- Name: COLUMN provider_gates.next_start_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_gates.next_start_at IS 'When the next request may start that nobody has been granted; those before have their times. Earlier than now: the provider has rested.';
 
 --
 -- Name: COLUMN provider_gates.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5973,12 +5979,6 @@ COMMENT ON COLUMN headgate.provider_gates.blocked_reason IS 'Why it is blocked.'
 COMMENT ON COLUMN headgate.provider_gates.probe_chunk_id IS 'The chunk that probes a half-open breaker.';
 
 --
--- Name: COLUMN provider_gates.auth_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.auth_failures IS 'Consecutive internal faults in calling it (a refused token) since its last answer; they block nothing but their execution.';
-
---
 -- Name: COLUMN provider_gates.counted_since; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -5997,10 +5997,10 @@ COMMENT ON COLUMN headgate.provider_gates.counted_faults IS 'Faults of the provi
 COMMENT ON COLUMN headgate.provider_gates.counted_answers IS 'Its answers counted since then.';
 
 --
--- Name: COLUMN provider_gates.next_start_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN provider_gates.auth_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.provider_gates.next_start_at IS 'When the next request may start that nobody has been granted; those before have their times. Earlier than now: the provider has rested.';
+COMMENT ON COLUMN headgate.provider_gates.auth_failures IS 'Consecutive internal faults in calling it (a refused token) since its last answer; they block nothing but their execution.';
 
 --
 -- Name: _as_gate(headgate.operation_gates); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6346,6 +6346,7 @@ CREATE TABLE headgate.providers (
     auth jsonb DEFAULT '{"in": "none"}'::jsonb NOT NULL,
     secret_name text,
     headers jsonb DEFAULT '{}'::jsonb NOT NULL,
+    features text[] DEFAULT '{}'::text[] NOT NULL,
     quota integer,
     quota_buffer integer DEFAULT 0 NOT NULL,
     quota_period text DEFAULT 'day'::text NOT NULL,
@@ -6353,14 +6354,13 @@ CREATE TABLE headgate.providers (
     reset_guard interval DEFAULT '00:00:05'::interval NOT NULL,
     requests_per_minute integer,
     burst integer,
-    max_in_flight integer DEFAULT 50 NOT NULL,
-    breaker_failures integer DEFAULT 10 NOT NULL,
-    breaker_cooldown interval DEFAULT '00:01:00'::interval NOT NULL,
-    publication_lag interval DEFAULT '00:00:00'::interval NOT NULL,
-    breaker_share numeric DEFAULT 0.5 NOT NULL,
-    features text[] DEFAULT '{}'::text[] NOT NULL,
     starts_at_once integer GENERATED ALWAYS AS (GREATEST(1, LEAST(COALESCE(burst, (requests_per_minute / 600)), ((requests_per_minute + 1) / 2)))) STORED,
     start_every interval GENERATED ALWAYS AS (('00:01:00'::interval / (LEAST(((requests_per_minute)::numeric / 1.02), (((requests_per_minute)::numeric + 0.99) - (GREATEST(1, LEAST(COALESCE(burst, (requests_per_minute / 600)), ((requests_per_minute + 1) / 2))))::numeric)))::double precision)) STORED,
+    max_in_flight integer DEFAULT 50 NOT NULL,
+    breaker_failures integer DEFAULT 10 NOT NULL,
+    breaker_share numeric DEFAULT 0.5 NOT NULL,
+    breaker_cooldown interval DEFAULT '00:01:00'::interval NOT NULL,
+    publication_lag interval DEFAULT '00:00:00'::interval NOT NULL,
     is_retired boolean DEFAULT false NOT NULL,
     CONSTRAINT auth_names_its_secret CHECK ((((auth ->> 'in'::text) = 'none'::text) OR (secret_name IS NOT NULL))),
     CONSTRAINT auth_place_is_known CHECK (((auth ->> 'in'::text) = ANY (ARRAY['none'::text, 'query'::text, 'header'::text, 'bearer'::text]))),
@@ -6427,6 +6427,12 @@ COMMENT ON COLUMN headgate.providers.secret_name IS 'Name of the runner''s envir
 COMMENT ON COLUMN headgate.providers.headers IS 'Headers sent with every request.';
 
 --
+-- Name: COLUMN providers.features; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.features IS 'What the account has that not every account has; operations name what they need. headgate.set_provider changes it.';
+
+--
 -- Name: COLUMN providers.quota; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6469,6 +6475,18 @@ COMMENT ON COLUMN headgate.providers.requests_per_minute IS 'Requests (not units
 COMMENT ON COLUMN headgate.providers.burst IS 'Requests that may start at once after a pause; they are missing in the rest of the minute. Null: a tenth of a second''s worth.';
 
 --
+-- Name: COLUMN providers.starts_at_once; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.starts_at_once IS 'Requests that may start at once after a pause.';
+
+--
+-- Name: COLUMN providers.start_every; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.start_every IS 'Time between the starts of two requests: a minute, wherever it begins, holds no more than requests_per_minute, with two per cent to spare. Null: no limit.';
+
+--
 -- Name: COLUMN providers.max_in_flight; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6481,6 +6499,12 @@ COMMENT ON COLUMN headgate.providers.max_in_flight IS 'Calls open at once, over 
 COMMENT ON COLUMN headgate.providers.breaker_failures IS 'Consecutive failures of the provider that open its breaker.';
 
 --
+-- Name: COLUMN providers.breaker_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.breaker_share IS 'Share of faults among a minute''s answers that opens its breaker, too, once they are twice breaker_failures; 1: only if all are.';
+
+--
 -- Name: COLUMN providers.breaker_cooldown; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6491,30 +6515,6 @@ COMMENT ON COLUMN headgate.providers.breaker_cooldown IS 'How long an open break
 --
 
 COMMENT ON COLUMN headgate.providers.publication_lag IS 'How long after a session''s close its data is there, unless publication_lags says otherwise.';
-
---
--- Name: COLUMN providers.breaker_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.breaker_share IS 'Share of faults among a minute''s answers that opens its breaker, too, once they are twice breaker_failures; 1: only if all are.';
-
---
--- Name: COLUMN providers.features; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.features IS 'What the account has that not every account has; operations name what they need. headgate.set_provider changes it.';
-
---
--- Name: COLUMN providers.starts_at_once; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.starts_at_once IS 'Requests that may start at once after a pause.';
-
---
--- Name: COLUMN providers.start_every; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.start_every IS 'Time between the starts of two requests: a minute, wherever it begins, holds no more than requests_per_minute, with two per cent to spare. Null: no limit.';
 
 --
 -- Name: COLUMN providers.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -7500,20 +7500,6 @@ CREATE TABLE headgate.process_steps (
     execution_id bigint NOT NULL,
     step text NOT NULL,
     "position" integer NOT NULL,
-    status text DEFAULT 'pending'::text NOT NULL,
-    round integer DEFAULT 1 NOT NULL,
-    attempt integer DEFAULT 1 NOT NULL,
-    planned_at timestamp with time zone,
-    planned integer DEFAULT 0 NOT NULL,
-    succeeded integer DEFAULT 0 NOT NULL,
-    failed integer DEFAULT 0 NOT NULL,
-    deferred integer DEFAULT 0 NOT NULL,
-    deferred_by_fault integer DEFAULT 0 NOT NULL,
-    skipped integer DEFAULT 0 NOT NULL,
-    units integer DEFAULT 0 NOT NULL,
-    output jsonb,
-    started_at timestamp with time zone,
-    finished_at timestamp with time zone,
     kind text NOT NULL,
     depends_on text[] DEFAULT '{}'::text[] NOT NULL,
     trigger_rule text DEFAULT 'all_success'::text NOT NULL,
@@ -7522,11 +7508,25 @@ CREATE TABLE headgate.process_steps (
     group_keys text[],
     max_failed_share real DEFAULT 0.05 NOT NULL,
     may_fail boolean DEFAULT false NOT NULL,
+    status text DEFAULT 'pending'::text NOT NULL,
     skip_reason text,
     is_marked boolean DEFAULT false NOT NULL,
     is_left_out boolean DEFAULT false NOT NULL,
-    deferred_by_internal_fault integer DEFAULT 0 NOT NULL,
     reopened_from text,
+    round integer DEFAULT 1 NOT NULL,
+    attempt integer DEFAULT 1 NOT NULL,
+    planned_at timestamp with time zone,
+    planned integer DEFAULT 0 NOT NULL,
+    succeeded integer DEFAULT 0 NOT NULL,
+    failed integer DEFAULT 0 NOT NULL,
+    deferred integer DEFAULT 0 NOT NULL,
+    deferred_by_fault integer DEFAULT 0 NOT NULL,
+    deferred_by_internal_fault integer DEFAULT 0 NOT NULL,
+    skipped integer DEFAULT 0 NOT NULL,
+    units integer DEFAULT 0 NOT NULL,
+    output jsonb,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
     CONSTRAINT internal_faults_are_faults CHECK (((deferred_by_internal_fault >= 0) AND (deferred_by_internal_fault <= deferred_by_fault))),
     CONSTRAINT no_more_ended_than_planned CHECK (((((succeeded + failed) + deferred) + skipped) <= planned)),
     CONSTRAINT process_step_kind_is_known CHECK ((kind = ANY (ARRAY['function'::text, 'fan_out'::text]))),
@@ -7564,90 +7564,6 @@ COMMENT ON COLUMN headgate.process_steps.step IS 'The step.';
 --
 
 COMMENT ON COLUMN headgate.process_steps."position" IS 'Its place in the graph when the execution started.';
-
---
--- Name: COLUMN process_steps.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_steps.status IS 'pending, running, succeeded, failed, skipped or cancelled.';
-
---
--- Name: COLUMN process_steps.round; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_steps.round IS 'Grows each time failed jobs are run again.';
-
---
--- Name: COLUMN process_steps.attempt; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_steps.attempt IS 'The caller''s attempt that opened the round.';
-
---
--- Name: COLUMN process_steps.planned_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_steps.planned_at IS 'When its round was planned; null: not yet.';
-
---
--- Name: COLUMN process_steps.planned; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_steps.planned IS 'Jobs of the step, each counted once, by its latest round.';
-
---
--- Name: COLUMN process_steps.succeeded; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_steps.succeeded IS 'Jobs that succeeded.';
-
---
--- Name: COLUMN process_steps.failed; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_steps.failed IS 'Jobs that failed.';
-
---
--- Name: COLUMN process_steps.deferred; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_steps.deferred IS 'Jobs deferred to the next execution.';
-
---
--- Name: COLUMN process_steps.deferred_by_fault; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_steps.deferred_by_fault IS 'Of the deferred, those deferred by the provider''s or an internal fault.';
-
---
--- Name: COLUMN process_steps.skipped; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_steps.skipped IS 'Jobs skipped or cancelled.';
-
---
--- Name: COLUMN process_steps.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_steps.units IS 'Units its calls cost.';
-
---
--- Name: COLUMN process_steps.output; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_steps.output IS 'What a function step returned: one value or row as it is, several as an array.';
-
---
--- Name: COLUMN process_steps.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_steps.started_at IS 'When it was enqueued or called.';
-
---
--- Name: COLUMN process_steps.finished_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.process_steps.finished_at IS 'When it ended.';
 
 --
 -- Name: COLUMN process_steps.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -7698,6 +7614,12 @@ COMMENT ON COLUMN headgate.process_steps.max_failed_share IS 'The step has faile
 COMMENT ON COLUMN headgate.process_steps.may_fail IS 'True: its failure does not fail the execution.';
 
 --
+-- Name: COLUMN process_steps.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.status IS 'pending, running, succeeded, failed, skipped or cancelled.';
+
+--
 -- Name: COLUMN process_steps.skip_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -7716,16 +7638,94 @@ COMMENT ON COLUMN headgate.process_steps.is_marked IS 'True: an operator has sai
 COMMENT ON COLUMN headgate.process_steps.is_left_out IS 'True: nothing was planned, because all of its pairs are left out after failures; the step has failed.';
 
 --
+-- Name: COLUMN process_steps.reopened_from; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.reopened_from IS 'How it had ended before it was opened again, and ends if its task does not run; null: it waits for no task.';
+
+--
+-- Name: COLUMN process_steps.round; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.round IS 'Grows each time failed jobs are run again.';
+
+--
+-- Name: COLUMN process_steps.attempt; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.attempt IS 'The caller''s attempt that opened the round.';
+
+--
+-- Name: COLUMN process_steps.planned_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.planned_at IS 'When its round was planned; null: not yet.';
+
+--
+-- Name: COLUMN process_steps.planned; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.planned IS 'Jobs of the step, each counted once, by its latest round.';
+
+--
+-- Name: COLUMN process_steps.succeeded; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.succeeded IS 'Jobs that succeeded.';
+
+--
+-- Name: COLUMN process_steps.failed; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.failed IS 'Jobs that failed.';
+
+--
+-- Name: COLUMN process_steps.deferred; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.deferred IS 'Jobs deferred to the next execution.';
+
+--
+-- Name: COLUMN process_steps.deferred_by_fault; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.deferred_by_fault IS 'Of the deferred, those deferred by the provider''s or an internal fault.';
+
+--
 -- Name: COLUMN process_steps.deferred_by_internal_fault; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
 COMMENT ON COLUMN headgate.process_steps.deferred_by_internal_fault IS 'Of those, the ones deferred by an internal fault.';
 
 --
--- Name: COLUMN process_steps.reopened_from; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN process_steps.skipped; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.reopened_from IS 'How it had ended before it was opened again, and ends if its task does not run; null: it waits for no task.';
+COMMENT ON COLUMN headgate.process_steps.skipped IS 'Jobs skipped or cancelled.';
+
+--
+-- Name: COLUMN process_steps.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.units IS 'Units its calls cost.';
+
+--
+-- Name: COLUMN process_steps.output; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.output IS 'What a function step returned: one value or row as it is, several as an array.';
+
+--
+-- Name: COLUMN process_steps.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.started_at IS 'When it was enqueued or called.';
+
+--
+-- Name: COLUMN process_steps.finished_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.process_steps.finished_at IS 'When it ended.';
 
 --
 -- Name: _close_step(headgate.process_steps, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -25757,9 +25757,9 @@ CREATE TABLE headgate.alerts (
     severity text NOT NULL,
     subject text NOT NULL,
     message text NOT NULL,
+    raised_by text,
     raised_at timestamp with time zone NOT NULL,
     resolved_at timestamp with time zone,
-    raised_by text,
     CONSTRAINT alert_is_resolved_after_it_was_raised CHECK ((resolved_at >= raised_at)),
     CONSTRAINT alert_severity_is_known CHECK ((severity = ANY (ARRAY['warning'::text, 'error'::text])))
 );
@@ -25797,6 +25797,12 @@ COMMENT ON COLUMN headgate.alerts.subject IS 'What it is about; a subject has at
 COMMENT ON COLUMN headgate.alerts.message IS 'What is wrong and what to do, as first seen.';
 
 --
+-- Name: COLUMN alerts.raised_by; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.alerts.raised_by IS 'The role that asked for it: another plan''s does not close it; null: the core itself, or not known.';
+
+--
 -- Name: COLUMN alerts.raised_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -25807,12 +25813,6 @@ COMMENT ON COLUMN headgate.alerts.raised_at IS 'When it was raised.';
 --
 
 COMMENT ON COLUMN headgate.alerts.resolved_at IS 'When its cause was gone; null: open.';
-
---
--- Name: COLUMN alerts.raised_by; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.alerts.raised_by IS 'The role that asked for it: another plan''s does not close it; null: the core itself, or not known.';
 
 --
 -- Name: alerts_alert_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
@@ -26401,8 +26401,8 @@ CREATE TABLE headgate.planner_deferrals (
     reason text NOT NULL,
     asset_ids bigint[] NOT NULL,
     units integer NOT NULL,
-    deferred_at timestamp with time zone NOT NULL,
-    evidence jsonb DEFAULT '{}'::jsonb NOT NULL
+    evidence jsonb DEFAULT '{}'::jsonb NOT NULL,
+    deferred_at timestamp with time zone NOT NULL
 );
 
 ALTER TABLE headgate.planner_deferrals OWNER TO headgate_owner;
@@ -26450,16 +26450,16 @@ COMMENT ON COLUMN headgate.planner_deferrals.asset_ids IS 'The assets.';
 COMMENT ON COLUMN headgate.planner_deferrals.units IS 'Units they would have cost.';
 
 --
--- Name: COLUMN planner_deferrals.deferred_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.planner_deferrals.deferred_at IS 'When it was decided.';
-
---
 -- Name: COLUMN planner_deferrals.evidence; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
 COMMENT ON COLUMN headgate.planner_deferrals.evidence IS 'What the decision rested on: units left, units ranked before, the earliest time to run.';
+
+--
+-- Name: COLUMN planner_deferrals.deferred_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.planner_deferrals.deferred_at IS 'When it was decided.';
 
 --
 -- Name: process_executions_execution_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
@@ -26649,12 +26649,12 @@ CREATE TABLE headgate.quota_windows (
     provider_id bigint NOT NULL,
     opened_at timestamp with time zone NOT NULL,
     closes_at timestamp with time zone NOT NULL,
+    calendar text DEFAULT ''::text NOT NULL,
     usable integer NOT NULL,
     reserved integer DEFAULT 0 NOT NULL,
     spent integer DEFAULT 0 NOT NULL,
     used_elsewhere integer DEFAULT 0 NOT NULL,
     blocked_until timestamp with time zone,
-    calendar text DEFAULT ''::text NOT NULL,
     CONSTRAINT never_above_quota CHECK (((reserved + spent) <= usable)),
     CONSTRAINT units_are_not_negative CHECK ((LEAST(usable, reserved, spent, used_elsewhere) >= 0)),
     CONSTRAINT window_closes_after_it_opens CHECK ((closes_at > opened_at))
@@ -26688,6 +26688,12 @@ COMMENT ON COLUMN headgate.quota_windows.opened_at IS 'The window''s first momen
 COMMENT ON COLUMN headgate.quota_windows.closes_at IS 'The provider''s reset: the next window''s first moment.';
 
 --
+-- Name: COLUMN quota_windows.calendar; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.quota_windows.calendar IS 'Period and zone of the provider by which its end was found.';
+
+--
 -- Name: COLUMN quota_windows.usable; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26718,12 +26724,6 @@ COMMENT ON COLUMN headgate.quota_windows.used_elsewhere IS 'Units the provider r
 COMMENT ON COLUMN headgate.quota_windows.blocked_until IS 'The provider said its quota is used up: no call is made to it before.';
 
 --
--- Name: COLUMN quota_windows.calendar; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.quota_windows.calendar IS 'Period and zone of the provider by which its end was found.';
-
---
 -- Name: response_rules; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26735,9 +26735,9 @@ CREATE TABLE headgate.response_rules (
     body text,
     outcome text NOT NULL,
     blame text DEFAULT 'item'::text NOT NULL,
+    charged boolean DEFAULT true NOT NULL,
     close text,
     reason text NOT NULL,
-    charged boolean DEFAULT true NOT NULL,
     CONSTRAINT close_is_readable CHECK ((close ~ '^(retry_after|reset|execution|[0-9]+ seconds)$'::text)),
     CONSTRAINT rule_blame_is_known CHECK ((blame = ANY (ARRAY['item'::text, 'provider'::text, 'house'::text, 'quota'::text]))),
     CONSTRAINT rule_outcome_is_known CHECK ((outcome = ANY (ARRAY['success'::text, 'retry'::text, 'failed'::text, 'deferred'::text, 'skipped'::text]))),
@@ -26795,6 +26795,12 @@ COMMENT ON COLUMN headgate.response_rules.outcome IS 'What becomes of the job.';
 COMMENT ON COLUMN headgate.response_rules.blame IS 'Whose fault it is: item (burns attempts), provider (feeds the breaker), house (ours: a token, a setting), quota (nobody''s).';
 
 --
+-- Name: COLUMN response_rules.charged; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.response_rules.charged IS 'False: the provider does not charge for such an answer, and the units of its call are given back.';
+
+--
 -- Name: COLUMN response_rules.close; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
@@ -26805,12 +26811,6 @@ COMMENT ON COLUMN headgate.response_rules.close IS 'What else is closed: the pro
 --
 
 COMMENT ON COLUMN headgate.response_rules.reason IS 'The reason kept with the job.';
-
---
--- Name: COLUMN response_rules.charged; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.response_rules.charged IS 'False: the provider does not charge for such an answer, and the units of its call are given back.';
 
 --
 -- Name: role_limits; Type: TABLE; Schema: headgate; Owner: headgate_owner

@@ -1,4 +1,4 @@
--- Settings of this database, one row each.
+-- What this database is set to, and how the roles that log in to it are limited.
 
 create table headgate.settings (
     name text not null,
@@ -7,7 +7,52 @@ create table headgate.settings (
 );
 
 comment on table headgate.settings is 'Settings of this database; only the owner changes them.';
-comment on column headgate.settings.name is 'test_clock: sessions may move headgate.clock() by headgate.clock_offset or headgate.clock_frozen.';
+comment on column headgate.settings.name is
+    'test_clock: sessions may move headgate.clock(); keep_history: how long details '
+    'are kept; sessions_ahead: fewer loaded trading sessions raise an alert.';
 comment on column headgate.settings.value is 'The setting''s value.';
 
-insert into headgate.settings (name, value) values ('test_clock', 'false');
+insert into headgate.settings (name, value)
+values
+    ('test_clock', 'false'),
+    ('keep_history', '"400 days"'),
+    ('sessions_ahead', '"90 days"');
+
+create table headgate.role_limits (
+    role text not null,
+    name text not null,
+    value text not null,
+    constraint role_limits_pkey primary key (role, name)
+);
+
+comment on table headgate.role_limits is
+    'How the roles are limited: migrate writes it, the doctor compares it, the '
+    'watchdog ends what is beyond it. After a change: headgate doctor --fix.';
+comment on column headgate.role_limits.role is
+    'The role; roles belong to the server, so the rows of its databases should agree.';
+comment on column headgate.role_limits.name is
+    'A setting of PostgreSQL''s; or connection_limit (a number, or a share of max_connections), '
+    'transaction_age, idle_age (in a transaction), advisory_locks: sessions beyond these three are ended.';
+comment on column headgate.role_limits.value is 'Its value, exactly as PostgreSQL keeps it.';
+
+insert into headgate.role_limits (role, name, value)
+values
+    ('headgate_planner', 'idle_in_transaction_session_timeout', '60s'),
+    ('headgate_planner', 'connection_limit', '50%'),
+    ('headgate_planner', 'transaction_age', '1 hour'),
+    ('headgate_planner', 'idle_age', '5 minutes'),
+    ('headgate_planner', 'advisory_locks', '100'),
+    ('headgate_runner', 'idle_in_transaction_session_timeout', '60s'),
+    ('headgate_runner', 'connection_limit', '70%'),
+    ('headgate_runner', 'transaction_age', '1 hour'),
+    ('headgate_runner', 'idle_age', '5 minutes'),
+    ('headgate_runner', 'advisory_locks', '100'),
+    ('headgate_reader', 'idle_in_transaction_session_timeout', '60s'),
+    ('headgate_reader', 'statement_timeout', '60s'),
+    ('headgate_reader', 'lock_timeout', '5s'),
+    ('headgate_reader', 'default_transaction_read_only', 'on'),
+    ('headgate_reader', 'transaction_timeout', '5min'),
+    ('headgate_reader', 'connection_limit', '25%'),
+    ('headgate_reader', 'transaction_age', '10 minutes'),
+    ('headgate_reader', 'idle_age', '5 minutes'),
+    ('headgate_reader', 'advisory_locks', '100');

@@ -1,4 +1,4 @@
--- Outside services: how to call them, how to read their answers, what they allow, and how their gate stands now.
+-- Outside services: how to call them, how to read their answers, what they allow, and where their secrets are sent.
 
 create table headgate.providers (
     provider_id bigint generated always as identity,
@@ -8,6 +8,7 @@ create table headgate.providers (
     auth jsonb not null default '{"in": "none"}',
     secret_name text,
     headers jsonb not null default '{}',
+    features text[] not null default '{}',
     quota integer,
     quota_buffer integer not null default 0,
     quota_period text not null default 'day',
@@ -15,14 +16,29 @@ create table headgate.providers (
     reset_guard interval not null default '5 seconds',
     requests_per_minute integer,
     burst integer,
+    starts_at_once integer generated always as (
+        greatest(1, least(coalesce(burst, requests_per_minute / 600), (requests_per_minute + 1) / 2))
+    ) stored,
+    start_every interval generated always as (
+        interval '1 minute' / least(
+            requests_per_minute / 1.02,
+            requests_per_minute + 0.99 - greatest(1, least(
+                coalesce(burst, requests_per_minute / 600), (requests_per_minute + 1) / 2
+            ))
+        )
+    ) stored,
     max_in_flight integer not null default 50,
     breaker_failures integer not null default 10,
+    breaker_share numeric not null default 0.5,
     breaker_cooldown interval not null default '60 seconds',
     publication_lag interval not null default '0',
+    is_retired boolean not null default false,
     constraint providers_pkey primary key (provider_id),
     constraint providers_name_is_unique unique (name),
     constraint name_fits_a_queue check (name ~ '^[a-z][a-z0-9_]{0,30}$'),
     constraint base_url_is_http check (base_url ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'),
+    constraint base_url_has_no_dot_segments
+        check (base_url !~* '(/|\\|%2f|%5c)([.]|%2e){1,2}(/|\\|%2f|%5c|$)'),
     constraint secret_is_a_name check (secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'),
     constraint auth_place_is_known check (auth ->> 'in' in ('none', 'query', 'header', 'bearer')),
     constraint auth_names_its_secret check (auth ->> 'in' = 'none' or secret_name is not null),
@@ -32,6 +48,7 @@ create table headgate.providers (
     constraint limits_are_positive check (
         least(requests_per_minute, burst, max_in_flight, breaker_failures) > 0
     ),
+    constraint breaker_share_is_a_share check (breaker_share > 0 and breaker_share <= 1),
     constraint times_are_not_negative check (
         reset_guard >= '0' and breaker_cooldown > '0' and publication_lag >= '0'
     )
@@ -39,23 +56,43 @@ create table headgate.providers (
 
 comment on table headgate.providers is 'An outside service and its rules; `local` stands for work without one.';
 comment on column headgate.providers.provider_id is 'Surrogate key.';
-comment on column headgate.providers.name is 'Short name; its queues are called <name>_high, <name>_normal and <name>_low.';
+comment on column headgate.providers.name is
+    'Short name; its queues are called <name>_high, <name>_normal and <name>_low.';
 comment on column headgate.providers.description is 'What the service is.';
 comment on column headgate.providers.base_url is 'Every request''s URL starts with this; null for `local`.';
-comment on column headgate.providers.auth is 'Where the secret goes: {"in": "query" | "header" | "bearer" | "none", "name": ...}.';
-comment on column headgate.providers.secret_name is 'Name of the runner''s environment variable that holds the secret; never the secret.';
+comment on column headgate.providers.auth is
+    'Where the secret goes: {"in": "query" | "header" | "bearer" | "none", "name": ...}.';
+comment on column headgate.providers.secret_name is
+    'Name of the runner''s environment variable that holds the secret; never the secret.';
 comment on column headgate.providers.headers is 'Headers sent with every request.';
+comment on column headgate.providers.features is
+    'What the account has that not every account has; operations '
+    'name what they need. headgate.set_provider changes it.';
 comment on column headgate.providers.quota is 'Units the provider allows per window; null: no quota.';
 comment on column headgate.providers.quota_buffer is 'Units of the quota that are never spent.';
 comment on column headgate.providers.quota_period is 'Length of a window: minute, hour, day or month.';
 comment on column headgate.providers.quota_zone is 'Time zone in which the provider''s windows begin.';
 comment on column headgate.providers.reset_guard is 'In the last moments before a window''s reset no call starts.';
-comment on column headgate.providers.requests_per_minute is 'Requests (not units) in any 60 seconds; null: no limit.';
-comment on column headgate.providers.burst is 'Requests granted in one second, unless one chunk alone needs more; null: no limit.';
+comment on column headgate.providers.requests_per_minute is
+    'Requests (not units) that the provider allows in any 60 seconds, spread evenly over them; null: no limit.';
+comment on column headgate.providers.burst is
+    'Requests that may start at once after a pause; they are missing '
+    'in the rest of the minute. Null: a tenth of a second''s worth.';
+comment on column headgate.providers.starts_at_once is 'Requests that may start at once after a pause.';
+comment on column headgate.providers.start_every is
+    'Time between the starts of two requests: a minute, wherever it begins, holds '
+    'no more than requests_per_minute, with two per cent to spare. Null: no limit.';
 comment on column headgate.providers.max_in_flight is 'Calls open at once, over all runners.';
 comment on column headgate.providers.breaker_failures is 'Consecutive failures of the provider that open its breaker.';
-comment on column headgate.providers.breaker_cooldown is 'How long an open breaker keeps the provider closed before a probe; doubles while probes fail.';
-comment on column headgate.providers.publication_lag is 'How long after a session''s close its data is there, unless publication_lags says otherwise.';
+comment on column headgate.providers.breaker_share is
+    'Share of faults among a minute''s answers that opens its breaker, '
+    'too, once they are twice breaker_failures; 1: only if all are.';
+comment on column headgate.providers.breaker_cooldown is
+    'How long an open breaker keeps the provider closed before a probe; doubles while probes fail.';
+comment on column headgate.providers.publication_lag is
+    'How long after a session''s close its data is there, unless publication_lags says otherwise.';
+comment on column headgate.providers.is_retired is
+    'True: its plan no longer declares it; the row stays because history refers to it.';
 
 create table headgate.publication_lags (
     provider_id bigint not null references headgate.providers,
@@ -64,7 +101,8 @@ create table headgate.publication_lags (
     constraint publication_lags_pkey primary key (provider_id, calendar)
 );
 
-comment on table headgate.publication_lags is 'A provider''s publication lag for one calendar, where it differs from its usual one.';
+comment on table headgate.publication_lags is
+    'A provider''s publication lag for one calendar, where it differs from its usual one.';
 comment on column headgate.publication_lags.provider_id is 'The provider.';
 comment on column headgate.publication_lags.calendar is 'The calendar, as in trading_sessions.';
 comment on column headgate.publication_lags.lag is 'How long after a session''s close the provider has its data.';
@@ -77,6 +115,7 @@ create table headgate.response_rules (
     body text,
     outcome text not null,
     blame text not null default 'item',
+    charged boolean not null default true,
     close text,
     reason text not null,
     constraint response_rules_pkey primary key (provider_id, position),
@@ -88,63 +127,50 @@ create table headgate.response_rules (
     constraint close_is_readable check (close ~ '^(retry_after|reset|execution|[0-9]+ seconds)$')
 );
 
-comment on table headgate.response_rules is 'How a provider''s answers are read: the first rule that fits decides; what fits none is the provider''s fault.';
+comment on table headgate.response_rules is
+    'How a provider''s answers are read: the first rule that fits decides; what fits none is the provider''s fault.';
 comment on column headgate.response_rules.provider_id is 'The provider.';
 comment on column headgate.response_rules.position is 'Order of trying.';
-comment on column headgate.response_rules.status is 'HTTP status or range (500-599), error:timeout, error:connect, error:cut, or * for any.';
+comment on column headgate.response_rules.status is
+    'HTTP status or range (500-599), error:timeout, error:connect, error:cut, or * for any.';
 comment on column headgate.response_rules.content_type is 'Regular expression the content type must match; null: any.';
 comment on column headgate.response_rules.body is 'Regular expression the start of the body must match; null: any.';
 comment on column headgate.response_rules.outcome is 'What becomes of the job.';
-comment on column headgate.response_rules.blame is 'Whose fault it is: item (burns attempts), provider (feeds the breaker), house (ours: a token, a setting), quota (nobody''s).';
-comment on column headgate.response_rules.close is 'What else is closed: the provider until retry_after, reset or for N seconds, or the rest of this execution.';
+comment on column headgate.response_rules.blame is
+    'Whose fault it is: item (burns attempts), provider (feeds the '
+    'breaker), house (ours: a token, a setting), quota (nobody''s).';
+comment on column headgate.response_rules.charged is
+    'False: the provider does not charge for such an answer, and the units of its call are given back.';
+comment on column headgate.response_rules.close is
+    'What else is closed: the provider until retry_after, reset or for N seconds, or the rest of this execution.';
 comment on column headgate.response_rules.reason is 'The reason kept with the job.';
 
-create table headgate.provider_gates (
-    provider_id bigint not null references headgate.providers,
-    rate_slots integer[] not null default array_fill(0, array[60]),
-    rate_second bigint not null default 0,
-    failures integer not null default 0,
-    opened integer not null default 0,
-    closed_until timestamptz,
-    closed_reason text,
-    probe_chunk_id bigint,
-    constraint provider_gates_pkey primary key (provider_id),
-    constraint sixty_slots check (cardinality(rate_slots) = 60),
-    constraint gate_counts_are_not_negative check (least(failures, opened) >= 0)
-) with (fillfactor = 50);
+-- What is noted here, somebody has set who may: by a plan's file or by hand.
+create table headgate.provider_addresses (
+    provider_id bigint not null,
+    base_url text,
+    auth jsonb not null,
+    secret_name text,
+    noted_at timestamptz not null,
+    noted_by text not null,
+    constraint provider_addresses_pkey primary key (provider_id),
+    constraint provider_addresses_provider_fkey foreign key (provider_id) references headgate.providers (provider_id)
+        on delete cascade
+);
 
-comment on table headgate.provider_gates is 'How a provider''s gate stands: requests granted in the last minute, and its breaker.';
-comment on column headgate.provider_gates.provider_id is 'The provider.';
-comment on column headgate.provider_gates.rate_slots is
-    'Requests granted lately, by slot modulo 60; a slot is a fifty-ninth of a minute, so that sixty cover any.';
-comment on column headgate.provider_gates.rate_second is 'The slot (since 1970) that they were last brought up to.';
-comment on column headgate.provider_gates.failures is 'Consecutive failures of the provider since its last answer.';
-comment on column headgate.provider_gates.opened is 'Times the breaker has opened in a row; doubles the cool-down.';
-comment on column headgate.provider_gates.closed_until is 'Nothing is asked of the provider before; null: open. Once it has passed after a breaker, one probe goes first.';
-comment on column headgate.provider_gates.closed_reason is 'Why it is closed.';
-comment on column headgate.provider_gates.probe_chunk_id is 'The chunk that probes a half-open breaker.';
+comment on table headgate.provider_addresses is
+    'Where each provider''s secret is sent, as somebody has said '
+    'who may: the doctor compares it with what runners are told.';
+comment on column headgate.provider_addresses.provider_id is 'The provider.';
+comment on column headgate.provider_addresses.base_url is 'Its address.';
+comment on column headgate.provider_addresses.auth is 'Where in a request the secret goes.';
+comment on column headgate.provider_addresses.secret_name is 'The environment variable that holds the secret.';
+comment on column headgate.provider_addresses.noted_at is 'When it was said.';
+comment on column headgate.provider_addresses.noted_by is 'Who had logged in then.';
 
-create table headgate.quota_windows (
-    provider_id bigint not null references headgate.providers,
-    opened_at timestamptz not null,
-    closes_at timestamptz not null,
-    usable integer not null,
-    reserved integer not null default 0,
-    spent integer not null default 0,
-    used_elsewhere integer not null default 0,
-    closed_until timestamptz,
-    constraint quota_windows_pkey primary key (provider_id, opened_at),
-    constraint window_closes_after_it_opens check (closes_at > opened_at),
-    constraint units_are_not_negative check (least(usable, reserved, spent, used_elsewhere) >= 0),
-    constraint never_above_quota check (reserved + spent <= usable)
-) with (fillfactor = 50);
+-- Plans' operations name it.
+insert into headgate.providers (name, description) values ('local', 'Work that asks nobody: handlers and SQL.');
 
-comment on table headgate.quota_windows is 'What a provider allows in one window, in units: promised, spent, left.';
-comment on column headgate.quota_windows.provider_id is 'The provider.';
-comment on column headgate.quota_windows.opened_at is 'The window''s first moment, in the provider''s own calendar.';
-comment on column headgate.quota_windows.closes_at is 'The provider''s reset: the next window''s first moment.';
-comment on column headgate.quota_windows.usable is 'The provider''s limit less the buffer, fixed when the window opens.';
-comment on column headgate.quota_windows.reserved is 'Units promised to planned jobs whose calls have not started.';
-comment on column headgate.quota_windows.spent is 'Units of calls that started; a call that may have been made counts.';
-comment on column headgate.quota_windows.used_elsewhere is 'Units the provider reports beyond our own book.';
-comment on column headgate.quota_windows.closed_until is 'The provider said its quota is used up: nothing is asked of it before.';
+insert into headgate.provider_addresses (provider_id, base_url, auth, secret_name, noted_at, noted_by)
+select p.provider_id, p.base_url, p.auth, p.secret_name, clock_timestamp(), session_user
+from headgate.providers as p;

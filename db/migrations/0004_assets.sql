@@ -28,7 +28,8 @@ comment on column headgate.assets.weight is 'Its worth in the ranking when the b
 comment on column headgate.assets.is_active is 'False: nothing is done for it; its history stays.';
 
 create index assets_group_idx on headgate.assets (universe, group_key);
-comment on index headgate.assets_group_idx is 'Finds a group''s assets for freshness and for checking that a group exists.';
+comment on index headgate.assets_group_idx is
+    'Finds a group''s assets for freshness and for checking that a group exists.';
 
 create table headgate.trading_sessions (
     calendar text not null,

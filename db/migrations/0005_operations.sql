@@ -6,13 +6,21 @@ create table headgate.operations (
     description text not null default '',
     universe text not null,
     provider_id bigint not null references headgate.providers,
+    feature text,
     units integer not null default 0,
+    units_per_asset integer not null default 0,
     priority smallint not null default 5,
+    weight_power double precision not null default 1,
+    staleness_per_day double precision not null default 1,
+    is_backfill boolean not null default false,
     bundle text,
     due_rule text not null,
     due_every interval,
     due_function text,
     follows_operation_id bigint references headgate.operations,
+    alternative_of_operation_id bigint,
+    page_size integer,
+    overlap integer not null default 0,
     chunk_size integer not null default 100,
     max_attempts integer not null default 3,
     backoff interval not null default '2 seconds',
@@ -28,50 +36,113 @@ create table headgate.operations (
     max_bytes bigint not null default 67108864,
     ingest_function text,
     handler text,
+    input_function text,
+    max_memory bigint not null default 1073741824,
+    handler_environment text[] not null default '{}',
+    is_retired boolean not null default false,
     constraint operations_pkey primary key (operation_id),
     constraint operations_name_is_unique unique (name),
+    constraint operations_alternative_of_fkey
+        foreign key (alternative_of_operation_id) references headgate.operations,
     constraint units_are_not_negative check (units >= 0),
     constraint priority_in_range check (priority between 1 and 9),
+    constraint ranking_is_not_negative
+        check (weight_power >= 0 and staleness_per_day >= 0),
     constraint due_rule_is_known check (due_rule in ('once', 'every', 'session', 'after', 'function')),
     constraint every_has_its_interval check ((due_rule = 'every') = (due_every is not null) and due_every > '0'),
     constraint function_rule_has_its_function check ((due_rule = 'function') = (due_function is not null)),
+    constraint an_alternative_is_called
+        check (alternative_of_operation_id is null or path is not null),
+    constraint an_alternative_serves_another_operation
+        check (alternative_of_operation_id <> operation_id),
+    constraint a_page_serves_another_operation
+        check (page_size is null or page_size > 0 and alternative_of_operation_id is not null),
+    constraint units_per_asset_are_of_a_page
+        check (units_per_asset = 0 or units_per_asset > 0 and page_size is not null),
+    constraint overlap_in_range check (overlap between 0 and 1000),
     constraint chunk_size_in_range check (chunk_size between 1 and 1000),
     constraint max_attempts_is_positive check (max_attempts > 0),
     constraint intervals_are_positive check (least(backoff, backoff_max, patience, lease, timeout) > '0'),
     constraint method_is_known check (method in ('GET', 'POST', 'PUT', 'PATCH', 'DELETE')),
     constraint path_is_relative check (path ~ '^/[^?#[:space:]]*$'),
+    constraint path_has_no_dot_segments
+        check (path !~* '(/|\\|%2f|%5c)([.]|%2e){1,2}(/|\\|%2f|%5c|$)'),
     constraint query_is_an_object check (jsonb_typeof(query) = 'object'),
-    constraint called_or_handled check (path is null or handler is null)
+    constraint called_or_handled check (path is null or handler is null),
+    constraint input_has_its_handler check (input_function is null or handler is not null),
+    constraint max_memory_is_enough check (max_memory >= 67108864),
+    constraint environment_has_its_handler check (handler_environment = '{}' or handler is not null)
 );
 
-comment on table headgate.operations is 'A kind of work on one asset. Without path and handler its ingest function does the work alone.';
+comment on table headgate.operations is
+    'A kind of work on one asset. Without path and handler its ingest function does the work alone.';
 comment on column headgate.operations.operation_id is 'Surrogate key.';
 comment on column headgate.operations.name is 'Its name, unique in the database.';
 comment on column headgate.operations.description is 'What it does.';
 comment on column headgate.operations.universe is 'The universe whose assets need it.';
 comment on column headgate.operations.provider_id is 'Whom it asks; `local` when nobody.';
+comment on column headgate.operations.feature is
+    'Planned only where the provider''s account has this feature '
+    '(providers.features); null: every account may call it.';
 comment on column headgate.operations.units is 'What the provider charges for one call.';
-comment on column headgate.operations.priority is '1 is most urgent, 9 least; 1-3 travel in the queue high, 4-6 in normal, 7-9 in low.';
-comment on column headgate.operations.bundle is 'Operations of one bundle are granted to an asset together or not at all.';
-comment on column headgate.operations.due_rule is 'once, every (interval), session (last closed session plus lag), after (its inputs are newer), function.';
+comment on column headgate.operations.units_per_asset is
+    'What the provider charges for each asset that a page names, besides units for the page.';
+comment on column headgate.operations.priority is
+    '1 is most urgent, 9 least; 1-3 travel in the queue high, 4-6 in normal, 7-9 in low.';
+comment on column headgate.operations.weight_power is
+    'How much an asset''s weight counts in the ranking: 1 in full, 0 not at all.';
+comment on column headgate.operations.staleness_per_day is
+    'How much waiting counts in the ranking: value = weight ^ '
+    'weight_power x (1 + staleness_per_day x days overdue) / units.';
+comment on column headgate.operations.is_backfill is
+    'True: it takes what a window has left, after all other operations, not the units of what becomes due later.';
+comment on column headgate.operations.bundle is
+    'Operations of one bundle are granted to an asset together or not at all.';
+comment on column headgate.operations.due_rule is
+    'once, every (interval), session (last closed session plus lag), after (its inputs are newer), function.';
 comment on column headgate.operations.due_every is 'The interval of the rule `every`.';
-comment on column headgate.operations.due_function is 'The rule `function`: schema.name(asset_id bigint, watermark timestamptz, now timestamptz) returns timestamptz.';
-comment on column headgate.operations.follows_operation_id is 'Opens only once this operation has succeeded, and takes over its watermark.';
+comment on column headgate.operations.due_function is
+    'The rule `function`: schema.name(asset_id bigint, watermark timestamptz, now timestamptz) returns timestamptz.';
+comment on column headgate.operations.follows_operation_id is
+    'Opens only once this operation has succeeded, and takes over its watermark.';
+comment on column headgate.operations.alternative_of_operation_id is
+    'Another call for the same need: one call serves a whole group '
+    'for one session, where that is cheaper; null: a need of its own.';
+comment on column headgate.operations.page_size is
+    'Of a call that names the assets it serves ({chunk.codes}): how many at '
+    'most; null: a call serves one asset, or a whole group for a session.';
+comment on column headgate.operations.overlap is
+    'Sessions up to the watermark that {state.since} asks for again; '
+    'days for assets without a calendar; 0: from the watermark on.';
 comment on column headgate.operations.chunk_size is 'The most assets that travel in one chunk.';
 comment on column headgate.operations.max_attempts is 'Attempts before a job that fails by its own fault is failed.';
 comment on column headgate.operations.backoff is 'First wait before a retry; doubles, with jitter.';
 comment on column headgate.operations.backoff_max is 'Longest wait between retries.';
-comment on column headgate.operations.patience is 'How long a job may be parked before it is deferred to the next execution.';
+comment on column headgate.operations.patience is
+    'How long a job may be parked before it is deferred to the next execution.';
 comment on column headgate.operations.lease is 'How long a runner may hold a chunk without a heartbeat.';
 comment on column headgate.operations.method is 'HTTP method.';
-comment on column headgate.operations.path is 'URL path template, below the provider''s base URL, e.g. /eod/{asset.code}.';
-comment on column headgate.operations.query is 'Query parameters, name to template; a template ending in ?} is left out when it has no value.';
+comment on column headgate.operations.path is
+    'URL path template, below the provider''s base URL, e.g. /eod/{asset.code}.';
+comment on column headgate.operations.query is
+    'Query parameters, name to template; a template ending in ?} is left out when it has no value.';
 comment on column headgate.operations.headers is 'Headers of this operation''s requests.';
 comment on column headgate.operations.body is 'JSON body; its strings are templates.';
-comment on column headgate.operations.timeout is 'How long one call may take.';
+comment on column headgate.operations.timeout is 'How long one call, or a handler over one chunk, may take.';
 comment on column headgate.operations.max_bytes is 'Longest answer that is read.';
-comment on column headgate.operations.ingest_function is 'schema.name of the function that turns answers into rows; null: the answer is dropped.';
-comment on column headgate.operations.handler is 'Python that computes instead of calling; null: none.';
+comment on column headgate.operations.ingest_function is
+    'schema.name of the function that turns answers into rows; null: the answer is dropped.';
+comment on column headgate.operations.handler is
+    'Python that computes instead of calling: an entry point of '
+    'the group headgate.handlers, or module:function; null: none.';
+comment on column headgate.operations.input_function is
+    'schema.name of the function that reads what the handler computes from; null: it needs the chunk alone.';
+comment on column headgate.operations.max_memory is 'Bytes of memory a handler''s process may take.';
+comment on column headgate.operations.handler_environment is
+    'Names of the environment variables its handler sees besides '
+    'harmless ones (PATH, LANG, TZ); never values, no secret, no DSN.';
+comment on column headgate.operations.is_retired is
+    'True: its plan no longer declares it; the row and its assets'' state stay, because history refers to it.';
 
 create table headgate.operation_inputs (
     operation_id bigint not null references headgate.operations,
@@ -80,7 +151,8 @@ create table headgate.operation_inputs (
     constraint input_is_another_operation check (operation_id <> input_operation_id)
 );
 
-comment on table headgate.operation_inputs is 'The rule `after`: an operation is due when one of its inputs changed rows since its last success.';
+comment on table headgate.operation_inputs is
+    'The rule `after`: an operation is due when one of its inputs changed rows since its last success.';
 comment on column headgate.operation_inputs.operation_id is 'The operation that becomes due.';
 comment on column headgate.operation_inputs.input_operation_id is 'The operation whose changes make it due.';
 

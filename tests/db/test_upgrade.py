@@ -1,4 +1,4 @@
-"""Upgrading from every earlier migration ends where a fresh install begins."""
+"""Upgrading a released database keeps its rows, and ends where a fresh install begins."""
 
 from __future__ import annotations
 
@@ -13,11 +13,29 @@ from runner.database import connect
 from runner.migrate import migrate
 from runner.migrate_pgmq import install_pgmq
 from runner.settings import Settings
-from tests.attacks.form import either
-from tests.db.test_catalogue import catalogue
-from tests.servers import DB
+from tests.db.test_catalogue import OURS, catalogue
 
-MIGRATIONS = sorted(x.name for x in (DB / "migrations").glob("*.sql"))
+RELEASED = {"migrations": 21, "plans/equities/migrations": 9, "plans/maintenance/migrations": 1}
+"""The number of the last migration of 0.1.0 in each folder: it stays, and others come after it."""
+ADDED = {
+    "migrations": """
+        alter table headgate.assets add column note text not null default 'none';
+        comment on column headgate.assets.note is 'What somebody noted.';
+        create index assets_note_idx on headgate.assets (note);
+        comment on index headgate.assets_note_idx is 'Finds notes.';
+    """,
+    "plans/equities/migrations": """
+        create table equities.notes (asset_id bigint not null, note text not null);
+        comment on table equities.notes is 'Notes.';
+        insert into equities.notes select l.asset_id, l.code from equities.listings as l;
+        comment on column equities.notes.asset_id is 'The listing.';
+        comment on column equities.notes.note is 'What somebody noted.';
+    """,
+}
+AGAIN = {"roles", "views", "grants", "limits"}
+"""What is applied again after a migration, which may have dropped a view along."""
+MIGRATES_OWN = {"headgate.schema_files", "headgate.schema_notes"}
+"""Tables whose rows say what was applied."""
 
 
 @pytest.fixture(scope="module")
@@ -28,77 +46,125 @@ def with_pgmq(clone: Callable[[Settings | None], Settings]) -> Settings:
     return settings
 
 
-@pytest.fixture(scope="module")
-def folder(template: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All of db/ without the shipped rows, which make no difference to the catalogue."""
-    folder = tmp_path_factory.mktemp("upgrade") / "db"
-    shutil.copytree(template.db, folder, ignore=shutil.ignore_patterns("data"))
-    return folder
+@pytest.fixture
+def with_added(template: Settings, tmp_path: Path) -> tuple[Path, list[str]]:
+    """All of db/, and the next migration of the core and of a plan."""
+    db = tmp_path / "more" / "db"
+    shutil.copytree(template.db, db)
+    added = []
+    for folder, text in ADDED.items():
+        number = 1 + max(number_of(x) for x in migrations(db) if x.startswith(f"{folder}/"))
+        added.append(f"{folder}/{number:04}_notes.sql")
+        (db / added[-1]).write_text(text)
+    return db, added
 
 
-@pytest.fixture(scope="module")
-def until(
-    folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[Settings, str], Settings]:
-    """Make a folder with the migrations up to one, and nothing else: what an old install has had."""
-
-    def until(settings: Settings, newest: str) -> Settings:
-        db = tmp_path_factory.mktemp("old") / "db"
-        (db / "migrations").mkdir(parents=True)
-        for name in (x for x in MIGRATIONS if x <= newest):
-            shutil.copy(folder / "migrations" / name, db / "migrations")
-        return replace(settings, db=db)
-
-    return until
+@pytest.fixture
+def in_use(clone_for_test: Callable[[Settings | None], Settings], template: Settings) -> Settings:
+    """A database with all that is shipped, a run that has planned its work, and an order."""
+    settings = clone_for_test(template)
+    with connect(settings, "test") as connection:
+        connection.execute("select headgate.start_execution('data_collection_equities', 'one')")
+        connection.execute("select headgate.check_quota('data_collection_equities', 'one')")
+        connection.execute("select headgate.trigger_pipeline('data_collection_equities')")
+    return settings
 
 
-@pytest.fixture(scope="module")
-def at_once(
-    clone: Callable[[Settings | None], Settings],
-    with_pgmq: Settings,
-    until: Callable[[Settings, str], Settings],
-) -> dict[str, set[str]]:
-    """What all migrations in one run make, before anything else is applied."""
-    settings = until(clone(with_pgmq), MIGRATIONS[-1])
-    migrate(settings)
-    return catalogue(settings)
+def test_the_released_migrations_are_there(template: Settings):
+    there = migrations(template.db)
+
+    for folder, last in RELEASED.items():
+        numbers = [number_of(x) for x in there if x.rpartition("/")[0] == folder]
+        assert numbers[:last] == list(range(1, last + 1))
 
 
-@pytest.mark.parametrize("newest", either(MIGRATIONS[:-1:5], MIGRATIONS[:-1]))
-def test_from_every_migration_the_others_lead_to_the_same_tables(
+def test_from_what_was_released_the_others_lead_to_a_fresh_install(
     clone_for_test: Callable[[Settings | None], Settings],
     with_pgmq: Settings,
-    until: Callable[[Settings, str], Settings],
-    at_once: dict[str, set[str]],
-    newest: str,
-):
-    old = until(clone_for_test(with_pgmq), newest)
-    assert migrate(old).files == [f"migrations/{x}" for x in MIGRATIONS if x <= newest]
-
-    report = migrate(until(old, MIGRATIONS[-1]))
-    assert report.gone == []
-    assert report.files == [f"migrations/{x}" for x in MIGRATIONS if x > newest]
-    assert differences(at_once, catalogue(old)) == {}
-
-
-@pytest.mark.parametrize(
-    "runs", [MIGRATIONS[:1], MIGRATIONS[:-1]], ids=["in one run", "one by one"]
-)
-def test_an_upgrade_equals_a_fresh_install(
-    clone_for_test: Callable[[Settings | None], Settings],
-    with_pgmq: Settings,
-    until: Callable[[Settings, str], Settings],
-    folder: Path,
     template: Settings,
-    runs: list[str],
+    tmp_path: Path,
 ):
-    """What follows the migrations finds the same tables after each of them: two ways are enough."""
-    settings = clone_for_test(with_pgmq)
-    for newest in runs:
-        migrate(until(settings, newest))
+    """Of the old version there are the migrations alone: what else it had is replaced."""
+    there = migrations(template.db)
+    released = [x for x in there if number_of(x) <= RELEASED.get(x.rpartition("/")[0], 0)]
+    for path in (*released, "roles/010_roles.sql"):
+        (tmp_path / "old" / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(template.db / path, tmp_path / "old" / path)
+    settings = replace(clone_for_test(with_pgmq), db=tmp_path / "old")
+    assert migrate(settings).files == ["roles/010_roles.sql", *released]
 
-    assert migrate(replace(settings, db=folder)).gone == []
+    report = migrate(replace(settings, db=without_rows(template.db, tmp_path)))
+
+    assert report.gone == []
+    others = [x for x in there if x not in released]
+    assert [x for x in report.files if "migrations/" in x] == others
     assert differences(catalogue(template), catalogue(settings)) == {}
+
+
+def test_a_migration_that_is_added_runs_alone_and_leaves_all_rows_as_they_are(
+    in_use: Settings, with_added: tuple[Path, list[str]]
+):
+    db, added = with_added
+    before = rows(in_use)
+    assert before["headgate.chunks"] and before["headgate.orders"]
+
+    report = migrate(replace(in_use, db=db))
+
+    after = rows(in_use)
+    listings = len(after.pop("equities.notes"))
+    assert report.gone == []
+    assert [x for x in report.files if not AGAIN & {*x.split("/")}] == added
+    assert after == before
+    assert listings == len(before["equities.listings"])
+    assert migrate(replace(in_use, db=db)).files == []
+
+
+def test_an_upgrade_equals_a_fresh_install(
+    in_use: Settings,
+    clone_for_test: Callable[[Settings | None], Settings],
+    with_pgmq: Settings,
+    with_added: tuple[Path, list[str]],
+    tmp_path: Path,
+):
+    db, _ = with_added
+    fresh = replace(clone_for_test(with_pgmq), db=without_rows(db, tmp_path))
+
+    migrate(fresh)
+    migrate(replace(in_use, db=db))
+
+    assert differences(catalogue(fresh), catalogue(in_use)) == {}
+
+
+def migrations(db: Path) -> list[str]:
+    """Return the paths of all migrations in the order in which they are applied."""
+    found = (*sorted(db.glob("migrations/*.sql")), *sorted(db.glob("plans/*/migrations/*.sql")))
+    return [str(x.relative_to(db)) for x in found]
+
+
+def number_of(path: str) -> int:
+    return int(path.rpartition("/")[2][:4])
+
+
+def without_rows(db: Path, to: Path) -> Path:
+    """Copy db/ without the shipped rows, which make no difference to the catalogue."""
+    shutil.copytree(db, to / "without" / "db", ignore=shutil.ignore_patterns("data"))
+    return to / "without" / "db"
+
+
+def rows(settings: Settings) -> dict[str, list[str]]:
+    """Return the rows of all our tables, without the column that is added to one."""
+    tables = (
+        "select c.oid::regclass::text as name from pg_class as c join pg_namespace as n"
+        f" on n.oid = c.relnamespace where c.relkind in ('r', 'p') and not c.relispartition and ({OURS})"
+    )
+    found = {}
+    with connect(settings, "test") as connection:
+        for table in connection.execute(tables.replace("%%", "%").encode()).fetchall():
+            if table["name"] in MIGRATES_OWN:
+                continue
+            query = f"select (to_jsonb(t) - 'note')::text as line from {table['name']} as t order by line"
+            found[table["name"]] = [x["line"] for x in connection.execute(query.encode())]
+    return found
 
 
 def differences(one: dict[str, set[str]], other: dict[str, set[str]]) -> dict[str, list[str]]:

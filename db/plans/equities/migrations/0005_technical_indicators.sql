@@ -70,7 +70,8 @@ create table equities.technical_indicators (
 );
 
 comment on table equities.technical_indicators is
-    'Technical indicators of a listing at its last bar. Prices are adjusted for splits and dividends; null: it cannot be had.';
+    'Technical indicators of a listing at its last bar. Prices are '
+    'adjusted for splits and dividends; null: it cannot be had.';
 comment on column equities.technical_indicators.asset_id is 'The listing, as in headgate.v_assets.';
 comment on column equities.technical_indicators.date is 'The session of its last bar.';
 comment on column equities.technical_indicators.bars is 'Bars that were read, of the last ten years.';
@@ -92,8 +93,10 @@ comment on column equities.technical_indicators.sma_5 is 'Mean of the last 5 clo
 comment on column equities.technical_indicators.sma_10 is 'Mean of the last 10 closes, price. Source: adjusted close.';
 comment on column equities.technical_indicators.sma_20 is 'Mean of the last 20 closes, price. Source: adjusted close.';
 comment on column equities.technical_indicators.sma_50 is 'Mean of the last 50 closes, price. Source: adjusted close.';
-comment on column equities.technical_indicators.sma_100 is 'Mean of the last 100 closes, price. Source: adjusted close.';
-comment on column equities.technical_indicators.sma_200 is 'Mean of the last 200 closes, price. Source: adjusted close.';
+comment on column equities.technical_indicators.sma_100 is
+    'Mean of the last 100 closes, price. Source: adjusted close.';
+comment on column equities.technical_indicators.sma_200 is
+    'Mean of the last 200 closes, price. Source: adjusted close.';
 comment on column equities.technical_indicators.ema_10 is
     'Exponential average over 10 bars, alpha = 2 / 11, from the first close read on, price. Source: adjusted close.';
 comment on column equities.technical_indicators.ema_12 is
@@ -117,25 +120,32 @@ comment on column equities.technical_indicators.distance_sma_50 is
 comment on column equities.technical_indicators.distance_sma_200 is
     '100 * (close / sma_200 - 1), percent. Source: adjusted close.';
 comment on column equities.technical_indicators.atr_14 is
-    'Average true range: Wilder''s average (alpha = 1/14) of max(high, close before) - min(low, close before), price. Source: adjusted high, low, close.';
+    'Average true range: Wilder''s average (alpha = 1/14) of max(high, close '
+    'before) - min(low, close before), price. Source: adjusted high, low, close.';
 comment on column equities.technical_indicators.atr_percent is
     '100 * atr_14 / close, percent. Source: adjusted high, low, close.';
 comment on column equities.technical_indicators.plus_di_14 is
-    '100 * Wilder''s average over 14 bars of upward moves of the high / atr_14, 0 to 100. Source: adjusted high, low, close.';
+    '100 * Wilder''s average over 14 bars of upward moves of the '
+    'high / atr_14, 0 to 100. Source: adjusted high, low, close.';
 comment on column equities.technical_indicators.minus_di_14 is
-    '100 * Wilder''s average over 14 bars of downward moves of the low / atr_14, 0 to 100. Source: adjusted high, low, close.';
+    '100 * Wilder''s average over 14 bars of downward moves of the '
+    'low / atr_14, 0 to 100. Source: adjusted high, low, close.';
 comment on column equities.technical_indicators.adx_14 is
     'Wilder''s average over 14 bars of 100 * |+DI - -DI| / (+DI + -DI), 0 to 100. Source: adjusted high, low, close.';
 comment on column equities.technical_indicators.rsi_14 is
-    '100 * g / (g + l), g and l Wilder''s averages over 14 bars of gains and losses, 0 to 100; null: nothing moved. Source: adjusted close.';
+    '100 * g / (g + l), g and l Wilder''s averages over 14 bars of gains '
+    'and losses, 0 to 100; null: nothing moved. Source: adjusted close.';
 comment on column equities.technical_indicators.stochastic_k_14 is
-    'Slow %K: mean over 3 bars of 100 * (close - low of 14) / (high of 14 - low of 14), 0 to 100. Source: adjusted high, low, close.';
+    'Slow %K: mean over 3 bars of 100 * (close - low of 14) / (high '
+    'of 14 - low of 14), 0 to 100. Source: adjusted high, low, close.';
 comment on column equities.technical_indicators.stochastic_d_3 is
     'Slow %D: mean of the last 3 stochastic_k_14, 0 to 100. Source: adjusted high, low, close.';
 comment on column equities.technical_indicators.williams_r_14 is
-    'Williams %R: -100 * (high of 14 - close) / (high of 14 - low of 14), -100 to 0. Source: adjusted high, low, close.';
+    'Williams %R: -100 * (high of 14 - close) / (high of 14 - '
+    'low of 14), -100 to 0. Source: adjusted high, low, close.';
 comment on column equities.technical_indicators.cci_20 is
-    '(typical - mean of 20) / (0.015 * mean absolute deviation of 20), typical = (high + low + close) / 3, no unit. Source: adjusted high, low, close.';
+    '(typical - mean of 20) / (0.015 * mean absolute deviation of 20), typical '
+    '= (high + low + close) / 3, no unit. Source: adjusted high, low, close.';
 comment on column equities.technical_indicators.roc_5 is
     'Rate of change: 100 * (close / close 5 bars ago - 1), percent; null: fewer than 6 bars. Source: adjusted close.';
 comment on column equities.technical_indicators.roc_21 is
@@ -143,9 +153,11 @@ comment on column equities.technical_indicators.roc_21 is
 comment on column equities.technical_indicators.roc_63 is
     'Rate of change: 100 * (close / close 63 bars ago - 1), percent; null: fewer than 64 bars. Source: adjusted close.';
 comment on column equities.technical_indicators.roc_126 is
-    'Rate of change: 100 * (close / close 126 bars ago - 1), percent; null: fewer than 127 bars. Source: adjusted close.';
+    'Rate of change: 100 * (close / close 126 bars ago - 1), '
+    'percent; null: fewer than 127 bars. Source: adjusted close.';
 comment on column equities.technical_indicators.roc_252 is
-    'Rate of change: 100 * (close / close 252 bars ago - 1), percent; null: fewer than 253 bars. Source: adjusted close.';
+    'Rate of change: 100 * (close / close 252 bars ago - 1), '
+    'percent; null: fewer than 253 bars. Source: adjusted close.';
 comment on column equities.technical_indicators.bollinger_upper_20 is
     'sma_20 + 2 * standard deviation (of 20 closes, n), price. Source: adjusted close.';
 comment on column equities.technical_indicators.bollinger_lower_20 is
@@ -159,25 +171,33 @@ comment on column equities.technical_indicators.zscore_20 is
 comment on column equities.technical_indicators.zscore_60 is
     '(close - mean) / standard deviation of the last 60 closes (n), standard deviations. Source: adjusted close.';
 comment on column equities.technical_indicators.volatility_20 is
-    'Realised volatility: standard deviation (n - 1) of the last 20 log returns * sqrt(252) * 100, percent a year; null: fewer than 21 bars. Source: adjusted close.';
+    'Realised volatility: standard deviation (n - 1) of the last 20 log returns * '
+    'sqrt(252) * 100, percent a year; null: fewer than 21 bars. Source: adjusted close.';
 comment on column equities.technical_indicators.volatility_60 is
-    'Realised volatility: standard deviation (n - 1) of the last 60 log returns * sqrt(252) * 100, percent a year; null: fewer than 61 bars. Source: adjusted close.';
+    'Realised volatility: standard deviation (n - 1) of the last 60 log returns * '
+    'sqrt(252) * 100, percent a year; null: fewer than 61 bars. Source: adjusted close.';
 comment on column equities.technical_indicators.volatility_252 is
-    'Realised volatility: standard deviation (n - 1) of the last 252 log returns * sqrt(252) * 100, percent a year; null: fewer than 253 bars. Source: adjusted close.';
+    'Realised volatility: standard deviation (n - 1) of the last 252 log returns * '
+    'sqrt(252) * 100, percent a year; null: fewer than 253 bars. Source: adjusted close.';
 comment on column equities.technical_indicators.obv is
-    'On-balance volume: sum of volume with the sign of the close''s change, over all bars read, shares. Source: adjusted close, volume.';
+    'On-balance volume: sum of volume with the sign of the close''s '
+    'change, over all bars read, shares. Source: adjusted close, volume.';
 comment on column equities.technical_indicators.mfi_14 is
-    'Money flow index: 100 * inflow / (inflow + outflow) of typical * volume over 14 bars, 0 to 100. Source: adjusted high, low, close, volume.';
+    'Money flow index: 100 * inflow / (inflow + outflow) of typical * volume '
+    'over 14 bars, 0 to 100. Source: adjusted high, low, close, volume.';
 comment on column equities.technical_indicators.cmf_20 is
-    'Chaikin money flow: sum of ((close - low) - (high - close)) / (high - low) * volume / sum of volume over 20 bars, -1 to 1. Source: adjusted high, low, close, volume.';
+    'Chaikin money flow: sum of ((close - low) - (high - close)) / (high - low) * volume '
+    '/ sum of volume over 20 bars, -1 to 1. Source: adjusted high, low, close, volume.';
 comment on column equities.technical_indicators.volume is
     'Volume of the last bar, shares, adjusted for splits. Source: prices.volume.';
 comment on column equities.technical_indicators.volume_sma_20 is
     'Mean volume of the last 20 bars, shares. Source: prices.volume.';
 comment on column equities.technical_indicators.volume_sma_50 is
     'Mean volume of the last 50 bars, shares. Source: prices.volume.';
-comment on column equities.technical_indicators.volume_ratio_20 is 'volume / volume_sma_20, no unit. Source: prices.volume.';
-comment on column equities.technical_indicators.volume_ratio_50 is 'volume / volume_sma_50, no unit. Source: prices.volume.';
+comment on column equities.technical_indicators.volume_ratio_20 is
+    'volume / volume_sma_20, no unit. Source: prices.volume.';
+comment on column equities.technical_indicators.volume_ratio_50 is
+    'volume / volume_sma_50, no unit. Source: prices.volume.';
 comment on column equities.technical_indicators.volume_zscore_20 is
     '(volume - mean) / standard deviation of the last 20 volumes (n), standard deviations. Source: prices.volume.';
 comment on column equities.technical_indicators.turnover_20 is

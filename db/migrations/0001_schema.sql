@@ -1,0 +1,7 @@
+-- role: migrator
+-- The schema in which everything of the core is. Roles are made before it (roles/), rights are given last (grants/).
+
+create schema if not exists headgate authorization headgate_owner;
+
+comment on schema headgate is
+    'The plan: what exists, what is due, what it costs, what may be spent, what is in flight, what happened.';

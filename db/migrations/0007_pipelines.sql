@@ -1,0 +1,117 @@
+-- A pipeline as rows: its graph of steps and the levers a run may set.
+
+create table headgate.pipelines (
+    pipeline_id bigint generated always as identity,
+    name text not null,
+    description text not null default '',
+    is_paused boolean not null default false,
+    is_paused_with_dag boolean not null default false,
+    is_retired boolean not null default false,
+    constraint pipelines_pkey primary key (pipeline_id),
+    constraint pipelines_name_is_unique unique (name),
+    constraint pipeline_name_is_plain check (name ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$')
+);
+
+comment on table headgate.pipelines is 'A named graph of steps.';
+comment on column headgate.pipelines.pipeline_id is 'Surrogate key.';
+comment on column headgate.pipelines.name is 'Its name; Airflow''s dag_id.';
+comment on column headgate.pipelines.description is 'What it is for.';
+comment on column headgate.pipelines.is_paused is 'True: nothing of it is sent or claimed until it is resumed.';
+comment on column headgate.pipelines.is_paused_with_dag is
+    'True: it is paused because its DAG was; it goes on when that does. False: somebody has paused it here.';
+comment on column headgate.pipelines.is_retired is
+    'True: its plan no longer declares it; the row stays because executions refer to it. It cannot be started.';
+
+create table headgate.pipeline_parameters (
+    pipeline_id bigint not null references headgate.pipelines,
+    name text not null,
+    type text not null,
+    default_value jsonb not null default 'null',
+    allowed text[],
+    effect text not null,
+    operations text[],
+    meanings jsonb,
+    description text not null default '',
+    constraint pipeline_parameters_pkey primary key (pipeline_id, name),
+    constraint parameter_name_is_plain check (name ~ '^[a-z][a-z0-9_]*$'),
+    constraint parameter_type_is_known check (type in ('integer', 'text', 'list')),
+    constraint effect_is_known check (
+        effect in ('quota', 'quota_buffer', 'max_assets', 'chunk_size', 'mode', 'groups', 'assets', 'request')
+    ),
+    constraint numbers_are_integers check (
+        (effect in ('quota', 'quota_buffer', 'max_assets', 'chunk_size')) <= (type = 'integer')
+    ),
+    constraint selections_are_lists check ((effect in ('groups', 'assets')) <= (type = 'list'))
+);
+
+comment on table headgate.pipeline_parameters is 'What a run may set, and which of the planner''s levers it moves.';
+comment on column headgate.pipeline_parameters.pipeline_id is 'The pipeline.';
+comment on column headgate.pipeline_parameters.name is 'The parameter''s name.';
+comment on column headgate.pipeline_parameters.type is 'integer (not negative), text or list.';
+comment on column headgate.pipeline_parameters.default_value is
+    'Its value when the run does not set it; null: no effect.';
+comment on column headgate.pipeline_parameters.allowed is 'The only values it may have; null: any.';
+comment on column headgate.pipeline_parameters.effect is
+    'quota and quota_buffer (units a window may spend, for this run), max_assets, '
+    'chunk_size, mode (which operations), groups, assets, request (templates only).';
+comment on column headgate.pipeline_parameters.operations is
+    'The operations that max_assets and chunk_size speak of; null: all.';
+comment on column headgate.pipeline_parameters.meanings is
+    'mode: value to list of operations (absent: all). groups: {"attribute": name} whose values '
+    'are accepted as well as group keys; "advice": what to do about a group that no step covers.';
+comment on column headgate.pipeline_parameters.description is 'What it does, for people.';
+
+create table headgate.pipeline_steps (
+    pipeline_id bigint not null references headgate.pipelines,
+    step text not null,
+    position integer not null,
+    kind text not null,
+    depends_on text[] not null default '{}',
+    trigger_rule text not null default 'all_success',
+    function text,
+    operations text[],
+    group_keys text[],
+    max_failed_share real not null default 0.05,
+    may_fail boolean not null default false,
+    constraint pipeline_steps_pkey primary key (pipeline_id, step),
+    constraint position_is_unique unique (pipeline_id, position) deferrable initially deferred,
+    constraint step_name_is_plain check (step ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$'),
+    constraint step_kind_is_known check (kind in ('function', 'fan_out')),
+    constraint function_step_has_its_function check ((kind = 'function') = (function is not null)),
+    constraint fan_out_has_its_operations check ((kind = 'fan_out') = (operations is not null)),
+    constraint trigger_rule_is_known check (trigger_rule in ('all_success', 'all_done', 'one_success')),
+    constraint max_failed_share_is_a_share check (max_failed_share between 0 and 1)
+);
+
+comment on table headgate.pipeline_steps is 'A step: one stored function, or a fan-out over due assets.';
+comment on column headgate.pipeline_steps.pipeline_id is 'The pipeline.';
+comment on column headgate.pipeline_steps.step is 'The step''s name; Airflow''s task_id.';
+comment on column headgate.pipeline_steps.position is 'Order in which ready steps are taken.';
+comment on column headgate.pipeline_steps.kind is 'function or fan_out.';
+comment on column headgate.pipeline_steps.depends_on is 'Steps that must have ended before.';
+comment on column headgate.pipeline_steps.trigger_rule is
+    'all_success, all_done or one_success of those it depends on, a '
+    'step skipped by an operator counting as passed; else it is skipped.';
+comment on column headgate.pipeline_steps.function is
+    'schema.name of the stored function, called with p_pipeline and p_run_id.';
+comment on column headgate.pipeline_steps.operations is 'Operations the fan-out covers.';
+comment on column headgate.pipeline_steps.group_keys is 'Groups the fan-out covers; null: all.';
+comment on column headgate.pipeline_steps.max_failed_share is
+    'The step has failed when a larger share of its jobs failed or was deferred by an internal fault.';
+comment on column headgate.pipeline_steps.may_fail is
+    'True: its failure does not fail the execution; the steps behind it see the failure as ever.';
+
+create table headgate.step_groups (
+    pipeline_id bigint not null references headgate.pipelines,
+    step text not null,
+    group_key text not null,
+    added_at timestamptz not null,
+    constraint step_groups_pkey primary key (pipeline_id, step, group_key)
+);
+
+comment on table headgate.step_groups is
+    'A group that an operator has added to a step; migrate adds it again to what the plan''s rows say.';
+comment on column headgate.step_groups.pipeline_id is 'The pipeline.';
+comment on column headgate.step_groups.step is 'The step; a name, because a plan''s rows may be replaced.';
+comment on column headgate.step_groups.group_key is 'The group.';
+comment on column headgate.step_groups.added_at is 'When it was added.';

@@ -1,0 +1,183 @@
+-- What was started, how it stands, and what had to wait.
+
+create table headgate.process_executions (
+    execution_id bigint generated always as identity,
+    pipeline_id bigint not null references headgate.pipelines,
+    run_id text not null,
+    driver text not null,
+    deployment text,
+    dag text,
+    status text not null default 'running',
+    logical_date timestamptz,
+    is_backfill boolean not null default false,
+    params jsonb not null default '{}',
+    started_at timestamptz not null,
+    finished_at timestamptz,
+    reopened_at timestamptz,
+    planned integer not null default 0,
+    succeeded integer not null default 0,
+    failed integer not null default 0,
+    deferred integer not null default 0,
+    skipped integer not null default 0,
+    units integer not null default 0,
+    constraint process_executions_pkey primary key (execution_id),
+    constraint run_id_is_unique unique (pipeline_id, run_id),
+    constraint run_id_is_short check (length(run_id) between 1 and 250),
+    constraint driver_is_known check (driver in ('airflow', 'headgate')),
+    constraint execution_status_is_known check (
+        status in ('running', 'paused', 'succeeded', 'failed', 'cancelled')
+    ),
+    constraint finished_when_it_has_ended check (
+        (status in ('succeeded', 'failed', 'cancelled')) = (finished_at is not null)
+    ),
+    constraint reopened_while_it_is_open check (reopened_at is null or finished_at is null),
+    constraint backfill_has_its_date check (not is_backfill or logical_date is not null)
+);
+
+comment on table headgate.process_executions is 'One run of a pipeline, named by (pipeline, run_id).';
+comment on column headgate.process_executions.execution_id is 'Surrogate key.';
+comment on column headgate.process_executions.pipeline_id is 'The pipeline.';
+comment on column headgate.process_executions.run_id is 'Airflow''s run id, or a name given in psql.';
+comment on column headgate.process_executions.driver is 'Who advances its steps: airflow, or headgate''s own runners.';
+comment on column headgate.process_executions.deployment is
+    'The scheduler that started it, where there are several on this database; null: it has no name.';
+comment on column headgate.process_executions.dag is
+    'The scheduler''s DAG whose run it is; null: the one that is named like the pipeline.';
+comment on column headgate.process_executions.status is 'running, paused, succeeded, failed or cancelled.';
+comment on column headgate.process_executions.logical_date is 'The date it was scheduled for, if any.';
+comment on column headgate.process_executions.is_backfill is
+    'True: it was started late, for a logical date that is past.';
+comment on column headgate.process_executions.params is 'Its parameters, defaults filled in.';
+comment on column headgate.process_executions.started_at is 'When it started.';
+comment on column headgate.process_executions.finished_at is 'When it ended.';
+comment on column headgate.process_executions.reopened_at is
+    'When it was opened again after it had ended; null: it was not, or it has ended again.';
+comment on column headgate.process_executions.planned is 'Jobs planned; set when it ends.';
+comment on column headgate.process_executions.succeeded is 'Jobs that succeeded.';
+comment on column headgate.process_executions.failed is 'Jobs that failed.';
+comment on column headgate.process_executions.deferred is
+    'Jobs that were planned and had to wait for the next execution.';
+comment on column headgate.process_executions.skipped is 'Jobs that were not needed, or cancelled.';
+comment on column headgate.process_executions.units is 'Units its calls cost.';
+
+create index process_executions_open_idx
+    on headgate.process_executions (pipeline_id) where status in ('running', 'paused');
+comment on index headgate.process_executions_open_idx is
+    'Finds the few executions that have not ended among all that have.';
+
+-- An execution keeps the graph it started with.
+create table headgate.process_steps (
+    execution_id bigint not null references headgate.process_executions,
+    step text not null,
+    position integer not null,
+    kind text not null,
+    depends_on text[] not null default '{}',
+    trigger_rule text not null default 'all_success',
+    function text,
+    operations text[],
+    group_keys text[],
+    max_failed_share real not null default 0.05,
+    may_fail boolean not null default false,
+    status text not null default 'pending',
+    skip_reason text,
+    is_marked boolean not null default false,
+    is_left_out boolean not null default false,
+    reopened_from text,
+    round integer not null default 1,
+    attempt integer not null default 1,
+    planned_at timestamptz,
+    planned integer not null default 0,
+    succeeded integer not null default 0,
+    failed integer not null default 0,
+    deferred integer not null default 0,
+    deferred_by_fault integer not null default 0,
+    deferred_by_internal_fault integer not null default 0,
+    skipped integer not null default 0,
+    units integer not null default 0,
+    output jsonb,
+    started_at timestamptz,
+    finished_at timestamptz,
+    constraint process_steps_pkey primary key (execution_id, step),
+    constraint process_step_kind_is_known check (kind in ('function', 'fan_out')),
+    constraint step_status_is_known check (
+        status in ('pending', 'running', 'succeeded', 'failed', 'skipped', 'cancelled')
+    ),
+    constraint skipped_steps_say_why check ((status = 'skipped') = (skip_reason is not null)),
+    constraint skip_reason_is_known check (skip_reason in ('rule', 'condition', 'operator', 'finalized')),
+    constraint reopened_from_is_an_end check (reopened_from in ('succeeded', 'failed', 'skipped', 'cancelled')),
+    constraint step_finished_when_it_has_ended check (
+        (status not in ('pending', 'running')) = (finished_at is not null)
+    ),
+    constraint step_counts_are_not_negative check (
+        least(planned, succeeded, failed, deferred, deferred_by_fault, skipped, units) >= 0
+    ),
+    constraint no_more_ended_than_planned check (succeeded + failed + deferred + skipped <= planned),
+    constraint internal_faults_are_faults check (deferred_by_internal_fault between 0 and deferred_by_fault)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+
+comment on table headgate.process_steps is 'A step of an execution and its counters.';
+comment on column headgate.process_steps.execution_id is 'The execution.';
+comment on column headgate.process_steps.step is 'The step.';
+comment on column headgate.process_steps.position is 'Its place in the graph when the execution started.';
+comment on column headgate.process_steps.kind is
+    'The step as it was defined when the execution started: function or fan_out.';
+comment on column headgate.process_steps.depends_on is 'Steps that must have ended before.';
+comment on column headgate.process_steps.trigger_rule is 'all_success, all_done or one_success of those it depends on.';
+comment on column headgate.process_steps.function is 'The function it calls.';
+comment on column headgate.process_steps.operations is 'Operations the fan-out covers.';
+comment on column headgate.process_steps.group_keys is 'Groups the fan-out covers; null: all.';
+comment on column headgate.process_steps.max_failed_share is
+    'The step has failed when a larger share of its jobs failed or was deferred by an internal fault.';
+comment on column headgate.process_steps.may_fail is 'True: its failure does not fail the execution.';
+comment on column headgate.process_steps.status is 'pending, running, succeeded, failed, skipped or cancelled.';
+comment on column headgate.process_steps.skip_reason is
+    'Why it was skipped: rule (its trigger rule), condition, '
+    'operator, or finalized (the execution ended before it ran).';
+comment on column headgate.process_steps.is_marked is
+    'True: an operator has said how it ended; it runs again only when an operator names it.';
+comment on column headgate.process_steps.is_left_out is
+    'True: nothing was planned, because all of its pairs are left out after failures; the step has failed.';
+comment on column headgate.process_steps.reopened_from is
+    'How it had ended before it was opened again, and ends if its task does not run; null: it waits for no task.';
+comment on column headgate.process_steps.round is 'Grows each time failed jobs are run again.';
+comment on column headgate.process_steps.attempt is 'The caller''s attempt that opened the round.';
+comment on column headgate.process_steps.planned_at is 'When its round was planned; null: not yet.';
+comment on column headgate.process_steps.planned is 'Jobs of the step, each counted once, by its latest round.';
+comment on column headgate.process_steps.succeeded is 'Jobs that succeeded.';
+comment on column headgate.process_steps.failed is 'Jobs that failed.';
+comment on column headgate.process_steps.deferred is 'Jobs deferred to the next execution.';
+comment on column headgate.process_steps.deferred_by_fault is
+    'Of the deferred, those deferred by the provider''s or an internal fault.';
+comment on column headgate.process_steps.deferred_by_internal_fault is
+    'Of those, the ones deferred by an internal fault.';
+comment on column headgate.process_steps.skipped is 'Jobs skipped or cancelled.';
+comment on column headgate.process_steps.units is 'Units its calls cost.';
+comment on column headgate.process_steps.output is
+    'What a function step returned: one value or row as it is, several as an array.';
+comment on column headgate.process_steps.started_at is 'When it was enqueued or called.';
+comment on column headgate.process_steps.finished_at is 'When it ended.';
+
+create table headgate.planner_deferrals (
+    execution_id bigint not null references headgate.process_executions,
+    operation_id bigint not null references headgate.operations,
+    group_key text not null,
+    reason text not null,
+    asset_ids bigint[] not null,
+    units integer not null,
+    evidence jsonb not null default '{}',
+    deferred_at timestamptz not null,
+    constraint planner_deferrals_pkey primary key (execution_id, operation_id, group_key, reason)
+);
+
+comment on table headgate.planner_deferrals is
+    'Pairs that were due and could not be afforded or started, one row per group and reason.';
+comment on column headgate.planner_deferrals.execution_id is 'The execution that could not take them.';
+comment on column headgate.planner_deferrals.operation_id is 'The operation.';
+comment on column headgate.planner_deferrals.group_key is 'The group.';
+comment on column headgate.planner_deferrals.reason is
+    'quota, max_assets, closed, failures, or what else kept them back.';
+comment on column headgate.planner_deferrals.asset_ids is 'The assets.';
+comment on column headgate.planner_deferrals.units is 'Units they would have cost.';
+comment on column headgate.planner_deferrals.evidence is
+    'What the decision rested on: units left, units ranked before, the earliest time to run.';
+comment on column headgate.planner_deferrals.deferred_at is 'When it was decided.';

@@ -1,0 +1,67 @@
+-- What each asset still needs: one row per asset and operation, and one index that finds what is due.
+
+create table headgate.asset_processing_state (
+    operation_id bigint not null references headgate.operations,
+    asset_id bigint not null references headgate.assets,
+    priority smallint not null,
+    next_due_at timestamptz,
+    watermark timestamptz,
+    chunk_id bigint,
+    succeeded_at timestamptz,
+    attempts integer not null default 0,
+    consecutive_failures integer not null default 0,
+    last_error text,
+    last_failed_at timestamptz,
+    reprocess_requested_at timestamptz,
+    input_changed_at timestamptz,
+    bulk_missed_at timestamptz,
+    bulk_misses smallint not null default 0,
+    alone_until timestamptz,
+    constraint asset_processing_state_pkey primary key (operation_id, asset_id),
+    constraint attempts_are_not_negative check (least(attempts, consecutive_failures) >= 0)
+) with (
+    -- Planning changes only chunk_id, which no index has: with room in the page it touches no index.
+    fillfactor = 50,
+    autovacuum_vacuum_scale_factor = 0.05,
+    autovacuum_vacuum_threshold = 10000,
+    autovacuum_analyze_scale_factor = 0.05
+);
+
+comment on table headgate.asset_processing_state is
+    'One need of one asset: how far it is, when it is due, who holds it.';
+comment on column headgate.asset_processing_state.operation_id is 'The need.';
+comment on column headgate.asset_processing_state.asset_id is 'The asset.';
+comment on column headgate.asset_processing_state.priority is
+    'Ten times the operation''s priority plus the asset''s weight class; small goes first.';
+comment on column headgate.asset_processing_state.next_due_at is
+    'When it is, or became, due; null: not due, or left out after too many failures.';
+comment on column headgate.asset_processing_state.watermark is 'How far its data reaches; midnight UTC for a date.';
+comment on column headgate.asset_processing_state.chunk_id is 'The chunk that holds it; null: free.';
+comment on column headgate.asset_processing_state.succeeded_at is 'Its last success.';
+comment on column headgate.asset_processing_state.attempts is 'Attempts since the last success.';
+comment on column headgate.asset_processing_state.consecutive_failures is
+    'Failures by its own fault since the last success; at 5 it leaves the delta until it is reset.';
+comment on column headgate.asset_processing_state.last_error is 'What went wrong last; null after a success.';
+comment on column headgate.asset_processing_state.last_failed_at is 'When it last failed by its own fault.';
+comment on column headgate.asset_processing_state.reprocess_requested_at is
+    'Somebody asked for it again; a job planned earlier does not clear it.';
+comment on column headgate.asset_processing_state.input_changed_at is
+    'An input changed; a job planned earlier does not clear it.';
+comment on column headgate.asset_processing_state.bulk_missed_at is
+    'A call for the whole group answered without this asset, or '
+    'not at all: until its next success it is asked for alone.';
+comment on column headgate.asset_processing_state.bulk_misses is
+    'Calls for the whole group in a row that lacked this asset; after two it is asked for alone.';
+comment on column headgate.asset_processing_state.alone_until is
+    'Until when it is asked for alone after two such calls; null: until one has it.';
+
+create index asset_processing_state_due_idx
+    on headgate.asset_processing_state (operation_id, priority, next_due_at);
+comment on index headgate.asset_processing_state_due_idx is
+    'Finds what is due, most urgent first, without reading what is not.';
+
+-- Failures are rare: the index is small, and says at once which pairs are left out.
+create index asset_processing_state_failures_idx
+    on headgate.asset_processing_state (operation_id, asset_id) where consecutive_failures > 0;
+comment on index headgate.asset_processing_state_failures_idx is
+    'Finds the pairs that fail, and those left out after failures.';

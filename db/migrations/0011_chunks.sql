@@ -1,0 +1,109 @@
+-- What is in flight. A row lives until the last of its jobs has ended.
+
+create table headgate.chunks (
+    chunk_id bigint generated always as identity,
+    execution_id bigint not null references headgate.process_executions,
+    step text not null,
+    round integer not null,
+    operation_id bigint not null references headgate.operations,
+    call_operation_id bigint,
+    provider_id bigint not null references headgate.providers,
+    group_key text not null,
+    priority smallint not null,
+    asset_ids bigint[] not null,
+    sessions date[],
+    records integer[],
+    calls integer not null,
+    units integer not null,
+    window_opened_at timestamptz,
+    state text not null default 'planned',
+    queue text not null,
+    msg_id bigint,
+    lease_no integer not null default 0,
+    runner text,
+    leased_until timestamptz,
+    lost_reason text,
+    wake_at timestamptz,
+    park_until timestamptz,
+    park_reason text,
+    retry_count integer not null default 0,
+    attempt integer not null default 1,
+    deaths integer not null default 0,
+    booked integer not null default 0,
+    requests integer not null default 0,
+    planned_at timestamptz not null,
+    constraint chunks_pkey primary key (chunk_id),
+    constraint chunks_call_operation_fkey
+        foreign key (call_operation_id) references headgate.operations,
+    constraint chunk_has_jobs check (cardinality(asset_ids) > 0),
+    constraint records_are_of_its_jobs check (cardinality(records) = cardinality(asset_ids)),
+    constraint a_call_for_the_group_names_its_sessions
+        check ((call_operation_id is null) = (sessions is null) and cardinality(sessions) = calls),
+    constraint charge_is_not_negative check (least(calls, units, booked, requests, deaths) >= 0),
+    constraint retry_count_is_not_negative check (retry_count >= 0),
+    constraint chunk_state_is_known check (state in ('planned', 'queued', 'leased', 'parked')),
+    constraint leased_has_a_holder check (
+        state <> 'leased' or (runner is not null and leased_until is not null and lease_no > 0)
+    ),
+    constraint sent_has_a_message check ((state in ('queued', 'leased')) = (msg_id is not null)),
+    constraint parked_wakes check (state <> 'parked' or (wake_at is not null and park_until is not null))
+) with (
+    -- Few rows that change all the time: room in the page, and a vacuum that does not wait for a share of the table.
+    -- The queues' own tables are pgmq's; headgate.check_plans sees to them.
+    fillfactor = 70,
+    autovacuum_vacuum_scale_factor = 0,
+    autovacuum_vacuum_threshold = 2000,
+    autovacuum_vacuum_cost_delay = 0,
+    autovacuum_analyze_scale_factor = 0,
+    autovacuum_analyze_threshold = 5000
+);
+
+comment on table headgate.chunks is 'Jobs that travel together in one message and have not all ended.';
+comment on column headgate.chunks.chunk_id is 'Surrogate key; what the message carries.';
+comment on column headgate.chunks.execution_id is 'The execution.';
+comment on column headgate.chunks.step is 'The step.';
+comment on column headgate.chunks.round is 'The step''s round.';
+comment on column headgate.chunks.operation_id is 'The need that its jobs meet.';
+comment on column headgate.chunks.call_operation_id is
+    'The call that serves the whole group; null: each asset is called for by the operation itself.';
+comment on column headgate.chunks.provider_id is 'Whom.';
+comment on column headgate.chunks.group_key is 'The group its assets belong to.';
+comment on column headgate.chunks.priority is 'The operation''s priority.';
+comment on column headgate.chunks.asset_ids is 'The jobs that have not ended, in rank order.';
+comment on column headgate.chunks.sessions is
+    'Of a call for the group: the sessions that have not been answered, one call '
+    'each; a page, which is for none, has one null. Null: a call for each asset.';
+comment on column headgate.chunks.records is
+    'Of a call for the group: rows that answers to earlier sessions '
+    'changed, in the order of asset_ids; null: none was answered.';
+comment on column headgate.chunks.calls is 'Calls still to be made.';
+comment on column headgate.chunks.units is 'Units they cost, all together.';
+comment on column headgate.chunks.window_opened_at is
+    'The quota window that carries those units: reserved before the lease, spent in it; null: none does.';
+comment on column headgate.chunks.state is 'planned, queued, leased or parked.';
+comment on column headgate.chunks.queue is 'The pgmq queue it travels in.';
+comment on column headgate.chunks.msg_id is 'Its message.';
+comment on column headgate.chunks.lease_no is 'Fencing token: grows with each lease; an older one changes nothing.';
+comment on column headgate.chunks.runner is 'Who holds, or last held, the lease.';
+comment on column headgate.chunks.leased_until is 'End of the lease, real time.';
+comment on column headgate.chunks.lost_reason is 'Why its last lease was given up for lost; null: it ran out unseen.';
+comment on column headgate.chunks.wake_at is 'When a parked chunk is sent again.';
+comment on column headgate.chunks.park_until is 'End of its patience: what is still parked then is deferred.';
+comment on column headgate.chunks.park_reason is 'Why it is parked.';
+comment on column headgate.chunks.retry_count is
+    'Times in a row that its jobs were parked to be called again; an answer ends the row.';
+comment on column headgate.chunks.attempt is 'The attempt its jobs are at.';
+comment on column headgate.chunks.deaths is 'Leases that ran out.';
+comment on column headgate.chunks.booked is 'Units each of its jobs has cost in earlier leases.';
+comment on column headgate.chunks.requests is 'Requests made for each of its jobs in earlier leases.';
+comment on column headgate.chunks.planned_at is
+    'When its jobs were planned; what was asked for later is not done by it.';
+
+create index chunks_execution_idx on headgate.chunks (execution_id, step);
+comment on index headgate.chunks_execution_idx is 'Counts and ends what is in flight of a step.';
+
+create index chunks_wake_idx on headgate.chunks (wake_at) where state = 'parked';
+comment on index headgate.chunks_wake_idx is 'The sweep takes parked chunks whose time has come.';
+
+create index chunks_queue_idx on headgate.chunks (queue) where msg_id is not null;
+comment on index headgate.chunks_queue_idx is 'Which queues hold messages.';

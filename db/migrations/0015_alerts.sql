@@ -1,0 +1,27 @@
+-- What people should know: one open alert per subject, resolved when its cause is gone.
+
+create table headgate.alerts (
+    alert_id bigint generated always as identity,
+    severity text not null,
+    subject text not null,
+    message text not null,
+    raised_by text,
+    raised_at timestamptz not null,
+    resolved_at timestamptz,
+    constraint alerts_pkey primary key (alert_id),
+    constraint alert_severity_is_known check (severity in ('warning', 'error')),
+    constraint alert_is_resolved_after_it_was_raised check (resolved_at >= raised_at)
+);
+
+comment on table headgate.alerts is 'What people should know of; looked at through headgate.v_alerts.';
+comment on column headgate.alerts.alert_id is 'Surrogate key.';
+comment on column headgate.alerts.severity is 'warning or error.';
+comment on column headgate.alerts.subject is 'What it is about; a subject has at most one open alert.';
+comment on column headgate.alerts.message is 'What is wrong and what to do, as first seen.';
+comment on column headgate.alerts.raised_by is
+    'The role that asked for it: another plan''s does not close it; null: the core itself, or not known.';
+comment on column headgate.alerts.raised_at is 'When it was raised.';
+comment on column headgate.alerts.resolved_at is 'When its cause was gone; null: open.';
+
+create unique index alerts_open_idx on headgate.alerts (subject) where resolved_at is null;
+comment on index headgate.alerts_open_idx is 'One open alert per subject.';

@@ -1,0 +1,12 @@
+-- Advisory locks can be taken by everybody who may log in. What keeps planners, runners and operators apart is rows of
+-- a table that only the owner may touch.
+
+create table headgate.locks (
+    name text not null,
+    constraint locks_pkey primary key (name)
+);
+
+comment on table headgate.locks is
+    'Locks: a row is locked by the transaction that works on what it names; made when first asked for.';
+comment on column headgate.locks.name is
+    'needs; advance, start, runs (shared by planners) and step of a pipeline_id; planner of a provider_id.';

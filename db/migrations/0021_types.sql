@@ -1,0 +1,133 @@
+-- Rows that no table holds: what functions hand to runners, to each other and to plans.
+
+-- Between the core and plans.
+
+create type headgate.ingest_result as (
+    asset_id bigint,
+    status text,
+    records integer,
+    watermark timestamptz,
+    reason text
+);
+
+comment on type headgate.ingest_result is
+    'What an ingest function made of one asset''s answer: success, failed or skipped; rows changed; its new watermark.';
+
+create type headgate.calendar_session as (
+    asset_id bigint,
+    calendar text,
+    session date,
+    opens_at timestamptz,
+    closes_at timestamptz,
+    is_early_close boolean
+);
+
+comment on type headgate.calendar_session is 'A trading session as a handler computed it; the asset is its calendar.';
+
+-- To runners; without a chunk it says when to ask again.
+
+create type headgate.claimed_chunk as (
+    chunk_id bigint,
+    lease_no integer,
+    lease_seconds integer,
+    pipeline text,
+    run_id text,
+    step text,
+    provider text,
+    operation text,
+    call jsonb,
+    handler text,
+    asset_ids bigint[],
+    assets text[],
+    urls text[],
+    bodies text[],
+    attempt integer,
+    wake_at timestamptz,
+    headers jsonb[]
+);
+
+comment on type headgate.claimed_chunk is
+    'A chunk a runner has claimed, with its requests; chunk_id null: nothing, ask again at wake_at.';
+
+-- What becomes of reported jobs.
+
+create type headgate.job_fate as (
+    asset_id bigint,
+    fate text,
+    reason text,
+    error text,
+    units integer,
+    requests integer,
+    records integer,
+    watermark timestamptz,
+    duration_ms integer,
+    attempt integer,
+    wake_at timestamptz,
+    park_until timestamptz,
+    refund integer,
+    retry_count integer
+);
+
+comment on type headgate.job_fate is 'A reported job''s fate: an end (its status) or ''park'', and what either needs.';
+
+create type headgate.job_tally as (
+    succeeded integer,
+    failed integer,
+    deferred integer,
+    deferred_by_fault integer,
+    skipped integer,
+    cancelled integer,
+    parked integer,
+    units integer,
+    refund integer,
+    deferred_by_internal_fault integer
+);
+
+comment on type headgate.job_tally is 'How many jobs met which fate, what the ended ones cost, and what is given back.';
+
+-- What the planner decides on: assets that are alike in all that ranking and charging look at.
+
+create type headgate.plan_class as (
+    class_no integer,
+    operation_ids bigint[],
+    group_key text,
+    calendar text,
+    priority smallint,
+    due_since timestamptz,
+    weight double precision,
+    jobs integer,
+    missing_from date
+);
+
+comment on type headgate.plan_class is
+    'Assets whose due operations (granted together) are alike: how many, how urgent, '
+    'and after which session bars are missing (null: no call for the group serves them).';
+
+-- What a forecast carries from day to day.
+
+create type headgate.forecast_need as (
+    operation_id bigint,
+    priority smallint,
+    next_due_at timestamptz,
+    missing_from date,
+    is_new boolean,
+    is_held boolean,
+    is_left_out boolean
+);
+
+comment on type headgate.forecast_need is
+    'One need of the assets of a forecast''s class: when it is due, and what it has.';
+
+create type headgate.forecast_class as (
+    class_no integer,
+    group_key text,
+    calendar text,
+    weight double precision,
+    asset_id bigint,
+    assets integer,
+    needs headgate.forecast_need[]
+);
+
+comment on type headgate.forecast_class is
+    'Assets that are alike in a forecast, and their needs; the '
+    'asset''s own number only where a function says when it is due.';
