@@ -192,12 +192,26 @@ def _check_frozen(files: list[File], applied: Mapping[str, str]) -> None:
         known = applied.get(file.path)
         if known is not None and known != file.sha256:
             raise MigrationEdited(f"{file.path} was edited after it had been applied")
+        if known is None and (other := _in_its_place(file, files, applied)):
+            raise MigrationNumbering(
+                f"{file.path} stands where {other} was applied: "
+                "this database was made by another set of migrations",
+                hint="go on with the version that made it, or make another database (HEADGATE_DATABASE);"
+                " what an embedded server holds goes with `headgate down` and its folder .headgate",
+            )
         later = [x for x in _migrations_after(file, files) if x in applied]
         if known is None and later:
             raise MigrationNumbering(
                 f"{file.path} is new, but {later[0]} was applied before it",
                 hint="give the new migration the next free number",
             )
+
+
+def _in_its_place(file: File, files: list[File], applied: Mapping[str, str]) -> str | None:
+    """Return the migration of the same number that was applied, and is there no more."""
+    path = Path(file.path)
+    beside = {x for x in applied if Path(x).parent == path.parent} - {x.path for x in files}
+    return next((x for x in sorted(beside) if Path(x).name[:4] == path.name[:4]), None)
 
 
 def _migrations_after(file: File, files: list[File]) -> Iterator[str]:

@@ -185,6 +185,18 @@ def test_a_migration_that_comes_late_is_refused(folder):
         folder.migrate()
 
 
+def test_a_database_made_by_other_migrations_is_refused_and_stays_as_it_is(folder):
+    folder.migrate()
+    folder.remove("migrations/0002_apples.sql")
+    folder.write("migrations/0002_pears.sql", "create table headgate.pears ();")
+
+    said = r"0002_pears\.sql stands where migrations/0002_apples\.sql was applied"
+    with pytest.raises(MigrationNumbering, match=said) as caught:
+        folder.migrate()
+    assert "HEADGATE_DATABASE" in (caught.value.hint or "")
+    assert folder.sql("select to_regclass('headgate.pears')") == [(None,)]
+
+
 def test_an_edited_function_is_applied_alone(folder):
     folder.write("functions/a.sql", "create or replace function headgate.a() returns int return 1;")
     folder.write("functions/b.sql", "create or replace function headgate.b() returns int return 1;")
