@@ -815,6 +815,31 @@ ALTER FUNCTION equities._held_groups() OWNER TO headgate_plan_equities;
 COMMENT ON FUNCTION equities._held_groups() IS 'Exchanges whose newest session is held back by its checks.';
 
 --
+-- Name: _held_histories(bigint[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._held_histories(p_asset_ids bigint[]) RETURNS bigint[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select array(
+        select s.asset_id
+        from headgate.v_asset_states as s
+        where s.asset_id = any (p_asset_ids)
+            and s.operation = 'prices_historical'
+            and s.is_held
+    );
+$$;
+
+ALTER FUNCTION equities._held_histories(p_asset_ids bigint[]) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _held_histories(p_asset_ids bigint[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._held_histories(p_asset_ids bigint[]) IS 'Listings whose whole history is being loaded.';
+
+--
 -- Name: _is_odd(text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -1638,6 +1663,33 @@ ALTER FUNCTION equities._quotation(p_quoted text, OUT currency text, OUT factor 
 COMMENT ON FUNCTION equities._quotation(p_quoted text, OUT currency text, OUT factor double precision) IS 'The currency behind a quotation, and what part of it the quotation counts.';
 
 --
+-- Name: _read_listings(bigint, timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+--
+
+CREATE FUNCTION equities._read_listings(p_day_id bigint, p_session timestamp with time zone) RETURNS bigint[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select array(
+        select s.asset_id
+        from headgate.v_assets as d
+        join headgate.v_assets as l on l.universe = 'equities' and l.group_key = d.group_key
+        join headgate.v_asset_states as s on s.asset_id = l.asset_id
+        where d.asset_id = p_day_id
+            and s.operation = 'prices_incremental'
+            and s.watermark >= p_session
+    );
+$$;
+
+ALTER FUNCTION equities._read_listings(p_day_id bigint, p_session timestamp with time zone) OWNER TO headgate_plan_equities;
+
+--
+-- Name: FUNCTION _read_listings(p_day_id bigint, p_session timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+--
+
+COMMENT ON FUNCTION equities._read_listings(p_day_id bigint, p_session timestamp with time zone) IS 'Listings of a session''s exchange that have been read so far.';
+
+--
 -- Name: _relist(jsonb, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -1680,10 +1732,10 @@ ALTER FUNCTION equities._relist(p_back jsonb, p_today date) OWNER TO headgate_pl
 COMMENT ON FUNCTION equities._relist(p_back jsonb, p_today date) IS 'Listings that are in the list again: no longer missing, or listed anew.';
 
 --
--- Name: _reload_restated(headgate.ingest_result[], timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+-- Name: _reload_restated(headgate.ingest_result[], bigint[], timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
-CREATE FUNCTION equities._reload_restated(p_results headgate.ingest_result[], p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION equities._reload_restated(p_results headgate.ingest_result[], p_held bigint[], p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1692,13 +1744,7 @@ declare
         select r.asset_id
         from unnest(p_results) as r
         where r.status = 'skipped'
-            and not exists (
-                select
-                from headgate.v_asset_states as s
-                where s.asset_id = r.asset_id
-                    and s.operation = 'prices_historical'
-                    and s.is_held
-            )
+            and r.asset_id <> all (p_held)
         order by r.asset_id
     );
 begin
@@ -1710,13 +1756,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION equities._reload_restated(p_results headgate.ingest_result[], p_now timestamp with time zone) OWNER TO headgate_plan_equities;
+ALTER FUNCTION equities._reload_restated(p_results headgate.ingest_result[], p_held bigint[], p_now timestamp with time zone) OWNER TO headgate_plan_equities;
 
 --
--- Name: FUNCTION _reload_restated(p_results headgate.ingest_result[], p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+-- Name: FUNCTION _reload_restated(p_results headgate.ingest_result[], p_held bigint[], p_now timestamp with time zone); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._reload_restated(p_results headgate.ingest_result[], p_now timestamp with time zone) IS 'Ask for the whole histories of listings whose past was restated.';
+COMMENT ON FUNCTION equities._reload_restated(p_results headgate.ingest_result[], p_held bigint[], p_now timestamp with time zone) IS 'Ask for the whole histories of listings whose past was restated.';
 
 --
 -- Name: _rename_listings(jsonb, date); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1766,18 +1812,7 @@ declare
 begin
     select array_agg(b.asset_id order by b.asset_id), array_agg(b.payload order by b.asset_id)
     into v_asset_ids, v_payloads
-    from equities._bulk_bars(
-        array(
-            select s.asset_id
-            from headgate.v_assets as d
-            join headgate.v_assets as l on l.universe = 'equities' and l.group_key = d.group_key
-            join headgate.v_asset_states as s on s.asset_id = l.asset_id
-            where d.asset_id = p_day_id
-                and s.operation = 'prices_incremental'
-                and s.watermark >= p_session
-        ),
-        p_payload
-    ) as b;
+    from equities._bulk_bars(equities._read_listings(p_day_id, p_session), p_payload) as b;
     if v_asset_ids is null then
         return '{}';
     end if;
@@ -3501,6 +3536,7 @@ CREATE FUNCTION equities.ingest_corrections(p_context jsonb, p_asset_ids bigint[
 declare
     v_now constant timestamptz := coalesce((p_context ->> 'now')::timestamptz, headgate.clock());
     v_day record;
+    v_held bigint[];
     v_results headgate.ingest_result[];
     v_corrected bigint[];
 begin
@@ -3510,8 +3546,9 @@ begin
         join headgate.v_assets as d using (asset_id)
         order by d.attributes ->> 'session', d.asset_id
     loop
+        v_held := equities._held_histories(equities._read_listings(v_day.asset_id, v_day.session));
         v_results := equities._reread_bars(p_context, v_day.asset_id, v_day.session, v_day.payload);
-        perform equities._reload_restated(v_results, v_now);
+        perform equities._reload_restated(v_results, v_held, v_now);
         v_corrected := array(select r.asset_id from unnest(v_results) as r where r.records > 0 order by r.asset_id);
         if v_corrected <> '{}' then
             perform headgate.ask_again(
@@ -4232,6 +4269,7 @@ CREATE FUNCTION equities.ingest_prices(p_context jsonb, p_asset_ids bigint[], p_
     AS $$
 declare
     v_now constant timestamptz := coalesce((p_context ->> 'now')::timestamptz, headgate.clock());
+    v_held constant bigint[] := equities._held_histories(p_asset_ids);
     v_results constant headgate.ingest_result[] := array(
         select m from equities._take_bars(p_context, p_asset_ids, p_payloads, false) as m
     );
@@ -4244,7 +4282,7 @@ declare
             and coalesce(r.watermark < date_trunc('day', v_now, 'UTC') - interval '1 day', true)
     );
 begin
-    perform equities._reload_restated(v_results, v_now);
+    perform equities._reload_restated(v_results, v_held, v_now);
     perform equities._note_holes(v_loaded, v_now, false);
     if v_behind <> '{}' then
         perform equities._note_silence(v_behind, v_now);
@@ -30367,6 +30405,12 @@ REVOKE ALL ON FUNCTION equities._end_listing(p_asset_id bigint, p_day date) FROM
 REVOKE ALL ON FUNCTION equities._held_groups() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _held_histories(p_asset_ids bigint[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._held_histories(p_asset_ids bigint[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _is_odd(p_payload text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
@@ -30475,16 +30519,22 @@ REVOKE ALL ON FUNCTION equities._plain_name(p_name text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION equities._quotation(p_quoted text, OUT currency text, OUT factor double precision) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _read_listings(p_day_id bigint, p_session timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+--
+
+REVOKE ALL ON FUNCTION equities._read_listings(p_day_id bigint, p_session timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _relist(p_back jsonb, p_today date); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
 REVOKE ALL ON FUNCTION equities._relist(p_back jsonb, p_today date) FROM PUBLIC;
 
 --
--- Name: FUNCTION _reload_restated(p_results headgate.ingest_result[], p_now timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+-- Name: FUNCTION _reload_restated(p_results headgate.ingest_result[], p_held bigint[], p_now timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
-REVOKE ALL ON FUNCTION equities._reload_restated(p_results headgate.ingest_result[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION equities._reload_restated(p_results headgate.ingest_result[], p_held bigint[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _rename_listings(p_changes jsonb, p_today date); Type: ACL; Schema: equities; Owner: headgate_plan_equities

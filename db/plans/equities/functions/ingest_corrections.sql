@@ -16,6 +16,7 @@ as $func$
 declare
     v_now constant timestamptz := coalesce((p_context ->> 'now')::timestamptz, headgate.clock());
     v_day record;
+    v_held bigint[];
     v_results headgate.ingest_result[];
     v_corrected bigint[];
 begin
@@ -25,8 +26,9 @@ begin
         join headgate.v_assets as d using (asset_id)
         order by d.attributes ->> 'session', d.asset_id
     loop
+        v_held := equities._held_histories(equities._read_listings(v_day.asset_id, v_day.session));
         v_results := equities._reread_bars(p_context, v_day.asset_id, v_day.session, v_day.payload);
-        perform equities._reload_restated(v_results, v_now);
+        perform equities._reload_restated(v_results, v_held, v_now);
         v_corrected := array(select r.asset_id from unnest(v_results) as r where r.records > 0 order by r.asset_id);
         if v_corrected <> '{}' then
             perform headgate.ask_again(
@@ -61,18 +63,7 @@ declare
 begin
     select array_agg(b.asset_id order by b.asset_id), array_agg(b.payload order by b.asset_id)
     into v_asset_ids, v_payloads
-    from equities._bulk_bars(
-        array(
-            select s.asset_id
-            from headgate.v_assets as d
-            join headgate.v_assets as l on l.universe = 'equities' and l.group_key = d.group_key
-            join headgate.v_asset_states as s on s.asset_id = l.asset_id
-            where d.asset_id = p_day_id
-                and s.operation = 'prices_incremental'
-                and s.watermark >= p_session
-        ),
-        p_payload
-    ) as b;
+    from equities._bulk_bars(equities._read_listings(p_day_id, p_session), p_payload) as b;
     if v_asset_ids is null then
         return '{}';
     end if;
@@ -82,3 +73,27 @@ $func$;
 
 comment on function equities._reread_bars(jsonb, bigint, timestamptz, text) is
     'Take in an exchange''s answer for a session again, for the listings that have been read so far.';
+
+-- Listings of a session's exchange that have been asked for it.
+create or replace function equities._read_listings(
+    p_day_id bigint,
+    p_session timestamptz
+)
+returns bigint[]
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select array(
+        select s.asset_id
+        from headgate.v_assets as d
+        join headgate.v_assets as l on l.universe = 'equities' and l.group_key = d.group_key
+        join headgate.v_asset_states as s on s.asset_id = l.asset_id
+        where d.asset_id = p_day_id
+            and s.operation = 'prices_incremental'
+            and s.watermark >= p_session
+    );
+$func$;
+
+comment on function equities._read_listings(bigint, timestamptz) is
+    'Listings of a session''s exchange that have been read so far.';

@@ -24,6 +24,7 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_now constant timestamptz := coalesce((p_context ->> 'now')::timestamptz, headgate.clock());
+    v_held constant bigint[] := equities._held_histories(p_asset_ids);
     v_results constant headgate.ingest_result[] := array(
         select m from equities._take_bars(p_context, p_asset_ids, p_payloads, false) as m
     );
@@ -36,7 +37,7 @@ declare
             and coalesce(r.watermark < date_trunc('day', v_now, 'UTC') - interval '1 day', true)
     );
 begin
-    perform equities._reload_restated(v_results, v_now);
+    perform equities._reload_restated(v_results, v_held, v_now);
     perform equities._note_holes(v_loaded, v_now, false);
     if v_behind <> '{}' then
         perform equities._note_silence(v_behind, v_now);

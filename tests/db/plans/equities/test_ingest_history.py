@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from runner.database import connect
+from runner.settings import Settings
 from tests.db.plans.equities.feed import bar, ingest, ingest_prices, prices
+from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan, Row
 
 DAYS = [f"2026-06-{x:02}" for x in (1, 2, 3, 4, 5, 8, 9, 10, 11, 12)]
@@ -55,6 +59,35 @@ def test_an_overlap_that_shows_another_past_changes_nothing_and_asks_for_all(db:
     assert "history is loaded anew" in result["reason"]
     assert (sorted(prices(db)), adjusted(db)) == (DAYS, {10.8})
     assert db.scalar(STATE)
+
+
+def test_a_history_that_ends_while_an_overlap_is_compared_is_not_asked_for_again(
+    database: Settings,
+):
+    overlap = {"AAPL.US": history(0.5, DAYS[-3:]), "MSFT.US": [bar(DAYS[-1], volume=0)]}
+    blocked = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+    held = "update headgate.asset_processing_state set chunk_id = {}, next_due_at = null"
+    with (
+        connect(database, "one", autocommit=False) as one,
+        connect(database, "other") as other,
+        connect(database, "watch") as watch,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        first, second = Plan(one), Plan(other)
+        take(second, history())
+        ingest_prices(second, {"MSFT.US": [bar(DAYS[-1], volume=0)]}, LATER)
+        second.sql(held.format("1"))
+
+        take(first, history(0.5))
+        first.sql(held.format("null"))
+        first.sql("select from equities.prices_quarantine for update")  # holds up the other one
+        late = pool.submit(ingest_prices, second, overlap, LATER)
+        wait_until(lambda: late.done() or Plan(watch).scalar(blocked), "an answer or a lock")
+        one.commit()
+
+        assert late.result(timeout=PATIENCE)["AAPL.US"]["status"] == "skipped"
+        assert adjusted(second) == {5.4}
+        assert not second.scalar(STATE)
 
 
 def test_a_bar_that_a_restated_history_lacks_does_not_stay_behind(db: Plan):
