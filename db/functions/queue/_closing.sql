@@ -1,6 +1,6 @@
--- Closes a provider, or one of its operations: because it says so itself (402, 429), or by a breaker after too many
--- failures in a row, or too large a share of them. It is closed for everybody, and visibly. A report that is still to
--- be noted is judged as if it were.
+-- Until when a provider, or one of its operations, is closed, and why: because it says so itself (402, 429), or by a
+-- breaker after too many failures in a row, or too large a share of them. It is closed for everybody, and visibly. A
+-- report that is still to be noted counts as if it were.
 
 create or replace function headgate._closing(
     p_provider headgate.providers,
