@@ -351,14 +351,17 @@ CREATE FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p
             t.known_from,
             (t.open, t.high, t.low, t.close, t.volume) is not distinct from (b.open, b.high, b.low, b.close, b.volume)
                 as is_as_traded,
-            b.is_sound and equities._is_readjusted(t.close, t.adjusted_close, b.close, b.adjusted_close) as is_readjusted
+            b.is_sound and equities._is_readjusted(t.close, t.adjusted_close, b.close, b.adjusted_close)
+                as is_readjusted
         from bars as b
         left join stored as t using (asset_id, date)
         left join anchors as a on a.asset_id = b.asset_id
         cross join lateral (
             select case
                 when equities._is_other_unit(b.close, coalesce(t.close, a.close))
-                    then equities._unit_fault(b.asset_id, b.close, b.date, coalesce(t.close, a.close), coalesce(t.date, a.date))
+                    then equities._unit_fault(
+                        b.asset_id, b.close, b.date, coalesce(t.close, a.close), coalesce(t.date, a.date)
+                    )
             end as fault
         ) as u
         where t.asset_id is null
@@ -378,7 +381,10 @@ CREATE FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p
     ),
     answers as materialized (
         select
-            p.asset_id, p.reaches, p.doubted, p.asset_id = any (array(select r.asset_id from restated as r)) as is_restated,
+            p.asset_id,
+            p.reaches,
+            p.doubted,
+            p.asset_id = any (array(select r.asset_id from restated as r)) as is_restated,
             coalesce(p.fault, (
                 select format('the history would lose %s of its %s bars', count(l.asset_id), count(*))
                 from stored as t
@@ -397,7 +403,9 @@ CREATE FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p
         case
             when not c.is_sound then 'doubted'
             when not c.is_known then 'new'
-            when c.is_as_traded and (p_is_history or c.asset_id = any (array(select r.asset_id from restated as r))) then 'readjusted'
+            when c.is_as_traded
+                and (p_is_history or c.asset_id = any (array(select r.asset_id from restated as r)))
+                then 'readjusted'
             else 'changed'
         end,
         c.open, c.high, c.low, c.close, c.adjusted_close, c.volume,
@@ -417,7 +425,8 @@ CREATE FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p
         )
     union all
     select
-        l.asset_id, l.date, 'lost', l.open, l.high, l.low, l.close, l.adjusted_close, l.volume, l.known_from, null, null, null
+        l.asset_id, l.date, 'lost', l.open, l.high, l.low, l.close, l.adjusted_close, l.volume, l.known_from,
+        null, null, null
     from lost as l
     where l.asset_id <> all (array(select k.asset_id from kept as k))
     union all
@@ -621,7 +630,9 @@ begin
     end;
     foreach v_name in array array['open', 'high', 'low', 'close', 'adjusted_close', 'volume'] loop
         begin
-            v_clean := jsonb_set(v_clean, array[v_name], coalesce(to_jsonb((p_bar ->> v_name)::double precision), 'null'));
+            v_clean := jsonb_set(
+                v_clean, array[v_name], coalesce(to_jsonb((p_bar ->> v_name)::double precision), 'null')
+            );
         exception
             when data_exception then v_clean := jsonb_set(v_clean, array[v_name], '"NaN"');
         end;
@@ -962,7 +973,8 @@ CREATE FUNCTION equities._judged_bars(p_asset_ids bigint[], p_payloads text[], p
                 and r._is_twice is not true and r.date <= p_today and not o.is_no_session
                 then null
             else equities._bar_fault(
-                r.open, r.high, r.low, r.close, r.adjusted_close, r.volume, r.date > p_today, o.is_no_session, r._is_twice
+                r.open, r.high, r.low, r.close, r.adjusted_close, r.volume,
+                r.date > p_today, o.is_no_session, r._is_twice
             )
         end as fault
     from answers as a
@@ -1000,7 +1012,10 @@ CREATE FUNCTION equities._last_sessions(p_now timestamp with time zone) RETURNS 
         select a.group_key, min(l.calendar) as calendar
         from headgate.v_assets as a
         cross join lateral (
-            select l.calendar from headgate.v_assets as l where l.universe = 'equities' and l.group_key = a.group_key limit 1
+            select l.calendar
+            from headgate.v_assets as l
+            where l.universe = 'equities' and l.group_key = a.group_key
+            limit 1
         ) as l
         where a.universe = 'equities_exchanges'
         group by a.group_key
@@ -1101,7 +1116,9 @@ CREATE FUNCTION equities._list_changes(p_group_key text, p_payload text, p_today
         ),
         'gone', (select coalesce(jsonb_agg(g.asset_id order by g.asset_id), '[]') from gone as g),
         'renamed', (
-            select coalesce(jsonb_agg(distinct jsonb_build_object('asset_id', b.asset_id, 'code', b.code, 'name', b.name, 'isin', b.isin)), '[]')
+            select coalesce(jsonb_agg(distinct jsonb_build_object(
+                'asset_id', b.asset_id, 'code', b.code, 'name', b.name, 'isin', b.isin
+            )), '[]')
             from best as b
         ),
         'back', (
@@ -1414,7 +1431,9 @@ CREATE FUNCTION equities._missing_sessions(p_asset_ids bigint[], p_since date, p
             where n.calendar = p.calendar and n.session between p.first_date and p.last_date
         )
         and not exists (select from equities.prices as t where t.asset_id = p.asset_id and t.date = s.session)
-        and not exists (select from equities.prices_quarantine as q where q.asset_id = p.asset_id and q.date = s.session)
+        and not exists (
+            select from equities.prices_quarantine as q where q.asset_id = p.asset_id and q.date = s.session
+        )
         and not exists (select from equities.known_gaps as k where k.asset_id = p.asset_id and k.session = s.session);
 $$;
 
@@ -1776,7 +1795,9 @@ declare
     v_change record;
 begin
     for v_change in
-        select c.* from jsonb_to_recordset(p_changes) as c (asset_id bigint, code text, name text, isin text) order by c.asset_id
+        select c.*
+        from jsonb_to_recordset(p_changes) as c (asset_id bigint, code text, name text, isin text)
+        order by c.asset_id
     loop
         perform equities._end_listing(v_change.asset_id, p_today);
         perform headgate.rename_asset(v_change.asset_id, v_change.code);
@@ -1850,7 +1871,8 @@ begin
         select c.code into v_code
         from generate_series(0, 99) as n
         cross join lateral (
-            select regexp_replace(v_change.code, '[.][^.]*$', '') || '_old' || coalesce(nullif(n, 0)::text, '') || '.' || p_group_key as code
+            select regexp_replace(v_change.code, '[.][^.]*$', '')
+                || '_old' || coalesce(nullif(n, 0)::text, '') || '.' || p_group_key as code
         ) as c
         where not exists (select from headgate.v_assets as a where a.universe = 'equities' and a.code = c.code)
         order by n
@@ -1892,8 +1914,12 @@ begin
         severity := v_check.severity;
         comparison := v_check.comparison;
         threshold := v_check.threshold;
-        is_passed := coalesce(case comparison when 'at_least' then value >= threshold else value <= threshold end, true);
-        insert into equities.check_results as r (group_key, session, name, checked_at, value, threshold, severity, is_passed)
+        is_passed := coalesce(
+            case comparison when 'at_least' then value >= threshold else value <= threshold end, true
+        );
+        insert into equities.check_results as r (
+            group_key, session, name, checked_at, value, threshold, severity, is_passed
+        )
         values (p_group_key, p_session, v_check.name, p_now, value, v_check.threshold, v_check.severity, is_passed)
         on conflict on constraint check_results_pkey do update
         set checked_at = excluded.checked_at, value = excluded.value, threshold = excluded.threshold,
@@ -2608,8 +2634,8 @@ CREATE FUNCTION equities._screener_rows(p_now timestamp with time zone) RETURNS 
         equities._number(f.highlights -> 'MarketCapitalization') * x.rate,
         equities._number(f.highlights -> 'PERatio'),
         equities._number(f.highlights -> 'DividendYield'),
-        t.rsi_14, t.roc_21, t.roc_126, t.roc_252, t.from_high_52w, t.from_low_52w, t.distance_sma_50, t.distance_sma_200,
-        t.volatility_60, t.volume_ratio_20, t.adx_14, t.zscore_20, t.turnover_20,
+        t.rsi_14, t.roc_21, t.roc_126, t.roc_252, t.from_high_52w, t.from_low_52w, t.distance_sma_50,
+        t.distance_sma_200, t.volatility_60, t.volume_ratio_20, t.adx_14, t.zscore_20, t.turnover_20,
         a.code,
         a.attributes ->> 'currency',
         a.attributes ->> 'sector',
@@ -2691,7 +2717,9 @@ begin
         -- No JSON, a cell that is no number, a date twice; or another chunk brought the same bar a moment ago.
         when data_exception or cardinality_violation or unique_violation or statement_too_complex then
             v_odd := array(
-                select equities._is_odd(u.payload) from unnest(p_payloads) with ordinality as u (payload, nth) order by u.nth
+                select equities._is_odd(u.payload)
+                from unnest(p_payloads) with ordinality as u (payload, nth)
+                order by u.nth
             );
     end;
 
@@ -2833,14 +2861,17 @@ begin
     order by l.taken_at desc
     limit 1;
     v_row := row(
-        p_group_key, p_now, v_symbols, (v_changes ->> 'known')::integer, jsonb_array_length(v_changes -> 'gone'), 0, 0, 0, 0, false
+        p_group_key, p_now, v_symbols, (v_changes ->> 'known')::integer, jsonb_array_length(v_changes -> 'gone'),
+        0, 0, 0, 0, false
     );
-    v_row.is_refused := (v_changes ->> 'lost')::integer > v_most * v_row.known or coalesce(v_symbols < (1 - v_most) * v_last, false);
+    v_row.is_refused := (v_changes ->> 'lost')::integer > v_most * v_row.known
+        or coalesce(v_symbols < (1 - v_most) * v_last, false);
 
     if v_row.is_refused then
         perform headgate.raise_alert('error', v_subject, format(
-            'the list of %s has %s symbols (before: %s) and lacks %s of our %s listings: refused, nothing was changed; it is asked '
-            'for again tomorrow; if it is right, raise most_listings_gone in equities.settings until it has been taken',
+            'the list of %s has %s symbols (before: %s) and lacks %s of our %s listings: refused, nothing was changed; '
+            'it is asked for again tomorrow; if it is right, raise most_listings_gone in equities.settings until it '
+            'has been taken',
             p_group_key, v_symbols, coalesce(v_last::text, 'unknown'), v_row.vanished, v_row.known
         ));
     else
@@ -2885,8 +2916,12 @@ CREATE FUNCTION equities._told_actions(p_asset_ids bigint[], p_payloads text[]) 
             (e.line ->> 'code') || '.' || d.group_key as code,
             e.line,
             (e.line ->> 'date') ~ '^\d{4}-\d{2}-\d{2}$' as is_dated,
-            regexp_match(e.line ->> 'split', '^\s*(\d+(?:[.]\d+)?)\s*/\s*(\d+(?:[.]\d+)?)\s*$')::double precision[] as shares,
-            case when e.line ->> 'dividend' ~ '^\d+([.]\d+)?([eE]-?\d+)?$' then (e.line ->> 'dividend')::double precision end as paid
+            regexp_match(e.line ->> 'split', '^\s*(\d+(?:[.]\d+)?)\s*/\s*(\d+(?:[.]\d+)?)\s*$')::double precision[]
+                as shares,
+            case
+                when e.line ->> 'dividend' ~ '^\d+([.]\d+)?([eE]-?\d+)?$'
+                    then (e.line ->> 'dividend')::double precision
+            end as paid
         from unnest(p_asset_ids, p_payloads) as u (asset_id, payload)
         join headgate.v_assets as d using (asset_id)
         cross join lateral jsonb_array_elements(u.payload::jsonb) as e (line)
@@ -3580,7 +3615,9 @@ CREATE FUNCTION equities.ingest_eod_bulk(p_context jsonb, p_asset_ids bigint[], 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_payload constant text := (select u.payload from unnest(p_payloads) as u (payload) where u.payload is not null limit 1);
+    v_payload constant text := (
+        select u.payload from unnest(p_payloads) as u (payload) where u.payload is not null limit 1
+    );
     v_asset_ids bigint[];
     v_payloads text[];
 begin
@@ -3660,8 +3697,10 @@ begin
     return query
     select r.* from equities.ingest_fundamentals(p_context, v_asset_ids, v_payloads) as r where v_asset_ids is not null;
 exception
-    when data_exception or statement_too_complex then  -- no JSON, or no object: no listing is to blame, and all stay due
-        raise warning 'the page of fundamentals for % is no object of companies: %', p_context ->> 'group_key', left(sqlerrm, 200);
+    -- No JSON, or no object: no listing is to blame, and all stay due.
+    when data_exception or statement_too_complex then
+        raise warning 'the page of fundamentals for % is no object of companies: %',
+            p_context ->> 'group_key', left(sqlerrm, 200);
 end;
 $$;
 
@@ -4493,8 +4532,16 @@ begin
         select
             coalesce(array_agg(c.name order by c.name) filter (where not c.is_passed), '{}'),
             coalesce(array_agg(c.name order by c.name) filter (where c.value is null), '{}'),
-            string_agg(format('%s is %s, must be %s %s', c.name, round(c.value::numeric, 4), replace(c.comparison, '_', ' '), c.threshold), '; ' order by c.name)
-                filter (where not c.is_passed),
+            string_agg(
+                format(
+                    '%s is %s, must be %s %s',
+                    c.name,
+                    round(c.value::numeric, 4),
+                    replace(c.comparison, '_', ' '),
+                    c.threshold
+                ),
+                '; ' order by c.name
+            ) filter (where not c.is_passed),
             coalesce(bool_or(c.severity = 'error') filter (where not c.is_passed), false)
         into failed_checks, unjudged_checks, v_faults, v_is_error
         from equities._run_checks(group_key, session, v_now) as c;
@@ -4683,7 +4730,10 @@ CREATE FUNCTION equities.session_bars(p_group_key text, p_session date) RETURNS 
         from headgate.v_trading_sessions as t
         where t.session < p_session
             and t.calendar = (
-                select a.calendar from headgate.v_assets as a where a.universe = 'equities' and a.group_key = p_group_key limit 1
+                select a.calendar
+                from headgate.v_assets as a
+                where a.universe = 'equities' and a.group_key = p_group_key
+                limit 1
             )
     )
     select a.asset_id, t.close, b.close, q.asset_id is not null
@@ -5137,7 +5187,9 @@ CREATE FUNCTION headgate._answers_of(p_outcomes text[], p_blames text[], OUT fau
     AS $$
     select
         count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.blame = 'provider'),
-        count(*) filter (where u.outcome in ('success', 'skipped') or u.outcome <> 'unsent' and u.blame in ('item', 'quota')),
+        count(*) filter (
+            where u.outcome in ('success', 'skipped') or u.outcome <> 'unsent' and u.blame in ('item', 'quota')
+        ),
         count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.blame = 'house')
     from unnest(p_outcomes, p_blames) as u (outcome, blame);
 $$;
@@ -6203,7 +6255,10 @@ begin
     where o.operation_id = p_chunk.operation_id;
     perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
     with piece as (
-        select p_chunk.asset_ids[1 : 1] as asset_ids, headgate._price(p_chunk) + p_chunk.booked as booked, p_chunk.requests + 1 as requests
+        select
+            p_chunk.asset_ids[1 : 1] as asset_ids,
+            headgate._price(p_chunk) + p_chunk.booked as booked,
+            p_chunk.requests + 1 as requests
         union all
         select p_chunk.asset_ids[n.first : n.first + v_operation.chunk_size - 1], 0, 0
         from generate_series(2, cardinality(p_chunk.asset_ids), v_operation.chunk_size) as n (first)
@@ -6300,7 +6355,9 @@ CREATE FUNCTION headgate._books(p_now timestamp with time zone) RETURNS TABLE(pr
     from headgate.quota_windows as w
     cross join lateral (
         select
-            coalesce(sum(c.units) filter (where c.state <> 'leased' and c.window_opened_at = w.opened_at), 0)::integer as promised,
+            coalesce(
+                sum(c.units) filter (where c.state <> 'leased' and c.window_opened_at = w.opened_at), 0
+            )::integer as promised,
             coalesce(sum(c.units) filter (where c.state = 'leased' and c.window_opened_at = w.opened_at), 0) as leased,
             coalesce(sum(c.booked * cardinality(c.asset_ids)), 0) as carried
         from headgate.chunks as c
@@ -6353,7 +6410,9 @@ CREATE FUNCTION headgate._broken_calls(p_at timestamp with time zone) RETURNS TA
         a.operation_id,
         format(
             'one by one, because %s %s until %s',
-            a.name, case when k.blocked_until > p_at then 'is closed' else 'failed' end, k.blocked_until at time zone 'UTC'
+            a.name,
+            case when k.blocked_until > p_at then 'is closed' else 'failed' end,
+            k.blocked_until at time zone 'UTC'
         )
     from headgate.operation_gates as k
     join headgate.operations as a using (operation_id)
@@ -6607,7 +6666,9 @@ CREATE FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at tim
         b.blocked_until,
         case  -- no quota and no share: no end
             when coalesce(b.units_left, h.units_left) is not null
-                then greatest(0, least(b.units_left - coalesce((p_used ->> p.provider_id::text)::bigint, 0), h.units_left))
+                then greatest(0, least(
+                    b.units_left - coalesce((p_used ->> p.provider_id::text)::bigint, 0), h.units_left
+                ))
         end,
         coalesce(h.units_left < b.units_left, false),
         coalesce((p_params #>> '{?,reserve}')::integer, q.reserve, 0)
@@ -6861,7 +6922,9 @@ declare
 begin
     if p_is_round then
         return query
-        select f.operation_id, f.asset_id, p_step, f.group_key, f.calendar, f.priority, f.due_since, f.weight, null::date
+        select
+            f.operation_id, f.asset_id, p_step, f.group_key, f.calendar, f.priority, f.due_since, f.weight,
+            null::date
         from headgate._failed_pairs((p_params #>> '{?,execution}')::bigint, p_step) as f;
         return;
     end if;
@@ -6891,7 +6954,9 @@ begin
             headgate._step_of(p_pipeline_id, p_params, k.operation_id, k.group_key, p_step) as step
         from (select distinct d.operation_id, d.group_key from due as d) as k
     )
-    select d.operation_id, d.asset_id, s.step, d.group_key, d.calendar, d.priority, d.due_since, d.weight, d.missing_from
+    select
+        d.operation_id, d.asset_id, s.step, d.group_key, d.calendar, d.priority, d.due_since, d.weight,
+        d.missing_from
     from due as d
     join step_of as s using (operation_id, group_key)
     where s.step is not null;
@@ -6955,7 +7020,9 @@ begin
 
     if v_fault is not null then
         perform headgate._raise(
-            'HG008', v_fault, 'an asset is {code, group_key, calendar, attributes, weight, is_active}; nothing was changed'
+            'HG008',
+            v_fault,
+            'an asset is {code, group_key, calendar, attributes, weight, is_active}; nothing was changed'
         );
     end if;
 end;
@@ -7166,7 +7233,9 @@ CREATE FUNCTION headgate._check_quota_value(p_quota integer) RETURNS void
     AS $$
 begin
     if p_quota < 0 then
-        perform headgate._raise('HG008', format('the quota cannot be negative: %s', p_quota), 'usable units per window, from 0');
+        perform headgate._raise(
+            'HG008', format('the quota cannot be negative: %s', p_quota), 'usable units per window, from 0'
+        );
     end if;
 end;
 $$;
@@ -7226,7 +7295,10 @@ begin
         or cardinality(p_charged) <> v_count
         or cardinality(p_payloads) <> v_count and p_chunk.sessions is null
         or p_row_counts is not null
-        and (cardinality(p_row_counts) <> v_count or (select sum(u.rows) from unnest(p_row_counts) as u (rows)) <> p_row_count)
+        and (
+            cardinality(p_row_counts) <> v_count
+            or (select sum(u.rows) from unnest(p_row_counts) as u (rows)) <> p_row_count
+        )
         or not p_outcomes <@ array['success', 'skipped', 'retry', 'failed', 'deferred', 'unsent']
         or not array_remove(p_blames, null) <@ array['item', 'provider', 'house', 'quota']
         or p_closing ->> 'until' not in ('retry_after', 'reset', 'execution', 'for')
@@ -7238,11 +7310,14 @@ begin
     elsif p_chunk.sessions is not null and (
         p_asset_ids <> p_chunk.asset_ids
         or not p_outcomes <@ p_outcomes[1 : 1]
-        or p_outcomes[1] = 'success' and coalesce(cardinality(p_payloads), 0) not between 1 and cardinality(p_chunk.sessions)
+        or p_outcomes[1] = 'success'
+            and coalesce(cardinality(p_payloads), 0) not between 1 and cardinality(p_chunk.sessions)
     ) then
         perform headgate._raise(
-            'HG008', 'malformed report: a call for a group has one outcome for all of its assets',
-            'report the whole chunk, with one payload for each session that was answered, in their order; nothing was changed'
+            'HG008',
+            'malformed report: a call for a group has one outcome for all of its assets',
+            'report the whole chunk, with one payload for each session that was answered, in their order; nothing was '
+            'changed'
         );
     end if;
 end;
@@ -7438,7 +7513,9 @@ declare
 begin
     select * into v_reach from headgate._reach(p_provider, p_queues, p_max_chunks, p_now);
     if v_reach.unfit = '{}' then
-        return query select * from headgate._grant(p_runner, p_provider, v_reach.fit, v_reach.unfit, v_reach.is_probe, p_now);
+        return query
+        select *
+        from headgate._grant(p_runner, p_provider, v_reach.fit, v_reach.unfit, v_reach.is_probe, p_now);
         return;
     end if;
 
@@ -7869,12 +7946,15 @@ begin
     end if;
     if p_closing ->> 'until' in ('retry_after', 'for') then
         provider_until := greatest(
-            provider_until, p_now + make_interval(secs => greatest(0, least(86400, coalesce((p_closing ->> 'seconds')::numeric, 60))))
+            provider_until,
+            p_now + make_interval(secs => greatest(0, least(86400, coalesce((p_closing ->> 'seconds')::numeric, 60))))
         );
         provider_reason := 'quota: ' || coalesce(p_closing ->> 'reason', 'the provider asks to wait');
     elsif p_closing ->> 'until' = 'reset' or v_window_blocked_until is not null then
         provider_until := greatest(
-            provider_until, v_window_blocked_until, (select w.closes_at from headgate._window_at(p_provider, p_now) as w)
+            provider_until,
+            v_window_blocked_until,
+            (select w.closes_at from headgate._window_at(p_provider, p_now) as w)
         );
         provider_reason := 'quota: ' || coalesce(p_closing ->> 'reason', 'the provider''s quota is used up');
     end if;
@@ -8126,8 +8206,8 @@ begin
             and c.jobs > 0
     ),
     stretch as materialized (
-        -- What assets with this watermark miss; null: more sessions than calls for the group could ever be worth (of a few it is
-        -- told how much dearer they would be).
+        -- What assets with this watermark miss. Null: more sessions than calls for the group could ever be worth; a few
+        -- sessions are looked at in any case, to tell how much dearer such calls would be.
         select s.*, headgate._missing_sessions(
             n.call_provider_id, s.calendar, s.missing_from, p_at, p_is_daily,
             least(n.most_calls, greatest(5, least(s.jobs, s.most_worth / greatest(1, n.call_units))))::integer
@@ -8164,7 +8244,9 @@ begin
         select
             c.operation_id, c.group_key, c.sessions,
             cardinality(c.sessions)::bigint * min(s.call_units)
-                + coalesce(sum(s.item_cost) filter (where t.sessions is null or not t.sessions <@ c.sessions), 0) as cost,
+                + coalesce(
+                    sum(s.item_cost) filter (where t.sessions is null or not t.sessions <@ c.sessions), 0
+                ) as cost,
             sum(s.item_cost) as item_cost,
             bool_and(coalesce(t.sessions <@ c.sessions, false)) as is_whole
         from choice as c
@@ -8227,7 +8309,8 @@ begin
         select k.reason, array_agg(c.chunk_id) as chunk_ids
         from headgate.chunks as c
         join headgate.operations as o using (operation_id)
-        join headgate._closed_calls(p_chunk_ids, p_now) as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+        join headgate._closed_calls(p_chunk_ids, p_now) as k
+            on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
         where c.chunk_id = any (p_chunk_ids)
             and k.blocked_until > coalesce(c.park_until, p_now + o.patience)
         group by k.reason
@@ -8327,7 +8410,8 @@ begin
         join (
             select
                 p.class_no, min(p.bundle) as bundle, sum(p.units) as units,
-                sum(p.units) / case when bool_or(p.is_tied) then count(*) else 1 end as units_ranked, min(p.max_assets) as max_assets,
+                sum(p.units) / case when bool_or(p.is_tied) then count(*) else 1 end as units_ranked,
+                min(p.max_assets) as max_assets,
                 bool_and(p.is_backfill) as is_backfill, max(p.staleness_per_day) as staleness_per_day,
                 power(min(c.weight), max(p.weight_power)) as power
             from part as p
@@ -8341,8 +8425,8 @@ begin
         ), c.max_assets, c.jobs)))::integer as allowed
         from (
             select c.*, row_number() over (
-                order by c.is_backfill, c.priority, c.value desc, c.bundle, c.group_key, c.calendar, c.due_since, c.weight,
-                    c.missing_from, c.class_no
+                order by c.is_backfill, c.priority, c.value desc, c.bundle, c.group_key, c.calendar, c.due_since,
+                    c.weight, c.missing_from, c.class_no
             ) as nth
             from class as c
             where c.due_since <= p_at
@@ -8363,7 +8447,10 @@ begin
         -- Which assets of a class calls for the group serve, and which not; each call, or set of calls, has its number.
         select
             v.class_no, v.operation_id,
-            case when v.is_covered then dense_rank() over (order by v.is_covered desc, v.is_page, v.cover_no)::integer end as cover_no,
+            case
+                when v.is_covered
+                    then dense_rank() over (order by v.is_covered desc, v.is_page, v.cover_no)::integer
+            end as cover_no,
             v.sessions, v.is_covered, v.first_nth, v.last_nth, v."position", v.cost, v.other_cost, v.call_operation_id,
             v.call_provider_id, v.call_units::bigint * cardinality(v.sessions) as base, v.call_units_per_asset as units
         from (
@@ -8384,10 +8471,12 @@ begin
         group by v.class_no
     ),
     entry as materialized (
-        -- What is granted one by one: the bundles of a class's assets, a group's calls for its sessions as one, the assets of a page.
+        -- What is granted one by one: the bundles of a class's assets, a group's calls for its sessions as one, the
+        -- assets of a page.
         select
-            d.class_no, null::integer as cover_no, d.nth, coalesce(v.covered, 0) as skipped, d.is_backfill, d.priority, d.value,
-            d.bundle, d.group_key, d.allowed - coalesce(v.covered, 0) as many, d.jobs - coalesce(v.covered, 0) as ranks
+            d.class_no, null::integer as cover_no, d.nth, coalesce(v.covered, 0) as skipped, d.is_backfill, d.priority,
+            d.value, d.bundle, d.group_key, d.allowed - coalesce(v.covered, 0) as many,
+            d.jobs - coalesce(v.covered, 0) as ranks
         from due as d
         left join served as v using (class_no)
         union all
@@ -8405,7 +8494,9 @@ begin
     ranked as materialized (
         select
             e.*,
-            1 + coalesce(sum(e.ranks) over (order by e.place rows between unbounded preceding and 1 preceding), 0)::bigint as rank
+            1 + coalesce(
+                sum(e.ranks) over (order by e.place rows between unbounded preceding and 1 preceding), 0
+            )::bigint as rank
         from (
             select e.*, row_number() over (
                 order by e.is_backfill, e.priority, e.value desc, e.bundle, e.group_key, e.nth, e.cover_no nulls last
@@ -8463,7 +8554,8 @@ begin
     ),
     weighed as materialized (
         select
-            r.place, g.provider_id, g.base, g.units, r.many, b.closes_at, greatest(b.blocked_until, g.shut_until) as blocked_until,
+            r.place, g.provider_id, g.base, g.units, r.many, b.closes_at,
+            greatest(b.blocked_until, g.shut_until) as blocked_until,
             b.units_left, b.is_shared,
             k.last_due_at,
             coalesce(sum(g.base + g.units * r.many) over (
@@ -8535,8 +8627,8 @@ begin
             and s.last_nth > v."position"
         union all
         select
-            s.place, s.reason, r.class_no, s.first_nth + r.skipped, s.last_nth + r.skipped, r.skipped, null, null, s.first_nth,
-            null, v.call_operation_id, null, null, v.cost, v.other_cost
+            s.place, s.reason, r.class_no, s.first_nth + r.skipped, s.last_nth + r.skipped, r.skipped, null, null,
+            s.first_nth, null, v.call_operation_id, null, null, v.cost, v.other_cost
         from slice as s
         join ranked as r using (place)
         left join (
@@ -8559,7 +8651,9 @@ begin
             when s.reason = 'reserve' then coalesce(j.last_due_at, j.closes_at)
             when s.reason in ('closed', 'breaker') then j.shut_until
             -- The next run's ceiling lets it in, if units are left for it.
-            when s.reason = 'max_assets' and j.units_before + j.base + j.units * (r.many + 1) > j.units_here and j.units > 0
+            when s.reason = 'max_assets'
+                and j.units_before + j.base + j.units * (r.many + 1) > j.units_here
+                and j.units > 0
                 then greatest(j.closes_at, j.shut_until)
             else greatest(p_at, j.shut_until)
         end,
@@ -9178,7 +9272,9 @@ begin
             c.execution_id,
             c.step,
             sum(cardinality(c.asset_ids))::integer as jobs,
-            sum(case when c.sessions is null then cardinality(c.asset_ids) else 1 end * headgate._paid(c))::integer as units
+            sum(
+                case when c.sessions is null then cardinality(c.asset_ids) else 1 end * headgate._paid(c)
+            )::integer as units
         from unnest(v_chunks) as c
         group by c.execution_id, c.step
         order by c.execution_id, c.step
@@ -9218,7 +9314,9 @@ begin
     from (select s.login, pg_terminate_backend(s.pid) as is_ended from headgate._late_sessions() as s) as e
     where e.is_ended;
     if v_ended > 0 then
-        perform headgate._record_action('end_sessions', '{}', jsonb_build_object('sessions', v_ended, 'logins', v_logins));
+        perform headgate._record_action(
+            'end_sessions', '{}', jsonb_build_object('sessions', v_ended, 'logins', v_logins)
+        );
     end if;
     return v_ended;
 end;
@@ -9259,7 +9357,8 @@ begin
         when 'deadly' then
             perform headgate._end_chunks(
                 v_chunk_ids, 'deferred',
-                coalesce('house: three times: ' || (p_chunks[1]).lost_reason, 'house: its lease ran out three times'), p_now
+                coalesce('house: three times: ' || (p_chunks[1]).lost_reason, 'house: its lease ran out three times'),
+                p_now
             );
         when 'poor' then
             perform headgate._end_chunks(v_chunk_ids, 'deferred', 'quota: no units are left in this window', p_now);
@@ -9352,7 +9451,8 @@ CREATE FUNCTION headgate._examine_books() RETURNS TABLE(subject text, verdict te
             'the window since %s says %s reserved, %s spent; chunks and details say %s, and %s to %s',
             b.opened_at, b.reserved, b.spent, b.promised, b.at_least, b.at_most
         ),
-        'headgate doctor --fix takes what chunks promise, and never lowers what is spent; see headgate.reconcile_quota', true
+        'headgate doctor --fix takes what chunks promise, and never lowers what is spent; see headgate.reconcile_quota',
+        true
     from headgate._books(headgate.clock()) as b
     join headgate.providers as p using (provider_id)
     where b.reserved <> b.promised
@@ -9384,7 +9484,9 @@ CREATE FUNCTION headgate._examine_calendars() RETURNS TABLE(subject text, verdic
     join headgate.settings as s on s.name = 'sessions_ahead'
     where coalesce(c.ends_at, '-infinity') < headgate.clock() + (s.value #>> '{}')::interval
     union all
-    select 'history', 'warn', 'next month has no partition yet', 'headgate doctor --fix makes it; so does headgate.retain', true
+    select
+        'history', 'warn', 'next month has no partition yet',
+        'headgate doctor --fix makes it; so does headgate.retain', true
     where to_regclass('headgate.asset_processing_details_' || to_char(
         headgate.clock() at time zone 'UTC' + interval '1 month', 'YYYYMM'
     )) is null;
@@ -9540,7 +9642,8 @@ CREATE FUNCTION headgate._examine_roles() RETURNS TABLE(subject text, verdict te
     union all
     select 'rights of the database', 'warn',
         'everybody may ' || string_agg(
-            case a.privilege_type when 'TEMPORARY' then 'make temporary tables' else 'connect' end, ' and ' order by a.privilege_type
+            case a.privilege_type when 'TEMPORARY' then 'make temporary tables' else 'connect' end,
+            ' and ' order by a.privilege_type
         ),
         'headgate doctor --fix revokes it', true
     from pg_database as d
@@ -9550,7 +9653,8 @@ CREATE FUNCTION headgate._examine_roles() RETURNS TABLE(subject text, verdict te
     having count(*) > 0
     union all
     select 'address of ' || s.provider, 'fail', s.found,
-        'if it is right, a superuser says so: set_provider with base_url; if not, somebody is not who he seems: change the secret',
+        'if it is right, a superuser says so: set_provider with base_url; if not, somebody is not who he seems: '
+        'change the secret',
         false
     from headgate._strange_addresses() as s;
 $$;
@@ -9595,7 +9699,8 @@ CREATE FUNCTION headgate._examine_schema() RETURNS TABLE(subject text, verdict t
         end,
         case
             when s.is_table and not s.is_another_server
-                then 'headgate doctor --fix puts functions, views and rights right; put tables right by hand, as db/schema.sql has them'
+                then 'headgate doctor --fix puts functions, views and rights right; put tables right by hand, as '
+                    'db/schema.sql has them'
             else 'headgate doctor --fix applies functions, views and rights again'
         end,
         true
@@ -9682,7 +9787,8 @@ CREATE FUNCTION headgate._examine_work() RETURNS TABLE(subject text, verdict tex
     having count(*) > 0
     union all
     select
-        format('execution %s of %s', e.run_id, p.name), 'warn', 'it has been running for more than a day, with nothing in flight',
+        format('execution %s of %s', e.run_id, p.name), 'warn',
+        'it has been running for more than a day, with nothing in flight',
         'headgate.finalize_execution ends it', false
     from headgate.process_executions as e
     join headgate.pipelines as p using (pipeline_id)
@@ -9692,7 +9798,10 @@ CREATE FUNCTION headgate._examine_work() RETURNS TABLE(subject text, verdict tex
     union all
     select
         format('execution %s of %s', e.run_id, p.name), 'warn',
-        format('its scheduler has not been heard of since %s', to_char(d.heard_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI UTC')),
+        format(
+            'its scheduler has not been heard of since %s',
+            to_char(d.heard_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI UTC')
+        ),
         'start Airflow''s triggerer, or end it: headgate.cancel_execution', false
     from headgate.process_executions as e
     join headgate.pipelines as p using (pipeline_id)
@@ -9787,7 +9896,9 @@ begin
         set_config('enable_mergejoin', case when n.are_few then 'off' else 'on' end, true)
     from (
         select count(*) <= 5000 as are_few
-        from headgate._due_pairs(array(select o.operation_id from headgate._planned_operations(p_pipeline_id, p_params) as o), p_at, 5001)
+        from headgate._due_pairs(
+            array(select o.operation_id from headgate._planned_operations(p_pipeline_id, p_params) as o), p_at, 5001
+        )
     ) as n;
     return query
     with plan as materialized (
@@ -9858,7 +9969,11 @@ begin
         on b.operation_id = p.operation_id
         and p.cover_no is null
         and headgate._missing_from(s, p_at) is not null
-        and exists (select from headgate._needs(p_pipeline_id, p_params) as n where n.call_operation_id = b.call_operation_id)
+        and exists (
+            select
+            from headgate._needs(p_pipeline_id, p_params) as n
+            where n.call_operation_id = b.call_operation_id
+        )
     left join last_out as l on l.operation_id = p.operation_id and l.calendar = a.calendar
     where p_assets is null
         or p.asset_id = any (p_assets);
@@ -10443,7 +10558,9 @@ begin
             where n.is_held
         ),
         moved as materialized (
-            select m.operation_id, m.calendar, m.next_due_at, case when k.is_paged then '-infinity' else m.missing_from end as missing_from
+            select
+                m.operation_id, m.calendar, m.next_due_at,
+                case when k.is_paged then '-infinity' else m.missing_from end as missing_from
             from (
                 select o.operation_id, c.calendar, o.page_size is not null as is_paged
                 from (select distinct c.calendar from unnest(p_classes) as c) as c
@@ -10459,7 +10576,10 @@ begin
             union
             select d.class_no, d.first from done as d
             union
-            select d.class_no, d.last + 1 from done as d join unnest(p_classes) as c using (class_no) where d.last < c.assets
+            select d.class_no, d.last + 1
+            from done as d
+            join unnest(p_classes) as c using (class_no)
+            where d.last < c.assets
         ),
         part as materialized (
             select
@@ -10677,14 +10797,19 @@ begin
             select
                 s.asset_id,
                 array_agg(
-                    headgate._forecast_need(s, n.due_rule, n.call_operation_id, n.page_size, p_params, p_at, v_is_coarse)
+                    headgate._forecast_need(
+                        s, n.due_rule, n.call_operation_id, n.page_size, p_params, p_at, v_is_coarse
+                    )
                     order by s.operation_id
                 ) as needs
             from class as c
             join headgate.assets as a on a.asset_id = c.example_id
             join headgate.asset_processing_state as s on s.asset_id = a.asset_id
             join need as n using (operation_id)
-            join covered as v on v.operation_id = s.operation_id and v.universe = a.universe and v.group_key = a.group_key
+            join covered as v
+                on v.operation_id = s.operation_id
+                and v.universe = a.universe
+                and v.group_key = a.group_key
             group by s.asset_id
         ) as e on e.asset_id = c.example_id
     ) as n;
@@ -10835,7 +10960,9 @@ declare
     v_done headgate.job_fate[];
     v_records integer[];
 begin
-    perform headgate._raise('HG018', r.reason, 'the ingest function cannot work: mend it or its rights; nothing was changed')
+    perform headgate._raise(
+        'HG018', r.reason, 'the ingest function cannot work: mend it or its rights; nothing was changed'
+    )
     from unnest(v_results) as r
     where r.status = 'deferred'
     limit 1;
@@ -10991,8 +11118,10 @@ begin
         limit 1;
         if found then
             perform headgate._raise(
-                'HG020', format('operation %s: its handler cannot see %s', new.name, v_fault),
-                'handler_environment is an array of names like MODEL_KEY; their values are in the environment of the worker'
+                'HG020',
+                format('operation %s: its handler cannot see %s', new.name, v_fault),
+                'handler_environment is an array of names like MODEL_KEY; their values are in the environment of the '
+                'worker'
             );
         end if;
     end if;
@@ -11054,7 +11183,8 @@ begin
                 select
                 from headgate.operations as o
                 where o.universe = p_arguments ->> 'p_universe'
-                    and (o.operation_id = any (v_operation_ids) or o.ingest_function like 'headgate.%')  -- or everybody's
+                    -- Or the function is everybody's.
+                    and (o.operation_id = any (v_operation_ids) or o.ingest_function like 'headgate.%')
             ) then
                 v_what := 'universe ' || (p_arguments ->> 'p_universe');
             end if;
@@ -11409,7 +11539,10 @@ begin
     if p_operation.ingest_function is null then
         return '{}';
     elsif p_chunk.sessions is not null then
-        return case when p_outcomes[1] = 'success' then headgate._ingest_last(p_chunk, p_operation, p_payloads, p_now) else '{}' end;
+        return case
+            when p_outcomes[1] = 'success' then headgate._ingest_last(p_chunk, p_operation, p_payloads, p_now)
+            else '{}'
+        end;
     end if;
     select
         array_agg(u.asset_id order by u.nth),
@@ -11495,7 +11628,9 @@ begin
                     raise;
                 elsif left(sqlstate, 2) not in ('21', '22', '23', '44', '54', 'P0', 'HG') then
                     return array(
-                        select row(u.asset_id, 'deferred', 0, null, format('%s: %s', v_function, left(sqlerrm, 400)))::headgate.ingest_result
+                        select row(
+                            u.asset_id, 'deferred', 0, null, format('%s: %s', v_function, left(sqlerrm, 400))
+                        )::headgate.ingest_result
                         from unnest(p_chunk.asset_ids) as u (asset_id)
                     );
                 end if;
@@ -11572,7 +11707,9 @@ begin
                 raise;
             elsif left(sqlstate, 2) not in ('21', '22', '23', '44', '54', 'P0', 'HG') then
                 return array(
-                    select row(u.asset_id, 'deferred', 0, null, format('%s: %s', p_function, left(sqlerrm, 400)))::headgate.ingest_result
+                    select row(
+                        u.asset_id, 'deferred', 0, null, format('%s: %s', p_function, left(sqlerrm, 400))
+                    )::headgate.ingest_result
                     from unnest(p_asset_ids) as u (asset_id)
                 );
             elsif v_count = 1 then
@@ -12164,7 +12301,8 @@ declare
     -- What a call for the group took and cost stands at the chunk's first job.
     v_serves_all constant boolean := p_chunk.sessions is not null;
     v_requests constant bigint := coalesce(
-        (select sum(u.calls) from unnest(p_requests) as u (calls)), case when p_outcomes[1] = 'unsent' then 0 else p_chunk.calls end
+        (select sum(u.calls) from unnest(p_requests) as u (calls)),
+        case when p_outcomes[1] = 'unsent' then 0 else p_chunk.calls end
     );
     v_charged constant bigint := coalesce((select sum(u.calls) from unnest(p_charged) as u (calls)), v_requests);
     v_park_until constant timestamptz := coalesce(p_chunk.park_until, p_now + p_operation.patience);
@@ -12181,7 +12319,8 @@ begin
                 when f.fate in ('skipped', 'failed') then left(headgate._visible(f.error), 500)
                 when f.fate = 'cancelled' then 'the execution had ended'
                 when f.outcome = 'missing' then 'missing: the answer for the group lacks it'
-                when f.outcome = 'unsent' and v_ends_execution then 'house: ' || coalesce(p_closing ->> 'reason', 'closed')
+                when f.outcome = 'unsent' and v_ends_execution
+                    then 'house: ' || coalesce(p_closing ->> 'reason', 'closed')
                 when f.outcome = 'unsent' then coalesce(p_blocked_reason, 'not started in time')
                 else case when f.blame = 'item' and f.fate <> 'park' then 'house' else f.blame end || ': '
                     || left(coalesce(headgate._visible(f.error), 'no reason given'), 490)
@@ -12215,9 +12354,13 @@ begin
                             when v_ends_execution or coalesce(p_blocked_until, p_now) > v_park_until then 'deferred'
                             else 'park'
                         end
-                    when j.outcome in ('deferred', 'missing') or j.outcome = 'failed' and j.blame <> 'item' then 'deferred'
-                    when j.outcome = 'retry' and j.blame = 'item' and p_chunk.attempt < p_operation.max_attempts then 'park'
-                    when j.outcome = 'retry' and j.blame <> 'item' and greatest(v_retry_at, p_blocked_until) <= v_park_until
+                    when j.outcome in ('deferred', 'missing') or j.outcome = 'failed' and j.blame <> 'item'
+                        then 'deferred'
+                    when j.outcome = 'retry' and j.blame = 'item' and p_chunk.attempt < p_operation.max_attempts
+                        then 'park'
+                    when j.outcome = 'retry'
+                        and j.blame <> 'item'
+                        and greatest(v_retry_at, p_blocked_until) <= v_park_until
                         then 'park'
                     when j.outcome = 'retry' and j.blame <> 'item' then 'deferred'
                     else 'failed'
@@ -12244,20 +12387,31 @@ begin
                     c.is_payer,
                     c.calls,
                     c.requests,
-                    case when not c.is_payer then 0 when v_serves_all then v_charged else coalesce(u.charged, c.requests) end as charged,
+                    case
+                        when not c.is_payer then 0
+                        when v_serves_all then v_charged
+                        else coalesce(u.charged, c.requests)
+                    end as charged,
                     coalesce(u.duration_ms, 0) as duration_ms,
                     coalesce(r.records, 0) as records,
                     r.watermark
-                from unnest(p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_charged, p_durations_ms) with ordinality
-                    as u (asset_id, outcome, blame, error, requests, charged, duration_ms, nth)
+                from unnest(
+                    p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_charged, p_durations_ms
+                ) with ordinality as u (asset_id, outcome, blame, error, requests, charged, duration_ms, nth)
                 cross join lateral (
                     select
                         k.is_payer,
-                        case when not k.is_payer then 0 when v_serves_all then p_chunk.calls else least(1, p_chunk.calls) end as calls,
+                        case
+                            when not k.is_payer then 0
+                            when v_serves_all then p_chunk.calls
+                            else least(1, p_chunk.calls)
+                        end as calls,
                         case
                             when not k.is_payer then 0
                             when v_serves_all then v_requests
-                            else coalesce(u.requests, case when u.outcome = 'unsent' then 0 else least(1, p_chunk.calls) end)
+                            else coalesce(
+                                u.requests, case when u.outcome = 'unsent' then 0 else least(1, p_chunk.calls) end
+                            )
                         end as requests
                     from (select not v_serves_all or u.asset_id = p_chunk.asset_ids[1] as is_payer) as k
                 ) as c
@@ -12343,7 +12497,12 @@ declare
 begin
     if jsonb_typeof(p_features) <> 'array' or not to_jsonb(v_known) @> p_features then
         perform headgate._raise(
-            'HG008', format('provider %s: these are no features its operations know: %s', p_provider.name, left(p_features::text, 100)),
+            'HG008',
+            format(
+                'provider %s: these are no features its operations know: %s',
+                p_provider.name,
+                left(p_features::text, 100)
+            ),
             case
                 when v_known = '{}' then 'no operation asks for a feature of the account'
                 else 'a list of: ' || headgate._names(v_known)
@@ -12415,7 +12574,8 @@ CREATE FUNCTION headgate._late_sessions() RETURNS TABLE(pid integer, login text,
         group by s.pid, s.login, s.xact_start, s.state_change, s.is_idle, s.locks
     )
     select d.pid, d.login, case
-        when d.xact_start < clock_timestamp() - d.transaction_age then format('a transaction older than %s', d.transaction_age)
+        when d.xact_start < clock_timestamp() - d.transaction_age
+            then format('a transaction older than %s', d.transaction_age)
         when d.is_idle and d.state_change < clock_timestamp() - d.idle_age
             then format('a transaction that has been idle for more than %s', d.idle_age)
         else format('%s advisory locks, more than %s', d.locks, d.advisory_locks)
@@ -12486,7 +12646,8 @@ begin
             case
                 when v_operation.path is not null then headgate._call(
                     v_operation, p_provider, v_requests.refused, v_requests.headers is not null,
-                    p_is_probe or exists (select from headgate.operation_gates as k where k.probe_chunk_id = v_chunk.chunk_id),
+                    p_is_probe
+                        or exists (select from headgate.operation_gates as k where k.probe_chunk_id = v_chunk.chunk_id),
                     headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now),
                     headgate._schedule(p_provider, p_starts_at[array_position(p_chunk_ids, v_chunk.chunk_id)], p_now)
                 )
@@ -13374,8 +13535,9 @@ CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step tex
     LANGUAGE sql STABLE ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    -- Bundles are numbered in the order of their names: numbers sort many times faster. Operations that nothing ranks before each other
-    -- are granted together, too, where they became due together: an asset complete is worth more than two half ones.
+    -- Bundles are numbered in the order of their names: numbers sort many times faster. Operations that nothing ranks
+    -- before each other and that became due together are granted together, too: one complete asset is worth more than
+    -- two half ones.
     select
         o.operation_id,
         o.provider_id,
@@ -13403,8 +13565,8 @@ CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step tex
     left join headgate.quota_shares as q
         on q.provider_id = o.provider_id and q.pipeline_id = p_pipeline_id
     left join lateral (
-        -- A call for the group that the account may make and that is not broken at the moment (null: whenever), unless the question is
-        -- what would be without.
+        -- A call for the group that the account may make and that is not broken at the moment (null: whenever), unless
+        -- the question is what would be without such calls.
         select
             a.operation_id, a.provider_id, a.units, greatest(1, least(1000, p.requests_per_minute / 4)) as most_calls,
             a.page_size, a.units_per_asset
@@ -13536,7 +13698,10 @@ declare
     v_gate headgate.provider_gates;
 begin
     select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id for update;
-    if v_gate.blocked_until > p_now or (v_gate.opened > 0) <> p_is_probe or v_gate.opened > 0 and headgate._is_leased(v_gate.probe_chunk_id) then
+    if v_gate.blocked_until > p_now
+        or (v_gate.opened > 0) <> p_is_probe
+        or v_gate.opened > 0 and headgate._is_leased(v_gate.probe_chunk_id)
+    then
         return 'infinity';
     end if;
     return case
@@ -13598,8 +13763,9 @@ CREATE FUNCTION headgate._no_chunk(p_wake_at timestamp with time zone, p_now tim
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select row(
-        null, null, case when p_wake_at is not null then greatest(0, ceil(extract(epoch from p_wake_at - p_now)))::integer end, null, null, null, null, null, null,
-        null, null, null, null, null, null, p_wake_at, null
+        null, null,
+        case when p_wake_at is not null then greatest(0, ceil(extract(epoch from p_wake_at - p_now)))::integer end,
+        null, null, null, null, null, null, null, null, null, null, null, null, p_wake_at, null
     )::headgate.claimed_chunk;
 $$;
 
@@ -13614,7 +13780,9 @@ CREATE FUNCTION headgate._note_address() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    if tg_op = 'UPDATE' and (old.base_url, old.auth, old.secret_name) is distinct from (new.base_url, new.auth, new.secret_name) then
+    if tg_op = 'UPDATE'
+        and (old.base_url, old.auth, old.secret_name) is distinct from (new.base_url, new.auth, new.secret_name)
+    then
         perform headgate._record_action(
             'provider_address', jsonb_build_object('provider', new.name),
             jsonb_build_object(
@@ -13632,7 +13800,8 @@ begin
             secret_name = excluded.secret_name,
             noted_at = excluded.noted_at,
             noted_by = excluded.noted_by
-        where (a.base_url, a.auth, a.secret_name) is distinct from (excluded.base_url, excluded.auth, excluded.secret_name);
+        where (a.base_url, a.auth, a.secret_name)
+            is distinct from (excluded.base_url, excluded.auth, excluded.secret_name);
     end if;
     return null;
 end;
@@ -13664,7 +13833,8 @@ begin
         or v_report.answers > 0 and (
             v_gate.auth_failures > 0
             or headgate._is_watched(v_gate, v_gate.probe_chunk_id, p_now)
-            or v_own.operation_id is not null and headgate._is_watched(headgate._as_gate(v_own), v_own.probe_chunk_id, p_now)
+            or v_own.operation_id is not null
+                and headgate._is_watched(headgate._as_gate(v_own), v_own.probe_chunk_id, p_now)
         )
     then
         select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id for update;
@@ -13675,9 +13845,12 @@ begin
         v_trips := headgate._tripped(p_provider, p_operation_id, v_gate, v_own, p_outcomes, p_blames, p_now);
         perform headgate._note_provider(
             p_provider, v_gate, p_chunk.chunk_id,
-            case when v_own.blocked_until > p_now then 0 else v_report.faults end, v_report.answers, v_report.auth_failures,
+            case when v_own.blocked_until > p_now then 0 else v_report.faults end,
+            v_report.answers, v_report.auth_failures,
             v_trips.of_provider, v_trips.is_suspected,
-            case when p_provider.quota is null or p_closing ->> 'until' is distinct from 'reset' then p_blocked_until end,
+            case
+                when p_provider.quota is null or p_closing ->> 'until' is distinct from 'reset' then p_blocked_until
+            end,
             p_reason, p_now
         );
         perform headgate._note_operation(
@@ -13803,7 +13976,10 @@ begin
         counted_faults = v_gate.counted_faults,
         counted_answers = v_gate.counted_answers,
         probe_chunk_id = case when k.probe_chunk_id = p_chunk_id then null else k.probe_chunk_id end,
-        blocked_until = case when p_trips then headgate._cooled_at(p_provider, headgate._as_gate(k), p_now) else k.blocked_until end,
+        blocked_until = case
+            when p_trips then headgate._cooled_at(p_provider, headgate._as_gate(k), p_now)
+            else k.blocked_until
+        end,
         blocked_reason = case when p_trips then headgate._breaker_reason(k.operation_id) else k.blocked_reason end
     where k.operation_id = p_own.operation_id;
 end;
@@ -13871,7 +14047,9 @@ begin
             p_blocked_until,
             case when p_trips then headgate._cooled_at(p_provider, g, p_now) end
         ),
-        blocked_reason = coalesce(p_reason, case when p_trips then 'provider: the breaker is open' end, g.blocked_reason)
+        blocked_reason = coalesce(
+            p_reason, case when p_trips then 'provider: the breaker is open' end, g.blocked_reason
+        )
     where g.provider_id = p_gate.provider_id;
 end;
 $$;
@@ -14364,9 +14542,12 @@ begin
         and o.path is not null;
     if not found and p_operation is not null then
         perform headgate._raise(
-            'HG004', format('provider %s is not called by an operation %s', p_provider.name, quote_literal(p_operation)),
+            'HG004',
+            format('provider %s is not called by an operation %s', p_provider.name, quote_literal(p_operation)),
             headgate._known('its operations', p_operation, array(
-                select o.name from headgate.operations as o where o.provider_id = p_provider.provider_id and o.path is not null
+                select o.name
+                from headgate.operations as o
+                where o.provider_id = p_provider.provider_id and o.path is not null
             ))
         );
     end if;
@@ -14599,7 +14780,8 @@ CREATE FUNCTION headgate._pages(p_classes headgate.plan_class[], p_needs jsonb) 
                 else 0
             end
             + case
-                when l.call_units + l.call_units_per_asset * (l.together % l.page_size) < l.item_units * (l.together % l.page_size)
+                when l.call_units + l.call_units_per_asset * (l.together % l.page_size)
+                    < l.item_units * (l.together % l.page_size)
                     then l.together % l.page_size
                 else 0
             end as paged
@@ -14806,7 +14988,10 @@ begin
             'give ' || case p_parameter.type
                 when 'integer' then 'a whole number from 0 to 999999999'
                 when 'list' then 'a list of texts, or texts between commas'
-                else case when p_parameter.allowed is null then 'a text' else 'one of: ' || headgate._names(p_parameter.allowed) end
+                else case
+                    when p_parameter.allowed is null then 'a text'
+                    else 'one of: ' || headgate._names(p_parameter.allowed)
+                end
             end
         );
     end if;
@@ -14832,11 +15017,12 @@ CREATE FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_fates headgate.jo
             call_operation_id, sessions, records
         )
         select
-            p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id, p_chunk.group_key,
-            p_chunk.priority, array_agg(f.asset_id order by f.asset_id),
+            p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
+            p_chunk.group_key, p_chunk.priority, array_agg(f.asset_id order by f.asset_id),
             case when p_chunk.sessions is null then least(1, p_chunk.calls) * count(*) else p_chunk.calls end,
-            case when p_chunk.sessions is null then headgate._price(p_chunk) * count(*) else p_chunk.units end, p_chunk.queue,
-            'parked', f.wake_at, min(f.park_until), min(f.reason), f.attempt, f.retry_count, 0, max(f.units), max(f.requests),
+            case when p_chunk.sessions is null then headgate._price(p_chunk) * count(*) else p_chunk.units end,
+            p_chunk.queue, 'parked', f.wake_at, min(f.park_until), min(f.reason), f.attempt, f.retry_count, 0,
+            max(f.units), max(f.requests),
             p_chunk.planned_at, p_chunk.call_operation_id, p_chunk.sessions,
             case when p_chunk.records is not null then array_agg(b.records order by f.asset_id) end
         from unnest(p_fates) as f
@@ -14881,7 +15067,8 @@ declare
 begin
     perform pgmq.set_vt(u.queue, u.msg_id, clock_timestamp() + (k.blocked_until - p_now))
     from unnest(v_chunks) as u
-    join headgate._closed_calls(v_chunk_ids, p_now) as k on k.operation_id = coalesce(u.call_operation_id, u.operation_id)
+    join headgate._closed_calls(v_chunk_ids, p_now) as k
+        on k.operation_id = coalesce(u.call_operation_id, u.operation_id)
     where u.state = 'leased';
     perform pgmq.delete(u.queue, u.msg_id) from unnest(v_chunks) as u where u.state = 'queued';
     update headgate.chunks as c
@@ -14963,7 +15150,8 @@ CREATE FUNCTION headgate._pieces(p_template text) RETURNS TABLE(nth bigint, lite
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select m.nth, coalesce(m.found[1], m.found[4]), m.found[2], m.found[3] = '?'
-    from regexp_matches(p_template, '([^{]+)|[{]([a-z_]+[.][A-Za-z0-9_]+)([?]?)[}]|([{])', 'g') with ordinality as m (found, nth)
+    from regexp_matches(p_template, '([^{]+)|[{]([a-z_]+[.][A-Za-z0-9_]+)([?]?)[}]|([{])', 'g')
+        with ordinality as m (found, nth)
     union all
     select 1, '', null, false
     where p_template = '';
@@ -15053,7 +15241,8 @@ begin
                 b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, b.missing_from,
                 array_agg(b.asset_id)
             from bundled as b
-            group by b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, b.missing_from, b.bundle
+            group by
+                b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, b.missing_from, b.bundle
         ) as c
     ),
     slice as materialized (
@@ -15193,7 +15382,8 @@ CREATE FUNCTION headgate._plan_summary(p_execution headgate.process_executions) 
         group by operation_id, group_key, d.jobs, d.reason
     )
     select
-        o.name, b.group_key, coalesce(b.jobs, 0)::bigint, coalesce(b.deferred, 0), coalesce(b.units, 0)::bigint, b.reason
+        o.name, b.group_key, coalesce(b.jobs, 0)::bigint, coalesce(b.deferred, 0), coalesce(b.units, 0)::bigint,
+        b.reason
     from both_sides as b
     join headgate.operations as o using (operation_id)
     order by o.operation_id, b.group_key;
@@ -15686,7 +15876,9 @@ CREATE FUNCTION headgate._refusal(p_field text, p_code text) RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select case when p_field is not null then format('the template field {%s} has no value for %s', p_field, p_code) end;
+    select case
+        when p_field is not null then format('the template field {%s} has no value for %s', p_field, p_code)
+    end;
 $$;
 
 ALTER FUNCTION headgate._refusal(p_field text, p_code text) OWNER TO headgate_owner;
@@ -15711,7 +15903,9 @@ begin
             and o.asset_id <> a.asset_id
     ) then
         perform headgate._raise(
-            'HG008', format('the code %s is another asset''s', quote_literal(p_code)), 'rename that one first; nothing was changed'
+            'HG008',
+            format('the code %s is another asset''s', quote_literal(p_code)),
+            'rename that one first; nothing was changed'
         );
     end if;
 
@@ -15742,7 +15936,10 @@ begin
         select
             p.field,
             p.is_optional,
-            case when p.field is null then p.literal else headgate._field(p.field, p_asset, p_state, p_params) end as value
+            case
+                when p.field is null then p.literal
+                else headgate._field(p.field, p_asset, p_state, p_params)
+            end as value
         from headgate._pieces(p_template) as p
         order by p.nth
     loop
@@ -15920,7 +16117,8 @@ CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation head
                 case
                     when p.field is null then p.literal
                     when p.kind = 'header' then v.value
-                    when p.field = 'chunk.codes' then v.value  -- each encoded, between commas, which are three times as long encoded
+                    -- Each code is encoded; the commas between them would be three times as long encoded.
+                    when p.field = 'chunk.codes' then v.value
                     when v.value ~ '^[A-Za-z0-9_.~-]*$' then v.value  -- as it is, without the cost of a call
                     else headgate._url_encode(v.value)
                 end,
@@ -15932,7 +16130,10 @@ CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation head
         from job as j
         cross join piece as p
         cross join lateral (
-            select case when p.field is not null then headgate._field(p.field, j.asset, j.state, p_params) else '' end as value
+            select case
+                when p.field is not null then headgate._field(p.field, j.asset, j.state, p_params)
+                else ''
+            end as value
         ) as v
         group by j.nth, p.kind, p.part, p.name
     ),
@@ -16756,7 +16957,10 @@ CREATE FUNCTION headgate._row_measures() RETURNS TABLE(measure text, value numer
     select v.*
     from queue as q
     cross join lateral (values
-        ('dead_rows_in_queues', q.dead, 100000, 'see what holds the horizon (oldest_xmin_transactions); then autovacuum does it'),
+        (
+            'dead_rows_in_queues', q.dead, 100000,
+            'see what holds the horizon (oldest_xmin_transactions); then autovacuum does it'
+        ),
         (
             'queue_bloat_megabytes', greatest(0, q.bytes - 400 * q.live) / 1048576.0, 256,
             'once they are empty: vacuum full pgmq.q_<queue> (it locks the queue for a moment)'
@@ -17112,7 +17316,9 @@ CREATE FUNCTION headgate._schema_objects() RETURNS TABLE(object text, kind text,
         left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
         where a.attnum > 0 and not a.attisdropped
         union all
-        select k.conrelid, k.conname || ' ' || pg_get_constraintdef(k.oid) from pg_constraint as k where k.contype <> 'n'
+        select k.conrelid, k.conname || ' ' || pg_get_constraintdef(k.oid)
+        from pg_constraint as k
+        where k.contype <> 'n'
         union all
         select i.indrelid, pg_get_indexdef(i.indexrelid) || i.indisvalid from pg_index as i
         union all
@@ -17267,7 +17473,10 @@ begin
                 select b.msg_id
                 from pgmq.send_batch(
                     v_queue.queue,
-                    array(select jsonb_build_object('chunk_id', u.chunk_id) from unnest(v_queue.chunk_ids) as u (chunk_id))
+                    array(
+                        select jsonb_build_object('chunk_id', u.chunk_id)
+                        from unnest(v_queue.chunk_ids) as u (chunk_id)
+                    )
                 ) as b (msg_id)
             )
         ) as m (chunk_id, msg_id)
@@ -17305,8 +17514,8 @@ begin
         order by c.chunk_id
         for update
     );
-    -- The step runs before its chunks are sent, so that a chunk without units can end it. An attempt that comes while it
-    -- runs is this one: who asks again with it later, because a connection was lost, opens no round.
+    -- The step runs before its chunks are sent, so that a chunk without units can end it. An attempt that comes while
+    -- it runs is the same one: a caller that lost its connection and asks again opens no new round.
     perform headgate._join_execution(p_execution.execution_id);
     update headgate.process_steps as s
     set status = 'running',
@@ -17348,7 +17557,8 @@ CREATE FUNCTION headgate._sentence(p_operation headgate.operations, p_state head
             when p_refusal = 'max_assets' then '; ' || p_meaning
             when p_refusal = 'failures' then '; ' || p_meaning || coalesce(': ' || p_state.last_error, '')
             else '; ' || p_meaning
-                || case when p_refusal in ('closed', 'breaker') then ' until ' else ': earliest ' end || (p_run_at at time zone 'UTC')
+                || case when p_refusal in ('closed', 'breaker') then ' until ' else ': earliest ' end
+                || (p_run_at at time zone 'UTC')
         end;
 $$;
 
@@ -17480,7 +17690,11 @@ begin
         );
     else
         insert into headgate.operation_gates as k (operation_id, blocked_until, blocked_reason)
-        values (p_operation_id, p_blocked_until, case when p_blocked_until is not null then 'provider: ' || p_reason end)
+        values (
+            p_operation_id,
+            p_blocked_until,
+            case when p_blocked_until is not null then 'provider: ' || p_reason end
+        )
         on conflict (operation_id) do update
         set blocked_until = excluded.blocked_until,
             blocked_reason = excluded.blocked_reason,
@@ -17538,7 +17752,8 @@ CREATE FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation head
     AS $$
 declare
     v_needs_rule constant boolean := p_operation.due_rule in ('session', 'function');
-    v_is_fit constant boolean := p_operation.due_rule = 'function' and headgate._is_plainly_fit(p_operation.due_function);
+    v_is_fit constant boolean := p_operation.due_rule = 'function'
+        and headgate._is_plainly_fit(p_operation.due_function);
     v_next_due_at constant timestamptz := case
         when p_operation.due_rule = 'every' then p_now + p_operation.due_every
     end;
@@ -17553,7 +17768,10 @@ begin
     update headgate.asset_processing_state as s
     set chunk_id = null,
         succeeded_at = case when j.fate = 'success' then p_now else s.succeeded_at end,
-        watermark = case when j.fate in ('success', 'skipped') then coalesce(j.watermark, s.watermark) else s.watermark end,
+        watermark = case
+            when j.fate in ('success', 'skipped') then coalesce(j.watermark, s.watermark)
+            else s.watermark
+        end,
         attempts = case
             when j.fate in ('success', 'skipped') then 0
             when j.fate = 'failed' then s.attempts + 1
@@ -17827,8 +18045,9 @@ begin
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
             p_chunk.group_key, p_chunk.priority, array[u.asset_id], least(1, p_chunk.calls), v_unit, p_chunk.queue,
             'parked', headgate.clock(), coalesce(p_chunk.park_until, headgate.clock() + o.patience),
-            coalesce('house: twice: ' || p_chunk.lost_reason, 'house: its lease ran out twice'), p_chunk.attempt, p_chunk.deaths + 1, p_chunk.booked + v_unit,
-            p_chunk.requests + least(1, p_chunk.calls), p_chunk.planned_at
+            coalesce('house: twice: ' || p_chunk.lost_reason, 'house: its lease ran out twice'), p_chunk.attempt,
+            p_chunk.deaths + 1, p_chunk.booked + v_unit, p_chunk.requests + least(1, p_chunk.calls),
+            p_chunk.planned_at
         from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
         cross join headgate.operations as o
         where o.operation_id = p_chunk.operation_id
@@ -18279,13 +18498,15 @@ CREATE FUNCTION headgate._strange_addresses() RETURNS TABLE(provider text, found
     AS $$
     select p.name, concat_ws(
         '; ',
-        case when a.provider_id is null then format('calls go to %s, and nobody who may say so has set it', p.base_url) end,
+        case when a.provider_id is null
+            then format('calls go to %s, and nobody who may say so has set it', p.base_url) end,
         case when a.provider_id is not null and p.base_url is distinct from a.base_url
             then format('calls go to %s instead of %s', p.base_url, a.base_url) end,
         case when a.provider_id is not null and p.secret_name is distinct from a.secret_name
             then format('the secret is %s instead of %s', p.secret_name, a.secret_name) end,
         case when p.auth is distinct from a.auth then 'the secret goes elsewhere in them' end,
-        case when a.provider_id is not null then format('what was known was set by %s on %s', a.noted_by, a.noted_at) end,
+        case when a.provider_id is not null
+            then format('what was known was set by %s on %s', a.noted_by, a.noted_at) end,
         coalesce(format('changed by %s on %s', c.operator, c.acted_at), 'who changed it is not recorded')
     )
     from headgate.providers as p
@@ -18379,7 +18600,8 @@ begin
         where e.status = 'running'
             and (
                 c.state = 'parked' and c.wake_at <= p_now
-                or c.state in ('queued', 'parked') and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > p_now
+                or c.state in ('queued', 'parked')
+                    and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > p_now
                     and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > coalesce(c.park_until, p_now + (
                         select o.patience from headgate.operations as o where o.operation_id = c.operation_id
                     ))
@@ -18547,8 +18769,13 @@ begin
             if v_verdict is null
                 or v_chunk.state <> 'queued'
                 or v_chunk.units > 0
-                or (v_chunk.execution_id, v_chunk.step, v_chunk.operation_id, v_chunk.call_operation_id, v_judged.state, v_judged.units)
-                is distinct from (v_judged.execution_id, v_judged.step, v_judged.operation_id, v_judged.call_operation_id, 'queued', 0)
+                or (
+                    v_chunk.execution_id, v_chunk.step, v_chunk.operation_id, v_chunk.call_operation_id,
+                    v_judged.state, v_judged.units
+                ) is distinct from (
+                    v_judged.execution_id, v_judged.step, v_judged.operation_id, v_judged.call_operation_id,
+                    'queued', 0
+                )
             then
                 v_verdict := headgate._verdict(v_chunk, p_now);
                 v_judged := v_chunk;
@@ -18774,7 +19001,8 @@ CREATE FUNCTION headgate._transaction_measures() RETURNS TABLE(measure text, val
             'longest_transaction_seconds',
             (select coalesce(max(s.seconds), 0) from session as s) + k.nothing,
             120,
-            'find it by xact_start in pg_stat_activity; end it with pg_terminate_backend(pid), and give its role time limits'
+            'find it by xact_start in pg_stat_activity; end it with pg_terminate_backend(pid), and give its role '
+            'time limits'
         ),
         (
             'idle_in_transaction',
@@ -18809,7 +19037,11 @@ CREATE FUNCTION headgate._transaction_measures() RETURNS TABLE(measure text, val
         ),
         (
             'wraparound_percent',
-            (select 100.0 * age(d.datfrozenxid) / 2147483647 from pg_database as d where d.datname = current_database()),
+            (
+                select 100.0 * age(d.datfrozenxid) / 2147483647
+                from pg_database as d
+                where d.datname = current_database()
+            ),
             50,
             'vacuum the database; see what keeps autovacuum from it'
         )
@@ -19105,7 +19337,9 @@ begin
         );
     elsif cardinality(v_universes) > 1 then
         perform headgate._raise(
-            'HG010', format('%s is in several universes', quote_literal(p_code)), 'say which: ' || headgate._names(v_universes)
+            'HG010',
+            format('%s is in several universes', quote_literal(p_code)),
+            'say which: ' || headgate._names(v_universes)
         );
     end if;
 
@@ -19322,7 +19556,8 @@ begin
                 else headgate._is_asked_alone(p_chunk.operation_id)
             end
             then 'split'
-        when p_chunk.state = 'leased' and p_chunk.deaths >= case when p_chunk.sessions is null then 2 else 1 end then 'deadly'
+        when p_chunk.state = 'leased' and p_chunk.deaths >= case when p_chunk.sessions is null then 2 else 1 end
+            then 'deadly'
         when p_chunk.state = 'leased' and not headgate._can_pay_again(p_chunk, p_now) then 'poor'
         when p_chunk.units > 0
             and p_chunk.window_opened_at is distinct from (
@@ -19350,11 +19585,13 @@ CREATE FUNCTION headgate._visible(p_text text) RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select case
-        when p_text !~ '[\u0001-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]' then p_text
+        when p_text !~ '[\u0001-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]'
+            then p_text
         else (
             select string_agg(
                 case
-                    when x.sign ~ '[\u0001-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]'
+                    when x.sign
+                        ~ '[\u0001-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]'
                         then '\u' || lpad(to_hex(ascii(x.sign)), 4, '0')
                     else x.sign
                 end,
@@ -19513,7 +19750,9 @@ begin
     from jsonb_each(p_params) as w
     where w.key in ('alternatives', 'calendar', 'reserve', 'operations')
         and not exists (
-            select from headgate.pipeline_parameters as p where p.pipeline_id = p_pipeline.pipeline_id and p.name = w.key
+            select
+            from headgate.pipeline_parameters as p
+            where p.pipeline_id = p_pipeline.pipeline_id and p.name = w.key
         );
 
     select o.name into v_unknown
@@ -19521,14 +19760,18 @@ begin
         case when jsonb_typeof(v_what_if -> 'operations') = 'array' then v_what_if -> 'operations' end
     ) as o (name)
     where not exists (
-        select from headgate.pipeline_steps as s where s.pipeline_id = p_pipeline.pipeline_id and o.name = any (s.operations)
+        select
+        from headgate.pipeline_steps as s
+        where s.pipeline_id = p_pipeline.pipeline_id and o.name = any (s.operations)
     )
     limit 1;
     if v_unknown is not null then
         perform headgate._raise(
             'HG004', format('pipeline %s has no operation %s', p_pipeline.name, quote_literal(v_unknown)),
             headgate._known('its operations', v_unknown, array(
-                select unnest(s.operations) from headgate.pipeline_steps as s where s.pipeline_id = p_pipeline.pipeline_id
+                select unnest(s.operations)
+                from headgate.pipeline_steps as s
+                where s.pipeline_id = p_pipeline.pipeline_id
             ))
         );
     elsif coalesce(jsonb_typeof(v_what_if -> 'alternatives') <> 'boolean', false)
@@ -19606,7 +19849,8 @@ CREATE FUNCTION headgate._why_not_asked(p_execution headgate.process_executions,
     AS $$
     select coalesce(
         (
-            select 'the run did not come to it: ' || string_agg(format('step %s was %s', t.step, t.status), ', ' order by t.position)
+            select 'the run did not come to it: '
+                || string_agg(format('step %s was %s', t.step, t.status), ', ' order by t.position)
             from headgate.process_steps as t
             join headgate.operations as o on o.operation_id = p_operation_id and o.name = any (t.operations)
             join headgate.assets as a
@@ -19614,7 +19858,10 @@ CREATE FUNCTION headgate._why_not_asked(p_execution headgate.process_executions,
             where t.execution_id = p_execution.execution_id
             having count(t.planned_at) = 0
         ),
-        case when not headgate._is_selected(p_execution, p_operation_id, p_asset_id) then 'outside the run''s parameters' end
+        case
+            when not headgate._is_selected(p_execution, p_operation_id, p_asset_id)
+                then 'outside the run''s parameters'
+        end
     );
 $$;
 
@@ -19633,11 +19880,17 @@ CREATE FUNCTION headgate._why_not_due(p_operation_id bigint, p_asset_id bigint, 
         when p_done_at is null then 'not due: nothing is kept of it before this run'
         when o.due_rule = 'session' and l.session is null then 'not due: no session was out'
         when o.due_rule = 'session' and l.published_at <= p_done_at then format(
-            'not due: %s, the last session that was out, had been asked for by %s', l.session, p_done_at at time zone 'UTC'
+            'not due: %s, the last session that was out, had been asked for by %s',
+            l.session,
+            p_done_at at time zone 'UTC'
         )
         when o.due_rule = 'session' then format('not due: %s was out, but a later time had been set for it', l.session)
-        when o.due_rule = 'every' then format('not due: done on %s, and due every %s', p_done_at at time zone 'UTC', o.due_every)
-        when o.due_rule = 'after' then format('not due: its inputs had not changed since %s', p_done_at at time zone 'UTC')
+        when o.due_rule = 'every' then format(
+            'not due: done on %s, and due every %s', p_done_at at time zone 'UTC', o.due_every
+        )
+        when o.due_rule = 'after' then format(
+            'not due: its inputs had not changed since %s', p_done_at at time zone 'UTC'
+        )
         else format('not due: done on %s', p_done_at at time zone 'UTC')
     end
     from headgate.operations as o
@@ -20027,8 +20280,8 @@ begin
             return v_planned;
         exception
             when serialization_failure or deadlock_detected then
-                -- Runners took units between the plan's reading and the window's lock, or woke pairs it was about to hold:
-                -- plan from what is left.
+                -- Runners took units between the plan's reading and the window's lock, or woke pairs it was about to
+                -- hold: plan from what is left.
                 if v_try = 5 then
                     raise;
                 end if;
@@ -20051,7 +20304,9 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_dag constant text := 'DAG ' || left(p_dag, 250);
     v_late constant text := v_dag || ' is late';
-    v_tasks constant text := left((select string_agg(t.name, ', ') from jsonb_array_elements_text(p_tasks) as t (name)), 500);
+    v_tasks constant text := left(
+        (select string_agg(t.name, ', ') from jsonb_array_elements_text(p_tasks) as t (name)), 500
+    );
 begin
     if coalesce(p_dag, '') = '' or coalesce(p_run_id, '') = '' then
         perform headgate._raise('HG008', 'a run is told of by its DAG and its name', 'p_dag and p_run_id');
@@ -20063,8 +20318,11 @@ begin
     end if;
 
     perform headgate._set_alert(
-        v_late, 'warning', format('run %s has not ended in time: see its tasks, and headgate.v_waiting', left(p_run_id, 250)),
-        p_state = 'late', v_now
+        v_late,
+        'warning',
+        format('run %s has not ended in time: see its tasks, and headgate.v_waiting', left(p_run_id, 250)),
+        p_state = 'late',
+        v_now
     );
     if p_state <> 'late' then
         perform headgate._set_alert(
@@ -20516,7 +20774,8 @@ declare
     v_unstarted headgate.chunks[] := '{}';
 begin
     perform headgate._check_report(
-        v_chunk, p_asset_ids, p_outcomes, p_blames, p_payloads, p_requests, p_charged, p_closing, p_row_counts, cardinality(p_rows)
+        v_chunk, p_asset_ids, p_outcomes, p_blames, p_payloads, p_requests, p_charged, p_closing, p_row_counts,
+        cardinality(p_rows)
     );
     select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
     if v_chunk.call_operation_id is null then
@@ -20528,7 +20787,9 @@ begin
 
     if p_outcomes[1] = 'success' and cardinality(p_payloads) < cardinality(v_chunk.sessions) then
         v_refund := headgate._go_on(v_chunk, v_operation, v_call, p_payloads, p_requests, p_charged, v_now);
-        perform headgate._note_answers(v_provider, v_call.operation_id, v_chunk, p_outcomes, null, null, null, null, v_now);
+        perform headgate._note_answers(
+            v_provider, v_call.operation_id, v_chunk, p_outcomes, null, null, null, null, v_now
+        );
         perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_refund);
         return;
     end if;
@@ -20564,8 +20825,8 @@ begin
         v_unstarted := headgate._end_unstarted(v_chunk, 'house: ' || coalesce(v_closing ->> 'reason', 'closed'), v_now);
     end if;
     perform headgate._note_answers(
-        v_provider, v_call.operation_id, v_chunk, p_outcomes, p_blames, v_closing, v_closed.provider_until, v_closed.provider_reason,
-        v_now
+        v_provider, v_call.operation_id, v_chunk, p_outcomes, p_blames, v_closing, v_closed.provider_until,
+        v_closed.provider_reason, v_now
     );
     if v_unstarted <> '{}' then
         perform headgate._return_units(v_unstarted);
@@ -20575,7 +20836,11 @@ begin
     end if;
 
     -- Who holds the gate or the window already asks again in a transaction of its own.
-    if p_claim > 0 and v_tally.refund = 0 and v_closing is null and not coalesce('provider' = any (p_blames), false) then
+    if p_claim > 0
+        and v_tally.refund = 0
+        and v_closing is null
+        and not coalesce('provider' = any (p_blames), false)
+    then
         return query
         select * from headgate._claim_next(p_runner, v_chunk, v_provider, p_claim, p_queues, v_now);
     end if;
@@ -21091,7 +21356,10 @@ begin
     return query
     select p.group_key, o.name, case when p.is_granted then 'run' else 'defer' end, count(*), sum(p.units)::bigint
     from headgate._plan(
-        v_pipeline.pipeline_id, headgate._what_if_params(v_pipeline, p_params), coalesce(p_at, headgate.clock()), p_quota
+        v_pipeline.pipeline_id,
+        headgate._what_if_params(v_pipeline, p_params),
+        coalesce(p_at, headgate.clock()),
+        p_quota
     ) as p
     join headgate.operations as o using (operation_id)
     group by p.group_key, o.operation_id, o.name, p.is_granted
@@ -21718,7 +21986,8 @@ CREATE FUNCTION headgate.note_load(p_operation text, p_asset_ids bigint[], p_rec
 declare
     v_now constant timestamptz := headgate.clock();
     v_operation constant headgate.operations := headgate._operation(p_operation);
-    v_is_fit constant boolean := v_operation.due_rule = 'function' and headgate._is_plainly_fit(v_operation.due_function);
+    v_is_fit constant boolean := v_operation.due_rule = 'function'
+        and headgate._is_plainly_fit(v_operation.due_function);
     v_free integer;
     v_jobs headgate.job_fate[];
 begin
@@ -21732,11 +22001,15 @@ begin
         order by s.asset_id
         for update
     ) as l;
-    if v_free <> cardinality(p_asset_ids) or v_free <> cardinality(p_records) or v_free <> cardinality(p_watermarks) then
+    if v_free <> cardinality(p_asset_ids)
+        or v_free <> cardinality(p_records)
+        or v_free <> cardinality(p_watermarks)
+    then
         perform headgate._raise(
             'HG008',
             format('%s of %s assets can take a load for %s', v_free, cardinality(p_asset_ids), p_operation),
-            'the others are no assets of its universe, are named twice, or are being worked on: wait, or cancel the execution'
+            'the others are no assets of its universe, are named twice, or are being worked on: wait, or cancel the '
+            'execution'
         );
     end if;
 
@@ -22466,8 +22739,10 @@ begin
             and pg_get_userbyid(n.nspowner) like 'headgate\_plan\_%'
     )) then
         perform headgate._raise(
-            '42501', format('%s is not called: %s', p_function, v_misfit),
-            'a plan''s function belongs to the plan''s role, is security definer and pins its search_path: headgate doctor --fix'
+            '42501',
+            format('%s is not called: %s', p_function, v_misfit),
+            'a plan''s function belongs to the plan''s role, is security definer and pins its search_path: '
+            'headgate doctor --fix'
         );
     end if;
 end;
@@ -22490,7 +22765,9 @@ CREATE FUNCTION headgate.required_secrets(p_pipeline text DEFAULT NULL::text) RE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_pipeline_id constant bigint := case when p_pipeline is not null then (headgate._pipeline(p_pipeline)).pipeline_id end;
+    v_pipeline_id constant bigint := case
+        when p_pipeline is not null then (headgate._pipeline(p_pipeline)).pipeline_id
+    end;
 begin
     return query
     select distinct r.name, r.secret_name
@@ -22574,7 +22851,9 @@ declare
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
     v_chunk_ids bigint[];
 begin
-    update headgate.pipelines as p set is_paused = false, is_paused_with_dag = false where p.pipeline_id = v_pipeline.pipeline_id;
+    update headgate.pipelines as p
+    set is_paused = false, is_paused_with_dag = false
+    where p.pipeline_id = v_pipeline.pipeline_id;
     v_chunk_ids := array(  -- before their executions: who ends one of those holds its chunks first, too
         select c.chunk_id
         from headgate.chunks as c
@@ -22781,7 +23060,9 @@ CREATE FUNCTION headgate.run_parameters() RETURNS TABLE(pipeline text, parameter
     ) as g on true
     order by
         p.name collate "C",
-        array_position(array['mode', 'groups', 'assets', 'request', 'quota', 'quota_buffer', 'max_assets', 'chunk_size'], m.effect),
+        array_position(
+            array['mode', 'groups', 'assets', 'request', 'quota', 'quota_buffer', 'max_assets', 'chunk_size'], m.effect
+        ),
         m.name collate "C";
 $$;
 
@@ -22863,7 +23144,8 @@ declare
     v_old constant headgate.providers := headgate._provider(p_provider);
     v_known constant text[] := array[
         'base_url', 'quota', 'buffer', 'requests_per_minute', 'burst', 'max_in_flight', 'breaker_failures',
-        'breaker_share', 'breaker_cooldown', 'publication_lag', 'secret_name', 'features', 'blocked_until', 'reason', 'operation'
+        'breaker_share', 'breaker_cooldown', 'publication_lag', 'secret_name', 'features', 'blocked_until', 'reason',
+        'operation'
     ];
     v_operation_id constant bigint := headgate._operation_of(v_old, p_changes ->> 'operation');
     v_unknown text;
@@ -22888,8 +23170,10 @@ begin
         )
     then
         perform headgate._raise(
-            'HG008', 'an operation of a provider can be closed and opened, nothing else',
-            'e.g. {"operation": "fundamentals_bulk", "blocked_until": null}; the provider''s own settings in a call of their own'
+            'HG008',
+            'an operation of a provider can be closed and opened, nothing else',
+            'e.g. {"operation": "fundamentals_bulk", "blocked_until": null}; the provider''s own settings in a call of '
+            'their own'
         );
     end if;
     perform headgate._guard_secret(p_provider, p_changes);
@@ -23169,7 +23453,8 @@ begin
     select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
     if v_provider.requests_per_minute is null then
         return query
-        select extract(epoch from statement_timestamp())::double precision, 0::double precision, 0::double precision, 1;  -- the limit is gone
+        -- The limit is gone.
+        select extract(epoch from statement_timestamp())::double precision, 0::double precision, 0::double precision, 1;
         return;
     end if;
     update headgate.provider_gates as g
@@ -23180,7 +23465,8 @@ begin
     return query
     select
         extract(epoch from statement_timestamp())::double precision,
-        extract(epoch from v_starts_at - v_now)::double precision, extract(epoch from v_provider.start_every)::double precision,
+        extract(epoch from v_starts_at - v_now)::double precision,
+        extract(epoch from v_provider.start_every)::double precision,
         v_provider.starts_at_once;
 end;
 $$;

@@ -193,6 +193,18 @@ def test_a_public_function_lives_in_the_file_of_its_name():
         assert sorted(set(public)) == expected, path
 
 
+def test_no_line_of_sql_is_longer_than_120_columns():
+    """Of the files that people edit; db/schema.sql is generated."""
+    long = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in sorted(DB.glob("**/*.sql"))
+        if path != DB / "schema.sql"
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        if len(line) > 120
+    ]
+    assert long == []
+
+
 def test_no_function_is_defined_twice():
     defined = [(path.parts[-3], x) for path in function_files() for x in set(defined_in(path))]
     assert len(defined) == len(set(defined))

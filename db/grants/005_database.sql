@@ -4,12 +4,14 @@ do $database$
 begin
     execute format('revoke temporary, connect on database %I from public', current_database());
     execute format(
-        'grant connect on database %I to headgate_owner, headgate_planner, headgate_runner, headgate_reader', current_database()
+        'grant connect on database %I to headgate_owner, headgate_planner, headgate_runner, headgate_reader',
+        current_database()
     );
     revoke create on schema public from public;
 exception
     when insufficient_privilege then
-        raise warning 'everybody may connect and make temporary tables here' using hint = 'the owner of the database may revoke that';
+        raise warning 'everybody may connect and make temporary tables here'
+            using hint = 'the owner of the database may revoke that';
     when internal_error then null;  -- another migration of this server was faster
 end;
 $database$;

@@ -1,5 +1,5 @@
--- Who may call and read what in the core. Everything is taken from everybody first; then each role gets what its work needs,
--- by name, and a name that is missing is an error. Applied again after every change of functions and views.
+-- Who may call and read what in the core. Everything is taken from everybody first; then each role gets what its work
+-- needs, by name, and a name that is missing is an error. Applied again after every change of functions and views.
 --
 -- planner   plans and operates: Airflow, or a person at psql
 -- runner    claims chunks and hands results in; reads nothing but handlers' input
@@ -7,8 +7,10 @@
 -- nobody    calls plans' functions for the core
 
 revoke all on schema headgate from public;
-revoke all on all tables in schema headgate from public, headgate_planner, headgate_runner, headgate_reader, headgate_nobody;
-revoke all on all sequences in schema headgate from public, headgate_planner, headgate_runner, headgate_reader, headgate_nobody;
+revoke all on all tables in schema headgate
+    from public, headgate_planner, headgate_runner, headgate_reader, headgate_nobody;
+revoke all on all sequences in schema headgate
+    from public, headgate_planner, headgate_runner, headgate_reader, headgate_nobody;
 revoke all on all functions in schema headgate from public, headgate_planner, headgate_runner, headgate_reader;
 alter default privileges for role headgate_owner revoke execute on functions from public;
 
@@ -25,11 +27,12 @@ begin
             ('headgate_planner', array[
                 'start_execution', 'discover_delta', 'check_quota', 'enqueue_step', 'step_status', 'execution_status',
                 'finalize_execution', 'end_run', 'open_runs', 'failed_steps', 'run_pipeline', 'cancel_execution',
-                'retry_failed', 'skip_step', 'mark_step', 'pause_pipeline', 'resume_pipeline', 'explain_plan', 'explain_summary', 'explain_totals',
-                'explain_quota', 'forecast', 'why', 'upsert_assets',
-                'set_asset_active', 'set_provider', 'cover_groups',
-                'reset_asset', 'find_asset', 'find_group', 'retain', 'reconcile_quota', 'required_secrets', 'applied_files', 'clock', 'trigger_pipeline',
-                'announce_order', 'hear_dags', 'start_obstacle', 'report_step', 'step_errors', 'maintain_history', 'maintain_statistics',
+                'retry_failed', 'skip_step', 'mark_step', 'pause_pipeline', 'resume_pipeline', 'explain_plan',
+                'explain_summary', 'explain_totals', 'explain_quota', 'forecast', 'why', 'upsert_assets',
+                'set_asset_active', 'set_provider', 'cover_groups', 'reset_asset', 'find_asset', 'find_group',
+                'retain', 'reconcile_quota', 'required_secrets', 'applied_files', 'clock', 'trigger_pipeline',
+                'announce_order', 'hear_dags', 'start_obstacle', 'report_step', 'step_errors',
+                'maintain_history', 'maintain_statistics',
                 'check_health', 'database_health', 'examine', 'repair', 'check_run', 'next_actions', 'run_log',
                 'run_parameters', 'execution_groups', 'execution_id', 'execution_counts', 'alert_run', 'require_fit'
             ]),
@@ -38,8 +41,9 @@ begin
                 'take_starts', 'heartbeat', 'end_runner', 'check_queues', 'require_fit', 'applied_files', 'clock'
             ]),
             ('headgate_reader', array[
-                'explain_plan', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast', 'why', 'find_asset', 'find_group',
-                'database_health', 'applied_files', 'clock', 'check_run', 'next_actions', 'run_log', 'run_parameters', 'execution_counts'
+                'explain_plan', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast', 'why', 'find_asset',
+                'find_group', 'database_health', 'applied_files', 'clock', 'check_run', 'next_actions', 'run_log',
+                'run_parameters', 'execution_counts'
             ])
         ) as g (role, functions)
     loop

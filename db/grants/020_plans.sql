@@ -1,5 +1,5 @@
--- Who may call and read what of the plans. A plan is a schema whose owner is a role headgate_plan_<plan>; no plan grants
--- anything itself. One rule for all of them:
+-- Who may call and read what of the plans. A plan is a schema whose owner is a role headgate_plan_<plan>; no plan
+-- grants anything itself. One rule for all of them:
 --
 -- a name that begins with _     is the plan's own affair
 -- other tables and views        planner and reader may read them
@@ -10,7 +10,8 @@
 
 do $grants$
 declare
-    v_everybody constant text := 'public, headgate_planner, headgate_runner, headgate_reader, headgate_nobody, headgate_owner';
+    v_everybody constant text :=
+        'public, headgate_planner, headgate_runner, headgate_reader, headgate_nobody, headgate_owner';
     v_callable constant text :=
         'headgate.ask_again, headgate.clock, headgate.cover_groups, headgate.database_health, headgate.find_asset, '
         'headgate.published_at, headgate.raise_alert, headgate.reconcile_quota, headgate.rename_asset, '

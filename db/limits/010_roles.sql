@@ -1,6 +1,7 @@
--- How the rows of headgate.role_limits have it, so that nobody holds back the cleaning of the queues (an old snapshot anywhere cuts
--- a drain by ten), and no stolen password takes all connections. What the rows do not name goes back to its default. Roles belong
--- to the whole server, so nothing is written that is so already. It commits by itself, as the roles do.
+-- Sets the roles' limits as headgate.role_limits has them, so that nobody holds back the cleaning of the queues (an old
+-- snapshot anywhere makes a drain ten times slower), and no stolen password takes all connections. Settings that the
+-- rows do not name go back to their defaults. Roles belong to the whole server, so nothing is written that is so
+-- already. It commits by itself, as the roles do.
 
 do $limits$
 declare

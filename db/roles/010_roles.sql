@@ -1,6 +1,6 @@
--- The roles themselves, put right: one that is missing is made, and none may more than its work needs. They belong to the whole
--- server, so nothing is written that is so already. Each statement of this folder commits, and is run again when the migration
--- of another database changes the same role with it.
+-- The roles themselves, put right: one that is missing is made, and none may do more than its work needs. They belong
+-- to the whole server, so nothing is written that is so already. Each statement of this folder commits, and is run
+-- again when the migration of another database changes the same role at the same time.
 
 do $roles$
 declare
@@ -31,14 +31,16 @@ begin
             );
         exception
             when insufficient_privilege then
-                raise warning 'role % has rights that its work does not need', v_role.name using hint = 'a superuser may alter it';
+                raise warning 'role % has rights that its work does not need', v_role.name
+                    using hint = 'a superuser may alter it';
         end;
     end loop;
 end;
 $roles$;
 
--- The owner's functions tell the age of other users' transactions (headgate.v_database_health), never their queries, and end
--- sessions beyond their role's limits (headgate.heartbeat, headgate.check_health). Of nobody it owns the functions that act as nobody.
+-- The owner's functions tell the age of other users' transactions (headgate.v_database_health), never their queries,
+-- and end sessions beyond their role's limits (headgate.heartbeat, headgate.check_health). Of nobody it owns the
+-- functions that act as nobody.
 do $predefined$
 declare
     v_role text;

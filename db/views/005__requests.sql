@@ -1,6 +1,7 @@
--- Requests of plans and operators: nothing is kept, the trigger answers. Inside of a function
--- that runs with its owner's rights nobody knows any more who called it. So what plans and operators may ask of the core runs with
--- theirs, and writes here: a default, which nobody may set, says who it is; the trigger refuses what is not his plan's.
+-- Requests of plans and operators: nothing is kept, the trigger answers. Inside a function that runs with its owner's
+-- rights it is no longer known who called it. So the functions with which plans and operators ask something of the core
+-- run with the caller's rights, and write here: a default, which nobody may set, says who it is, and the trigger
+-- refuses what is not his plan's.
 
 drop view if exists headgate._requests cascade;
 
@@ -15,8 +16,10 @@ instead of insert on headgate._requests
 for each row
 execute function headgate._answer();
 
-comment on view headgate._requests is 'What is asked of the core by whoever may insert here; it is answered at once, and no row is kept.';
-comment on column headgate._requests.caller is 'Who asks: the role whose rights the asking function has. Nobody may set it.';
+comment on view headgate._requests is
+    'What is asked of the core by whoever may insert here; it is answered at once, and no row is kept.';
+comment on column headgate._requests.caller is
+    'Who asks: the role whose rights the asking function has. Nobody may set it.';
 comment on column headgate._requests.function is 'The function of the core.';
 comment on column headgate._requests.arguments is 'Its arguments by name.';
 comment on column headgate._requests.result is 'The row it returned.';

@@ -44,7 +44,8 @@ comment on column headgate.v_recent_executions.duration is 'How long it took, or
 comment on column headgate.v_recent_executions.planned is 'Jobs planned.';
 comment on column headgate.v_recent_executions.succeeded is 'Jobs that succeeded.';
 comment on column headgate.v_recent_executions.failed is 'Jobs that failed.';
-comment on column headgate.v_recent_executions.deferred is 'Planned jobs that had to wait for the next execution; what was never planned is in headgate.v_deferrals.';
+comment on column headgate.v_recent_executions.deferred is
+    'Planned jobs that had to wait for the next execution; what was never planned is in headgate.v_deferrals.';
 comment on column headgate.v_recent_executions.skipped is 'Jobs that were not needed, or cancelled.';
 comment on column headgate.v_recent_executions.units is 'Units its calls cost; while it runs, those spent so far.';
 comment on column headgate.v_recent_executions.driver is

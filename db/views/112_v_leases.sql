@@ -1,5 +1,5 @@
--- The leases of each runner, and when it was last heard from. A runner sends a heartbeat every five seconds: one that has sent none for
--- fifteen was killed, stopped or cut off. Leases use real time.
+-- The leases of each runner, and when it was last heard from. A runner sends a heartbeat every five seconds: one that
+-- has sent none for fifteen was killed, stopped or cut off. Leases use real time.
 
 drop view if exists headgate.v_leases cascade;
 
@@ -19,7 +19,8 @@ from (
         coalesce(min(r.last_seen_at), max(c.leased_until - t.term)) as heard_at,
         max(c.leased_until) as leased_until,
         -- Of a runner without heartbeats only its leases tell: it extends them after a third of their term.
-        coalesce(min(r.last_seen_at) + interval '15 seconds', max(c.leased_until - t.term / 2)) < clock_timestamp() as is_silent
+        coalesce(min(r.last_seen_at) + interval '15 seconds', max(c.leased_until - t.term / 2)) < clock_timestamp()
+            as is_silent
     from headgate.chunks as c
     join headgate.process_executions as e using (execution_id)
     join headgate.pipelines as p using (pipeline_id)

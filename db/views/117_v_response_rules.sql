@@ -1,5 +1,5 @@
--- How answers are read: each provider's own rules, then the usual ones, which no provider has to declare. A provider that says itself
--- what a success looks like decides that alone: a page of maintenance under a 200 is none.
+-- How answers are read: each provider's own rules, then the usual ones, which no provider has to declare. A provider
+-- that says itself what a success looks like decides that alone: a maintenance page with status 200 is no success then.
 
 drop view if exists headgate.v_response_rules cascade;
 
@@ -53,13 +53,17 @@ comment on view headgate.v_response_rules is 'How each provider''s answers are r
 comment on column headgate.v_response_rules.provider_id is 'The provider''s key.';
 comment on column headgate.v_response_rules.provider is 'The provider.';
 comment on column headgate.v_response_rules.position is 'Order of trying; usual rules come last.';
-comment on column headgate.v_response_rules.status is 'HTTP status or range, error:timeout, error:connect, error:cut, or * for any.';
-comment on column headgate.v_response_rules.content_type is 'Regular expression the content type must match; null: any.';
+comment on column headgate.v_response_rules.status is
+    'HTTP status or range, error:timeout, error:connect, error:cut, or * for any.';
+comment on column headgate.v_response_rules.content_type is
+    'Regular expression the content type must match; null: any.';
 comment on column headgate.v_response_rules.body is 'Regular expression the start of the body must match; null: any.';
 comment on column headgate.v_response_rules.outcome is 'What becomes of the job.';
-comment on column headgate.v_response_rules.fault is 'Whose fault it is: item, provider, house (ours) or quota (nobody''s).';
+comment on column headgate.v_response_rules.fault is
+    'Whose fault it is: item, provider, house (ours) or quota (nobody''s).';
 comment on column headgate.v_response_rules.blocks is
     'What else is blocked: the provider until retry_after, reset or for N seconds, or the rest of the execution.';
 comment on column headgate.v_response_rules.reason is 'The reason kept with the job.';
 comment on column headgate.v_response_rules.charged is 'False: the units of such a call are given back.';
-comment on column headgate.v_response_rules.is_usual is 'True: a usual rule, which every provider has without declaring it.';
+comment on column headgate.v_response_rules.is_usual is
+    'True: a usual rule, which every provider has without declaring it.';

@@ -33,6 +33,7 @@ comment on column headgate.v_deferrals.meaning is 'The reason in words.';
 comment on column headgate.v_deferrals.assets is 'How many assets.';
 comment on column headgate.v_deferrals.units is 'Units they would have cost.';
 comment on column headgate.v_deferrals.asset_ids is 'Which assets.';
-comment on column headgate.v_deferrals.evidence is 'What it rested on: units left, units ranked before, the earliest time to run.';
+comment on column headgate.v_deferrals.evidence is
+    'What it rested on: units left, units ranked before, the earliest time to run.';
 comment on column headgate.v_deferrals.started_at is 'When the execution started.';
 comment on column headgate.v_deferrals.deferred_at is 'When it was decided.';

@@ -145,4 +145,5 @@ comment on column headgate.v_waiting.next_try_at is
     'When it goes on; of what was not planned: the earliest time at which a run can take it. Null: not by time alone.';
 comment on column headgate.v_waiting.gives_up_at is
     'When its run stops waiting and leaves it to the next one; null: it does not give up by time.';
-comment on column headgate.v_waiting.retries is 'How often one of these jobs has been parked in a row to be called again, at most.';
+comment on column headgate.v_waiting.retries is
+    'How often one of these jobs has been parked in a row to be called again, at most.';

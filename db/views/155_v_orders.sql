@@ -62,7 +62,8 @@ comment on view headgate.v_orders is 'Orders of headgate.trigger_pipeline, newes
 comment on column headgate.v_orders.order_id is 'The order, as headgate.trigger_pipeline returned it.';
 comment on column headgate.v_orders.pipeline is 'The pipeline.';
 comment on column headgate.v_orders.params is 'The run''s parameters, as given.';
-comment on column headgate.v_orders.status is 'waiting; once it is taken, the status of its execution (taken: that is gone).';
+comment on column headgate.v_orders.status is
+    'waiting; once it is taken, the status of its execution (taken: that is gone).';
 comment on column headgate.v_orders.reason is 'What it waits for; null: it has been taken.';
 comment on column headgate.v_orders.run_id is 'The run that took it.';
 comment on column headgate.v_orders.ordered_by is 'The database user who ordered it.';

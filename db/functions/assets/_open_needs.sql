@@ -53,8 +53,8 @@ begin
 end;
 $func$;
 
--- Ten times the operation's priority plus the asset's weight class: 0 for a weight of 100,000 and more, 5 for 1, 9 at the end.
--- Meant to inline (no pinned path): it is asked once per asset and operation.
+-- Ten times the operation's priority, plus the asset's weight class: 0 for a weight of 100,000 and more, 5 for a weight
+-- of 1, 9 for the smallest. Meant to inline (no pinned path): it is asked once per asset and operation.
 create or replace function headgate._state_priority(
     p_priority smallint,
     p_weight double precision

@@ -19,7 +19,9 @@ begin
             and o.asset_id <> a.asset_id
     ) then
         perform headgate._raise(
-            'HG008', format('the code %s is another asset''s', quote_literal(p_code)), 'rename that one first; nothing was changed'
+            'HG008',
+            format('the code %s is another asset''s', quote_literal(p_code)),
+            'rename that one first; nothing was changed'
         );
     end if;
 

@@ -112,7 +112,9 @@ begin
 
     if v_fault is not null then
         perform headgate._raise(
-            'HG008', v_fault, 'an asset is {code, group_key, calendar, attributes, weight, is_active}; nothing was changed'
+            'HG008',
+            v_fault,
+            'an asset is {code, group_key, calendar, attributes, weight, is_active}; nothing was changed'
         );
     end if;
 end;

@@ -1,5 +1,6 @@
--- A plan says when assets need an operation again: at once, because what it knows of them has changed, or later, because
--- the provider does not have yet what it should. One statement for a whole chunk; what is due earlier stays so.
+-- A plan says when assets need an operation again: at once, because what it knows of them has changed, or later,
+-- because the provider does not yet have what it should. One statement for a whole chunk; an asset that is due earlier
+-- stays so.
 
 create or replace function headgate.ask_again(
     p_operation text,
@@ -24,4 +25,5 @@ as $func$
 $func$;
 
 comment on function headgate.ask_again(text, bigint[], timestamptz[]) is
-    'Make assets'' need of an operation due at given times, unless it is due before; a job in flight does not clear it.';
+    'Make assets'' need of an operation due at given times, unless it is due before; '
+    'a job in flight does not clear it.';

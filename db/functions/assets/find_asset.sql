@@ -1,5 +1,5 @@
--- People type AAPL.US, or just AAPL; a bare symbol that fits several codes is an error that lists them. Without a universe, the
--- only one that has such a code is meant.
+-- People type AAPL.US, or just AAPL; a bare symbol that fits several codes is an error that lists them. Without a
+-- universe, the only one that has such a code is meant.
 
 create or replace function headgate.find_asset(
     p_universe text,
@@ -71,7 +71,9 @@ begin
         );
     elsif cardinality(v_universes) > 1 then
         perform headgate._raise(
-            'HG010', format('%s is in several universes', quote_literal(p_code)), 'say which: ' || headgate._names(v_universes)
+            'HG010',
+            format('%s is in several universes', quote_literal(p_code)),
+            'say which: ' || headgate._names(v_universes)
         );
     end if;
 

@@ -1,5 +1,5 @@
--- Sessions as a calendar's rules now say them. Those to come that they do not name any more disappear: a holiday that was
--- announced late. What is past stays.
+-- Sessions as a calendar's rules now say them. Sessions to come that the rules no longer name are deleted: a holiday
+-- that was announced late. Past sessions stay.
 
 create or replace function headgate.ingest_sessions(
     p_context jsonb,

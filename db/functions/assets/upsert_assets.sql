@@ -22,4 +22,5 @@ as $func$
 $func$;
 
 comment on function headgate.upsert_assets(text, jsonb) is
-    'Add or change assets of a universe: an array of {code, group_key, calendar, attributes, weight, is_active}; returns counts.';
+    'Add or change assets of a universe: an array of {code, group_key, calendar, attributes, weight, is_active}; '
+    'returns counts.';

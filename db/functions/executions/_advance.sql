@@ -1,4 +1,5 @@
--- With driver headgate the runners carry an execution from step to step, one step a call: each locks what it needs in order.
+-- With driver headgate the runners carry an execution from step to step, one step a call: each locks what it needs in
+-- order.
 
 create or replace function headgate._advance(p_now timestamptz)
 returns boolean

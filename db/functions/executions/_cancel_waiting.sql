@@ -1,5 +1,6 @@
--- End what waits of an execution, or of one of its steps; leases end by themselves. The execution is held meanwhile, so that
--- what a completion parks comes either before our second look, or after it has seen that all is over.
+-- End the waiting chunks of an execution, or of one of its steps; leases end by themselves. The execution is held
+-- meanwhile: what a completion parks is either there at our second look, or not parked because the completion has seen
+-- that all is over.
 
 create or replace function headgate._cancel_waiting(
     p_execution_id bigint,

@@ -1,4 +1,5 @@
--- All of its chunks, their pairs and last the execution, before any of its steps: who holds a step may already wait for it.
+-- Locks all of its chunks, then their pairs, and last the execution, before any of its steps: who holds a step may
+-- already wait for the execution.
 
 create or replace function headgate._hold_execution(p_execution_id bigint)
 returns headgate.chunks[]

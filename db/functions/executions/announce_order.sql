@@ -1,5 +1,6 @@
--- The scheduler is told of an order when it comes next, and once: an event that comes twice would be a run that finds no
--- order and ends at once. While it could not begin, it is not announced: a DAG that is paused forgets what it is told.
+-- The scheduler is told of an order when it comes next, and only once: an event that comes twice would start a run that
+-- finds no order and ends at once. An order that could not begin is not announced yet: a paused DAG forgets what it is
+-- told.
 
 create or replace function headgate.announce_order(
     p_pipeline text,
@@ -43,7 +44,8 @@ end;
 $func$;
 
 comment on function headgate.announce_order(text, text) is
-    'The order that comes next, if the scheduler has not been told of it and a DAG of its can take it; no row otherwise.';
+    'The order that comes next, if the scheduler has not been told of it and a DAG of its can take it; '
+    'no row otherwise.';
 
 -- Whether all of a scheduler's DAGs that run a pipeline are paused; false while nothing is heard of it.
 create or replace function headgate._is_dag_paused(

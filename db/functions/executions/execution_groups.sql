@@ -1,12 +1,13 @@
--- What an execution has brought, group by group: for whom a scheduler wakes by its end. The sessions are those that the data
--- of its jobs reach to now.
+-- What an execution has brought, group by group: for those whom a scheduler wakes when it ends. The sessions are those
+-- that the data of its jobs reach to now.
 
 create or replace function headgate.execution_groups(
     p_pipeline text,
     p_run_id text
 )
 returns table (
-    execution_id bigint, universe text, group_key text, succeeded integer, records bigint, first_session date, last_session date
+    execution_id bigint, universe text, group_key text, succeeded integer, records bigint, first_session date,
+    last_session date
 )
 language plpgsql
 stable

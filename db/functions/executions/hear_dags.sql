@@ -1,6 +1,6 @@
--- A scheduler says, every few seconds, how its DAGs stand. What counts is what has changed since: pausing a DAG pauses its
--- pipeline unless another DAG of it is at work, and letting it go on resumes what it had paused. What somebody has paused
--- or resumed here in between stays as it is.
+-- A scheduler says, every few seconds, how its DAGs stand. What counts is what has changed since: pausing a DAG pauses
+-- its pipeline, unless another DAG of the pipeline is at work; unpausing the DAG resumes the pipeline it had paused.
+-- What somebody has paused or resumed here in between stays as it is.
 
 create or replace function headgate.hear_dags(
     p_deployment text,
@@ -31,11 +31,11 @@ end;
 $func$;
 
 comment on function headgate.hear_dags(text, jsonb, boolean) is
-    'Take in how a scheduler''s DAGs stand, [{dag, is_paused, active_runs, orders_of: [pipeline]}]: pausing one pauses its '
-    'pipeline, where p_follows_pauses; returns what was paused and resumed.';
+    'Take in how a scheduler''s DAGs stand, [{dag, is_paused, active_runs, orders_of: [pipeline]}]: pausing one '
+    'pauses its pipeline, where p_follows_pauses; returns what was paused and resumed.';
 
--- Writes down what is said of DAGs that run pipelines; returns the pipelines whose DAGs have all been paused since, or one
--- of whose goes on again.
+-- Writes down what is said of DAGs that run pipelines. Returns the pipelines all of whose DAGs have been paused since,
+-- and those one of whose DAGs goes on again.
 create or replace function headgate._note_dags(
     p_deployment text,
     p_dags jsonb,
@@ -102,7 +102,7 @@ begin
 end;
 $func$;
 
--- An order that was announced and of which nothing has come: the DAG was paused at that moment, say. It is announced anew.
+-- An order that was announced and of which nothing came (the DAG was paused at that moment, say) is announced anew.
 create or replace function headgate._recall_orders(
     p_deployment text,
     p_now timestamptz

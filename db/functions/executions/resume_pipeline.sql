@@ -10,7 +10,9 @@ declare
     v_pipeline constant headgate.pipelines := headgate._pipeline(p_pipeline);
     v_chunk_ids bigint[];
 begin
-    update headgate.pipelines as p set is_paused = false, is_paused_with_dag = false where p.pipeline_id = v_pipeline.pipeline_id;
+    update headgate.pipelines as p
+    set is_paused = false, is_paused_with_dag = false
+    where p.pipeline_id = v_pipeline.pipeline_id;
     v_chunk_ids := array(  -- before their executions: who ends one of those holds its chunks first, too
         select c.chunk_id
         from headgate.chunks as c
@@ -39,4 +41,5 @@ begin
 end;
 $func$;
 
-comment on function headgate.resume_pipeline(text) is 'Let a paused pipeline go on where it stood; returns what was resumed.';
+comment on function headgate.resume_pipeline(text) is
+    'Let a paused pipeline go on where it stood; returns what was resumed.';

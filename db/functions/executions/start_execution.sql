@@ -84,8 +84,8 @@ $func$;
 
 comment on function headgate.start_execution(text, text, timestamptz, jsonb, text, boolean, text, text, boolean) is
     'Begin an execution of a pipeline under a run id; again with the same id: nothing new (is_new false), and with '
-    'other parameters an error. p_is_ordered: an order woke it, and without one it ends at once. p_is_backfill: it is for '
-    'a logical date that is past.';
+    'other parameters an error. p_is_ordered: an order woke it, and without one it ends at once. p_is_backfill: it is '
+    'for a logical date that is past.';
 
 -- The run of this name is the one that is meant: who brings none, or the same parameters, means it.
 create or replace function headgate._check_same_run(

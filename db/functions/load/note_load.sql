@@ -15,7 +15,8 @@ as $func$
 declare
     v_now constant timestamptz := headgate.clock();
     v_operation constant headgate.operations := headgate._operation(p_operation);
-    v_is_fit constant boolean := v_operation.due_rule = 'function' and headgate._is_plainly_fit(v_operation.due_function);
+    v_is_fit constant boolean := v_operation.due_rule = 'function'
+        and headgate._is_plainly_fit(v_operation.due_function);
     v_free integer;
     v_jobs headgate.job_fate[];
 begin
@@ -29,11 +30,15 @@ begin
         order by s.asset_id
         for update
     ) as l;
-    if v_free <> cardinality(p_asset_ids) or v_free <> cardinality(p_records) or v_free <> cardinality(p_watermarks) then
+    if v_free <> cardinality(p_asset_ids)
+        or v_free <> cardinality(p_records)
+        or v_free <> cardinality(p_watermarks)
+    then
         perform headgate._raise(
             'HG008',
             format('%s of %s assets can take a load for %s', v_free, cardinality(p_asset_ids), p_operation),
-            'the others are no assets of its universe, are named twice, or are being worked on: wait, or cancel the execution'
+            'the others are no assets of its universe, are named twice, or are being worked on: wait, or cancel the '
+            'execution'
         );
     end if;
 
@@ -66,4 +71,5 @@ end;
 $func$;
 
 comment on function headgate.note_load(text, bigint[], integer[], timestamptz[]) is
-    'Note that an operation''s rows were loaded from a file: state as after a success, watermarks, and what computes from them is due.';
+    'Note that an operation''s rows were loaded from a file: state as after a success, watermarks, '
+    'and what computes from them is due.';

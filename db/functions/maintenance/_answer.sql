@@ -91,7 +91,8 @@ begin
                 select
                 from headgate.operations as o
                 where o.universe = p_arguments ->> 'p_universe'
-                    and (o.operation_id = any (v_operation_ids) or o.ingest_function like 'headgate.%')  -- or everybody's
+                    -- Or the function is everybody's.
+                    and (o.operation_id = any (v_operation_ids) or o.ingest_function like 'headgate.%')
             ) then
                 v_what := 'universe ' || (p_arguments ->> 'p_universe');
             end if;

@@ -13,7 +13,9 @@ as $func$
     from headgate.quota_windows as w
     cross join lateral (
         select
-            coalesce(sum(c.units) filter (where c.state <> 'leased' and c.window_opened_at = w.opened_at), 0)::integer as promised,
+            coalesce(
+                sum(c.units) filter (where c.state <> 'leased' and c.window_opened_at = w.opened_at), 0
+            )::integer as promised,
             coalesce(sum(c.units) filter (where c.state = 'leased' and c.window_opened_at = w.opened_at), 0) as leased,
             coalesce(sum(c.booked * cardinality(c.asset_ids)), 0) as carried
         from headgate.chunks as c

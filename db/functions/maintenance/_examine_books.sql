@@ -1,5 +1,5 @@
--- Open quota windows that do not say what chunks and details say. What is reserved is known exactly. What is spent lies between
--- two sums, because a job that was booked before the window may have ended in it.
+-- Open quota windows that do not say what chunks and details say. What is reserved is known exactly. What is spent lies
+-- between two sums, because a job that was booked before the window may have ended in it.
 
 create or replace function headgate._examine_books()
 returns table (subject text, verdict text, found text, advice text, is_fixable boolean)
@@ -13,7 +13,8 @@ as $func$
             'the window since %s says %s reserved, %s spent; chunks and details say %s, and %s to %s',
             b.opened_at, b.reserved, b.spent, b.promised, b.at_least, b.at_most
         ),
-        'headgate doctor --fix takes what chunks promise, and never lowers what is spent; see headgate.reconcile_quota', true
+        'headgate doctor --fix takes what chunks promise, and never lowers what is spent; see headgate.reconcile_quota',
+        true
     from headgate._books(headgate.clock()) as b
     join headgate.providers as p using (provider_id)
     where b.reserved <> b.promised

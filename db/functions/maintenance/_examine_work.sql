@@ -1,4 +1,5 @@
--- Work that goes on no more: steps without chunks, chunks without a step, leases that nobody takes over, pairs held by nothing.
+-- Work that is stuck: steps without chunks, chunks without a step, leases that nobody takes over, pairs that no chunk
+-- holds.
 
 create or replace function headgate._examine_work()
 returns table (subject text, verdict text, found text, advice text, is_fixable boolean)
@@ -42,7 +43,8 @@ as $func$
     having count(*) > 0
     union all
     select
-        format('execution %s of %s', e.run_id, p.name), 'warn', 'it has been running for more than a day, with nothing in flight',
+        format('execution %s of %s', e.run_id, p.name), 'warn',
+        'it has been running for more than a day, with nothing in flight',
         'headgate.finalize_execution ends it', false
     from headgate.process_executions as e
     join headgate.pipelines as p using (pipeline_id)
@@ -52,7 +54,10 @@ as $func$
     union all
     select
         format('execution %s of %s', e.run_id, p.name), 'warn',
-        format('its scheduler has not been heard of since %s', to_char(d.heard_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI UTC')),
+        format(
+            'its scheduler has not been heard of since %s',
+            to_char(d.heard_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI UTC')
+        ),
         'start Airflow''s triggerer, or end it: headgate.cancel_execution', false
     from headgate.process_executions as e
     join headgate.pipelines as p using (pipeline_id)

@@ -1,5 +1,5 @@
--- Where the roles are set otherwise than headgate.role_limits says: exact values, and settings that it does not name. What a role
--- sets for itself, for all its sessions to come, is found here. wanted is null: it should not be set.
+-- Where the roles are set otherwise than headgate.role_limits says: other values, and settings that it does not name.
+-- Settings that a role has made for its own sessions to come are found here, too. wanted is null: it should not be set.
 
 create or replace function headgate._role_deviations()
 returns table (role text, place text, name text, found text, wanted text)

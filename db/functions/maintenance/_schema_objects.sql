@@ -1,5 +1,5 @@
--- What there is in the core and in the plans. Partitions come and go, and pgmq's tables are pgmq's. Definitions read differently
--- on another major version, so that version is noted, too.
+-- What there is in the core and in the plans. Partitions come and go, and pgmq's tables are pgmq's. Definitions read
+-- differently on another major version, so that version is noted, too.
 
 create or replace function headgate._schema_objects()
 returns table (object text, kind text, fingerprint text)
@@ -21,7 +21,9 @@ as $func$
         left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
         where a.attnum > 0 and not a.attisdropped
         union all
-        select k.conrelid, k.conname || ' ' || pg_get_constraintdef(k.oid) from pg_constraint as k where k.contype <> 'n'
+        select k.conrelid, k.conname || ' ' || pg_get_constraintdef(k.oid)
+        from pg_constraint as k
+        where k.contype <> 'n'
         union all
         select i.indrelid, pg_get_indexdef(i.indexrelid) || i.indisvalid from pg_index as i
         union all

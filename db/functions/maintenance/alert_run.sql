@@ -1,5 +1,5 @@
--- How a run of a scheduler's DAG stands: failed and late ones are alerts, which the next success resolves. A DAG need not be
--- a pipeline's: whatever its owner has given our notifier may tell of itself.
+-- How a run of a scheduler's DAG stands: failed and late runs are alerts, which the next success resolves. The DAG need
+-- not run a pipeline: any DAG may tell of itself whose owner has given it our notifier.
 
 create or replace function headgate.alert_run(
     p_dag text,
@@ -17,7 +17,9 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_dag constant text := 'DAG ' || left(p_dag, 250);
     v_late constant text := v_dag || ' is late';
-    v_tasks constant text := left((select string_agg(t.name, ', ') from jsonb_array_elements_text(p_tasks) as t (name)), 500);
+    v_tasks constant text := left(
+        (select string_agg(t.name, ', ') from jsonb_array_elements_text(p_tasks) as t (name)), 500
+    );
 begin
     if coalesce(p_dag, '') = '' or coalesce(p_run_id, '') = '' then
         perform headgate._raise('HG008', 'a run is told of by its DAG and its name', 'p_dag and p_run_id');
@@ -29,8 +31,11 @@ begin
     end if;
 
     perform headgate._set_alert(
-        v_late, 'warning', format('run %s has not ended in time: see its tasks, and headgate.v_waiting', left(p_run_id, 250)),
-        p_state = 'late', v_now
+        v_late,
+        'warning',
+        format('run %s has not ended in time: see its tasks, and headgate.v_waiting', left(p_run_id, 250)),
+        p_state = 'late',
+        v_now
     );
     if p_state <> 'late' then
         perform headgate._set_alert(

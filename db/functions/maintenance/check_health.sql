@@ -1,5 +1,5 @@
--- Ends the sessions that are beyond their role's limits, looks for what will hurt later, raises an alert for each, and resolves
--- those whose cause is gone.
+-- Ends the sessions that are beyond their role's limits, looks for what will hurt later, raises an alert for each, and
+-- resolves those whose cause is gone.
 
 create or replace function headgate.check_health(
     p_pipeline text,

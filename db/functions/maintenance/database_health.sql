@@ -1,5 +1,5 @@
--- How calm the database is: whatever holds back the cleaning of the queues, and what it has come to. It tells the age of other
--- users' transactions, never what they say, so that a dashboard may read it. Real time, not the plan's.
+-- How calm the database is: whatever holds back the cleaning of the queues, and what it has come to. It tells the age
+-- of other users' transactions, never what they say, so that a dashboard may read it. Real time, not the plan's.
 
 create or replace function headgate.database_health()
 returns table (measure text, value numeric, threshold numeric, verdict text, advice text)
@@ -22,7 +22,8 @@ as $func$
 $func$;
 
 comment on function headgate.database_health() is
-    'What holds back the cleaning of the queues, and what it has come to, with thresholds; what v_database_health shows.';
+    'What holds back the cleaning of the queues, and what it has come to, with thresholds; '
+    'what v_database_health shows.';
 
 -- Transactions, connections and horizons. Null where the owner may not see the transactions of others.
 create or replace function headgate._transaction_measures()
@@ -69,7 +70,8 @@ as $func$
             'longest_transaction_seconds',
             (select coalesce(max(s.seconds), 0) from session as s) + k.nothing,
             120,
-            'find it by xact_start in pg_stat_activity; end it with pg_terminate_backend(pid), and give its role time limits'
+            'find it by xact_start in pg_stat_activity; end it with pg_terminate_backend(pid), and give its role '
+            'time limits'
         ),
         (
             'idle_in_transaction',
@@ -104,7 +106,11 @@ as $func$
         ),
         (
             'wraparound_percent',
-            (select 100.0 * age(d.datfrozenxid) / 2147483647 from pg_database as d where d.datname = current_database()),
+            (
+                select 100.0 * age(d.datfrozenxid) / 2147483647
+                from pg_database as d
+                where d.datname = current_database()
+            ),
             50,
             'vacuum the database; see what keeps autovacuum from it'
         )
@@ -130,7 +136,10 @@ as $func$
     select v.*
     from queue as q
     cross join lateral (values
-        ('dead_rows_in_queues', q.dead, 100000, 'see what holds the horizon (oldest_xmin_transactions); then autovacuum does it'),
+        (
+            'dead_rows_in_queues', q.dead, 100000,
+            'see what holds the horizon (oldest_xmin_transactions); then autovacuum does it'
+        ),
         (
             'queue_bloat_megabytes', greatest(0, q.bytes - 400 * q.live) / 1048576.0, 256,
             'once they are empty: vacuum full pgmq.q_<queue> (it locks the queue for a moment)'

@@ -1,5 +1,5 @@
--- The doctor's eyes: what is wrong in this database, and what to do about it. Looks only; headgate.repair mends what is mended
--- safely. A subject that is as it should be has no row.
+-- What is wrong in this database, and what to do about it: what the doctor sees. Looks only; headgate.repair mends what
+-- can be mended safely. A subject that is as it should be has no row.
 
 create or replace function headgate.examine()
 returns table (subject text, verdict text, found text, advice text, is_fixable boolean)
@@ -47,7 +47,8 @@ as $func$
 $func$;
 
 comment on function headgate.examine() is
-    'What is wrong here and what to do: schema, roles, queues, work that is stuck, books, calendars, health; no row: nothing.';
+    'What is wrong here and what to do: schema, roles, queues, work that is stuck, books, calendars, health; '
+    'no row: nothing.';
 
 -- What somebody changed by hand since the last migrate.
 create or replace function headgate._examine_schema()
@@ -86,7 +87,8 @@ as $func$
         end,
         case
             when s.is_table and not s.is_another_server
-                then 'headgate doctor --fix puts functions, views and rights right; put tables right by hand, as db/schema.sql has them'
+                then 'headgate doctor --fix puts functions, views and rights right; put tables right by hand, as '
+                    'db/schema.sql has them'
             else 'headgate doctor --fix applies functions, views and rights again'
         end,
         true
@@ -94,7 +96,8 @@ as $func$
     where s.differences > 0;
 $func$;
 
--- Roles that are missing, mightier than their work needs, or otherwise limited than the rows say; rights of the database itself.
+-- Roles that are missing, may more than their work needs, or have other limits than the rows say; rights of the
+-- database itself.
 create or replace function headgate._examine_roles()
 returns table (subject text, verdict text, found text, advice text, is_fixable boolean)
 language sql
@@ -147,7 +150,8 @@ as $func$
     union all
     select 'rights of the database', 'warn',
         'everybody may ' || string_agg(
-            case a.privilege_type when 'TEMPORARY' then 'make temporary tables' else 'connect' end, ' and ' order by a.privilege_type
+            case a.privilege_type when 'TEMPORARY' then 'make temporary tables' else 'connect' end,
+            ' and ' order by a.privilege_type
         ),
         'headgate doctor --fix revokes it', true
     from pg_database as d
@@ -157,12 +161,14 @@ as $func$
     having count(*) > 0
     union all
     select 'address of ' || s.provider, 'fail', s.found,
-        'if it is right, a superuser says so: set_provider with base_url; if not, somebody is not who he seems: change the secret',
+        'if it is right, a superuser says so: set_provider with base_url; if not, somebody is not who he seems: '
+        'change the secret',
         false
     from headgate._strange_addresses() as s;
 $func$;
 
--- Sessions beyond their role's limits, whether the owner may see and end them, and locks that others hold on what is ours.
+-- Sessions beyond their role's limits, whether the owner may see and end them, and locks that others hold on what is
+-- ours.
 create or replace function headgate._examine_sessions()
 returns table (subject text, verdict text, found text, advice text, is_fixable boolean)
 language sql
@@ -192,8 +198,8 @@ as $func$
     group by f.login, f.pid;
 $func$;
 
--- Nothing of ours takes an advisory lock, but pgmq, while a queue is made; and nobody but our roles should keep others from our
--- tables. What somebody waits for is said with who waits.
+-- Nothing of ours takes an advisory lock but pgmq, while a queue is made; and nobody but our roles should keep others
+-- from our tables. Each row says who waits, and for what.
 create or replace function headgate._foreign_locks()
 returns table (login text, pid integer, says text)
 language sql
@@ -274,7 +280,9 @@ as $func$
     join headgate.settings as s on s.name = 'sessions_ahead'
     where coalesce(c.ends_at, '-infinity') < headgate.clock() + (s.value #>> '{}')::interval
     union all
-    select 'history', 'warn', 'next month has no partition yet', 'headgate doctor --fix makes it; so does headgate.retain', true
+    select
+        'history', 'warn', 'next month has no partition yet',
+        'headgate doctor --fix makes it; so does headgate.retain', true
     where to_regclass('headgate.asset_processing_details_' || to_char(
         headgate.clock() at time zone 'UTC' + interval '1 month', 'YYYYMM'
     )) is null;

@@ -15,4 +15,5 @@ end;
 $func$;
 
 comment on function headgate.forget_files() is
-    'Make the next migrate apply all roles, functions, views, grants and limits again; returns how many files. Only the owner may.';
+    'Make the next migrate apply all roles, functions, views, grants and limits again; '
+    'returns how many files. Only the owner may.';

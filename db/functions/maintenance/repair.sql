@@ -1,5 +1,5 @@
--- The doctor's hands: what headgate.examine calls fixable, mended where that is safe while others work. Like the rest of the
--- core it locks in order, and like every operator's action it is recorded.
+-- Mends what headgate.examine calls fixable, where that is safe while others work: the doctor's hands. Like the rest of
+-- the core it locks in order, and like every operator's action it is recorded.
 
 create or replace function headgate.repair()
 returns table (subject text, done text)
@@ -42,7 +42,8 @@ end;
 $func$;
 
 comment on function headgate.repair() is
-    'Mend what headgate.examine calls fixable in queues, chunks, state, steps, books, partitions and sessions; returns what was done.';
+    'Mend what headgate.examine calls fixable in queues, chunks, state, steps, books, partitions and sessions; '
+    'returns what was done.';
 
 -- Queues that are missing, messages nobody knows, chunks whose message is gone.
 create or replace function headgate._mend_queues(p_now timestamptz)
@@ -122,8 +123,8 @@ begin
 end;
 $func$;
 
--- Pairs (of some operations) that chunks hold which are gone. Seen first, let go then, and only if they still say the same: a
--- runner may park a pair in a new chunk meanwhile.
+-- Pairs (of some operations) whose chunks are gone. They are found first, and let go only if they still say the same
+-- then: a runner may park a pair in a new chunk meanwhile.
 create or replace function headgate._mend_holds(
     p_operations text[],
     p_limit integer,

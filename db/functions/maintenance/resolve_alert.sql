@@ -10,4 +10,5 @@ as $func$
     ));
 $func$;
 
-comment on function headgate.resolve_alert(text) is 'Close the open alert of a subject: its cause is gone. A plan does not close another plan''s.';
+comment on function headgate.resolve_alert(text) is
+    'Close the open alert of a subject: its cause is gone. A plan does not close another plan''s.';

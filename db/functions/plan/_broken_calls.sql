@@ -1,6 +1,6 @@
--- Calls for a group that are not to be made at a moment although each asset can be asked for alone: one that is closed for longer
--- than the need's patience; and for a day one whose breaker opened so often that its next failure would close it for so long,
--- while its provider answers others.
+-- Calls for a group that are not to be made at a moment, although each asset can be asked for alone. Such a call is
+-- closed for longer than the need's patience; or it was closed within the last day, so often in a row that its next
+-- failure would close it for that long, while its provider answers other calls.
 
 create or replace function headgate._broken_calls(p_at timestamptz)
 returns table (operation_id bigint, call_operation_id bigint, because text)
@@ -14,7 +14,9 @@ as $func$
         a.operation_id,
         format(
             'one by one, because %s %s until %s',
-            a.name, case when k.blocked_until > p_at then 'is closed' else 'failed' end, k.blocked_until at time zone 'UTC'
+            a.name,
+            case when k.blocked_until > p_at then 'is closed' else 'failed' end,
+            k.blocked_until at time zone 'UTC'
         )
     from headgate.operation_gates as k
     join headgate.operations as a using (operation_id)

@@ -23,7 +23,9 @@ as $func$
         b.blocked_until,
         case  -- no quota and no share: no end
             when coalesce(b.units_left, h.units_left) is not null
-                then greatest(0, least(b.units_left - coalesce((p_used ->> p.provider_id::text)::bigint, 0), h.units_left))
+                then greatest(0, least(
+                    b.units_left - coalesce((p_used ->> p.provider_id::text)::bigint, 0), h.units_left
+                ))
         end,
         coalesce(h.units_left < b.units_left, false),
         coalesce((p_params #>> '{?,reserve}')::integer, q.reserve, 0)

@@ -1,7 +1,7 @@
 -- What is due. Reads one index per operation and priority, so it costs what is due and not what exists.
 
--- What a run for a day that is past has to do, of operations whose requests name the day: all that has not been done for
--- that day, whatever is due today.
+-- What a run for a past day has to do, of operations whose requests name the day: all that has not been done for that
+-- day, whatever is due today.
 create or replace function headgate._undone_pairs(
     p_operation_ids bigint[],
     p_execution_id bigint,
@@ -34,8 +34,8 @@ as $func$
         );
 $func$;
 
--- Due pairs of a pipeline, each with its step and what the planner looks at. A round takes the pairs it is given instead,
--- and a run for a day that is past what was not done for that day. Few pairs look their assets up one by one; many are
+-- Due pairs of a pipeline, each with its step and what the planner looks at. A round takes the pairs it is given
+-- instead, and a run for a past day what was not done for that day. Few pairs look their assets up one by one; many are
 -- joined with all of them.
 create or replace function headgate._candidates(
     p_pipeline_id bigint,
@@ -73,7 +73,9 @@ declare
 begin
     if p_is_round then
         return query
-        select f.operation_id, f.asset_id, p_step, f.group_key, f.calendar, f.priority, f.due_since, f.weight, null::date
+        select
+            f.operation_id, f.asset_id, p_step, f.group_key, f.calendar, f.priority, f.due_since, f.weight,
+            null::date
         from headgate._failed_pairs((p_params #>> '{?,execution}')::bigint, p_step) as f;
         return;
     end if;
@@ -103,7 +105,9 @@ begin
             headgate._step_of(p_pipeline_id, p_params, k.operation_id, k.group_key, p_step) as step
         from (select distinct d.operation_id, d.group_key from due as d) as k
     )
-    select d.operation_id, d.asset_id, s.step, d.group_key, d.calendar, d.priority, d.due_since, d.weight, d.missing_from
+    select
+        d.operation_id, d.asset_id, s.step, d.group_key, d.calendar, d.priority, d.due_since, d.weight,
+        d.missing_from
     from due as d
     join step_of as s using (operation_id, group_key)
     where s.step is not null;

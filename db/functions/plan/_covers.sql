@@ -1,9 +1,9 @@
 -- Item by item, or one call for the whole group? Per need and group the cheapest cover of what is stale.
 --
--- A call serves one session of one group. An asset that misses some sessions is served by one call of its own, whatever their
--- number, or by the calls for all the sessions it misses. Where a group has one calendar, what an asset misses is the end of
--- that calendar, so the best set of sessions is one of the stretches that some asset misses: they are all tried. Where it has
--- several, the stretches are also tried together.
+-- A call serves one session of one group. An asset that misses some sessions is served by one call of its own, whatever
+-- their number, or by the calls for all the sessions it misses. Where a group has one calendar, what an asset misses is
+-- the end of that calendar, so the best set of sessions is one of the stretches that some asset misses: they are all
+-- tried. Where it has several, the stretches are also tried together.
 
 create or replace function headgate._covers(
     p_classes headgate.plan_class[],
@@ -13,8 +13,8 @@ create or replace function headgate._covers(
 )
 returns table (
     class_no integer, operation_id bigint, cover_no integer, sessions date[], is_covered boolean, first_nth bigint,
-    last_nth bigint, "position" bigint, cost bigint, other_cost bigint, call_operation_id bigint, call_provider_id bigint,
-    call_units integer, call_units_per_asset integer
+    last_nth bigint, "position" bigint, cost bigint, other_cost bigint, call_operation_id bigint,
+    call_provider_id bigint, call_units integer, call_units_per_asset integer
 )
 language plpgsql
 stable
@@ -48,8 +48,8 @@ begin
             and c.jobs > 0
     ),
     stretch as materialized (
-        -- What assets with this watermark miss; null: more sessions than calls for the group could ever be worth (of a few it is
-        -- told how much dearer they would be).
+        -- What assets with this watermark miss. Null: more sessions than calls for the group could ever be worth; a few
+        -- sessions are looked at in any case, to tell how much dearer such calls would be.
         select s.*, headgate._missing_sessions(
             n.call_provider_id, s.calendar, s.missing_from, p_at, p_is_daily,
             least(n.most_calls, greatest(5, least(s.jobs, s.most_worth / greatest(1, n.call_units))))::integer
@@ -86,7 +86,9 @@ begin
         select
             c.operation_id, c.group_key, c.sessions,
             cardinality(c.sessions)::bigint * min(s.call_units)
-                + coalesce(sum(s.item_cost) filter (where t.sessions is null or not t.sessions <@ c.sessions), 0) as cost,
+                + coalesce(
+                    sum(s.item_cost) filter (where t.sessions is null or not t.sessions <@ c.sessions), 0
+                ) as cost,
             sum(s.item_cost) as item_cost,
             bool_and(coalesce(t.sessions <@ c.sessions, false)) as is_whole
         from choice as c

@@ -1,6 +1,6 @@
--- The planner's judgement, and the only one: ranks what is due, chooses covers, cuts where the budget ends, and says why.
--- Works on classes of assets that are alike, so it costs what is different and not what is many. The real plan, explain_plan
--- and forecast differ in where their classes come from. Touches nothing.
+-- The planner's judgement, and the only one: ranks what is due, chooses covers, cuts where the budget ends, and says
+-- why. It works on classes of assets that are alike, so its cost grows with their variety, not their number. The real
+-- plan, explain_plan and forecast differ only in where their classes come from. Changes nothing.
 
 create or replace function headgate._decide(
     p_pipeline_id bigint,
@@ -14,8 +14,8 @@ create or replace function headgate._decide(
 returns table (
     class_no integer, first_nth bigint, last_nth bigint, rank bigint, cover_no integer, cover_position bigint,
     is_granted boolean, reason text, units_before bigint, units_each bigint, units_left bigint, run_at timestamptz,
-    provider_id bigint, covered_operation_id bigint, call_operation_id bigint, sessions date[], call_units bigint, cost bigint,
-    other_cost bigint
+    provider_id bigint, covered_operation_id bigint, call_operation_id bigint, sessions date[], call_units bigint,
+    cost bigint, other_cost bigint
 )
 language plpgsql
 stable
@@ -51,7 +51,8 @@ begin
         join (
             select
                 p.class_no, min(p.bundle) as bundle, sum(p.units) as units,
-                sum(p.units) / case when bool_or(p.is_tied) then count(*) else 1 end as units_ranked, min(p.max_assets) as max_assets,
+                sum(p.units) / case when bool_or(p.is_tied) then count(*) else 1 end as units_ranked,
+                min(p.max_assets) as max_assets,
                 bool_and(p.is_backfill) as is_backfill, max(p.staleness_per_day) as staleness_per_day,
                 power(min(c.weight), max(p.weight_power)) as power
             from part as p
@@ -65,8 +66,8 @@ begin
         ), c.max_assets, c.jobs)))::integer as allowed
         from (
             select c.*, row_number() over (
-                order by c.is_backfill, c.priority, c.value desc, c.bundle, c.group_key, c.calendar, c.due_since, c.weight,
-                    c.missing_from, c.class_no
+                order by c.is_backfill, c.priority, c.value desc, c.bundle, c.group_key, c.calendar, c.due_since,
+                    c.weight, c.missing_from, c.class_no
             ) as nth
             from class as c
             where c.due_since <= p_at
@@ -87,7 +88,10 @@ begin
         -- Which assets of a class calls for the group serve, and which not; each call, or set of calls, has its number.
         select
             v.class_no, v.operation_id,
-            case when v.is_covered then dense_rank() over (order by v.is_covered desc, v.is_page, v.cover_no)::integer end as cover_no,
+            case
+                when v.is_covered
+                    then dense_rank() over (order by v.is_covered desc, v.is_page, v.cover_no)::integer
+            end as cover_no,
             v.sessions, v.is_covered, v.first_nth, v.last_nth, v."position", v.cost, v.other_cost, v.call_operation_id,
             v.call_provider_id, v.call_units::bigint * cardinality(v.sessions) as base, v.call_units_per_asset as units
         from (
@@ -108,10 +112,12 @@ begin
         group by v.class_no
     ),
     entry as materialized (
-        -- What is granted one by one: the bundles of a class's assets, a group's calls for its sessions as one, the assets of a page.
+        -- What is granted one by one: the bundles of a class's assets, a group's calls for its sessions as one, the
+        -- assets of a page.
         select
-            d.class_no, null::integer as cover_no, d.nth, coalesce(v.covered, 0) as skipped, d.is_backfill, d.priority, d.value,
-            d.bundle, d.group_key, d.allowed - coalesce(v.covered, 0) as many, d.jobs - coalesce(v.covered, 0) as ranks
+            d.class_no, null::integer as cover_no, d.nth, coalesce(v.covered, 0) as skipped, d.is_backfill, d.priority,
+            d.value, d.bundle, d.group_key, d.allowed - coalesce(v.covered, 0) as many,
+            d.jobs - coalesce(v.covered, 0) as ranks
         from due as d
         left join served as v using (class_no)
         union all
@@ -129,7 +135,9 @@ begin
     ranked as materialized (
         select
             e.*,
-            1 + coalesce(sum(e.ranks) over (order by e.place rows between unbounded preceding and 1 preceding), 0)::bigint as rank
+            1 + coalesce(
+                sum(e.ranks) over (order by e.place rows between unbounded preceding and 1 preceding), 0
+            )::bigint as rank
         from (
             select e.*, row_number() over (
                 order by e.is_backfill, e.priority, e.value desc, e.bundle, e.group_key, e.nth, e.cover_no nulls last
@@ -187,7 +195,8 @@ begin
     ),
     weighed as materialized (
         select
-            r.place, g.provider_id, g.base, g.units, r.many, b.closes_at, greatest(b.blocked_until, g.shut_until) as blocked_until,
+            r.place, g.provider_id, g.base, g.units, r.many, b.closes_at,
+            greatest(b.blocked_until, g.shut_until) as blocked_until,
             b.units_left, b.is_shared,
             k.last_due_at,
             coalesce(sum(g.base + g.units * r.many) over (
@@ -259,8 +268,8 @@ begin
             and s.last_nth > v."position"
         union all
         select
-            s.place, s.reason, r.class_no, s.first_nth + r.skipped, s.last_nth + r.skipped, r.skipped, null, null, s.first_nth,
-            null, v.call_operation_id, null, null, v.cost, v.other_cost
+            s.place, s.reason, r.class_no, s.first_nth + r.skipped, s.last_nth + r.skipped, r.skipped, null, null,
+            s.first_nth, null, v.call_operation_id, null, null, v.cost, v.other_cost
         from slice as s
         join ranked as r using (place)
         left join (
@@ -283,7 +292,9 @@ begin
             when s.reason = 'reserve' then coalesce(j.last_due_at, j.closes_at)
             when s.reason in ('closed', 'breaker') then j.shut_until
             -- The next run's ceiling lets it in, if units are left for it.
-            when s.reason = 'max_assets' and j.units_before + j.base + j.units * (r.many + 1) > j.units_here and j.units > 0
+            when s.reason = 'max_assets'
+                and j.units_before + j.base + j.units * (r.many + 1) > j.units_here
+                and j.units > 0
                 then greatest(j.closes_at, j.shut_until)
             else greatest(p_at, j.shut_until)
         end,

@@ -1,5 +1,5 @@
--- What success does to a forecast's classes: those of which only some assets were granted are divided, due times move on,
--- followers open, dependents wake, and classes that have become alike are one again.
+-- What success does to a forecast's classes: those of which only some assets were granted are divided, due times move
+-- on, followers open, dependents wake, and classes that have become alike are merged.
 
 create or replace function headgate._forecast_done(
     p_pipeline_id bigint,
@@ -29,7 +29,9 @@ begin
             where n.is_held
         ),
         moved as materialized (
-            select m.operation_id, m.calendar, m.next_due_at, case when k.is_paged then '-infinity' else m.missing_from end as missing_from
+            select
+                m.operation_id, m.calendar, m.next_due_at,
+                case when k.is_paged then '-infinity' else m.missing_from end as missing_from
             from (
                 select o.operation_id, c.calendar, o.page_size is not null as is_paged
                 from (select distinct c.calendar from unnest(p_classes) as c) as c
@@ -45,7 +47,10 @@ begin
             union
             select d.class_no, d.first from done as d
             union
-            select d.class_no, d.last + 1 from done as d join unnest(p_classes) as c using (class_no) where d.last < c.assets
+            select d.class_no, d.last + 1
+            from done as d
+            join unnest(p_classes) as c using (class_no)
+            where d.last < c.assets
         ),
         part as materialized (
             select

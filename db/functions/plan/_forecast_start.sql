@@ -1,5 +1,6 @@
--- All assets as classes. What is in flight counts as done: its units are reserved. Assets are told apart by hashes of their needs, which
--- are compared and counted many times faster than the needs; one asset of each class shows them.
+-- All assets as classes. What is in flight counts as done: its units are reserved. Assets are told apart by hashes of
+-- their needs, which are compared and counted many times faster than the needs; one asset of each class stands for
+-- them.
 
 create or replace function headgate._forecast_start(
     p_pipeline_id bigint,
@@ -67,14 +68,19 @@ begin
             select
                 s.asset_id,
                 array_agg(
-                    headgate._forecast_need(s, n.due_rule, n.call_operation_id, n.page_size, p_params, p_at, v_is_coarse)
+                    headgate._forecast_need(
+                        s, n.due_rule, n.call_operation_id, n.page_size, p_params, p_at, v_is_coarse
+                    )
                     order by s.operation_id
                 ) as needs
             from class as c
             join headgate.assets as a on a.asset_id = c.example_id
             join headgate.asset_processing_state as s on s.asset_id = a.asset_id
             join need as n using (operation_id)
-            join covered as v on v.operation_id = s.operation_id and v.universe = a.universe and v.group_key = a.group_key
+            join covered as v
+                on v.operation_id = s.operation_id
+                and v.universe = a.universe
+                and v.group_key = a.group_key
             group by s.asset_id
         ) as e on e.asset_id = c.example_id
     ) as n;
@@ -83,8 +89,8 @@ begin
 end;
 $func$;
 
--- A need as a forecast carries it. Of thousands of due times the hours are told apart. What is asked for alone stays so:
--- missing from infinity. Meant to inline (no pinned path).
+-- A need as a forecast carries it. When there are thousands of due times only their hours are told apart. What is asked
+-- for alone stays so: missing from infinity. Meant to inline (no pinned path).
 create or replace function headgate._forecast_need(
     p_state headgate.asset_processing_state,
     p_due_rule text,

@@ -1,5 +1,5 @@
--- A handler's environment holds no provider's secret and no way to the database: not when it is declared, nor when a variable that a
--- handler sees would become a secret.
+-- A handler's environment holds no provider's secret and no way to the database: neither when it is declared, nor when
+-- a variable that a handler sees would become a secret.
 
 create or replace function headgate._guard_environment()
 returns trigger
@@ -17,8 +17,10 @@ begin
         limit 1;
         if found then
             perform headgate._raise(
-                'HG020', format('operation %s: its handler cannot see %s', new.name, v_fault),
-                'handler_environment is an array of names like MODEL_KEY; their values are in the environment of the worker'
+                'HG020',
+                format('operation %s: its handler cannot see %s', new.name, v_fault),
+                'handler_environment is an array of names like MODEL_KEY; their values are in the environment of the '
+                'worker'
             );
         end if;
     end if;

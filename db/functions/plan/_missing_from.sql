@@ -1,6 +1,6 @@
--- The session after which data are missing (-infinity: there are none), where a call for the group may bring them: not
--- for what was asked for again, was not in such a call's answer the last time, or is asked for alone because that was so
--- before. Meant to inline (no pinned path): it is asked once per pair.
+-- The session from which on data are missing (-infinity: there are none), where a call for the group may bring them.
+-- Such a call may not for what was asked for again, what was not in the last such answer, and what is asked for alone
+-- because earlier answers lacked it. Meant to inline (no pinned path): it is asked once per pair.
 
 create or replace function headgate._missing_from(
     p_state headgate.asset_processing_state,

@@ -18,8 +18,9 @@ stable
 rows 10
 set search_path = pg_catalog, pg_temp
 as $func$
-    -- Bundles are numbered in the order of their names: numbers sort many times faster. Operations that nothing ranks before each other
-    -- are granted together, too, where they became due together: an asset complete is worth more than two half ones.
+    -- Bundles are numbered in the order of their names: numbers sort many times faster. Operations that nothing ranks
+    -- before each other and that became due together are granted together, too: one complete asset is worth more than
+    -- two half ones.
     select
         o.operation_id,
         o.provider_id,
@@ -47,8 +48,8 @@ as $func$
     left join headgate.quota_shares as q
         on q.provider_id = o.provider_id and q.pipeline_id = p_pipeline_id
     left join lateral (
-        -- A call for the group that the account may make and that is not broken at the moment (null: whenever), unless the question is
-        -- what would be without.
+        -- A call for the group that the account may make and that is not broken at the moment (null: whenever), unless
+        -- the question is what would be without such calls.
         select
             a.operation_id, a.provider_id, a.units, greatest(1, least(1000, p.requests_per_minute / 4)) as most_calls,
             a.page_size, a.units_per_asset

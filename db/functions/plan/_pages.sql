@@ -1,5 +1,6 @@
--- One by one, or in pages: calls that name some of a group's assets, up to a number. Assets of a group whose due operations are the
--- same share pages, in the order of their rank; those of the last page, where they are too few for it, are asked for alone.
+-- One by one, or in pages: calls that name some of a group's assets, up to a number. Assets of a group whose due
+-- operations are the same share pages, in the order of their rank; those of the last page, where they are too few for
+-- it, are asked for alone.
 
 create or replace function headgate._pages(
     p_classes headgate.plan_class[],
@@ -7,8 +8,8 @@ create or replace function headgate._pages(
 )
 returns table (
     class_no integer, operation_id bigint, cover_no integer, sessions date[], is_covered boolean, first_nth bigint,
-    last_nth bigint, "position" bigint, cost bigint, other_cost bigint, call_operation_id bigint, call_provider_id bigint,
-    call_units integer, call_units_per_asset integer
+    last_nth bigint, "position" bigint, cost bigint, other_cost bigint, call_operation_id bigint,
+    call_provider_id bigint, call_units integer, call_units_per_asset integer
 )
 language sql
 stable
@@ -51,7 +52,8 @@ as $func$
                 else 0
             end
             + case
-                when l.call_units + l.call_units_per_asset * (l.together % l.page_size) < l.item_units * (l.together % l.page_size)
+                when l.call_units + l.call_units_per_asset * (l.together % l.page_size)
+                    < l.item_units * (l.together % l.page_size)
                     then l.together % l.page_size
                 else 0
             end as paged

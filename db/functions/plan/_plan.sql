@@ -84,7 +84,8 @@ begin
                 b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, b.missing_from,
                 array_agg(b.asset_id)
             from bundled as b
-            group by b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, b.missing_from, b.bundle
+            group by
+                b.operation_ids, b.group_key, b.calendar, b.priority, b.due_since, b.weight, b.missing_from, b.bundle
         ) as c
     ),
     slice as materialized (

@@ -89,7 +89,10 @@ begin
             'give ' || case p_parameter.type
                 when 'integer' then 'a whole number from 0 to 999999999'
                 when 'list' then 'a list of texts, or texts between commas'
-                else case when p_parameter.allowed is null then 'a text' else 'one of: ' || headgate._names(p_parameter.allowed) end
+                else case
+                    when p_parameter.allowed is null then 'a text'
+                    else 'one of: ' || headgate._names(p_parameter.allowed)
+                end
             end
         );
     end if;

@@ -23,8 +23,8 @@ begin
         order by c.chunk_id
         for update
     );
-    -- The step runs before its chunks are sent, so that a chunk without units can end it. An attempt that comes while it
-    -- runs is this one: who asks again with it later, because a connection was lost, opens no round.
+    -- The step runs before its chunks are sent, so that a chunk without units can end it. An attempt that comes while
+    -- it runs is the same one: a caller that lost its connection and asks again opens no new round.
     perform headgate._join_execution(p_execution.execution_id);
     update headgate.process_steps as s
     set status = 'running',

@@ -1,5 +1,5 @@
--- Parameters of a question: the run's own, and four that only explain and forecast know. Those travel under a name that no
--- parameter can have.
+-- Parameters of a question: the run's own, and four that only explain and forecast know. Those four travel under a name
+-- that no parameter can have.
 
 create or replace function headgate._what_if_params(
     p_pipeline headgate.pipelines,
@@ -22,7 +22,9 @@ begin
     from jsonb_each(p_params) as w
     where w.key in ('alternatives', 'calendar', 'reserve', 'operations')
         and not exists (
-            select from headgate.pipeline_parameters as p where p.pipeline_id = p_pipeline.pipeline_id and p.name = w.key
+            select
+            from headgate.pipeline_parameters as p
+            where p.pipeline_id = p_pipeline.pipeline_id and p.name = w.key
         );
 
     select o.name into v_unknown
@@ -30,14 +32,18 @@ begin
         case when jsonb_typeof(v_what_if -> 'operations') = 'array' then v_what_if -> 'operations' end
     ) as o (name)
     where not exists (
-        select from headgate.pipeline_steps as s where s.pipeline_id = p_pipeline.pipeline_id and o.name = any (s.operations)
+        select
+        from headgate.pipeline_steps as s
+        where s.pipeline_id = p_pipeline.pipeline_id and o.name = any (s.operations)
     )
     limit 1;
     if v_unknown is not null then
         perform headgate._raise(
             'HG004', format('pipeline %s has no operation %s', p_pipeline.name, quote_literal(v_unknown)),
             headgate._known('its operations', v_unknown, array(
-                select unnest(s.operations) from headgate.pipeline_steps as s where s.pipeline_id = p_pipeline.pipeline_id
+                select unnest(s.operations)
+                from headgate.pipeline_steps as s
+                where s.pipeline_id = p_pipeline.pipeline_id
             ))
         );
     elsif coalesce(jsonb_typeof(v_what_if -> 'alternatives') <> 'boolean', false)

@@ -29,8 +29,8 @@ begin
             return v_planned;
         exception
             when serialization_failure or deadlock_detected then
-                -- Runners took units between the plan's reading and the window's lock, or woke pairs it was about to hold:
-                -- plan from what is left.
+                -- Runners took units between the plan's reading and the window's lock, or woke pairs it was about to
+                -- hold: plan from what is left.
                 if v_try = 5 then
                     raise;
                 end if;

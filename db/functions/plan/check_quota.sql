@@ -67,7 +67,8 @@ as $func$
         group by operation_id, group_key, d.jobs, d.reason
     )
     select
-        o.name, b.group_key, coalesce(b.jobs, 0)::bigint, coalesce(b.deferred, 0), coalesce(b.units, 0)::bigint, b.reason
+        o.name, b.group_key, coalesce(b.jobs, 0)::bigint, coalesce(b.deferred, 0), coalesce(b.units, 0)::bigint,
+        b.reason
     from both_sides as b
     join headgate.operations as o using (operation_id)
     order by o.operation_id, b.group_key;

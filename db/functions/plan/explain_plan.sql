@@ -67,7 +67,9 @@ begin
         set_config('enable_mergejoin', case when n.are_few then 'off' else 'on' end, true)
     from (
         select count(*) <= 5000 as are_few
-        from headgate._due_pairs(array(select o.operation_id from headgate._planned_operations(p_pipeline_id, p_params) as o), p_at, 5001)
+        from headgate._due_pairs(
+            array(select o.operation_id from headgate._planned_operations(p_pipeline_id, p_params) as o), p_at, 5001
+        )
     ) as n;
     return query
     with plan as materialized (
@@ -138,7 +140,11 @@ begin
         on b.operation_id = p.operation_id
         and p.cover_no is null
         and headgate._missing_from(s, p_at) is not null
-        and exists (select from headgate._needs(p_pipeline_id, p_params) as n where n.call_operation_id = b.call_operation_id)
+        and exists (
+            select
+            from headgate._needs(p_pipeline_id, p_params) as n
+            where n.call_operation_id = b.call_operation_id
+        )
     left join last_out as l on l.operation_id = p.operation_id and l.calendar = a.calendar
     where p_assets is null
         or p.asset_id = any (p_assets);
@@ -204,7 +210,8 @@ as $func$
         );
 $func$;
 
--- Why it is due, and in the words of v_refusals why it has to wait. Meant to inline (no pinned path): it is asked once per pair.
+-- Why it is due, and in the words of v_refusals why it has to wait. Meant to inline (no pinned path): it is asked once
+-- per pair.
 create or replace function headgate._sentence(
     p_operation headgate.operations,
     p_state headgate.asset_processing_state,
@@ -228,6 +235,7 @@ as $func$
             when p_refusal = 'max_assets' then '; ' || p_meaning
             when p_refusal = 'failures' then '; ' || p_meaning || coalesce(': ' || p_state.last_error, '')
             else '; ' || p_meaning
-                || case when p_refusal in ('closed', 'breaker') then ' until ' else ': earliest ' end || (p_run_at at time zone 'UTC')
+                || case when p_refusal in ('closed', 'breaker') then ' until ' else ': earliest ' end
+                || (p_run_at at time zone 'UTC')
         end;
 $func$;

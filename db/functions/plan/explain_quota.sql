@@ -6,7 +6,10 @@ create or replace function headgate.explain_quota(
     p_quota integer default null,
     p_params jsonb default '{}'
 )
-returns table (provider text, usable bigint, units_left bigint, opened_at timestamptz, closes_at timestamptz, blocked_until timestamptz)
+returns table (
+    provider text, usable bigint, units_left bigint, opened_at timestamptz, closes_at timestamptz,
+    blocked_until timestamptz
+)
 language plpgsql
 stable
 security definer
@@ -38,4 +41,5 @@ end;
 $func$;
 
 comment on function headgate.explain_quota(text, timestamptz, integer, jsonb) is
-    'What a run of the pipeline could spend with each of its providers, and until when: usable units of the window, and those left.';
+    'What a run of the pipeline could spend with each of its providers, and until when: usable units of the window, '
+    'and those left.';

@@ -27,7 +27,10 @@ begin
     return query
     select p.group_key, o.name, case when p.is_granted then 'run' else 'defer' end, count(*), sum(p.units)::bigint
     from headgate._plan(
-        v_pipeline.pipeline_id, headgate._what_if_params(v_pipeline, p_params), coalesce(p_at, headgate.clock()), p_quota
+        v_pipeline.pipeline_id,
+        headgate._what_if_params(v_pipeline, p_params),
+        coalesce(p_at, headgate.clock()),
+        p_quota
     ) as p
     join headgate.operations as o using (operation_id)
     group by p.group_key, o.operation_id, o.name, p.is_granted

@@ -1,4 +1,5 @@
--- What a person wants to know first: how many would run, how many wait or are not due, and why. One reading of the plan.
+-- What a person wants to know first: how many would run, how many wait or are not due, and why. One reading of the
+-- plan.
 
 create or replace function headgate.explain_totals(
     p_pipeline text,
@@ -7,7 +8,8 @@ create or replace function headgate.explain_totals(
     p_params jsonb default '{}'
 )
 returns table (
-    group_key text, operation text, decision text, reason text, provider text, count bigint, units bigint, run_at timestamptz
+    group_key text, operation text, decision text, reason text, provider text, count bigint, units bigint,
+    run_at timestamptz
 )
 language plpgsql
 stable
@@ -71,4 +73,5 @@ end;
 $func$;
 
 comment on function headgate.explain_totals(text, timestamptz, integer, jsonb) is
-    'The plan counted, with what is not due: pairs and units per group, operation, decision and reason; the earliest time for what waits.';
+    'The plan counted, with what is not due: pairs and units per group, operation, decision and reason; '
+    'the earliest time for what waits.';

@@ -1,5 +1,5 @@
--- Runs the planner day by day on a clock of its own: each day headgate._decide judges what is due, as in a run, and what it
--- grants is taken to succeed. What is carried from day to day are classes of assets that are alike. Touches nothing.
+-- Runs the planner day by day on a clock of its own: each day headgate._decide judges what is due, as in a run, and
+-- what it grants is taken to succeed. Classes of assets that are alike are carried from day to day. Changes nothing.
 
 create or replace function headgate.forecast(
     p_pipeline text,

@@ -6,7 +6,9 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_pipeline_id constant bigint := case when p_pipeline is not null then (headgate._pipeline(p_pipeline)).pipeline_id end;
+    v_pipeline_id constant bigint := case
+        when p_pipeline is not null then (headgate._pipeline(p_pipeline)).pipeline_id
+    end;
 begin
     return query
     select distinct r.name, r.secret_name
@@ -20,4 +22,5 @@ end;
 $func$;
 
 comment on function headgate.required_secrets(text) is
-    'Names of the environment variables a pipeline''s runners need, or any pipeline''s (null); the secrets themselves are nowhere in the database.';
+    'Names of the environment variables a pipeline''s runners need, or any pipeline''s (null); the secrets themselves '
+    'are nowhere in the database.';

@@ -1,5 +1,5 @@
--- What a form of a run needs to know: a pipeline's parameters and the names that its lists take, as _selected_groups reads
--- them. Sorted, and of rows that stay the same between two calls, so that a file of it changes only when they do.
+-- What a form of a run needs to know: a pipeline's parameters and the names that its lists take, as _selected_groups
+-- reads them. Rows are sorted and stay the same between two calls, so that a file of them changes only when they do.
 
 create or replace function headgate.run_parameters()
 returns table (
@@ -24,12 +24,15 @@ as $func$
     ) as g on true
     order by
         p.name collate "C",
-        array_position(array['mode', 'groups', 'assets', 'request', 'quota', 'quota_buffer', 'max_assets', 'chunk_size'], m.effect),
+        array_position(
+            array['mode', 'groups', 'assets', 'request', 'quota', 'quota_buffer', 'max_assets', 'chunk_size'], m.effect
+        ),
         m.name collate "C";
 $func$;
 
 comment on function headgate.run_parameters() is
-    'Parameters of all pipelines, what a person sets first before the rest: type, default, choices; is_closed: nothing but those is accepted.';
+    'Parameters of all pipelines, what a person sets first before the rest: type, default, choices; is_closed: '
+    'nothing but those is accepted.';
 
 -- Keys of the groups that some step covers, and, where a group's other names count, theirs.
 create or replace function headgate._group_names(

@@ -1,5 +1,6 @@
--- "Why was it not loaded last Tuesday?" What was decided of an asset in the runs of a day, and, where nothing was decided, what
--- kept it out of them. The first is kept; the second is read from what is: the run's parameters, calendars and history.
+-- "Why was it not loaded last Tuesday?" What was decided of an asset in the runs of a day, and, where nothing was
+-- decided, what kept it out of them. The first is kept; the second is found from the run's parameters, calendars and
+-- history.
 
 create or replace function headgate.why(
     p_asset text,
@@ -45,7 +46,8 @@ end;
 $func$;
 
 comment on function headgate.why(text, date, text) is
-    'What became of an asset on a day (UTC), operation by operation: what was decided in each run and its outcome, or what kept it out.';
+    'What became of an asset on a day (UTC), operation by operation: what was decided in each run and its outcome, '
+    'or what kept it out.';
 
 -- The operations that pipelines have for an asset.
 create or replace function headgate._operations_of(p_asset_id bigint)
@@ -124,7 +126,8 @@ set search_path = pg_catalog, pg_temp
 as $func$
     select coalesce(
         (
-            select 'the run did not come to it: ' || string_agg(format('step %s was %s', t.step, t.status), ', ' order by t.position)
+            select 'the run did not come to it: '
+                || string_agg(format('step %s was %s', t.step, t.status), ', ' order by t.position)
             from headgate.process_steps as t
             join headgate.operations as o on o.operation_id = p_operation_id and o.name = any (t.operations)
             join headgate.assets as a
@@ -132,7 +135,10 @@ as $func$
             where t.execution_id = p_execution.execution_id
             having count(t.planned_at) = 0
         ),
-        case when not headgate._is_selected(p_execution, p_operation_id, p_asset_id) then 'outside the run''s parameters' end
+        case
+            when not headgate._is_selected(p_execution, p_operation_id, p_asset_id)
+                then 'outside the run''s parameters'
+        end
     );
 $func$;
 
@@ -209,11 +215,17 @@ as $func$
         when p_done_at is null then 'not due: nothing is kept of it before this run'
         when o.due_rule = 'session' and l.session is null then 'not due: no session was out'
         when o.due_rule = 'session' and l.published_at <= p_done_at then format(
-            'not due: %s, the last session that was out, had been asked for by %s', l.session, p_done_at at time zone 'UTC'
+            'not due: %s, the last session that was out, had been asked for by %s',
+            l.session,
+            p_done_at at time zone 'UTC'
         )
         when o.due_rule = 'session' then format('not due: %s was out, but a later time had been set for it', l.session)
-        when o.due_rule = 'every' then format('not due: done on %s, and due every %s', p_done_at at time zone 'UTC', o.due_every)
-        when o.due_rule = 'after' then format('not due: its inputs had not changed since %s', p_done_at at time zone 'UTC')
+        when o.due_rule = 'every' then format(
+            'not due: done on %s, and due every %s', p_done_at at time zone 'UTC', o.due_every
+        )
+        when o.due_rule = 'after' then format(
+            'not due: its inputs had not changed since %s', p_done_at at time zone 'UTC'
+        )
         else format('not due: done on %s', p_done_at at time zone 'UTC')
     end
     from headgate.operations as o
@@ -222,7 +234,8 @@ as $func$
     where o.operation_id = p_operation_id;
 $func$;
 
--- The last session of the asset's calendar whose data were out at a moment; no row: the rule has nothing to do with sessions.
+-- The last session of the asset's calendar whose data were out at a moment; no row: the rule has nothing to do with
+-- sessions.
 create or replace function headgate._last_session_out(
     p_operation_id bigint,
     p_asset_id bigint,

@@ -1,4 +1,5 @@
--- Carry the fates out: parked jobs get chunks of their own, ended ones their rows; what was not reported stays in the chunk.
+-- Carry the fates out: parked jobs get chunks of their own, ended ones their rows; what was not reported stays in the
+-- chunk.
 
 create or replace function headgate._apply_fates(
     p_chunk headgate.chunks,
@@ -62,11 +63,12 @@ as $func$
             call_operation_id, sessions, records
         )
         select
-            p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id, p_chunk.group_key,
-            p_chunk.priority, array_agg(f.asset_id order by f.asset_id),
+            p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
+            p_chunk.group_key, p_chunk.priority, array_agg(f.asset_id order by f.asset_id),
             case when p_chunk.sessions is null then least(1, p_chunk.calls) * count(*) else p_chunk.calls end,
-            case when p_chunk.sessions is null then headgate._price(p_chunk) * count(*) else p_chunk.units end, p_chunk.queue,
-            'parked', f.wake_at, min(f.park_until), min(f.reason), f.attempt, f.retry_count, 0, max(f.units), max(f.requests),
+            case when p_chunk.sessions is null then headgate._price(p_chunk) * count(*) else p_chunk.units end,
+            p_chunk.queue, 'parked', f.wake_at, min(f.park_until), min(f.reason), f.attempt, f.retry_count, 0,
+            max(f.units), max(f.requests),
             p_chunk.planned_at, p_chunk.call_operation_id, p_chunk.sessions,
             case when p_chunk.records is not null then array_agg(b.records order by f.asset_id) end
         from unnest(p_fates) as f

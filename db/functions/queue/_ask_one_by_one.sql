@@ -1,5 +1,6 @@
--- Two leases of a call for a whole group have died: its assets go on alone, in chunks of the operation's own call, parked for no
--- time at all, so that the sweep reserves their units. What the leases cost stays with the first asset.
+-- Two leases of a call for a whole group have died: its assets go on alone, in chunks of the operation's own call.
+-- These are parked and wake at once, so that the sweep reserves their units. The first asset keeps what the leases
+-- cost.
 
 create or replace function headgate._ask_one_by_one(
     p_chunk headgate.chunks,
@@ -18,7 +19,10 @@ begin
     where o.operation_id = p_chunk.operation_id;
     perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
     with piece as (
-        select p_chunk.asset_ids[1 : 1] as asset_ids, headgate._price(p_chunk) + p_chunk.booked as booked, p_chunk.requests + 1 as requests
+        select
+            p_chunk.asset_ids[1 : 1] as asset_ids,
+            headgate._price(p_chunk) + p_chunk.booked as booked,
+            p_chunk.requests + 1 as requests
         union all
         select p_chunk.asset_ids[n.first : n.first + v_operation.chunk_size - 1], 0, 0
         from generate_series(2, cardinality(p_chunk.asset_ids), v_operation.chunk_size) as n (first)

@@ -1,6 +1,6 @@
--- Claims of one provider, in two halves. Reach: messages are read most urgent first, their chunks locked if nobody else has them;
--- it starts from messages, so it skips and never waits. Grant: the gate and the quota window move once for all, and leases are
--- given.
+-- Claims of one provider, in two halves. Reach: messages are read most urgent first, and their chunks locked if nobody
+-- else has them; because it starts from messages it skips and never waits. Grant: the gate and the quota window move
+-- once for all, and leases are given.
 
 create or replace function headgate._claim(
     p_runner text,
@@ -20,7 +20,9 @@ declare
 begin
     select * into v_reach from headgate._reach(p_provider, p_queues, p_max_chunks, p_now);
     if v_reach.unfit = '{}' then
-        return query select * from headgate._grant(p_runner, p_provider, v_reach.fit, v_reach.unfit, v_reach.is_probe, p_now);
+        return query
+        select *
+        from headgate._grant(p_runner, p_provider, v_reach.fit, v_reach.unfit, v_reach.is_probe, p_now);
         return;
     end if;
 
@@ -35,8 +37,8 @@ begin
 end;
 $func$;
 
--- Chunks of operations that are closed wait outside the queue, with those of the same operations behind them, and stand in
--- nobody's way; nothing is reserved while they wait. A lease that ran out stays one, as in _take_out.
+-- Chunks of closed operations wait outside the queue, with those of the same operations behind them, so that they stand
+-- in nobody's way; nothing is reserved while they wait. A lease that ran out stays one, as in _take_out.
 create or replace function headgate._park_shut(
     p_chunks headgate.chunks[],
     p_now timestamptz
@@ -64,7 +66,8 @@ declare
 begin
     perform pgmq.set_vt(u.queue, u.msg_id, clock_timestamp() + (k.blocked_until - p_now))
     from unnest(v_chunks) as u
-    join headgate._closed_calls(v_chunk_ids, p_now) as k on k.operation_id = coalesce(u.call_operation_id, u.operation_id)
+    join headgate._closed_calls(v_chunk_ids, p_now) as k
+        on k.operation_id = coalesce(u.call_operation_id, u.operation_id)
     where u.state = 'leased';
     perform pgmq.delete(u.queue, u.msg_id) from unnest(v_chunks) as u where u.state = 'queued';
     update headgate.chunks as c
@@ -84,8 +87,8 @@ begin
 end;
 $func$;
 
--- Two leases of it have died: one of its jobs may be deadly, so each goes on alone. Their calls may have been made. They are
--- parked for no time at all, so that the sweep reserves their units; nothing here waits for the window.
+-- Two of its leases have died: one of its jobs may be deadly, so each goes on alone. Their calls may have been made.
+-- They are parked and wake at once, so that the sweep reserves their units; nothing here waits for the window.
 create or replace function headgate._split_chunk(p_chunk headgate.chunks)
 returns void
 language plpgsql
@@ -105,8 +108,9 @@ begin
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
             p_chunk.group_key, p_chunk.priority, array[u.asset_id], least(1, p_chunk.calls), v_unit, p_chunk.queue,
             'parked', headgate.clock(), coalesce(p_chunk.park_until, headgate.clock() + o.patience),
-            coalesce('house: twice: ' || p_chunk.lost_reason, 'house: its lease ran out twice'), p_chunk.attempt, p_chunk.deaths + 1, p_chunk.booked + v_unit,
-            p_chunk.requests + least(1, p_chunk.calls), p_chunk.planned_at
+            coalesce('house: twice: ' || p_chunk.lost_reason, 'house: its lease ran out twice'), p_chunk.attempt,
+            p_chunk.deaths + 1, p_chunk.booked + v_unit, p_chunk.requests + least(1, p_chunk.calls),
+            p_chunk.planned_at
         from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
         cross join headgate.operations as o
         where o.operation_id = p_chunk.operation_id
@@ -122,8 +126,8 @@ begin
 end;
 $func$;
 
--- Chunks that nobody may lease any more are ended or split, those of one verdict and reason, so that there is one order of
--- locks. Returns them; the next claim meets the others.
+-- Chunks that nobody may lease any more are ended or split. One call handles those of one verdict and reason, so that
+-- locks are taken in one order. Returns them; the next claim meets the others.
 create or replace function headgate._end_unfit(
     p_chunks headgate.chunks[],
     p_now timestamptz
@@ -158,7 +162,8 @@ begin
         when 'deadly' then
             perform headgate._end_chunks(
                 v_chunk_ids, 'deferred',
-                coalesce('house: three times: ' || (p_chunks[1]).lost_reason, 'house: its lease ran out three times'), p_now
+                coalesce('house: three times: ' || (p_chunks[1]).lost_reason, 'house: its lease ran out three times'),
+                p_now
             );
         when 'poor' then
             perform headgate._end_chunks(v_chunk_ids, 'deferred', 'quota: no units are left in this window', p_now);

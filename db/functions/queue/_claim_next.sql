@@ -1,6 +1,7 @@
--- The next chunks for who has just handed one in, in the same transaction. He holds a step, so nothing unfit is ended; nor may he have
--- reached for anything before he held it: who ends this execution's chunks may wait for their messages. Whose lease has run out gets
--- nothing: the first chunk he would reach is that one.
+-- The next chunks for a runner that has just handed one in, in the same transaction. That transaction holds a step, so
+-- nothing unfit is ended. Nor may it have reached for chunks before it held the step: whoever ends this execution's
+-- chunks may wait for their messages. A runner whose lease has run out gets nothing: the first chunk it would reach is
+-- that one.
 
 create or replace function headgate._claim_next(
     p_runner text,

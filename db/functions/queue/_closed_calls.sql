@@ -1,5 +1,5 @@
--- Of these chunks, the calls that are closed now, with their provider or alone: until when, and why. While an operation's probe is
--- out, the others wait a moment.
+-- Of these chunks, the calls that are closed now, with their provider or alone: until when, and why. While an
+-- operation's probe is out, its other chunks wait a moment.
 
 create or replace function headgate._closed_calls(
     p_chunk_ids bigint[],

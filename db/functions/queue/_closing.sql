@@ -1,5 +1,6 @@
--- Closing a provider, or one of its operations: by its own word (402, 429), or by a breaker after too many failures in a row, or
--- too large a share of them. For everybody, and visible. A report that is still to be noted is judged as it will be.
+-- Until when a provider, or one of its operations, is closed, and why: because it says so itself (402, 429), or by a
+-- breaker after too many failures in a row, or too large a share of them. It is closed for everybody, and visibly. A
+-- report that is still to be noted counts as if it were.
 
 create or replace function headgate._closing(
     p_provider headgate.providers,
@@ -52,12 +53,15 @@ begin
     end if;
     if p_closing ->> 'until' in ('retry_after', 'for') then
         provider_until := greatest(
-            provider_until, p_now + make_interval(secs => greatest(0, least(86400, coalesce((p_closing ->> 'seconds')::numeric, 60))))
+            provider_until,
+            p_now + make_interval(secs => greatest(0, least(86400, coalesce((p_closing ->> 'seconds')::numeric, 60))))
         );
         provider_reason := 'quota: ' || coalesce(p_closing ->> 'reason', 'the provider asks to wait');
     elsif p_closing ->> 'until' = 'reset' or v_window_blocked_until is not null then
         provider_until := greatest(
-            provider_until, v_window_blocked_until, (select w.closes_at from headgate._window_at(p_provider, p_now) as w)
+            provider_until,
+            v_window_blocked_until,
+            (select w.closes_at from headgate._window_at(p_provider, p_now) as w)
         );
         provider_reason := 'quota: ' || coalesce(p_closing ->> 'reason', 'the provider''s quota is used up');
     end if;

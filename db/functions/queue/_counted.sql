@@ -1,5 +1,5 @@
--- The gate with a report added to its share, which is counted for a minute from the first fault on. Without a fault in the last
--- minute nothing is counted, so that answers alone never need the gate.
+-- The gate with a report added to its share, which is counted for a minute from the first fault on. Without a fault in
+-- the last minute nothing is counted, so that answers alone never need the gate.
 
 create or replace function headgate._counted(
     p_gate headgate.provider_gates,

@@ -87,7 +87,8 @@ set enable_nestloop = off
 as $func$
 declare
     v_needs_rule constant boolean := p_operation.due_rule in ('session', 'function');
-    v_is_fit constant boolean := p_operation.due_rule = 'function' and headgate._is_plainly_fit(p_operation.due_function);
+    v_is_fit constant boolean := p_operation.due_rule = 'function'
+        and headgate._is_plainly_fit(p_operation.due_function);
     v_next_due_at constant timestamptz := case
         when p_operation.due_rule = 'every' then p_now + p_operation.due_every
     end;
@@ -102,7 +103,10 @@ begin
     update headgate.asset_processing_state as s
     set chunk_id = null,
         succeeded_at = case when j.fate = 'success' then p_now else s.succeeded_at end,
-        watermark = case when j.fate in ('success', 'skipped') then coalesce(j.watermark, s.watermark) else s.watermark end,
+        watermark = case
+            when j.fate in ('success', 'skipped') then coalesce(j.watermark, s.watermark)
+            else s.watermark
+        end,
         attempts = case
             when j.fate in ('success', 'skipped') then 0
             when j.fate = 'failed' then s.attempts + 1

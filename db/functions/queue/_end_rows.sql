@@ -1,4 +1,5 @@
--- All but the units: whoever also touches the gate does so between the two, because the window is the last that is locked.
+-- Ends all but the units: a caller that also touches the gate does so between the two, because the window is locked
+-- last.
 
 create or replace function headgate._end_rows(
     p_chunk_ids bigint[],
@@ -43,7 +44,9 @@ begin
             c.execution_id,
             c.step,
             sum(cardinality(c.asset_ids))::integer as jobs,
-            sum(case when c.sessions is null then cardinality(c.asset_ids) else 1 end * headgate._paid(c))::integer as units
+            sum(
+                case when c.sessions is null then cardinality(c.asset_ids) else 1 end * headgate._paid(c)
+            )::integer as units
         from unnest(v_chunks) as c
         group by c.execution_id, c.step
         order by c.execution_id, c.step
@@ -76,7 +79,8 @@ as $func$
         and s.asset_id = h.asset_id;
 $func$;
 
--- What each job of a chunk (of a call for a whole group, its first job alone) has cost: the leases before, and the one it is in.
+-- What each job of a chunk has cost: its leases before, and the one it is in. Of a call for a whole group the first job
+-- has all of it.
 create or replace function headgate._paid(p_chunk headgate.chunks)
 returns integer
 language sql

@@ -1,6 +1,7 @@
--- A call for a group that asks for several sessions commits answer by answer, in the order of the sessions: what an answer brought is
--- kept whatever becomes of the next one, and a later plan asks for no session twice. The jobs end with the last answer; an asset that
--- an answer lacks keeps its watermark and is marked by a null among the records. Returns the units to give back.
+-- A call for a group that asks for several sessions commits answer by answer, in the order of the sessions: what an
+-- answer brought is kept whatever becomes of the next one, and a later plan asks for no session twice. The jobs end
+-- with the last answer. An asset that an answer lacks keeps its watermark and is marked by a null among the records.
+-- Returns the units to give back.
 
 create or replace function headgate._go_on(
     p_chunk headgate.chunks,
@@ -31,7 +32,9 @@ declare
     v_done headgate.job_fate[];
     v_records integer[];
 begin
-    perform headgate._raise('HG018', r.reason, 'the ingest function cannot work: mend it or its rights; nothing was changed')
+    perform headgate._raise(
+        'HG018', r.reason, 'the ingest function cannot work: mend it or its rights; nothing was changed'
+    )
     from unnest(v_results) as r
     where r.status = 'deferred'
     limit 1;

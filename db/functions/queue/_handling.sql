@@ -1,4 +1,5 @@
--- What a runner needs to run a chunk's handler: where its input comes from, its limits, and the shape of the rows it returns.
+-- What a runner needs to run a chunk's handler: where its input comes from, its limits, and the shape of the rows it
+-- returns.
 
 create or replace function headgate._handling(
     p_chunk headgate.chunks,

@@ -1,7 +1,7 @@
--- Payloads become rows through the operation's ingest function: the whole set at once; if that raises, in halves, until the
--- guilty job is alone. A deadlock or a server in trouble (disk, memory, shutdown) ends the transaction, to be repeated whole.
--- Any other fault is the house's (a missing right, a wrong statement): the set is deferred and the execution ends, because more
--- of the same would only cost more.
+-- Payloads become rows through the operation's ingest function: the whole set at once; if that raises, in halves, until
+-- the guilty job is alone. A deadlock or a server in trouble (disk, memory, shutdown) ends the transaction, to be
+-- repeated whole. Any other fault is the house's (a missing right, a wrong statement): the set is deferred and the
+-- execution ends, because more of the same would only cost more.
 
 create or replace function headgate._ingest(
     p_chunk headgate.chunks,
@@ -28,7 +28,10 @@ begin
     if p_operation.ingest_function is null then
         return '{}';
     elsif p_chunk.sessions is not null then
-        return case when p_outcomes[1] = 'success' then headgate._ingest_last(p_chunk, p_operation, p_payloads, p_now) else '{}' end;
+        return case
+            when p_outcomes[1] = 'success' then headgate._ingest_last(p_chunk, p_operation, p_payloads, p_now)
+            else '{}'
+        end;
     end if;
     select
         array_agg(u.asset_id order by u.nth),
@@ -93,7 +96,9 @@ begin
                 raise;
             elsif left(sqlstate, 2) not in ('21', '22', '23', '44', '54', 'P0', 'HG') then
                 return array(
-                    select row(u.asset_id, 'deferred', 0, null, format('%s: %s', p_function, left(sqlerrm, 400)))::headgate.ingest_result
+                    select row(
+                        u.asset_id, 'deferred', 0, null, format('%s: %s', p_function, left(sqlerrm, 400))
+                    )::headgate.ingest_result
                     from unnest(p_asset_ids) as u (asset_id)
                 );
             elsif v_count = 1 then
@@ -110,7 +115,8 @@ begin
 end;
 $func$;
 
--- What the answers to all sessions that the chunk still has made of its assets: those that earlier answers lacked are not among them.
+-- What the answers to all sessions that the chunk still has brought for its assets, without those that earlier answers
+-- lacked.
 create or replace function headgate._ingest_last(
     p_chunk headgate.chunks,
     p_operation headgate.operations,

@@ -1,6 +1,6 @@
--- The answers of calls for a whole group: the ingest function is called once for each session, with that answer and all assets of
--- the chunk. An asset has what it needs when every session's answer has it. An answer that cannot be read is nobody's fault: no
--- asset is said to be in it.
+-- The answers of calls for a whole group: the ingest function is called once for each session, with that answer and all
+-- assets of the chunk. An asset has what it needs when every session's answer has it. An answer that cannot be read is
+-- nobody's fault: no asset is said to be in it.
 
 create or replace function headgate._ingest_for_all(
     p_chunk headgate.chunks,
@@ -31,7 +31,9 @@ begin
                     raise;
                 elsif left(sqlstate, 2) not in ('21', '22', '23', '44', '54', 'P0', 'HG') then
                     return array(
-                        select row(u.asset_id, 'deferred', 0, null, format('%s: %s', v_function, left(sqlerrm, 400)))::headgate.ingest_result
+                        select row(
+                            u.asset_id, 'deferred', 0, null, format('%s: %s', v_function, left(sqlerrm, 400))
+                        )::headgate.ingest_result
                         from unnest(p_chunk.asset_ids) as u (asset_id)
                     );
                 end if;

@@ -32,7 +32,8 @@ declare
     -- What a call for the group took and cost stands at the chunk's first job.
     v_serves_all constant boolean := p_chunk.sessions is not null;
     v_requests constant bigint := coalesce(
-        (select sum(u.calls) from unnest(p_requests) as u (calls)), case when p_outcomes[1] = 'unsent' then 0 else p_chunk.calls end
+        (select sum(u.calls) from unnest(p_requests) as u (calls)),
+        case when p_outcomes[1] = 'unsent' then 0 else p_chunk.calls end
     );
     v_charged constant bigint := coalesce((select sum(u.calls) from unnest(p_charged) as u (calls)), v_requests);
     v_park_until constant timestamptz := coalesce(p_chunk.park_until, p_now + p_operation.patience);
@@ -49,7 +50,8 @@ begin
                 when f.fate in ('skipped', 'failed') then left(headgate._visible(f.error), 500)
                 when f.fate = 'cancelled' then 'the execution had ended'
                 when f.outcome = 'missing' then 'missing: the answer for the group lacks it'
-                when f.outcome = 'unsent' and v_ends_execution then 'house: ' || coalesce(p_closing ->> 'reason', 'closed')
+                when f.outcome = 'unsent' and v_ends_execution
+                    then 'house: ' || coalesce(p_closing ->> 'reason', 'closed')
                 when f.outcome = 'unsent' then coalesce(p_blocked_reason, 'not started in time')
                 else case when f.blame = 'item' and f.fate <> 'park' then 'house' else f.blame end || ': '
                     || left(coalesce(headgate._visible(f.error), 'no reason given'), 490)
@@ -83,9 +85,13 @@ begin
                             when v_ends_execution or coalesce(p_blocked_until, p_now) > v_park_until then 'deferred'
                             else 'park'
                         end
-                    when j.outcome in ('deferred', 'missing') or j.outcome = 'failed' and j.blame <> 'item' then 'deferred'
-                    when j.outcome = 'retry' and j.blame = 'item' and p_chunk.attempt < p_operation.max_attempts then 'park'
-                    when j.outcome = 'retry' and j.blame <> 'item' and greatest(v_retry_at, p_blocked_until) <= v_park_until
+                    when j.outcome in ('deferred', 'missing') or j.outcome = 'failed' and j.blame <> 'item'
+                        then 'deferred'
+                    when j.outcome = 'retry' and j.blame = 'item' and p_chunk.attempt < p_operation.max_attempts
+                        then 'park'
+                    when j.outcome = 'retry'
+                        and j.blame <> 'item'
+                        and greatest(v_retry_at, p_blocked_until) <= v_park_until
                         then 'park'
                     when j.outcome = 'retry' and j.blame <> 'item' then 'deferred'
                     else 'failed'
@@ -112,20 +118,31 @@ begin
                     c.is_payer,
                     c.calls,
                     c.requests,
-                    case when not c.is_payer then 0 when v_serves_all then v_charged else coalesce(u.charged, c.requests) end as charged,
+                    case
+                        when not c.is_payer then 0
+                        when v_serves_all then v_charged
+                        else coalesce(u.charged, c.requests)
+                    end as charged,
                     coalesce(u.duration_ms, 0) as duration_ms,
                     coalesce(r.records, 0) as records,
                     r.watermark
-                from unnest(p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_charged, p_durations_ms) with ordinality
-                    as u (asset_id, outcome, blame, error, requests, charged, duration_ms, nth)
+                from unnest(
+                    p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_charged, p_durations_ms
+                ) with ordinality as u (asset_id, outcome, blame, error, requests, charged, duration_ms, nth)
                 cross join lateral (
                     select
                         k.is_payer,
-                        case when not k.is_payer then 0 when v_serves_all then p_chunk.calls else least(1, p_chunk.calls) end as calls,
+                        case
+                            when not k.is_payer then 0
+                            when v_serves_all then p_chunk.calls
+                            else least(1, p_chunk.calls)
+                        end as calls,
                         case
                             when not k.is_payer then 0
                             when v_serves_all then v_requests
-                            else coalesce(u.requests, case when u.outcome = 'unsent' then 0 else least(1, p_chunk.calls) end)
+                            else coalesce(
+                                u.requests, case when u.outcome = 'unsent' then 0 else least(1, p_chunk.calls) end
+                            )
                         end as requests
                     from (select not v_serves_all or u.asset_id = p_chunk.asset_ids[1] as is_payer) as k
                 ) as c
@@ -141,8 +158,8 @@ begin
 end;
 $func$;
 
--- What an ingest function or PostgreSQL says may hold parts of an answer: control characters, and those that turn or hide
--- text, are written out.
+-- What an ingest function or PostgreSQL says may hold parts of an answer, so control characters, and those that turn or
+-- hide text, are written out.
 create or replace function headgate._visible(p_text text)
 returns text
 language sql
@@ -150,11 +167,13 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $func$
     select case
-        when p_text !~ '[\u0001-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]' then p_text
+        when p_text !~ '[\u0001-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]'
+            then p_text
         else (
             select string_agg(
                 case
-                    when x.sign ~ '[\u0001-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]'
+                    when x.sign
+                        ~ '[\u0001-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]'
                         then '\u' || lpad(to_hex(ascii(x.sign)), 4, '0')
                     else x.sign
                 end,

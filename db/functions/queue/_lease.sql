@@ -63,7 +63,8 @@ begin
             case
                 when v_operation.path is not null then headgate._call(
                     v_operation, p_provider, v_requests.refused, v_requests.headers is not null,
-                    p_is_probe or exists (select from headgate.operation_gates as k where k.probe_chunk_id = v_chunk.chunk_id),
+                    p_is_probe
+                        or exists (select from headgate.operation_gates as k where k.probe_chunk_id = v_chunk.chunk_id),
                     headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now),
                     headgate._schedule(p_provider, p_starts_at[array_position(p_chunk_ids, v_chunk.chunk_id)], p_now)
                 )
@@ -94,8 +95,8 @@ as $func$
     )))::integer;
 $func$;
 
--- When a chunk's calls may start: the first one, seconds after the runner asked (asked_at, real time), and one after each stretch of
--- time; up to a burst may be late. Null: whenever there is room.
+-- When a chunk's calls may start: the first one, in seconds after the runner asked (asked_at, real time), and one more
+-- after each stretch of time; up to a burst of them may be late. Null: whenever there is room.
 create or replace function headgate._schedule(
     p_provider headgate.providers,
     p_starts_at timestamptz,

@@ -1,4 +1,5 @@
--- Keep the gates' book, the provider's first: an answer closes a breaker, failures add up, a closing lasts until its time.
+-- Keep the gates' book, the provider's first: an answer closes a breaker, failures add up, a closing lasts until its
+-- time.
 
 create or replace function headgate._note_answers(
     p_provider headgate.providers,
@@ -32,7 +33,8 @@ begin
         or v_report.answers > 0 and (
             v_gate.auth_failures > 0
             or headgate._is_watched(v_gate, v_gate.probe_chunk_id, p_now)
-            or v_own.operation_id is not null and headgate._is_watched(headgate._as_gate(v_own), v_own.probe_chunk_id, p_now)
+            or v_own.operation_id is not null
+                and headgate._is_watched(headgate._as_gate(v_own), v_own.probe_chunk_id, p_now)
         )
     then
         select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id for update;
@@ -43,9 +45,12 @@ begin
         v_trips := headgate._tripped(p_provider, p_operation_id, v_gate, v_own, p_outcomes, p_blames, p_now);
         perform headgate._note_provider(
             p_provider, v_gate, p_chunk.chunk_id,
-            case when v_own.blocked_until > p_now then 0 else v_report.faults end, v_report.answers, v_report.auth_failures,
+            case when v_own.blocked_until > p_now then 0 else v_report.faults end,
+            v_report.answers, v_report.auth_failures,
             v_trips.of_provider, v_trips.is_suspected,
-            case when p_provider.quota is null or p_closing ->> 'until' is distinct from 'reset' then p_blocked_until end,
+            case
+                when p_provider.quota is null or p_closing ->> 'until' is distinct from 'reset' then p_blocked_until
+            end,
             p_reason, p_now
         );
         perform headgate._note_operation(
@@ -121,7 +126,9 @@ begin
             p_blocked_until,
             case when p_trips then headgate._cooled_at(p_provider, g, p_now) end
         ),
-        blocked_reason = coalesce(p_reason, case when p_trips then 'provider: the breaker is open' end, g.blocked_reason)
+        blocked_reason = coalesce(
+            p_reason, case when p_trips then 'provider: the breaker is open' end, g.blocked_reason
+        )
     where g.provider_id = p_gate.provider_id;
 end;
 $func$;
@@ -153,7 +160,10 @@ begin
         counted_faults = v_gate.counted_faults,
         counted_answers = v_gate.counted_answers,
         probe_chunk_id = case when k.probe_chunk_id = p_chunk_id then null else k.probe_chunk_id end,
-        blocked_until = case when p_trips then headgate._cooled_at(p_provider, headgate._as_gate(k), p_now) else k.blocked_until end,
+        blocked_until = case
+            when p_trips then headgate._cooled_at(p_provider, headgate._as_gate(k), p_now)
+            else k.blocked_until
+        end,
         blocked_reason = case when p_trips then headgate._breaker_reason(k.operation_id) else k.blocked_reason end
     where k.operation_id = p_own.operation_id;
 end;

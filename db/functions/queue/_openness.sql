@@ -1,5 +1,5 @@
--- May the provider be asked now? Not while its gate or window is closed, nor in the last moments before a reset; after a breaker
--- only by one probe.
+-- May the provider be asked now? Not while its gate or window is closed, nor in the last moments before a reset; and
+-- after a breaker has opened, only by one probe.
 
 create or replace function headgate._openness(
     p_provider headgate.providers,

@@ -1,5 +1,5 @@
--- The gate: times at which requests may start, breakers that are half open, and the window's units, locked in this order, once per
--- claim. A chunk whose calls could not start soon is left for later: another runner may be free by then.
+-- The gate: the times at which requests may start, half-open breakers, and the window's units, locked in this order,
+-- once per claim. A chunk whose calls could not start soon is left for later: another runner may be free by then.
 
 create or replace function headgate._pass_gate(
     p_provider headgate.providers,
@@ -75,8 +75,8 @@ as $func$
     ) as h;
 $func$;
 
--- Lock the gate and return when the next request may start: a provider that has rested takes a burst at once. Infinity when it has been
--- blocked meanwhile, or another probe is out; null without a limit.
+-- Lock the gate and return when the next request may start: a provider that has rested takes a burst at once. Infinity
+-- when it has been closed meanwhile, or another probe is out; null without a limit.
 create or replace function headgate._next_start(
     p_provider headgate.providers,
     p_is_probe boolean,
@@ -91,7 +91,10 @@ declare
     v_gate headgate.provider_gates;
 begin
     select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id for update;
-    if v_gate.blocked_until > p_now or (v_gate.opened > 0) <> p_is_probe or v_gate.opened > 0 and headgate._is_leased(v_gate.probe_chunk_id) then
+    if v_gate.blocked_until > p_now
+        or (v_gate.opened > 0) <> p_is_probe
+        or v_gate.opened > 0 and headgate._is_leased(v_gate.probe_chunk_id)
+    then
         return 'infinity';
     end if;
     return case
@@ -103,7 +106,8 @@ begin
 end;
 $func$;
 
--- Reserved becomes spent. A dead window's promise is let go and taken anew from the open one; a second delivery pays again.
+-- Reserved units become spent. What a past window promised is let go and taken anew from the open one; a second
+-- delivery pays again.
 create or replace function headgate._spend_lease(
     p_provider headgate.providers,
     p_chunk headgate.chunks,

@@ -36,7 +36,10 @@ begin
                 select b.msg_id
                 from pgmq.send_batch(
                     v_queue.queue,
-                    array(select jsonb_build_object('chunk_id', u.chunk_id) from unnest(v_queue.chunk_ids) as u (chunk_id))
+                    array(
+                        select jsonb_build_object('chunk_id', u.chunk_id)
+                        from unnest(v_queue.chunk_ids) as u (chunk_id)
+                    )
                 ) as b (msg_id)
             )
         ) as m (chunk_id, msg_id)

@@ -1,4 +1,5 @@
--- How far ahead times are granted: long enough that a runner has its next chunk before the last call of the one before has started.
+-- How far ahead start times are granted: far enough that a runner has its next chunk before the last call of the one
+-- before has started.
 
 create or replace function headgate._start_ahead()
 returns interval

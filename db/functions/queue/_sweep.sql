@@ -1,7 +1,7 @@
--- What used to need a daemon, a few rows at a time, on the back of calls that happen anyway: parked chunks whose time has come are
--- sent, those of providers closed beyond their patience end as deferred, lost messages are sent again.
--- All at once, so that each kind of lock is taken in order; when that fails, row by row, each in a subtransaction: one that cannot
--- be cured does not keep the others from their cure.
+-- What would need a daemon elsewhere, a few rows at a time, as part of calls that are made anyway. Parked chunks whose
+-- time has come are sent, those of providers closed beyond their patience end as deferred, and lost messages are sent
+-- again. All at once, so that each kind of lock is taken in order. When that fails, row by row, each in a
+-- subtransaction: a row that cannot be cured does not keep the others from their cure.
 
 create or replace function headgate._sweep(
     p_limit integer,
@@ -28,7 +28,8 @@ begin
         where e.status = 'running'
             and (
                 c.state = 'parked' and c.wake_at <= p_now
-                or c.state in ('queued', 'parked') and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > p_now
+                or c.state in ('queued', 'parked')
+                    and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > p_now
                     and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > coalesce(c.park_until, p_now + (
                         select o.patience from headgate.operations as o where o.operation_id = c.operation_id
                     ))
@@ -60,7 +61,8 @@ begin
 end;
 $func$;
 
--- Chunks end, for one reason at a time, or else wait on and are sent; returns how many. The next sweep meets the others.
+-- Chunks end, for one reason at a time, or else wait on and are sent; returns how many. The next sweep meets the
+-- others.
 create or replace function headgate._cure(
     p_chunk_ids bigint[],
     p_now timestamptz
@@ -80,7 +82,8 @@ begin
         select k.reason, array_agg(c.chunk_id) as chunk_ids
         from headgate.chunks as c
         join headgate.operations as o using (operation_id)
-        join headgate._closed_calls(p_chunk_ids, p_now) as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+        join headgate._closed_calls(p_chunk_ids, p_now) as k
+            on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
         where c.chunk_id = any (p_chunk_ids)
             and k.blocked_until > coalesce(c.park_until, p_now + o.patience)
         group by k.reason

@@ -1,4 +1,4 @@
--- Messages become chunks that are locked: fit to be leased, or not. What becomes of them is asked when all are locked; chunks of
+-- Messages become locked chunks: fit to be leased, or not. What becomes of them is asked when all are locked; chunks of
 -- one step that wait alike and cost nothing are judged once.
 
 create or replace function headgate._take_messages(
@@ -37,8 +37,13 @@ begin
             if v_verdict is null
                 or v_chunk.state <> 'queued'
                 or v_chunk.units > 0
-                or (v_chunk.execution_id, v_chunk.step, v_chunk.operation_id, v_chunk.call_operation_id, v_judged.state, v_judged.units)
-                is distinct from (v_judged.execution_id, v_judged.step, v_judged.operation_id, v_judged.call_operation_id, 'queued', 0)
+                or (
+                    v_chunk.execution_id, v_chunk.step, v_chunk.operation_id, v_chunk.call_operation_id,
+                    v_judged.state, v_judged.units
+                ) is distinct from (
+                    v_judged.execution_id, v_judged.step, v_judged.operation_id, v_judged.call_operation_id,
+                    'queued', 0
+                )
             then
                 v_verdict := headgate._verdict(v_chunk, p_now);
                 v_judged := v_chunk;
@@ -136,8 +141,8 @@ begin
 end;
 $func$;
 
--- Back to its place in the plan until the pipeline is resumed. A lease that ran out stays one, and is looked at again in a moment:
--- who cancels the execution leaves leases alone, so none may turn into something else behind his back.
+-- Back to its place in the plan until the pipeline is resumed. A lease that ran out stays one, and is looked at again
+-- in a moment: whoever cancels the execution leaves leases alone, so none may turn into something else meanwhile.
 create or replace function headgate._take_out(p_chunk headgate.chunks)
 returns void
 language plpgsql

@@ -1,5 +1,6 @@
--- Which breakers a report opens. Faults that are all of one operation close that operation alone as long as there is another one
--- to ask: its next chunk is the provider's probe. What fails while its operation is closed was under way, and says nothing new.
+-- Which breakers a report opens. When one operation alone has all the faults, and there is another one to ask, only
+-- that operation is closed: the other's next chunk is the provider's probe. What fails while its operation is closed
+-- was already under way, and says nothing new.
 
 create or replace function headgate._tripped(
     p_provider headgate.providers,
@@ -39,9 +40,9 @@ begin
 end;
 $func$;
 
--- Enough failures of the provider in a row, or too large a share of a minute's answers, this report's included; a failed probe
--- counts at once. While it is closed, what was under way may fail as it likes.
--- A fault of the house (a refused token) says nothing about the provider: with it mended, the next run goes on at once.
+-- Enough failures of the provider in a row, or too large a share of a minute's answers, this report's included; a
+-- failed probe counts at once. While it is closed, what was under way may fail without counting. A fault of the house
+-- (a refused token) says nothing about the provider: once it is mended, the next run goes on at once.
 create or replace function headgate._trips_breaker(
     p_provider headgate.providers,
     p_gate headgate.provider_gates,

@@ -1,4 +1,5 @@
--- What is to become of a chunk that nobody holds: fit to be leased, or over, paused, deadly, to be split, too poor, shut out.
+-- What is to become of a chunk that nobody holds: fit to be leased, or over, paused, deadly, to be split, too poor,
+-- shut out.
 
 create or replace function headgate._verdict(
     p_chunk headgate.chunks,
@@ -20,7 +21,8 @@ begin
                 else headgate._is_asked_alone(p_chunk.operation_id)
             end
             then 'split'
-        when p_chunk.state = 'leased' and p_chunk.deaths >= case when p_chunk.sessions is null then 2 else 1 end then 'deadly'
+        when p_chunk.state = 'leased' and p_chunk.deaths >= case when p_chunk.sessions is null then 2 else 1 end
+            then 'deadly'
         when p_chunk.state = 'leased' and not headgate._can_pay_again(p_chunk, p_now) then 'poor'
         when p_chunk.units > 0
             and p_chunk.window_opened_at is distinct from (

@@ -1,5 +1,5 @@
--- Whoever changes where a secret is sent, or which, is recorded. Only if he may say so (a superuser, or a member of the owner) is it
--- taken for what it should be: a change by anybody else, whatever way he found, is what the doctor names.
+-- Whoever changes where a secret is sent, or which, is recorded. Only if he may say so (a superuser, or a member of the
+-- owner) does the change become what should be: a change by anybody else, however made, is named by the doctor.
 
 create or replace function headgate._note_address()
 returns trigger
@@ -8,7 +8,9 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    if tg_op = 'UPDATE' and (old.base_url, old.auth, old.secret_name) is distinct from (new.base_url, new.auth, new.secret_name) then
+    if tg_op = 'UPDATE'
+        and (old.base_url, old.auth, old.secret_name) is distinct from (new.base_url, new.auth, new.secret_name)
+    then
         perform headgate._record_action(
             'provider_address', jsonb_build_object('provider', new.name),
             jsonb_build_object(
@@ -26,7 +28,8 @@ begin
             secret_name = excluded.secret_name,
             noted_at = excluded.noted_at,
             noted_by = excluded.noted_by
-        where (a.base_url, a.auth, a.secret_name) is distinct from (excluded.base_url, excluded.auth, excluded.secret_name);
+        where (a.base_url, a.auth, a.secret_name)
+            is distinct from (excluded.base_url, excluded.auth, excluded.secret_name);
     end if;
     return null;
 end;
@@ -37,4 +40,5 @@ after insert or update of base_url, auth, secret_name on headgate.providers
 for each row
 execute function headgate._note_address();
 
-comment on trigger provider_address_is_noted on headgate.providers is 'Whoever changes where a secret is sent is recorded.';
+comment on trigger provider_address_is_noted on headgate.providers is
+    'Whoever changes where a secret is sent is recorded.';

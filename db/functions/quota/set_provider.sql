@@ -14,7 +14,8 @@ declare
     v_old constant headgate.providers := headgate._provider(p_provider);
     v_known constant text[] := array[
         'base_url', 'quota', 'buffer', 'requests_per_minute', 'burst', 'max_in_flight', 'breaker_failures',
-        'breaker_share', 'breaker_cooldown', 'publication_lag', 'secret_name', 'features', 'blocked_until', 'reason', 'operation'
+        'breaker_share', 'breaker_cooldown', 'publication_lag', 'secret_name', 'features', 'blocked_until', 'reason',
+        'operation'
     ];
     v_operation_id constant bigint := headgate._operation_of(v_old, p_changes ->> 'operation');
     v_unknown text;
@@ -39,8 +40,10 @@ begin
         )
     then
         perform headgate._raise(
-            'HG008', 'an operation of a provider can be closed and opened, nothing else',
-            'e.g. {"operation": "fundamentals_bulk", "blocked_until": null}; the provider''s own settings in a call of their own'
+            'HG008',
+            'an operation of a provider can be closed and opened, nothing else',
+            'e.g. {"operation": "fundamentals_bulk", "blocked_until": null}; the provider''s own settings in a call of '
+            'their own'
         );
     end if;
     perform headgate._guard_secret(p_provider, p_changes);
@@ -92,7 +95,8 @@ end;
 $func$;
 
 comment on function headgate.set_provider(text, jsonb) is
-    'Change a provider''s settings, or close it or its operation until a time and open it (blocked_until: null); returns how many were given.';
+    'Change a provider''s settings, or close it or its operation until a time and open it (blocked_until: null); '
+    'returns how many were given.';
 
 -- What the account has, of what some operation of the provider asks for.
 create or replace function headgate._known_features(
@@ -115,7 +119,12 @@ declare
 begin
     if jsonb_typeof(p_features) <> 'array' or not to_jsonb(v_known) @> p_features then
         perform headgate._raise(
-            'HG008', format('provider %s: these are no features its operations know: %s', p_provider.name, left(p_features::text, 100)),
+            'HG008',
+            format(
+                'provider %s: these are no features its operations know: %s',
+                p_provider.name,
+                left(p_features::text, 100)
+            ),
             case
                 when v_known = '{}' then 'no operation asks for a feature of the account'
                 else 'a list of: ' || headgate._names(v_known)
@@ -126,7 +135,8 @@ begin
 end;
 $func$;
 
--- Where a secret is sent, and which, is the owner's to say: whoever may only plan could have it sent to a host of his own.
+-- Where a secret is sent, and which, only the owner may say: somebody who may only plan could have it sent to a host of
+-- his own.
 create or replace function headgate._guard_secret(
     p_provider text,
     p_changes jsonb
@@ -169,9 +179,12 @@ begin
         and o.path is not null;
     if not found and p_operation is not null then
         perform headgate._raise(
-            'HG004', format('provider %s is not called by an operation %s', p_provider.name, quote_literal(p_operation)),
+            'HG004',
+            format('provider %s is not called by an operation %s', p_provider.name, quote_literal(p_operation)),
             headgate._known('its operations', p_operation, array(
-                select o.name from headgate.operations as o where o.provider_id = p_provider.provider_id and o.path is not null
+                select o.name
+                from headgate.operations as o
+                where o.provider_id = p_provider.provider_id and o.path is not null
             ))
         );
     end if;
@@ -179,8 +192,8 @@ begin
 end;
 $func$;
 
--- Close a gate until a time, or open it (null), and forget its breaker; with the provider, the breakers of its operations and the
--- provider's own closing. What waited for it goes on.
+-- Close a gate until a time, or open it (null), and forget its breaker; with the provider, also its operations'
+-- breakers and the closing that the provider asked for. What waited for it goes on.
 create or replace function headgate._set_gate(
     p_provider_id bigint,
     p_operation_id bigint,
@@ -220,7 +233,11 @@ begin
         );
     else
         insert into headgate.operation_gates as k (operation_id, blocked_until, blocked_reason)
-        values (p_operation_id, p_blocked_until, case when p_blocked_until is not null then 'provider: ' || p_reason end)
+        values (
+            p_operation_id,
+            p_blocked_until,
+            case when p_blocked_until is not null then 'provider: ' || p_reason end
+        )
         on conflict (operation_id) do update
         set blocked_until = excluded.blocked_until,
             blocked_reason = excluded.blocked_reason,

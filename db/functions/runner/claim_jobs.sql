@@ -1,5 +1,5 @@
--- A runner asks for work. The call also sweeps and advances, so that nothing depends on a daemon; what it cannot have now it is
--- told when to ask for again.
+-- A runner asks for work. The call also sweeps and advances, so that nothing depends on a daemon. A runner that gets
+-- nothing is told when to ask again.
 
 create or replace function headgate.claim_jobs(
     p_runner text,
@@ -43,7 +43,8 @@ $func$;
 comment on function headgate.claim_jobs(text, text[], integer, text[]) is
     'Claim up to p_max_chunks chunks of one provider for a runner; without work: one row that says when to ask again.';
 
--- When something will be there to do for a runner of these queues: a parked chunk wakes, a gate opens, a lease runs out.
+-- When there will be something to do for a runner of these queues: a parked chunk wakes, a gate opens, a lease runs
+-- out.
 create or replace function headgate._next_wake(
     p_queues text[],
     p_avoid text[],

@@ -1,7 +1,8 @@
--- A runner hands in results: rows, state, details, counters, the message, and last the gate and the quota, in one commit.
--- May be called several times per lease, in slices; an outdated token changes nothing. What a handler computed comes as rows of
--- the type its ingest function takes: p_row_counts[i] of them belong to p_asset_ids[i]. A call for a group brings one payload for
--- each session that was answered, in their order; fewer than there are, with success, and the chunk goes on with the others.
+-- A runner hands in results: rows, state, details, counters, the message, and last the gate and the quota, in one
+-- commit. May be called several times per lease, in slices; an outdated token changes nothing. What a handler computed
+-- comes as rows of the type its ingest function takes: p_row_counts[i] of them belong to p_asset_ids[i]. A call for a
+-- group brings one payload for each session that was answered, in their order; with fewer sessions than there are, and
+-- success, the chunk goes on with the others.
 
 create or replace function headgate.complete_jobs(
     p_runner text,
@@ -43,7 +44,8 @@ declare
     v_unstarted headgate.chunks[] := '{}';
 begin
     perform headgate._check_report(
-        v_chunk, p_asset_ids, p_outcomes, p_blames, p_payloads, p_requests, p_charged, p_closing, p_row_counts, cardinality(p_rows)
+        v_chunk, p_asset_ids, p_outcomes, p_blames, p_payloads, p_requests, p_charged, p_closing, p_row_counts,
+        cardinality(p_rows)
     );
     select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
     if v_chunk.call_operation_id is null then
@@ -55,7 +57,9 @@ begin
 
     if p_outcomes[1] = 'success' and cardinality(p_payloads) < cardinality(v_chunk.sessions) then
         v_refund := headgate._go_on(v_chunk, v_operation, v_call, p_payloads, p_requests, p_charged, v_now);
-        perform headgate._note_answers(v_provider, v_call.operation_id, v_chunk, p_outcomes, null, null, null, null, v_now);
+        perform headgate._note_answers(
+            v_provider, v_call.operation_id, v_chunk, p_outcomes, null, null, null, null, v_now
+        );
         perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_refund);
         return;
     end if;
@@ -91,8 +95,8 @@ begin
         v_unstarted := headgate._end_unstarted(v_chunk, 'house: ' || coalesce(v_closing ->> 'reason', 'closed'), v_now);
     end if;
     perform headgate._note_answers(
-        v_provider, v_call.operation_id, v_chunk, p_outcomes, p_blames, v_closing, v_closed.provider_until, v_closed.provider_reason,
-        v_now
+        v_provider, v_call.operation_id, v_chunk, p_outcomes, p_blames, v_closing, v_closed.provider_until,
+        v_closed.provider_reason, v_now
     );
     if v_unstarted <> '{}' then
         perform headgate._return_units(v_unstarted);
@@ -102,7 +106,11 @@ begin
     end if;
 
     -- Who holds the gate or the window already asks again in a transaction of its own.
-    if p_claim > 0 and v_tally.refund = 0 and v_closing is null and not coalesce('provider' = any (p_blames), false) then
+    if p_claim > 0
+        and v_tally.refund = 0
+        and v_closing is null
+        and not coalesce('provider' = any (p_blames), false)
+    then
         return query
         select * from headgate._claim_next(p_runner, v_chunk, v_provider, p_claim, p_queues, v_now);
     end if;
@@ -139,7 +147,10 @@ begin
         or cardinality(p_charged) <> v_count
         or cardinality(p_payloads) <> v_count and p_chunk.sessions is null
         or p_row_counts is not null
-        and (cardinality(p_row_counts) <> v_count or (select sum(u.rows) from unnest(p_row_counts) as u (rows)) <> p_row_count)
+        and (
+            cardinality(p_row_counts) <> v_count
+            or (select sum(u.rows) from unnest(p_row_counts) as u (rows)) <> p_row_count
+        )
         or not p_outcomes <@ array['success', 'skipped', 'retry', 'failed', 'deferred', 'unsent']
         or not array_remove(p_blames, null) <@ array['item', 'provider', 'house', 'quota']
         or p_closing ->> 'until' not in ('retry_after', 'reset', 'execution', 'for')
@@ -151,11 +162,14 @@ begin
     elsif p_chunk.sessions is not null and (
         p_asset_ids <> p_chunk.asset_ids
         or not p_outcomes <@ p_outcomes[1 : 1]
-        or p_outcomes[1] = 'success' and coalesce(cardinality(p_payloads), 0) not between 1 and cardinality(p_chunk.sessions)
+        or p_outcomes[1] = 'success'
+            and coalesce(cardinality(p_payloads), 0) not between 1 and cardinality(p_chunk.sessions)
     ) then
         perform headgate._raise(
-            'HG008', 'malformed report: a call for a group has one outcome for all of its assets',
-            'report the whole chunk, with one payload for each session that was answered, in their order; nothing was changed'
+            'HG008',
+            'malformed report: a call for a group has one outcome for all of its assets',
+            'report the whole chunk, with one payload for each session that was answered, in their order; nothing was '
+            'changed'
         );
     end if;
 end;
@@ -191,7 +205,8 @@ begin
 end;
 $func$;
 
--- The provider refuses this execution: whatever of it has not started, with this provider, is over. The caller returns units.
+-- The provider refuses this execution: whatever the execution has not yet started with this provider is over. The
+-- caller returns units.
 create or replace function headgate._end_unstarted(
     p_chunk headgate.chunks,
     p_reason text,

@@ -1,6 +1,7 @@
--- A runner says that it is there, looks after sessions beyond their limits, and after runners that are not there: the leases of a runner that was killed end at once instead of
--- running out. A heartbeat that is late alone says nothing (a machine may be busy, or a network slow): its connection must be gone, too.
--- A stopped process keeps its connection, and a pooled connection outlives its runner: those leases run out as ever.
+-- A runner says that it is there, and looks after sessions beyond their limits and after other runners: the leases of a
+-- killed runner end at once instead of running out. A late heartbeat alone proves nothing (a machine may be busy, or a
+-- network slow): the runner's connection must be gone, too. A stopped process keeps its connection, and a pooled
+-- connection outlives its runner: those leases run out as ever.
 
 create or replace function headgate.heartbeat(
     p_runner text,
@@ -27,7 +28,8 @@ end;
 $func$;
 
 comment on function headgate.heartbeat(text, text, integer, text) is
-    'Note that a runner is there, and end the leases of runners that were killed (returns how many) and sessions beyond their limits.';
+    'Note that a runner is there, and end the leases of runners that were killed (returns how many) and sessions '
+    'beyond their limits.';
 
 create or replace function headgate._end_leases_of_the_dead(p_limit integer)
 returns integer

@@ -66,8 +66,8 @@ $func$;
 comment on function headgate.release_jobs(text, bigint[], integer[]) is
     'Give leased chunks back whose remaining jobs were not started; their units are reserved again.';
 
--- Back to the queue, or to its place in the plan while its pipeline is paused, or to be ended when its step is over. A lease
--- that ran out was paid for.
+-- Back to the queue; or to its place in the plan while its pipeline is paused; or, when its step is over, to be ended.
+-- A lease that ran out was paid for.
 create or replace function headgate._put_down(
     p_chunk headgate.chunks,
     p_is_current boolean

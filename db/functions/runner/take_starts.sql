@@ -1,5 +1,5 @@
--- A runner asks for more times to start the calls of a chunk: those it was granted have passed, because calls take long or the runner
--- was busy. Times that nobody uses lapse.
+-- A runner asks for more times to start the calls of a chunk: those it was granted have passed, because calls took long
+-- or the runner was busy. Times that nobody uses lapse.
 
 create or replace function headgate.take_starts(
     p_runner text,
@@ -23,7 +23,8 @@ begin
     select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
     if v_provider.requests_per_minute is null then
         return query
-        select extract(epoch from statement_timestamp())::double precision, 0::double precision, 0::double precision, 1;  -- the limit is gone
+        -- The limit is gone.
+        select extract(epoch from statement_timestamp())::double precision, 0::double precision, 0::double precision, 1;
         return;
     end if;
     update headgate.provider_gates as g
@@ -34,10 +35,12 @@ begin
     return query
     select
         extract(epoch from statement_timestamp())::double precision,
-        extract(epoch from v_starts_at - v_now)::double precision, extract(epoch from v_provider.start_every)::double precision,
+        extract(epoch from v_starts_at - v_now)::double precision,
+        extract(epoch from v_provider.start_every)::double precision,
         v_provider.starts_at_once;
 end;
 $func$;
 
 comment on function headgate.take_starts(text, bigint, integer, integer) is
-    'Grant a leased chunk times at which its next p_calls calls may start: seconds after it was asked, and between them.';
+    'Grant a leased chunk times at which its next p_calls calls may start: seconds after it was asked, '
+    'and between them.';

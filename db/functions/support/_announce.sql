@@ -1,5 +1,5 @@
--- Wake whoever waits for the end of a step, or of the execution. Whoever may log in hears it, and may say the same: it is an id
--- and no news by itself, and names nothing.
+-- Wake whoever waits for the end of a step, or of the execution. Anybody who may log in hears it, and could send the
+-- same: it is only an id, tells nothing by itself, and names nothing.
 
 create or replace function headgate._announce(p_execution_id bigint)
 returns void

@@ -1,6 +1,7 @@
--- How the core calls a function that rows name. Its own it calls as itself. A plan's function must be fit (headgate._misfit), and is
--- called by a role that may do nothing but that: whatever somebody makes of the function meanwhile (its text, its defaults, casts
--- of its types, triggers put off to the end), it has no rights but the plan's own.
+-- How the core calls a function that rows name. Its own it calls as itself. A plan's function must be fit
+-- (headgate._misfit), and is called by a role that may do nothing else: whatever somebody makes of the function
+-- meanwhile (its text, its defaults, casts of its types, triggers deferred to the end), it has no rights but the plan's
+-- own.
 
 create or replace function headgate._call_ingest(
     p_function text,

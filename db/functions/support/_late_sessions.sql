@@ -32,7 +32,8 @@ as $func$
         group by s.pid, s.login, s.xact_start, s.state_change, s.is_idle, s.locks
     )
     select d.pid, d.login, case
-        when d.xact_start < clock_timestamp() - d.transaction_age then format('a transaction older than %s', d.transaction_age)
+        when d.xact_start < clock_timestamp() - d.transaction_age
+            then format('a transaction older than %s', d.transaction_age)
         when d.is_idle and d.state_change < clock_timestamp() - d.idle_age
             then format('a transaction that has been idle for more than %s', d.idle_age)
         else format('%s advisory locks, more than %s', d.locks, d.advisory_locks)

@@ -11,7 +11,8 @@ as $func$
     from unnest(headgate._near(p_name, p_names)) with ordinality as n (name, nth);
 $func$;
 
--- The names that share enough letters and pairs of them with a misspelt one, and nearly as many as the closest, which is first.
+-- The names that share enough letters and pairs of letters with a misspelt one, nearly as many as the closest; the
+-- closest is first.
 create or replace function headgate._near(
     p_name text,
     p_names text[]

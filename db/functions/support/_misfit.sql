@@ -1,5 +1,6 @@
--- A plan's functions are called with rights of its own and no others: each must belong to its plan's role, be security definer and
--- pin its search_path. Why one is not fit to be called; null: it is. All of its name are asked, whichever a call would find.
+-- Why a plan's function is not fit to be called; null: it is. It is called with its plan's rights and no others, so it
+-- must belong to its plan's role, be security definer and pin its search_path. All functions of its name are checked,
+-- whichever a call would find.
 
 create or replace function headgate._misfit(p_function text)
 returns text

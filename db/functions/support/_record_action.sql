@@ -1,4 +1,4 @@
--- The operator's hands leave a trace: who had logged in, when, and what it changed. In the transaction of what was done.
+-- What an operator does is recorded, in the same transaction: who had logged in, when, and what it changed.
 
 create or replace function headgate._record_action(
     p_action text,

@@ -9,5 +9,7 @@ language sql
 immutable
 set search_path = pg_catalog, pg_temp
 as $func$
-    select case when p_field is not null then format('the template field {%s} has no value for %s', p_field, p_code) end;
+    select case
+        when p_field is not null then format('the template field {%s} has no value for %s', p_field, p_code)
+    end;
 $func$;

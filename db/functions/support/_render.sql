@@ -23,7 +23,10 @@ begin
         select
             p.field,
             p.is_optional,
-            case when p.field is null then p.literal else headgate._field(p.field, p_asset, p_state, p_params) end as value
+            case
+                when p.field is null then p.literal
+                else headgate._field(p.field, p_asset, p_state, p_params)
+            end as value
         from headgate._pieces(p_template) as p
         order by p.nth
     loop

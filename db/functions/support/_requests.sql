@@ -113,7 +113,8 @@ as $func$
                 case
                     when p.field is null then p.literal
                     when p.kind = 'header' then v.value
-                    when p.field = 'chunk.codes' then v.value  -- each encoded, between commas, which are three times as long encoded
+                    -- Each code is encoded; the commas between them would be three times as long encoded.
+                    when p.field = 'chunk.codes' then v.value
                     when v.value ~ '^[A-Za-z0-9_.~-]*$' then v.value  -- as it is, without the cost of a call
                     else headgate._url_encode(v.value)
                 end,
@@ -125,7 +126,10 @@ as $func$
         from job as j
         cross join piece as p
         cross join lateral (
-            select case when p.field is not null then headgate._field(p.field, j.asset, j.state, p_params) else '' end as value
+            select case
+                when p.field is not null then headgate._field(p.field, j.asset, j.state, p_params)
+                else ''
+            end as value
         ) as v
         group by j.nth, p.kind, p.part, p.name
     ),

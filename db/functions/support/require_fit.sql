@@ -1,4 +1,5 @@
--- Whoever is about to call a function that rows name asks first: runners (inputs of handlers) and Airflow, as the core does itself.
+-- Callers of a function that rows name ask this first: runners (inputs of handlers) and Airflow, as the core does
+-- itself.
 
 create or replace function headgate.require_fit(
     p_function text,
@@ -24,12 +25,15 @@ begin
             and pg_get_userbyid(n.nspowner) like 'headgate\_plan\_%'
     )) then
         perform headgate._raise(
-            '42501', format('%s is not called: %s', p_function, v_misfit),
-            'a plan''s function belongs to the plan''s role, is security definer and pins its search_path: headgate doctor --fix'
+            '42501',
+            format('%s is not called: %s', p_function, v_misfit),
+            'a plan''s function belongs to the plan''s role, is security definer and pins its search_path: '
+            'headgate doctor --fix'
         );
     end if;
 end;
 $func$;
 
 comment on function headgate.require_fit(text, boolean) is
-    'Raise unless a plan''s function is its role''s, security definer and pins its search_path; p_is_plans false: functions of others pass.';
+    'Raise unless a plan''s function is its role''s, security definer and pins its search_path; p_is_plans false: '
+    'functions of others pass.';

@@ -7,10 +7,12 @@ values
     ('bars_believed', 'The share of the session''s bars that are believed.', 'error', 'at_least', 0.95,
         'select avg((not b.is_quarantined)::integer) from equities.session_bars($1, $2) as b
         where b.close is not null or b.is_quarantined having count(*) >= 20'),
-    ('closes_unchanged', 'The share of closes that are those of the session before: a feed that stands still.', 'error', 'at_most', 0.5,
+    ('closes_unchanged', 'The share of closes that are those of the session before: a feed that stands still.',
+        'error', 'at_most', 0.5,
         'select avg((b.close = b.previous_close)::integer) from equities.session_bars($1, $2) as b
         where b.close is not null and b.previous_close is not null having count(*) >= 20'),
-    ('closes_doubled', 'The share of closes more than twice or less than half of those before.', 'warning', 'at_most', 0.02,
+    ('closes_doubled', 'The share of closes more than twice or less than half of those before.',
+        'warning', 'at_most', 0.02,
         'select avg((b.close not between b.previous_close / 2 and b.previous_close * 2)::integer)
         from equities.session_bars($1, $2) as b
         where b.close is not null and b.previous_close is not null having count(*) >= 20')

@@ -1,5 +1,5 @@
--- Compares the bars of many answers with what is stored: one row for each bar that is not stored alike, and one for each
--- answer. An unchanged bar has none, so that an answer seen before writes nothing.
+-- Compares the bars of many answers with what is stored: one row for each bar that is not stored alike, and one for
+-- each answer. An unchanged bar has none, so that an answer seen before writes nothing.
 --
 -- verdict       what it means
 -- new           believed, and not stored
@@ -9,9 +9,9 @@
 -- doubted       not believed
 -- answer        no bar but the answer as a whole: date is how far it reaches, fault why nothing of it counts
 --
--- A history is restated when a stored bar comes back with another ratio of adjusted_close to close: a split or a dividend
--- has rewritten the whole past. Only a whole history may take its place; a part of one is `restated` and nothing else.
--- A history that would lose too many bars that way has been cut, and is a fault.
+-- A history is restated when a stored bar comes back with another ratio of adjusted_close to close: a split or a
+-- dividend has rewritten the whole past. Only a whole history may take its place; a part of one is `restated` and
+-- nothing else. A history that would lose too many bars that way has been cut, and is a fault.
 
 create or replace function equities._bar_changes(
     p_asset_ids bigint[],
@@ -21,8 +21,8 @@ create or replace function equities._bar_changes(
 )
 returns table (
     asset_id bigint, date date, verdict text, open double precision, high double precision, low double precision,
-    close double precision, adjusted_close double precision, volume double precision, known_from timestamptz, fault text,
-    doubted bigint, is_restated boolean
+    close double precision, adjusted_close double precision, volume double precision, known_from timestamptz,
+    fault text, doubted bigint, is_restated boolean
 )
 language sql
 stable
@@ -83,14 +83,17 @@ as $func$
             t.known_from,
             (t.open, t.high, t.low, t.close, t.volume) is not distinct from (b.open, b.high, b.low, b.close, b.volume)
                 as is_as_traded,
-            b.is_sound and equities._is_readjusted(t.close, t.adjusted_close, b.close, b.adjusted_close) as is_readjusted
+            b.is_sound and equities._is_readjusted(t.close, t.adjusted_close, b.close, b.adjusted_close)
+                as is_readjusted
         from bars as b
         left join stored as t using (asset_id, date)
         left join anchors as a on a.asset_id = b.asset_id
         cross join lateral (
             select case
                 when equities._is_other_unit(b.close, coalesce(t.close, a.close))
-                    then equities._unit_fault(b.asset_id, b.close, b.date, coalesce(t.close, a.close), coalesce(t.date, a.date))
+                    then equities._unit_fault(
+                        b.asset_id, b.close, b.date, coalesce(t.close, a.close), coalesce(t.date, a.date)
+                    )
             end as fault
         ) as u
         where t.asset_id is null
@@ -110,7 +113,10 @@ as $func$
     ),
     answers as materialized (
         select
-            p.asset_id, p.reaches, p.doubted, p.asset_id = any (array(select r.asset_id from restated as r)) as is_restated,
+            p.asset_id,
+            p.reaches,
+            p.doubted,
+            p.asset_id = any (array(select r.asset_id from restated as r)) as is_restated,
             coalesce(p.fault, (
                 select format('the history would lose %s of its %s bars', count(l.asset_id), count(*))
                 from stored as t
@@ -129,7 +135,9 @@ as $func$
         case
             when not c.is_sound then 'doubted'
             when not c.is_known then 'new'
-            when c.is_as_traded and (p_is_history or c.asset_id = any (array(select r.asset_id from restated as r))) then 'readjusted'
+            when c.is_as_traded
+                and (p_is_history or c.asset_id = any (array(select r.asset_id from restated as r)))
+                then 'readjusted'
             else 'changed'
         end,
         c.open, c.high, c.low, c.close, c.adjusted_close, c.volume,
@@ -149,7 +157,8 @@ as $func$
         )
     union all
     select
-        l.asset_id, l.date, 'lost', l.open, l.high, l.low, l.close, l.adjusted_close, l.volume, l.known_from, null, null, null
+        l.asset_id, l.date, 'lost', l.open, l.high, l.low, l.close, l.adjusted_close, l.volume, l.known_from,
+        null, null, null
     from lost as l
     where l.asset_id <> all (array(select k.asset_id from kept as k))
     union all
@@ -160,7 +169,8 @@ $func$;
 comment on function equities._bar_changes(bigint[], text[], timestamptz, boolean) is
     'What the bars of many answers change, and what is to be said of each answer; raises when one cannot be read.';
 
--- Asked of every bar, so the question is split: a cheap no, and a look at the splits for the rest. Meant to inline (no pinned path).
+-- Asked of every bar, so it is split into a cheap no and, for the rest, a look at the splits. Meant to inline (no
+-- pinned path).
 create or replace function equities._is_other_unit(
     p_close double precision,
     p_close_before double precision
@@ -204,7 +214,8 @@ $func$;
 comment on function equities._unit_fault(bigint, double precision, date, double precision, date) is
     'What is wrong with a price of another unit than the one before, where no split explains it: pence against pounds.';
 
--- Both ratios are of rounded prices, so small ones differ a little without meaning it. Meant to inline (no pinned path).
+-- Both ratios are of rounded prices, so small prices make them differ a little for no reason. Meant to inline (no
+-- pinned path).
 create or replace function equities._is_readjusted(
     p_close double precision,
     p_adjusted_close double precision,

@@ -13,7 +13,9 @@ declare
     v_change record;
 begin
     for v_change in
-        select c.* from jsonb_to_recordset(p_changes) as c (asset_id bigint, code text, name text, isin text) order by c.asset_id
+        select c.*
+        from jsonb_to_recordset(p_changes) as c (asset_id bigint, code text, name text, isin text)
+        order by c.asset_id
     loop
         perform equities._end_listing(v_change.asset_id, p_today);
         perform headgate.rename_asset(v_change.asset_id, v_change.code);
@@ -102,7 +104,8 @@ begin
 end;
 $func$;
 
-comment on function equities._relist(jsonb, date) is 'Listings that are in the list again: no longer missing, or listed anew.';
+comment on function equities._relist(jsonb, date) is
+    'Listings that are in the list again: no longer missing, or listed anew.';
 
 create or replace function equities._reuse_codes(
     p_changes jsonb,
@@ -128,7 +131,8 @@ begin
         select c.code into v_code
         from generate_series(0, 99) as n
         cross join lateral (
-            select regexp_replace(v_change.code, '[.][^.]*$', '') || '_old' || coalesce(nullif(n, 0)::text, '') || '.' || p_group_key as code
+            select regexp_replace(v_change.code, '[.][^.]*$', '')
+                || '_old' || coalesce(nullif(n, 0)::text, '') || '.' || p_group_key as code
         ) as c
         where not exists (select from headgate.v_assets as a where a.universe = 'equities' and a.code = c.code)
         order by n

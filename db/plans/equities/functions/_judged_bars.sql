@@ -1,6 +1,6 @@
 -- Reads EODHD's /eod answers, arrays of {date, open, high, low, close, adjusted_close, volume}, and judges each bar.
--- Raises where an answer is no such array or a cell is no number. Meant to inline (hence no pinned path): a chunk may hold
--- hundreds of thousands of bars.
+-- Raises where an answer is no such array or a cell is no number. Meant to inline (hence no pinned path): a chunk may
+-- hold hundreds of thousands of bars.
 
 create or replace function equities._judged_bars(
     p_asset_ids bigint[],
@@ -39,7 +39,8 @@ as $func$
                 and r._is_twice is not true and r.date <= p_today and not o.is_no_session
                 then null
             else equities._bar_fault(
-                r.open, r.high, r.low, r.close, r.adjusted_close, r.volume, r.date > p_today, o.is_no_session, r._is_twice
+                r.open, r.high, r.low, r.close, r.adjusted_close, r.volume,
+                r.date > p_today, o.is_no_session, r._is_twice
             )
         end as fault
     from answers as a

@@ -130,4 +130,5 @@ end;
 $func$;
 
 comment on function equities._merge_bars(jsonb, bigint[], text[], boolean, boolean) is
-    'Write what many answers change into prices, bar_revisions and prices_quarantine; raises when an answer cannot be read.';
+    'Write what many answers change into prices, bar_revisions and prices_quarantine; '
+    'raises when an answer cannot be read.';

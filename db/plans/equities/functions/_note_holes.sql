@@ -1,10 +1,11 @@
 -- Compares the latest weeks of listings that have just been asked for with their calendar.
 --
--- A session between two bars that has none is a hole: the whole history (one unit) is asked for again after a day, then two,
--- four, and so on, less two hours, because daily runs are not punctual; after some tries it is a known gap, and costs nothing
--- any more. A date in the quarantine is no hole: the provider has it, only badly. Sessions after the last bar are another
--- matter: the listing just has not traded, or its bar is late. It is not asked again before the next session is out, and the
--- longer it has been silent the more sessions later. A history that is under way is not asked for once more.
+-- A session between two bars that has none is a hole: the whole history (one unit) is asked for again after a day, then
+-- two, four, and so on, less two hours, because daily runs are not punctual; after some tries it is a known gap, and
+-- costs nothing any more. A date in the quarantine is no hole: the provider has it, only badly. Sessions after the last
+-- bar are another matter: the listing just has not traded, or its bar is late. It is not asked again before the next
+-- session is out, and the longer it has been silent the more sessions later. A history that is under way is not asked
+-- for once more.
 
 create or replace function equities._note_holes(
     p_asset_ids bigint[],
@@ -133,15 +134,17 @@ as $func$
             where n.calendar = p.calendar and n.session between p.first_date and p.last_date
         )
         and not exists (select from equities.prices as t where t.asset_id = p.asset_id and t.date = s.session)
-        and not exists (select from equities.prices_quarantine as q where q.asset_id = p.asset_id and q.date = s.session)
+        and not exists (
+            select from equities.prices_quarantine as q where q.asset_id = p.asset_id and q.date = s.session
+        )
         and not exists (select from equities.known_gaps as k where k.asset_id = p.asset_id and k.session = s.session);
 $func$;
 
 comment on function equities._missing_sessions(bigint[], date, timestamptz) is
     'Sessions between a listing''s bars that have no bar, quarantined bar or known gap.';
 
--- Listings that were asked for and have no bar for the last session that is out. Those of a calendar that fell silent on the same
--- day are alike: when they are asked for again is worked out once for all of them.
+-- Listings that were asked for and have no bar for the last session that is out. When they are asked for again is
+-- worked out once for all listings of a calendar that fell silent on the same day.
 create or replace function equities._note_silence(
     p_asset_ids bigint[],
     p_now timestamptz
@@ -197,4 +200,5 @@ end;
 $func$;
 
 comment on function equities._note_silence(bigint[], timestamptz) is
-    'Ask listings without a bar for the last session again when later sessions are out, the later the longer they are silent.';
+    'Ask listings without a bar for the last session again when later sessions are out, '
+    'the later the longer they are silent.';

@@ -13,4 +13,5 @@ as $func$
         case when p_quoted in ('GBX', 'ILA', 'ZAC') then 0.01 else 1.0 end;
 $func$;
 
-comment on function equities._quotation(text) is 'The currency behind a quotation, and what part of it the quotation counts.';
+comment on function equities._quotation(text) is
+    'The currency behind a quotation, and what part of it the quotation counts.';

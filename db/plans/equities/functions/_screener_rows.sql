@@ -1,4 +1,5 @@
--- One row per listing with indicators, its columns in the order of the table's. Rates and fundamentals are the latest; a fundamental that is no number is null.
+-- One row per listing with indicators, its columns in the order of the table's. Rates and fundamentals are the latest;
+-- a fundamental that is no number is null.
 
 create or replace function equities._screener_rows(p_now timestamptz)
 returns setof equities.screener
@@ -37,8 +38,8 @@ as $func$
         equities._number(f.highlights -> 'MarketCapitalization') * x.rate,
         equities._number(f.highlights -> 'PERatio'),
         equities._number(f.highlights -> 'DividendYield'),
-        t.rsi_14, t.roc_21, t.roc_126, t.roc_252, t.from_high_52w, t.from_low_52w, t.distance_sma_50, t.distance_sma_200,
-        t.volatility_60, t.volume_ratio_20, t.adx_14, t.zscore_20, t.turnover_20,
+        t.rsi_14, t.roc_21, t.roc_126, t.roc_252, t.from_high_52w, t.from_low_52w, t.distance_sma_50,
+        t.distance_sma_200, t.volatility_60, t.volume_ratio_20, t.adx_14, t.zscore_20, t.turnover_20,
         a.code,
         a.attributes ->> 'currency',
         a.attributes ->> 'sector',

@@ -1,8 +1,9 @@
--- Takes answers in, whatever is odd in them. Sound answers go the quick way, all at once. Where that raises, the odd ones are
--- found first and read with care; the others go the quick way again, so one poisonous answer does not slow its chunk down.
+-- Takes answers in, whatever is odd in them. Sound answers go the quick way, all at once. Where that raises, the odd
+-- ones are found first and read with care; the others go the quick way again, so one poisonous answer does not slow its
+-- chunk down.
 --
--- With care: an answer that is no array of objects fails its own listing; a cell that is no number spoils its own bar. Of
--- bars of one date the one that is sound counts; two that are sound and differ do not.
+-- With care: an answer that is no array of objects fails its own listing; a cell that is no number spoils its own bar.
+-- Of bars of one date the one that is sound counts; two that are sound and differ do not.
 
 create or replace function equities._take_bars(
     p_context jsonb,
@@ -26,7 +27,9 @@ begin
         -- No JSON, a cell that is no number, a date twice; or another chunk brought the same bar a moment ago.
         when data_exception or cardinality_violation or unique_violation or statement_too_complex then
             v_odd := array(
-                select equities._is_odd(u.payload) from unnest(p_payloads) with ordinality as u (payload, nth) order by u.nth
+                select equities._is_odd(u.payload)
+                from unnest(p_payloads) with ordinality as u (payload, nth)
+                order by u.nth
             );
     end;
 
@@ -51,7 +54,8 @@ end;
 $func$;
 
 comment on function equities._take_bars(jsonb, bigint[], text[], boolean) is
-    'What _merge_bars does, also where some of the answers cannot be read: each of those is cleaned, or fails its own listing.';
+    'What _merge_bars does, also where some of the answers cannot be read: each of those is cleaned, '
+    'or fails its own listing.';
 
 -- Reads an answer as _judged_bars does, for nothing but to see whether that works and no date comes twice.
 create or replace function equities._is_odd(p_payload text)
@@ -178,7 +182,9 @@ begin
     end;
     foreach v_name in array array['open', 'high', 'low', 'close', 'adjusted_close', 'volume'] loop
         begin
-            v_clean := jsonb_set(v_clean, array[v_name], coalesce(to_jsonb((p_bar ->> v_name)::double precision), 'null'));
+            v_clean := jsonb_set(
+                v_clean, array[v_name], coalesce(to_jsonb((p_bar ->> v_name)::double precision), 'null')
+            );
         exception
             when data_exception then v_clean := jsonb_set(v_clean, array[v_name], '"NaN"');
         end;

@@ -1,9 +1,9 @@
--- What indicators are computed from: the bars of ten years, adjusted, the oldest first. That reaches far enough back for every
--- recursive average (EMA 200 starts to forget after 600 bars), and bounds what a long history costs.
+-- What indicators are computed from: the bars of ten years, adjusted, the oldest first. That reaches far enough back
+-- for every recursive average (EMA 200 starts to forget after 600 bars), and bounds what a long history costs.
 --
--- An array of a column is twice as fast to make as it is to sort for it, so bars come in the order of their keys: each partition
--- by its index, the partitions by year. Whatever else an array costs, the fewer the better: prices are adjusted here, and a count
--- of recent bars takes the place of dates.
+-- Sorting for an array of a column would take twice as long as making it, so bars come in the order of their keys: each
+-- partition by its index, the partitions by year. The fewer arrays the better: prices are adjusted here, and a count of
+-- recent bars takes the place of dates.
 
 create or replace function equities.bars_for_indicators(
     p_context jsonb,

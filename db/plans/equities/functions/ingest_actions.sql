@@ -1,6 +1,6 @@
--- Turns EODHD's answers of eod-bulk-last-day with type=splits or dividends into corporate actions. Each new one of a listing
--- whose history was loaded makes that history stale: it is loaded anew, once. The provider tells some actions twice, on two
--- days: the same ratio or amount a few days apart is the same action.
+-- Turns EODHD's answers of eod-bulk-last-day with type=splits or dividends into corporate actions. Each new one of a
+-- listing whose history was loaded makes that history stale: it is loaded anew, once. The provider tells some actions
+-- twice, on two days: the same ratio or amount a few days apart is the same action.
 
 create or replace function equities.ingest_actions(
     p_context jsonb,
@@ -81,7 +81,8 @@ create or replace function equities._told_actions(
     p_payloads text[]
 )
 returns table (
-    day_id bigint, listing_id bigint, ex_date date, kind text, ratio double precision, amount double precision, currency text
+    day_id bigint, listing_id bigint, ex_date date, kind text, ratio double precision, amount double precision,
+    currency text
 )
 language sql
 stable
@@ -94,8 +95,12 @@ as $func$
             (e.line ->> 'code') || '.' || d.group_key as code,
             e.line,
             (e.line ->> 'date') ~ '^\d{4}-\d{2}-\d{2}$' as is_dated,
-            regexp_match(e.line ->> 'split', '^\s*(\d+(?:[.]\d+)?)\s*/\s*(\d+(?:[.]\d+)?)\s*$')::double precision[] as shares,
-            case when e.line ->> 'dividend' ~ '^\d+([.]\d+)?([eE]-?\d+)?$' then (e.line ->> 'dividend')::double precision end as paid
+            regexp_match(e.line ->> 'split', '^\s*(\d+(?:[.]\d+)?)\s*/\s*(\d+(?:[.]\d+)?)\s*$')::double precision[]
+                as shares,
+            case
+                when e.line ->> 'dividend' ~ '^\d+([.]\d+)?([eE]-?\d+)?$'
+                    then (e.line ->> 'dividend')::double precision
+            end as paid
         from unnest(p_asset_ids, p_payloads) as u (asset_id, payload)
         join headgate.v_assets as d using (asset_id)
         cross join lateral jsonb_array_elements(u.payload::jsonb) as e (line)

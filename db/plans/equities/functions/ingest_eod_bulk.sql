@@ -17,7 +17,9 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_payload constant text := (select u.payload from unnest(p_payloads) as u (payload) where u.payload is not null limit 1);
+    v_payload constant text := (
+        select u.payload from unnest(p_payloads) as u (payload) where u.payload is not null limit 1
+    );
     v_asset_ids bigint[];
     v_payloads text[];
 begin

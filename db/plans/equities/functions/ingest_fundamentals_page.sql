@@ -1,5 +1,5 @@
--- Turns one /bulk-fundamentals answer into fundamentals of each listing that it holds. The provider lacks funds there, and
--- listings that it does not know: those are said nothing of, and are asked for alone next time.
+-- Turns one /bulk-fundamentals answer into fundamentals of each listing that it holds. It lacks funds, and listings
+-- that the provider does not know: nothing is said of those, and they are asked for alone next time.
 
 create or replace function equities.ingest_fundamentals_page(
     p_context jsonb,
@@ -23,8 +23,10 @@ begin
     return query
     select r.* from equities.ingest_fundamentals(p_context, v_asset_ids, v_payloads) as r where v_asset_ids is not null;
 exception
-    when data_exception or statement_too_complex then  -- no JSON, or no object: no listing is to blame, and all stay due
-        raise warning 'the page of fundamentals for % is no object of companies: %', p_context ->> 'group_key', left(sqlerrm, 200);
+    -- No JSON, or no object: no listing is to blame, and all stay due.
+    when data_exception or statement_too_complex then
+        raise warning 'the page of fundamentals for % is no object of companies: %',
+            p_context ->> 'group_key', left(sqlerrm, 200);
 end;
 $func$;
 

@@ -1,4 +1,5 @@
--- Reads EODHD's /eod answers for currency pairs, e.g. EURUSD.FOREX: arrays of {date, close, ...}. Days without a price are left out.
+-- Reads EODHD's /eod answers for currency pairs, e.g. EURUSD.FOREX: arrays of {date, close, ...}. Days without a price
+-- are left out.
 
 create or replace function equities.ingest_fx_rates(
     p_context jsonb,

@@ -1,5 +1,6 @@
--- Turns EODHD's /eod answers that hold whole histories into bars: like ingest_prices, but where the past was restated the
--- answer takes the stored history's place as a whole, so that bars from before and after a split never stand side by side.
+-- Turns EODHD's /eod answers that hold whole histories into bars: like ingest_prices, but where the past was restated
+-- the answer takes the stored history's place as a whole, so that bars from before and after a split never stand side
+-- by side.
 
 create or replace function equities.ingest_history(
     p_context jsonb,

@@ -1,15 +1,17 @@
 -- Turns EODHD's /eod answers into bars.
 --
 -- A bar is believed (prices) or not (prices_quarantine, with all that is wrong with it); a date of a listing stands in
--- exactly one of the two. A believed bar gives way to a newer believed one only: what comes badly later is dropped. A bar
--- that was not believed leaves the quarantine when it comes well. What a bar was before it changed goes to bar_revisions.
+-- exactly one of the two. A believed bar gives way to a newer believed one only: what comes badly later is dropped. A
+-- bar that was not believed leaves the quarantine when it comes well. What a bar was before it changed goes to
+-- bar_revisions.
 --
--- An empty array is a success without watermark: the history has been asked for, so prices_incremental takes over, and asks
--- for everything as long as there is no watermark. A cut history (a field `warning`) fails, and so does an answer that is no
--- array of bars. The watermark is the last date received, believed or not, but never one in the future.
+-- An empty array is a success without watermark: the history has been asked for, so prices_incremental takes over, and
+-- asks for everything as long as there is no watermark. A cut history (a field `warning`) fails, and so does an answer
+-- that is no array of bars. The watermark is the last date received, believed or not, but never one in the future.
 --
--- Where the overlap shows that the past was restated, nothing is written and the whole history is asked for, unless that is under
--- way already: an action is told by the lists as well. Should that answer still be the old one, the next overlap shows it.
+-- Where the overlap shows that the past was restated, nothing is written and the whole history is asked for, unless
+-- that is under way already because the lists told of the action, too. Should that answer still be the old one, the
+-- next overlap shows it.
 
 create or replace function equities.ingest_prices(
     p_context jsonb,

@@ -73,14 +73,17 @@ begin
     order by l.taken_at desc
     limit 1;
     v_row := row(
-        p_group_key, p_now, v_symbols, (v_changes ->> 'known')::integer, jsonb_array_length(v_changes -> 'gone'), 0, 0, 0, 0, false
+        p_group_key, p_now, v_symbols, (v_changes ->> 'known')::integer, jsonb_array_length(v_changes -> 'gone'),
+        0, 0, 0, 0, false
     );
-    v_row.is_refused := (v_changes ->> 'lost')::integer > v_most * v_row.known or coalesce(v_symbols < (1 - v_most) * v_last, false);
+    v_row.is_refused := (v_changes ->> 'lost')::integer > v_most * v_row.known
+        or coalesce(v_symbols < (1 - v_most) * v_last, false);
 
     if v_row.is_refused then
         perform headgate.raise_alert('error', v_subject, format(
-            'the list of %s has %s symbols (before: %s) and lacks %s of our %s listings: refused, nothing was changed; it is asked '
-            'for again tomorrow; if it is right, raise most_listings_gone in equities.settings until it has been taken',
+            'the list of %s has %s symbols (before: %s) and lacks %s of our %s listings: refused, nothing was changed; '
+            'it is asked for again tomorrow; if it is right, raise most_listings_gone in equities.settings until it '
+            'has been taken',
             p_group_key, v_symbols, coalesce(v_last::text, 'unknown'), v_row.vanished, v_row.known
         ));
     else
@@ -187,7 +190,9 @@ as $func$
         ),
         'gone', (select coalesce(jsonb_agg(g.asset_id order by g.asset_id), '[]') from gone as g),
         'renamed', (
-            select coalesce(jsonb_agg(distinct jsonb_build_object('asset_id', b.asset_id, 'code', b.code, 'name', b.name, 'isin', b.isin)), '[]')
+            select coalesce(jsonb_agg(distinct jsonb_build_object(
+                'asset_id', b.asset_id, 'code', b.code, 'name', b.name, 'isin', b.isin
+            )), '[]')
             from best as b
         ),
         'back', (
@@ -227,7 +232,8 @@ as $func$
         and (l.name, l.isin) is distinct from (coalesce(r."Name", l.name), coalesce(nullif(r."Isin", ''), l.isin));
 $func$;
 
-comment on function equities._note_names(text, text) is 'Keep the names and ISINs of listings as the last list has them.';
+comment on function equities._note_names(text, text) is
+    'Keep the names and ISINs of listings as the last list has them.';
 
 -- Names are compared without punctuation and case.
 create or replace function equities._plain_name(p_name text)

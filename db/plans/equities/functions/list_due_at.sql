@@ -15,4 +15,5 @@ as $func$
 $func$;
 
 comment on function equities.list_due_at(bigint, timestamptz, timestamptz) is
-    'When an exchange''s list of symbols is asked for: a week after it was last, or after the first history was loaded.';
+    'When an exchange''s list of symbols is asked for: a week after it was last, '
+    'or after the first history was loaded.';

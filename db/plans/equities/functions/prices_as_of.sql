@@ -1,6 +1,7 @@
--- Prices as they were known at the end of a day (UTC): none later than it, corrections since undone, and adjusted for nothing
--- that happened since. The adjustment of a bar to the day's last one follows from the two factors of today's history, so it is
--- right for days from before the history was loaded, too; what is not known for those is corrections from before it was.
+-- Prices as they were known at the end of a day (UTC): no later bar, corrections since then undone, and no adjustment
+-- for what happened since. The adjustment of a bar to the day's last one follows from the two factors of today's
+-- history, so it is right for days from before the history was loaded, too; only corrections from before it was loaded
+-- are unknown.
 
 create or replace function equities.prices_as_of(p_date date)
 returns table (

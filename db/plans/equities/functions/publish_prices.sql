@@ -1,7 +1,7 @@
--- Shows an exchange's new session, if its bars stand the checks. Where one of severity error fails, v_published_prices goes on
--- showing what it showed yesterday, as it was known then, and one alert for the exchange and day says why. Runs again, when
--- late bars have come, until it succeeds. As it ends each run, it also sees to it that exchanges are watched on
--- and that each listing's code is noted.
+-- Shows an exchange's new session if its bars pass the checks. Where one of severity error fails, v_published_prices
+-- goes on showing what it showed yesterday, as it was known then, and one alert for the exchange and day says why. Runs
+-- again, when late bars have come, until it succeeds. At the end of each run it also sees to it that exchanges go on
+-- being watched and that each listing's code is noted.
 
 create or replace function equities.publish_prices(
     p_pipeline text,
@@ -30,8 +30,16 @@ begin
         select
             coalesce(array_agg(c.name order by c.name) filter (where not c.is_passed), '{}'),
             coalesce(array_agg(c.name order by c.name) filter (where c.value is null), '{}'),
-            string_agg(format('%s is %s, must be %s %s', c.name, round(c.value::numeric, 4), replace(c.comparison, '_', ' '), c.threshold), '; ' order by c.name)
-                filter (where not c.is_passed),
+            string_agg(
+                format(
+                    '%s is %s, must be %s %s',
+                    c.name,
+                    round(c.value::numeric, 4),
+                    replace(c.comparison, '_', ' '),
+                    c.threshold
+                ),
+                '; ' order by c.name
+            ) filter (where not c.is_passed),
             coalesce(bool_or(c.severity = 'error') filter (where not c.is_passed), false)
         into failed_checks, unjudged_checks, v_faults, v_is_error
         from equities._run_checks(group_key, session, v_now) as c;
@@ -75,7 +83,10 @@ as $func$
         select a.group_key, min(l.calendar) as calendar
         from headgate.v_assets as a
         cross join lateral (
-            select l.calendar from headgate.v_assets as l where l.universe = 'equities' and l.group_key = a.group_key limit 1
+            select l.calendar
+            from headgate.v_assets as l
+            where l.universe = 'equities' and l.group_key = a.group_key
+            limit 1
         ) as l
         where a.universe = 'equities_exchanges'
         group by a.group_key
@@ -91,14 +102,18 @@ as $func$
     ) as t;
 $func$;
 
-comment on function equities._last_sessions(timestamptz) is 'The last session that is out, of each exchange with loaded histories.';
+comment on function equities._last_sessions(timestamptz) is
+    'The last session that is out, of each exchange with loaded histories.';
 
 create or replace function equities._run_checks(
     p_group_key text,
     p_session date,
     p_now timestamptz
 )
-returns table (name text, severity text, comparison text, threshold double precision, value double precision, is_passed boolean)
+returns table (
+    name text, severity text, comparison text, threshold double precision, value double precision,
+    is_passed boolean
+)
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
@@ -112,8 +127,12 @@ begin
         severity := v_check.severity;
         comparison := v_check.comparison;
         threshold := v_check.threshold;
-        is_passed := coalesce(case comparison when 'at_least' then value >= threshold else value <= threshold end, true);
-        insert into equities.check_results as r (group_key, session, name, checked_at, value, threshold, severity, is_passed)
+        is_passed := coalesce(
+            case comparison when 'at_least' then value >= threshold else value <= threshold end, true
+        );
+        insert into equities.check_results as r (
+            group_key, session, name, checked_at, value, threshold, severity, is_passed
+        )
         values (p_group_key, p_session, v_check.name, p_now, value, v_check.threshold, v_check.severity, is_passed)
         on conflict on constraint check_results_pkey do update
         set checked_at = excluded.checked_at, value = excluded.value, threshold = excluded.threshold,
@@ -123,4 +142,5 @@ begin
 end;
 $func$;
 
-comment on function equities._run_checks(text, date, timestamptz) is 'Run all checks for an exchange and session, and keep how they ended.';
+comment on function equities._run_checks(text, date, timestamptz) is
+    'Run all checks for an exchange and session, and keep how they ended.';

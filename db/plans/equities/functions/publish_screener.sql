@@ -1,7 +1,7 @@
--- The screener's rows are made anew, all at once, and compared with those before: where they look wrong, the old ones stay.
--- So do those of an exchange whose last session publish_prices has held back.
--- A currency whose rate is wanted becomes an asset of the universe `fx`, so that the next run of data_collection_equities asks
--- for it; none is asked for before a listing needs it.
+-- The screener's rows are made anew, all at once, and compared with those before: where they look wrong, the old ones
+-- stay. So do those of an exchange whose last session publish_prices has held back. A currency whose rate is wanted
+-- becomes an asset of the universe `fx`, so that the next run of data_collection_equities asks for it; none is asked
+-- for before a listing needs it.
 
 create or replace function equities.publish_screener(
     p_pipeline text,

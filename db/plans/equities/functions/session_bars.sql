@@ -15,7 +15,10 @@ as $func$
         from headgate.v_trading_sessions as t
         where t.session < p_session
             and t.calendar = (
-                select a.calendar from headgate.v_assets as a where a.universe = 'equities' and a.group_key = p_group_key limit 1
+                select a.calendar
+                from headgate.v_assets as a
+                where a.universe = 'equities' and a.group_key = p_group_key
+                limit 1
             )
     )
     select a.asset_id, t.close, b.close, q.asset_id is not null
