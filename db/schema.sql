@@ -20610,6 +20610,29 @@ ALTER FUNCTION headgate.database_health() OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.database_health() IS 'What holds back the cleaning of the queues, and what it has come to, with thresholds; what v_database_health shows.';
 
 --
+-- Name: declared_objects(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.declared_objects(p_plan text) RETURNS TABLE(place text, kind text, name text, object text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select d.place, d.kind, d.name, headgate._object(d.kind, d.name)
+    from headgate.declarations as d
+    where d.plan = p_plan
+        and d.is_declared
+    order by d.position;
+$$;
+
+ALTER FUNCTION headgate.declared_objects(p_plan text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION declared_objects(p_plan text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.declared_objects(p_plan text) IS 'The objects that a plan''s file declares, each with the file and line of its declaration, in the order of the file.';
+
+--
 -- Name: discover_delta(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -33361,6 +33384,12 @@ GRANT ALL ON FUNCTION headgate.database_health() TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_reader;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_maintenance;
+
+--
+-- Name: FUNCTION declared_objects(p_plan text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.declared_objects(p_plan text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION discover_delta(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -60,6 +60,13 @@ PANELS: dict[str, dict[str, Entry]] = {
             "Show what a run on each of the next days would do, and when all is loaded.",
         ),
     },
+    "Author": {
+        "check": Entry(
+            "check:check",
+            "Try a plan's files and undo them: what they would create, change, retire; all "
+            "mistakes.",
+        ),
+    },
     "Operate": {
         "pause": Entry(
             "operate:pause",

@@ -155,6 +155,18 @@ def test_explains_and_runs_as_the_page_says(blog, cli):
     assert [x["words"] for x in words] == [5 + 5 * 2]
 
 
+def test_check_says_what_an_edit_would_do_as_the_page_says(blog, cli, tmp_path):
+    settings, _ = blog
+    db = tmp_path / "db"
+    shutil.copytree(settings.db, db)
+    plan = db / "plans" / "blog" / "plan.sql"
+    plan.write_text(plan.read_text().replace("units => 1,\n    bundle", "units => 2,\n    bundle", 1))
+
+    said = cli(replace(settings, db=db), "check", "blog")
+
+    assert squeezed(said) == squeezed(block("plan blog: 1 changed").text)
+
+
 def timeless(text: str) -> list[str]:
     """Return the lines of a text, whatever the times in it are."""
     return squeezed(re.sub(r"\d{4}-\d\d-\d\d [\d:]{8}[+-]\d\d:\d\d", "TIME", text))
