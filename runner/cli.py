@@ -66,6 +66,14 @@ PANELS: dict[str, dict[str, Entry]] = {
             "Try a plan's files and undo them: what they would create, change, retire; all "
             "mistakes.",
         ),
+        "request": Entry(
+            "trial:request",
+            "Show the request of an operation for an asset as it would be sent, the secret masked.",
+        ),
+        "try": Entry(
+            "trial:try_",
+            "Judge one answer and ingest it, then undo it: which rule fits, what would be written.",
+        ),
     },
     "Operate": {
         "pause": Entry(

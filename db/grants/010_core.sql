@@ -31,7 +31,8 @@ begin
                 'reset_asset', 'find_asset', 'find_group', 'retain', 'reconcile_quota', 'required_secrets', 'applied_files', 'clock', 'trigger_pipeline',
                 'announce_order', 'hear_dags', 'start_obstacle', 'report_step', 'step_errors', 'maintain_history', 'maintain_statistics',
                 'check_health', 'database_health', 'examine', 'repair', 'check_run', 'next_actions', 'run_log',
-                'run_parameters', 'execution_groups', 'execution_id', 'execution_counts', 'alert_run', 'require_fit'
+                'run_parameters', 'execution_groups', 'execution_id', 'execution_counts', 'alert_run', 'require_fit',
+                'preview_request', 'try_answer', 'book_call'
             ]),
             ('headgate_runner', array[
                 'claim_jobs', 'complete_jobs', 'extend_leases', 'release_jobs', 'lose_lease',
