@@ -61,6 +61,10 @@ PANELS: dict[str, dict[str, Entry]] = {
         ),
     },
     "Author": {
+        "new": Entry(
+            "new:new",
+            "Write a new plan and its DAG: a small one that works, with an example to run against.",
+        ),
         "check": Entry(
             "check:check",
             "Try a plan's files and undo them: what they would create, change, retire; all "

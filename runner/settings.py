@@ -54,7 +54,7 @@ class Settings:
             dsn=dsn,
             database=env.get("HEADGATE_DATABASE") or _database_of(dsn),
             home=_absolute(env.get("HEADGATE_HOME")) or _root() / ".headgate",
-            db=_absolute(env.get("HEADGATE_DB")) or _db_folder(),
+            db=_absolute(env.get("HEADGATE_DB")) or shipped("db"),
             lock_timeout=env.get("HEADGATE_LOCK_TIMEOUT") or "5s",
             max_buffer=bytes_of(buffer) if buffer else DEFAULT_BUFFER,
             listen_dsn=_dsn(env, "HEADGATE_LISTEN_DSN"),
@@ -118,14 +118,16 @@ def _root() -> Path:
     return PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").exists() else Path.cwd()
 
 
-def _db_folder() -> Path:
-    packaged = PACKAGE / "db"
-    return packaged if packaged.exists() else PACKAGE.parent / "db"
+def shipped(name: str) -> Path:
+    """Return a folder of ours: the package's, or in a checkout the one beside it."""
+    packaged = PACKAGE / name
+    return packaged if packaged.exists() else PACKAGE.parent / name
 
 
 def _dags_folder(env: Mapping[str, str]) -> Path | None:
-    """Return the folder that Airflow is told of, else the checkout's, which is its own plan's."""
+    """Return the folder that Airflow is told of, else our own, which is of our own plans."""
     if told := env.get("AIRFLOW__CORE__DAGS_FOLDER"):
         return _absolute(told)
-    folder = PACKAGE.parent / "dags"
-    return folder if not env.get("HEADGATE_DB") and folder.is_dir() else None
+    folder = shipped("dags")
+    is_ours = not env.get("HEADGATE_DB") and folder.is_dir()
+    return folder if is_ours and os.access(folder, os.W_OK) else None
