@@ -6,6 +6,7 @@ WORKDIR /opt/headgate
 COPY pyproject.toml README.md LICENSE NOTICE constraints.txt constraints-airflow.txt ./
 COPY runner runner
 COPY db db
+COPY dags dags
 RUN useradd --create-home headgate && install --directory --owner=headgate /var/lib/airflow
 
 FROM base AS headgate
@@ -16,6 +17,5 @@ CMD ["headgate", "worker"]
 
 FROM base AS airflow
 RUN pip install -c constraints-airflow.txt '.[airflow]'
-COPY dags dags
 USER headgate
 CMD ["airflow", "version"]

@@ -6293,6 +6293,114 @@ $$;
 ALTER FUNCTION headgate._ask_one_by_one(p_chunk headgate.chunks, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+-- Name: assets; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.assets (
+    asset_id bigint NOT NULL,
+    universe text NOT NULL,
+    code text NOT NULL,
+    group_key text NOT NULL,
+    calendar text,
+    attributes jsonb DEFAULT '{}'::jsonb NOT NULL,
+    weight double precision DEFAULT 1 NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    CONSTRAINT attributes_are_an_object CHECK ((jsonb_typeof(attributes) = 'object'::text)),
+    CONSTRAINT code_is_not_empty CHECK ((code <> ''::text)),
+    CONSTRAINT group_key_is_not_empty CHECK ((group_key <> ''::text)),
+    CONSTRAINT weight_is_positive CHECK (((weight > (0)::double precision) AND (weight < 'Infinity'::double precision)))
+);
+
+ALTER TABLE headgate.assets OWNER TO headgate_owner;
+
+--
+-- Name: TABLE assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.assets IS 'A thing worked on: a listing, an account, a service, a source.';
+
+--
+-- Name: COLUMN assets.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.assets.asset_id IS 'Surrogate key; survives a change of code.';
+
+--
+-- Name: COLUMN assets.universe; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.assets.universe IS 'The set of assets it belongs to; an operation works on one universe.';
+
+--
+-- Name: COLUMN assets.code; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.assets.code IS 'What people type, e.g. AAPL.US.';
+
+--
+-- Name: COLUMN assets.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.assets.group_key IS 'How assets are partitioned for calls, e.g. the exchange code US.';
+
+--
+-- Name: COLUMN assets.calendar; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.assets.calendar IS 'Its session calendar in trading_sessions; null: no sessions.';
+
+--
+-- Name: COLUMN assets.attributes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.assets.attributes IS 'What else is known of it; templates may use it.';
+
+--
+-- Name: COLUMN assets.weight; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.assets.weight IS 'Its worth in the ranking when the budget is short.';
+
+--
+-- Name: COLUMN assets.is_active; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.assets.is_active IS 'False: nothing is done for it; its history stays.';
+
+--
+-- Name: _asset_of(bigint, headgate.operations, headgate.operations); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._asset_of(p_asset_id bigint, p_call headgate.operations, p_need headgate.operations) RETURNS headgate.assets
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_asset headgate.assets;
+begin
+    select * into v_asset from headgate.assets as a where a.asset_id = p_asset_id;
+    if not found then
+        perform headgate._raise(
+            'HG009', format('unknown asset: %s', coalesce(p_asset_id::text, 'null')),
+            'headgate.find_asset finds it by its code'
+        );
+    elsif v_asset.universe <> p_need.universe then
+        perform headgate._raise(
+            'HG008',
+            format(
+                'operation %s works on assets of universe %s, and %s is in %s', p_call.name, p_need.universe,
+                v_asset.code, v_asset.universe
+            ),
+            'name an asset of that universe: headgate.v_assets lists them'
+        );
+    end if;
+    return v_asset;
+end;
+$$;
+
+ALTER FUNCTION headgate._asset_of(p_asset_id bigint, p_call headgate.operations, p_need headgate.operations) OWNER TO headgate_owner;
+
+--
 -- Name: _assets_of_groups(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10084,81 +10192,6 @@ $$;
 ALTER FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text) OWNER TO headgate_owner;
 
 --
--- Name: assets; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.assets (
-    asset_id bigint NOT NULL,
-    universe text NOT NULL,
-    code text NOT NULL,
-    group_key text NOT NULL,
-    calendar text,
-    attributes jsonb DEFAULT '{}'::jsonb NOT NULL,
-    weight double precision DEFAULT 1 NOT NULL,
-    is_active boolean DEFAULT true NOT NULL,
-    CONSTRAINT attributes_are_an_object CHECK ((jsonb_typeof(attributes) = 'object'::text)),
-    CONSTRAINT code_is_not_empty CHECK ((code <> ''::text)),
-    CONSTRAINT group_key_is_not_empty CHECK ((group_key <> ''::text)),
-    CONSTRAINT weight_is_positive CHECK (((weight > (0)::double precision) AND (weight < 'Infinity'::double precision)))
-);
-
-ALTER TABLE headgate.assets OWNER TO headgate_owner;
-
---
--- Name: TABLE assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.assets IS 'A thing worked on: a listing, an account, a service, a source.';
-
---
--- Name: COLUMN assets.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.assets.asset_id IS 'Surrogate key; survives a change of code.';
-
---
--- Name: COLUMN assets.universe; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.assets.universe IS 'The set of assets it belongs to; an operation works on one universe.';
-
---
--- Name: COLUMN assets.code; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.assets.code IS 'What people type, e.g. AAPL.US.';
-
---
--- Name: COLUMN assets.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.assets.group_key IS 'How assets are partitioned for calls, e.g. the exchange code US.';
-
---
--- Name: COLUMN assets.calendar; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.assets.calendar IS 'Its session calendar in trading_sessions; null: no sessions.';
-
---
--- Name: COLUMN assets.attributes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.assets.attributes IS 'What else is known of it; templates may use it.';
-
---
--- Name: COLUMN assets.weight; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.assets.weight IS 'Its worth in the ranking when the budget is short.';
-
---
--- Name: COLUMN assets.is_active; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.assets.is_active IS 'False: nothing is done for it; its history stays.';
-
---
 -- Name: _field(text, headgate.assets, headgate.asset_processing_state, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12516,6 +12549,27 @@ $$;
 ALTER FUNCTION headgate._known_features(p_provider headgate.providers, p_features jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _last_session(headgate.providers, headgate.assets, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._last_session(p_provider headgate.providers, p_asset headgate.assets, p_now timestamp with time zone) RETURNS date
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(
+        (
+            select max(u.session)
+            from unnest(headgate._missing_sessions(
+                p_provider.provider_id, p_asset.calendar, (p_now at time zone 'UTC')::date - 30, p_now, false, 100
+            )) as u (session)
+        ),
+        (p_now at time zone 'UTC')::date - 1
+    );
+$$;
+
+ALTER FUNCTION headgate._last_session(p_provider headgate.providers, p_asset headgate.assets, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _last_session_out(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13401,6 +13455,28 @@ CREATE FUNCTION headgate._mistaken_names(p_kind text, p_whole text DEFAULT NULL:
 $$;
 
 ALTER FUNCTION headgate._mistaken_names(p_kind text, p_whole text) OWNER TO headgate_owner;
+
+--
+-- Name: _more_written(jsonb, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._more_written(p_before jsonb, p_after jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(jsonb_object_agg(t.name, t.counts), '{}')
+    from (
+        select
+            a.key as name,
+            jsonb_object_agg(c.key, c.value::bigint - coalesce((p_before -> a.key ->> c.key)::bigint, 0)) as counts
+        from jsonb_each(p_after) as a
+        cross join jsonb_each_text(a.value) as c
+        where a.value is distinct from p_before -> a.key
+        group by a.key
+    ) as t;
+$$;
+
+ALTER FUNCTION headgate._more_written(p_before jsonb, p_after jsonb) OWNER TO headgate_owner;
 
 --
 -- Name: _move_units(bigint, timestamp with time zone, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17102,6 +17178,29 @@ $$;
 ALTER FUNCTION headgate._row_type(p_function text) OWNER TO headgate_owner;
 
 --
+-- Name: _rows_written(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._rows_written() RETURNS jsonb
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select coalesce(jsonb_object_agg(t.name, t.counts), '{}')
+    from (
+        select
+            coalesce(pg_partition_root(s.relid), s.relid)::regclass::text as name,
+            jsonb_build_object(
+                'inserted', sum(s.n_tup_ins), 'updated', sum(s.n_tup_upd), 'deleted', sum(s.n_tup_del)
+            ) as counts
+        from pg_stat_xact_user_tables as s
+        where s.n_tup_ins + s.n_tup_upd + s.n_tup_del > 0
+        group by 1
+    ) as t;
+$$;
+
+ALTER FUNCTION headgate._rows_written() OWNER TO headgate_owner;
+
+--
 -- Name: _run_actions(headgate.process_executions, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -19051,6 +19150,212 @@ $$;
 ALTER FUNCTION headgate._transaction_measures() OWNER TO headgate_owner;
 
 --
+-- Name: _trial(text, bigint, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._trial(p_operation text, p_asset_id bigint, p_pipeline text, p_params jsonb, OUT chunk headgate.chunks, OUT call headgate.operations, OUT provider headgate.providers, OUT pipeline text, OUT params jsonb) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_call headgate.operations;
+    v_need headgate.operations;
+    v_step headgate.pipeline_steps;
+    v_pipeline headgate.pipelines;
+    v_execution headgate.process_executions;
+    v_asset headgate.assets;
+begin
+    if p_pipeline is not null then
+        perform headgate._pipeline(p_pipeline);
+    end if;
+    v_call := headgate._operation(p_operation);
+    v_need := v_call;
+    if v_call.alternative_of_operation_id is not null then
+        select * into v_need from headgate.operations as o where o.operation_id = v_call.alternative_of_operation_id;
+    end if;
+    v_asset := headgate._asset_of(p_asset_id, v_call, v_need);
+    v_step := headgate._trial_step(v_call, v_need, v_asset, p_pipeline);
+    select * into v_pipeline from headgate.pipelines as p where p.pipeline_id = v_step.pipeline_id;
+
+    insert into headgate.process_executions (pipeline_id, run_id, driver, status, params, started_at, finished_at)
+    values (
+        v_pipeline.pipeline_id, 'trial ' || to_char(clock_timestamp(), 'YYYY-MM-DD HH24:MI:SS.US'), 'headgate',
+        'cancelled', headgate._resolve_params(v_pipeline, p_params), v_now, v_now
+    )
+    returning * into v_execution;
+    insert into headgate.asset_processing_state (operation_id, asset_id, priority)
+    values (v_need.operation_id, p_asset_id, 10 * v_need.priority)
+    on conflict (operation_id, asset_id) do nothing;
+
+    call := v_call;
+    select * into provider from headgate.providers as p where p.provider_id = v_call.provider_id;
+    pipeline := v_pipeline.name;
+    params := v_execution.params || jsonb_build_object('?run', headgate._run_object(v_execution));
+    chunk.chunk_id := 0;
+    chunk.execution_id := v_execution.execution_id;
+    chunk.step := v_step.step;
+    chunk.round := 1;
+    chunk.attempt := 1;
+    chunk.operation_id := v_need.operation_id;
+    chunk.provider_id := v_call.provider_id;
+    chunk.group_key := v_asset.group_key;
+    chunk.priority := v_need.priority;
+    chunk.asset_ids := array[p_asset_id];
+    chunk.calls := 1;
+    chunk.units := v_call.units + v_call.units_per_asset;
+    chunk.planned_at := v_now;
+    if v_call.alternative_of_operation_id is not null then
+        chunk.call_operation_id := v_call.operation_id;
+        chunk.sessions := array[
+            case when v_call.page_size is null then headgate._last_session(provider, v_asset, v_now) end
+        ];
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._trial(p_operation text, p_asset_id bigint, p_pipeline text, p_params jsonb, OUT chunk headgate.chunks, OUT call headgate.operations, OUT provider headgate.providers, OUT pipeline text, OUT params jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: pipeline_steps; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.pipeline_steps (
+    pipeline_id bigint NOT NULL,
+    step text NOT NULL,
+    "position" integer NOT NULL,
+    kind text NOT NULL,
+    depends_on text[] DEFAULT '{}'::text[] NOT NULL,
+    trigger_rule text DEFAULT 'all_success'::text NOT NULL,
+    function text,
+    operations text[],
+    group_keys text[],
+    max_failed_share real DEFAULT 0.05 NOT NULL,
+    may_fail boolean DEFAULT false NOT NULL,
+    CONSTRAINT fan_out_has_its_operations CHECK (((kind = 'fan_out'::text) = (operations IS NOT NULL))),
+    CONSTRAINT function_step_has_its_function CHECK (((kind = 'function'::text) = (function IS NOT NULL))),
+    CONSTRAINT max_failed_share_is_a_share CHECK (((max_failed_share >= (0)::double precision) AND (max_failed_share <= (1)::double precision))),
+    CONSTRAINT step_kind_is_known CHECK ((kind = ANY (ARRAY['function'::text, 'fan_out'::text]))),
+    CONSTRAINT step_name_is_plain CHECK ((step ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$'::text)),
+    CONSTRAINT trigger_rule_is_known CHECK ((trigger_rule = ANY (ARRAY['all_success'::text, 'all_done'::text, 'one_success'::text])))
+);
+
+ALTER TABLE headgate.pipeline_steps OWNER TO headgate_owner;
+
+--
+-- Name: TABLE pipeline_steps; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.pipeline_steps IS 'A step: one stored function, or a fan-out over due assets.';
+
+--
+-- Name: COLUMN pipeline_steps.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.pipeline_id IS 'The pipeline.';
+
+--
+-- Name: COLUMN pipeline_steps.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.step IS 'The step''s name; Airflow''s task_id.';
+
+--
+-- Name: COLUMN pipeline_steps."position"; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps."position" IS 'Order in which ready steps are taken.';
+
+--
+-- Name: COLUMN pipeline_steps.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.kind IS 'function or fan_out.';
+
+--
+-- Name: COLUMN pipeline_steps.depends_on; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.depends_on IS 'Steps that must have ended before.';
+
+--
+-- Name: COLUMN pipeline_steps.trigger_rule; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.trigger_rule IS 'all_success, all_done or one_success of those it depends on, a step skipped by an operator counting as passed; else it is skipped.';
+
+--
+-- Name: COLUMN pipeline_steps.function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.function IS 'schema.name of the stored function, called with p_pipeline and p_run_id.';
+
+--
+-- Name: COLUMN pipeline_steps.operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.operations IS 'Operations the fan-out covers.';
+
+--
+-- Name: COLUMN pipeline_steps.group_keys; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.group_keys IS 'Groups the fan-out covers; null: all.';
+
+--
+-- Name: COLUMN pipeline_steps.max_failed_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.max_failed_share IS 'The step has failed when a larger share of its jobs failed or was deferred by an internal fault.';
+
+--
+-- Name: COLUMN pipeline_steps.may_fail; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.pipeline_steps.may_fail IS 'True: its failure does not fail the execution; the steps behind it see the failure as ever.';
+
+--
+-- Name: _trial_step(headgate.operations, headgate.operations, headgate.assets, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._trial_step(p_call headgate.operations, p_need headgate.operations, p_asset headgate.assets, p_pipeline text) RETURNS headgate.pipeline_steps
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_pipelines text[];
+    v_step headgate.pipeline_steps;
+begin
+    select s.* into v_step
+    from headgate.pipeline_steps as s
+    join headgate.pipelines as p using (pipeline_id)
+    where p_need.name = any (s.operations)
+        and (p_pipeline is null or p.name = p_pipeline)
+    order by p.is_retired, coalesce(p_asset.group_key = any (s.group_keys), true) desc, p.name, s.position
+    limit 1;
+    if not found then
+        v_pipelines := array(
+            select distinct p.name
+            from headgate.pipeline_steps as s
+            join headgate.pipelines as p using (pipeline_id)
+            where p_need.name = any (s.operations)
+        );
+        perform headgate._raise(
+            'HG008',
+            format('no step of %s runs operation %s', coalesce('pipeline ' || p_pipeline, 'a pipeline'), p_call.name),
+            case
+                when v_pipelines = '{}' then 'put_step(..., operations) declares one'
+                else 'it is run by: ' || headgate._names(v_pipelines)
+            end
+        );
+    end if;
+    return v_step;
+end;
+$$;
+
+ALTER FUNCTION headgate._trial_step(p_call headgate.operations, p_need headgate.operations, p_asset headgate.assets, p_pipeline text) OWNER TO headgate_owner;
+
+--
 -- Name: _tripped(headgate.providers, bigint, headgate.provider_gates, headgate.operation_gates, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -20478,6 +20783,58 @@ ALTER FUNCTION headgate.begin_plan(plan text) OWNER TO headgate_owner;
 COMMENT ON FUNCTION headgate.begin_plan(plan text) IS 'Begin to declare a plan; what is not put before headgate.end_plan is retired. A dry run ends with rollback.';
 
 --
+-- Name: book_call(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.book_call(p_operation text) RETURNS TABLE(provider text, units integer, remaining integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_operation constant headgate.operations := headgate._operation(p_operation);
+    v_provider headgate.providers;
+    v_window record;
+begin
+    select * into v_provider from headgate.providers as p where p.provider_id = v_operation.provider_id;
+    provider := v_provider.name;
+    units := v_operation.units + v_operation.units_per_asset;
+    if not (select o.is_open from headgate._openness(v_provider, v_now) as o) then
+        perform headgate._raise(
+            'HG008', format('provider %s is blocked, or its window is about to end: no call is made', provider),
+            'headgate.v_provider_health and headgate.v_quota say until when, and why'
+        );
+    end if;
+    if v_provider.quota is not null and units > 0 then
+        perform headgate._open_window(v_provider, v_now);
+        select * into v_window from headgate._window_at(v_provider, v_now);
+        update headgate.quota_windows as w
+        set used_elsewhere = w.used_elsewhere + book_call.units
+        where w.provider_id = v_provider.provider_id
+            and w.opened_at = v_window.opened_at
+            and w.used_elsewhere + w.reserved + w.spent + book_call.units <= w.usable
+        returning w.usable - w.used_elsewhere - w.reserved - w.spent into remaining;
+        if not found then
+            perform headgate._raise(
+                'HG008',
+                format('a call of %s costs %s, and the window of %s has less left', v_operation.name, units, provider),
+                format('the next window opens at %s; headgate.v_quota shows this one', v_window.closes_at)
+            );
+        end if;
+    end if;
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate.book_call(p_operation text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION book_call(p_operation text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.book_call(p_operation text) IS 'Count the units of a call that no run makes as used_elsewhere, before it is made; refused where the window has too few, or is blocked.';
+
+--
 -- Name: cancel_execution(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -20911,6 +21268,29 @@ ALTER FUNCTION headgate.database_health() OWNER TO headgate_owner;
 --
 
 COMMENT ON FUNCTION headgate.database_health() IS 'What holds back the cleaning of the queues, and what it has come to, with thresholds; what v_database_health shows.';
+
+--
+-- Name: declared_objects(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.declared_objects(p_plan text) RETURNS TABLE(place text, kind text, name text, object text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select d.place, d.kind, d.name, headgate._object(d.kind, d.name)
+    from headgate.declarations as d
+    where d.plan = p_plan
+        and d.is_declared
+    order by d.position;
+$$;
+
+ALTER FUNCTION headgate.declared_objects(p_plan text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION declared_objects(p_plan text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.declared_objects(p_plan text) IS 'The objects that a plan''s file declares, each with the file and line of its declaration, in the order of the file.';
 
 --
 -- Name: discover_delta(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22192,6 +22572,53 @@ ALTER FUNCTION headgate.pause_pipeline(p_pipeline text) OWNER TO headgate_owner;
 --
 
 COMMENT ON FUNCTION headgate.pause_pipeline(p_pipeline text) IS 'Start nothing of a pipeline until it is resumed; calls under way end. Returns what was stopped.';
+
+--
+-- Name: preview_request(text, bigint, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.preview_request(p_operation text, p_asset_id bigint, p_pipeline text DEFAULT NULL::text, p_params jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(pipeline text, step text, provider text, operation text, asset text, units integer, call jsonb, url text, headers jsonb, body text, refusal text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_trial record;
+    v_requests record;
+begin
+    begin
+        select * into v_trial from headgate._trial(p_operation, p_asset_id, p_pipeline, p_params);
+        if (v_trial.call).path is not null then
+            select * into v_requests
+            from headgate._requests(v_trial.chunk, v_trial.call, v_trial.provider, v_trial.params);
+            asset := v_requests.assets[1];
+            url := v_requests.urls[1];
+            headers := v_requests.headers[1];
+            body := v_requests.bodies[1];
+            refusal := v_requests.refused ->> p_asset_id::text;
+            call := headgate._call(
+                v_trial.call, v_trial.provider, v_requests.refused, v_requests.headers is not null, false, null, null
+            );
+        end if;
+        raise sqlstate 'UNDO0';
+    exception
+        when sqlstate 'UNDO0' then
+            pipeline := v_trial.pipeline;
+            step := (v_trial.chunk).step;
+            provider := (v_trial.provider).name;
+            operation := (v_trial.call).name;
+            units := (v_trial.chunk).units;
+            return next;
+    end;
+end;
+$$;
+
+ALTER FUNCTION headgate.preview_request(p_operation text, p_asset_id bigint, p_pipeline text, p_params jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION preview_request(p_operation text, p_asset_id bigint, p_pipeline text, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.preview_request(p_operation text, p_asset_id bigint, p_pipeline text, p_params jsonb) IS 'The request an operation would make for an asset: how calls are made (null: it makes none), URL, own headers, body; or why none can be. Changes nothing.';
 
 --
 -- Name: published_at(text, text, date); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23534,6 +23961,63 @@ ALTER FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) OWNER
 --
 
 COMMENT ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) IS 'Let calls for the group serve assets again that such calls lacked: an answer has them now; returns how many.';
+
+--
+-- Name: try_answer(text, bigint, text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.try_answer(p_operation text, p_asset_id bigint, p_answer text, p_pipeline text DEFAULT NULL::text, p_params jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(status text, records integer, watermark timestamp with time zone, reason text, written jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_trial record;
+    v_before jsonb;
+    v_result headgate.ingest_result;
+begin
+    begin
+        select * into v_trial from headgate._trial(p_operation, p_asset_id, p_pipeline, p_params);
+        if (v_trial.call).handler is not null then
+            perform headgate._raise(
+                'HG008', format('operation %s has a handler, which makes its rows', (v_trial.call).name),
+                'a run of one asset shows what it does: headgate run PIPELINE --param'
+            );
+        end if;
+        v_before := headgate._rows_written();
+        select r.* into v_result
+        from unnest(headgate._ingest(
+            v_trial.chunk, v_trial.call, array[p_asset_id], array['success'], array[p_answer], null, null::text[],
+            headgate.clock()
+        )) as r
+        where r.asset_id = p_asset_id;
+        written := headgate._more_written(v_before, headgate._rows_written());
+        raise sqlstate 'UNDO0';
+    exception
+        when sqlstate 'UNDO0' then
+            if v_result.asset_id is not null then
+                status := v_result.status;
+                reason := v_result.reason;
+            elsif (v_trial.call).ingest_function is null then
+                status := 'success';
+                reason := 'it has no ingest function: nothing is kept of the answer';
+            else
+                status := 'failed';
+                reason := 'the ingest function returned no row for this asset';
+            end if;
+            records := coalesce(v_result.records, 0);
+            watermark := v_result.watermark;
+            return next;
+    end;
+end;
+$$;
+
+ALTER FUNCTION headgate.try_answer(p_operation text, p_asset_id bigint, p_answer text, p_pipeline text, p_params jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION try_answer(p_operation text, p_asset_id bigint, p_answer text, p_pipeline text, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.try_answer(p_operation text, p_asset_id bigint, p_answer text, p_pipeline text, p_params jsonb) IS 'What an operation''s ingest function would make of an answer for an asset: its result, and the rows written, by table. Changes nothing.';
 
 --
 -- Name: upsert_assets(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -26602,104 +27086,6 @@ ALTER TABLE headgate.orders ALTER COLUMN order_id ADD GENERATED ALWAYS AS IDENTI
     NO MAXVALUE
     CACHE 1
 );
-
---
--- Name: pipeline_steps; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.pipeline_steps (
-    pipeline_id bigint NOT NULL,
-    step text NOT NULL,
-    "position" integer NOT NULL,
-    kind text NOT NULL,
-    depends_on text[] DEFAULT '{}'::text[] NOT NULL,
-    trigger_rule text DEFAULT 'all_success'::text NOT NULL,
-    function text,
-    operations text[],
-    group_keys text[],
-    max_failed_share real DEFAULT 0.05 NOT NULL,
-    may_fail boolean DEFAULT false NOT NULL,
-    CONSTRAINT fan_out_has_its_operations CHECK (((kind = 'fan_out'::text) = (operations IS NOT NULL))),
-    CONSTRAINT function_step_has_its_function CHECK (((kind = 'function'::text) = (function IS NOT NULL))),
-    CONSTRAINT max_failed_share_is_a_share CHECK (((max_failed_share >= (0)::double precision) AND (max_failed_share <= (1)::double precision))),
-    CONSTRAINT step_kind_is_known CHECK ((kind = ANY (ARRAY['function'::text, 'fan_out'::text]))),
-    CONSTRAINT step_name_is_plain CHECK ((step ~ '^[A-Za-z][A-Za-z0-9_.-]{0,199}$'::text)),
-    CONSTRAINT trigger_rule_is_known CHECK ((trigger_rule = ANY (ARRAY['all_success'::text, 'all_done'::text, 'one_success'::text])))
-);
-
-ALTER TABLE headgate.pipeline_steps OWNER TO headgate_owner;
-
---
--- Name: TABLE pipeline_steps; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.pipeline_steps IS 'A step: one stored function, or a fan-out over due assets.';
-
---
--- Name: COLUMN pipeline_steps.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.pipeline_id IS 'The pipeline.';
-
---
--- Name: COLUMN pipeline_steps.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.step IS 'The step''s name; Airflow''s task_id.';
-
---
--- Name: COLUMN pipeline_steps."position"; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps."position" IS 'Order in which ready steps are taken.';
-
---
--- Name: COLUMN pipeline_steps.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.kind IS 'function or fan_out.';
-
---
--- Name: COLUMN pipeline_steps.depends_on; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.depends_on IS 'Steps that must have ended before.';
-
---
--- Name: COLUMN pipeline_steps.trigger_rule; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.trigger_rule IS 'all_success, all_done or one_success of those it depends on, a step skipped by an operator counting as passed; else it is skipped.';
-
---
--- Name: COLUMN pipeline_steps.function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.function IS 'schema.name of the stored function, called with p_pipeline and p_run_id.';
-
---
--- Name: COLUMN pipeline_steps.operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.operations IS 'Operations the fan-out covers.';
-
---
--- Name: COLUMN pipeline_steps.group_keys; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.group_keys IS 'Groups the fan-out covers; null: all.';
-
---
--- Name: COLUMN pipeline_steps.max_failed_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.max_failed_share IS 'The step has failed when a larger share of its jobs failed or was deferred by an internal fault.';
-
---
--- Name: COLUMN pipeline_steps.may_fail; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.pipeline_steps.may_fail IS 'True: its failure does not fail the execution; the steps behind it see the failure as ever.';
 
 --
 -- Name: pipelines_pipeline_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
@@ -31280,6 +31666,12 @@ REVOKE ALL ON FUNCTION headgate._ask_again(p_operation text, p_asset_ids bigint[
 REVOKE ALL ON FUNCTION headgate._ask_one_by_one(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _asset_of(p_asset_id bigint, p_call headgate.operations, p_need headgate.operations); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._asset_of(p_asset_id bigint, p_call headgate.operations, p_need headgate.operations) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _assets_of_groups(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -32192,6 +32584,12 @@ REVOKE ALL ON FUNCTION headgate._known(p_what text, p_name text, p_names text[])
 REVOKE ALL ON FUNCTION headgate._known_features(p_provider headgate.providers, p_features jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _last_session(p_provider headgate.providers, p_asset headgate.assets, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._last_session(p_provider headgate.providers, p_asset headgate.assets, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _last_session_out(p_operation_id bigint, p_asset_id bigint, p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -32364,6 +32762,12 @@ REVOKE ALL ON FUNCTION headgate._missing_sessions(p_provider_id bigint, p_calend
 --
 
 REVOKE ALL ON FUNCTION headgate._mistaken_names(p_kind text, p_whole text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _more_written(p_before jsonb, p_after jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._more_written(p_before jsonb, p_after jsonb) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _move_units(p_provider_id bigint, p_opened_at timestamp with time zone, p_reserve integer, p_spend integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33032,6 +33436,12 @@ REVOKE ALL ON FUNCTION headgate._row_shape(p_function text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._row_type(p_function text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _rows_written(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._rows_written() FROM PUBLIC;
+
+--
 -- Name: FUNCTION _run_actions(p_execution headgate.process_executions, p_pipeline text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -33368,6 +33778,18 @@ REVOKE ALL ON FUNCTION headgate._totals(p_execution_id bigint, OUT planned integ
 REVOKE ALL ON FUNCTION headgate._transaction_measures() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _trial(p_operation text, p_asset_id bigint, p_pipeline text, p_params jsonb, OUT chunk headgate.chunks, OUT call headgate.operations, OUT provider headgate.providers, OUT pipeline text, OUT params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._trial(p_operation text, p_asset_id bigint, p_pipeline text, p_params jsonb, OUT chunk headgate.chunks, OUT call headgate.operations, OUT provider headgate.providers, OUT pipeline text, OUT params jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _trial_step(p_call headgate.operations, p_need headgate.operations, p_asset headgate.assets, p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._trial_step(p_call headgate.operations, p_need headgate.operations, p_asset headgate.assets, p_pipeline text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _tripped(p_provider headgate.providers, p_operation_id bigint, p_gate headgate.provider_gates, p_own headgate.operation_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -33615,6 +34037,13 @@ GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[],
 REVOKE ALL ON FUNCTION headgate.begin_plan(plan text) FROM PUBLIC;
 
 --
+-- Name: FUNCTION book_call(p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.book_call(p_operation text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.book_call(p_operation text) TO headgate_planner;
+
+--
 -- Name: FUNCTION cancel_execution(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -33699,6 +34128,12 @@ GRANT ALL ON FUNCTION headgate.database_health() TO headgate_planner;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_reader;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.database_health() TO headgate_plan_maintenance;
+
+--
+-- Name: FUNCTION declared_objects(p_plan text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.declared_objects(p_plan text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION discover_delta(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33944,6 +34379,13 @@ REVOKE ALL ON FUNCTION headgate.pause_pipeline(p_pipeline text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.pause_pipeline(p_pipeline text) TO headgate_planner;
 
 --
+-- Name: FUNCTION preview_request(p_operation text, p_asset_id bigint, p_pipeline text, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.preview_request(p_operation text, p_asset_id bigint, p_pipeline text, p_params jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.preview_request(p_operation text, p_asset_id bigint, p_pipeline text, p_params jsonb) TO headgate_planner;
+
+--
 -- Name: FUNCTION published_at(p_provider text, p_calendar text, p_session date); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -34181,6 +34623,13 @@ GRANT ALL ON FUNCTION headgate.trigger_pipeline(p_pipeline text, p_params jsonb)
 REVOKE ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) TO headgate_plan_maintenance;
+
+--
+-- Name: FUNCTION try_answer(p_operation text, p_asset_id bigint, p_answer text, p_pipeline text, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.try_answer(p_operation text, p_asset_id bigint, p_answer text, p_pipeline text, p_params jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.try_answer(p_operation text, p_asset_id bigint, p_answer text, p_pipeline text, p_params jsonb) TO headgate_planner;
 
 --
 -- Name: FUNCTION upsert_assets(p_universe text, p_assets jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner

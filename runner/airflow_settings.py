@@ -21,7 +21,7 @@ from runner.database import connect, dsn_of
 from runner.errors import InvalidValue
 from runner.migrate_setup import create_database, database_exists
 from runner.sessions import is_pooled
-from runner.settings import PACKAGE, Settings
+from runner.settings import Settings, shipped
 
 DATABASE: Final = "airflow"
 LOGIN: Final = "admin"
@@ -31,7 +31,7 @@ PLANNER: Final = "headgate_planner"
 SECRETS: Final = "select * from headgate.required_secrets()"
 
 DEFAULTS: Final[Mapping[str, str]] = {
-    "AIRFLOW__CORE__DAGS_FOLDER": str(PACKAGE.parent / "dags"),
+    "AIRFLOW__CORE__DAGS_FOLDER": str(shipped("dags")),
     "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__CORE__PARALLELISM": "4",

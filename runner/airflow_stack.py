@@ -73,6 +73,8 @@ def services(home: AirflowHome, runners: int) -> list[Service]:
     settings = home.settings
     ours = {**os.environ, "HEADGATE_HOME": str(settings.home), "HEADGATE_DB": str(settings.db)}
     ours["HEADGATE_DATABASE"] = settings.database
+    if settings.plans:
+        ours["HEADGATE_PLANS"] = os.pathsep.join(map(str, settings.plans))
     return [
         *(Service(name, command, environ) for name, command in commands.items()),
         *(Service(f"runner-{n + 1}", worker, ours) for n in range(runners)),

@@ -68,18 +68,24 @@ Judged: TypeAlias = tuple[Outcome, int, Bytes | None]
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One provider's connections, its address, and what takes its secret out of its answers."""
+    """One provider's connections, and what takes its secret out of its answers."""
 
     http: httpx.AsyncClient
-    base: httpx.URL
     redactor: Redactor
 
 
 class Caller:
     """Makes calls and judges their answers; the buffer bounds what these take up together."""
 
-    def __init__(self, concurrency: int, buffer: Buffer | None = None) -> None:
+    def __init__(
+        self,
+        concurrency: int,
+        buffer: Buffer | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self._buffer = buffer or Buffer()
+        self._transport = transport
+        """Answers instead of the network."""
         self._limits = httpx.Limits(
             max_connections=concurrency, keepalive_expiry=IDLE_CONNECTION_SECONDS
         )
@@ -108,7 +114,7 @@ class Caller:
     ) -> Judged:
         client = self._client(call)
         try:
-            request = _request(call, client.base, url, body, own)
+            request = request_of(call, url, body, own)
         except (ValueError, httpx.InvalidURL, WrongPlan) as exc:
             return Outcome("failed", "item", told(f"the request cannot be made: {exc}")), 0, None
         share = Share(self._buffer)
@@ -178,20 +184,22 @@ class Caller:
             if self._tls is None and call.base_url.startswith("https:"):
                 self._tls = httpx.create_ssl_context(trust_env=False)
             http = httpx.AsyncClient(
-                transport=Wire(call.auth, secret, self._limits, self._tls),
+                transport=self._transport or Wire(call.auth, secret, self._limits, self._tls),
                 cookies=CookieJar(NO_COOKIES),
                 follow_redirects=False,
                 trust_env=False,
                 timeout=None,
             )
-            found = Client(http, httpx.URL(call.base_url), learn(secret))
+            found = Client(http, learn(secret))
             self._clients[call.base_url, call.auth] = found
         return found
 
 
-def _request(
-    call: Call, base: httpx.URL, url: str, body: str | None, own: Mapping[str, str]
+def request_of(
+    call: Call, url: str, body: str | None, own: Mapping[str, str] | None = None
 ) -> httpx.Request:
+    """Return a request without the secret. Raises ValueError, InvalidURL, WrongPlan."""
+    base = _base(call.base_url)
     path = url if url[:1] in ("/", "?", "") else f"/{url}"
     target = httpx.URL(f"{call.base_url}{path}")
     if (target.scheme, target.netloc) != (base.scheme, base.netloc) or target.userinfo:
@@ -208,6 +216,9 @@ def _request(
         content=body,
         extensions={"timeout": {"connect": min(CONNECT_SECONDS, call.timeout_seconds * 0.9)}},
     )
+
+
+_base = lru_cache(maxsize=64)(httpx.URL)
 
 
 def _headers(own: tuple[tuple[str, str], ...], has_body: bool) -> httpx.Headers:

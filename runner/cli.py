@@ -60,6 +60,25 @@ PANELS: dict[str, dict[str, Entry]] = {
             "Show what a run on each of the next days would do, and when all is loaded.",
         ),
     },
+    "Author": {
+        "new": Entry(
+            "new:new",
+            "Write a new plan and its DAG: a small one that works, with an example to run against.",
+        ),
+        "check": Entry(
+            "check:check",
+            "Try a plan's files and undo them: what they would create, change, retire; all "
+            "mistakes.",
+        ),
+        "request": Entry(
+            "trial:request",
+            "Show the request of an operation for an asset as it would be sent, the secret masked.",
+        ),
+        "try": Entry(
+            "trial:try_",
+            "Judge one answer and ingest it, then undo it: which rule fits, what would be written.",
+        ),
+    },
     "Operate": {
         "pause": Entry(
             "operate:pause",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, LiteralString
@@ -20,9 +20,9 @@ from psycopg.rows import DictRow
 from runner.database import connect, mapped_errors
 from runner.errors import MigrationFailed, NotMigrated
 from runner.migrate_data import load_data
-from runner.migrate_declare import Declaration
+from runner.migrate_declare import Declaration, Declared
 from runner.migrate_failure import failure
-from runner.migrate_files import OF_THE_SERVER, OWNER, File, pending_files, read_folder
+from runner.migrate_files import OF_THE_SERVER, OWNER, File, file_at, pending_files, read_folder
 from runner.migrate_functions import names_of, replace_functions
 from runner.migrate_ledger import (
     applied_files,
@@ -51,6 +51,8 @@ from runner.settings import Settings
 logger = logging.getLogger(__name__)
 
 MOST_NAMED = 20
+TOLD = ("changed", "retired")
+"""What of a plan's declarations is worth a line; a first installation creates everything."""
 
 LOCK: LiteralString = "lock table headgate.schema_files in share update exclusive mode"
 PATIENT = {
@@ -73,7 +75,7 @@ class Report:
 
 def migrate(settings: Settings, *, dry_run: bool = False) -> Report:
     """Apply what is pending, or only list it."""
-    files = read_folder(settings.db)
+    files = read_folder(settings.db, settings.plans)
     if not database_exists(settings):
         if dry_run:
             return Report([x.path for x in pending_files(files, {})], [])
@@ -92,24 +94,34 @@ def migrate(settings: Settings, *, dry_run: bool = False) -> Report:
             with _alone(settings):
                 applied = applied_files(connection)
                 pending = pending_files(files, applied)
-                _Run(connection, settings, names_of(files)).apply(pending)
+                Run(connection, settings, names_of(files)).apply(pending)
         gone = gone_files(connection, files, applied, forget=not dry_run)
-        for path in gone:
-            logger.warning("%s/%s was applied and is gone", settings.db.name, path)
+        _warn_of(gone, settings, {x.plan for x in files})
         return Report([x.path for x in pending], gone)
+
+
+def _warn_of(gone: list[str], settings: Settings, plans: Set[str | None]) -> None:
+    """Say which files are gone; a plan that is gone as a whole is one thing."""
+    found = {path: file_at(path).plan for path in gone}
+    for path in (x for x, plan in found.items() if plan in plans or plan is None):
+        logger.warning("%s/%s was applied and is gone", settings.db.name, path)
+    for plan in sorted({x for x in found.values() if x is not None} - plans):
+        logger.warning(
+            "plan %s was applied and is not among the plans: its tables, functions and rows stay; "
+            "HEADGATE_PLANS names folders",
+            plan,
+        )
 
 
 def require_migrated(connection: Connection[Any], settings: Settings) -> None:
     """Raise unless the database is in the state of db/."""
-    pending = pending_files(read_folder(settings.db), told_files(connection))
+    pending = pending_files(read_folder(settings.db, settings.plans), told_files(connection))
     if pending:
         more = f" and {len(pending) - 1} more" if len(pending) > 1 else ""
-        raise NotMigrated(
-            f"database {settings.database} lacks {settings.db.name}/{pending[0].path}{more}"
-        )
+        raise NotMigrated(f"database {settings.database} lacks {pending[0].place}{more}")
 
 
-class _Run:
+class Run:
     """One run. Its files share a transaction, but for those that must not."""
 
     def __init__(
@@ -117,7 +129,6 @@ class _Run:
     ) -> None:
         self._connection = connection
         self._definers = definers
-        self._folder = settings.db.name
         self._lock_timeout = settings.lock_timeout
         self._prepared: set[str] = set()
         self._level = logging.INFO
@@ -129,51 +140,56 @@ class _Run:
         while rest:
             while rest and not rest[0].is_transactional:
                 self._apply(rest.pop(0))
-            with self._transaction():
+            with self.transaction():
                 install_pgmq(self._connection)
                 grant_pgmq(self._connection)
                 while rest and rest[0].is_transactional:
                     self._apply(rest.pop(0))
                 if not any(x.is_transactional for x in rest):
-                    self._call_owners("headgate.check_plans")  # judges the rows as a whole
+                    self.call_owners("headgate.check_plans")  # judges the rows as a whole
         if pending:
-            with self._transaction():
-                self._call_owners("headgate.note_schema")
+            with self.transaction():
+                self.call_owners("headgate.note_schema")
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def transaction(self, *, is_undone: bool = False) -> Iterator[None]:
         """Begin one in which order among functions does not matter, and in which none waits long.
 
         What is set ends with it: behind a pooler the next one may be another server's.
         """
-        with self._connection.transaction():
+        with self._connection.transaction(force_rollback=is_undone):
             set_locally(self._connection, {**LIMITS, "lock_timeout": self._lock_timeout})
             yield
 
     def _apply(self, file: File) -> None:
-        if file.plan is not None and file.plan not in self._prepared:
-            prepare_schema(self._connection, file.plan)
-            self._prepared.add(file.plan)
         before = self._connection.info.transaction_status
-        # Outside of a transaction no role can be taken on: the connecting user may act for it.
-        with self._acting_as(file.role if file.is_transactional else None):
-            self._apply_by_kind(file)
+        declared = self.execute(file)
         if self._connection.info.transaction_status != before:
             raise MigrationFailed(
-                f"{self._folder}/{file.path} begins or ends a transaction",
+                f"{file.place} begins or ends a transaction",
                 hint="leave out begin, commit and rollback: migrate writes them",
             )
         record(self._connection, file)
-        logger.log(self._level, "applied %s/%s", self._folder, file.path)
+        logger.log(self._level, "applied %s", file.place)
+        for place, result in declared:
+            if result.startswith(TOLD):
+                logger.info("%s: %s", place, result)
 
-    def _apply_by_kind(self, file: File) -> None:
-        match file.kind:
-            case "data":
-                self._load(file)
-            case "plan":
-                Declaration(self._connection, f"{self._folder}/{file.path}").apply(file.text)
-            case _:
-                self._execute(file)
+    def execute(self, file: File) -> list[Declared]:
+        """Execute a file as its role, and nothing else; return what it declared."""
+        if file.plan is not None and file.plan not in self._prepared:
+            prepare_schema(self._connection, file.plan)
+            self._prepared.add(file.plan)
+        # Outside of a transaction no role can be taken on: the connecting user may act for it.
+        with self._acting_as(file.role if file.is_transactional else None):
+            match file.kind:
+                case "data":
+                    self._load(file)
+                case "plan":
+                    return Declaration(self._connection, file.place).apply(file.text)
+                case _:
+                    self._execute(file)
+        return []
 
     def _execute(self, file: File) -> None:
         def execute(statement: Statement) -> None:
@@ -184,7 +200,7 @@ class _Run:
                     self._connection.execute(statement.text.encode())
             except psycopg.Error as exc:
                 line = statement.line_of(int(exc.diag.statement_position or 1))
-                raise self._failure(f"{file.path}:{line}", exc) from exc
+                raise failure(f"{file.place}:{line}", exc) from exc
 
         if file.kind == "function":
             replace_functions(self._connection, file, self._definers, execute)
@@ -197,18 +213,15 @@ class _Run:
             load_data(self._connection, file)
         except psycopg.Error as exc:
             line = re.search(r", line (\d+)", exc.diag.context or "")
-            raise self._failure(f"{file.path}:{line[1] if line else 1}", exc) from exc
+            raise failure(f"{file.place}:{line[1] if line else 1}", exc) from exc
 
-    def _call_owners(self, function: LiteralString) -> None:
+    def call_owners(self, function: LiteralString) -> None:
         """Call a function of the owner's, where the database already has it."""
         found = "select 1 where to_regprocedure(%s) is not null"
         if self._connection.execute(found, (f"{function}()",)).fetchone() is None:
             return
         with self._acting_as(OWNER), mapped_errors():
             self._connection.execute(f"select {function}()")
-
-    def _failure(self, place: str, exc: psycopg.Error) -> MigrationFailed:
-        return failure(f"{self._folder}/{place}", exc)
 
     @contextmanager
     def _acting_as(self, role: str | None) -> Iterator[None]:

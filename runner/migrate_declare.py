@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, NamedTuple
 
 import psycopg
 from psycopg import Connection
@@ -13,17 +12,22 @@ from runner.errors import MigrationFailed
 from runner.migrate_failure import failure
 from runner.migrate_sql import Statement, statements
 
-logger = logging.getLogger(__name__)
-
 WRONG_PLAN: Final = "HG020"
-TOLD: Final = ("changed", "retired")
-"""How a result begins that is worth a line; a first installation creates everything."""
+RESULTS: Final = ("created", "unchanged", "changed", "retired")
+"""How what a declaration returns begins."""
 ENDS_RUN: Final = ("40", "53", "55", "57", "58", "XX")
 """SQLSTATE classes that are no mistake of the file: deadlocks, locks, a full disk, a shutdown."""
 PLACE: LiteralString = "select pg_catalog.set_config('headgate.place', %s, true)"
 NOTE: LiteralString = (
     "select headgate.note_mistake(p_message => %s, p_hint => %s, p_statement => %s)"
 )
+
+
+class Declared(NamedTuple):
+    """What a statement returned of what it declared: created, unchanged, changed or retired."""
+
+    place: str
+    result: str
 
 
 class Declaration:
@@ -33,9 +37,9 @@ class Declaration:
         self._connection = connection
         self._path = path
 
-    def apply(self, text: str) -> None:
-        """Execute the file; what it changed is logged with its line."""
-        changes: list[str] = []
+    def apply(self, text: str) -> list[Declared]:
+        """Execute the file; return what it did, statement by statement."""
+        found: list[Declared] = []
         for statement in statements(text):
             place = f"{self._path}:{statement.line}"
             self._connection.execute(PLACE, (place,))
@@ -47,10 +51,9 @@ class Declaration:
                 self._note(statement, place, exc)
                 continue
             results = (str(value) for row in rows for value in row.values())
-            changes += [f"{place}: {x}" for x in results if x.startswith(TOLD)]
+            found += [Declared(place, x) for x in results if x.startswith(RESULTS)]
         self._require_end()
-        for change in changes:
-            logger.info(change)
+        return found
 
     def _note(self, statement: Statement, place: str, exc: psycopg.Error) -> None:
         """Add PostgreSQL's own error to the plan's mistakes; raise any other, and their list."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from runner.errors import MigrateError, MigrationEdited, MigrationNumbering
 
@@ -15,17 +16,22 @@ OF_THE_SERVER = ("role", "limit")
 """Kinds of files about roles, which belong to the server."""
 NUMBERED = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 PLAN = re.compile(r"[a-z][a-z0-9_]*")
+PARTS = ("plan.sql", "migrations", "functions", "views", "data")
+"""What a plan's folder has, at least one of them."""
 HEADER = re.compile(r"^-- (role|transactional): *(\w+) *$")
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """One file of db/; `path` is relative to that folder."""
+    """One file of db/ or of a plan elsewhere."""
 
     path: str
+    """Relative to db/; a plan's begins with plans/<plan>, wherever its folder is."""
     kind: str
     plan: str | None
     body: bytes = field(repr=False)
+    place: str = ""
+    """Where it is, for people and their editors."""
 
     @property
     def sha256(self) -> str:
@@ -99,50 +105,83 @@ def file_at(path: str) -> File:
     return File(path, kind, plan, b"")
 
 
-def read_folder(db: Path) -> list[File]:
+def plan_folders(db: Path, plans: Sequence[Path] = ()) -> dict[str, Path]:
+    """Return the folder of each plan: those of db/plans, or of the folders that are named instead.
+
+    Such a folder is a plan, or it holds plans.
+    """
+    found: dict[str, Path] = {}
+    for folder in plans or [db / "plans"]:
+        if plans and not folder.is_dir():
+            raise MigrateError(
+                f"there is no folder {folder}", hint="HEADGATE_PLANS names folders of plans"
+            )
+        for root in [folder] if is_plan(folder) else sorted(filter(is_plan, folder.glob("*"))):
+            if not PLAN.fullmatch(root.name):
+                raise MigrateError(
+                    f"plans/{root.name}: a plan's folder is named in small letters, a-z0-9_",
+                    hint="rename the folder",
+                )
+            if found.setdefault(root.name, root) != root:
+                raise MigrateError(
+                    f"two plans are named {root.name}: {found[root.name]} and {root}",
+                    hint="rename one, or leave its folder out of HEADGATE_PLANS",
+                )
+    return dict(sorted(found.items()))
+
+
+def is_plan(folder: Path) -> bool:
+    """Tell whether a folder is a plan: it has one of the things that a plan consists of."""
+    return folder.is_dir() and any((folder / x).exists() for x in PARTS)
+
+
+def read_folder(db: Path, plans: Sequence[Path] = ()) -> list[File]:
     """Return all files in order: from roles and migrations to grants and limits."""
     if not (db / "migrations").is_dir():
         raise MigrateError(f"{db} has no folder `migrations`", hint="HEADGATE_DB names the folder")
-    plans = sorted(x.name for x in db.glob("plans/*") if x.is_dir())
-    for plan in plans:
-        if not PLAN.fullmatch(plan):
-            raise MigrateError(
-                f"plans/{plan}: a plan's folder is named in small letters, a-z0-9_",
-                hint="rename the folder",
-            )
-    roots = [(db, None), *((db / "plans" / plan, plan) for plan in plans)]
+    roots = [_Root(None, db, db), *(_Root(*x, db) for x in plan_folders(db, plans).items())]
 
-    def find(kind: str, pattern: str) -> list[File]:
-        return [
-            File(str(path.relative_to(db)), kind, plan, path.read_bytes())
-            for root, plan in roots
-            for path in sorted(root.glob(pattern))
-        ]
+    def find(kind: str, pattern: str, of: Sequence[_Root] = roots) -> list[File]:
+        return [file for root in of for file in root.files(kind, pattern)]
 
+    core, of_plans = roots[:1], roots[1:]
     migrations = find("migration", "migrations/*.sql")
     _check_numbers(migrations)
     return [
-        *(
-            File(str(x.relative_to(db)), "role", None, x.read_bytes())
-            for x in sorted(db.glob("roles/*.sql"))
-        ),
+        *find("role", "roles/*.sql", core),
         *migrations,
         *find("function", "functions/**/*.sql"),
         *find("view", "views/*.sql"),
         *find("data", "data/*.csv.gz"),
-        *(x for plan in plans for x in _declared(db, plan)),
+        # What a plan declares, and then what takes its data over.
+        *(
+            file
+            for root in of_plans
+            for kind, pattern in (("plan", "plan.sql"), ("load", "data/*.sql"))
+            for file in root.files(kind, pattern)
+        ),
         *find("grant", "grants/*.sql"),
-        *(x for x in find("limit", "limits/*.sql") if x.plan is None),
+        *find("limit", "limits/*.sql", core),
     ]
 
 
-def _declared(db: Path, plan: str) -> Iterator[File]:
-    """Return what a plan declares, and then what takes its data over."""
-    root = db / "plans" / plan
-    patterns = {"plan.sql": "plan", "data/*.sql": "load"}
-    for pattern, kind in patterns.items():
-        for path in sorted(root.glob(pattern)):
-            yield File(str(path.relative_to(db)), kind, plan, path.read_bytes())
+class _Root(NamedTuple):
+    """Where the files of the core or of a plan are."""
+
+    plan: str | None
+    folder: Path
+    db: Path
+
+    def files(self, kind: str, pattern: str) -> Iterator[File]:
+        prefix = f"plans/{self.plan}/" if self.plan else ""
+        for path in sorted(self.folder.glob(pattern)):
+            name = prefix + str(path.relative_to(self.folder))
+            yield File(name, kind, self.plan, path.read_bytes(), self._shown(path))
+
+    def _shown(self, path: Path) -> str:
+        if path.is_relative_to(self.db):
+            return f"{self.db.name}/{path.relative_to(self.db)}"
+        return str(path.relative_to(here) if path.is_relative_to(here := Path.cwd()) else path)
 
 
 def pending_files(files: list[File], applied: Mapping[str, str]) -> list[File]:

@@ -88,9 +88,11 @@ def gone_files(
 
     A migration is reported for good, a function or view as long as the database has it; the rest
     once, and then forgotten. A file is not gone when another has its name or defines the function
-    it was named after, nor is one of helpers whose name no function has: they were split up.
+    it was named after, nor is one of helpers whose name no function has: they were split up. Of a
+    plan that is gone as a whole nothing is forgotten: it may come back.
     """
     kept = {x.path for x in files}
+    plans = {None, *(x.plan for x in files)}
     defined = names_of(files)
     names = {(x.kind, x.plan, x.name) for x in files}
     gone = []
@@ -104,7 +106,8 @@ def gone_files(
         )
         if not is_moved:
             gone.append(path)
-        if forget and file.kind != "migration" and (is_moved or not is_there):
+        is_known = file.kind == "migration" or file.plan not in plans
+        if forget and not is_known and (is_moved or not is_there):
             connection.execute("delete from headgate.schema_files where path = %s", (path,))
     return gone
 

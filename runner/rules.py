@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -99,18 +99,32 @@ class Rule:
 class Rules:
     """A provider's rows in order; the first that fits decides."""
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Iterable[Rule]) -> None:
         self._rules = tuple(rules)
+
+    def __iter__(self) -> Iterator[Rule]:
+        return iter(self._rules)
 
     def judge(self, answer: Answer) -> Outcome:
         """Return the first fitting rule's outcome; what fits none is the provider's fault."""
+        rule = self.find(answer)
+        if rule is None:
+            if answer.is_blank:
+                return _blank(answer)
+            return Outcome("retry", "provider", "the answer fits no rule of the provider")
+        if answer.is_blank and rule.outcome.is_success:
+            return _blank(answer) if rule.expects_content else rule.outcome
+        return _closed(rule, answer) if rule.close else rule.outcome
+
+    def find(self, answer: Answer) -> Rule | None:
+        """Return the first rule that fits."""
         head: str | None = None
         is_blank = answer.is_blank
         for rule in self._rules:
             if not rule.fits_status(answer.status) or (is_blank and not rule.fits_blank(answer)):
                 continue
             if is_blank and rule.outcome.is_success:
-                return _blank(answer) if rule.expects_content else rule.outcome
+                return rule
             if rule.content_type and not rule.content_type.found_in(answer.content_type):
                 continue
             if rule.body:
@@ -118,10 +132,8 @@ class Rules:
                     head = answer.body[:LONGEST_HEAD].decode("utf-8", "replace")
                 if not rule.body.found_in(head):
                     continue
-            return _closed(rule, answer) if rule.close else rule.outcome
-        if is_blank:
-            return _blank(answer)
-        return Outcome("retry", "provider", "the answer fits no rule of the provider")
+            return rule
+        return None
 
     def may_succeed(self, status: str) -> bool:
         """Tell whether an answer of that status can be a payload."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -39,12 +39,14 @@ class Settings:
     """Bytes of answers that one worker holds at once."""
     listen_dsn: str | None = None
     """The server itself, where `dsn` names a pooler: runners listen there."""
+    plans: tuple[Path, ...] = ()
+    """Folders of plans, and of single ones; none: those of `db`."""
     dags: Path | None = None
     """The folder of Airflow's DAGs, where `migrate` writes what their forms know; None: nowhere."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read HEADGATE_ and: DSN, LISTEN_DSN, DATABASE, HOME, DB, DAGS, LOCK_TIMEOUT, ..."""
+        """Read HEADGATE_ and: DSN, LISTEN_DSN, DATABASE, HOME, DB, PLANS, DAGS, ..."""
         env = os.environ if environ is None else environ
         dsn = _dsn(env, "HEADGATE_DSN")
         buffer = env.get("HEADGATE_MAX_BUFFER")
@@ -52,10 +54,11 @@ class Settings:
             dsn=dsn,
             database=env.get("HEADGATE_DATABASE") or _database_of(dsn),
             home=_absolute(env.get("HEADGATE_HOME")) or _root() / ".headgate",
-            db=_absolute(env.get("HEADGATE_DB")) or _db_folder(),
+            db=_absolute(env.get("HEADGATE_DB")) or shipped("db"),
             lock_timeout=env.get("HEADGATE_LOCK_TIMEOUT") or "5s",
             max_buffer=bytes_of(buffer) if buffer else DEFAULT_BUFFER,
             listen_dsn=_dsn(env, "HEADGATE_LISTEN_DSN"),
+            plans=tuple(_folders(env.get("HEADGATE_PLANS"))),
             dags=_absolute(env.get("HEADGATE_DAGS")) or _dags_folder(env),
         )
 
@@ -103,19 +106,28 @@ def _absolute(path: str | None) -> Path | None:
     return Path(path).expanduser().resolve() if path else None
 
 
+def _folders(paths: str | None) -> Iterator[Path]:
+    """Yield the folders of a list as PATH is one."""
+    for text in (paths or "").split(os.pathsep):
+        if path := _absolute(text.strip()):
+            yield path
+
+
 def _root() -> Path:
     """Return the checkout we run from, or the current folder when installed as a wheel."""
     return PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").exists() else Path.cwd()
 
 
-def _db_folder() -> Path:
-    packaged = PACKAGE / "db"
-    return packaged if packaged.exists() else PACKAGE.parent / "db"
+def shipped(name: str) -> Path:
+    """Return a folder of ours: the package's, or in a checkout the one beside it."""
+    packaged = PACKAGE / name
+    return packaged if packaged.exists() else PACKAGE.parent / name
 
 
 def _dags_folder(env: Mapping[str, str]) -> Path | None:
-    """Return the folder that Airflow is told of, else the checkout's, which is its own plan's."""
+    """Return the folder that Airflow is told of, else our own, which is of our own plans."""
     if told := env.get("AIRFLOW__CORE__DAGS_FOLDER"):
         return _absolute(told)
-    folder = PACKAGE.parent / "dags"
-    return folder if not env.get("HEADGATE_DB") and folder.is_dir() else None
+    folder = shipped("dags")
+    is_ours = not env.get("HEADGATE_DB") and folder.is_dir()
+    return folder if is_ours and os.access(folder, os.W_OK) else None

@@ -61,8 +61,8 @@ class Wire(AiohttpTransport):
             response = await self.client.request(
                 request.method,
                 # Marked as encoded: aiohttp would undo %2E and walk up what is then a path.
-                yarl.URL(self._url(request), encoded=True),
-                headers=self._headers(request),
+                yarl.URL(signed_url(request, self._auth, quote(self._secret, "")), encoded=True),
+                headers=signed_headers(request, self._auth, self._secret),
                 data=request.content or None,
                 allow_redirects=False,
                 auto_decompress=False,
@@ -72,22 +72,6 @@ class Wire(AiohttpTransport):
         return httpx.Response(
             response.status, headers=response.raw_headers, stream=stream, request=request
         )
-
-    def _url(self, request: httpx.Request) -> str:
-        url = str(request.url)
-        if self._auth.place != "query":
-            return url
-        signed = f"{quote(self._auth.name, '')}={quote(self._secret, '')}"
-        return f"{url}{'&' if '?' in url else '?'}{signed}"
-
-    def _headers(self, request: httpx.Request) -> CIMultiDict[str]:
-        pairs = ((name.decode(), value.decode()) for name, value in request.headers.raw)
-        headers = CIMultiDict(pairs)
-        if self._auth.place == "header":
-            headers[self._auth.name] = self._secret
-        elif self._auth.place == "bearer":
-            headers["Authorization"] = f"Bearer {self._secret}"
-        return headers
 
     def _new_session(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
@@ -108,6 +92,24 @@ class Wire(AiohttpTransport):
         # aiohttp would send a GET again when a kept connection breaks: a call nobody has booked.
         session._retry_connection = False
         return session
+
+
+def signed_url(request: httpx.Request, auth: Auth, secret: str) -> str:
+    """Return a request's URL with the secret where it belongs; it is given as URLs write it."""
+    url = str(request.url)
+    if auth.place != "query":
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{quote(auth.name, '')}={secret}"
+
+
+def signed_headers(request: httpx.Request, auth: Auth, secret: str) -> CIMultiDict[str]:
+    """Return a request's headers with the secret where it belongs."""
+    headers = CIMultiDict((name.decode(), value.decode()) for name, value in request.headers.raw)
+    if auth.place == "header":
+        headers[auth.name] = secret
+    elif auth.place == "bearer":
+        headers["Authorization"] = f"Bearer {secret}"
+    return headers
 
 
 class _Connection(ResponseHandler):

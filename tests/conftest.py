@@ -65,7 +65,7 @@ delete from equities.listings where asset_id in (select asset_id from others);
 delete from headgate.assets where asset_id in (select asset_id from others);
 """
 UNWANTED = (
-    "HEADGATE_DSN", "HEADGATE_DATABASE", "HEADGATE_HOME", "HEADGATE_DB", "HEADGATE_DAGS", "EODHD_API_TOKEN",
+    "HEADGATE_DSN", "HEADGATE_DATABASE", "HEADGATE_HOME", "HEADGATE_DB", "HEADGATE_PLANS", "HEADGATE_DAGS", "EODHD_API_TOKEN",
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from tests.plan import Plan
 from tests.servers import DB, migrated
 
 PAGE = ROOT / "docs" / "adding-a-pipeline.md"
+REAL = "jsonplaceholder.typicode.com"
 
 
 @dataclass
@@ -153,6 +154,38 @@ def test_explains_and_runs_as_the_page_says(blog, cli):
         words = connection.execute("select distinct words from blog.word_counts").fetchall()
     assert as_lines(activity) == squeezed(block("v_today_processing_activity", after=True).text)
     assert [x["words"] for x in words] == [5 + 5 * 2]
+
+
+def test_check_says_what_an_edit_would_do_as_the_page_says(blog, cli, tmp_path):
+    settings, _ = blog
+    db = tmp_path / "db"
+    shutil.copytree(settings.db, db)
+    plan = db / "plans" / "blog" / "plan.sql"
+    plan.write_text(
+        plan.read_text().replace("units => 1,\n    bundle", "units => 2,\n    bundle", 1)
+    )
+
+    said = cli(replace(settings, db=db), "check", "blog")
+
+    assert squeezed(said) == squeezed(block("plan blog: 1 changed").text)
+
+
+def test_one_job_is_tried_as_the_page_says(blog, cli, tmp_path):
+    settings, service = blog
+    host = service.url.removeprefix("http://")
+    (tmp_path / "post.json").write_text(block('"title": "Post 7"').text)
+
+    request = cli(settings, "request", "blog_post", "7")
+    tried = cli(settings, "try", "blog_post", "7", "--answer", str(tmp_path / "post.json"))
+
+    real = request.replace(service.url, f"https://{host}").replace(host, REAL)
+    assert squeezed(real) == squeezed(block(f"GET https://{REAL}").text)
+    assert squeezed(tried) == squeezed(block("rule     1 of blog").text)
+    assert service.asked == []
+    assert (
+        cli(settings, "try", "blog_post", "7", "--send").splitlines()[3:] == tried.splitlines()[3:]
+    )
+    assert service.asked == ["/posts/7"]
 
 
 def timeless(text: str) -> list[str]:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
 
 import runner
+from runner.settings import shipped
 from tests.docs import ROOT
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -59,3 +64,27 @@ def test_keywords_and_classifiers_are_in_order():
     assert PROJECT["keywords"] == sorted(PROJECT["keywords"])
     plain = [x for x in PROJECT["classifiers"] if not re.search(r":: 3", x)]
     assert plain == sorted(plain)
+
+
+def test_the_wheel_carries_the_sql_the_plans_and_the_dags():
+    wheel = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+
+    assert wheel["packages"] == ["runner"]
+    assert wheel["force-include"] == {"db": "runner/db", "dags": "runner/dags"}
+    assert shipped("db") == ROOT / "db" and shipped("dags") == ROOT / "dags"
+    copied = re.findall(
+        r"(?m)^COPY (.+) \S+$", (ROOT / "Dockerfile").read_text().partition("\nFROM base")[0]
+    )
+    assert {"runner", *wheel["force-include"]} <= set(" ".join(copied).split())
+
+
+def test_a_wheel_that_is_built_has_them(tmp_path):
+    builder = pytest.importorskip("hatchling.builders.wheel", reason="hatchling is not installed")
+    (path,) = builder.WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
+
+    names = set(zipfile.ZipFile(path).namelist())
+    files = [x for folder in ("db", "dags", "runner") for x in Path(ROOT / folder).rglob("*.*")]
+    ours = [x.relative_to(ROOT) for x in files if x.is_file() and "__pycache__" not in x.parts]
+    expected = {str(x if x.parts[0] == "runner" else "runner" / x) for x in ours}
+    assert expected - names == set()
+    assert [name for name in names if "__pycache__" in name] == []

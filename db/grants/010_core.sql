@@ -34,7 +34,8 @@ begin
                 'announce_order', 'hear_dags', 'start_obstacle', 'report_step', 'step_errors',
                 'maintain_history', 'maintain_statistics',
                 'check_health', 'database_health', 'examine', 'repair', 'check_run', 'next_actions', 'run_log',
-                'run_parameters', 'execution_groups', 'execution_id', 'execution_counts', 'alert_run', 'require_fit'
+                'run_parameters', 'execution_groups', 'execution_id', 'execution_counts', 'alert_run', 'require_fit',
+                'preview_request', 'try_answer', 'book_call'
             ]),
             ('headgate_runner', array[
                 'claim_jobs', 'complete_jobs', 'extend_leases', 'release_jobs', 'lose_lease',

@@ -104,6 +104,7 @@ WORK = {
         *("announce_order", "report_step", "step_errors", "maintain_history"),
         *("maintain_statistics", "check_health", "database_health", "examine", "repair"),
         *("check_run", "next_actions", "hear_dags", "start_obstacle"),
+        *("preview_request", "try_answer", "book_call"),
         *EVERYBODY,
     },
     **{x: PLANS_WORK for x in PLAN_ROLES},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,13 @@ def test_a_worker_holds_256_mb_of_answers_unless_told():
 def test_a_buffer_that_is_none_is_refused(size):
     with pytest.raises(InvalidValue, match="not a size of a buffer"):
         Settings.from_env({"HEADGATE_MAX_BUFFER": size})
+
+
+def test_plans_are_a_list_of_folders_as_the_path_is_one(tmp_path):
+    two = f"{tmp_path / 'a'}{os.pathsep}{os.pathsep}~/plans"
+
+    assert Settings.from_env({"HEADGATE_PLANS": two}).plans == (
+        tmp_path / "a",
+        Path.home() / "plans",
+    )
+    assert Settings.from_env({"HEADGATE_PLANS": ""}).plans == ()

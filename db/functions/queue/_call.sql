@@ -1,0 +1,52 @@
+-- How an operation's requests are made: what is the same for all of them, and how their answers are read.
+
+create or replace function headgate._call(
+    p_operation headgate.operations,
+    p_provider headgate.providers,
+    p_refused jsonb,
+    p_has_own_headers boolean,
+    p_is_probe boolean,
+    p_stop_before integer,
+    p_schedule jsonb
+)
+returns jsonb
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select jsonb_strip_nulls(jsonb_build_object(
+        'base_url', p_provider.base_url,
+        'method', p_operation.method,
+        'headers', case
+            when p_has_own_headers then (p_provider.headers || p_operation.headers) - array(
+                select jsonb_object_keys(headgate._header_templates(p_provider.headers || p_operation.headers))
+            )
+            else p_provider.headers || p_operation.headers
+        end,
+        'auth', p_provider.auth || jsonb_build_object('secret', p_provider.secret_name),
+        'timeout_seconds', extract(epoch from p_operation.timeout),
+        'max_bytes', p_operation.max_bytes,
+        'in_flight', greatest(1, p_provider.max_in_flight / greatest(1, (
+            select count(distinct c.runner)
+            from headgate.chunks as c
+            where c.provider_id = p_provider.provider_id
+                and c.state = 'leased'
+        ))),
+        'serves_all', case when p_operation.alternative_of_operation_id is not null then true end,
+        'probe', p_is_probe,
+        'stop_before_seconds', p_stop_before,
+        'schedule', p_schedule,
+        'refused', p_refused,
+        'rules', (
+            select coalesce(jsonb_agg(
+                jsonb_build_object(
+                    'status', r.status, 'content_type', r.content_type, 'body', r.body, 'outcome', r.outcome,
+                    'blame', r.fault, 'reason', r.reason, 'close', r.blocks, 'charged', nullif(r.charged, true)
+                )
+                order by r.position
+            ), '[]')
+            from headgate.v_response_rules as r
+            where r.provider_id = p_provider.provider_id
+        )
+    ));
+$func$;
