@@ -15,4 +15,5 @@ as $func$
 $func$;
 
 comment on function headgate.declared_objects(text) is
-    'The objects that a plan''s file declares, each with the file and line of its declaration, in the order of the file.';
+    'The objects that a plan''s file declares, each with the file and line of its declaration, in the order of the '
+    'file.';
