@@ -235,8 +235,9 @@ def _check_frozen(files: list[File], applied: Mapping[str, str]) -> None:
             raise MigrationNumbering(
                 f"{file.path} stands where {other} was applied: "
                 "this database was made by another set of migrations",
-                hint="go on with the version that made it, or make another database (HEADGATE_DATABASE);"
-                " what an embedded server holds goes with `headgate down` and its folder .headgate",
+                hint="go on with the version that made it, or make another database "
+                "(HEADGATE_DATABASE); what an embedded server holds goes with `headgate down` "
+                "and its folder .headgate",
             )
         later = [x for x in _migrations_after(file, files) if x in applied]
         if known is None and later:
