@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from runner import trial
 
 WELL = ("success", "skipped")
+UNIVERSE = "select o.universe from headgate.v_operations as o where o.operation = %s"
 Operation = Annotated[str, typer.Argument(help="The operation's name.", show_default=False)]
 Asset = Annotated[
     str,
@@ -29,7 +30,7 @@ Asset = Annotated[
     ),
 ]
 Universe = Annotated[
-    str | None, typer.Option(help="Where several universes have that code.", show_default=False)
+    str | None, typer.Option(help="By default the operation's own.", show_default=False)
 ]
 AsPipeline = Annotated[
     str | None,
@@ -138,7 +139,10 @@ def _subject(
 ) -> trial.Subject:
     from runner import trial  # brings the HTTP client
 
-    asset_id = find_asset(connection, asset, universe)["asset_id"]
+    known = connection.execute(UNIVERSE, (operation,)).fetchone()
+    asset_id = 0  # of an unknown operation, which the database refuses by name
+    if known is not None:
+        asset_id = find_asset(connection, asset, universe or known["universe"])["asset_id"]
     return trial.Subject(operation, asset_id, pipeline, parse_params(param))
 
 

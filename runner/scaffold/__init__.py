@@ -52,9 +52,11 @@ class Scaffold:
                     f"{path} is there already: nothing was written",
                     hint="choose another name, or remove it",
                 )
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{self.plan}.", dir=self.folder.parent))
+        draft: Path | None = None
         try:
+            for parent in (self.folder.parent, *([self.dag.parent] if self.dag else [])):
+                parent.mkdir(parents=True, exist_ok=True)
+            draft = Path(tempfile.mkdtemp(prefix=f".{self.plan}.", dir=self.folder.parent))
             made = [self._copy(x, draft) for x in sorted(HERE.glob("plan/**/*")) if x.is_file()]
             draft.chmod(0o755)
             if self.dag is not None:
@@ -72,7 +74,8 @@ class Scaffold:
                 hint="--plans and --dags name folders that may be written to",
             ) from exc
         finally:
-            shutil.rmtree(draft, ignore_errors=True)
+            if draft is not None:
+                shutil.rmtree(draft, ignore_errors=True)
         return [*(self.folder / x for x in made), *([self.dag] if self.dag else [])]
 
     def _copy(self, source: Path, draft: Path) -> Path:
