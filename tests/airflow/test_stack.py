@@ -47,7 +47,14 @@ from tests.limits import PATIENCE, wait_until
 
 pytestmark = NEEDS_AIRFLOW
 
-FUNCTIONS = ("initialize_execution", "discover_delta", "check_api_quota")
+FUNCTIONS = (
+    "initialize_execution",
+    "discover_delta",
+    "check_api_quota",
+    "publish_prices",
+    "finalize_execution",
+)
+"""Tasks that are at a worker; who looks seldom sees those behind the step, too."""
 BUSY = 1.5
 """Processes that wait for a core, per core: from here on a machine is too busy to time others."""
 
