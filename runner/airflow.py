@@ -199,11 +199,13 @@ class CallFunction(BaseOperator):
         own = {self.task_id: OurTask(self.task_id, self._declared, self.step)}
         try:
             with connect(self.conn_id) as connection:
+                if not red:
+                    if self.step in _failed_steps(connection, named):
+                        mark = {**named, "p_step": self.step, "p_status": "succeeded"}
+                        select(connection, MARK, mark)
+                    return []
                 _mark_failed(connection, red, named)
                 failed = _failed_steps(connection, named)
-                if not red and self.step in failed:
-                    mark = {**named, "p_step": self.step, "p_status": "succeeded"}
-                    select(connection, MARK, mark)
                 if not failed:
                     _mark_failed(connection, self._tasks_in("upstream_failed", run), named)
                 lost = [x for x, task in red.items() if not task.is_among(failed)]
