@@ -260,7 +260,7 @@ def _remove_orphans() -> None:
         if pid_file.exists():
             pid = int(pid_file.read_text().split("\n", 1)[0])
             if psutil.pid_exists(pid) and str(pid_file.parent) in psutil.Process(pid).cmdline():
-                psutil.Process(pid).terminate()
+                psutil.Process(pid).send_signal(signal.SIGINT)  # at once, whoever is connected
                 psutil.wait_procs([psutil.Process(pid)], timeout=PATIENCE)
         shutil.rmtree(folder, ignore_errors=True)
 
