@@ -10,7 +10,7 @@ import sys
 import pytest
 from psycopg.types.json import Jsonb
 
-from runner.database import connect
+from headgate.database import connect
 from tests.acceptance.books import check_bars, check_settled, jobs
 from tests.acceptance.house import House, end, killed_at_the_end
 from tests.servers import DB
@@ -23,7 +23,7 @@ LEASED = (
 
 def headgate(house: House, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "runner", *arguments],
+        [sys.executable, "-m", "headgate", *arguments],
         cwd=DB.parent,
         env=house.environ() | environ,
         capture_output=True,

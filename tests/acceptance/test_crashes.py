@@ -8,7 +8,7 @@ import signal
 import psutil
 import pytest
 
-from runner.server import Server
+from headgate.embedded.server import Server
 from tests.acceptance.books import check_bars, check_books, check_settled, jobs
 from tests.acceptance.house import as_param, end
 from tests.limits import PATIENCE, wait_until

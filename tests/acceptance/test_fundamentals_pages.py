@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from headgate.demo.eodhd import market
 from tests.acceptance.books import check_books, check_settled
 from tests.acceptance.house import House, killed_at_the_end
-from tests.standin import market
 
 GROUP = "XETRA"
 PAGE = 500

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from headgate.demo.eodhd import Options, spawn
 from tests.acceptance.books import check_books, check_settled
 from tests.acceptance.house import House, killed_at_the_end
 from tests.docs import ROOT, blocks
 from tests.limits import PATIENCE
-from tests.standin import Options, spawn
 
 COMMANDS = [x for x in blocks(ROOT / "docs" / "equities.md") if x.marks.get("needs") == "vienna"]
 CODES = ["OMV.VI", "VOE.VI"]
