@@ -1,7 +1,8 @@
-"""`make run` without a token: to the end, within the quota, and again on the same day."""
+"""`headgate demo`, which is `make run` without a token: to the end, within the quota, and again."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from headgate.database import connect, dsn_of
-from headgate.demo.pipeline import DATABASE
+from headgate.demo import DATABASE
 from tests import clock
 from tests.limits import PATIENCE
 
@@ -24,9 +25,9 @@ def make_run(server, clone, template, tmp_path):
     database = clone(template, DATABASE)
     places = {"HEADGATE_DSN": dsn_of(server), "HEADGATE_HOME": str(tmp_path)}
 
-    def run():
+    def run(*arguments):
         return subprocess.run(
-            [sys.executable, "-m", "headgate.demo.pipeline"],
+            [sys.executable, "-m", "headgate", "demo", *arguments],
             cwd=ROOT,
             env=os.environ | places,
             capture_output=True,
@@ -57,3 +58,31 @@ def test_two_runs_on_one_day_spend_one_quota(make_run, server, tmp_path):
         )
         rows = connection.execute(count).fetchall()
     assert rows[0]["all"] == rows[0]["once"] > 200_000
+
+
+def test_the_stand_in_allows_what_it_is_told(make_run):
+    done = make_run("--quota", "55", "--param", "exchanges=LSE")
+
+    assert done.returncode == 0, done.stderr
+    assert "a stand-in plays eodhd at http://127.0.0.1:" in done.stderr
+    assert "(55 units a day)" in done.stderr
+    assert "55 by our book, 55 by the server's (equal)" in done.stdout
+
+
+def test_one_demonstration_at_a_time(make_run, tmp_path):
+    with (tmp_path / "demo.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = make_run()
+
+    assert done.returncode == 1
+    assert "error: another demonstration is under way\nhint: wait until it has ended" in done.stderr
+
+
+def test_a_plan_without_a_demonstration_is_named_with_those_that_have_one(headgate):
+    done = headgate("demo", "maintenance", HEADGATE_DSN="host=nowhere.invalid")
+
+    assert done.returncode == 1
+    assert (
+        "error: the plan 'maintenance' has no demonstration [HG008]\nhint: one of: equities"
+        in done.stderr
+    )

@@ -6,17 +6,24 @@ Operators are imported when they are first asked for: the command line knows of 
 and processes where Airflow itself is not installed.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from headgate.lazy import lazily
 
 if TYPE_CHECKING:
+    from headgate.airflow.dags import START, defaults
+    from headgate.airflow.notifier import AlertNotifier
     from headgate.airflow.operators import CallFunction, RunStep, orders_or
 
-__all__ = ["CallFunction", "RunStep", "orders_or"]
-
-
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        from headgate.airflow import operators
-
-        return getattr(operators, name)
-    raise AttributeError(name)
+__all__ = ["START", "AlertNotifier", "CallFunction", "RunStep", "defaults", "orders_or"]
+__getattr__ = lazily(
+    __name__,
+    {
+        "AlertNotifier": "notifier",
+        "CallFunction": "operators",
+        "RunStep": "operators",
+        "START": "dags",
+        "defaults": "dags",
+        "orders_or": "operators",
+    },
+)

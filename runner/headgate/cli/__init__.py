@@ -1,5 +1,11 @@
 """The command line: `headgate`, or `python -m headgate`."""
 
-from headgate.cli.command_line import main
+from typing import TYPE_CHECKING
+
+from headgate.lazy import lazily
+
+if TYPE_CHECKING:
+    from headgate.cli.command_line import main
 
 __all__ = ["main"]
+__getattr__ = lazily(__name__, {"main": "command_line"})

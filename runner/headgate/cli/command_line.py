@@ -37,6 +37,10 @@ class Entry(NamedTuple):
 
 PANELS: dict[str, dict[str, Entry]] = {
     "Runs": {
+        "demo": Entry(
+            "demo:demo",
+            "Run a plan against a stand-in for its provider, in a database of its own: no account.",
+        ),
         "run": Entry(
             "run:run",
             "Run a pipeline to its end; goes on with a run that an interrupted command left "

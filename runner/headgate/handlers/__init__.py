@@ -6,17 +6,12 @@ These bring numpy, so they are imported when they are first asked for: a worker'
 which only sends tasks, stays without it.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from headgate.lazy import lazily
 
 if TYPE_CHECKING:
     from headgate.handlers.contract import GROUP, Chunk, Result
 
 __all__ = ["GROUP", "Chunk", "Result"]
-
-
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        from headgate.handlers import contract
-
-        return getattr(contract, name)
-    raise AttributeError(name)
+__getattr__ = lazily(__name__, dict.fromkeys(__all__, "contract"))

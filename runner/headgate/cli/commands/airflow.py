@@ -21,9 +21,11 @@ from headgate.airflow.orphans import alone, end_orphans, holder, read_state
 from headgate.airflow.settings import ADMIN_PASSWORD, LOGIN, AirflowHome, write_login
 from headgate.airflow.snapshot import NAME, write_snapshot
 from headgate.cli.commands import console
+from headgate.cli.commands.demo import on_stage
 from headgate.cli.commands.migrate import tell_dags
 from headgate.cli.commands.signals import stop_on_signal
 from headgate.database import PLANNER
+from headgate.demo import QUOTA, find_demo
 from headgate.errors import HeadgateError
 from headgate.migrate import run as migration
 from headgate.settings import Settings
@@ -63,8 +65,15 @@ def start(
 
 
 @app.command()
+def demo(port: Port = PORT) -> None:
+    """Run Airflow and runners on the stand-in of `headgate demo`, until they are stopped."""
+    with on_stage(find_demo("equities"), QUOTA):
+        start(port=port)
+
+
+@app.command()
 def stop() -> None:
-    """Stop what `headgate airflow start` runs."""
+    """Stop what `headgate airflow start` or `headgate airflow demo` runs."""
     folder = AirflowHome(Settings.from_env(), PORT).folder
     deadline = time.monotonic() + STOP_SECONDS
     told = None

@@ -9,8 +9,14 @@ By hand: `python -m headgate.demo.eodhd --port 8080`. README.md lists the option
 endpoints and faults.
 """
 
+from typing import TYPE_CHECKING
+
 from headgate.demo.eodhd.options import Options
 from headgate.demo.eodhd.process import Process, spawn
-from headgate.demo.eodhd.server import StandIn, serve
+from headgate.lazy import lazily
+
+if TYPE_CHECKING:
+    from headgate.demo.eodhd.server import StandIn, serve
 
 __all__ = ["Options", "Process", "StandIn", "serve", "spawn"]
+__getattr__ = lazily(__name__, {"StandIn": "server", "serve": "server"})

@@ -1,0 +1,61 @@
+"""`headgate demo`: a shipped plan's pipeline against a stand-in for its provider."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from headgate.cli.commands import console
+from headgate.cli.commands.migrate import migrate
+from headgate.cli.commands.options import Params
+from headgate.cli.commands.run import run
+from headgate.demo import DATABASE, QUOTA, Demo, Stage, find_demo, staged
+from headgate.settings import Settings
+
+NEXT = """\
+The bars were made up, and are kept apart in the database {database}. Run it again: nothing is asked
+for twice. With {token} set, headgate run {pipeline} asks the real service.
+"""
+Quota = Annotated[
+    int, typer.Option(min=0, max=1_000_000, help="Units a day that the stand-in allows.")
+]
+
+
+def demo(
+    plan: Annotated[str, typer.Argument(help="A shipped plan.")] = "equities",
+    param: Params = None,
+    quota: Quota = QUOTA,
+) -> None:
+    """Run a plan against a stand-in for its provider, in a database of its own: no account."""
+    with on_stage(find_demo(plan), quota) as stage:
+        before, served = stage.booked_units(), stage.served_units()
+        code = 0
+        try:
+            run(stage.demo.pipeline, param=param)
+        except typer.Exit as exc:
+            code = exc.exit_code
+        theirs = stage.served_units() - served
+        after = stage.booked_units()
+    ours = sum(after.values()) - sum(before.get(run_id, 0) for run_id in after)
+    difference = "equal" if ours == theirs else f"{abs(ours - theirs):,} apart"
+    print(f"units of this run: {ours:,} by our book, {theirs:,} by the server's ({difference})\n")
+    named = {"token": stage.demo.token, "pipeline": stage.demo.pipeline}
+    print(NEXT.format(database=DATABASE, **named))
+    raise typer.Exit(code)
+
+
+@contextmanager
+def on_stage(demo: Demo, quota: int) -> Iterator[Stage]:
+    """Migrate the demonstrations' database, start the stand-in, and be its client from now on."""
+    os.environ["HEADGATE_DATABASE"] = DATABASE
+    migrate()
+    with staged(demo, Settings.from_env(), quota=quota) as stage:
+        os.environ[demo.token] = stage.standin.token
+        console.say(
+            f"a stand-in plays {demo.provider} at {stage.standin.api} ({quota:,} units a day)"
+        )
+        yield stage

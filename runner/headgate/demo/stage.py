@@ -1,0 +1,115 @@
+"""A demonstration's stage: a stand-in that plays the provider, in a database of its own.
+
+The stand-in's book lies in HEADGATE_HOME and so outlives it: a second run on the same day finds the
+quota as the first one left it, as it would be with the real provider.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from psycopg.types.json import Jsonb
+
+from headgate.database import connect, dsn_of, mapped_errors
+from headgate.demo.eodhd import Options, Process, spawn
+from headgate.errors import HeadgateError, InvalidValue
+from headgate.settings import Settings
+
+DATABASE: Final = "headgate_demo"
+QUOTA: Final = 5_000
+RATE: Final = 12_000
+"""Requests a minute: twelve times what the service allows, so that nobody waits for a demo."""
+
+SET_PROVIDER = """
+select * from headgate.set_provider(p_provider => %(provider)s, p_changes => %(changes)s)
+"""
+UNITS = """
+select e.run_id, e.units
+from headgate.v_recent_executions as e
+where e.pipeline = %(pipeline)s
+order by e.started_at desc
+limit 10
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """A shipped plan, and the provider that a stand-in plays for it."""
+
+    plan: str
+    pipeline: str
+    provider: str
+    token: str
+    """The environment variable that holds the provider's token."""
+
+
+DEMOS: Final = {
+    x.plan: x for x in (Demo("equities", "data_collection_equities", "eodhd", "EODHD_API_TOKEN"),)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stand-in that works, and the database that asks it."""
+
+    demo: Demo
+    settings: Settings
+    standin: Process
+    quota: int
+
+    def served_units(self) -> int:
+        """Return the units that the stand-in has charged."""
+        return int(self.standin.book()["served_units"])
+
+    def booked_units(self) -> dict[str, int]:
+        """Return what our ledger says that each of the latest runs cost."""
+        with connect(self.settings, "demo") as connection, mapped_errors():
+            rows = connection.execute(UNITS, {"pipeline": self.demo.pipeline})
+            return {row["run_id"]: row["units"] for row in rows}
+
+
+def find_demo(plan: str) -> Demo:
+    """Return the demonstration of a plan; raises InvalidValue."""
+    if plan not in DEMOS:
+        raise InvalidValue(
+            f"the plan {plan!r} has no demonstration",
+            hint=f"one of: {', '.join(DEMOS)}; headgate run runs the plans of your own",
+        )
+    return DEMOS[plan]
+
+
+@contextmanager
+def staged(demo: Demo, settings: Settings, *, quota: int = QUOTA) -> Iterator[Stage]:
+    """Start a stand-in, and let the provider's row in a migrated database name it."""
+    book = settings.home / "standin.json"
+    options = Options(quota=quota, rate=RATE, dsn=dsn_of(settings), book=book)
+    with _alone(settings), spawn(options) as standin:
+        changes = {
+            "base_url": standin.api,
+            "quota": quota,
+            "buffer": 0,
+            "requests_per_minute": RATE,
+        }
+        with connect(settings, "demo") as connection, mapped_errors():
+            named = {"provider": demo.provider, "changes": Jsonb(changes)}
+            connection.execute(SET_PROVIDER, named)
+        yield Stage(demo, settings, standin, quota)
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Keep a second demonstration out; a crash frees the lock."""
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (settings.home / "demo.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise HeadgateError(
+                "another demonstration is under way",
+                hint="wait until it has ended, or stop it: headgate demo, headgate airflow demo",
+            ) from exc
+        yield
