@@ -103,3 +103,36 @@ def test_help_loads_neither_a_database_driver_nor_an_http_client():
 
     assert "Usage:" in done.stdout
     assert done.stderr.split() == []
+
+
+FLOW = {
+    "producer": {"call_executor", "completer", "handler_executor"},
+    "handler_executor": {"completer"},
+    "call_executor": set(),
+    "completer": {"keeper"},
+    "keeper": set(),
+}
+"""A chunk's way through a worker: which of these parts each one may know."""
+
+
+@pytest.mark.parametrize("part", FLOW)
+def test_a_part_of_the_worker_knows_only_those_behind_it(part):
+    names = {x.rpartition(".")[2] for x in imported(MODULES[f"headgate.worker.{part}"])}
+
+    assert names & set(FLOW) == FLOW[part]
+
+
+def test_no_part_of_the_worker_is_given_another_one_after_it_was_made():
+    """What one part sets in another is a count or a flag of its own class, never a part."""
+    parts = {"producer", "executor", "completer", "keeper", "handler_executor", "connections"}
+    found = [
+        f"{module}: {ast.unparse(node)}"
+        for module, path in MODULES.items()
+        if module.startswith("headgate.worker.")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and node.attr.lstrip("_") in parts
+        and ast.unparse(node.value) != "self"
+    ]
+    assert found == []

@@ -6,13 +6,12 @@ import asyncio
 import logging
 import math
 import traceback
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
 from headgate.shown import cleared
 from headgate.worker.calls import Caller, Reply
-from headgate.worker.gates import MAX_FAULTS, Gate
+from headgate.worker.gates import MAX_FAULTS, Gate, Gates
 from headgate.worker.leases import CallLease
 from headgate.worker.pace import ServerClock
 from headgate.worker.rules import Outcome
@@ -30,43 +29,30 @@ class CallExecutor:
     def __init__(
         self,
         caller: Caller,
+        gates: Gates,
+        clock: ServerClock,
         concurrency: int,
         on_result: Callable[[CallLease], None],
         on_starved: Callable[[CallLease], None],
     ) -> None:
         self.open = 0
-        self.load = 0
         self.buffered = 0
-        self.clock = ServerClock()
+        self.clock = clock
+        self.gates = gates
         self._caller = caller
         self._concurrency = concurrency
         self._on_result = on_result
         self._on_starved = on_starved
         self._timer: asyncio.TimerHandle | None = None
-        self._gates: dict[str, Gate] = {}
-        self._turn: deque[Gate] = deque()
         self._is_stopped = False
         self._loop = asyncio.get_running_loop()
 
-    def gate(self, provider: str) -> Gate:
-        """Return the provider's gate."""
-        gate = self._gates.get(provider)
-        if gate is None:
-            gate = self._gates[provider] = Gate(provider)
-            self._turn.append(gate)
-        return gate
-
-    def gates(self) -> list[Gate]:
-        """Return all gates."""
-        return list(self._turn)
-
     def take(self, held: CallLease) -> None:
         """Add a chunk; its calls start as room comes. A closed provider's stay unsent."""
-        gate = self.gate(held.chunk.provider)
+        gate = self.gates.of(held.chunk.provider)
         gate.in_flight = held.call.in_flight
         gate.queue.append(held)
         gate.load += held.waiting
-        self.load += held.waiting
         if closing := gate.closing_for(held.chunk, self._loop.time()):
             self.give_up(held, closing.reason)
         self.pump()
@@ -80,11 +66,16 @@ class CallExecutor:
             and (held := self._next()) is not None
         ):
             self._start(held)
-        for gate in self._turn:
+        for gate in self.gates.turn:
             for held in gate.starved():
                 held.is_asking = True
                 self._on_starved(held)
         self._pump_in_time()
+
+    def freed(self, size: int) -> None:
+        """Note that so many bytes of answers have been handed in: there is room for more."""
+        self.buffered -= size
+        self.pump()
 
     def give_up(self, held: CallLease, reason: str) -> None:
         """Start no further call of a chunk; what has not started is reported unsent."""
@@ -115,9 +106,9 @@ class CallExecutor:
 
     def _next(self) -> CallLease | None:
         now = self._loop.time()
-        for _ in range(len(self._turn)):
-            gate = self._turn[0]
-            self._turn.rotate(-1)
+        for _ in range(len(self.gates.turn)):
+            gate = self.gates.turn[0]
+            self.gates.turn.rotate(-1)
             while (held := gate.next_call(now)) is not None and now >= held.starts_end:
                 self.give_up(held, "no time was left to start it")
             if held is not None:
@@ -129,7 +120,7 @@ class CallExecutor:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        at = min((gate.next_start() for gate in self._turn), default=math.inf)
+        at = min((gate.next_start() for gate in self.gates.turn), default=math.inf)
         if at > self._loop.time() and at != math.inf:
             self._timer = self._loop.call_at(at, self.pump)
 
@@ -139,7 +130,7 @@ class CallExecutor:
             held.pace.take()
         held.next += 1
         self.open += 1
-        self.gate(held.chunk.provider).open += 1
+        self.gates.of(held.chunk.provider).open += 1
         held.open[index] = self._loop.create_task(self._make(held, index))
 
     async def _make(self, held: CallLease, index: int) -> None:
@@ -160,7 +151,7 @@ class CallExecutor:
         self._finished(held, index, reply)
 
     def _finished(self, held: CallLease, index: int, reply: Reply) -> None:
-        gate = self.gate(held.chunk.provider)
+        gate = self.gates.of(held.chunk.provider)
         self.open -= 1
         gate.open -= 1
         self._lighten(held, 1)
@@ -193,8 +184,7 @@ class CallExecutor:
                 self.give_up(other, f"{MAX_FAULTS} calls in a row were not answered")
 
     def _lighten(self, held: CallLease, calls: int) -> None:
-        self.load -= calls
-        self.gate(held.chunk.provider).load -= calls
+        self.gates.of(held.chunk.provider).load -= calls
 
 
 def _refused(held: CallLease, index: int) -> Reply:

@@ -9,10 +9,10 @@ from typing import Protocol
 
 from headgate.errors import LostLease, ServerUnreachable
 from headgate.worker.background import Background
-from headgate.worker.call_executor import CallExecutor
 from headgate.worker.chunks import Chunk, Claim, GroupReport, Report, Result, UniformReport
 from headgate.worker.completion import Unwritable, hand_in
 from headgate.worker.connection_pool import ConnectionPool
+from headgate.worker.gates import Gates
 from headgate.worker.group_lease import GroupLease
 from headgate.worker.keeper import Keeper
 from headgate.worker.leases import SLICE_SECONDS, CallLease, HandlerLease, Leased
@@ -23,8 +23,8 @@ from headgate.worker.totals import Totals
 logger = logging.getLogger(__name__)
 
 
-class Feed(Protocol):
-    """Where the next chunks come from."""
+class Upstream(Protocol):
+    """What comes before the completer: where chunks are claimed, and where their calls are made."""
 
     def wanted_after(self, chunk: Chunk) -> int:
         """Return how many chunks to claim together with this one's completion."""
@@ -35,24 +35,32 @@ class Feed(Protocol):
     def chunk_ended(self, *, was_fruitless: bool, has_next: bool) -> None:
         """Note that a chunk has ended; fruitless: without a request and a result."""
 
+    def give_up(self, held: CallLease, reason: str) -> None:
+        """Start no further call of a chunk; what has not started is reported unsent."""
+
+    def freed(self, size: int) -> None:
+        """Note that so many bytes of answers have been handed in: there is room for more."""
+
 
 class Completer:
     """Completes chunks, the last slice of each together with the claim of new ones."""
 
-    feed: Feed
-    executor: CallExecutor
-
-    def __init__(self, connections: ConnectionPool) -> None:
-        self.totals = Totals()
-        self._background = Background()
-        self.keeper = Keeper(connections, self.totals, self._background)
+    def __init__(
+        self,
+        connections: ConnectionPool,
+        gates: Gates,
+        keeper: Keeper,
+        totals: Totals,
+        background: Background,
+        upstream: Upstream,
+    ) -> None:
+        self.keeper = keeper
+        self._totals = totals
+        self._background = background
         self._connections = connections
+        self._gates = gates
+        self._upstream = upstream
         self._loop = asyncio.get_running_loop()
-
-    def join(self, feed: Feed, executor: CallExecutor) -> None:
-        """Tell where chunks come from, and where their calls are made."""
-        self.feed, self.executor, self.keeper.executor = feed, executor, executor
-        self.keeper.on_lost = lambda: feed.chunk_ended(was_fruitless=False, has_next=False)
 
     def on_result(self, held: CallLease) -> None:
         """Hand in what has come when it is enough."""
@@ -61,7 +69,7 @@ class Completer:
 
     def end(self, chunk: Chunk, report: UniformReport) -> None:
         """End a chunk that needs no call, all its jobs alike."""
-        self.executor.gate(chunk.provider).uniform_reports += 1
+        self._gates.of(chunk.provider).uniform_reports += 1
         self._background.begin(self._end(chunk, report))
 
     async def keep(self) -> None:
@@ -71,7 +79,7 @@ class Completer:
             now = self._loop.time()
             for held in self.keeper.calling():
                 if now >= held.starts_end and held.waiting:
-                    self.executor.give_up(held, "no time was left to start it")
+                    self._upstream.give_up(held, "no time was left to start it")
                 if held.has_report and now >= held.oldest_at + SLICE_SECONDS:
                     self._settle_soon(held)
 
@@ -113,12 +121,14 @@ class Completer:
             else:
                 if claim is None or is_last:
                     self._end_of(held, claim, was_fruitless=not held.is_fruitful)
-            self.executor.buffered -= report.size
-            if not held.is_slice_due or not held.has_report:
-                break
-            self.executor.pump()
+            is_over = not held.is_slice_due or not held.has_report
+            if is_over:
+                held.is_settling = False
+            self._upstream.freed(report.size)
+            if is_over:
+                return
         held.is_settling = False
-        self.executor.pump()
+        self._upstream.freed(0)
 
     def _refuse(self, held: CallLease, report: Result, reason: str) -> bool:
         """End a group whose answers the database does not take, once no call is open any more."""
@@ -127,7 +137,7 @@ class Completer:
         if held.refusal is not None:
             return False
         held.refuse(report, reason)
-        self.executor.give_up(held, reason)
+        self._upstream.give_up(held, reason)
         return True
 
     async def _end(self, chunk: Chunk, report: UniformReport) -> None:
@@ -137,21 +147,21 @@ class Completer:
             await self.keeper.give_up(Leased(chunk, self._loop.time()), str(exc))
             return
         finally:
-            self.executor.gate(chunk.provider).uniform_reports -= 1
+            self._gates.of(chunk.provider).uniform_reports -= 1
         if claim is None:
-            self.totals.lost += 1
+            self._totals.lost += 1
         self._ended(chunk, claim, was_fruitless=False)
 
     async def _hand_in(self, chunk: Chunk, report: Result, *, is_last: bool) -> Claim | None:
         """Complete a slice; None when the chunk is lost. Raises Unwritable."""
-        gate = self.executor.gate(chunk.provider)
+        gate = self._gates.of(chunk.provider)
         closing: Closing | None = None
 
         def send(queue: Queue, part: Result, is_last_part: bool) -> Awaitable[Claim]:
             nonlocal closing
             closing = gate.closing_for(chunk, self._loop.time())
             may_claim = is_last and is_last_part and closing is None
-            wanted = self.feed.wanted_after(chunk) if may_claim else 0
+            wanted = self._upstream.wanted_after(chunk) if may_claim else 0
             return queue.complete(chunk, part, closing=closing, claim=wanted)
 
         try:
@@ -164,7 +174,7 @@ class Completer:
             return None
         if closing is not None:
             gate.told(chunk, self._loop.time())
-        self.totals.count(report, is_last=is_last)
+        self._totals.count(report, is_last=is_last)
         return claim
 
     def _end_of(self, held: Leased, claim: Claim | None, *, was_fruitless: bool) -> None:
@@ -178,13 +188,13 @@ class Completer:
     def _ended(self, chunk: Chunk, claim: Claim | None, *, was_fruitless: bool) -> None:
         if claim is not None:
             self._note_end(chunk)
-            self.feed.take(claim)
-        self.feed.chunk_ended(
+            self._upstream.take(claim)
+        self._upstream.chunk_ended(
             was_fruitless=was_fruitless, has_next=bool(claim is not None and claim.chunks)
         )
 
     def _note_end(self, chunk: Chunk) -> None:
-        self.totals.chunks += 1
+        self._totals.chunks += 1
         logger.info(
             "chunk %s has ended: %s of %s",
             chunk.chunk_id,

@@ -99,3 +99,27 @@ class Gate:
     def affected(self) -> Iterator[CallLease]:
         """Return the chunks whose waiting calls are closed."""
         return (h for h in list(self.queue) if self.closing_for(h.chunk, 0.0) is not None)
+
+
+class Gates:
+    """The providers that this runner has worked for, in the order in which they take turns."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Gate] = {}
+        self.turn: deque[Gate] = deque()
+
+    def __iter__(self) -> Iterator[Gate]:
+        return iter(list(self.turn))
+
+    def of(self, provider: str) -> Gate:
+        """Return the provider's gate."""
+        gate = self._known.get(provider)
+        if gate is None:
+            gate = self._known[provider] = Gate(provider)
+            self.turn.append(gate)
+        return gate
+
+    @property
+    def load(self) -> int:
+        """Count the calls that wait or are open."""
+        return sum(gate.load for gate in self.turn)

@@ -17,11 +17,10 @@ import psycopg
 from headgate.database import from_psycopg
 from headgate.errors import HeadgateError
 from headgate.handlers.pool_messages import Done, Input, Job, Task, WorkLost
-from headgate.worker.call_executor import CallExecutor
 from headgate.worker.chunks import Chunk, Handling, Report, Rows
 from headgate.worker.completer import Completer
 from headgate.worker.connection_pool import ConnectionPool
-from headgate.worker.gates import Gate
+from headgate.worker.gates import Gate, Gates
 from headgate.worker.leases import HandlerLease
 
 logger = logging.getLogger(__name__)
@@ -54,12 +53,12 @@ class HandlerExecutor:
         self,
         backend: ExecutorBackend,
         connections: ConnectionPool,
-        executor: CallExecutor,
+        gates: Gates,
         completer: Completer,
     ) -> None:
         self._backend = backend
         self._connections = connections
-        self._executor = executor
+        self._gates = gates
         self._completer = completer
         self._works: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
@@ -77,7 +76,7 @@ class HandlerExecutor:
         """Begin to work on a chunk."""
         held = HandlerLease(chunk, at, Handling.from_row(chunk.call))
         self._completer.keeper.hold(held)
-        self._executor.gate(chunk.provider).handlings += 1
+        self._gates.of(chunk.provider).handlings += 1
         held.work = self._loop.create_task(self._work(held))
         self._works.add(held.work)
         held.work.add_done_callback(self._works.discard)
@@ -94,7 +93,7 @@ class HandlerExecutor:
         await self._connections.aclose()
 
     async def _work(self, held: HandlerLease) -> None:
-        gate = self._executor.gate(held.chunk.provider)
+        gate = self._gates.of(held.chunk.provider)
         try:
             report = await self._report(held)
         except WorkLost as exc:

@@ -11,12 +11,11 @@ import psycopg
 
 from headgate.errors import HeadgateError, LostLease
 from headgate.worker.background import Background
-from headgate.worker.call_executor import CallExecutor
 from headgate.worker.chunks import Chunk
 from headgate.worker.completion import told
 from headgate.worker.connection_pool import ConnectionPool
 from headgate.worker.leases import CallLease, HandlerLease, Leased
-from headgate.worker.pace import Pace
+from headgate.worker.pace import Pace, ServerClock
 from headgate.worker.totals import Totals
 
 logger = logging.getLogger(__name__)
@@ -25,13 +24,24 @@ TICK_SECONDS: Final = 0.25
 
 
 class Keeper:
-    """Knows the chunks in work; `on_lost` is told of each that is not ours any more."""
+    """Knows the chunks in work.
 
-    executor: CallExecutor
+    `on_lost` is called with each that is not ours any more, `on_time` when calls may have got time.
+    """
 
-    def __init__(self, connections: ConnectionPool, totals: Totals, background: Background) -> None:
+    def __init__(
+        self,
+        connections: ConnectionPool,
+        clock: ServerClock,
+        totals: Totals,
+        background: Background,
+        on_lost: Callable[[Leased], None],
+        on_time: Callable[[], None],
+    ) -> None:
         self.held: dict[int, Leased] = {}
-        self.on_lost: Callable[[], None] = lambda: None
+        self._clock = clock
+        self._on_lost = on_lost
+        self._on_time = on_time
         self._connections = connections
         self._totals = totals
         self._background = background
@@ -74,13 +84,11 @@ class Keeper:
 
     def lose(self, held: Leased) -> None:
         """Let go of a chunk that is not ours any more."""
-        if isinstance(held, CallLease):
-            self.executor.drop(held)
         held.is_lost = True
         self._totals.lost += 1
         if self.held.get(held.chunk.chunk_id) is held:
             del self.held[held.chunk.chunk_id]
-        self.on_lost()
+        self._on_lost(held)
 
     async def tick(self) -> None:
         """Wait until something is held; extend what is due, at a third of its time; then rest."""
@@ -112,7 +120,7 @@ class Keeper:
                 self.lose(held)
                 if isinstance(held, HandlerLease) and held.work is not None:
                     held.work.cancel()
-        self.executor.pump()
+        self._on_time()
 
     async def _take_starts(self, held: CallLease) -> None:
         try:
@@ -128,9 +136,9 @@ class Keeper:
             await asyncio.sleep(TICK_SECONDS)
         else:
             now = self._loop.time()
-            held.pace = Pace.of(schedule, held.waiting, self.executor.clock, now)
+            held.pace = Pace.of(schedule, held.waiting, self._clock, now)
         held.is_asking = False
-        self.executor.pump()
+        self._on_time()
 
     async def _release(self, chunks: Sequence[Chunk]) -> None:
         try:

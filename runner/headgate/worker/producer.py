@@ -51,6 +51,7 @@ class Producer:
         """Set after each claim, for those who watch for the end."""
         self._connections = connections
         self._executor = executor
+        self._gates = executor.gates
         self._completer = completer
         self._handler_executor = handler_executor
         self._target = 2 * concurrency
@@ -65,7 +66,7 @@ class Producer:
         """Claim whenever there is room; without work sleep until it is due or was sent."""
         while not self.is_stopping:
             self._room.clear()
-            wanted = self._wanted(self._target - self._executor.load)
+            wanted = self._wanted(self._target - self._gates.load)
             if wanted == 0:
                 await self._room.wait()
                 continue
@@ -86,28 +87,26 @@ class Producer:
 
     def wanted_after(self, chunk: Chunk) -> int:
         """Return how many chunks to claim together with the completion of one like this."""
-        gate = self._executor.gate(chunk.provider)
+        gate = self._gates.of(chunk.provider)
         if self.is_stopping or self._fruitless or gate.provider in self._without_secret:
             return 0
         if chunk.handler is not None:
             return self._handler_executor.room(gate)
         if chunk.urls is None:
             return int(gate.uniform_reports <= self._connections.size)
-        return self._wanted(
-            min(self._target - self._executor.load, self._target_of(gate) - gate.load)
-        )
+        return self._wanted(min(self._target - self._gates.load, self._target_of(gate) - gate.load))
 
     def avoided(self) -> Sequence[str]:
         """Return the providers without their secret, with enough to do, or just closed."""
-        for gate in self._executor.gates():
+        for gate in self._gates:
             gate.was_avoided = self._is_full(gate)
-        full = {gate.provider for gate in self._executor.gates() if gate.was_avoided}
+        full = {gate.provider for gate in self._gates if gate.was_avoided}
         return sorted(self._without_secret | full)
 
     def take(self, claim: Claim) -> None:
         """Put claimed chunks to work."""
         for chunk in claim.chunks:
-            gate = self._executor.gate(chunk.provider)
+            gate = self._gates.of(chunk.provider)
             gate.reopen(chunk, claim.at)
             self._take_safely(chunk, claim.at)
 
@@ -120,9 +119,9 @@ class Producer:
 
     def note_room(self) -> None:
         """Look whether there is room for more calls."""
-        if self._executor.load < self._target:
+        if self._gates.load < self._target:
             self._room.set()
-        for gate in self._executor.gates():
+        for gate in self._gates:
             if gate.was_avoided and not self._is_full(gate):
                 gate.was_avoided = False
                 self.wake.set()

@@ -20,14 +20,19 @@ from headgate.handlers.dask import DaskBackend
 from headgate.handlers.pool import Pool
 from headgate.settings import Settings
 from headgate.worker import heartbeat
+from headgate.worker.background import Background
 from headgate.worker.buffer import Buffer
 from headgate.worker.call_executor import CallExecutor
 from headgate.worker.calls import Caller
+from headgate.worker.chunks import Chunk, Claim
 from headgate.worker.completer import Completer
 from headgate.worker.connection_pool import ConnectionPool
+from headgate.worker.gates import Gates
 from headgate.worker.handler_executor import ExecutorBackend, HandlerExecutor
-from headgate.worker.leases import CallLease
+from headgate.worker.keeper import Keeper
+from headgate.worker.leases import CallLease, Leased
 from headgate.worker.listener import listen
+from headgate.worker.pace import ServerClock
 from headgate.worker.producer import Producer
 from headgate.worker.queue import Queue
 from headgate.worker.totals import Totals
@@ -84,18 +89,23 @@ class Worker:
         self._name = name
         self._caller = Caller(concurrency, Buffer(settings.max_buffer))
         self._connections = ConnectionPool(self._connect, CONNECTIONS)
-        self._completer = Completer(self._connections)
-        self._keeper = self._completer.keeper
+        self._totals = Totals()
+        gates, clock, background = Gates(), ServerClock(), Background()
+        self._keeper = Keeper(
+            self._connections, clock, self._totals, background, self._on_lost, self._on_time
+        )
+        self._completer = Completer(
+            self._connections, gates, self._keeper, self._totals, background, upstream=self
+        )
         self._executor = CallExecutor(
-            self._caller, concurrency, self._on_result, self._keeper.take_starts
+            self._caller, gates, clock, concurrency, self._on_result, self._keeper.take_starts
         )
         self._backend = backend
         reading = ConnectionPool(self._connect, READERS)
-        self._handler_executor = HandlerExecutor(backend, reading, self._executor, self._completer)
+        self._handler_executor = HandlerExecutor(backend, reading, gates, self._completer)
         self._producer = Producer(
             self._connections, self._executor, self._completer, self._handler_executor, concurrency
         )
-        self._completer.join(self._producer, self._executor)
 
     async def run(self, until: Until, stop: asyncio.Event | None) -> Totals:
         """Work until told to end, then drain; what broke one of the parts is raised."""
@@ -123,11 +133,41 @@ class Worker:
         for task in tasks:
             if task.done() and not task.cancelled():
                 task.result()
-        return self._completer.totals
+        return self._totals
 
     def _on_result(self, held: CallLease) -> None:
         self._completer.on_result(held)
         self._producer.note_room()
+
+    def _on_lost(self, held: Leased) -> None:
+        if isinstance(held, CallLease):
+            self._executor.drop(held)
+        self._producer.chunk_ended(was_fruitless=False, has_next=False)
+
+    def _on_time(self) -> None:
+        self._executor.pump()
+
+    # What the completer asks and says of those before it; it knows none of them.
+
+    def wanted_after(self, chunk: Chunk) -> int:
+        """Return how many chunks to claim together with this one's completion."""
+        return self._producer.wanted_after(chunk)
+
+    def take(self, claim: Claim) -> None:
+        """Put claimed chunks to work."""
+        self._producer.take(claim)
+
+    def chunk_ended(self, *, was_fruitless: bool, has_next: bool) -> None:
+        """Note that a chunk has ended; fruitless: without a request and a result."""
+        self._producer.chunk_ended(was_fruitless=was_fruitless, has_next=has_next)
+
+    def give_up(self, held: CallLease, reason: str) -> None:
+        """Start no further call of a chunk; what has not started is reported unsent."""
+        self._executor.give_up(held, reason)
+
+    def freed(self, size: int) -> None:
+        """Note that so many bytes of answers have been handed in: there is room for more."""
+        self._executor.freed(size)
 
     async def _watch(self, until: Until) -> None:
         """Return when the work is done: `until` is asked after each claim, and every second."""
@@ -157,7 +197,7 @@ class Worker:
         await heartbeat.end(self._connections)
         await self._caller.aclose()
         await self._connections.aclose()
-        totals = self._completer.totals
+        totals = self._totals
         logger.info("runner %s ends: %s chunks, %s", self._name, totals.chunks, dict(totals.jobs))
 
     async def _connect(self) -> Queue:
