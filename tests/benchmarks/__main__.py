@@ -20,7 +20,7 @@ from tests.benchmarks import (
     declared,
     delta,
     feeding,
-    house,
+    system,
     http,
     indicators,
     ingest,
@@ -62,7 +62,7 @@ def main() -> int:
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}")
 
     figures: list[Figure] = []
-    with house.own_server() as server:
+    with system.own_server() as server:
         with connect(server, "bench") as connection:
             header = machine(connection)
         print("\n".join(header), file=sys.stderr if options.json else sys.stdout)

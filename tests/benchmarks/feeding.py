@@ -23,7 +23,7 @@ from headgate.handlers.pool_messages import Task
 from headgate.migrate.load import copy_block
 from headgate.settings import Settings
 from headgate.worker.queue import Queue
-from tests.benchmarks import house
+from tests.benchmarks import system
 from tests.benchmarks.bigtables import TYPES
 from tests.benchmarks.measure import Figure, per_second, ratio
 
@@ -58,7 +58,7 @@ def run(
     """Measure histories of each length, 100 listings at a time."""
     for bars in lengths:
         with (
-            house.own_database(server, f"feeding_{bars}") as settings,
+            system.own_database(server, f"feeding_{bars}") as settings,
             connect(settings, "bench") as connection,
         ):
             fill(connection, assets, bars)

@@ -22,7 +22,7 @@ from headgate.handlers.pool_messages import Task
 from headgate.settings import Settings
 from headgate.worker.handler_executor import ExecutorBackend
 from headgate.worker.queue import Queue
-from tests.benchmarks import house
+from tests.benchmarks import system
 from tests.benchmarks.feeding import fill, read_task
 from tests.benchmarks.measure import Figure, per_second, ratio
 
@@ -55,7 +55,7 @@ def run(
 ) -> Iterator[Figure]:
     """Measure so many listings with so many bars, 100 to a chunk."""
     with (
-        house.own_database(server, "pools") as settings,
+        system.own_database(server, "pools") as settings,
         connect(settings, "bench") as connection,
     ):
         fill(connection, assets, bars)

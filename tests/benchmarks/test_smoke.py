@@ -14,7 +14,7 @@ from tests.benchmarks import (
     declared,
     delta,
     feeding,
-    house,
+    system,
     http,
     indicators,
     ingest,
@@ -56,7 +56,7 @@ def cloned_databases(monkeypatch: pytest.MonkeyPatch, clone: Clone, template: Se
     def own_database(server: Settings, name: str) -> Iterator[Settings]:
         yield clone(template)
 
-    monkeypatch.setattr(house, "own_database", own_database)
+    monkeypatch.setattr(system, "own_database", own_database)
     monkeypatch.setattr(memory, "REPORTED", 0.0)
 
 

@@ -44,14 +44,14 @@ def test_two_runs_on_one_day_spend_one_quota(make_run, server, tmp_path):
     second = make_run()
 
     assert first.returncode == 0, first.stderr
-    assert "4,994 by our book, 4,994 by the server's (equal)" in first.stdout
+    assert "4,994 by our ledger, 4,994 by the server's (equal)" in first.stdout
     assert "look around:  HEADGATE_DATABASE=headgate_demo " in first.stdout
     assert second.returncode == 0, second.stderr
-    assert "0 by our book, 0 by the server's (equal)" in second.stdout
-    book = json.loads((tmp_path / "standin.json").read_text())
-    assert book["by_day"] == {clock.NOW.date().isoformat(): 4_994}
-    assert set(book["by_status"]) == {"200"}
-    assert {row["requests"] for row in book["by_code"].values()} == {2}
+    assert "0 by our ledger, 0 by the server's (equal)" in second.stdout
+    ledger = json.loads((tmp_path / "standin.json").read_text())
+    assert ledger["by_day"] == {clock.NOW.date().isoformat(): 4_994}
+    assert set(ledger["by_status"]) == {"200"}
+    assert {row["requests"] for row in ledger["by_code"].values()} == {2}
     with connect(server.with_database(DATABASE), "test") as connection:
         count = (
             "select count(*) as all, count(distinct (asset_id, date)) as once from equities.prices"
@@ -66,7 +66,7 @@ def test_the_stand_in_allows_what_it_is_told(make_run):
     assert done.returncode == 0, done.stderr
     assert "a stand-in plays eodhd at http://127.0.0.1:" in done.stderr
     assert "(55 units a day)" in done.stderr
-    assert "55 by our book, 55 by the server's (equal)" in done.stdout
+    assert "55 by our ledger, 55 by the server's (equal)" in done.stdout
 
 
 def test_one_demonstration_at_a_time(make_run, tmp_path):

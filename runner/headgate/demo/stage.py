@@ -63,7 +63,7 @@ class Stage:
 
     def served_units(self) -> int:
         """Return the units that the stand-in has charged."""
-        return int(self.standin.book()["served_units"])
+        return int(self.standin.ledger()["served_units"])
 
     def booked_units(self) -> dict[str, int]:
         """Return what our ledger says that each of the latest runs cost."""
@@ -85,8 +85,8 @@ def find_demo(plan: str) -> Demo:
 @contextmanager
 def staged(demo: Demo, settings: Settings, *, quota: int = QUOTA) -> Iterator[Stage]:
     """Start a stand-in, and let the provider's row in a migrated database name it."""
-    book = settings.home / "standin.json"
-    options = Options(quota=quota, rate=RATE, dsn=dsn_of(settings), book=book)
+    ledger = settings.home / "standin.json"
+    options = Options(quota=quota, rate=RATE, dsn=dsn_of(settings), ledger=ledger)
     with _alone(settings), spawn(options) as standin:
         changes = {
             "base_url": standin.api,

@@ -11,7 +11,7 @@ from typing import Final
 
 from headgate.shown import cleared
 from headgate.worker.calls import Caller, Reply
-from headgate.worker.gates import MAX_FAULTS, Gate, Gates
+from headgate.worker.provider_state import MAX_FAULTS, ProviderState, Gates
 from headgate.worker.leases import CallLease
 from headgate.worker.pace import ServerClock
 from headgate.worker.rules import Outcome
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 MAX_BUFFERED: Final = 64 * 1024 * 1024
 CUT = Reply(Outcome("retry", "provider", "cut by shutdown"), 1, None, 0)
-BROKEN = Reply(Outcome("retry", "house", "the runner could not make the call"), 1, None, 0)
+BROKEN = Reply(Outcome("retry", "internal", "the runner could not make the call"), 1, None, 0)
 
 
 class CallExecutor:
@@ -49,12 +49,12 @@ class CallExecutor:
 
     def take(self, held: CallLease) -> None:
         """Add a chunk; its calls start as room comes. A closed provider's stay unsent."""
-        gate = self.gates.of(held.chunk.provider)
-        gate.in_flight = held.call.in_flight
-        gate.queue.append(held)
-        gate.load += held.waiting
-        if closing := gate.closing_for(held.chunk, self._loop.time()):
-            self.give_up(held, closing.reason)
+        state = self.gates.of(held.chunk.provider)
+        state.in_flight = held.call.in_flight
+        state.queue.append(held)
+        state.load += held.waiting
+        if block := state.block_for(held.chunk, self._loop.time()):
+            self.give_up(held, block.reason)
         self.pump()
 
     def pump(self) -> None:
@@ -66,8 +66,8 @@ class CallExecutor:
             and (held := self._next()) is not None
         ):
             self._start(held)
-        for gate in self.gates.turn:
-            for held in gate.starved():
+        for state in self.gates.turn:
+            for held in state.starved():
                 held.is_asking = True
                 self._on_starved(held)
         self._pump_in_time()
@@ -107,9 +107,9 @@ class CallExecutor:
     def _next(self) -> CallLease | None:
         now = self._loop.time()
         for _ in range(len(self.gates.turn)):
-            gate = self.gates.turn[0]
+            state = self.gates.turn[0]
             self.gates.turn.rotate(-1)
-            while (held := gate.next_call(now)) is not None and now >= held.starts_end:
+            while (held := state.next_call(now)) is not None and now >= held.starts_end:
                 self.give_up(held, "no time was left to start it")
             if held is not None:
                 return held
@@ -120,7 +120,7 @@ class CallExecutor:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        at = min((gate.next_start() for gate in self.gates.turn), default=math.inf)
+        at = min((state.next_start() for state in self.gates.turn), default=math.inf)
         if at > self._loop.time() and at != math.inf:
             self._timer = self._loop.call_at(at, self.pump)
 
@@ -151,36 +151,36 @@ class CallExecutor:
         self._finished(held, index, reply)
 
     def _finished(self, held: CallLease, index: int, reply: Reply) -> None:
-        gate = self.gates.of(held.chunk.provider)
+        state = self.gates.of(held.chunk.provider)
         self.open -= 1
-        gate.open -= 1
+        state.open -= 1
         self._lighten(held, 1)
         del held.open[index]
         if not held.is_lost:
             held.record(index, reply, self._loop.time())
             self.buffered += len(reply.payload or b"")
-            self._learn(gate, held, reply.outcome)
+            self._learn(state, held, reply.outcome)
             if held.must_stop and held.waiting:
                 self.give_up(held, "a call before it failed")
             self._on_result(held)
         self.pump()
 
-    def _learn(self, gate: Gate, held: CallLease, outcome: Outcome) -> None:
+    def _learn(self, state: ProviderState, held: CallLease, outcome: Outcome) -> None:
         """Draw the conclusions that cannot wait for the database."""
-        is_answered = outcome.is_success or outcome.blame == "item"
-        if outcome.closing is not None:
-            gate.close(held.chunk, outcome.closing, self._loop.time())
-            logger.warning("%s is closed: %s", gate.provider, outcome.reason)
-            for other in gate.affected():
-                self.give_up(other, outcome.closing.reason)
+        is_answered = outcome.is_success or outcome.fault == "item"
+        if outcome.block is not None:
+            state.block(held.chunk, outcome.block, self._loop.time())
+            logger.warning("%s is closed: %s", state.provider, outcome.reason)
+            for other in state.affected():
+                self.give_up(other, outcome.block.reason)
         if held.is_probing and is_answered:
             held.is_probing = False
         elif held.is_probing:
             self.give_up(held, "the provider did not answer the probe")
-        gate.faults = 0 if is_answered else gate.faults + 1
-        if gate.faults >= MAX_FAULTS:
-            gate.faults = 0
-            for other in list(gate.queue):
+        state.faults = 0 if is_answered else state.faults + 1
+        if state.faults >= MAX_FAULTS:
+            state.faults = 0
+            for other in list(state.queue):
                 self.give_up(other, f"{MAX_FAULTS} calls in a row were not answered")
 
     def _lighten(self, held: CallLease, calls: int) -> None:

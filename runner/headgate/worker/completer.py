@@ -12,12 +12,12 @@ from headgate.worker.background import Background
 from headgate.worker.chunks import Chunk, Claim, GroupReport, Report, Result, UniformReport
 from headgate.worker.completion import Unwritable, hand_in
 from headgate.worker.connection_pool import ConnectionPool
-from headgate.worker.gates import Gates
+from headgate.worker.provider_state import Gates
 from headgate.worker.group_lease import GroupLease
 from headgate.worker.keeper import Keeper
 from headgate.worker.leases import SLICE_SECONDS, CallLease, HandlerLease, Leased
 from headgate.worker.queue import Queue
-from headgate.worker.rules import Closing
+from headgate.worker.rules import Block
 from headgate.worker.totals import Totals
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class Completer:
         self._totals = totals
         self._background = background
         self._connections = connections
-        self._gates = gates
+        self._providers = gates
         self._upstream = upstream
         self._loop = asyncio.get_running_loop()
 
@@ -69,7 +69,7 @@ class Completer:
 
     def end(self, chunk: Chunk, report: UniformReport) -> None:
         """End a chunk that needs no call, all its jobs alike."""
-        self._gates.of(chunk.provider).uniform_reports += 1
+        self._providers.of(chunk.provider).uniform_reports += 1
         self._background.begin(self._end(chunk, report))
 
     async def keep(self) -> None:
@@ -147,22 +147,22 @@ class Completer:
             await self.keeper.give_up(Leased(chunk, self._loop.time()), str(exc))
             return
         finally:
-            self._gates.of(chunk.provider).uniform_reports -= 1
+            self._providers.of(chunk.provider).uniform_reports -= 1
         if claim is None:
             self._totals.lost += 1
         self._ended(chunk, claim, was_fruitless=False)
 
     async def _hand_in(self, chunk: Chunk, report: Result, *, is_last: bool) -> Claim | None:
         """Complete a slice; None when the chunk is lost. Raises Unwritable."""
-        gate = self._gates.of(chunk.provider)
-        closing: Closing | None = None
+        state = self._providers.of(chunk.provider)
+        block: Block | None = None
 
         def send(queue: Queue, part: Result, is_last_part: bool) -> Awaitable[Claim]:
-            nonlocal closing
-            closing = gate.closing_for(chunk, self._loop.time())
-            may_claim = is_last and is_last_part and closing is None
+            nonlocal block
+            block = state.block_for(chunk, self._loop.time())
+            may_claim = is_last and is_last_part and block is None
             wanted = self._upstream.wanted_after(chunk) if may_claim else 0
-            return queue.complete(chunk, part, closing=closing, claim=wanted)
+            return queue.complete(chunk, part, block=block, claim=wanted)
 
         try:
             claim = await hand_in(self._connections, report, send)
@@ -172,8 +172,8 @@ class Completer:
         except ServerUnreachable as exc:
             logger.error("chunk %s is left to its lease: %s", chunk.chunk_id, exc)
             return None
-        if closing is not None:
-            gate.told(chunk, self._loop.time())
+        if block is not None:
+            state.told(chunk, self._loop.time())
         self._totals.count(report, is_last=is_last)
         return claim
 

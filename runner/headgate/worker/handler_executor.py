@@ -20,7 +20,7 @@ from headgate.handlers.pool_messages import Done, Input, Job, Task, WorkLost
 from headgate.worker.chunks import Chunk, Handling, Report, Rows
 from headgate.worker.completer import Completer
 from headgate.worker.connection_pool import ConnectionPool
-from headgate.worker.gates import Gate, Gates
+from headgate.worker.provider_state import ProviderState, Gates
 from headgate.worker.leases import HandlerLease
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class HandlerExecutor:
     ) -> None:
         self._backend = backend
         self._connections = connections
-        self._gates = gates
+        self._providers = gates
         self._completer = completer
         self._works: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
@@ -68,15 +68,15 @@ class HandlerExecutor:
         """Return how many chunks are worth having at once."""
         return PER_PROCESS * self._backend.size
 
-    def room(self, gate: Gate) -> int:
+    def room(self, state: ProviderState) -> int:
         """Return how many more chunks of a provider to claim."""
-        return max(0, self.most - gate.handlings)
+        return max(0, self.most - state.handlings)
 
     def take(self, chunk: Chunk, at: float) -> None:
         """Begin to work on a chunk."""
         held = HandlerLease(chunk, at, Handling.from_row(chunk.call))
         self._completer.keeper.hold(held)
-        self._gates.of(chunk.provider).handlings += 1
+        self._providers.of(chunk.provider).handlings += 1
         held.work = self._loop.create_task(self._work(held))
         self._works.add(held.work)
         held.work.add_done_callback(self._works.discard)
@@ -93,17 +93,17 @@ class HandlerExecutor:
         await self._connections.aclose()
 
     async def _work(self, held: HandlerLease) -> None:
-        gate = self._gates.of(held.chunk.provider)
+        state = self._providers.of(held.chunk.provider)
         try:
             report = await self._report(held)
         except WorkLost as exc:
-            gate.handlings -= 1
+            state.handlings -= 1
             await self._completer.keeper.give_up(held, str(exc))
         except BaseException:
-            gate.handlings -= 1
+            state.handlings -= 1
             raise
         else:
-            gate.handlings -= 1
+            state.handlings -= 1
             await self._completer.settle_handled(held, report)
 
     async def _report(self, held: HandlerLease) -> Report:
@@ -126,7 +126,7 @@ class HandlerExecutor:
             )
         report = _report(done, held.handling)
         for job in faults.values():
-            report.add(job.asset_id, job.outcome, blame=job.blame, error=job.error)
+            report.add(job.asset_id, job.outcome, fault=job.fault, error=job.error)
         if faults and report.rows is not None:
             report.rows.counts.extend([0] * len(faults))
         return report
@@ -182,7 +182,7 @@ def _report(done: Done, handling: Handling | None) -> Report:
     report = Report()
     share = int(1000 * done.seconds / len(done.jobs)) if done.jobs else 0
     for job in done.jobs:
-        report.add(job.asset_id, job.outcome, blame=job.blame, error=job.error, duration_ms=share)
+        report.add(job.asset_id, job.outcome, fault=job.fault, error=job.error, duration_ms=share)
     if done.rows and handling is not None and handling.row_type is not None:
         report.rows = Rows(done.rows, handling.row_type, done.row_counts)
     return report

@@ -18,7 +18,7 @@ from headgate.worker.chunks import Call, Chunk, Claim, UniformReport
 from headgate.worker.completer import Completer
 from headgate.worker.completion import told
 from headgate.worker.connection_pool import ConnectionPool
-from headgate.worker.gates import MAX_CHUNKS, Gate
+from headgate.worker.provider_state import MAX_CHUNKS, ProviderState
 from headgate.worker.group_lease import GroupLease
 from headgate.worker.handler_executor import HandlerExecutor
 from headgate.worker.leases import CallLease
@@ -51,7 +51,7 @@ class Producer:
         """Set after each claim, for those who watch for the end."""
         self._connections = connections
         self._executor = executor
-        self._gates = executor.gates
+        self._providers = executor.gates
         self._completer = completer
         self._handler_executor = handler_executor
         self._target = 2 * concurrency
@@ -66,7 +66,7 @@ class Producer:
         """Claim whenever there is room; without work sleep until it is due or was sent."""
         while not self.is_stopping:
             self._room.clear()
-            wanted = self._wanted(self._target - self._gates.load)
+            wanted = self._wanted(self._target - self._providers.load)
             if wanted == 0:
                 await self._room.wait()
                 continue
@@ -87,27 +87,27 @@ class Producer:
 
     def wanted_after(self, chunk: Chunk) -> int:
         """Return how many chunks to claim together with the completion of one like this."""
-        gate = self._gates.of(chunk.provider)
-        if self.is_stopping or self._fruitless or gate.provider in self._without_secret:
+        state = self._providers.of(chunk.provider)
+        if self.is_stopping or self._fruitless or state.provider in self._without_secret:
             return 0
         if chunk.handler is not None:
-            return self._handler_executor.room(gate)
+            return self._handler_executor.room(state)
         if chunk.urls is None:
-            return int(gate.uniform_reports <= self._connections.size)
-        return self._wanted(min(self._target - self._gates.load, self._target_of(gate) - gate.load))
+            return int(state.uniform_reports <= self._connections.size)
+        return self._wanted(min(self._target - self._providers.load, self._target_of(state) - state.load))
 
     def avoided(self) -> Sequence[str]:
         """Return the providers without their secret, with enough to do, or just closed."""
-        for gate in self._gates:
-            gate.was_avoided = self._is_full(gate)
-        full = {gate.provider for gate in self._gates if gate.was_avoided}
+        for state in self._providers:
+            state.was_avoided = self._is_full(state)
+        full = {state.provider for state in self._providers if state.was_avoided}
         return sorted(self._without_secret | full)
 
     def take(self, claim: Claim) -> None:
         """Put claimed chunks to work."""
         for chunk in claim.chunks:
-            gate = self._gates.of(chunk.provider)
-            gate.reopen(chunk, claim.at)
+            state = self._providers.of(chunk.provider)
+            state.unblock(chunk, claim.at)
             self._take_safely(chunk, claim.at)
 
     def chunk_ended(self, *, was_fruitless: bool, has_next: bool) -> None:
@@ -119,11 +119,11 @@ class Producer:
 
     def note_room(self) -> None:
         """Look whether there is room for more calls."""
-        if self._gates.load < self._target:
+        if self._providers.load < self._target:
             self._room.set()
-        for gate in self._gates:
-            if gate.was_avoided and not self._is_full(gate):
-                gate.was_avoided = False
+        for state in self._providers:
+            if state.was_avoided and not self._is_full(state):
+                state.was_avoided = False
                 self.wake.set()
 
     def _take_safely(self, chunk: Chunk, at: float) -> None:
@@ -168,7 +168,7 @@ class Producer:
             self._executor.take(held)
 
     def _defer(self, chunk: Chunk, reason: str) -> None:
-        self._completer.end(chunk, UniformReport(chunk.asset_ids, "deferred", "house", reason))
+        self._completer.end(chunk, UniformReport(chunk.asset_ids, "deferred", "internal", reason))
 
     def _wanted(self, room: float) -> int:
         return max(0, min(MAX_CHUNKS, math.ceil(room / self._chunk_calls)))
@@ -176,16 +176,16 @@ class Producer:
     def _learn_size(self, calls: float) -> None:
         self._chunk_calls += 0.3 * (max(1.0, calls) - self._chunk_calls)
 
-    def _is_full(self, gate: Gate) -> bool:
+    def _is_full(self, state: ProviderState) -> bool:
         is_busy = (
-            gate.load >= self._target_of(gate)
-            or gate.uniform_reports >= self._connections.size
-            or (gate.handlings > 0 and not self._handler_executor.room(gate))
+            state.load >= self._target_of(state)
+            or state.uniform_reports >= self._connections.size
+            or (state.handlings > 0 and not self._handler_executor.room(state))
         )
-        return is_busy or gate.is_telling()
+        return is_busy or state.is_telling()
 
-    def _target_of(self, gate: Gate) -> int:
-        return min(self._target, 2 * gate.in_flight) if gate.load else self._target
+    def _target_of(self, state: ProviderState) -> int:
+        return min(self._target, 2 * state.in_flight) if state.load else self._target
 
     async def _claim(self, wanted: int) -> Claim:
         """Claim; a fault that may pass is logged and tried again later, one that stays raises."""

@@ -1,4 +1,4 @@
-"""The stand-in's own book: what it charged to whom, what it turned away, how fast requests came.
+"""The stand-in's own ledger: what it charged to whom, what it turned away, how fast requests came.
 
 It shares no code with Headgate, so that the two books can be compared.
 """
@@ -44,7 +44,7 @@ class Rate:
         return 10**6 if self.per_minute is None else max(0, self.per_minute - len(self._passed))
 
 
-class Book:
+class Ledger:
     """Units and requests by UTC day, endpoint, code and token; a token has `quota` units a day."""
 
     def __init__(self, quota: int | None, path: Path | None = None) -> None:
