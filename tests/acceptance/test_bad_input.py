@@ -34,7 +34,9 @@ def system(
     _standin,
     tmp_path_factory,
 ) -> Iterator[System]:
-    with killed_at_the_end(System(clone(template), _standin, tmp_path_factory.mktemp("logs"))) as at:
+    with killed_at_the_end(
+        System(clone(template), _standin, tmp_path_factory.mktemp("logs"))
+    ) as at:
         at.set_provider(base_url=_standin.api)
         yield at
 

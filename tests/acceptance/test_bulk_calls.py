@@ -141,7 +141,9 @@ def check_outcomes(
     assert all(x["records"] == 1 for x in rows if x["status"] == "success")
 
 
-def check_watermarks(system: System, wanted: list[str], missing: list[str], acted: set[str]) -> None:
+def check_watermarks(
+    system: System, wanted: list[str], missing: list[str], acted: set[str]
+) -> None:
     """What was in the answer has the session; what was not has the one before, and is due."""
     for state in system.plan.sql(STATES, codes=[x for x in wanted if x not in acted]):
         is_missing = state["code"] in missing

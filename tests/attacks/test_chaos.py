@@ -26,8 +26,8 @@ from headgate.settings import Settings
 from tests.acceptance.system import System, killed_at_the_end
 from tests.attacks.blows import Ground, Line, ground
 from tests.attacks.form import T, dice, either, tell
-from tests.db.ledger import assert_ledger_balances
 from tests.db.conftest import TOY
+from tests.db.ledger import assert_ledger_balances
 from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan, Row
 from tests.servers import DB, migrated

@@ -20,7 +20,6 @@ from tests.benchmarks import (
     declared,
     delta,
     feeding,
-    system,
     http,
     indicators,
     ingest,
@@ -28,6 +27,7 @@ from tests.benchmarks import (
     planner,
     pools,
     queue,
+    system,
     trace,
 )
 from tests.benchmarks.measure import Figure, as_json, machine, table

@@ -56,7 +56,10 @@ def run(
     server: Settings, *, chunks: int = 6, listings: int = 100, bars: int = 500, runs: int = 5
 ) -> Iterator[Figure]:
     """Measure chunks of so many listings, with so many bars each."""
-    with system.own_database(server, "ingest") as settings, connect(settings, "bench") as connection:
+    with (
+        system.own_database(server, "ingest") as settings,
+        connect(settings, "bench") as connection,
+    ):
         plan = Plan(connection)
         arrays.register(connection)
         write_calls(plan, NAME, "http://127.0.0.1:9", ingest_function="equities.ingest_prices")

@@ -14,7 +14,6 @@ from tests.benchmarks import (
     declared,
     delta,
     feeding,
-    system,
     http,
     indicators,
     ingest,
@@ -22,6 +21,7 @@ from tests.benchmarks import (
     planner,
     pools,
     queue,
+    system,
     trace,
 )
 from tests.benchmarks.__main__ import BENCHMARKS, ON_REQUEST

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, LiteralString
+from typing import Any, LiteralString
 
 import httpx
 from psycopg import Connection

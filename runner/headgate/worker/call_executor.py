@@ -11,9 +11,9 @@ from typing import Final
 
 from headgate.shown import cleared
 from headgate.worker.calls import Caller, Reply
-from headgate.worker.provider_state import MAX_FAULTS, ProviderState, Gates
 from headgate.worker.leases import CallLease
 from headgate.worker.pace import ServerClock
+from headgate.worker.provider_state import MAX_FAULTS, Gates, ProviderState
 from headgate.worker.rules import Outcome
 
 logger = logging.getLogger(__name__)

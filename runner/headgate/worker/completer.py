@@ -12,10 +12,10 @@ from headgate.worker.background import Background
 from headgate.worker.chunks import Chunk, Claim, GroupReport, Report, Result, UniformReport
 from headgate.worker.completion import Unwritable, hand_in
 from headgate.worker.connection_pool import ConnectionPool
-from headgate.worker.provider_state import Gates
 from headgate.worker.group_lease import GroupLease
 from headgate.worker.keeper import Keeper
 from headgate.worker.leases import SLICE_SECONDS, CallLease, HandlerLease, Leased
+from headgate.worker.provider_state import Gates
 from headgate.worker.queue import Queue
 from headgate.worker.rules import Block
 from headgate.worker.totals import Totals

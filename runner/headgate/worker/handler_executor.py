@@ -20,8 +20,8 @@ from headgate.handlers.pool_messages import Done, Input, Job, Task, WorkLost
 from headgate.worker.chunks import Chunk, Handling, Report, Rows
 from headgate.worker.completer import Completer
 from headgate.worker.connection_pool import ConnectionPool
-from headgate.worker.provider_state import ProviderState, Gates
 from headgate.worker.leases import HandlerLease
+from headgate.worker.provider_state import Gates, ProviderState
 
 logger = logging.getLogger(__name__)
 

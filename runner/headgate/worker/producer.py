@@ -18,11 +18,11 @@ from headgate.worker.chunks import Call, Chunk, Claim, UniformReport
 from headgate.worker.completer import Completer
 from headgate.worker.completion import told
 from headgate.worker.connection_pool import ConnectionPool
-from headgate.worker.provider_state import MAX_CHUNKS, ProviderState
 from headgate.worker.group_lease import GroupLease
 from headgate.worker.handler_executor import HandlerExecutor
 from headgate.worker.leases import CallLease
 from headgate.worker.pace import Pace
+from headgate.worker.provider_state import MAX_CHUNKS, ProviderState
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,9 @@ class Producer:
             return self._handler_executor.room(state)
         if chunk.urls is None:
             return int(state.uniform_reports <= self._connections.size)
-        return self._wanted(min(self._target - self._providers.load, self._target_of(state) - state.load))
+        return self._wanted(
+            min(self._target - self._providers.load, self._target_of(state) - state.load)
+        )
 
     def avoided(self) -> Sequence[str]:
         """Return the providers without their secret, with enough to do, or just closed."""

@@ -27,13 +27,13 @@ from headgate.worker.calls import Caller
 from headgate.worker.chunks import Chunk, Claim
 from headgate.worker.completer import Completer
 from headgate.worker.connection_pool import ConnectionPool
-from headgate.worker.provider_state import Gates
 from headgate.worker.handler_executor import ExecutorBackend, HandlerExecutor
 from headgate.worker.keeper import Keeper
 from headgate.worker.leases import CallLease, Leased
 from headgate.worker.listener import listen
 from headgate.worker.pace import ServerClock
 from headgate.worker.producer import Producer
+from headgate.worker.provider_state import Gates
 from headgate.worker.queue import Queue
 from headgate.worker.totals import Totals
 

@@ -72,7 +72,9 @@ def test_what_the_provider_put_off_is_retried_when_it_is_unblocked(shop: Toy):
 def test_our_own_fault_comes_last_and_is_to_be_corrected_first(shop: Toy):
     first, *others = shop.claim(chunks=9)
     shop.complete(first, "failed", first["asset_ids"][:1])
-    shop.complete(first, "deferred", first["asset_ids"][1:], fault="internal", block=CLOSE_EXECUTION)
+    shop.complete(
+        first, "deferred", first["asset_ids"][1:], fault="internal", block=CLOSE_EXECUTION
+    )
     for other in others:
         shop.complete(other, "unsent", block=CLOSE_EXECUTION)
     shop.finish()

@@ -119,7 +119,11 @@ def test_blocking_by_hand_names_its_reason_and_opening_forgets_all(toy: Toy):
 
     toy.provider(blocked_until=None)
     breaker = toy.breaker()
-    assert (breaker["blocked_until"], breaker["blocked_reason"], breaker["opened"]) == (None, None, 0)
+    assert (breaker["blocked_until"], breaker["blocked_reason"], breaker["opened"]) == (
+        None,
+        None,
+        0,
+    )
 
 
 def test_opening_by_hand_opens_a_window_that_was_said_to_be_used_up(toy: Toy):
