@@ -16,8 +16,8 @@ from typing import Any, LiteralString
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from runner.database import connect
-from runner.migrate import migrate
+from headgate.database import connect
+from headgate.migrate.run import migrate
 from tests.servers import embedded_server
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -85,7 +85,7 @@ TABLES: dict[str, LiteralString] = {
             coalesce(nullif(r.status, '*'), 'any') as status,
             '`' || r.content_type || '`' as type,
             '`' || r.body || '`' as body,
-            r.outcome, r.blame, r.close as closes, r.reason
+            r.outcome, r.fault, r.close as closes, r.reason
         from headgate.response_rules as r
         join headgate.providers as p using (provider_id)
         where p.name = 'eodhd'

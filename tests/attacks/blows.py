@@ -1,4 +1,4 @@
-"""What can be done to a house: a server on a disk of its own, a line that can be held, blows."""
+"""What can be done to a system: a server on a disk of its own, a line that can be held, blows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from runner.server import Server
+from headgate.embedded.server import Server
 from tests.limits import PATIENCE, wait_until
 from tests.servers import PARAMETERS, scratch_folder
 

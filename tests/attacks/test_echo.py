@@ -14,8 +14,8 @@ from urllib.parse import quote
 import pytest
 from aiohttp import web
 
-from runner.database import dsn_of
-from runner.server import binaries
+from headgate.database import dsn_of
+from headgate.embedded.server import binaries
 from tests.limits import PATIENCE, until
 from tests.plan import Row
 from tests.runner.conftest import core, core_database, core_plan
@@ -52,10 +52,10 @@ PLACES = ({"in": "query", "name": "api_token"}, {"in": "header", "name": "X-Key"
 STATUSES = (200, 404, 402, 410)
 COUNT = len(ENCODINGS) * len(STATUSES)
 RULES = (
-    {"status": "200", "outcome": "success", "blame": "item", "reason": "answered"},
-    {"status": "404", "outcome": "failed", "blame": "item", "reason": "no such thing"},
-    {"status": "402", "outcome": "failed", "blame": "item", "reason": "not paid for"},
-    {"status": "410", "outcome": "skipped", "blame": "item", "reason": "gone"},
+    {"status": "200", "outcome": "success", "fault": "item", "reason": "answered"},
+    {"status": "404", "outcome": "failed", "fault": "item", "reason": "no such thing"},
+    {"status": "402", "outcome": "failed", "fault": "item", "reason": "not paid for"},
+    {"status": "410", "outcome": "skipped", "fault": "item", "reason": "gone"},
 )
 
 
@@ -89,7 +89,7 @@ async def test_an_echo_leaves_no_trace_of_the_secret(core_plan, core, auth, tmp_
         log = tmp_path / "log"
         with log.open("wb") as file:
             worker = subprocess.Popen(
-                [sys.executable, "-m", "runner", "--verbose", "worker"],
+                [sys.executable, "-m", "headgate", "--verbose", "worker"],
                 env={
                     **os.environ,
                     "HEADGATE_DSN": dsn_of(core),

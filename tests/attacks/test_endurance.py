@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import psutil
 import pytest
 
-from runner.database import connect
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.settings import Settings
 from tests.attacks.form import IS_LONG, dice, either, tell
-from tests.benchmarks import house
+from tests.benchmarks import system
 from tests.benchmarks.jobs import send, send_due, write_calls
 from tests.benchmarks.provider import provider
 from tests.limits import PATIENCE
@@ -35,7 +35,7 @@ LEAST_SHARE = 0.5
 GOAL_SHARE = 0.7
 SOAK_RUNS = 10
 SOAK_JOBS = 20_000
-MOST_GROWTH_MB = 6.0
+MAX_GROWTH_MB = 6.0
 """What runner and sessions may have gained at the end, over 200,000 jobs."""
 MEGABYTE = 1024 * 1024
 ENDS = """
@@ -79,10 +79,10 @@ class Arena:
 
 @pytest.fixture(scope="module")
 def arena() -> Iterator[Arena]:
-    with house.own_server() as server:
+    with system.own_server() as server:
         shutil.rmtree(server.db / "plans")  # the tests write their own
         with (
-            house.own_database(server, "attacks") as settings,
+            system.own_database(server, "attacks") as settings,
             connect(settings, "test") as connection,
         ):
             plan = Plan(connection)
@@ -96,8 +96,8 @@ def test_pipelines_at_once_all_succeed(arena: Arena):
     with provider() as base_url:
         for name in names:
             write_calls(plan, name, base_url)
-            house.add_assets(plan, name, PIPELINE_JOBS)
-        with house.worker(arena.settings) as process:
+            system.add_assets(plan, name, PIPELINE_JOBS)
+        with system.worker(arena.settings) as process:
             for level in LEVELS:
                 at_once(arena, names[:level], psutil.Process(process.pid), throws)
 
@@ -106,7 +106,7 @@ def at_once(arena: Arena, names: list[str], worker: psutil.Process, throws: rand
     """Run some pipelines at the same time, and ask how they stand meanwhile."""
     plan, answers = arena.plan, list[float]()
     for name in names:
-        house.make_due(plan, name, 50)
+        system.make_due(plan, name, 50)
     runs = [str(plan.value("run_pipeline", p_pipeline=name)) for name in names]
     deadline = time.monotonic() + PATIENCE
     while plan.scalar(OPEN):
@@ -139,9 +139,9 @@ def test_readers_that_stay_do_not_halve_the_rate(arena: Arena):
     plan = arena.plan
     names = [f"read_{n:02}" for n in range(QUIET_DRAINS + READ_DRAINS)]
     for name in names:  # a drain has assets of its own: nothing is asked for twice in a minute
-        house.write_plan(plan, name, operation={"chunk_size": 200})
-        house.add_assets(plan, name, READ_JOBS)
-    with house.listening(arena.settings) as ends, house.worker(arena.settings):
+        system.write_plan(plan, name, operation={"chunk_size": 200})
+        system.add_assets(plan, name, READ_JOBS)
+    with system.listening(arena.settings) as ends, system.worker(arena.settings):
 
         def drain() -> float:
             return READ_JOBS / send_due(plan, ends, names.pop(), READ_JOBS)
@@ -199,8 +199,8 @@ def test_a_long_day_leaves_nothing_behind(arena: Arena):
     plan, name = arena.plan, "soak"
     with provider() as base_url:
         write_calls(plan, name, base_url, due_every="6 minutes")
-        house.add_assets(plan, name, SOAK_JOBS)
-        with house.listening(arena.settings) as ends, house.worker(arena.settings) as process:
+        system.add_assets(plan, name, SOAK_JOBS)
+        with system.listening(arena.settings) as ends, system.worker(arena.settings) as process:
             worker = psutil.Process(process.pid)
             points: list[tuple[float, float, float, int]] = []
             started = time.monotonic()
@@ -217,8 +217,8 @@ def test_a_long_day_leaves_nothing_behind(arena: Arena):
         f" sessions {_course(sessions)} MB, queue tables {_course(tables)} MB, connections {set(connections)}"
     )
     assert len(set(connections)) == 1, connections
-    assert _slope(runner) * SOAK_RUNS < MOST_GROWTH_MB, runner
-    assert _slope(sessions) * SOAK_RUNS < MOST_GROWTH_MB, sessions
+    assert _slope(runner) * SOAK_RUNS < MAX_GROWTH_MB, runner
+    assert _slope(sessions) * SOAK_RUNS < MAX_GROWTH_MB, sessions
     assert max(tables[5:]) <= 1.5 * max(tables[:5]) + 1, tables
 
 

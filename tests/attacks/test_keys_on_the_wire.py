@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, seed, settings
 from hypothesis import strategies as st
 
-from runner.calls import Caller, Reply
-from runner.chunks import Call
+from headgate.worker.calls import Caller, Reply
+from headgate.worker.chunks import Call
 from tests.attacks.form import SEED, either, tell
 from tests.db.toy import Toy
 from tests.plan import Row
@@ -127,7 +127,7 @@ def assert_is_clear(reply: Reply, requests: int) -> None:
     assert reply.requests == requests
     assert "s3cr3t" not in repr(reply)
     if not requests:
-        assert (reply.outcome.outcome, reply.outcome.blame) == ("failed", "item")
+        assert (reply.outcome.outcome, reply.outcome.fault) == ("failed", "item")
         assert "leaves its place" in reply.outcome.reason
 
 

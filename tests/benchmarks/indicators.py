@@ -18,11 +18,11 @@ from typing import Any, Final
 import numpy as np
 import psutil
 
-from runner.database import connect
-from runner.indicators.block import Block, make_block
-from runner.indicators.compute import compute
-from runner.settings import Settings
-from tests.benchmarks import house
+from headgate.database import connect
+from headgate.handlers.indicators.block import Block, make_block
+from headgate.handlers.indicators.compute import compute
+from headgate.settings import Settings
+from tests.benchmarks import system
 from tests.benchmarks.measure import Figure
 from tests.benchmarks.naive import naive
 from tests.indicators.bars import made_up
@@ -32,7 +32,7 @@ PIPELINE: Final = "calculate_indicators"
 OPERATION: Final = "indicators_calculation"
 CHUNK: Final = 250
 COMPUTE_TIMES, WHOLE_TIMES, LEAST_SHARE = 100.0, 40.0, 0.3
-MOST_SECONDS, MOST_MB, MOST_MS = 15.0, 300.0, 20.0
+MAX_SECONDS, MAX_MB, MAX_MS = 15.0, 300.0, 20.0
 TICK: Final = 0.01
 """The kernel counts processor time in hundredths of a second."""
 
@@ -74,7 +74,7 @@ def run(
     """Measure histories of so many bars, with so many listings each."""
     for bars, assets in sizes:
         with (
-            house.own_database(server, "indicators") as settings,
+            system.own_database(server, "indicators") as settings,
             connect(settings, "bench") as connection,
         ):
             plan = Plan(connection)
@@ -115,11 +115,11 @@ def _compare(settings: Settings, plan: Plan, bars: int, assets: int, runs: int) 
         f"indicators: {assets:,} listings of {what}, {len(os.sched_getaffinity(0))} cores",
         statistics.median(seconds),
         unit="s",
-        at_most=MOST_SECONDS if assets > 20_000 else None,
+        at_most=MAX_SECONDS if assets > 20_000 else None,
         detail=f"{min(seconds):.1f} to {max(seconds):.1f}",
     )
     yield Figure(
-        f"indicators: peak of a handler's process, {what}", max(peaks), unit="MB", at_most=MOST_MB
+        f"indicators: peak of a handler's process, {what}", max(peaks), unit="MB", at_most=MAX_MB
     )
 
 
@@ -162,7 +162,7 @@ def _end_to_end(
     settings: Settings, plan: Plan, assets: int, processes: int
 ) -> tuple[float, float, float]:
     """Calculate all that have bars; return seconds, processor seconds, and a handler's peak, MB."""
-    house.make_due(plan, OPERATION, CHUNK)
+    system.make_due(plan, OPERATION, CHUNK)
     plan.sql(
         "update headgate.asset_processing_state as s set next_due_at = null"
         " from headgate.operations as o where o.operation_id = s.operation_id"
@@ -170,16 +170,16 @@ def _end_to_end(
         " (select from equities.prices as p where p.asset_id = s.asset_id)",
         name=OPERATION,
     )
-    run_id = house.start(plan, PIPELINE)
-    with house.listening(settings) as ends, house.worker(settings, processes=processes) as worker:
+    run_id = system.start(plan, PIPELINE)
+    with system.listening(settings) as ends, system.worker(settings, processes=processes) as worker:
         before = _processor_seconds(plan, worker.pid)
         started = time.perf_counter()
         plan.call("enqueue_step", p_pipeline=PIPELINE, p_run_id=run_id, p_step=PIPELINE)
-        seconds = house.wait_for_end(ends, house.id_of(plan, PIPELINE, run_id)) - started
+        seconds = system.wait_for_end(ends, system.id_of(plan, PIPELINE, run_id)) - started
         cpu = _processor_seconds(plan, worker.pid) - before
         handlers = psutil.Process(worker.pid).children(recursive=True)
         peak = max(_megabytes(x.pid) for x in handlers)
-    house.finish(plan, PIPELINE, run_id, assets)
+    system.finish(plan, PIPELINE, run_id, assets)
     return seconds, max(TICK, cpu), peak
 
 
@@ -218,6 +218,6 @@ def _screen(plan: Plan) -> Figure:
         f"indicators: a screen of {published['listings']:,} listings",
         statistics.median(times),
         unit="ms",
-        at_most=MOST_MS,
+        at_most=MAX_MS,
         detail=f"{min(times):.1f} to {max(times):.1f}",
     )

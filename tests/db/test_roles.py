@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from runner.database import connect
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.settings import Settings
 from tests.plan import Plan, Row
 
 PLAN_ROLES = ("headgate_plan_equities", "headgate_plan_maintenance")
@@ -70,6 +70,7 @@ WORK = {
         "explain_quota",
         "explain_summary",
         "explain_totals",
+        "explain_asset_day",
         "why",
         "find_asset",
         "find_group",
@@ -87,7 +88,8 @@ WORK = {
         *("start_execution", "discover_delta", "check_quota", "enqueue_step", "step_status"),
         *("execution_status", "finalize_execution", "run_pipeline", "trigger_pipeline", "forecast"),
         *("cancel_execution", "retry_failed", "skip_step", "pause_pipeline", "resume_pipeline"),
-        *("explain_plan", "explain_quota", "explain_summary", "explain_totals", "why"),
+        *("explain_asset_day", "explain_plan", "explain_quota"),
+        *("explain_summary", "explain_totals", "why"),
         *(
             "mark_step",
             "open_runs",
@@ -104,7 +106,7 @@ WORK = {
         *("announce_order", "report_step", "step_errors", "maintain_history"),
         *("maintain_statistics", "check_health", "database_health", "examine", "repair"),
         *("check_run", "next_actions", "hear_dags", "start_obstacle"),
-        *("preview_request", "try_answer", "book_call"),
+        *("preview_request", "try_answer", "charge_call"),
         *EVERYBODY,
     },
     **{x: PLANS_WORK for x in PLAN_ROLES},

@@ -21,8 +21,8 @@ SUCCESS = {("success", None)}
 SEES_NAP: dict[str, Any] = {"handler_environment": ["HEADGATE_TEST_NAP"]}
 RUN_ONE = """
 import asyncio
-from runner.pool import Pool
-from runner.pool_messages import Input, Task
+from headgate.handlers.pool import Pool
+from headgate.handlers.pool_messages import Input, Task
 
 handler = "tests.handlers.samples:leaves_a_session_and_hangs"
 task = Task(handler, "compute", {"now": "2026-06-15T12:00:00+00:00"}, [1], ["P0"], [None], Input(), None, 3600, 2**30, ("HEADGATE_TEST_NAP",))
@@ -108,7 +108,7 @@ async def test_what_dies_is_tried_again_then_split(plan, run, hurry, handler, me
     guilty, others = await work_off(plan, run, handler, assets=4, max_memory=512 * 2**20, **limits)
 
     ((outcome, reason),) = guilty
-    assert (outcome, reason.partition(message)[0]) == ("deferred", "house: three times: ")
+    assert (outcome, reason.partition(message)[0]) == ("deferred", "internal: three times: ")
     assert others == [SUCCESS] * 3
 
 

@@ -7,13 +7,13 @@ import time
 
 import pytest
 
-from runner.commands import doctor
-from runner.database import connect
+from headgate.cli.commands import doctor
+from headgate.database import connect
 
 RUINS = {
     "functions, views, rights and queues": [
         "drop view headgate.v_quota",
-        "drop function headgate._openness(headgate.providers, timestamptz)",
+        "drop function headgate._availability(headgate.providers, timestamptz)",
         "alter function headgate.clock() volatile",
         "grant select on headgate.settings to headgate_reader",
         "select pgmq.drop_queue('local_low')",
@@ -80,7 +80,9 @@ def told(printed: str) -> dict[str, dict[str, str]]:
 
 @pytest.mark.parametrize(("ahead", "verdict"), [(0, "ok"), (60, "warn"), (-60, "warn")])
 def test_a_clock_that_differs_from_the_server_s_is_told(database, monkeypatch, ahead, verdict):
-    monkeypatch.setattr("runner.commands.doctor.time.time", lambda now=time.time: now() + ahead)
+    monkeypatch.setattr(
+        "headgate.cli.commands.doctor.time.time", lambda now=time.time: now() + ahead
+    )
     with connect(database, "test") as connection:
         finding = doctor._clock(connection)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from runner.payloads import BadPayload, Unstorable, check_json, is_charset, read_text
+from headgate.worker.payloads import BadPayload, Unstorable, check_json, is_charset, read_text
 
 CODECS = sorted(
     {x.name for x in pkgutil.iter_modules(encodings.__path__)} | {"hex", "base64", "rot13"}
@@ -54,7 +54,7 @@ def test_every_codec_of_python_yields_storable_text_or_blames_the_item(codec, bo
         try:
             assert is_storable(text_of(given_body, f"application/json; charset={codec}"))
         except Unstorable as exc:
-            assert (exc.outcome, exc.blame) == ("failed", "item")
+            assert (exc.outcome, exc.fault) == ("failed", "item")
             assert is_storable(str(exc))
 
 

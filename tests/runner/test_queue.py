@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from psycopg.errors import DeadlockDetected
 
-from runner import queue
-from runner.chunks import Report, Verdict
-from runner.database import aconnect
-from runner.errors import LostLease, ServerUnreachable
-from runner.queue import Queue
-from runner.rules import Closing
+from headgate.database import aconnect
+from headgate.errors import LostLease, ServerUnreachable
+from headgate.worker import queue
+from headgate.worker.chunks import Report, UniformReport
+from headgate.worker.queue import Queue
+from headgate.worker.rules import Block
 from tests.limits import PATIENCE
 from tests.runner.small_plan import start, write_plan
 
@@ -120,8 +120,10 @@ async def test_a_completion_brings_the_next_chunk(plan, mine):
     start(plan)
     (first,) = (await claim(mine)).chunks
 
-    (second,) = (await mine.complete(first, Verdict(first.asset_ids, "success"), claim=1)).chunks
-    nothing = await mine.complete(second, Verdict(second.asset_ids, "success"), claim=1)
+    (second,) = (
+        await mine.complete(first, UniformReport(first.asset_ids, "success"), claim=1)
+    ).chunks
+    nothing = await mine.complete(second, UniformReport(second.asset_ids, "success"), claim=1)
 
     assert not set(first.asset_ids) & set(second.asset_ids)
     assert not nothing.chunks
@@ -171,19 +173,19 @@ async def test_what_is_released_can_be_claimed_at_once(plan, mine, connect):
     assert again.asset_ids == chunk.asset_ids[1:]
 
 
-async def test_a_closing_reaches_the_provider(plan, mine):
+async def test_a_block_reaches_the_provider(plan, mine):
     write_plan(plan, base_url=WEB, assets=2)
     start(plan)
     (chunk,) = (await claim(mine)).chunks
     report = Report()
-    report.add(chunk.asset_ids[0], "retry", blame="provider", error="slow down", requests=1)
-    report.add(chunk.asset_ids[1], "unsent", blame="house", error="slow down")
+    report.add(chunk.asset_ids[0], "retry", fault="provider", error="slow down", requests=1)
+    report.add(chunk.asset_ids[1], "unsent", fault="internal", error="slow down")
 
-    await mine.complete(chunk, report, closing=Closing("retry_after", float(DAY), "slow down"))
+    await mine.complete(chunk, report, block=Block("retry_after", float(DAY), "slow down"))
 
     seconds = plan.scalar(
         "select extract(epoch from blocked_until - headgate.clock())"
-        " from headgate.provider_gates join headgate.providers using (provider_id)"
+        " from headgate.provider_breakers join headgate.providers using (provider_id)"
         " where name = 'shop'"
     )
     assert DAY - PATIENCE < seconds <= DAY

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from runner.commands import console, progress
-from runner.database import connect
-from runner.settings import Settings
+from headgate.cli.commands import console, progress
+from headgate.database import connect
+from headgate.settings import Settings
 from tests.adopt import adopt
 from tests.clock import NOW
 from tests.plan import Plan
@@ -79,7 +79,7 @@ def when(database: Settings) -> Iterator[When]:
 def logged(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
     """Let progress be logged with every look; returns what was logged so far."""
     monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
-    caplog.set_level("INFO", "runner.commands.progress")
+    caplog.set_level("INFO", "headgate.cli.commands.progress")
     return lambda: "\n".join(x.getMessage() for x in list(caplog.records))
 
 
@@ -103,7 +103,7 @@ def test_a_run_behind_a_block_says_so_while_it_waits(
         plan,
         assets=3,
         base_url="http://127.0.0.1:1",
-        operation_columns={"patience": "10 hours"},
+        operation_columns={"max_wait": "10 hours"},
     )
     until = NOW + timedelta(hours=5)
     changes = {"blocked_until": str(until), "reason": "they moved"}
@@ -247,7 +247,7 @@ def test_retry_leaves_a_run_of_airflow_to_airflow(run: Run, database: Settings, 
     assert "is carried by Airflow [HG008]\nhint: clear its tasks there" in result.err
 
 
-LATER = {"backoff": "1 hour", "backoff_max": "1 hour", "patience": "2 hours"}
+LATER = {"backoff": "1 hour", "backoff_max": "1 hour", "max_wait": "2 hours"}
 """A retry that does not come while somebody looks."""
 
 
@@ -270,9 +270,9 @@ def outage(plan: Plan) -> None:
         p_lease_no=chunk["lease_no"],
         p_asset_ids=chunk["asset_ids"],
         p_outcomes=["retry"] * 3,
-        p_blames=["provider"] * 3,
+        p_faults=["provider"] * 3,
         p_errors=["it is down"] * 3,
-        p_requests=[1] * 3,
+        p_request_counts=[1] * 3,
     )
 
 

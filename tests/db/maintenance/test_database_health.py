@@ -9,8 +9,8 @@ import pytest
 from psycopg import Connection, sql
 from psycopg.rows import DictRow
 
-from runner.database import connect
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.settings import Settings
 from tests.plan import Plan, Row
 
 
@@ -108,7 +108,7 @@ def test_hot_tables_and_queues_are_vacuumed_by_number_not_by_share(db: Plan):
         for x in db.sql(
             "select c.relname::text as name, c.reloptions from pg_class as c"
             " where c.relkind = 'r' and (c.relnamespace = 'pgmq'::regnamespace and c.relname like 'q\\_%'"
-            " or c.relname in ('chunks', 'provider_gates', 'quota_windows', 'process_steps'))"
+            " or c.relname in ('chunks', 'provider_breakers', 'quota_windows', 'process_steps'))"
         )
     }
 

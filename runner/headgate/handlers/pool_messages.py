@@ -1,0 +1,155 @@
+"""What a worker sends to the processes that run handlers, and what they send back.
+
+Neither side needs numpy to read it. A task is pickled, for its sender is trusted. What comes back
+is not: a head in JSON, and the rows as bytes that only PostgreSQL reads. Nothing in it can run.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+LENGTHS: Final = struct.Struct(">QQ")
+"""Before an answer: the bytes of its head, and of its rows."""
+LARGEST_HEAD: Final = 64 * 1024 * 1024
+OUTCOMES: Final = ("success", "skipped", "failed", "deferred")
+
+Cells: TypeAlias = list[list[bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class RowType:
+    """The rows an ingest function takes: a composite type, in PostgreSQL's own numbers."""
+
+    array_oid: int
+    oid: int
+    columns: tuple[tuple[str, int], ...]
+    """Name and type of each column, in order."""
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any] | None) -> RowType | None:
+        """Read `rows` of a claimed chunk."""
+        if not row:
+            return None
+        columns = tuple((str(name), int(oid)) for name, oid in row["columns"])
+        return cls(int(row["array_oid"]), int(row["oid"]), columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """The rows of an input function as they came: columns with their types, cells in binary."""
+
+    columns: tuple[tuple[str, int], ...] = ()
+    cells: Cells = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A chunk for a handler, with everything it needs."""
+
+    handler: str
+    operation: str
+    context: dict[str, Any]
+    asset_ids: list[int]
+    codes: list[str]
+    watermarks: list[str | None]
+    input: Input
+    row_type: RowType | None
+    timeout_seconds: float
+    max_memory: int
+    environment: tuple[str, ...] = ()
+    """Names of the variables that the handler sees besides harmless ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What became of one asset: success, skipped, failed (its own fault) or deferred (ours)."""
+
+    asset_id: int
+    outcome: str
+    error: str | None = None
+
+    @property
+    def fault(self) -> str | None:
+        """Return whose fault it was, if it was one."""
+        return {"failed": "item", "deferred": "internal"}.get(self.outcome)
+
+
+@dataclass(slots=True)
+class Done:
+    """What came of a task: an outcome for each asset, and the rows as a packed array."""
+
+    jobs: list[Job]
+    rows: bytes = b""
+    """An array of the row type in binary; empty: no rows."""
+    row_counts: list[int] = field(default_factory=list)
+    """How many of the rows belong to each job."""
+    lost: str | None = None
+    """Why nothing came of it: the work died, as if the lease had run out."""
+    must_end: str | None = None
+    """Why the process should not be used again."""
+    seconds: float = 0.0
+    peak_memory: int = 0
+    """The most memory the process has taken so far, bytes."""
+
+
+class Garbage(ValueError):
+    """A process answered with what no answer looks like."""
+
+
+def head_of(done: Done) -> bytes:
+    """Return all of an answer but its rows, in JSON; its jobs are in the order of the task's."""
+    return json.dumps(
+        {
+            "outcomes": [job.outcome for job in done.jobs],
+            "errors": [job.error for job in done.jobs],
+            "row_counts": done.row_counts,
+            "lost": done.lost,
+            "must_end": done.must_end,
+            "seconds": done.seconds,
+            "peak_memory": done.peak_memory,
+        }
+    ).encode()
+
+
+def read_done(head: bytes, rows: bytes, task: Task) -> Done:
+    """Return an answer to a task, whoever wrote it. Raises Garbage for what can be none."""
+    try:
+        said = json.loads(head)
+        outcomes, errors = said["outcomes"], said["errors"]
+        counts: list[int] = said["row_counts"]
+        done = Done(
+            [Job(*job) for job in zip(task.asset_ids, outcomes, errors, strict=True)]
+            if outcomes or not said["lost"]
+            else [],
+            rows,
+            counts,
+            lost=said["lost"],
+            must_end=said["must_end"],
+            seconds=said["seconds"],
+            peak_memory=said["peak_memory"],
+        )
+        is_sound = (
+            all(x in OUTCOMES for x in outcomes)
+            and all(_is_text(x) for x in (*errors, done.lost, done.must_end))
+            and len(counts) in (0, len(done.jobs))
+            and all(type(x) is int and 0 <= x < 2**31 for x in (*counts, done.peak_memory >> 20))
+            and type(done.seconds) is float
+            and 0 <= done.seconds < math.inf
+        )
+    except (ValueError, TypeError, KeyError, RecursionError) as exc:
+        raise Garbage from exc
+    if not is_sound:
+        raise Garbage
+    return done
+
+
+def _is_text(value: object) -> bool:
+    return value is None or isinstance(value, str)
+
+
+class WorkLost(Exception):
+    """The process that ran a handler died, hung or took too much memory."""
