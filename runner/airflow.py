@@ -85,7 +85,7 @@ class CallFunction(BaseOperator):
         args: further arguments by name, or others for `p_pipeline` and `p_run_id`; templated.
         pipeline: the pipeline; by default the one that is called like the DAG; templated.
         step: the step that this is in the plan; by default the task's name, without its group's.
-        patience: how long a start waits for another run of the pipeline to end, or its pause.
+        max_wait: how long a start waits for another run of the pipeline to end, or its pause.
         conn_id: Airflow's connection to the database.
     """
 
@@ -99,7 +99,7 @@ class CallFunction(BaseOperator):
         args: Mapping[str, Any] | None = None,
         pipeline: str | None = None,
         step: str | None = None,
-        patience: timedelta = LONGEST_STEP,
+        max_wait: timedelta = LONGEST_STEP,
         conn_id: str = CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -111,7 +111,7 @@ class CallFunction(BaseOperator):
         self.args = dict(args or {})
         self.pipeline = pipeline
         self.step = step or self.label
-        self.patience = patience
+        self.max_wait = max_wait
         self.conn_id = conn_id
         self._declared = pipeline  # not rendered: what other tasks' are compared with
         self._connection: Connection[Row] | None = None
@@ -145,9 +145,9 @@ class CallFunction(BaseOperator):
         return self.execute(context, datetime.fromisoformat(until))
 
     def _wait(self, said: Blocked, pipeline: str, until: datetime | None) -> NoReturn:
-        """Wait in the triggerer for the pipeline's turn, as long as there is patience for it."""
+        """Wait in the triggerer for the pipeline's turn, for at most `max_wait`."""
         now = datetime.now(UTC)
-        until = until or now + self.patience
+        until = until or now + self.max_wait
         if now >= until:
             raise said
         self.log.warning("%s. Until %s this run waits for it", said, f"{until:%Y-%m-%d %H:%M} UTC")

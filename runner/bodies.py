@@ -24,13 +24,13 @@ class NoRoom(BadPayload):
     """A body that this worker has no room for, though the operation would take it."""
 
     outcome = "deferred"
-    blame = "house"
+    fault = "internal"
 
 
 class HungUp(BadPayload):
     """A body that broke off after this worker had kept its sender waiting for room."""
 
-    blame = "house"
+    fault = "internal"
 
 
 @dataclass(slots=True)

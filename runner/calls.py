@@ -266,7 +266,7 @@ def _text(answer: Answer, data: bytearray, redactor: Redactor) -> Bytes:
 def _spoilt(outcome: Outcome, problem: BadPayload) -> Outcome:
     """Return what becomes of a job whose answer was good but for its body."""
     reason = told(str(problem))
-    return replace(outcome, outcome=problem.outcome, blame=problem.blame, reason=reason)
+    return replace(outcome, outcome=problem.outcome, fault=problem.fault, reason=reason)
 
 
 def _detailed(outcome: Outcome, detail: str) -> Outcome:

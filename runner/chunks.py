@@ -193,7 +193,7 @@ class Claim:
 COLUMNS: Final = (
     "asset_ids",
     "outcomes",
-    "blames",
+    "faults",
     "payloads",
     "errors",
     "requests",
@@ -208,7 +208,7 @@ class Report:
 
     asset_ids: list[int] = field(default_factory=list)
     outcomes: list[str] = field(default_factory=list)
-    blames: list[str | None] = field(default_factory=list)
+    faults: list[str | None] = field(default_factory=list)
     payloads: list[Bytes | None] = field(default_factory=list)
     errors: list[str | None] = field(default_factory=list)
     requests: list[int] = field(default_factory=list)
@@ -227,7 +227,7 @@ class Report:
         asset_id: int,
         outcome: str,
         *,
-        blame: str | None = None,
+        fault: str | None = None,
         payload: Bytes | None = None,
         error: str | None = None,
         requests: int = 0,
@@ -237,7 +237,7 @@ class Report:
         """Add one job."""
         self.asset_ids.append(asset_id)
         self.outcomes.append(outcome)
-        self.blames.append(blame)
+        self.faults.append(fault)
         self.payloads.append(payload)
         self.errors.append(error)
         self.requests.append(requests)
@@ -266,7 +266,7 @@ class GroupReport:
 
     asset_ids: list[int]
     outcome: str = "success"
-    blame: str | None = None
+    fault: str | None = None
     error: str | None = None
     payloads: list[Bytes | None] = field(default_factory=list)
     """The answers to the next sessions, in order."""
@@ -287,7 +287,7 @@ class Verdict:
 
     asset_ids: list[int]
     outcome: str
-    blame: str | None = None
+    fault: str | None = None
     error: str | None = None
 
     def __len__(self) -> int:

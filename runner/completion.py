@@ -64,8 +64,8 @@ async def hand_in(
             return await hand_in(lanes, rest, send, is_last=is_last, max_retries=0)
         if report.payloads == [None]:
             raise Unwritable(reason) from exc
-        blamed = _without_payload(report, reason, is_of_the_data=is_of_the_data(exc))
-        return await hand_in(lanes, blamed, send, is_last=is_last, max_retries=0)
+        spared = _without_payload(report, reason, is_of_the_data=is_of_the_data(exc))
+        return await hand_in(lanes, spared, send, is_last=is_last, max_retries=0)
 
 
 def told(exc: Exception) -> str:
@@ -84,14 +84,14 @@ def is_of_the_data(exc: Exception) -> bool:
 
 def _without_payload(report: Report, reason: str, *, is_of_the_data: bool) -> Report:
     """Return what becomes of a job whose answer cannot be written."""
-    blamed = Report()
-    blamed.add(
+    spared = Report()
+    spared.add(
         report.asset_ids[0],
         "failed" if is_of_the_data else "deferred",
-        blame="item" if is_of_the_data else "house",
+        fault="item" if is_of_the_data else "internal",
         error=f"the answer cannot be stored: {reason}",
         requests=report.requests[0],
         charged=report.charged[0],
         duration_ms=report.durations_ms[0],
     )
-    return blamed
+    return spared

@@ -16,11 +16,11 @@ from runner.completion import told
 from runner.database import from_psycopg
 from runner.errors import NotMigrated, SecretMissing, WrongPlan
 from runner.flight import Flight
-from runner.gates import MOST_CHUNKS, Gate
 from runner.group_lease import HeldGroup
 from runner.lanes import Lanes
 from runner.leases import Held
 from runner.pace import Pace
+from runner.provider_state import MOST_CHUNKS, ProviderState
 from runner.settler import Settler
 from runner.workshop import Workshop
 
@@ -86,29 +86,29 @@ class Feeder:
 
     def wanted_after(self, chunk: Chunk) -> int:
         """Return how many chunks to claim together with the completion of one like this."""
-        gate = self._flight.gate(chunk.provider)
-        if self.is_stopping or self._fruitless or gate.provider in self._without_secret:
+        state = self._flight.state(chunk.provider)
+        if self.is_stopping or self._fruitless or state.provider in self._without_secret:
             return 0
         if chunk.handler is not None:
-            return self._workshop.room(gate)
+            return self._workshop.room(state)
         if chunk.urls is None:
-            return int(gate.verdicts <= self._lanes.size)
+            return int(state.verdicts <= self._lanes.size)
         return self._wanted(
-            min(self._target - self._flight.load, self._target_of(gate) - gate.load)
+            min(self._target - self._flight.load, self._target_of(state) - state.load)
         )
 
     def avoided(self) -> Sequence[str]:
         """Return the providers without their secret, with enough to do, or just closed."""
-        for gate in self._flight.gates():
-            gate.was_avoided = self._is_full(gate)
-        full = {gate.provider for gate in self._flight.gates() if gate.was_avoided}
+        for state in self._flight.providers():
+            state.was_avoided = self._is_full(state)
+        full = {state.provider for state in self._flight.providers() if state.was_avoided}
         return sorted(self._without_secret | full)
 
     def take(self, claim: Claim) -> None:
         """Put claimed chunks to work."""
         for chunk in claim.chunks:
-            gate = self._flight.gate(chunk.provider)
-            gate.reopen(chunk, claim.at)
+            state = self._flight.state(chunk.provider)
+            state.unblock(chunk, claim.at)
             self._take_safely(chunk, claim.at)
 
     def chunk_ended(self, *, was_fruitless: bool, has_next: bool) -> None:
@@ -122,9 +122,9 @@ class Feeder:
         """Look whether there is room for more calls."""
         if self._flight.load < self._target:
             self._room.set()
-        for gate in self._flight.gates():
-            if gate.was_avoided and not self._is_full(gate):
-                gate.was_avoided = False
+        for state in self._flight.providers():
+            if state.was_avoided and not self._is_full(state):
+                state.was_avoided = False
                 self.wake.set()
 
     def _take_safely(self, chunk: Chunk, at: float) -> None:
@@ -169,7 +169,7 @@ class Feeder:
             self._flight.take(held)
 
     def _defer(self, chunk: Chunk, reason: str) -> None:
-        self._settler.end(chunk, Verdict(chunk.asset_ids, "deferred", "house", reason))
+        self._settler.end(chunk, Verdict(chunk.asset_ids, "deferred", "internal", reason))
 
     def _wanted(self, room: float) -> int:
         return max(0, min(MOST_CHUNKS, math.ceil(room / self._chunk_calls)))
@@ -177,16 +177,16 @@ class Feeder:
     def _learn_size(self, calls: float) -> None:
         self._chunk_calls += 0.3 * (max(1.0, calls) - self._chunk_calls)
 
-    def _is_full(self, gate: Gate) -> bool:
+    def _is_full(self, state: ProviderState) -> bool:
         is_busy = (
-            gate.load >= self._target_of(gate)
-            or gate.verdicts >= self._lanes.size
-            or (gate.handlings > 0 and not self._workshop.room(gate))
+            state.load >= self._target_of(state)
+            or state.verdicts >= self._lanes.size
+            or (state.handlings > 0 and not self._workshop.room(state))
         )
-        return is_busy or gate.is_telling()
+        return is_busy or state.is_telling()
 
-    def _target_of(self, gate: Gate) -> int:
-        return min(self._target, 2 * gate.in_flight) if gate.load else self._target
+    def _target_of(self, state: ProviderState) -> int:
+        return min(self._target, 2 * state.in_flight) if state.load else self._target
 
     async def _claim(self, wanted: int) -> Claim:
         """Claim; a fault that may pass is logged and tried again later, one that stays raises."""

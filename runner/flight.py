@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from runner.calls import Caller, Reply
-from runner.gates import MOST_FAULTS, Gate
 from runner.leases import Held
 from runner.pace import ServerClock
+from runner.provider_state import MOST_FAULTS, ProviderState
 from runner.rules import Outcome
 from runner.shown import cleared
 
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 MOST_BUFFERED: Final = 64 * 1024 * 1024
 CUT = Reply(Outcome("retry", "provider", "cut by shutdown"), 1, None, 0)
-BROKEN = Reply(Outcome("retry", "house", "the runner could not make the call"), 1, None, 0)
+BROKEN = Reply(Outcome("retry", "internal", "the runner could not make the call"), 1, None, 0)
 
 
 class Flight:
@@ -43,32 +43,32 @@ class Flight:
         self._on_result = on_result
         self._on_starved = on_starved
         self._timer: asyncio.TimerHandle | None = None
-        self._gates: dict[str, Gate] = {}
-        self._turn: deque[Gate] = deque()
+        self._providers: dict[str, ProviderState] = {}
+        self._turn: deque[ProviderState] = deque()
         self._is_stopped = False
         self._loop = asyncio.get_running_loop()
 
-    def gate(self, provider: str) -> Gate:
-        """Return the provider's gate."""
-        gate = self._gates.get(provider)
-        if gate is None:
-            gate = self._gates[provider] = Gate(provider)
-            self._turn.append(gate)
-        return gate
+    def state(self, provider: str) -> ProviderState:
+        """Return the provider's state."""
+        state = self._providers.get(provider)
+        if state is None:
+            state = self._providers[provider] = ProviderState(provider)
+            self._turn.append(state)
+        return state
 
-    def gates(self) -> list[Gate]:
-        """Return all gates."""
+    def providers(self) -> list[ProviderState]:
+        """Return all providers."""
         return list(self._turn)
 
     def take(self, held: Held) -> None:
         """Add a chunk; its calls start as room comes. A closed provider's stay unsent."""
-        gate = self.gate(held.chunk.provider)
-        gate.in_flight = held.call.in_flight
-        gate.queue.append(held)
-        gate.load += held.waiting
+        state = self.state(held.chunk.provider)
+        state.in_flight = held.call.in_flight
+        state.queue.append(held)
+        state.load += held.waiting
         self.load += held.waiting
-        if closing := gate.closing_for(held.chunk, self._loop.time()):
-            self.give_up(held, closing.reason)
+        if block := state.block_for(held.chunk, self._loop.time()):
+            self.give_up(held, block.reason)
         self.pump()
 
     def pump(self) -> None:
@@ -80,8 +80,8 @@ class Flight:
             and (held := self._next()) is not None
         ):
             self._start(held)
-        for gate in self._turn:
-            for held in gate.starved():
+        for state in self._turn:
+            for held in state.starved():
                 held.is_asking = True
                 self._on_starved(held)
         self._pump_in_time()
@@ -116,9 +116,9 @@ class Flight:
     def _next(self) -> Held | None:
         now = self._loop.time()
         for _ in range(len(self._turn)):
-            gate = self._turn[0]
+            state = self._turn[0]
             self._turn.rotate(-1)
-            while (held := gate.next_call(now)) is not None and now >= held.starts_end:
+            while (held := state.next_call(now)) is not None and now >= held.starts_end:
                 self.give_up(held, "no time was left to start it")
             if held is not None:
                 return held
@@ -129,7 +129,7 @@ class Flight:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        at = min((gate.next_start() for gate in self._turn), default=math.inf)
+        at = min((state.next_start() for state in self._turn), default=math.inf)
         if at > self._loop.time() and at != math.inf:
             self._timer = self._loop.call_at(at, self.pump)
 
@@ -139,7 +139,7 @@ class Flight:
             held.pace.take()
         held.next += 1
         self.open += 1
-        self.gate(held.chunk.provider).open += 1
+        self.state(held.chunk.provider).open += 1
         held.open[index] = self._loop.create_task(self._make(held, index))
 
     async def _make(self, held: Held, index: int) -> None:
@@ -160,41 +160,41 @@ class Flight:
         self._finished(held, index, reply)
 
     def _finished(self, held: Held, index: int, reply: Reply) -> None:
-        gate = self.gate(held.chunk.provider)
+        state = self.state(held.chunk.provider)
         self.open -= 1
-        gate.open -= 1
+        state.open -= 1
         self._lighten(held, 1)
         del held.open[index]
         if not held.is_lost:
             held.record(index, reply, self._loop.time())
             self.buffered += len(reply.payload or b"")
-            self._learn(gate, held, reply.outcome)
+            self._learn(state, held, reply.outcome)
             if held.must_stop and held.waiting:
                 self.give_up(held, "a call before it failed")
             self._on_result(held)
         self.pump()
 
-    def _learn(self, gate: Gate, held: Held, outcome: Outcome) -> None:
+    def _learn(self, state: ProviderState, held: Held, outcome: Outcome) -> None:
         """Draw the conclusions that cannot wait for the database."""
-        is_answered = outcome.is_success or outcome.blame == "item"
-        if outcome.closing is not None:
-            gate.close(held.chunk, outcome.closing, self._loop.time())
-            logger.warning("%s is closed: %s", gate.provider, outcome.reason)
-            for other in gate.affected():
-                self.give_up(other, outcome.closing.reason)
+        is_answered = outcome.is_success or outcome.fault == "item"
+        if outcome.block is not None:
+            state.block(held.chunk, outcome.block, self._loop.time())
+            logger.warning("%s is closed: %s", state.provider, outcome.reason)
+            for other in state.affected():
+                self.give_up(other, outcome.block.reason)
         if held.is_probing and is_answered:
             held.is_probing = False
         elif held.is_probing:
             self.give_up(held, "the provider did not answer the probe")
-        gate.faults = 0 if is_answered else gate.faults + 1
-        if gate.faults >= MOST_FAULTS:
-            gate.faults = 0
-            for other in list(gate.queue):
+        state.faults = 0 if is_answered else state.faults + 1
+        if state.faults >= MOST_FAULTS:
+            state.faults = 0
+            for other in list(state.queue):
                 self.give_up(other, f"{MOST_FAULTS} calls in a row were not answered")
 
     def _lighten(self, held: Held, calls: int) -> None:
         self.load -= calls
-        self.gate(held.chunk.provider).load -= calls
+        self.state(held.chunk.provider).load -= calls
 
 
 def _refused(held: Held, index: int) -> Reply:

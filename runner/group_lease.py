@@ -78,7 +78,7 @@ class HeldGroup(Held):
 
     def refuse(self, report: GroupReport, reason: str) -> None:
         """Note that the database does not take these answers: they end the chunk as our fault."""
-        self.refusal = Outcome("deferred", "house", reason)
+        self.refusal = Outcome("deferred", "internal", reason)
         self.reported -= len(report.payloads)
         for nth in range(len(report.payloads)):
             is_first = nth == 0
@@ -123,8 +123,8 @@ class HeldGroup(Held):
     def _end(self) -> GroupReport:
         """Return what becomes of the jobs: what the first call says that brought no answer."""
         reply = self.replies.get(self.reported)
-        outcome = reply.outcome if reply else Outcome("unsent", "house", self.unsent_reason)
-        end = GroupReport(self.chunk.asset_ids, outcome.outcome, outcome.blame, outcome.reason)
+        outcome = reply.outcome if reply else Outcome("unsent", "internal", self.unsent_reason)
+        end = GroupReport(self.chunk.asset_ids, outcome.outcome, outcome.fault, outcome.reason)
         for other in self.replies.values():
             _add(end, other)
         self.replies = {}

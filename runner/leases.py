@@ -119,7 +119,7 @@ class Held(Leased):
             index,
             outcome.outcome,
             now,
-            blame=None if outcome.is_success else outcome.blame,
+            fault=None if outcome.is_success else outcome.fault,
             error=None if outcome.is_success else outcome.reason,
             payload=reply.payload,
             requests=reply.requests,
@@ -132,7 +132,7 @@ class Held(Leased):
         """Report all calls that have not started as unsent; return how many they were."""
         count = self.waiting
         for index in range(self.next, len(self.urls)):
-            self._report_one(index, "unsent", now, blame="house", error=reason)
+            self._report_one(index, "unsent", now, fault="internal", error=reason)
         self.next = len(self.urls)
         return count
 
@@ -151,7 +151,7 @@ class Held(Leased):
         outcome: str,
         now: float,
         *,
-        blame: str | None,
+        fault: str | None,
         error: str | None,
         payload: Bytes | None = None,
         requests: int = 0,
@@ -164,7 +164,7 @@ class Held(Leased):
         self.report.add(
             self.chunk.asset_ids[index],
             outcome,
-            blame=blame,
+            fault=fault,
             payload=payload,
             error=error,
             requests=requests,

@@ -48,7 +48,7 @@ class BadPayload(Exception):
     """A body that is of no use, under a good status; another try may bring a better one."""
 
     outcome = "retry"
-    blame = "item"
+    fault = "item"
 
 
 class Unstorable(BadPayload):

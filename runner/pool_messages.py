@@ -73,9 +73,9 @@ class Job:
     error: str | None = None
 
     @property
-    def blame(self) -> str | None:
+    def fault(self) -> str | None:
         """Return whose fault it was, if it was one."""
-        return {"failed": "item", "deferred": "house"}.get(self.outcome)
+        return {"failed": "item", "deferred": "internal"}.get(self.outcome)
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from runner.chunks import Chunk, Claim, Report, Result, Verdict
 from runner.database import mapped_errors
 from runner.pace import Schedule
 from runner.pool_messages import Input
-from runner.rules import Closing
+from runner.rules import Block
 from runner.shown import told
 
 REPEATS: Final = 8
@@ -40,10 +40,10 @@ COMPLETION: Final = (
     + """
     from headgate.complete_jobs(p_runner => %(runner)s, p_chunk_id => %(chunk_id)s::bigint,
         p_lease_no => %(lease_no)s::integer, p_asset_ids => %(asset_ids)s,
-        p_outcomes => %(outcomes)s, p_blames => %(blames)s, p_payloads => %(payloads)s,
-        p_errors => %(errors)s, p_requests => %(requests)s, p_charged => %(charged)s,
+        p_outcomes => %(outcomes)s, p_faults => %(faults)s, p_payloads => %(payloads)s,
+        p_errors => %(errors)s, p_request_counts => %(requests)s, p_charged => %(charged)s,
         p_durations_ms => %(durations_ms)s,
-        p_closing => %(closing)s, p_claim => %(claim)s::integer,
+        p_block => %(block)s, p_claim => %(claim)s::integer,
         p_queues => %(queues)s::text[]
 """
 )
@@ -112,7 +112,7 @@ class Queue:
         chunk: Chunk,
         report: Result,
         *,
-        closing: Closing | None = None,
+        block: Block | None = None,
         claim: int = 0,
     ) -> Claim:
         """Hand in results of a chunk and take the provider's next chunks with it, in one commit.
@@ -123,7 +123,7 @@ class Queue:
             **_columns(report),
             "chunk_id": chunk.chunk_id,
             "lease_no": chunk.lease_no,
-            "closing": None if closing is None else Jsonb(_closing(closing)),
+            "block": None if block is None else Jsonb(_as_json(block)),
             "claim": claim,
             "queues": self._queues,
         }
@@ -226,7 +226,7 @@ def _columns(report: Result) -> dict[str, Any]:
         return {
             "asset_ids": arrays.bigints(report.asset_ids),
             "outcomes": arrays.texts(report.outcomes),
-            "blames": arrays.texts(report.blames),
+            "faults": arrays.texts(report.faults),
             "payloads": arrays.texts(report.payloads),
             "errors": arrays.texts([x and told(x) for x in report.errors]),
             "requests": arrays.integers(report.requests),
@@ -237,7 +237,7 @@ def _columns(report: Result) -> dict[str, Any]:
     columns: dict[str, Any] = {
         "asset_ids": arrays.bigints(report.asset_ids),
         "outcomes": arrays.same_texts(report.outcome, count),
-        "blames": arrays.same_texts(report.blame, count),
+        "faults": arrays.same_texts(report.fault, count),
         "errors": arrays.same_texts(report.error and told(report.error), count),
     }
     if isinstance(report, Verdict):
@@ -256,5 +256,5 @@ def _columns(report: Result) -> dict[str, Any]:
     }
 
 
-def _closing(closing: Closing) -> dict[str, Any]:
-    return {"until": closing.until, "seconds": closing.seconds, "reason": told(closing.reason)}
+def _as_json(block: Block) -> dict[str, Any]:
+    return {"until": block.until, "seconds": block.seconds, "reason": told(block.reason)}

@@ -48,7 +48,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Closing:
+class Block:
     """How long the provider is to be left alone: `until` retry_after, reset, execution or for."""
 
     until: str
@@ -61,9 +61,9 @@ class Outcome:
     """What becomes of a job, whose fault it is, and what the answer closes."""
 
     outcome: str
-    blame: str
+    fault: str
     reason: str
-    closing: Closing | None = None
+    block: Block | None = None
     charged: bool = True
     """The provider charges for such an answer."""
 
@@ -82,7 +82,7 @@ class Rule:
     content_type: Pattern | None
     body: Pattern | None
     outcome: Outcome
-    close: str | None
+    blocks: str | None
 
     @property
     def expects_content(self) -> bool:
@@ -114,7 +114,7 @@ class Rules:
             return Outcome("retry", "provider", "the answer fits no rule of the provider")
         if answer.is_blank and rule.outcome.is_success:
             return _blank(answer) if rule.expects_content else rule.outcome
-        return _closed(rule, answer) if rule.close else rule.outcome
+        return _blocking(rule, answer) if rule.blocks else rule.outcome
 
     def find(self, answer: Answer) -> Rule | None:
         """Return the first rule that fits."""
@@ -160,11 +160,11 @@ def _compile_row(row: dict[str, Any]) -> Rule:
         body=compile_pattern(body) if body else None,
         outcome=Outcome(
             row["outcome"],
-            row.get("blame") or "item",
+            row.get("fault") or "item",
             row.get("reason") or "",
             charged=row.get("charged") is not False,
         ),
-        close=row.get("close"),
+        blocks=row.get("blocks"),
     )
 
 
@@ -184,14 +184,14 @@ def _blank(answer: Answer) -> Outcome:
     return Outcome("retry", "item", "the answer is empty")
 
 
-def _closed(rule: Rule, answer: Answer) -> Outcome:
-    given, close = rule.outcome, rule.close or ""
+def _blocking(rule: Rule, answer: Answer) -> Outcome:
+    given, until = rule.outcome, rule.blocks or ""
     seconds: float | None = None
-    if close == "retry_after":
+    if until == "retry_after":
         seconds = seconds_to_wait(answer.headers.get("retry-after"), answer.headers.get("date"))
-    elif close not in ("reset", "execution"):
-        seconds, close = float(close.split()[0]), "for"
-    return replace(given, closing=Closing(close, seconds, given.reason))
+    elif until not in ("reset", "execution"):
+        seconds, until = float(until.split()[0]), "for"
+    return replace(given, block=Block(until, seconds, given.reason))
 
 
 def seconds_to_wait(retry_after: str | None, date: str | None = None) -> float | None:

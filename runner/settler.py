@@ -17,7 +17,7 @@ from runner.keeper import Keeper
 from runner.lanes import Lanes
 from runner.leases import SLICE_SECONDS, Handled, Held, Leased
 from runner.queue import Queue
-from runner.rules import Closing
+from runner.rules import Block
 from runner.totals import Totals
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class Settler:
 
     def end(self, chunk: Chunk, verdict: Verdict) -> None:
         """End a chunk that needs no call, all its jobs alike."""
-        self.flight.gate(chunk.provider).verdicts += 1
+        self.flight.state(chunk.provider).verdicts += 1
         self._background.begin(self._end(chunk, verdict))
 
     async def keep(self) -> None:
@@ -137,22 +137,22 @@ class Settler:
             await self.keeper.give_up(Leased(chunk, self._loop.time()), str(exc))
             return
         finally:
-            self.flight.gate(chunk.provider).verdicts -= 1
+            self.flight.state(chunk.provider).verdicts -= 1
         if claim is None:
             self.totals.lost += 1
         self._ended(chunk, claim, was_fruitless=False)
 
     async def _hand_in(self, chunk: Chunk, report: Result, *, is_last: bool) -> Claim | None:
         """Complete a slice; None when the chunk is lost. Raises Unwritable."""
-        gate = self.flight.gate(chunk.provider)
-        closing: Closing | None = None
+        state = self.flight.state(chunk.provider)
+        block: Block | None = None
 
         def send(queue: Queue, part: Result, is_last_part: bool) -> Awaitable[Claim]:
-            nonlocal closing
-            closing = gate.closing_for(chunk, self._loop.time())
-            may_claim = is_last and is_last_part and closing is None
+            nonlocal block
+            block = state.block_for(chunk, self._loop.time())
+            may_claim = is_last and is_last_part and block is None
             wanted = self.feed.wanted_after(chunk) if may_claim else 0
-            return queue.complete(chunk, part, closing=closing, claim=wanted)
+            return queue.complete(chunk, part, block=block, claim=wanted)
 
         try:
             claim = await hand_in(self._lanes, report, send)
@@ -162,8 +162,8 @@ class Settler:
         except ServerUnreachable as exc:
             logger.error("chunk %s is left to its lease: %s", chunk.chunk_id, exc)
             return None
-        if closing is not None:
-            gate.told(chunk, self._loop.time())
+        if block is not None:
+            state.told(chunk, self._loop.time())
         self.totals.count(report, is_last=is_last)
         return claim
 

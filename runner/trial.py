@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, LiteralString
+from typing import Any, LiteralString
 
 import httpx
 from psycopg import Connection
@@ -32,9 +32,7 @@ select * from headgate.try_answer(
     p_operation => %(operation)s, p_asset_id => %(asset_id)s, p_answer => %(answer)s,
     p_pipeline => %(pipeline)s, p_params => %(params)s)
 """
-BOOK: LiteralString = "select * from headgate.book_call(p_operation => %s)"
-FAULTS: Final = {"house": "internal"}
-"""What rules call our own faults, and everybody else does."""
+CHARGE: LiteralString = "select * from headgate.charge_call(p_operation => %s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +121,7 @@ class Judged:
     def fault(self) -> str | None:
         """Return whose fault it is."""
         outcome = self.reply.outcome
-        return None if outcome.is_success else FAULTS.get(outcome.blame, outcome.blame)
+        return None if outcome.is_success else outcome.fault
 
 
 def preview(connection: Connection[DictRow], subject: Subject) -> Request | None:
@@ -133,7 +131,7 @@ def preview(connection: Connection[DictRow], subject: Subject) -> Request | None
         return None
     if row["url"] is None:
         raise InvalidValue(
-            row["refusal"] or "no request could be written",
+            row["request_error"] or "no request could be written",
             hint="the job would fail before anything is sent: give the asset what is missing, or "
             "mark the field {...?} in the template",
         )
@@ -171,8 +169,8 @@ def ingest(connection: Connection[DictRow], subject: Subject, answer: str | None
     return row
 
 
-def book(connection: Connection[DictRow], operation: str) -> DictRow:
+def charge_call(connection: Connection[DictRow], operation: str) -> DictRow:
     """Count the units of a call beyond the book's. Raises InvalidValue where it may not be made."""
-    row = connection.execute(BOOK, (operation,)).fetchone()
+    row = connection.execute(CHARGE, (operation,)).fetchone()
     assert row is not None
     return row

@@ -18,10 +18,10 @@ from runner.chunks import Chunk, Handling, Report, Rows
 from runner.database import from_psycopg
 from runner.errors import HeadgateError
 from runner.flight import Flight
-from runner.gates import Gate
 from runner.lanes import Lanes
 from runner.leases import Handled
 from runner.pool_messages import Done, Input, Job, Task, WorkLost
+from runner.provider_state import ProviderState
 from runner.settler import Settler
 
 logger = logging.getLogger(__name__)
@@ -63,15 +63,15 @@ class Workshop:
         """Return how many chunks are worth having at once."""
         return PER_PROCESS * self._power.size
 
-    def room(self, gate: Gate) -> int:
+    def room(self, state: ProviderState) -> int:
         """Return how many more chunks of a provider to claim."""
-        return max(0, self.most - gate.handlings)
+        return max(0, self.most - state.handlings)
 
     def take(self, chunk: Chunk, at: float) -> None:
         """Begin to work on a chunk."""
         held = Handled(chunk, at, Handling.from_row(chunk.call))
         self._settler.keeper.hold(held)
-        self._flight.gate(chunk.provider).handlings += 1
+        self._flight.state(chunk.provider).handlings += 1
         held.work = self._loop.create_task(self._work(held))
         self._works.add(held.work)
         held.work.add_done_callback(self._works.discard)
@@ -88,17 +88,17 @@ class Workshop:
         await self._lanes.aclose()
 
     async def _work(self, held: Handled) -> None:
-        gate = self._flight.gate(held.chunk.provider)
+        state = self._flight.state(held.chunk.provider)
         try:
             report = await self._report(held)
         except WorkLost as exc:
-            gate.handlings -= 1
+            state.handlings -= 1
             await self._settler.keeper.give_up(held, str(exc))
         except BaseException:
-            gate.handlings -= 1
+            state.handlings -= 1
             raise
         else:
-            gate.handlings -= 1
+            state.handlings -= 1
             await self._settler.settle_handled(held, report)
 
     async def _report(self, held: Handled) -> Report:
@@ -121,7 +121,7 @@ class Workshop:
             )
         report = _report(done, held.handling)
         for job in faults.values():
-            report.add(job.asset_id, job.outcome, blame=job.blame, error=job.error)
+            report.add(job.asset_id, job.outcome, fault=job.fault, error=job.error)
         if faults and report.rows is not None:
             report.rows.counts.extend([0] * len(faults))
         return report
@@ -177,7 +177,7 @@ def _report(done: Done, handling: Handling | None) -> Report:
     report = Report()
     share = int(1000 * done.seconds / len(done.jobs)) if done.jobs else 0
     for job in done.jobs:
-        report.add(job.asset_id, job.outcome, blame=job.blame, error=job.error, duration_ms=share)
+        report.add(job.asset_id, job.outcome, fault=job.fault, error=job.error, duration_ms=share)
     if done.rows and handling is not None and handling.row_type is not None:
         report.rows = Rows(done.rows, handling.row_type, done.row_counts)
     return report

@@ -28,21 +28,23 @@ begin
                 'start_execution', 'discover_delta', 'check_quota', 'enqueue_step', 'step_status', 'execution_status',
                 'finalize_execution', 'end_run', 'open_runs', 'failed_steps', 'run_pipeline', 'cancel_execution',
                 'retry_failed', 'skip_step', 'mark_step', 'pause_pipeline', 'resume_pipeline', 'explain_plan',
-                'explain_summary', 'explain_totals', 'explain_quota', 'forecast', 'why', 'upsert_assets',
+                'explain_summary', 'explain_totals', 'explain_quota', 'forecast', 'why',
+                'explain_asset_day', 'upsert_assets',
                 'set_asset_active', 'set_provider', 'cover_groups', 'reset_asset', 'find_asset', 'find_group',
                 'retain', 'reconcile_quota', 'required_secrets', 'applied_files', 'clock', 'trigger_pipeline',
                 'announce_order', 'hear_dags', 'start_obstacle', 'report_step', 'step_errors',
                 'maintain_history', 'maintain_statistics',
                 'check_health', 'database_health', 'examine', 'repair', 'check_run', 'next_actions', 'run_log',
                 'run_parameters', 'execution_groups', 'execution_id', 'execution_counts', 'alert_run', 'require_fit',
-                'preview_request', 'try_answer', 'book_call'
+                'preview_request', 'try_answer', 'charge_call'
             ]),
             ('headgate_runner', array[
                 'claim_jobs', 'complete_jobs', 'extend_leases', 'release_jobs', 'lose_lease',
                 'take_starts', 'heartbeat', 'end_runner', 'check_queues', 'require_fit', 'applied_files', 'clock'
             ]),
             ('headgate_reader', array[
-                'explain_plan', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast', 'why', 'find_asset',
+                'explain_plan', 'explain_summary', 'explain_totals', 'explain_quota', 'forecast', 'why',
+                'explain_asset_day', 'find_asset',
                 'find_group', 'database_health', 'applied_files', 'clock', 'check_run', 'next_actions', 'run_log',
                 'run_parameters', 'execution_counts'
             ])

@@ -114,17 +114,17 @@ create table headgate.response_rules (
     content_type text,
     body text,
     outcome text not null,
-    blame text not null default 'item',
+    fault text not null default 'item',
     charged boolean not null default true,
-    close text,
+    blocks text,
     reason text not null,
     constraint response_rules_pkey primary key (provider_id, position),
     constraint status_is_readable check (
         status ~ '^([1-5][0-9]{2}(-[1-5][0-9]{2})?|[*]|error:(timeout|connect|cut))$'
     ),
     constraint rule_outcome_is_known check (outcome in ('success', 'retry', 'failed', 'deferred', 'skipped')),
-    constraint rule_blame_is_known check (blame in ('item', 'provider', 'house', 'quota')),
-    constraint close_is_readable check (close ~ '^(retry_after|reset|execution|[0-9]+ seconds)$')
+    constraint rule_fault_is_known check (fault in ('item', 'provider', 'internal', 'quota')),
+    constraint blocks_is_readable check (blocks ~ '^(retry_after|reset|execution|[0-9]+ seconds)$')
 );
 
 comment on table headgate.response_rules is
@@ -136,12 +136,12 @@ comment on column headgate.response_rules.status is
 comment on column headgate.response_rules.content_type is 'Regular expression the content type must match; null: any.';
 comment on column headgate.response_rules.body is 'Regular expression the start of the body must match; null: any.';
 comment on column headgate.response_rules.outcome is 'What becomes of the job.';
-comment on column headgate.response_rules.blame is
+comment on column headgate.response_rules.fault is
     'Whose fault it is: item (burns attempts), provider (feeds the '
-    'breaker), house (ours: a token, a setting), quota (nobody''s).';
+    'breaker), internal (ours: a token, a setting), quota (nobody''s).';
 comment on column headgate.response_rules.charged is
     'False: the provider does not charge for such an answer, and the units of its call are given back.';
-comment on column headgate.response_rules.close is
+comment on column headgate.response_rules.blocks is
     'What else is closed: the provider until retry_after, reset or for N seconds, or the rest of this execution.';
 comment on column headgate.response_rules.reason is 'The reason kept with the job.';
 

@@ -18,14 +18,14 @@ create table headgate.operations (
     due_every interval,
     due_function text,
     follows_operation_id bigint references headgate.operations,
-    alternative_of_operation_id bigint,
-    page_size integer,
+    bulk_call_of_operation_id bigint,
+    batch_size integer,
     overlap integer not null default 0,
     chunk_size integer not null default 100,
     max_attempts integer not null default 3,
     backoff interval not null default '2 seconds',
     backoff_max interval not null default '5 minutes',
-    patience interval not null default '15 minutes',
+    max_wait interval not null default '15 minutes',
     lease interval not null default '5 minutes',
     method text not null default 'GET',
     path text,
@@ -42,8 +42,8 @@ create table headgate.operations (
     is_retired boolean not null default false,
     constraint operations_pkey primary key (operation_id),
     constraint operations_name_is_unique unique (name),
-    constraint operations_alternative_of_fkey
-        foreign key (alternative_of_operation_id) references headgate.operations,
+    constraint operations_bulk_call_of_fkey
+        foreign key (bulk_call_of_operation_id) references headgate.operations,
     constraint units_are_not_negative check (units >= 0),
     constraint priority_in_range check (priority between 1 and 9),
     constraint ranking_is_not_negative
@@ -51,18 +51,18 @@ create table headgate.operations (
     constraint due_rule_is_known check (due_rule in ('once', 'every', 'session', 'after', 'function')),
     constraint every_has_its_interval check ((due_rule = 'every') = (due_every is not null) and due_every > '0'),
     constraint function_rule_has_its_function check ((due_rule = 'function') = (due_function is not null)),
-    constraint an_alternative_is_called
-        check (alternative_of_operation_id is null or path is not null),
-    constraint an_alternative_serves_another_operation
-        check (alternative_of_operation_id <> operation_id),
-    constraint a_page_serves_another_operation
-        check (page_size is null or page_size > 0 and alternative_of_operation_id is not null),
-    constraint units_per_asset_are_of_a_page
-        check (units_per_asset = 0 or units_per_asset > 0 and page_size is not null),
+    constraint a_bulk_call_is_made
+        check (bulk_call_of_operation_id is null or path is not null),
+    constraint a_bulk_call_serves_another_operation
+        check (bulk_call_of_operation_id <> operation_id),
+    constraint a_batch_call_serves_another_operation
+        check (batch_size is null or batch_size > 0 and bulk_call_of_operation_id is not null),
+    constraint units_per_asset_are_of_a_batch_call
+        check (units_per_asset = 0 or units_per_asset > 0 and batch_size is not null),
     constraint overlap_in_range check (overlap between 0 and 1000),
     constraint chunk_size_in_range check (chunk_size between 1 and 1000),
     constraint max_attempts_is_positive check (max_attempts > 0),
-    constraint intervals_are_positive check (least(backoff, backoff_max, patience, lease, timeout) > '0'),
+    constraint intervals_are_positive check (least(backoff, backoff_max, max_wait, lease, timeout) > '0'),
     constraint method_is_known check (method in ('GET', 'POST', 'PUT', 'PATCH', 'DELETE')),
     constraint path_is_relative check (path ~ '^/[^?#[:space:]]*$'),
     constraint path_has_no_dot_segments
@@ -105,10 +105,10 @@ comment on column headgate.operations.due_function is
     'The rule `function`: schema.name(asset_id bigint, watermark timestamptz, now timestamptz) returns timestamptz.';
 comment on column headgate.operations.follows_operation_id is
     'Opens only once this operation has succeeded, and takes over its watermark.';
-comment on column headgate.operations.alternative_of_operation_id is
+comment on column headgate.operations.bulk_call_of_operation_id is
     'Another call for the same need: one call serves a whole group '
     'for one session, where that is cheaper; null: a need of its own.';
-comment on column headgate.operations.page_size is
+comment on column headgate.operations.batch_size is
     'Of a call that names the assets it serves ({chunk.codes}): how many at '
     'most; null: a call serves one asset, or a whole group for a session.';
 comment on column headgate.operations.overlap is
@@ -118,7 +118,7 @@ comment on column headgate.operations.chunk_size is 'The most assets that travel
 comment on column headgate.operations.max_attempts is 'Attempts before a job that fails by its own fault is failed.';
 comment on column headgate.operations.backoff is 'First wait before a retry; doubles, with jitter.';
 comment on column headgate.operations.backoff_max is 'Longest wait between retries.';
-comment on column headgate.operations.patience is
+comment on column headgate.operations.max_wait is
     'How long a job may be parked before it is deferred to the next execution.';
 comment on column headgate.operations.lease is 'How long a runner may hold a chunk without a heartbeat.';
 comment on column headgate.operations.method is 'HTTP method.';

@@ -175,7 +175,7 @@ comment on column headgate.planner_deferrals.execution_id is 'The execution that
 comment on column headgate.planner_deferrals.operation_id is 'The operation.';
 comment on column headgate.planner_deferrals.group_key is 'The group.';
 comment on column headgate.planner_deferrals.reason is
-    'quota, max_assets, closed, failures, or what else kept them back.';
+    'quota, max_assets, blocked, failures, or what else kept them back.';
 comment on column headgate.planner_deferrals.asset_ids is 'The assets.';
 comment on column headgate.planner_deferrals.units is 'Units they would have cost.';
 comment on column headgate.planner_deferrals.evidence is

@@ -28,9 +28,9 @@ create table headgate.chunks (
     park_reason text,
     retry_count integer not null default 0,
     attempt integer not null default 1,
-    deaths integer not null default 0,
-    booked integer not null default 0,
-    requests integer not null default 0,
+    lease_expirations integer not null default 0,
+    charged_units integer not null default 0,
+    request_count integer not null default 0,
     planned_at timestamptz not null,
     constraint chunks_pkey primary key (chunk_id),
     constraint chunks_call_operation_fkey
@@ -39,7 +39,7 @@ create table headgate.chunks (
     constraint records_are_of_its_jobs check (cardinality(records) = cardinality(asset_ids)),
     constraint a_call_for_the_group_names_its_sessions
         check ((call_operation_id is null) = (sessions is null) and cardinality(sessions) = calls),
-    constraint charge_is_not_negative check (least(calls, units, booked, requests, deaths) >= 0),
+    constraint charge_is_not_negative check (least(calls, units, charged_units, request_count, lease_expirations) >= 0),
     constraint retry_count_is_not_negative check (retry_count >= 0),
     constraint chunk_state_is_known check (state in ('planned', 'queued', 'leased', 'parked')),
     constraint leased_has_a_holder check (
@@ -88,14 +88,14 @@ comment on column headgate.chunks.runner is 'Who holds, or last held, the lease.
 comment on column headgate.chunks.leased_until is 'End of the lease, real time.';
 comment on column headgate.chunks.lost_reason is 'Why its last lease was given up for lost; null: it ran out unseen.';
 comment on column headgate.chunks.wake_at is 'When a parked chunk is sent again.';
-comment on column headgate.chunks.park_until is 'End of its patience: what is still parked then is deferred.';
+comment on column headgate.chunks.park_until is 'End of its max_wait: what is still parked then is deferred.';
 comment on column headgate.chunks.park_reason is 'Why it is parked.';
 comment on column headgate.chunks.retry_count is
     'Times in a row that its jobs were parked to be called again; an answer ends the row.';
 comment on column headgate.chunks.attempt is 'The attempt its jobs are at.';
-comment on column headgate.chunks.deaths is 'Leases that ran out.';
-comment on column headgate.chunks.booked is 'Units each of its jobs has cost in earlier leases.';
-comment on column headgate.chunks.requests is 'Requests made for each of its jobs in earlier leases.';
+comment on column headgate.chunks.lease_expirations is 'Leases that ran out.';
+comment on column headgate.chunks.charged_units is 'Units each of its jobs has cost in earlier leases.';
+comment on column headgate.chunks.request_count is 'Requests made for each of its jobs in earlier leases.';
 comment on column headgate.chunks.planned_at is
     'When its jobs were planned; what was asked for later is not done by it.';
 

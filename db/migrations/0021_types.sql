@@ -51,13 +51,13 @@ comment on type headgate.claimed_chunk is
 
 -- What becomes of reported jobs.
 
-create type headgate.job_fate as (
+create type headgate.job_result as (
     asset_id bigint,
-    fate text,
+    result text,
     reason text,
     error text,
     units integer,
-    requests integer,
+    request_count integer,
     records integer,
     watermark timestamptz,
     duration_ms integer,
@@ -68,7 +68,8 @@ create type headgate.job_fate as (
     retry_count integer
 );
 
-comment on type headgate.job_fate is 'A reported job''s fate: an end (its status) or ''park'', and what either needs.';
+comment on type headgate.job_result is
+    'A reported job''s result: an end (its status) or ''park'', and what either needs.';
 
 create type headgate.job_tally as (
     succeeded integer,
@@ -83,7 +84,8 @@ create type headgate.job_tally as (
     deferred_by_internal_fault integer
 );
 
-comment on type headgate.job_tally is 'How many jobs met which fate, what the ended ones cost, and what is given back.';
+comment on type headgate.job_tally is
+    'How many jobs had which result, what the ended ones cost, and what is given back.';
 
 -- What the planner decides on: assets that are alike in all that ranking and charging look at.
 

@@ -12,8 +12,8 @@ select
     r.content_type,
     r.body,
     r.outcome,
-    r.blame as fault,
-    r.close as blocks,
+    r.fault,
+    r.blocks,
     r.reason,
     r.charged,
     false as is_usual
@@ -24,8 +24,8 @@ select
     p.provider_id, p.name, 100000 + u.position, u.status, null, null, u.outcome, u.fault, u.blocks, u.reason, true, true
 from headgate.providers as p
 cross join (values
-    (1, '401', 'deferred', 'house', 'execution', 'the provider refuses our token'),
-    (2, '403', 'deferred', 'house', 'execution', 'the provider refuses our token, or what it may do'),
+    (1, '401', 'deferred', 'internal', 'execution', 'the provider refuses our token'),
+    (2, '403', 'deferred', 'internal', 'execution', 'the provider refuses our token, or what it may do'),
     (3, '402', 'deferred', 'quota', 'reset', 'the provider''s quota is used up'),
     (4, '429', 'retry', 'quota', 'retry_after', 'too many requests'),
     (5, '408', 'retry', 'provider', null, 'the provider did not get the request in time'),
@@ -60,7 +60,7 @@ comment on column headgate.v_response_rules.content_type is
 comment on column headgate.v_response_rules.body is 'Regular expression the start of the body must match; null: any.';
 comment on column headgate.v_response_rules.outcome is 'What becomes of the job.';
 comment on column headgate.v_response_rules.fault is
-    'Whose fault it is: item, provider, house (ours) or quota (nobody''s).';
+    'Whose fault it is: item, provider, internal (ours) or quota (nobody''s).';
 comment on column headgate.v_response_rules.blocks is
     'What else is blocked: the provider until retry_after, reset or for N seconds, or the rest of the execution.';
 comment on column headgate.v_response_rules.reason is 'The reason kept with the job.';

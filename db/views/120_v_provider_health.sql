@@ -22,14 +22,14 @@ select
     coalesce(g.auth_failures, 0) as auth_failures,
     array(
         select o.name
-        from headgate.operation_gates as k
+        from headgate.operation_breakers as k
         join headgate.operations as o using (operation_id)
         where o.provider_id = p.provider_id
             and (k.blocked_until > t.now or k.opened > 0)
         order by o.name
     ) as blocked_operations
 from headgate.providers as p
-left join headgate.provider_gates as g using (provider_id)
+left join headgate.provider_breakers as g using (provider_id)
 cross join (select headgate.clock() as now offset 0) as t
 order by p.name;
 

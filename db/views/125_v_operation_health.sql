@@ -16,7 +16,7 @@ select
     case when k.blocked_until > t.now or k.opened > 0 then k.blocked_reason end as reason
 from headgate.operations as o
 join headgate.providers as p using (provider_id)
-left join headgate.operation_gates as k using (operation_id)
+left join headgate.operation_breakers as k using (operation_id)
 cross join (select headgate.clock() as now offset 0) as t
 where o.path is not null
 order by p.name, o.name;

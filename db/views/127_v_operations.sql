@@ -25,7 +25,7 @@ select
     o.priority,
     o.bundle,
     o.max_attempts,
-    o.patience as max_wait,
+    o.max_wait,
     array(
         select l.name
         from headgate.pipelines as l
@@ -41,7 +41,7 @@ select
     h.blocked_until
 from headgate.operations as o
 join headgate.providers as p using (provider_id)
-left join headgate.operations as n on n.operation_id = o.alternative_of_operation_id
+left join headgate.operations as n on n.operation_id = o.bulk_call_of_operation_id
 left join headgate.v_operation_health as h on h.operation = o.name
 order by o.name;
 

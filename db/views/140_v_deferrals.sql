@@ -20,7 +20,7 @@ from headgate.planner_deferrals as d
 join headgate.process_executions as e using (execution_id)
 join headgate.pipelines as p using (pipeline_id)
 join headgate.operations as o using (operation_id)
-left join headgate.v_refusals as r using (reason);
+left join headgate.v_deferral_reasons as r using (reason);
 
 comment on view headgate.v_deferrals is
     'What was due in an execution and was not planned, per operation, group and reason.';
@@ -28,7 +28,7 @@ comment on column headgate.v_deferrals.pipeline is 'The pipeline.';
 comment on column headgate.v_deferrals.run_id is 'The execution that could not take it.';
 comment on column headgate.v_deferrals.operation is 'The operation.';
 comment on column headgate.v_deferrals.group_key is 'The group.';
-comment on column headgate.v_deferrals.reason is 'quota, share, reserve, max_assets, breaker, closed or failures.';
+comment on column headgate.v_deferrals.reason is 'quota, share, reserve, max_assets, breaker, blocked or failures.';
 comment on column headgate.v_deferrals.meaning is 'The reason in words.';
 comment on column headgate.v_deferrals.assets is 'How many assets.';
 comment on column headgate.v_deferrals.units is 'Units they would have cost.';

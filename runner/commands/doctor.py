@@ -68,7 +68,7 @@ def doctor(
     done: list[Finding] = []
     for _ in range(2 if fix else 0):  # without pgmq nothing else was looked at
         if any(x.is_fixable for x in findings):
-            done += _mend(settings, findings)
+            done += _repair(settings, findings)
             findings = list(_examine(settings))
     findings = [*done, *findings]
     if as_json:
@@ -106,7 +106,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         yield Finding("server", "fail", str(exc), exc.hint or "")
 
 
-def _mend(settings: Settings, findings: list[Finding]) -> Iterator[Finding]:
+def _repair(settings: Settings, findings: list[Finding]) -> Iterator[Finding]:
     """Mend in the order in which one thing needs the other: pgmq, roles and schema, the rest."""
     wrong = {x.check for x in findings if x.is_fixable}
     with connect(settings, "doctor") as connection:

@@ -22,7 +22,7 @@ select
     w.step, w.operation, w.reason, w.jobs, null as units, w.next_try_at, w.gives_up_at, w.retries
 from headgate.v_waiting as w
 where w.pipeline = %(pipeline)s and w.run_id = %(run_id)s
-    and (%(is_all)s or w.reason not in (select r.meaning from headgate.v_refusals as r))
+    and (%(is_all)s or w.reason not in (select r.meaning from headgate.v_deferral_reasons as r))
 order by w.next_try_at nulls first, w.operation, w.reason
 """
 LEFT_OUT = """

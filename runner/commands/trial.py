@@ -174,11 +174,11 @@ def _judged(
             param_hint="--answer, --send",
         )
     if send:
-        found.call.auth.secret()  # before anything is booked
-        booked = trial.book(connection, found.row["operation"])
-        units = console.counted(booked["units"], "unit")
-        left = "" if booked["remaining"] is None else f"; {booked['remaining']:,} are left"
-        console.say(f"one call to {booked['provider']}: {units}, counted as used elsewhere{left}")
+        found.call.auth.secret()  # before anything is charged
+        charged = trial.charge_call(connection, found.row["operation"])
+        units = console.counted(charged["units"], "unit")
+        left = "" if charged["remaining"] is None else f"; {charged['remaining']:,} are left"
+        console.say(f"one call to {charged['provider']}: {units}, counted as used elsewhere{left}")
     return trial.judge(found, canned)
 
 
@@ -190,7 +190,7 @@ def _document(judged: trial.Judged | None, result: DictRow | None) -> dict[str, 
             "outcome": outcome.outcome,
             "fault": judged.fault,
             "reason": outcome.reason,
-            "blocks": outcome.closing.until if outcome.closing else None,
+            "blocks": outcome.block.until if outcome.block else None,
         }
         if judged.answer is not None:
             document["answer"] = {

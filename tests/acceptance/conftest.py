@@ -1,4 +1,4 @@
-"""A house for each test: a clone of the small template, and one stand-in for all of them."""
+"""A system for each test: a clone of the small template, and one stand-in for all of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.settings import Settings
-from tests.acceptance.house import House, killed_at_the_end
+from tests.acceptance.system import System, killed_at_the_end
 from tests.standin import Options, Process, spawn
 
 
@@ -28,10 +28,10 @@ def standin(_standin: Process) -> Process:
 
 
 @pytest.fixture
-def house(small_database: Settings, standin: Process, tmp_path: Path) -> Iterator[House]:
+def system(small_database: Settings, standin: Process, tmp_path: Path) -> Iterator[System]:
     """Let the database of this test ask the stand-in, with units enough for everything."""
-    with killed_at_the_end(House(small_database, standin, tmp_path)) as house:
+    with killed_at_the_end(System(small_database, standin, tmp_path)) as system:
         changes = {"base_url": standin.api, "quota": 100_000, "buffer": 0}
-        house.set_provider(**changes, requests_per_minute=None)
-        house.shorten_histories()
-        yield house
+        system.set_provider(**changes, requests_per_minute=None)
+        system.shorten_histories()
+        yield system

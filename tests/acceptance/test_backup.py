@@ -11,8 +11,8 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from runner.database import connect
-from tests.acceptance.books import check_bars, check_settled, jobs
-from tests.acceptance.house import House, end, killed_at_the_end
+from tests.acceptance.ledger import check_bars, check_settled, jobs
+from tests.acceptance.system import System, end, killed_at_the_end
 from tests.servers import DB
 
 COUNT = 60
@@ -21,36 +21,36 @@ LEASED = (
 )
 
 
-def headgate(house: House, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+def headgate(system: System, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "runner", *arguments],
         cwd=DB.parent,
-        env=house.environ() | environ,
+        env=system.environ() | environ,
         capture_output=True,
         text=True,
     )
 
 
-def test_a_restored_database_goes_on_where_the_backup_was_taken(house: House):
-    codes = house.codes(COUNT)
-    house.hold(after=15)
-    run_id = house.start(tickers=codes, bulk_load_batch_size=5)
-    runner = house.worker(concurrency=4)
-    house.wait(lambda: jobs(house, run_id).get("success"), "a first success")
-    dump, database = house.folder / "mid-run.dump", house.settings.database + "_restored"
+def test_a_restored_database_goes_on_where_the_backup_was_taken(system: System):
+    codes = system.codes(COUNT)
+    system.hold(after=15)
+    run_id = system.start(tickers=codes, bulk_load_batch_size=5)
+    runner = system.worker(concurrency=4)
+    system.wait(lambda: jobs(system, run_id).get("success"), "a first success")
+    dump, database = system.folder / "mid-run.dump", system.settings.database + "_restored"
 
-    done = headgate(house, "backup", str(dump))
+    done = headgate(system, "backup", str(dump))
     assert done.returncode == 0, done.stderr
     assert end(runner, signal.SIGKILL) == -signal.SIGKILL
-    made = house.standin.book()["requests"]
+    made = system.standin.ledger()["requests"]
     assert stat.S_IMODE(dump.stat().st_mode) == 0o600
-    again = headgate(house, "backup", str(dump))
+    again = headgate(system, "backup", str(dump))
     assert (again.returncode, "is there already" in again.stderr) == (1, True)
 
-    done = headgate(house, "restore", str(dump), HEADGATE_DATABASE=database)
+    done = headgate(system, "restore", str(dump), HEADGATE_DATABASE=database)
     assert done.returncode == 0, done.stderr
     assert "reconcile_quota" in done.stderr + done.stdout
-    restored = House(house.settings.with_database(database), house.standin, house.folder / "r")
+    restored = System(system.settings.with_database(database), system.standin, system.folder / "r")
     restored.folder.mkdir()
     with killed_at_the_end(restored):
         known = jobs(restored, run_id).get("success", 0)
@@ -58,58 +58,58 @@ def test_a_restored_database_goes_on_where_the_backup_was_taken(house: House):
         assert 0 < known < 2 * COUNT
         assert wrong(restored) == set()
         restored.expire_leases()
-        restored.let_go()
+        restored.disconnect()
         restored.worker(concurrency=8)
 
         assert restored.wait_for_end(run_id)["status"] == "succeeded"
         assert jobs(restored, run_id) == {"success": 2 * COUNT}
-        assert restored.standin.book()["requests"] - made == 2 * COUNT - known
+        assert restored.standin.ledger()["requests"] - made == 2 * COUNT - known
         check_settled(restored)
         check_bars(restored, codes)
         assert leased <= 2 * COUNT - known
-    with connect(house.settings, "test") as connection:
+    with connect(system.settings, "test") as connection:
         connection.execute(f'drop database "{database}" with (force)'.encode())
 
 
-def wrong(house: House) -> set[str]:
+def wrong(system: System) -> set[str]:
     """Return what the doctor finds in a database that has just been restored."""
-    return {x["subject"] for x in house.plan.call("examine") if x["verdict"] == "fail"}
+    return {x["subject"] for x in system.plan.call("examine") if x["verdict"] == "fail"}
 
 
 @pytest.mark.parametrize("what", ["nothing", "text"])
-def test_what_is_no_backup_is_refused_and_makes_no_database(house: House, what: str):
-    file = house.folder / "x.dump"
+def test_what_is_no_backup_is_refused_and_makes_no_database(system: System, what: str):
+    file = system.folder / "x.dump"
     if what == "text":
         file.write_text("select 1")
-    done = headgate(house, "restore", str(file), HEADGATE_DATABASE="headgate_never")
+    done = headgate(system, "restore", str(file), HEADGATE_DATABASE="headgate_never")
 
     assert done.returncode == 1
     assert "pg_restore ended with 1" in done.stderr and "Traceback" not in done.stderr
-    assert house.plan.sql("select 1 from pg_database where datname = 'headgate_never'") == []
+    assert system.plan.sql("select 1 from pg_database where datname = 'headgate_never'") == []
 
 
-def test_a_database_that_is_there_is_not_touched(house: House):
-    file = house.folder / "x.dump"
-    assert headgate(house, "backup", str(file)).returncode == 0
-    done = headgate(house, "restore", str(file))
+def test_a_database_that_is_there_is_not_touched(system: System):
+    file = system.folder / "x.dump"
+    assert headgate(system, "backup", str(file)).returncode == 0
+    done = headgate(system, "restore", str(file))
 
     assert done.returncode == 1
     assert "is there already: nothing was restored" in done.stderr
     assert "hint: HEADGATE_DATABASE names another one" in done.stderr
 
 
-def test_text_comes_back_as_it_was_whatever_the_environment_says(house: House):
+def test_text_comes_back_as_it_was_whatever_the_environment_says(system: System):
     name, latin = "Zürich, 東京 €", {"PGCLIENTENCODING": "LATIN1"}
     asset = [{"code": name, "group_key": "G"}]
-    house.plan.call("upsert_assets", p_universe="towns", p_assets=Jsonb(asset))
-    dump, database = house.folder / "towns.dump", house.settings.database + "_towns"
+    system.plan.call("upsert_assets", p_universe="towns", p_assets=Jsonb(asset))
+    dump, database = system.folder / "towns.dump", system.settings.database + "_towns"
 
-    done = headgate(house, "backup", str(dump), **latin)
+    done = headgate(system, "backup", str(dump), **latin)
     assert done.returncode == 0, done.stderr
-    done = headgate(house, "restore", str(dump), HEADGATE_DATABASE=database, **latin)
+    done = headgate(system, "restore", str(dump), HEADGATE_DATABASE=database, **latin)
     assert done.returncode == 0, done.stderr
-    with connect(house.settings.with_database(database), "test") as connection:
+    with connect(system.settings.with_database(database), "test") as connection:
         query = "select code from headgate.v_assets where universe = 'towns'"
         assert connection.execute(query).fetchall() == [{"code": name}]
-    with connect(house.settings, "test") as connection:
+    with connect(system.settings, "test") as connection:
         connection.execute(f'drop database "{database}" with (force)'.encode())

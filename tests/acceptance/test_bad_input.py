@@ -10,7 +10,7 @@ from psycopg import sql
 
 from runner.database import connect, dsn_of
 from runner.settings import Settings
-from tests.acceptance.house import PIPELINE, TOKEN, House, killed_at_the_end
+from tests.acceptance.system import PIPELINE, TOKEN, System, killed_at_the_end
 from tests.limits import PATIENCE
 from tests.plan import Row
 
@@ -28,13 +28,15 @@ STATE = "select {} as name, count(*), max(xmin::text::bigint) from {}"
 
 
 @pytest.fixture(scope="module")
-def house(
+def system(
     clone: Callable[[Settings | None], Settings],
     template: Settings,
     _standin,
     tmp_path_factory,
-) -> Iterator[House]:
-    with killed_at_the_end(House(clone(template), _standin, tmp_path_factory.mktemp("logs"))) as at:
+) -> Iterator[System]:
+    with killed_at_the_end(
+        System(clone(template), _standin, tmp_path_factory.mktemp("logs"))
+    ) as at:
         at.set_provider(base_url=_standin.api)
         yield at
 
@@ -54,35 +56,35 @@ BAD: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
 
 
 @pytest.fixture(scope="module")
-def before(house: House) -> list[Row]:
-    return written(house.settings)
+def before(system: System) -> list[Row]:
+    return written(system.settings)
 
 
 @pytest.fixture(scope="module")
-def processes(house: House, before: list[Row]) -> dict[str, subprocess.Popen[str]]:
+def processes(system: System, before: list[Row]) -> dict[str, subprocess.Popen[str]]:
     """Start all commands at once: two cores are better than one."""
     return {
-        name: house.spawn(*arguments, **environ) for name, (arguments, environ, _) in BAD.items()
+        name: system.spawn(*arguments, **environ) for name, (arguments, environ, _) in BAD.items()
     }
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_told_and_writes_nothing(house, before, processes, name):
+def test_bad_input_is_told_and_writes_nothing(system, before, processes, name):
     assert processes[name].wait(PATIENCE) == 1
-    told = house.said(processes[name])
+    told = system.said(processes[name])
     assert BAD[name][2] in told
     assert "\nhint: " in told
     assert "Traceback" not in told
     assert "hunter2" not in told
-    assert written(house.settings) == before
+    assert written(system.settings) == before
 
 
-def test_a_database_that_was_not_migrated_is_told_with_what_to_do(house, clone):
+def test_a_database_that_was_not_migrated_is_told_with_what_to_do(system, clone):
     empty = clone(None)
-    process = house.spawn(*RUN, HEADGATE_DSN=dsn_of(empty), HEADGATE_DATABASE=empty.database)
+    process = system.spawn(*RUN, HEADGATE_DSN=dsn_of(empty), HEADGATE_DATABASE=empty.database)
 
     assert process.wait(PATIENCE) == 1
-    assert "hint: run: headgate migrate" in house.said(process)
+    assert "hint: run: headgate migrate" in system.said(process)
     with connect(empty, "test") as connection:
         schemas = connection.execute("select 1 from pg_namespace where nspname = 'headgate'")
         assert schemas.fetchall() == []

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.acceptance.books import check_bars, check_settled, jobs
-from tests.acceptance.house import House, killed_at_the_end
+from tests.acceptance.ledger import check_bars, check_settled, jobs
+from tests.acceptance.system import System, killed_at_the_end
 from tests.plan import Row
 from tests.standin.bars import Synthetic
 
@@ -40,22 +40,22 @@ where group_key = 'MC' and operation in ('prices_incremental', 'prices_historica
 
 
 @pytest.fixture
-def madrid(small_database, standin, tmp_path) -> Iterator[House]:
-    with killed_at_the_end(House(small_database, standin, tmp_path, BEFORE)) as house:
+def madrid(small_database, standin, tmp_path) -> Iterator[System]:
+    with killed_at_the_end(System(small_database, standin, tmp_path, BEFORE)) as system:
         changes = {"base_url": standin.api, "quota": 100_000, "buffer": 0}
-        house.set_provider(**changes, requests_per_minute=None)
-        house.shorten_histories()
-        house.plan.sql(
+        system.set_provider(**changes, requests_per_minute=None)
+        system.shorten_histories()
+        system.plan.sql(
             "update headgate.asset_processing_state set next_due_at = '2025-12-01' "
             "where next_due_at is not null"
         )
-        yield house
+        yield system
 
 
 def test_an_exchange_is_one_call_and_each_listing_has_its_own_bar_watermark_and_outcome(madrid):
     codes = madrid.codes(1_000, "MC")
     run(madrid, "mode=bulk")
-    assert madrid.standin.book()["requests"] == 2 * len(codes)
+    assert madrid.standin.ledger()["requests"] == 2 * len(codes)
     madrid.standin.reset()
 
     madrid.set_clock(BEFORE + timedelta(days=1))
@@ -83,7 +83,7 @@ def test_an_exchange_is_one_call_and_each_listing_has_its_own_bar_watermark_and_
     assert {x["code"] for x in still if x["operation"] == "prices_historical"} == acted
     assert {x["code"] for x in still} >= {*missing, *acted}
     run(madrid)
-    one_by_one = madrid.standin.book()["by_code"]
+    one_by_one = madrid.standin.ledger()["by_code"]
     assert {x: y["requests"] for x, y in one_by_one.items() if x in missing} == dict.fromkeys(
         missing, 1
     )
@@ -92,17 +92,17 @@ def test_an_exchange_is_one_call_and_each_listing_has_its_own_bar_watermark_and_
 
     madrid.standin.reset()
     run(madrid)
-    book = madrid.standin.book()
-    assert book["by_endpoint"] == {}, f"each action has reloaded its history once: {book}"
+    ledger = madrid.standin.ledger()
+    assert ledger["by_endpoint"] == {}, f"each action has reloaded its history once: {ledger}"
 
 
-def run(house: House, *params: str) -> str:
+def run(system: System, *params: str) -> str:
     """Run the pipeline on Madrid's listings; return its run id."""
-    code, said = house.run(GROUP, *params)
+    code, said = system.run(GROUP, *params)
     assert code == 0, said
-    check_settled(house)
-    run_id = house.last_run()["run_id"]
-    assert "failed" not in jobs(house, run_id), said
+    check_settled(system)
+    run_id = system.last_run()["run_id"]
+    assert "failed" not in jobs(system, run_id), said
     return str(run_id)
 
 
@@ -111,9 +111,9 @@ def actions(code: str) -> list[object]:
     return list(Synthetic().actions(code, SESSION, SESSION))
 
 
-def retire(house: House, codes: list[str]) -> None:
+def retire(system: System, codes: list[str]) -> None:
     """Stop following some listings: the provider still has them."""
-    house.plan.sql(
+    system.plan.sql(
         "select x.* from headgate.assets as a "
         "cross join lateral headgate.set_asset_active(a.asset_id, false) as x "
         "where a.universe = 'equities' and a.code = any (%(codes)s)",
@@ -121,16 +121,16 @@ def retire(house: House, codes: list[str]) -> None:
     )
 
 
-def asked(house: House) -> dict[str, int]:
+def asked(system: System) -> dict[str, int]:
     """Count the requests of each endpoint."""
-    return {x: y["requests"] for x, y in house.standin.book()["by_endpoint"].items()}
+    return {x: y["requests"] for x, y in system.standin.ledger()["by_endpoint"].items()}
 
 
 def check_outcomes(
-    house: House, run_id: str, wanted: list[str], missing: list[str], acted: set[str]
+    system: System, run_id: str, wanted: list[str], missing: list[str], acted: set[str]
 ) -> None:
     """Each listing has a row of its own; the call's units stand on the first alone."""
-    rows = house.plan.sql(BULK_JOBS, run_id=run_id)
+    rows = system.plan.sql(BULK_JOBS, run_id=run_id)
     assert sorted(x["code"] for x in rows) == sorted(wanted)
     assert [x["units"] for x in rows] == [100] + [0] * (len(rows) - 1)
     by_status: dict[str, set[str]] = {}
@@ -141,18 +141,20 @@ def check_outcomes(
     assert all(x["records"] == 1 for x in rows if x["status"] == "success")
 
 
-def check_watermarks(house: House, wanted: list[str], missing: list[str], acted: set[str]) -> None:
+def check_watermarks(
+    system: System, wanted: list[str], missing: list[str], acted: set[str]
+) -> None:
     """What was in the answer has the session; what was not has the one before, and is due."""
-    for state in house.plan.sql(STATES, codes=[x for x in wanted if x not in acted]):
+    for state in system.plan.sql(STATES, codes=[x for x in wanted if x not in acted]):
         is_missing = state["code"] in missing
         day = BEFORE.date().isoformat() if is_missing else SESSION
         assert state["watermark"].astimezone(UTC).date().isoformat() == day, state
-        assert (state["next_due_at"] <= house.at) == is_missing, state
+        assert (state["next_due_at"] <= system.at) == is_missing, state
 
 
-def check_dropped(house: House, unwanted: list[str]) -> None:
+def check_dropped(system: System, unwanted: list[str]) -> None:
     """Bars of listings that nobody follows are dropped."""
-    stored = house.plan.scalar(
+    stored = system.plan.scalar(
         "select count(*) from equities.prices as p join headgate.assets as a using (asset_id) "
         "where p.date = %(day)s and a.code = any (%(codes)s)",
         day=SESSION,
@@ -161,16 +163,16 @@ def check_dropped(house: House, unwanted: list[str]) -> None:
     assert stored == 0
 
 
-def check_reloads(house: House, acted: set[str]) -> None:
+def check_reloads(system: System, acted: set[str]) -> None:
     """Each listing with an action has had its whole history loaded anew, once."""
-    rows: list[Row] = house.plan.sql(
+    rows: list[Row] = system.plan.sql(
         "select a.code, c.applied_at is not null as is_applied "
         "from equities.corporate_actions as c join headgate.assets as a using (asset_id)"
     )
     assert {x["code"] for x in rows} == acted
     assert all(x["is_applied"] for x in rows)
-    asked_for = house.standin.book()["by_code"]
-    loads = house.plan.sql(
+    asked_for = system.standin.ledger()["by_code"]
+    loads = system.plan.sql(
         "select a.code, count(*) from headgate.asset_processing_details as d "
         "join headgate.operations as o using (operation_id) "
         "join headgate.assets as a using (asset_id) "
@@ -182,12 +184,12 @@ def check_reloads(house: House, acted: set[str]) -> None:
     assert acted <= asked_for.keys()
 
 
-def check_bars_of(house: House, wanted: list[str]) -> None:
+def check_bars_of(system: System, wanted: list[str]) -> None:
     """The bars are the stand-in's as of now, adjusted for the day's actions; the books agree."""
-    with house.plan.connection.transaction(force_rollback=True):
-        house.plan.sql(
+    with system.plan.connection.transaction(force_rollback=True):
+        system.plan.sql(
             "delete from equities.prices as p using headgate.assets as a "
             "where a.asset_id = p.asset_id and a.code <> all (%(codes)s)",
             codes=wanted,
         )
-        check_bars(house, wanted)
+        check_bars(system, wanted)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from tests.acceptance.books import check_settled, jobs
-from tests.acceptance.house import House
+from tests.acceptance.ledger import check_settled, jobs
+from tests.acceptance.system import System
 
 OPEN = """
 select a.pid, a.state, a.query, a.xact_start
@@ -15,27 +15,27 @@ where a.datname = current_database() and a.pid <> pg_backend_pid()
 """
 
 
-def test_no_transaction_spans_a_call_nor_waits_for_its_client(house: House):
-    codes = house.codes(60)
-    house.hold()
-    run_id = house.start(tickers=codes, bulk_load_batch_size=5)
+def test_no_transaction_spans_a_call_nor_waits_for_its_client(system: System):
+    codes = system.codes(60)
+    system.hold()
+    run_id = system.start(tickers=codes, bulk_load_batch_size=5)
     for _ in range(2):
-        house.worker(concurrency=20)
+        system.worker(concurrency=20)
 
     for calls in (40, 80):  # the second 40 while the first ones' results go in
-        house.wait_for_requests(calls)
-        house.wait(partial(has_results, house, run_id, calls - 40), "the first half's results")
-        house.wait(lambda: house.plan.sql(OPEN) == [], "a moment without a transaction")
-        assert house.standin.book()["requests"] == calls, "all of these are still under way"
-        house.hold()
-    house.let_go()
+        system.wait_for_requests(calls)
+        system.wait(partial(has_results, system, run_id, calls - 40), "the first half's results")
+        system.wait(lambda: system.plan.sql(OPEN) == [], "a moment without a transaction")
+        assert system.standin.ledger()["requests"] == calls, "all of these are still under way"
+        system.hold()
+    system.disconnect()
 
-    assert house.wait_for_end(run_id)["status"] == "succeeded"
-    assert jobs(house, run_id) == {"success": 120}
-    check_settled(house)
-    health = house.plan.sql("select * from headgate.v_database_health where verdict <> 'ok'")
+    assert system.wait_for_end(run_id)["status"] == "succeeded"
+    assert jobs(system, run_id) == {"success": 120}
+    check_settled(system)
+    health = system.plan.sql("select * from headgate.v_database_health where verdict <> 'ok'")
     assert health == []
 
 
-def has_results(house: House, run_id: str, count: int) -> bool:
-    return jobs(house, run_id).get("success", 0) == count
+def has_results(system: System, run_id: str, count: int) -> bool:
+    return jobs(system, run_id).get("success", 0) == count

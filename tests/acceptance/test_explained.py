@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, LiteralString
 
-from tests.acceptance.books import check_books, check_settled
-from tests.acceptance.house import PIPELINE, House
+from tests.acceptance.ledger import check_ledger, check_settled
+from tests.acceptance.system import PIPELINE, System
 
 DONE = """
 select a.code as asset, a.group_key, o.name as operation, 'run' as decision, d.units
@@ -50,38 +50,38 @@ order by operation
 """
 
 
-def test_a_run_does_what_explain_plan_said_row_for_row(house):
-    house.set_provider(quota=1_111)
-    check(house)
-    assert summary(house) == {"fundamentals_bulk": (101, 1_010), "prices_historical": (101, 101)}
+def test_a_run_does_what_explain_plan_said_row_for_row(system):
+    system.set_provider(quota=1_111)
+    check(system)
+    assert summary(system) == {"fundamentals_bulk": (101, 1_010), "prices_historical": (101, 101)}
 
-    house.set_clock(house.at + timedelta(days=1, hours=10))
-    check(house, exchanges=["US", "LSE"], max_price_updates_per_day=15)
-    assert summary(house) == {
+    system.set_clock(system.at + timedelta(days=1, hours=10))
+    check(system, exchanges=["US", "LSE"], max_price_updates_per_day=15)
+    assert summary(system) == {
         "dividends_bulk": (4, 400),  # two sessions of two exchanges
         "fundamentals_bulk": (26, 260),
         "prices_historical": (26, 26),
         "prices_incremental": (15, 15),
         "splits_bulk": (4, 400),
     }
-    check_books(house)
+    check_ledger(system)
 
 
-def check(house: House, **params: Any) -> None:
+def check(system: System, **params: Any) -> None:
     """Ask, in a transaction that may change nothing, what a run would do; do it, and compare."""
-    house.plan.sql("drop table if exists said")
-    house.plan.sql(SAID)
-    with house.plan.connection.transaction():
-        house.plan.sql("set transaction read only")
-        house.plan.sql(EXPLAIN, pipeline=PIPELINE, params=params)
-    run_id = house.start(**params)
-    house.worker()
-    assert house.wait_for_end(run_id)["status"] == "succeeded"
-    assert house.plan.sql(DIFFERENT, run_id=run_id) == []
-    check_settled(house)
+    system.plan.sql("drop table if exists said")
+    system.plan.sql(SAID)
+    with system.plan.connection.transaction():
+        system.plan.sql("set transaction read only")
+        system.plan.sql(EXPLAIN, pipeline=PIPELINE, params=params)
+    run_id = system.start(**params)
+    system.worker()
+    assert system.wait_for_end(run_id)["status"] == "succeeded"
+    assert system.plan.sql(DIFFERENT, run_id=run_id) == []
+    check_settled(system)
 
 
-def summary(house: House) -> dict[str, tuple[int, int]]:
+def summary(system: System) -> dict[str, tuple[int, int]]:
     """Return jobs and units of each operation that were to run."""
-    rows = house.plan.sql(SUMMARY)
+    rows = system.plan.sql(SUMMARY)
     return {row["operation"]: (row["count"], row["units"]) for row in rows}

@@ -9,10 +9,10 @@ import psutil
 MEGABYTE = 1024 * 1024
 
 
-def test_an_idle_worker_is_small_and_has_loaded_no_numbers_library(house):
-    worker = house.worker()
-    house.wait(lambda: "works" in house.said(worker), "worker")
-    asked = house.plan.scalar(
+def test_an_idle_worker_is_small_and_has_loaded_no_numbers_library(system):
+    worker = system.worker()
+    system.wait(lambda: "works" in system.said(worker), "worker")
+    asked = system.plan.scalar(
         "select count(*) from pg_stat_activity "
         "where datname = current_database() and application_name like 'headgate worker%%'"
     )

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from tests.acceptance.books import check_bars, check_settled, jobs, windows
-from tests.acceptance.house import House, killed_at_the_end
+from tests.acceptance.ledger import check_bars, check_settled, jobs, windows
+from tests.acceptance.system import System, killed_at_the_end
 from tests.attacks.form import either
 from tests.standin.bars import Synthetic
 
@@ -30,15 +30,15 @@ where a.operation = 'prices_incremental' and a.asset = any (%(codes)s)
 
 
 @pytest.fixture
-def madrid(small_database, standin, tmp_path) -> Iterator[House]:
-    with killed_at_the_end(House(small_database, standin, tmp_path, LAST_RUN)) as house:
-        house.set_provider(base_url=standin.api, quota=100_000, buffer=0, requests_per_minute=None)
-        house.shorten_histories()
-        house.plan.sql(
+def madrid(small_database, standin, tmp_path) -> Iterator[System]:
+    with killed_at_the_end(System(small_database, standin, tmp_path, LAST_RUN)) as system:
+        system.set_provider(base_url=standin.api, quota=100_000, buffer=0, requests_per_minute=None)
+        system.shorten_histories()
+        system.plan.sql(
             "update headgate.asset_processing_state set next_due_at = '2025-12-01' "
             "where next_due_at is not null"
         )
-        yield house
+        yield system
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ def test_the_next_run_brings_every_listing_up_to_date_by_the_cheapest_calls(
 
     quiet = [x for x in codes if not actions(x, sessions)]
     assert succeeded(madrid, run_id) >= {*quiet}
-    book = madrid.standin.book()
-    assert {x: y["requests"] for x, y in book["by_endpoint"].items()} == cheapest
+    ledger = madrid.standin.ledger()
+    assert {x: y["requests"] for x, y in ledger["by_endpoint"].items()} == cheapest
     for state in madrid.plan.sql(WATERMARKS, codes=quiet):
         assert state["watermark"].date() == sessions[-1], state
         assert state["next_due_at"] > madrid.at, state
@@ -81,12 +81,12 @@ def test_the_next_run_brings_every_listing_up_to_date_by_the_cheapest_calls(
     assert windows(madrid)[-1]["spent"] == calls[1] * price
 
 
-def run(house: House, codes: list[str], mode: str) -> str:
+def run(system: System, codes: list[str], mode: str) -> str:
     """Run the pipeline on some listings; return its run id."""
-    code, said = house.run("tickers=" + ",".join(codes), mode)
+    code, said = system.run("tickers=" + ",".join(codes), mode)
     assert code == 0, said
-    check_settled(house)
-    return str(house.last_run()["run_id"])
+    check_settled(system)
+    return str(system.last_run()["run_id"])
 
 
 def evening_of(session: date) -> datetime:
@@ -94,10 +94,10 @@ def evening_of(session: date) -> datetime:
     return datetime(session.year, session.month, session.day, 21, 30, tzinfo=UTC)
 
 
-def succeeded(house: House, run_id: str) -> set[str]:
+def succeeded(system: System, run_id: str) -> set[str]:
     """Return the listings whose update succeeded; the others' whole history is loaded next."""
-    assert jobs(house, run_id).keys() <= {"success", "skipped"}
-    rows = house.plan.sql(
+    assert jobs(system, run_id).keys() <= {"success", "skipped"}
+    rows = system.plan.sql(
         "select asset from headgate.v_asset_processing_history "
         "where run_id = %(run_id)s and status = 'success'",
         run_id=run_id,
@@ -110,12 +110,12 @@ def actions(code: str, sessions: list[date]) -> list[object]:
     return list(Synthetic().actions(code, sessions[0].isoformat(), sessions[-1].isoformat()))
 
 
-def check_bars_of(house: House, codes: list[str]) -> None:
+def check_bars_of(system: System, codes: list[str]) -> None:
     """The bars of these listings are the stand-in's."""
-    with house.plan.connection.transaction(force_rollback=True):
-        house.plan.sql(
+    with system.plan.connection.transaction(force_rollback=True):
+        system.plan.sql(
             "delete from equities.prices as p using headgate.assets as a "
             "where a.asset_id = p.asset_id and a.code <> all (%(codes)s)",
             codes=codes,
         )
-        check_bars(house, codes)
+        check_bars(system, codes)

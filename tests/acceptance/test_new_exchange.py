@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.books import check_books, check_settled
-from tests.acceptance.house import House, killed_at_the_end
+from tests.acceptance.ledger import check_ledger, check_settled
+from tests.acceptance.system import System, killed_at_the_end
 from tests.docs import ROOT, blocks
 from tests.limits import PATIENCE
 from tests.standin import Options, spawn
@@ -24,61 +24,61 @@ LISTED = "code,group_key,calendar,exchange,symbol,name,type,currency\n" + "".joi
 
 
 @pytest.fixture
-def house(small_database, tmp_path: Path) -> Iterator[House]:
+def system(small_database, tmp_path: Path) -> Iterator[System]:
     listed = tmp_path / "listed.csv"
     listed.write_text(LISTED)
     with (
         spawn(Options(quota=None, rate=None, listings=listed)) as standin,
-        killed_at_the_end(House(small_database, standin, tmp_path, MONDAY)) as house,
+        killed_at_the_end(System(small_database, standin, tmp_path, MONDAY)) as system,
     ):
-        house.set_provider(base_url=standin.api, requests_per_minute=None)
-        yield house
+        system.set_provider(base_url=standin.api, requests_per_minute=None)
+        yield system
 
 
-def test_the_page_s_commands_load_an_exchange_and_follow_it(house: House):
-    house.plan.sql("set role headgate_planner")
+def test_the_page_s_commands_load_an_exchange_and_follow_it(system: System):
+    system.plan.sql("set role headgate_planner")
     for block in COMMANDS:
         if block.language == "sql":
-            house.plan.sql(block.text)
-    house.plan.sql("reset role")
-    carry_out(house)
-    assert house.plan.scalar("select count(*) from equities.v_failed_assets") == 0
-    first = bars(house)
+            system.plan.sql(block.text)
+    system.plan.sql("reset role")
+    carry_out(system)
+    assert system.plan.scalar("select count(*) from equities.v_failed_assets") == 0
+    first = bars(system)
     assert {x[0] for x in first} == set(CODES)
     assert max(x[1] for x in first) == "2026-06-15"
 
-    house.set_clock(MONDAY + timedelta(days=1))
-    carry_out(house)
-    assert {(x, "2026-06-16") for x in CODES} == bars(house) - first
-    book = house.standin.book()["by_endpoint"]
-    assert book["eod"]["requests"] == 2 * len(CODES), "Monday's histories, and Tuesday's bars"
-    assert book["eod-bulk-last-day"]["requests"] == 2, "Tuesday's splits and dividends"
-    check_books(house)
+    system.set_clock(MONDAY + timedelta(days=1))
+    carry_out(system)
+    assert {(x, "2026-06-16") for x in CODES} == bars(system) - first
+    ledger = system.standin.ledger()["by_endpoint"]
+    assert ledger["eod"]["requests"] == 2 * len(CODES), "Monday's histories, and Tuesday's bars"
+    assert ledger["eod-bulk-last-day"]["requests"] == 2, "Tuesday's splits and dividends"
+    check_ledger(system)
 
 
-def test_a_run_for_listings_that_no_step_covers_says_what_to_do(house: House):
+def test_a_run_for_listings_that_no_step_covers_says_what_to_do(system: System):
     _, listings, _ = COMMANDS
-    house.plan.sql(listings.text)
-    code, said = house.run("exchanges=VIENNA")
+    system.plan.sql(listings.text)
+    code, said = system.run("exchanges=VIENNA")
 
     assert code == 1
     assert "no step of pipeline data_collection_equities covers group 'VIENNA' [HG006]" in said
     assert "equities.add_exchange" in said
-    assert house.plan.scalar("select count(*) from headgate.process_executions") == 0
+    assert system.plan.scalar("select count(*) from headgate.process_executions") == 0
 
 
-def carry_out(house: House) -> None:
+def carry_out(system: System) -> None:
     """Carry out the page's commands."""
     (block,) = (x for x in COMMANDS if x.language == "sh")
     for line in block.text.splitlines():
-        process = house.spawn(*shlex.split(line)[1:])
-        assert process.wait(PATIENCE) == 0, house.said(process)
-    check_settled(house)
+        process = system.spawn(*shlex.split(line)[1:])
+        assert process.wait(PATIENCE) == 0, system.said(process)
+    check_settled(system)
 
 
-def bars(house: House) -> set[tuple[str, str]]:
+def bars(system: System) -> set[tuple[str, str]]:
     """Return which listings have bars of which days."""
-    rows = house.plan.sql(
+    rows = system.plan.sql(
         "select a.code, p.date::text as day from equities.prices as p join headgate.assets as a using (asset_id)"
     )
     return {(x["code"], x["day"]) for x in rows}

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.books import check_books, check_settled, jobs
-from tests.acceptance.house import House, killed_at_the_end
+from tests.acceptance.ledger import check_ledger, check_settled, jobs
+from tests.acceptance.system import System, killed_at_the_end
 from tests.attacks.form import IS_LONG
 from tests.plan import Row
 from tests.standin import Options, spawn
@@ -84,62 +84,62 @@ select 'fundamentals', count(*), max(xmin::text::bigint) from equities.fundament
 
 
 @pytest.fixture
-def house(small_database, tmp_path) -> Iterator[House]:
+def system(small_database, tmp_path) -> Iterator[System]:
     options = Options(bars=FOLDER, quota=None, rate=None)
     with (
         spawn(options) as standin,
-        killed_at_the_end(House(small_database, standin, tmp_path, AT)) as house,
+        killed_at_the_end(System(small_database, standin, tmp_path, AT)) as system,
     ):
-        house.set_provider(base_url=standin.api, requests_per_minute=None)
-        yield house
+        system.set_provider(base_url=standin.api, requests_per_minute=None)
+        yield system
 
 
-def test_every_real_bar_is_in_prices_or_with_its_true_reason_in_quarantine(house):
-    codes = read_file(house)
-    add_missing(house, codes)
-    code, said = house.run("tickers=" + ",".join(codes), "mode=bulk")
+def test_every_real_bar_is_in_prices_or_with_its_true_reason_in_quarantine(system):
+    codes = read_file(system)
+    add_missing(system, codes)
+    code, said = system.run("tickers=" + ",".join(codes), "mode=bulk")
 
     assert code == 0, said
-    assert jobs(house, house.last_run()["run_id"]) == {"success": 2 * len(codes)}
-    assert check_books(house) == (11 * len(codes), 11 * len(codes))
-    check_settled(house)
-    check_bars(house)
+    assert jobs(system, system.last_run()["run_id"]) == {"success": 2 * len(codes)}
+    assert check_ledger(system) == (11 * len(codes), 11 * len(codes))
+    check_settled(system)
+    check_bars(system)
 
-    before = house.plan.sql(CHANGED)
-    code, said = house.run("tickers=" + ",".join(codes))
+    before = system.plan.sql(CHANGED)
+    code, said = system.run("tickers=" + ",".join(codes))
     assert code == 0, said
-    assert house.standin.book()["requests"] == 2 * len(codes)
-    assert house.plan.sql(CHANGED) == before
+    assert system.standin.ledger()["requests"] == 2 * len(codes)
+    assert system.plan.sql(CHANGED) == before
 
 
-def read_file(house: House) -> list[str]:
+def read_file(system: System) -> list[str]:
     """Put the file into a table as it is; return the codes its symbols have with the provider."""
-    house.plan.sql(FILE)
+    system.plan.sql(FILE)
     with (
         gzip.open(FOLDER / "eod.csv.gz", "rb") as file,
-        house.plan.connection.cursor() as cursor,
+        system.plan.connection.cursor() as cursor,
         cursor.copy("copy file from stdin (format csv, header)") as copy,
     ):
         while piece := file.read(1 << 20):
             copy.write(piece)
-    assert house.plan.scalar("select count(*) from file") == ROWS
+    assert system.plan.scalar("select count(*) from file") == ROWS
     symbols = "select distinct symbol from file order by symbol"
-    assert len(house.plan.sql(symbols)) == SYMBOLS
+    assert len(system.plan.sql(symbols)) == SYMBOLS
     if not IS_LONG:
-        house.plan.sql(OTHERS)
-    return [row["symbol"].replace(".", "-") + ".US" for row in house.plan.sql(symbols)]
+        system.plan.sql(OTHERS)
+    return [row["symbol"].replace(".", "-") + ".US" for row in system.plan.sql(symbols)]
 
 
-def add_missing(house: House, codes: list[str]) -> None:
+def add_missing(system: System, codes: list[str]) -> None:
     """List those that have gone since, and make all of them due in 2017."""
-    listed = {x["code"] for x in house.plan.sql("select code from headgate.assets")}
+    listed = {x["code"] for x in system.plan.sql("select code from headgate.assets")}
     missing = [{"code": x, "group_key": "US", "calendar": "XNYS"} for x in codes if x not in listed]
-    house.plan.sql(
+    system.plan.sql(
         "select * from headgate.upsert_assets("
         "p_universe => 'equities', p_assets => %(missing)s::jsonb)",
         missing=json.dumps(missing),
     )
-    house.plan.sql(
+    system.plan.sql(
         "select r.* from headgate.assets as a cross join lateral headgate.reset_asset("
         "a.asset_id, array['fundamentals_bulk', 'prices_historical']) as r "
         "where a.universe = 'equities' and a.code = any (%(codes)s)",
@@ -147,9 +147,9 @@ def add_missing(house: House, codes: list[str]) -> None:
     )
 
 
-def check_bars(house: House) -> None:
+def check_bars(system: System) -> None:
     """Row by row: prices and quarantine are disjoint, and together they are the file."""
-    plan = house.plan
+    plan = system.plan
     plan.sql(EXPECTED)
     plan.sql(STORED)
     assert plan.scalar("select count(*) from stored") == plan.scalar("select count(*) from file")

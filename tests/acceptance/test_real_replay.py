@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.acceptance.books import check_books, check_settled
-from tests.acceptance.house import House, killed_at_the_end
+from tests.acceptance.ledger import check_ledger, check_settled
 from tests.acceptance.real import FOLDER, needs, rows
+from tests.acceptance.system import System, killed_at_the_end
 from tests.acceptance.test_real_corrections import Provider, check_prices, check_revisions
 from tests.attacks.form import either
 from tests.plan import Row
@@ -35,46 +35,46 @@ APART = "select asset_id, date::text as date from equities.prices_quarantine"
 
 
 @pytest.fixture
-def house(small_database, tmp_path) -> Iterator[House]:
+def system(small_database, tmp_path) -> Iterator[System]:
     options = Options(replay=FOLDER, quota=None, rate=None)
     with (
         spawn(options) as standin,
         killed_at_the_end(
-            House(small_database, standin, tmp_path, at(FIRST, EVENING - 1))
-        ) as house,
+            System(small_database, standin, tmp_path, at(FIRST, EVENING - 1))
+        ) as system,
     ):
-        house.set_provider(base_url=standin.api, requests_per_minute=None)
-        yield house
+        system.set_provider(base_url=standin.api, requests_per_minute=None)
+        yield system
 
 
-def test_what_stays_is_the_last_word_and_each_correction_and_split_is_on_record(house):
-    provider = read(house)
+def test_what_stays_is_the_last_word_and_each_correction_and_split_is_on_record(system):
+    provider = read(system)
     sessions = [x for x in provider.sessions if FIRST <= x <= LAST]
     for day in sessions:
-        evening(house, day)
+        evening(system, day)
 
-    check_prices(house.plan, provider, sessions[-1], START)
-    check_revisions(house.plan, provider, sessions, more_than=3)
-    check_splits(house, provider, sessions)
-    check_books(house)
+    check_prices(system.plan, provider, sessions[-1], START)
+    check_revisions(system.plan, provider, sessions, more_than=3)
+    check_splits(system, provider, sessions)
+    check_ledger(system)
 
 
-def test_what_one_call_reads_for_an_exchange_is_corrected_two_evenings_later_at_the_latest(house):
-    provider = read(house, some(FOLLOWED))
+def test_what_one_call_reads_for_an_exchange_is_corrected_two_evenings_later_at_the_latest(system):
+    provider = read(system, some(FOLLOWED))
     sessions = [x for x in provider.sessions if FIRST <= x <= LAST]
     units = []
     for day in sessions:
-        house.standin.reset()
-        evening(house, day)
-        units.append(house.standin.book()["served_units"])
-    by_endpoint = house.standin.book()["by_endpoint"]
+        system.standin.reset()
+        evening(system, day)
+        units.append(system.standin.ledger()["served_units"])
+    by_endpoint = system.standin.ledger()["by_endpoint"]
 
     assert by_endpoint["eod-bulk-last-day"]["units"] == 500, (
         "bars, splits, dividends, two sessions again"
     )
-    assert stale(house, provider, sessions[-1]) == []
-    assert late(house, provider, sessions, 2) == set()
-    check_revisions(house.plan, provider, sessions, more_than=either(15, 50))
+    assert stale(system, provider, sessions[-1]) == []
+    assert late(system, provider, sessions, 2) == set()
+    check_revisions(system.plan, provider, sessions, more_than=either(15, 50))
     assert max(units[1:]) < 5 * 100 + FOLLOWED / 4, "few are asked for alone"
 
 
@@ -88,10 +88,10 @@ def some(count: int) -> list[str]:
     return [x for x in sorted(first) if first[x] < FIRST and last[x] > LAST][:count]
 
 
-def stale(house: House, provider: Provider, day: str) -> list[tuple[str, str]]:
+def stale(system: System, provider: Provider, day: str) -> list[tuple[str, str]]:
     """Return the bars of sessions that are not the provider's as of a day: missing, or with other figures."""
-    stored = {(x["asset_id"], x["date"]): x for x in house.plan.sql(STORED)}
-    apart = {(x["asset_id"], x["date"]) for x in house.plan.sql(APART)}
+    stored = {(x["asset_id"], x["date"]): x for x in system.plan.sql(STORED)}
+    apart = {(x["asset_id"], x["date"]) for x in system.plan.sql(APART)}
     found = []
     for symbol, asset in provider.ids.items():
         for bar in provider.answer(symbol, day):
@@ -115,10 +115,10 @@ def is_other(stored: Row | None, bar: Row) -> bool:
 
 
 def late(
-    house: House, provider: Provider, sessions: list[str], evenings: int
+    system: System, provider: Provider, sessions: list[str], evenings: int
 ) -> set[tuple[str, str]]:
     """Return the corrections within five sessions that were written more evenings later than that."""
-    revised = house.plan.sql(
+    revised = system.plan.sql(
         "select asset_id, date::text, min(known_to at time zone 'UTC')::date::text as day "
         "from equities.bar_revisions group by 1, 2"
     )
@@ -139,7 +139,7 @@ def late(
     return found
 
 
-def read(house: House, symbols: Iterable[str] = SYMBOLS) -> Provider:
+def read(system: System, symbols: Iterable[str] = SYMBOLS) -> Provider:
     """Follow some symbols, and no others; they are due on the first evening."""
     bars: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in rows(BARS):
@@ -149,7 +149,7 @@ def read(house: House, symbols: Iterable[str] = SYMBOLS) -> Provider:
     for row in rows(ACTIONS):
         if row["symbol"] in symbols:
             actions[row["symbol"]].append(row)
-    plan = house.plan
+    plan = system.plan
     plan.sql("update headgate.assets set is_active = false where universe = 'equities'")
     listed = [{"code": f"{x}.US", "group_key": "US", "calendar": "XNYS"} for x in sorted(bars)]
     plan.call("upsert_assets", p_universe="equities", p_assets=json.dumps(listed))
@@ -178,20 +178,20 @@ def at(day: str, hour: int) -> datetime:
     return datetime.fromisoformat(f"{day}T{hour}:00").replace(tzinfo=UTC)
 
 
-def evening(house: House, day: str) -> None:
+def evening(system: System, day: str) -> None:
     """Run the pipeline on an evening, and again for histories that it found to be restated."""
-    house.set_clock(at(day, EVENING))
+    system.set_clock(at(day, EVENING))
     while True:
-        code, said = house.run("exchanges=US")
+        code, said = system.run("exchanges=US")
         assert code == 0, said
-        check_settled(house)
-        if not house.plan.scalar(STALE):
+        check_settled(system)
+        if not system.plan.scalar(STALE):
             return
 
 
-def check_splits(house: House, provider: Provider, days: list[str]) -> None:
+def check_splits(system: System, provider: Provider, days: list[str]) -> None:
     """Each split or dividend has reloaded its history on its evening, once, and nothing else has."""
-    reloads = house.plan.sql(
+    reloads = system.plan.sql(
         "select asset_id, (reloaded_at at time zone 'UTC')::date as day from equities.history_reloads"
     )
     assert len({tuple(x.values()) for x in reloads}) == len(reloads), "twice on one day"
@@ -206,4 +206,4 @@ def check_splits(house: House, provider: Provider, days: list[str]) -> None:
         for cause in causes:
             assert cause in mine, (symbol, mine, causes)
     unapplied = "select count(*) from equities.corporate_actions where applied_at is null"
-    assert house.plan.scalar(unapplied) == 0
+    assert system.plan.scalar(unapplied) == 0

@@ -15,8 +15,8 @@ from psycopg import sql
 from runner.database import connect, dsn_of
 from runner.server import binaries
 from runner.settings import Settings
-from tests.acceptance.books import jobs
-from tests.acceptance.house import House, killed_at_the_end
+from tests.acceptance.ledger import jobs
+from tests.acceptance.system import System, killed_at_the_end
 from tests.limits import PATIENCE
 from tests.standin import Options, Process, spawn
 
@@ -34,8 +34,8 @@ TROUBLE: list[dict[str, Any]] = [
 
 
 @pytest.fixture
-def canary(database: Settings, tmp_path: Path) -> Iterator[House]:
-    """A house whose provider asks for the canary, and whose server writes every statement down."""
+def canary(database: Settings, tmp_path: Path) -> Iterator[System]:
+    """A system whose provider asks for the canary, and whose server writes every statement down."""
     if database.dsn is not None:
         pytest.skip("reads the server's log, which only the embedded one keeps here")
     with spawn(Options(quota=None, rate=None, tokens=(CANARY,))) as standin:
@@ -46,19 +46,19 @@ def canary(database: Settings, tmp_path: Path) -> Iterator[House]:
                         sql.Identifier(database.database), sql.Identifier(name), sql.Literal(value)
                     )
                 )
-        with killed_at_the_end(House(database, standin, tmp_path)) as house:
-            yield prepared(house, standin)
+        with killed_at_the_end(System(database, standin, tmp_path)) as system:
+            yield prepared(system, standin)
 
 
-def prepared(house: House, standin: Process) -> House:
+def prepared(system: System, standin: Process) -> System:
     changes = {"base_url": standin.api, "quota": 100_000, "buffer": 0}
-    house.set_provider(**changes, requests_per_minute=None, breaker_failures=1000)
-    house.set_operations(backoff="100 ms")
-    house.shorten_histories()
-    return house
+    system.set_provider(**changes, requests_per_minute=None, breaker_failures=1000)
+    system.set_operations(backoff="100 ms")
+    system.shorten_histories()
+    return system
 
 
-def test_a_token_is_in_no_table_no_log_no_error_and_no_statement(canary: House):
+def test_a_token_is_in_no_table_no_log_no_error_and_no_statement(canary: System):
     seen: list[str] = []
     is_over = threading.Event()
     watcher = threading.Thread(target=watch, args=(canary, is_over, seen))
@@ -94,8 +94,8 @@ def test_a_token_is_in_no_table_no_log_no_error_and_no_statement(canary: House):
     assert "headgate.complete_jobs" in server_log(canary.settings)
 
 
-def watch(house: House, is_over: threading.Event, seen: list[str]) -> None:
-    with connect(house.settings, "watch") as connection:
+def watch(system: System, is_over: threading.Event, seen: list[str]) -> None:
+    with connect(system.settings, "watch") as connection:
         while not is_over.wait(0.02):
             row = connection.execute(ACTIVITY).fetchone()
             seen.append(row["said"] if row else "")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final, LiteralString
 
-from tests.benchmarks.house import add_assets, insert
+from tests.benchmarks.system import add_assets, insert
 from tests.limits import PATIENCE
 from tests.plan import Plan
 

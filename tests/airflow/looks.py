@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from tests.acceptance.house import PIPELINE
+from tests.acceptance.system import PIPELINE
 from tests.airflow.scene import Scene
 from tests.airflow.stack import HEADGATE
 from tests.limits import PATIENCE, wait_until

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from tests.acceptance.house import PIPELINE
+from tests.acceptance.system import PIPELINE
 from tests.airflow.compose import ROOT, Composed, composed, example_names, text_with
 from tests.airflow.pages import CHROMIUM, views_of_run
 from tests.airflow_home import NEEDS_AIRFLOW

@@ -22,7 +22,7 @@ from runner.database import connect
 from runner.migrate_logins import set_password
 from runner.settings import Settings
 from tests import airflow_home
-from tests.acceptance.house import House, killed_at_the_end
+from tests.acceptance.system import System, killed_at_the_end
 from tests.airflow_home import NEEDS_AIRFLOW
 from tests.limits import PATIENCE
 from tests.plan import Row
@@ -71,9 +71,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.fixture(scope="module")
-def house(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def system(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Run a server that speaks TLS and asks the planner for its password, and a runner."""
-    folder, port = tmp_path_factory.mktemp("house"), free_port()
+    folder, port = tmp_path_factory.mktemp("internal"), free_port()
     certificate = authority.ca.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.bytes()
     with (
         debian_over_tcp(VERSION, port, PASSWORD, certificate),
@@ -84,14 +84,14 @@ def house(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Ite
         migrated(settings)
         with connect(settings, "test") as connection:
             set_password(connection, PLANNER, PASSWORD)
-        with killed_at_the_end(House(settings, standin, folder)) as house:
-            house.worker()
-            yield house
+        with killed_at_the_end(System(settings, standin, folder)) as system:
+            system.worker()
+            yield system
 
 
-def connection(house: House, deployment: str, authority: Authority) -> Row:
+def connection(system: System, deployment: str, authority: Authority) -> Row:
     """Return an Airflow's connection to it."""
-    given = conninfo_to_dict(str(house.settings.dsn))
+    given = conninfo_to_dict(str(system.settings.dsn))
     ca = str(authority.file())
     return {
         "conn_type": "postgres",
@@ -99,16 +99,16 @@ def connection(house: House, deployment: str, authority: Authority) -> Row:
         "port": int(str(given["port"])),
         "login": PLANNER,
         "password": PASSWORD,
-        "schema": house.settings.database,
+        "schema": system.settings.database,
         "extra": {"deployment": deployment, "sslmode": "verify-full", "sslrootcert": ca},
     }
 
 
 def dag_run(
-    house: House, authority: Authority, deployment: str, dag: str, at: datetime
+    system: System, authority: Authority, deployment: str, dag: str, at: datetime
 ) -> tuple[str, str]:
     """Let an Airflow run a DAG for a date; return the run's name and its end."""
-    given = connection(house, deployment, authority)
+    given = connection(system, deployment, authority)
     home = authority.folder / deployment
     dags = authority.folder / "dags"
     dags.mkdir(exist_ok=True)
@@ -133,15 +133,15 @@ def dag_run(
 
 
 def test_the_same_run_of_two_airflows_is_two_and_a_dag_may_change_its_name(
-    house: House, authority: Authority
+    system: System, authority: Authority
 ):
     at, later = (datetime.now(UTC) - timedelta(minutes=x) for x in (2, 1))
-    blue = dag_run(house, authority, "blue", "calendars_by_night", at)
-    green = dag_run(house, authority, "green", "calendars_by_night", at)
-    renamed = dag_run(house, authority, "blue", "calendars_by_day", later)
+    blue = dag_run(system, authority, "blue", "calendars_by_night", at)
+    green = dag_run(system, authority, "green", "calendars_by_night", at)
+    renamed = dag_run(system, authority, "blue", "calendars_by_day", later)
 
     assert blue == green and blue[1] == renamed[1] == "success"
-    rows = house.plan.sql(
+    rows = system.plan.sql(
         "select run_id, status from headgate.v_recent_executions order by started_at"
     )
     assert [tuple(x.values()) for x in rows] == [
@@ -149,7 +149,7 @@ def test_the_same_run_of_two_airflows_is_two_and_a_dag_may_change_its_name(
         (f"green/{blue[0]}", "succeeded"),
         (f"blue/{renamed[0]}", "succeeded"),
     ]
-    dags = house.plan.sql("select deployment, dag from headgate.v_dags")
+    dags = system.plan.sql("select deployment, dag from headgate.v_dags")
     assert [tuple(x.values()) for x in dags] == [
         ("blue", "calendars_by_day"),
         ("blue", "calendars_by_night"),
@@ -158,14 +158,14 @@ def test_the_same_run_of_two_airflows_is_two_and_a_dag_may_change_its_name(
 
 
 def test_a_server_whose_certificate_is_not_the_cas_is_refused_for_good(
-    house: House, authority: Authority, monkeypatch: pytest.MonkeyPatch
+    system: System, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ):
     from airflow.sdk.exceptions import AirflowFailException
 
     from runner.airflow_calls import connect as connect_as_airflow
 
     strange = Authority(trustme.CA(), authority.folder)
-    given = connection(house, "blue", strange)
+    given = connection(system, "blue", strange)
     monkeypatch.setenv("AIRFLOW_CONN_HEADGATE", json.dumps(given))
 
     with pytest.raises(AirflowFailException, match=r"certificate.*sslrootcert"):

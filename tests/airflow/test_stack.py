@@ -16,7 +16,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.acceptance.house import PIPELINE
+from tests.acceptance.system import PIPELINE
 from tests.airflow.looks import (
     STEP,
     ask_to_stop,
@@ -303,7 +303,7 @@ def test_clearing_a_failed_task_runs_what_failed_and_spends_for_that_alone(
     assert "headgate.v_execution_steps" in stack.last_line(PIPELINE, run, "finalize_execution")
     stack.standin.set_faults([])
     (spent,) = stack.rows("select spent from headgate.v_quota where provider = 'eodhd'")
-    served = stack.standin.book()["served_units"]
+    served = stack.standin.ledger()["served_units"]
 
     given = {"dry_run": False, "dag_run_id": run, "task_ids": [STEP], "only_failed": False}
     stack.api(f"dags/{PIPELINE}/clearTaskInstances", given | {"include_downstream": True})
@@ -311,7 +311,7 @@ def test_clearing_a_failed_task_runs_what_failed_and_spends_for_that_alone(
 
     after = assert_both_windows_agree(stack, PIPELINE, run)
     assert (after["status"], after["succeeded"], after["failed"]) == ("succeeded", 80, 0)
-    assert stack.standin.book()["served_units"] == served + 12 * 11
+    assert stack.standin.ledger()["served_units"] == served + 12 * 11
     (now,) = stack.rows("select spent from headgate.v_quota where provider = 'eodhd'")
     assert now["spent"] == spent["spent"] + 12 * 11
 
@@ -335,7 +335,7 @@ def test_units_agree_with_what_was_served(stack: Scene, dead: list[str]):
             "select spent from headgate.v_quota where spent > 0 and provider <> 'clicks'"
         )
     )
-    served = stack.standin.book()["served_units"]
+    served = stack.standin.ledger()["served_units"]
     answered_for_nothing = len(dead) * 11
     print(f"units: {served} served, {spent} spent, {stack.at_risk} with those killed")
     assert served <= spent <= served + stack.at_risk + answered_for_nothing

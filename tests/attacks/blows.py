@@ -1,4 +1,4 @@
-"""What can be done to a house: a server on a disk of its own, a line that can be held, blows."""
+"""What can be done to a system: a server on a disk of its own, a line that can be held, blows."""
 
 from __future__ import annotations
 

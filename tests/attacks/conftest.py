@@ -1,4 +1,4 @@
-"""The houses that the attacks share with other tests, and the figures at the end."""
+"""The systems that the attacks share with other tests, and the figures at the end."""
 
 from __future__ import annotations
 

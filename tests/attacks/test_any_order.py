@@ -25,7 +25,7 @@ PIPELINES = {"plain": ("a", "b"), "library": ("west", "east", "sum")}
 RUNNERS = st.sampled_from(("w1", "w2", "w3"))
 PIPELINE = st.sampled_from(tuple(PIPELINES))
 PICK = st.integers(0, 99)
-CLOSINGS: dict[str, dict[str, Any]] = {
+BLOCKS: dict[str, dict[str, Any]] = {
     "429": {"until": "retry_after", "seconds": 90, "reason": "too fast"},
     "402": {"until": "reset", "reason": "used up"},
     "401": {"until": "execution", "reason": "the token is refused"},
@@ -183,25 +183,25 @@ class AnyOrder(RuleBasedStateMachine):
             min_size=1,
             max_size=4,
         ),
-        blame=st.sampled_from(("item", "provider", "house", "quota")),
-        closing=st.sampled_from((None, None, None, None, *CLOSINGS)),
+        fault=st.sampled_from(("item", "provider", "internal", "quota")),
+        block=st.sampled_from((None, None, None, None, *BLOCKS)),
         poison=st.sampled_from((None, None, None, *POISON)),
         part=st.integers(0, 15),
         claims=st.sampled_from((0, 0, 1, 2)),
     )
     def complete(
-        self, pick: int, outcomes: list[str], blame: str, closing: str | None,
+        self, pick: int, outcomes: list[str], fault: str, block: str | None,
         poison: str | None, part: int, claims: int,
     ) -> None:  # fmt: skip
         token = self.token(pick)
         assets = [x for n, x in enumerate(token.asset_ids) if part == 0 or part & 1 << n % 4]
         jobs = [(asset, outcomes[n % len(outcomes)]) for n, asset in enumerate(assets)]
         bad = assets[-1] if assets and poison and jobs[-1][1] == "success" else None
-        self.report(token, jobs, blame, closing, {bad: poison} if bad else {}, claims)
+        self.report(token, jobs, fault, block, {bad: poison} if bad else {}, claims)
 
     @precondition(lambda self: self.model.held)
     @rule(pick=PICK, code=st.sampled_from(TROUBLE))
-    def complete_while_the_house_is_in_trouble(self, pick: int, code: str) -> None:
+    def complete_while_the_database_is_in_trouble(self, pick: int, code: str) -> None:
         token = self.token(pick)
         if not self.is_valid(token):
             return
@@ -220,7 +220,7 @@ class AnyOrder(RuleBasedStateMachine):
         with self.toy.unchanged():
             answer = self.attempt(
                 self.toy.complete, old.row, outcome, runner=old.runner,
-                closing=CLOSINGS["402"], p_claim=2,
+                block=BLOCKS["402"], p_claim=2,
             )  # fmt: skip
             assert isinstance(answer, psycopg.Error) and answer.sqlstate == "HG012"
             for function in ("extend_leases", "release_jobs"):
@@ -266,8 +266,8 @@ class AnyOrder(RuleBasedStateMachine):
         self,
         token: Token,
         jobs: Sequence[tuple[int, str]],
-        blame: str = "item",
-        closing: str | None = None,
+        fault: str = "item",
+        block: str | None = None,
         poison: dict[int, str | None] | None = None,
         claims: int = 0,
     ) -> None:
@@ -282,10 +282,10 @@ class AnyOrder(RuleBasedStateMachine):
             p_lease_no=token.lease_no,
             p_asset_ids=[x for x, _ in twice],
             p_outcomes=[outcome for _, outcome in twice],
-            p_blames=[blame] * len(twice),
+            p_faults=[fault] * len(twice),
             p_payloads=[json.dumps({"raise": poison[x]} if x in poison else {}) for x, _ in twice],
-            p_requests=[requests.get(x, 1) for x, _ in twice],
-            p_closing=Jsonb(CLOSINGS[closing]) if closing else None,
+            p_request_counts=[requests.get(x, 1) for x, _ in twice],
+            p_block=Jsonb(BLOCKS[block]) if block else None,
             p_claim=claims,
         )
         if isinstance(answer, psycopg.Error):
@@ -300,20 +300,20 @@ class AnyOrder(RuleBasedStateMachine):
                 self.model.spent[token.window] -= token.unit
         if not token.asset_ids:
             del self.model.held[token.chunk_id]
-        self.note_closing(token, closing)
+        self.note_block(token, block)
         self.register(answer, token.runner)
         return None
 
-    def note_closing(self, token: Token, closing: str | None) -> None:
+    def note_block(self, token: Token, block: str | None) -> None:
         """Note until when a provider has closed itself."""
         tomorrow = self.midnight + timedelta(days=1)
         until: datetime | None = None
-        if token.operation == "sum" or closing in (None, "401"):
+        if token.operation == "sum" or block in (None, "401"):
             return
-        if closing == "402":
+        if block == "402":
             until = tomorrow if token.window == self.midnight else None
-        elif closing is not None:
-            until = self.toy.now + timedelta(seconds=CLOSINGS[closing]["seconds"])
+        elif block is not None:
+            until = self.toy.now + timedelta(seconds=BLOCKS[block]["seconds"])
         if until is not None:
             self.model.blocked_until = max(until, self.model.blocked_until or until)
 
@@ -461,9 +461,9 @@ class AnyOrder(RuleBasedStateMachine):
     # ------------------------------------------------------------------- proving
 
     @invariant()
-    def the_books_balance(self) -> None:
+    def the_ledger_balances(self) -> None:
         self.is_broken = True
-        self.toy.assert_books_balance()
+        self.toy.assert_ledger_balances()
         windows = self.toy.sql(
             "select w.opened_at, w.spent from headgate.quota_windows as w"
             " join headgate.providers as p using (provider_id) where p.name = 'shop'"
@@ -494,13 +494,13 @@ class AnyOrder(RuleBasedStateMachine):
                 self.toy.expire(token.row)
                 token.is_late = True
             self.work_off()
-        self.the_books_balance()
+        self.the_ledger_balances()
         left = self.toy.chunks("queued") + self.toy.chunks("leased") + self.toy.chunks("parked")
         assert left == [], f"stuck: {left}"
         for pipeline, run_id in sorted(self.model.open):
             self.call("finalize_execution", p_pipeline=pipeline, p_run_id=run_id)
         assert self.toy.chunks() == []
-        self.the_books_balance()
+        self.the_ledger_balances()
 
     def work_off(self) -> None:
         """Claim and complete until there is nothing to do."""

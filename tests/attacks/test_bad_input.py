@@ -59,7 +59,7 @@ where n.nspname in ('headgate', 'equities')
 order by 1
 """
 GENTLE = ("22", "23", "42501", "54", "HG")
-"""Classes of what an argument may be blamed for: data, constraints, rights, limits, and our own."""
+"""Classes of what an argument may be spared for: data, constraints, rights, limits, and our own."""
 
 
 def healthy_answers(operation: str, codes: list[str]) -> list[bytes]:

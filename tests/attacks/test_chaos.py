@@ -21,11 +21,11 @@ from psycopg.types.json import Jsonb
 from runner.database import connect
 from runner.errors import HeadgateError
 from runner.settings import Settings
-from tests.acceptance.house import House, killed_at_the_end
+from tests.acceptance.system import System, killed_at_the_end
 from tests.attacks.blows import Ground, Line, ground
 from tests.attacks.form import T, dice, either, tell
-from tests.db.books import assert_books_balance
 from tests.db.conftest import TOY
+from tests.db.ledger import assert_ledger_balances
 from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan, Row
 from tests.servers import DB, migrated
@@ -55,7 +55,7 @@ where name = 'shop'
 LOOK = """
 update headgate.operations
 set path = '/eod/{asset.code}', query = jsonb_build_object('fmt', 'json', 'from', %(first_day)s::text),
-    lease = '2 seconds', backoff = '100 ms', backoff_max = '2 seconds', timeout = '1 minute', patience = '10 minutes',
+    lease = '2 seconds', backoff = '100 ms', backoff_max = '2 seconds', timeout = '1 minute', max_wait = '10 minutes',
     chunk_size = 20, due_every = '1 second', max_attempts = 4
 where name = 'look'
 """
@@ -74,16 +74,16 @@ TERMINATE = "select pg_terminate_backend(pid) from unnest(%(pids)s::integer[]) a
 LEFT = "select count(*)::integer from headgate.chunks"
 OPEN = "select count(*)::integer from headgate.process_executions where finished_at is null"
 LEDGER = """
-select coalesce(sum(w.spent), 0)::integer as booked, coalesce(max(w.usable), 0) as usable, coalesce(bool_and(w.spent <= w.usable), true) as fits
+select coalesce(sum(w.spent), 0)::integer as charged, coalesce(max(w.usable), 0) as usable, coalesce(bool_and(w.spent <= w.usable), true) as fits
 from headgate.quota_windows as w join headgate.providers as p using (provider_id) where p.name = 'shop'
 """
 
 
 @dataclass
 class Battle:
-    """A house under attack: three runners, one of them behind a line, and a run after the other."""
+    """A system under attack: three runners, one of them behind a line, and a run after the other."""
 
-    house: House
+    system: System
     ground: Ground
     line: Line
     dice: random.Random
@@ -102,14 +102,14 @@ class Battle:
 
     def recruit(self, number: int) -> subprocess.Popen[str]:
         """Start a runner; the first one's connections go over the line."""
-        dsn = f"postgresql://postgres@127.0.0.1:{self.line.port}/{self.house.settings.database}"
-        return self.house.worker(concurrency=10, **({} if number else {"HEADGATE_DSN": dsn}))
+        dsn = f"postgresql://postgres@127.0.0.1:{self.line.port}/{self.system.settings.database}"
+        return self.system.worker(concurrency=10, **({} if number else {"HEADGATE_DSN": dsn}))
 
     def go_on(self) -> None:
         """Start the next run when there is none, and a runner for each that found no server."""
         for number, runner in enumerate(self.runners):
             if runner.poll() is not None:
-                said = self.house.said(runner)
+                said = self.system.said(runner)
                 assert "hint: " in said and "Traceback" not in said, said
                 self.runners[number] = self.recruit(number)
         if self.patiently(lambda plan: plan.scalar(OPEN)) == 0:
@@ -122,7 +122,7 @@ class Battle:
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                return what(self.house.plan)
+                return what(self.system.plan)
             except (psycopg.OperationalError, HeadgateError) as exc:
                 code = getattr(exc, "sqlstate", None) or ""
                 if code.startswith("HG") or time.monotonic() > deadline:
@@ -194,14 +194,14 @@ class Battle:
 
     def check(self) -> Row:
         """See that both books agree, that nothing was done twice, and that nothing is lost."""
-        served = self.house.standin.book()["served_units"]
+        served = self.system.standin.ledger()["served_units"]
         return self.patiently(lambda plan: self.checked(plan, served))
 
     def checked(self, plan: Plan, served: int) -> Row:
-        """Check on one connection; whatever was served by then must have been booked."""
+        """Check on one connection; whatever was served by then must have been charged."""
         (ledger,) = plan.sql(LEDGER)
-        assert served <= ledger["booked"] and ledger["fits"], (served, ledger)
-        assert_books_balance(plan)
+        assert served <= ledger["charged"] and ledger["fits"], (served, ledger)
+        assert_ledger_balances(plan)
         (row,) = plan.sql(EFFECTS)
         assert row["effects"] == row["successes"], f"a job's effect is there twice or not: {row}"
         return {**row, **ledger, "served": served}
@@ -217,18 +217,18 @@ class Battle:
         wait_until(is_over, "the end of the last run")
         assert self.patiently(lambda plan: plan.scalar(LEFT)) == 0
         for runner in self.runners:
-            assert runner.poll() is None, self.house.said(runner)
+            assert runner.poll() is None, self.system.said(runner)
         return self.check()
 
 
 @pytest.fixture
 def battle(standin: Process, tmp_path: Path) -> Iterator[Battle]:
-    with battlefield(standin, tmp_path) as (house, there), Line(socket_of(there)) as line:
-        yield Battle(house, there, line, dice("chaos"))
+    with battlefield(standin, tmp_path) as (system, there), Line(socket_of(there)) as line:
+        yield Battle(system, there, line, dice("chaos"))
 
 
 @contextmanager
-def battlefield(standin: Process, logs: Path) -> Iterator[tuple[House, Ground]]:
+def battlefield(standin: Process, logs: Path) -> Iterator[tuple[System, Ground]]:
     """Put the toy world on a server of its own, with the stand-in's listings as its assets."""
     with ground() as there:
         db = logs / "db"  # a copy: runners refuse a database that is not in the state of db/
@@ -238,13 +238,13 @@ def battlefield(standin: Process, logs: Path) -> Iterator[tuple[House, Ground]]:
         codes = sorted(x.code for x in listings().values() if x.group_key == "US")[:JOBS]
         with connect(settings, "test") as connection:
             connection.execute(TOY.read_text().encode())
-        with killed_at_the_end(House(settings, standin, logs)) as house:
-            house.plan.sql(EMPTY)
-            house.plan.sql(SHOP, api=standin.api)
-            house.plan.sql(LOOK, first_day=house.first_day)
+        with killed_at_the_end(System(settings, standin, logs)) as system:
+            system.plan.sql(EMPTY)
+            system.plan.sql(SHOP, api=standin.api)
+            system.plan.sql(LOOK, first_day=system.first_day)
             assets = [{"code": x, "group_key": "AB"[n % 2]} for n, x in enumerate(codes)]
-            house.plan.call("upsert_assets", p_universe="things", p_assets=Jsonb(assets))
-            yield house, there
+            system.plan.call("upsert_assets", p_universe="things", p_assets=Jsonb(assets))
+            yield system, there
 
 
 def socket_of(there: Ground) -> str:
@@ -255,7 +255,7 @@ def socket_of(there: Ground) -> str:
 
 
 def test_blows_at_random_moments_lose_nothing_and_do_nothing_twice(battle: Battle):
-    battle.house.standin.set_faults(FAULTS)
+    battle.system.standin.set_faults(FAULTS)
     started = time.monotonic()
     battle.begin()
     for _ in range(BLOWS):
@@ -270,7 +270,7 @@ def test_blows_at_random_moments_lose_nothing_and_do_nothing_twice(battle: Battl
     tell(
         f"chaos: {BLOWS} blows ({blows}) in {time.monotonic() - started:.0f} s, {battle.runs} runs,"
         f" {done['ended']:,} jobs ended, {done['successes']:,} successes = effects;"
-        f" served {done['served']:,} <= booked {done['booked']:,} <= usable"
+        f" served {done['served']:,} <= charged {done['charged']:,} <= usable"
     )
     if not battle.ground.has_disk:
         tell("chaos: no blow at the disk: nothing may be mounted here")

@@ -52,10 +52,10 @@ PLACES = ({"in": "query", "name": "api_token"}, {"in": "header", "name": "X-Key"
 STATUSES = (200, 404, 402, 410)
 COUNT = len(ENCODINGS) * len(STATUSES)
 RULES = (
-    {"status": "200", "outcome": "success", "blame": "item", "reason": "answered"},
-    {"status": "404", "outcome": "failed", "blame": "item", "reason": "no such thing"},
-    {"status": "402", "outcome": "failed", "blame": "item", "reason": "not paid for"},
-    {"status": "410", "outcome": "skipped", "blame": "item", "reason": "gone"},
+    {"status": "200", "outcome": "success", "fault": "item", "reason": "answered"},
+    {"status": "404", "outcome": "failed", "fault": "item", "reason": "no such thing"},
+    {"status": "402", "outcome": "failed", "fault": "item", "reason": "not paid for"},
+    {"status": "410", "outcome": "skipped", "fault": "item", "reason": "gone"},
 )
 
 

@@ -17,7 +17,7 @@ import pytest
 from runner.database import connect
 from runner.settings import Settings
 from tests.attacks.form import IS_LONG, dice, either, tell
-from tests.benchmarks import house
+from tests.benchmarks import system
 from tests.benchmarks.jobs import send, send_due, write_calls
 from tests.benchmarks.provider import provider
 from tests.limits import PATIENCE
@@ -79,10 +79,10 @@ class Arena:
 
 @pytest.fixture(scope="module")
 def arena() -> Iterator[Arena]:
-    with house.own_server() as server:
+    with system.own_server() as server:
         shutil.rmtree(server.db / "plans")  # the tests write their own
         with (
-            house.own_database(server, "attacks") as settings,
+            system.own_database(server, "attacks") as settings,
             connect(settings, "test") as connection,
         ):
             plan = Plan(connection)
@@ -96,8 +96,8 @@ def test_pipelines_at_once_all_succeed(arena: Arena):
     with provider() as base_url:
         for name in names:
             write_calls(plan, name, base_url)
-            house.add_assets(plan, name, PIPELINE_JOBS)
-        with house.worker(arena.settings) as process:
+            system.add_assets(plan, name, PIPELINE_JOBS)
+        with system.worker(arena.settings) as process:
             for level in LEVELS:
                 at_once(arena, names[:level], psutil.Process(process.pid), throws)
 
@@ -106,7 +106,7 @@ def at_once(arena: Arena, names: list[str], worker: psutil.Process, throws: rand
     """Run some pipelines at the same time, and ask how they stand meanwhile."""
     plan, answers = arena.plan, list[float]()
     for name in names:
-        house.make_due(plan, name, 50)
+        system.make_due(plan, name, 50)
     runs = [str(plan.value("run_pipeline", p_pipeline=name)) for name in names]
     deadline = time.monotonic() + PATIENCE
     while plan.scalar(OPEN):
@@ -139,9 +139,9 @@ def test_readers_that_stay_do_not_halve_the_rate(arena: Arena):
     plan = arena.plan
     names = [f"read_{n:02}" for n in range(QUIET_DRAINS + READ_DRAINS)]
     for name in names:  # a drain has assets of its own: nothing is asked for twice in a minute
-        house.write_plan(plan, name, operation={"chunk_size": 200})
-        house.add_assets(plan, name, READ_JOBS)
-    with house.listening(arena.settings) as ends, house.worker(arena.settings):
+        system.write_plan(plan, name, operation={"chunk_size": 200})
+        system.add_assets(plan, name, READ_JOBS)
+    with system.listening(arena.settings) as ends, system.worker(arena.settings):
 
         def drain() -> float:
             return READ_JOBS / send_due(plan, ends, names.pop(), READ_JOBS)
@@ -199,8 +199,8 @@ def test_a_long_day_leaves_nothing_behind(arena: Arena):
     plan, name = arena.plan, "soak"
     with provider() as base_url:
         write_calls(plan, name, base_url, due_every="6 minutes")
-        house.add_assets(plan, name, SOAK_JOBS)
-        with house.listening(arena.settings) as ends, house.worker(arena.settings) as process:
+        system.add_assets(plan, name, SOAK_JOBS)
+        with system.listening(arena.settings) as ends, system.worker(arena.settings) as process:
             worker = psutil.Process(process.pid)
             points: list[tuple[float, float, float, int]] = []
             started = time.monotonic()

@@ -74,7 +74,7 @@ class World:
         one.enqueue()
         self.leases = one.claim("w1", 2)
         parked, dead = one.claim("w1", 2)
-        one.complete(parked, "retry", blame="provider")
+        one.complete(parked, "retry", fault="provider")
         one.expire(dead)
 
     def fail(self) -> None:
@@ -106,12 +106,12 @@ class World:
             "enqueue_step (round)": lambda t: t.enqueue("a", p_attempt=2),
             "claim_jobs": lambda t: t.ask("w2", 2),
             "complete_jobs": lambda t: t.complete(first, p_claim=1),
-            "complete_jobs (retry)": lambda t: t.complete(second, "retry", blame="provider"),
+            "complete_jobs (retry)": lambda t: t.complete(second, "retry", fault="provider"),
             "complete_jobs (402)": lambda t: t.complete(
-                second, "deferred", blame="quota", closing={"until": "reset"}
+                second, "deferred", fault="quota", block={"until": "reset"}
             ),
             "complete_jobs (401)": lambda t: t.complete(
-                second, "deferred", blame="house", closing={"until": "execution"}
+                second, "deferred", fault="internal", block={"until": "execution"}
             ),
             "extend_leases": lambda t: t.call("extend_leases", p_runner="w1", **tokens),
             "release_jobs": lambda t: t.call("release_jobs", p_runner="w1", **tokens),
@@ -166,7 +166,7 @@ def test_each_pair_in_each_order_ends_with_an_answer(world: World):
             waited[waits(second, world.one, answers)] += 1
             first.connection.commit()
         assert _is_fine(answers), f"{b} during {a}: {answers}"
-        world.one.assert_books_balance()
+        world.one.assert_ledger_balances()
     tell(f"interleavings: {len(pairs)} pairs, of which {waited[True]} waited, none for ever")
 
 
@@ -189,7 +189,7 @@ def test_three_at_once_again_and_again_without_a_deadlock(world: World):
             if not _is_fine([answer]):
                 faults[f"{' + '.join(x for x, _ in chosen)}: {answer}"] += 1
         if number % 10 == 0:
-            world.one.assert_books_balance()
+            world.one.assert_ledger_balances()
     assert not faults, f"seed {SEED}: {faults.most_common(20)}"
     rate = 3 * ROUNDS / (time.monotonic() - started)
     tell(f"interleavings: {ROUNDS:,} rounds of three sessions, {rate:.0f} calls/s, no deadlock")
@@ -201,8 +201,8 @@ ORDER: dict[str, LiteralString] = {
     "chunk": "headgate.chunks",
     "state": "headgate.asset_processing_state",
     "step": "headgate.process_steps",
-    "gate": "headgate.provider_gates",
-    "own gate": "headgate.operation_gates",
+    "breaker": "headgate.provider_breakers",
+    "own breaker": "headgate.operation_breakers",
     "window": "headgate.quota_windows",
 }
 

@@ -127,7 +127,7 @@ def assert_is_clear(reply: Reply, requests: int) -> None:
     assert reply.requests == requests
     assert "s3cr3t" not in repr(reply)
     if not requests:
-        assert (reply.outcome.outcome, reply.outcome.blame) == ("failed", "item")
+        assert (reply.outcome.outcome, reply.outcome.fault) == ("failed", "item")
         assert "leaves its place" in reply.outcome.reason
 
 

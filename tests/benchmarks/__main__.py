@@ -20,7 +20,6 @@ from tests.benchmarks import (
     declared,
     delta,
     feeding,
-    house,
     http,
     indicators,
     ingest,
@@ -28,6 +27,7 @@ from tests.benchmarks import (
     planner,
     pools,
     queue,
+    system,
     trace,
 )
 from tests.benchmarks.measure import Figure, as_json, machine, table
@@ -62,7 +62,7 @@ def main() -> int:
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}")
 
     figures: list[Figure] = []
-    with house.own_server() as server:
+    with system.own_server() as server:
         with connect(server, "bench") as connection:
             header = machine(connection)
         print("\n".join(header), file=sys.stderr if options.json else sys.stdout)

@@ -17,7 +17,7 @@ import psutil
 from runner.database import connect
 from runner.settings import Settings
 from tests.airflow.stack import Airflow, environ_of, start, stopped_at_the_end
-from tests.benchmarks import house
+from tests.benchmarks import system
 from tests.benchmarks.jobs import write_calls
 from tests.benchmarks.measure import Figure
 from tests.benchmarks.provider import provider
@@ -50,7 +50,7 @@ class Cost:
 
 def run(server: Settings, *, jobs: int = 500) -> Iterator[Figure]:
     """Start everything, and measure."""
-    with house.own_database(server, "airflow") as settings, provider(DELAY) as base_url:
+    with system.own_database(server, "airflow") as settings, provider(DELAY) as base_url:
         environ, port = environ_of(settings, DAGS), free_port()
         process = start(settings, environ, port, "--runners=1")
         airflow = Airflow(settings=settings, process=process, port=port, environ=environ)
@@ -64,8 +64,8 @@ def measure(airflow: Airflow, base_url: str, jobs: int, settle: float = 2) -> It
     with connect(airflow.settings, "bench") as connection:
         plan = Plan(connection)
         write_calls(plan, STEP, base_url)
-        house.add_assets(plan, STEP, jobs)
-        house.make_due(plan, STEP, CHUNK)
+        system.add_assets(plan, STEP, jobs)
+        system.make_due(plan, STEP, CHUNK)
         plan.sql("create table public.answers (code text, bars int)")
         plan.sql("grant insert on public.answers to headgate_planner")
         given = {"jobs": jobs, "base_url": base_url}

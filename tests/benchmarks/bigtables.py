@@ -23,7 +23,7 @@ from psycopg import Connection
 from runner.database import connect
 from runner.load import copy_block
 from runner.settings import Settings
-from tests.benchmarks import house
+from tests.benchmarks import system
 from tests.benchmarks.measure import Figure
 
 SESSIONS: Final = 250
@@ -70,7 +70,7 @@ class Times:
 def run(server: Settings, *, assets: int = 21_817, years: int = 4) -> Iterator[Figure]:
     """Load so many years of so many listings, and time what is done with them."""
     with (
-        house.own_database(server, "big") as settings,
+        system.own_database(server, "big") as settings,
         connect(settings, "bench") as connection,
     ):
         times = Times()

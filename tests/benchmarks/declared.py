@@ -16,7 +16,7 @@ from psycopg.rows import DictRow
 
 from runner.database import connect
 from runner.settings import Settings
-from tests.benchmarks import house
+from tests.benchmarks import system
 from tests.benchmarks.measure import Figure, per_second, ratio
 
 LEAST: Final = 1 / 1.2
@@ -78,7 +78,7 @@ def run(
 ) -> Iterator[Figure]:
     """Measure chunks of so many assets, with so many comments each."""
     with (
-        house.own_database(server, "declared") as settings,
+        system.own_database(server, "declared") as settings,
         connect(settings, "bench") as connection,
     ):
         connection.execute(WORLD)

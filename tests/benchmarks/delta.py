@@ -16,7 +16,7 @@ from psycopg.rows import tuple_row
 
 from runner.database import connect
 from runner.settings import Settings
-from tests.benchmarks import house
+from tests.benchmarks import system
 from tests.benchmarks.measure import Figure
 from tests.plan import Plan
 
@@ -40,7 +40,7 @@ def run(
     for size in sizes:
         dues = [*(max(1, round(size * share)) for share in SHARES), *equal]
         times[size] = {}
-        with house.own_database(server, "delta") as settings:
+        with system.own_database(server, "delta") as settings:
             yield from _measure(settings, size, sorted(set(dues)), first, runs, times[size])
     for due in equal:
         yield Figure(
@@ -56,9 +56,9 @@ def _measure(
     with connect(settings, "bench") as connection:
         plan = Plan(connection)
         plan.sql("truncate headgate.assets cascade")
-        house.write_plan(plan, NAME)
+        system.write_plan(plan, NAME)
         _add_assets(plan, size)
-        run_id = house.start(plan, NAME)
+        run_id = system.start(plan, NAME)
         for due in dues:
             _make_due(plan, size, due)
             what = f"{size:,} assets, {due:,} due"

@@ -23,7 +23,7 @@ from runner.load import copy_block
 from runner.pool_messages import Task
 from runner.queue import Queue
 from runner.settings import Settings
-from tests.benchmarks import house
+from tests.benchmarks import system
 from tests.benchmarks.bigtables import TYPES
 from tests.benchmarks.measure import Figure, per_second, ratio
 
@@ -58,7 +58,7 @@ def run(
     """Measure histories of each length, 100 listings at a time."""
     for bars in lengths:
         with (
-            house.own_database(server, f"feeding_{bars}") as settings,
+            system.own_database(server, f"feeding_{bars}") as settings,
             connect(settings, "bench") as connection,
         ):
             fill(connection, assets, bars)

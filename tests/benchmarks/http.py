@@ -20,7 +20,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from runner.database import connect
 from runner.settings import Settings
-from tests.benchmarks import house
+from tests.benchmarks import system
 from tests.benchmarks.jobs import send, write_calls
 from tests.benchmarks.measure import Figure, per_second, ratio, take_turns
 from tests.benchmarks.provider import provider
@@ -53,12 +53,12 @@ def run(
     """Measure at each concurrency."""
     with (
         provider() as base_url,
-        house.own_database(server, "http") as settings,
+        system.own_database(server, "http") as settings,
         connect(settings, "bench") as connection,
     ):
         plan = Plan(connection)
         write_calls(plan, NAME, base_url)
-        house.add_assets(plan, NAME, jobs)
+        system.add_assets(plan, NAME, jobs)
         for concurrency in concurrencies:
             sides = _measure(settings, plan, base_url, concurrency, jobs, plain_calls, runs)
             yield from _figures(f"{concurrency} at once", sides)
@@ -74,10 +74,10 @@ def _measure(
     runs: int,
 ) -> Sides:
     sides = Sides()
-    with house.listening(settings) as ends:
+    with system.listening(settings) as ends:
 
         def ours() -> None:
-            with house.worker(settings, concurrency=concurrency):
+            with system.worker(settings, concurrency=concurrency):
                 sides.ours.append(jobs / send(plan, ends, NAME, CHUNK, jobs))
 
         def bare() -> None:

@@ -22,7 +22,7 @@ from runner.database import connect
 from runner.indicators.block import Block, make_block
 from runner.indicators.compute import compute
 from runner.settings import Settings
-from tests.benchmarks import house
+from tests.benchmarks import system
 from tests.benchmarks.measure import Figure
 from tests.benchmarks.naive import naive
 from tests.indicators.bars import made_up
@@ -74,7 +74,7 @@ def run(
     """Measure histories of so many bars, with so many listings each."""
     for bars, assets in sizes:
         with (
-            house.own_database(server, "indicators") as settings,
+            system.own_database(server, "indicators") as settings,
             connect(settings, "bench") as connection,
         ):
             plan = Plan(connection)
@@ -162,7 +162,7 @@ def _end_to_end(
     settings: Settings, plan: Plan, assets: int, processes: int
 ) -> tuple[float, float, float]:
     """Calculate all that have bars; return seconds, processor seconds, and a handler's peak, MB."""
-    house.make_due(plan, OPERATION, CHUNK)
+    system.make_due(plan, OPERATION, CHUNK)
     plan.sql(
         "update headgate.asset_processing_state as s set next_due_at = null"
         " from headgate.operations as o where o.operation_id = s.operation_id"
@@ -170,16 +170,16 @@ def _end_to_end(
         " (select from equities.prices as p where p.asset_id = s.asset_id)",
         name=OPERATION,
     )
-    run_id = house.start(plan, PIPELINE)
-    with house.listening(settings) as ends, house.worker(settings, processes=processes) as worker:
+    run_id = system.start(plan, PIPELINE)
+    with system.listening(settings) as ends, system.worker(settings, processes=processes) as worker:
         before = _processor_seconds(plan, worker.pid)
         started = time.perf_counter()
         plan.call("enqueue_step", p_pipeline=PIPELINE, p_run_id=run_id, p_step=PIPELINE)
-        seconds = house.wait_for_end(ends, house.id_of(plan, PIPELINE, run_id)) - started
+        seconds = system.wait_for_end(ends, system.id_of(plan, PIPELINE, run_id)) - started
         cpu = _processor_seconds(plan, worker.pid) - before
         handlers = psutil.Process(worker.pid).children(recursive=True)
         peak = max(_megabytes(x.pid) for x in handlers)
-    house.finish(plan, PIPELINE, run_id, assets)
+    system.finish(plan, PIPELINE, run_id, assets)
     return seconds, max(TICK, cpu), peak
 
 

@@ -20,7 +20,7 @@ from psycopg.rows import tuple_row
 from runner import arrays
 from runner.database import connect
 from runner.settings import Settings
-from tests.benchmarks import house
+from tests.benchmarks import system
 from tests.benchmarks.jobs import write_calls
 from tests.benchmarks.measure import Figure, per_second, ratio, take_turns
 from tests.plan import Plan
@@ -31,7 +31,7 @@ CLAIM: Final = "select chunk_id, lease_no, asset_ids from headgate.claim_jobs('b
 COMPLETE: Final = (
     "select chunk_id, lease_no, asset_ids from headgate.complete_jobs(p_runner => 'bench',"
     " p_chunk_id => %s::bigint, p_lease_no => %s::integer, p_asset_ids => %s, p_outcomes => %s,"
-    " p_blames => %s, p_payloads => %s, p_errors => %s, p_requests => %s, p_durations_ms => %s,"
+    " p_faults => %s, p_payloads => %s, p_errors => %s, p_request_counts => %s, p_durations_ms => %s,"
     " p_claim => 1)"
 )
 COPY: Final = (
@@ -56,11 +56,14 @@ def run(
     server: Settings, *, chunks: int = 6, listings: int = 100, bars: int = 500, runs: int = 5
 ) -> Iterator[Figure]:
     """Measure chunks of so many listings, with so many bars each."""
-    with house.own_database(server, "ingest") as settings, connect(settings, "bench") as connection:
+    with (
+        system.own_database(server, "ingest") as settings,
+        connect(settings, "bench") as connection,
+    ):
         plan = Plan(connection)
         arrays.register(connection)
         write_calls(plan, NAME, "http://127.0.0.1:9", ingest_function="equities.ingest_prices")
-        house.add_assets(plan, NAME, chunks * listings, calendar="XNYS")
+        system.add_assets(plan, NAME, chunks * listings, calendar="XNYS")
         sides = _measure(plan, _answers(plan, bars), listings, runs)
         yield Figure(
             f"ingest: {chunks} chunks of {listings} listings, {bars} bars each",
@@ -80,11 +83,11 @@ def _measure(
     count = sum(map(len, answers.values()))
 
     def ours() -> None:
-        house.make_due(plan, NAME, listings)
-        run_id = house.start(plan, NAME)
+        system.make_due(plan, NAME, listings)
+        run_id = system.start(plan, NAME)
         plan.call("enqueue_step", p_pipeline=NAME, p_run_id=run_id, p_step="work")
         sides.ours.append(count / _written(plan, count, lambda: _complete_all(plan, payloads)))
-        house.finish(plan, NAME, run_id, len(answers))
+        system.finish(plan, NAME, run_id, len(answers))
 
     def copy() -> None:
         sides.copy.append(count / _written(plan, count, lambda: _copy(plan, packed)))

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from psycopg import Connection
 
-from tests.benchmarks import house
+from tests.benchmarks import system
 from tests.plan import Plan
 
 QUOTA: Final = 100_000_000
@@ -17,20 +17,20 @@ def write_calls(plan: Plan, name: str, base_url: str, **operation: Any) -> None:
     """Write a pipeline that asks a provider for each asset, one unit each."""
     provider = {"quota": QUOTA, "base_url": base_url, "max_in_flight": 100}
     call = {"units": 1, "path": "/eod/{asset.code}", **operation}
-    house.write_plan(plan, name, provider=provider, operation=call)
+    system.write_plan(plan, name, provider=provider, operation=call)
 
 
 def send(plan: Plan, ends: Connection[Any], name: str, size: int, jobs: int) -> float:
     """Make all jobs of a pipeline due in chunks of a size, and let a worker do them; return its seconds."""
-    house.make_due(plan, name, size)
+    system.make_due(plan, name, size)
     return send_due(plan, ends, name, jobs)
 
 
 def send_due(plan: Plan, ends: Connection[Any], name: str, jobs: int) -> float:
     """Let a worker that waits do what is due in a pipeline; return the seconds, planning among them."""
-    run_id = house.start(plan, name)
+    run_id = system.start(plan, name)
     started = time.perf_counter()
     plan.call("enqueue_step", p_pipeline=name, p_run_id=run_id, p_step="work")
-    seconds = house.wait_for_end(ends, house.id_of(plan, name, run_id)) - started
-    house.finish(plan, name, run_id, jobs)
+    seconds = system.wait_for_end(ends, system.id_of(plan, name, run_id)) - started
+    system.finish(plan, name, run_id, jobs)
     return seconds

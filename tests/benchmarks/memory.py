@@ -9,7 +9,7 @@ from typing import Final
 
 from runner.database import connect
 from runner.settings import Settings
-from tests.benchmarks import house
+from tests.benchmarks import system
 from tests.benchmarks.jobs import send, write_calls
 from tests.benchmarks.measure import Figure
 from tests.benchmarks.provider import provider
@@ -34,14 +34,14 @@ def run(
     """Measure a worker that waits, then one that drains, then one that calls."""
     with (
         provider() as base_url,
-        house.own_database(server, "memory") as settings,
+        system.own_database(server, "memory") as settings,
         connect(settings, "bench") as connection,
     ):
         plan = Plan(connection)
-        house.write_plan(plan, NOOP)
-        house.add_assets(plan, NOOP, jobs)
+        system.write_plan(plan, NOOP)
+        system.add_assets(plan, NOOP, jobs)
         write_calls(plan, CALLS, base_url)
-        house.add_assets(plan, CALLS, calls)
+        system.add_assets(plan, CALLS, calls)
         yield from _idle(server, settings, idle_seconds)
         for what, name, count in (("jobs without a call", NOOP, jobs), ("calls", CALLS, calls)):
             peaks = [_peak(settings, plan, name, count) for _ in range(runs)]
@@ -53,7 +53,7 @@ def _idle(server: Settings, settings: Settings, seconds: float) -> Iterator[Figu
     with connect(server, "bench") as outside:
         counted = Plan(outside)
         without = _commits(counted, settings, seconds)
-        with house.worker(settings) as process:
+        with system.worker(settings) as process:
             resident = _megabytes(process.pid, "VmRSS")
             commits = _commits(counted, settings, seconds)
     yield Figure("memory: a worker that waits", resident, unit="MB", at_most=MOST_IDLE_MB)
@@ -84,7 +84,7 @@ def _commits(counted: Plan, settings: Settings, seconds: float) -> int:
 
 def _peak(settings: Settings, plan: Plan, name: str, count: int) -> float:
     """Let a new worker do all jobs of a pipeline; return its resident peak."""
-    with house.listening(settings) as ends, house.worker(settings) as process:
+    with system.listening(settings) as ends, system.worker(settings) as process:
         send(plan, ends, name, CHUNK, count)
         return _megabytes(process.pid, "VmHWM")
 

@@ -13,7 +13,7 @@ from typing import Final, LiteralString
 
 from runner.database import connect
 from runner.settings import Settings
-from tests.benchmarks import delta, house
+from tests.benchmarks import delta, system
 from tests.benchmarks.measure import Figure
 from tests.plan import Plan
 
@@ -38,11 +38,11 @@ def run(server: Settings, *, sizes: Sequence[int] = SIZES) -> Iterator[Figure]:
     """Measure each question at each size and share, and how it grows."""
     times: dict[tuple[str, int, float], float] = {}
     for size in sizes:
-        with house.own_database(server, "planner") as settings:
+        with system.own_database(server, "planner") as settings:
             with connect(settings, "bench") as connection:
                 plan = Plan(connection)
                 plan.sql("truncate headgate.assets cascade")
-                house.write_plan(plan, NAME)
+                system.write_plan(plan, NAME)
                 _add_quota_step(plan)
                 delta._add_assets(plan, size)
             for share in SHARES:
@@ -71,7 +71,7 @@ def _ask(
         plan = Plan(connection)
         plan.sql("select pgmq.purge_queue(queue_name) from pgmq.meta")
         delta._make_due(plan, size, due)
-        run_id = house.start(plan, NAME)
+        run_id = system.start(plan, NAME)
     with connect(settings, "bench", autocommit=False) as connection:
         plan = Plan(connection)
         started = time.perf_counter()

@@ -22,7 +22,7 @@ from runner.pool_messages import Task
 from runner.queue import Queue
 from runner.settings import Settings
 from runner.workshop import Power
-from tests.benchmarks import house
+from tests.benchmarks import system
 from tests.benchmarks.feeding import fill, read_task
 from tests.benchmarks.measure import Figure, per_second, ratio
 
@@ -55,7 +55,7 @@ def run(
 ) -> Iterator[Figure]:
     """Measure so many listings with so many bars, 100 to a chunk."""
     with (
-        house.own_database(server, "pools") as settings,
+        system.own_database(server, "pools") as settings,
         connect(settings, "bench") as connection,
     ):
         fill(connection, assets, bars)

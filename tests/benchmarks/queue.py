@@ -18,7 +18,7 @@ from psycopg.rows import tuple_row
 from runner import arrays
 from runner.database import connect
 from runner.settings import Settings
-from tests.benchmarks import house
+from tests.benchmarks import system
 from tests.benchmarks.measure import Figure, per_second, ratio, take_turns
 from tests.plan import Plan
 
@@ -53,17 +53,17 @@ class Sides:
 
 def run(server: Settings, *, jobs: int = 20_000, runs: int = 5) -> Iterator[Figure]:
     """Measure without and with a quota, in chunks of 50 and of 200."""
-    with house.own_database(server, "queue") as settings, connect(settings, "bench") as connection:
+    with system.own_database(server, "queue") as settings, connect(settings, "bench") as connection:
         plan = Plan(connection)
         arrays.register(connection)
         plan.sql(ROWS)
-        house.write_plan(plan, "local_noop", operation=NOOP)
-        house.write_plan(
+        system.write_plan(plan, "local_noop", operation=NOOP)
+        system.write_plan(
             plan, "quota_noop", provider=QUOTA, operation={"units": 1, "path": "/", **NOOP}
         )
         plan.sql("alter function public.leave_rows set search_path = pg_catalog, pg_temp")
-        house.add_assets(plan, "local_noop", jobs)
-        house.add_assets(plan, "quota_noop", jobs)
+        system.add_assets(plan, "local_noop", jobs)
+        system.add_assets(plan, "quota_noop", jobs)
         plan.sql("select pgmq.create('raw')")
         for size in (50, 200):
             sides = _measure(settings, plan, "local_noop", size, jobs, runs, by_worker=True)
@@ -77,15 +77,15 @@ def _measure(
     settings: Settings, plan: Plan, name: str, size: int, jobs: int, runs: int, *, by_worker: bool
 ) -> Sides:
     sides = Sides()
-    with house.listening(settings) as ends:
+    with system.listening(settings) as ends:
 
         def ours() -> None:
             run_id = _begin(plan, name, size)
-            with house.worker(settings):
+            with system.worker(settings):
                 sides.plan.append(jobs / _enqueue(plan, name, run_id))
                 started = time.perf_counter()
                 sides.drain.append(
-                    jobs / (house.wait_for_end(ends, house.id_of(plan, name, run_id)) - started)
+                    jobs / (system.wait_for_end(ends, system.id_of(plan, name, run_id)) - started)
                 )
             _finish(plan, name, run_id, jobs)
 
@@ -93,7 +93,7 @@ def _measure(
             run_id = _begin(plan, name, size)
             sides.plan.append(jobs / _enqueue(plan, name, run_id))
             sides.loop.append(jobs / _drain(plan, jobs))
-            house.wait_for_end(ends, house.id_of(plan, name, run_id))
+            system.wait_for_end(ends, system.id_of(plan, name, run_id))
             _finish(plan, name, run_id, jobs)
 
         def raw() -> None:
@@ -132,14 +132,14 @@ def _figures(what: str, sides: Sides, size: int) -> Iterator[Figure]:
 
 def _begin(plan: Plan, name: str, size: int) -> str:
     """Make all jobs due and no row left; return the run id."""
-    house.make_due(plan, name, size)
+    system.make_due(plan, name, size)
     plan.sql("truncate public.left_rows")
-    return house.start(plan, name)
+    return system.start(plan, name)
 
 
 def _finish(plan: Plan, name: str, run_id: str, jobs: int) -> None:
     """End the run; each of its jobs must have left its row."""
-    house.finish(plan, name, run_id, jobs)
+    system.finish(plan, name, run_id, jobs)
     assert plan.scalar("select count(distinct asset_id) from public.left_rows") == jobs
 
 

@@ -14,7 +14,6 @@ from tests.benchmarks import (
     declared,
     delta,
     feeding,
-    house,
     http,
     indicators,
     ingest,
@@ -22,6 +21,7 @@ from tests.benchmarks import (
     planner,
     pools,
     queue,
+    system,
     trace,
 )
 from tests.benchmarks.__main__ import BENCHMARKS, ON_REQUEST
@@ -56,7 +56,7 @@ def cloned_databases(monkeypatch: pytest.MonkeyPatch, clone: Clone, template: Se
     def own_database(server: Settings, name: str) -> Iterator[Settings]:
         yield clone(template)
 
-    monkeypatch.setattr(house, "own_database", own_database)
+    monkeypatch.setattr(system, "own_database", own_database)
     monkeypatch.setattr(memory, "REPORTED", 0.0)
 
 

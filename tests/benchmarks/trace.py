@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from runner.database import connect
 from runner.settings import Settings
-from tests.benchmarks import house
+from tests.benchmarks import system
 from tests.benchmarks.jobs import write_calls
 from tests.benchmarks.measure import Figure
 from tests.plan import Plan
@@ -54,13 +54,13 @@ def run(server: Settings) -> Iterator[Figure]:
 
 def trace(server: Settings) -> dict[str, Counter[str]]:
     """Return how often each function is called, by what was asked for."""
-    with house.own_database(server, "trace") as settings, connect(settings, "bench") as connection:
+    with system.own_database(server, "trace") as settings, connect(settings, "bench") as connection:
         plan = Plan(connection)
         plan.sql(KEEP)
         write_calls(plan, NAME, "http://127.0.0.1:9", **CALL)
         # As in a plan's file: a function that is plainly fit is not looked at closely.
         plan.sql("alter function public.keep set search_path = pg_catalog, pg_temp")
-        house.add_assets(plan, NAME, JOBS)
+        system.add_assets(plan, NAME, JOBS)
         plan.sql("set track_functions = 'all'")
         _run(plan)  # compiles, and opens the window
         return _run(plan)
@@ -68,8 +68,8 @@ def trace(server: Settings) -> dict[str, Counter[str]]:
 
 def _run(plan: Plan) -> dict[str, Counter[str]]:
     """Do a run's jobs one by one; return what the first of them called: it does not end its step."""
-    house.make_due(plan, NAME, 1)
-    run_id = house.start(plan, NAME)
+    system.make_due(plan, NAME, 1)
+    run_id = system.start(plan, NAME)
     plan.call("enqueue_step", p_pipeline=NAME, p_run_id=run_id, p_step="work")
     # Other providers would be tried before it or after it, as chance has it.
     others = "select p.name from headgate.providers as p where p.name <> %(name)s"
@@ -81,7 +81,7 @@ def _run(plan: Plan) -> dict[str, Counter[str]]:
         with counted(plan) as completed:
             plan.call("complete_jobs", **report(chunk))
         parts.append({"claim_jobs": claimed, "complete_jobs": completed})
-    house.finish(plan, NAME, run_id, JOBS)
+    system.finish(plan, NAME, run_id, JOBS)
     return parts[0]
 
 
@@ -104,7 +104,7 @@ def report(chunk: dict[str, Any]) -> dict[str, Any]:
         "p_asset_ids": chunk["asset_ids"],
         "p_outcomes": ["success"],
         "p_payloads": ["{}"],
-        "p_requests": [1],
+        "p_request_counts": [1],
         "p_durations_ms": [12],
     }
 
@@ -114,7 +114,7 @@ def main() -> int:
     argparse.ArgumentParser(
         prog="python -m tests.benchmarks.trace", description=__doc__
     ).parse_args()
-    with house.own_server() as server:
+    with system.own_server() as server:
         parts = trace(server)
     for what, counts in parts.items():
         print(f"{what}: {counts.total()} calls of {len(counts)} functions")

@@ -46,7 +46,7 @@ def toy(_warm: Connection[DictRow]) -> Iterator[Toy]:
     toy = Toy(_warm)
     try:
         yield toy
-        toy.assert_books_balance()
+        toy.assert_ledger_balances()
     finally:
         _warm.rollback()
 
@@ -79,6 +79,6 @@ def toys(
     toys = Toys(clone_for_test(toy_template))
     try:
         yield toys
-        toys.one.assert_books_balance()
+        toys.one.assert_ledger_balances()
     finally:
         toys.close()

@@ -130,7 +130,7 @@ def test_a_hostile_payload_harms_only_its_own_job(toy: Toy, payload: str):
         p_lease_no=chunk["lease_no"],
         p_asset_ids=chunk["asset_ids"],
         p_outcomes=["success"] * 3,
-        p_blames=["item"] * 3,
+        p_faults=["item"] * 3,
         p_payloads=["{}", payload, "{}"],
     )
 

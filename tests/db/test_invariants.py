@@ -118,14 +118,14 @@ class TestNoLostWork:
             victim.connection.commit()
 
         assert before is None or one.snapshot() == before
-        one.assert_books_balance()
+        one.assert_ledger_balances()
 
     def test_a_job_parked_while_its_execution_is_cancelled_ends(self, toys: Toys):
         one, runner = toys.one, toys.another(autocommit=False)
         one.add(3)
         one.begin()
         (chunk,) = one.claim()
-        runner.complete(chunk, "retry", blame="provider")
+        runner.complete(chunk, "retry", fault="provider")
 
         run = {"p_pipeline": "plain", "p_run_id": "r1"}
         with meanwhile(lambda: one.call("cancel_execution", **run), one, runner):
@@ -139,7 +139,7 @@ class TestNoLostWork:
         (chunk,) = one.claim()
         operator.call("cancel_execution", p_pipeline="plain", p_run_id="r1")
 
-        with meanwhile(lambda: one.complete(chunk, "retry", blame="provider"), one, operator):
+        with meanwhile(lambda: one.complete(chunk, "retry", fault="provider"), one, operator):
             operator.connection.commit()
         assert one.chunks() == []
         assert set(one.endings()) <= {"cancelled", "deferred"}
@@ -247,7 +247,7 @@ class TestExactlyOnce:
         assert isinstance(results[0], psycopg.Error) and results[0].sqlstate == "HG012"
         assert self.times(one) == {1}
 
-    def test_a_house_fault_and_then_the_same_report(self, toys: Toys):
+    def test_an_internal_fault_and_then_the_same_report(self, toys: Toys):
         one = toys.one
         one.add(2)
         one.begin()
@@ -285,7 +285,7 @@ class TestSupersededToken:
         with toy.unchanged():
             for outcome in ("success", "retry", "failed", "deferred", "unsent"):
                 with toy.refused("HG012"):
-                    toy.complete(old, outcome, closing={"until": "reset"}, p_claim=3)
+                    toy.complete(old, outcome, block={"until": "reset"}, p_claim=3)
             assert self.release(toy, old) == []
             arguments = {"p_chunk_ids": [old["chunk_id"]], "p_lease_nos": [old["lease_no"]]}
             assert toy.call("extend_leases", p_runner="w1", **arguments) == []
@@ -415,7 +415,7 @@ class TestTwice:
             first, second = at_once(getattr(one, verb), getattr(two, verb))
             assert not isinstance(first, psycopg.Error), first
             assert not isinstance(second, psycopg.Error), second
-            one.assert_books_balance()
+            one.assert_ledger_balances()
         assert one.endings() == {"deferred": 12}
 
     def test_migrating_again_changes_nothing(self, toys: Toys):
@@ -457,16 +457,16 @@ class TestShortTransactions:
             one.tune(operation, chunk_size=3)
         for group, universe in (("A", "things"), ("B", "things"), ("W", "books"), ("E", "books")):
             one.add(40, group, universe)
-        house = House(toys)
-        at_once(*(lambda n=n: house.runner(n) for n in range(3)), house.planner, house.operator)
+        system = System(toys)
+        at_once(*(lambda n=n: system.runner(n) for n in range(3)), system.planner, system.operator)
 
-        assert house.surprises == []
-        house.end()
+        assert system.surprises == []
+        system.end()
         assert one.chunks() == []
         assert one.endings()["success"] > 0  # how many depends on the machine
 
 
-class House:
+class System:
     """Planners, runners and an operator, each in a session of its own."""
 
     SECONDS = 2.5
@@ -510,10 +510,10 @@ class House:
             toy.call("release_jobs", p_runner=name, **tokens)
             return []
         outcome = dice.choice(["success"] * 6 + ["retry", "failed", "unsent", "deferred"])
-        blame = dice.choice(["item", "provider", "quota"])
+        fault = dice.choice(["item", "provider", "quota"])
         half = chunk["asset_ids"][:2] if dice.random() < 0.2 else None
         says = {"watermark": "2024-03-01"}
-        told = toy.complete(chunk, outcome, half, blame=blame, says=says, runner=name, p_claim=1)
+        told = toy.complete(chunk, outcome, half, fault=fault, says=says, runner=name, p_claim=1)
         self.has_success |= outcome == "success"
         return told
 

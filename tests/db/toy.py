@@ -13,7 +13,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from tests.db.books import assert_books_balance
+from tests.db.ledger import assert_ledger_balances
 from tests.plan import Plan, Row
 
 NOON = datetime.fromisoformat("2024-03-05 12:00:00+00:00")  # a Tuesday
@@ -135,10 +135,10 @@ class Toy(Plan):
         outcome: str = "success",
         assets: list[int] | None = None,
         *,
-        blame: str = "item",
+        fault: str = "item",
         says: dict[str, Any] | None = None,
         requests: int | None = None,
-        closing: dict[str, Any] | None = None,
+        block: dict[str, Any] | None = None,
         runner: str = "w1",
         **arguments: Any,
     ) -> list[Row]:
@@ -153,12 +153,12 @@ class Toy(Plan):
             p_lease_no=chunk["lease_no"],
             p_asset_ids=asset_ids,
             p_outcomes=[outcome] * many,
-            p_blames=[blame] * many,
+            p_faults=[fault] * many,
             p_payloads=[json.dumps(says or {})] * many,
             p_errors=[None if outcome in ("success", "unsent") else "it went wrong"] * many,
-            p_requests=[given] * many,
+            p_request_counts=[given] * many,
             p_durations_ms=[7] * many,
-            p_closing=Jsonb(closing) if closing else None,
+            p_block=Jsonb(block) if block else None,
             **arguments,
         )
 
@@ -191,10 +191,10 @@ class Toy(Plan):
         window = self.window(provider)
         return window["reserved"], window["spent"]
 
-    def gate(self, provider: str = "shop") -> Row:
-        """Return the provider's gate."""
+    def breaker(self, provider: str = "shop") -> Row:
+        """Return the provider's breaker."""
         return self.sql(
-            "select g.* from headgate.provider_gates as g join headgate.providers as p"
+            "select g.* from headgate.provider_breakers as g join headgate.providers as p"
             " using (provider_id) where p.name = %(provider)s",
             provider=provider,
         )[0]
@@ -294,6 +294,6 @@ class Toy(Plan):
         finally:
             self.connection.remove_notice_handler(note)
 
-    def assert_books_balance(self) -> None:
+    def assert_ledger_balances(self) -> None:
         """See tests/db/books.py."""
-        assert_books_balance(self)
+        assert_ledger_balances(self)

@@ -75,7 +75,7 @@ values
     ('shop', 'http://shop.test/api', '{"in": "query", "name": "token"}', 'SHOP_TOKEN', 100, '15 minutes'),
     ('side', 'http://side.test', '{"in": "none"}', null, null, '0');
 
-insert into headgate.response_rules (provider_id, position, status, outcome, blame, close, reason)
+insert into headgate.response_rules (provider_id, position, status, outcome, fault, blocks, reason)
 select p.provider_id, r.*
 from headgate.providers as p
 cross join (values
@@ -83,7 +83,7 @@ cross join (values
     (2, '404', 'failed', 'item', null, 'unknown'),
     (3, '402', 'deferred', 'quota', 'reset', 'used up'),
     (4, '429', 'retry', 'quota', 'retry_after', 'too fast')
-) as r (position, status, outcome, blame, close, reason)
+) as r (position, status, outcome, fault, blocks, reason)
 where p.name in ('shop', 'side');
 
 insert into headgate.operations (

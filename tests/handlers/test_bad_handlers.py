@@ -108,7 +108,7 @@ async def test_what_dies_is_tried_again_then_split(plan, run, hurry, handler, me
     guilty, others = await work_off(plan, run, handler, assets=4, max_memory=512 * 2**20, **limits)
 
     ((outcome, reason),) = guilty
-    assert (outcome, reason.partition(message)[0]) == ("deferred", "house: three times: ")
+    assert (outcome, reason.partition(message)[0]) == ("deferred", "internal: three times: ")
     assert others == [SUCCESS] * 3
 
 

@@ -65,7 +65,7 @@ async def test_the_contract_is_the_same(plan, run, cluster, hurry):
     ((outcome, reason),) = found.pop("P3")
     assert (outcome, str(reason).partition(" (")[0]) == ("failed", "ValueError: no mean of this")
     ((outcome, reason),) = found.pop("P5")
-    assert (outcome, reason) == ("deferred", "house: three times: it took longer than 2 seconds")
+    assert (outcome, reason) == ("deferred", "internal: three times: it took longer than 2 seconds")
     assert list(found.values()) == [{("success", None)}] * 6
 
 

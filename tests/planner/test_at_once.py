@@ -131,7 +131,7 @@ def check(toy: Toy) -> None:
         assert window["reserved"] + window["spent"] <= window["usable"]
     pairs = toy.scalar("select coalesce(sum(cardinality(asset_ids)), 0) from headgate.chunks")
     assert pairs == toy.scalar(HELD)
-    toy.assert_books_balance()
+    toy.assert_ledger_balances()
 
 
 def _run(toy: Toy, name: str, pause: float) -> None:

@@ -73,9 +73,9 @@ def test_a_call_that_fails_is_tried_again_and_what_was_not_sent_is_given_back(to
     toy.begin("west", pipeline="library")
     (chunk,) = toy.claim()
     rows = {
-        "p_requests": [1] + [0] * 11,
+        "p_request_counts": [1] + [0] * 11,
         "p_outcomes": ["retry"] * 12,
-        "p_blames": ["provider"] * 12,
+        "p_faults": ["provider"] * 12,
     }
     toy.call(
         "complete_jobs",
@@ -127,10 +127,10 @@ def test_what_the_window_cannot_pay_for_the_group_is_put_off(toy: Toy):
     assert rows[0]["evidence"]["units_short"] == 1
 
 
-def gate(toy: Toy, **columns: object) -> None:
+def breaker(toy: Toy, **columns: object) -> None:
     """Set how the breaker of the call for the group stands; its closing in minutes from now."""
     toy.sql(
-        "insert into headgate.operation_gates as k (operation_id, blocked_until, opened)"
+        "insert into headgate.operation_breakers as k (operation_id, blocked_until, opened)"
         " select o.operation_id, %(now)s::timestamptz + make_interval(mins => %(minutes)s), %(opened)s"
         " from headgate.operations as o where o.name = 'update_all'"
         " on conflict (operation_id) do update"
@@ -140,13 +140,13 @@ def gate(toy: Toy, **columns: object) -> None:
     )
 
 
-def test_a_call_that_is_closed_beyond_patience_is_not_waited_for(toy: Toy):
+def test_a_call_that_is_blocked_beyond_max_wait_is_not_waited_for(toy: Toy):
     arrange(toy)
     loaded(toy, 12, "W", "2024-03-01")
 
-    gate(toy, minutes=5, opened=1)
+    breaker(toy, minutes=5, opened=1)
     assert {x["evidence"]["served_by"] for x in explained(toy)} == {"update_all"}
-    gate(toy, minutes=60, opened=1)
+    breaker(toy, minutes=60, opened=1)
     rows = explained(toy)
     assert [x["units"] for x in rows] == [1] * 12
     assert {x["reason"] for x in rows} == {
@@ -159,7 +159,7 @@ def test_a_call_that_is_closed_beyond_patience_is_not_waited_for(toy: Toy):
 def test_without_units_for_all_the_first_are_asked_for_one_by_one(toy: Toy):
     arrange(toy)
     loaded(toy, 12, "W", "2024-03-01")
-    gate(toy, minutes=60, opened=1)
+    breaker(toy, minutes=60, opened=1)
     toy.provider(quota=7)
 
     assert [x["decision"] for x in explained(toy)] == ["run"] * 7 + ["defer"] * 5
@@ -170,7 +170,7 @@ def test_a_call_that_cannot_be_replaced_is_waited_for(toy: Toy):
     arrange(toy)
     loaded(toy, 12, "W", "2024-03-01")
     toy.tune("update", path=None, query={}, units=0, ingest_function=None)
-    gate(toy, minutes=60, opened=1)
+    breaker(toy, minutes=60, opened=1)
 
     assert {x["decision"] for x in explained(toy)} == {"defer"}
 
@@ -178,16 +178,16 @@ def test_a_call_that_cannot_be_replaced_is_waited_for(toy: Toy):
 def test_a_call_that_keeps_failing_is_left_alone_for_a_day_while_its_provider_answers(toy: Toy):
     arrange(toy)
     loaded(toy, 12, "W", "2024-03-01")
-    gate(toy, minutes=-60, opened=2)
+    breaker(toy, minutes=-60, opened=2)
     assert {x["evidence"]["served_by"] for x in explained(toy)} == {"update_all"}, "asked in time"
 
-    gate(toy, minutes=-60, opened=5)
+    breaker(toy, minutes=-60, opened=5)
     (reason,) = {x["reason"] for x in explained(toy)}
     assert reason.endswith("one by one, because update_all failed until 2024-03-05 11:00:00")
-    toy.sql("update headgate.provider_gates set opened = 1")
+    toy.sql("update headgate.provider_breakers set opened = 1")
     assert {x["evidence"]["served_by"] for x in explained(toy)} == {"update_all"}, "it is away"
-    toy.sql("update headgate.provider_gates set opened = 0")
-    gate(toy, minutes=-24 * 60, opened=5)
+    toy.sql("update headgate.provider_breakers set opened = 0")
+    breaker(toy, minutes=-24 * 60, opened=5)
     assert {x["evidence"]["served_by"] for x in explained(toy)} == {"update_all"}, "tried again"
 
 
@@ -201,7 +201,7 @@ def test_what_a_broken_call_left_the_next_run_asks_for_one_by_one(toy: Toy):
     for _ in range(40):
         for chunk in toy.claim(chunks=2):
             if chunk["operation"] == "update_all":
-                toy.complete(chunk, "retry", blame="provider")
+                toy.complete(chunk, "retry", fault="provider")
             else:
                 toy.complete(chunk)
         toy.later(minutes=1)

@@ -11,7 +11,7 @@ from tests.plan import Plan, Row
 
 PIPELINE = "data_collection_equities"
 AS_BEFORE = {
-    "alternatives": False,
+    "bulk_calls": False,
     "calendar": "daily",
     "reserve": 0,
     "operations": ["fundamentals_bulk", "prices_historical", "prices_incremental"],
@@ -95,7 +95,7 @@ def test_another_quota_or_another_price_changes_the_answer(catch_up: Plan):
 
 def test_with_pages_all_is_loaded_as_fast_as_the_runs_ceiling_allows(catch_up: Plan):
     catch_up.call("set_provider", p_provider="eodhd", p_changes={"features": ["bulk_fundamentals"]})
-    params = {x: y for x, y in AS_BEFORE.items() if x != "alternatives"}
+    params = {x: y for x, y in AS_BEFORE.items() if x != "bulk_calls"}
     rows = forecast(catch_up, 3, **params)
 
     assert [x["new"] for x in rows] == [8_000, 8_000, 772], "max_new_assets_per_day"

@@ -24,7 +24,7 @@ $func$
 """
 BULK = """
 insert into headgate.operations (
-    name, universe, provider_id, units, priority, due_rule, path, query, ingest_function, alternative_of_operation_id
+    name, universe, provider_id, units, priority, due_rule, path, query, ingest_function, bulk_call_of_operation_id
 )
 select 'update_all', o.universe, o.provider_id, %(units)s, o.priority, o.due_rule, '/all/{asset.group_key}',
     '{"date": "{chunk.session}"}', 'toy.keep_listed', o.operation_id
@@ -33,8 +33,8 @@ where o.name = 'update'
 """
 PAGE = """
 insert into headgate.operations (
-    name, universe, provider_id, units, units_per_asset, page_size, feature, priority, due_rule, path, query,
-    ingest_function, alternative_of_operation_id
+    name, universe, provider_id, units, units_per_asset, batch_size, feature, priority, due_rule, path, query,
+    ingest_function, bulk_call_of_operation_id
 )
 select 'open_page', o.universe, o.provider_id, %(units)s, %(each)s, %(size)s, 'pages', o.priority, o.due_rule,
     '/page/{asset.group_key}', '{"of": "{chunk.codes}"}', 'toy.keep_listed', o.operation_id
@@ -145,7 +145,7 @@ def answer(toy: Toy, chunk: dict[str, Any], lacks: tuple[int, ...] = ()) -> None
         p_asset_ids=assets,
         p_outcomes=["success"] * len(assets),
         p_payloads=texts,
-        p_requests=requests,
+        p_request_counts=requests,
     )
 
 

@@ -26,8 +26,8 @@ def write_chain(plan: Plan, base_url: str, **services: dict[str, Any]) -> None:
     insert(plan, "providers", name="svc", base_url=base_url, auth={"in": "none"})
     for position, rule in enumerate((OK, GONE)):
         plan.sql(
-            "insert into headgate.response_rules (provider_id, position, status, outcome, blame, reason)"
-            " select provider_id, %(position)s, %(status)s, %(outcome)s, %(blame)s, %(reason)s"
+            "insert into headgate.response_rules (provider_id, position, status, outcome, fault, reason)"
+            " select provider_id, %(position)s, %(status)s, %(outcome)s, %(fault)s, %(reason)s"
             " from headgate.providers where name = 'svc'",
             position=position,
             **rule,

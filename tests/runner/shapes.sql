@@ -107,16 +107,16 @@ cross join headgate.providers as p
 where p.name = 'shop';
 
 insert into headgate.operations (
-    name, universe, provider_id, units, units_per_asset, page_size, priority, due_rule, path, query, ingest_function,
-    alternative_of_operation_id, backoff, backoff_max, max_attempts
+    name, universe, provider_id, units, units_per_asset, batch_size, priority, due_rule, path, query, ingest_function,
+    bulk_call_of_operation_id, backoff, backoff_max, max_attempts
 )
 select
-    o.name, 'things', n.provider_id, o.units, o.units_per_asset, o.page_size, n.priority, n.due_rule, o.path, o.query::jsonb,
+    o.name, 'things', n.provider_id, o.units, o.units_per_asset, o.batch_size, n.priority, n.due_rule, o.path, o.query::jsonb,
     o.ingest_function, n.operation_id, '10 milliseconds', '20 milliseconds', 9
 from (values
     ('bars', 'bars_bulk', 3, 0, null, '/bulk/{asset.group_key}', '{"date": "{chunk.session}"}', 'shapes.ingest_bulk'),
     ('card', 'card_page', 2, 1, 4, '/cards', '{"codes": "{chunk.codes}"}', 'shapes.ingest_cards')
-) as o (need, name, units, units_per_asset, page_size, path, query, ingest_function)
+) as o (need, name, units, units_per_asset, batch_size, path, query, ingest_function)
 join headgate.operations as n on n.name = o.need;
 
 insert into headgate.pipelines (name) values ('shapes');

@@ -10,19 +10,19 @@ from tests.adopt import adopt
 from tests.limits import PATIENCE
 from tests.plan import Plan
 
-OK = {"status": "200", "outcome": "success", "blame": "item", "reason": "answered"}
-GONE = {"status": "404", "outcome": "failed", "blame": "item", "reason": "no such thing"}
+OK = {"status": "200", "outcome": "success", "fault": "item", "reason": "answered"}
+GONE = {"status": "404", "outcome": "failed", "fault": "item", "reason": "no such thing"}
 USED_UP = {
     "status": "402",
     "outcome": "deferred",
-    "blame": "provider",
+    "fault": "provider",
     "reason": "used up",
     "close": "reset",
 }
 REFUSED = {
     "status": "401-403",
     "outcome": "deferred",
-    "blame": "house",
+    "fault": "internal",
     "reason": "refused",
     "close": "execution",
 }
@@ -74,9 +74,9 @@ def write_plan(
     for position, rule in enumerate(rules):
         plan.sql(
             "insert into headgate.response_rules"
-            " (provider_id, position, status, content_type, body, outcome, blame, close, charged, reason)"
+            " (provider_id, position, status, content_type, body, outcome, fault, blocks, charged, reason)"
             " select p.provider_id, %(position)s, r.status, r.content_type, r.body, r.outcome,"
-            " coalesce(r.blame, 'item'), r.close, coalesce(r.charged, true), r.reason"
+            " coalesce(r.fault, 'item'), r.blocks, coalesce(r.charged, true), r.reason"
             " from headgate.providers as p,"
             " jsonb_populate_record(null::headgate.response_rules, %(rule)s) as r"
             " where p.name = %(provider)s",

@@ -22,7 +22,7 @@ from runner.airflow_settings import AirflowHome, connection_of
 from runner.database import dsn_of
 from runner.server import Server
 from runner.settings import Settings
-from tests.acceptance.house import PIPELINE, House, killed_at_the_end
+from tests.acceptance.system import PIPELINE, System, killed_at_the_end
 from tests.airflow_home import NEEDS_AIRFLOW
 from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan, Row
@@ -71,15 +71,15 @@ def connected(
 
 
 @pytest.fixture
-def house(
+def system(
     database: Settings, connected: object, standin: Process, tmp_path: Path
-) -> Iterator[House]:
+) -> Iterator[System]:
     standin.set_faults([])
     standin.reset()
-    with killed_at_the_end(House(database, standin, tmp_path)) as house:
+    with killed_at_the_end(System(database, standin, tmp_path)) as system:
         changes = {"base_url": standin.api, "quota": 100_000, "buffer": 0}
-        house.set_provider(**changes, requests_per_minute=None)
-        yield house
+        system.set_provider(**changes, requests_per_minute=None)
+        yield system
 
 
 def operator(function: str, args: Row | None = None, **more: Any) -> Any:
@@ -136,7 +136,7 @@ def step(step: str = STEP, run: str = "r1", attempt: int = 1) -> str:
     return asyncio.run(asyncio.wait_for(run_it(), PATIENCE))
 
 
-def begin(house: House, codes: list[str], run: str = "r1", **params: Any) -> None:
+def begin(system: System, codes: list[str], run: str = "r1", **params: Any) -> None:
     call("headgate.start_execution", {"p_params": {"tickers": codes, **params}}, run=run)
     call("headgate.check_quota", run=run)
 
@@ -176,10 +176,10 @@ def test_bad_input_fails_at_once_and_says_what_to_do(
         call("headgate.start_execution", args)
 
 
-def test_without_patience_a_pause_and_another_run_fail_a_start_at_once(
+def test_without_max_wait_a_pause_and_another_run_fail_a_start_at_once(
     connected: object, plan: Plan
 ):
-    at_once: Any = {"patience": timedelta(0)}
+    at_once: Any = {"max_wait": timedelta(0)}
     call("headgate.start_execution", run="r1")
     with fails("HG011", "already running as 'r1'", "mark its run in Airflow"):
         call("headgate.start_execution", run="r2", **at_once)
@@ -425,10 +425,10 @@ def test_the_plan_knows_how_function_steps_went(connected: object, plan: Plan):
     assert found["check_api_quota"] == "failed" and found[STEP] == "skipped"
 
 
-def test_a_green_end_says_how_much_was_put_off(house: House):
+def test_a_green_end_says_how_much_was_put_off(system: System):
     from structlog.testing import capture_logs
 
-    begin(house, ["AAPL.US", "MSFT.US"])
+    begin(system, ["AAPL.US", "MSFT.US"])
     with capture_logs() as logged:
         (row,) = call("headgate.finalize_execution")
 
@@ -526,16 +526,16 @@ def test_a_run_is_for_the_date_that_airflow_runs_it_for(connected: object, plan:
 
 
 def test_functions_and_steps_work_behind_a_pooler(
-    house: House, database: Settings, monkeypatch: pytest.MonkeyPatch
+    system: System, database: Settings, monkeypatch: pytest.MonkeyPatch
 ):
     with pooler(database) as pooled:
         monkeypatch.setenv("AIRFLOW_CONN_HEADGATE", connection_of(pooled))
-        house.worker()
-        begin(house, house.codes(3), mode="bulk")
+        system.worker()
+        begin(system, system.codes(3), mode="bulk")
         assert step() == "TaskSuccessEvent"
         call("headgate.finalize_execution")
 
-    assert house.execution("r1")["status"] == "succeeded"
+    assert system.execution("r1")["status"] == "succeeded"
 
 
 def test_a_pooler_that_lets_no_transaction_pass_fails_a_task_for_good(
@@ -560,40 +560,40 @@ def output_of(plan: Plan, step: str = "discover_delta") -> tuple[str, Any]:
 
 
 def test_a_failed_run_is_settled_and_fails_and_a_cleared_task_runs_what_failed(
-    house: House, caplog: pytest.LogCaptureFixture, capsys: Any
+    system: System, caplog: pytest.LogCaptureFixture, capsys: Any
 ):
-    codes = house.codes(20)
+    codes = system.codes(20)
     dead = codes[:8]
     pattern = "|".join(x.replace(".", "\\.") for x in dead)
     rule = {"match": {"code": pattern}, "fault": {"kind": "status", "status": 404}}
-    house.standin.set_faults([rule])
-    house.worker()
-    begin(house, codes, mode="bulk")
+    system.standin.set_faults([rule])
+    system.worker()
+    begin(system, codes, mode="bulk")
 
     assert step() == "TaskFailedEvent"
     assert f"{dead[0]} fundamentals_bulk failed" in caplog.text + capsys.readouterr().out
     with fails("has failed", "16 of 40"):
         call("headgate.finalize_execution")
-    assert house.execution("r1")["status"] == "failed"
-    spent = house.plan.scalar("select spent from headgate.v_quota")
-    served = house.standin.book()["served_units"]
+    assert system.execution("r1")["status"] == "failed"
+    spent = system.plan.scalar("select spent from headgate.v_quota")
+    served = system.standin.ledger()["served_units"]
     assert served == 12 * 11
 
     assert step(attempt=1) == "TaskFailedEvent"  # the triggerer was started again
-    assert house.standin.book()["served_units"] == served
-    house.standin.set_faults([])
+    assert system.standin.ledger()["served_units"] == served
+    system.standin.set_faults([])
     assert step(attempt=2) == "TaskSuccessEvent"
-    assert house.standin.book()["served_units"] == served + 8 * 11
-    assert house.plan.scalar("select spent from headgate.v_quota") <= spent + 8 * 11
+    assert system.standin.ledger()["served_units"] == served + 8 * 11
+    assert system.plan.scalar("select spent from headgate.v_quota") <= spent + 8 * 11
     (row,) = call("headgate.finalize_execution")
     assert (row["status"], row["succeeded"], row["failed"]) == ("succeeded", 40, 0)
 
     assert step(attempt=3) == "TaskSuccessEvent"  # nothing is left to run
-    assert house.standin.book()["served_units"] == served + 8 * 11
+    assert system.standin.ledger()["served_units"] == served + 8 * 11
 
 
-def test_a_step_waits_through_a_lost_connection(house: House):
-    begin(house, house.codes(5), mode="bulk")
+def test_a_step_waits_through_a_lost_connection(system: System):
+    begin(system, system.codes(5), mode="bulk")
     found: list[str] = []
     thread = threading.Thread(target=lambda: found.append(step()))
     thread.start()
@@ -602,8 +602,8 @@ def test_a_step_waits_through_a_lost_connection(house: House):
         " from pg_stat_activity as a where a.application_name = 'headgate airflow'"
         " and a.datname = current_database() and a.state = 'idle'"
     )
-    wait_until(lambda: house.plan.sql(ours)[0]["n"] == 1, "its connection")
-    house.worker()
+    wait_until(lambda: system.plan.sql(ours)[0]["n"] == 1, "its connection")
+    system.worker()
     thread.join(PATIENCE)
     assert found == ["TaskSuccessEvent"]
 
@@ -628,19 +628,19 @@ def test_an_unknown_step_fails_its_task_at_once(connected: object):
 
 
 @pytest.mark.filterwarnings("default")  # what Airflow's own libraries say of each other
-def test_all_dags_run_green_by_dag_test(house: House, standin: Process):
+def test_all_dags_run_green_by_dag_test(system: System, standin: Process):
     from airflow.dag_processing.dagbag import DagBag
 
     bag = DagBag(str(DB.parent / "dags"))
-    house.worker()
-    codes = [*house.codes(6), *house.codes(4, "LSE")]
+    system.worker()
+    codes = [*system.codes(6), *system.codes(4, "LSE")]
 
     run = bag.dags[PIPELINE].test(run_conf={"tickers": codes, "mode": "bulk"})
     assert str(run.state) == "success"
-    row = house.execution(run.run_id)
+    row = system.execution(run.run_id)
     assert (row["status"], row["driver"]) == ("succeeded", "airflow")
-    assert standin.book()["served_units"] == 110
-    (begun,) = house.plan.sql("select params, logical_date from headgate.process_executions")
+    assert standin.ledger()["served_units"] == 110
+    (begun,) = system.plan.sql("select params, logical_date from headgate.process_executions")
     params = begun["params"]
     assert begun["logical_date"] == (run.logical_date or run.run_after)
     assert params["tickers"] == codes and params["mode"] == "bulk"
@@ -651,5 +651,5 @@ def test_all_dags_run_green_by_dag_test(house: House, standin: Process):
 
     standin.spend(500)
     assert str(bag.dags["equities_account"].test().state) == "success"
-    (quota,) = house.plan.sql("select used_elsewhere, spent from headgate.v_quota")
+    (quota,) = system.plan.sql("select used_elsewhere, spent from headgate.v_quota")
     assert quota["used_elsewhere"] == 499  # the provider's count lacks the call that asks for it

@@ -21,11 +21,11 @@ from tests.limits import PATIENCE, until
 from tests.runner.shop import Shop, body_of, flood, json_of, open_shop, text_of
 
 RULES = [
-    {"status": "200", "outcome": "success", "blame": "item", "reason": "ok"},
+    {"status": "200", "outcome": "success", "fault": "item", "reason": "ok"},
     {
         "status": "429",
         "outcome": "retry",
-        "blame": "provider",
+        "fault": "provider",
         "reason": "x",
         "close": "retry_after",
     },
@@ -35,11 +35,11 @@ JSON_RULES = [
         "status": "200",
         "content_type": "json",
         "outcome": "success",
-        "blame": "item",
+        "fault": "item",
         "reason": "data",
     },
-    {"status": "200", "outcome": "retry", "blame": "provider", "reason": "no JSON: maintenance"},
-    {"status": "300-399", "outcome": "failed", "blame": "provider", "reason": "it has moved"},
+    {"status": "200", "outcome": "retry", "fault": "provider", "reason": "no JSON: maintenance"},
+    {"status": "300-399", "outcome": "failed", "fault": "provider", "reason": "it has moved"},
 ]
 packed = functools.partial(gzip.compress, mtime=0)
 PACKED = packed(b"[1]")
@@ -70,7 +70,7 @@ async def test_a_broken_encoding_is_tried_again_at_the_items_cost(shop, caller, 
 
     reply = await caller.fetch(call(shop, rules=rules), "/a")
 
-    assert (reply.outcome.outcome, reply.outcome.blame, reply.requests) == ("retry", "item", 1)
+    assert (reply.outcome.outcome, reply.outcome.fault, reply.requests) == ("retry", "item", 1)
     assert "encoding is broken" in reply.outcome.reason
 
 
@@ -100,7 +100,7 @@ async def test_an_encoding_that_nobody_asked_for_fails_its_item(shop, caller, en
     reply = await caller.fetch(call(shop), "/a")
 
     assert shop.asked[0].headers["Accept-Encoding"] == "gzip, deflate"
-    assert (reply.outcome.outcome, reply.outcome.blame, reply.requests) == ("failed", "item", 1)
+    assert (reply.outcome.outcome, reply.outcome.fault, reply.requests) == ("failed", "item", 1)
     assert "which nobody asked for" in reply.outcome.reason
     json_reply = await caller.fetch(call(shop, rules=JSON_RULES), "/a")
     assert json_reply.outcome.reason == reply.outcome.reason
@@ -112,8 +112,8 @@ async def test_a_broken_body_does_not_hide_what_the_status_means(shop, caller, b
 
     reply = await caller.fetch(call(shop, max_bytes=100_000), "/a")
 
-    assert reply.outcome.closing is not None
-    assert (reply.outcome.blame, reply.outcome.closing.seconds) == ("provider", 7)
+    assert reply.outcome.block is not None
+    assert (reply.outcome.fault, reply.outcome.block.seconds) == ("provider", 7)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ async def test_a_charset_that_is_none_fails_its_item(shop, caller, charset):
 
     reply = await caller.fetch(call(shop), "/a")
 
-    assert (reply.outcome.outcome, reply.outcome.blame, reply.requests) == ("failed", "item", 1)
+    assert (reply.outcome.outcome, reply.outcome.fault, reply.requests) == ("failed", "item", 1)
     assert reply.outcome.reason == f"the answer's charset is '{charset}', which is not read"
 
 
@@ -143,7 +143,7 @@ async def test_a_provider_that_has_nothing_is_not_at_fault(shop, caller, status,
 
     reply = await caller.fetch(call(shop, rules=rules), "/a")
 
-    assert (reply.outcome.outcome, reply.outcome.blame, reply.requests) == ("skipped", "item", 1)
+    assert (reply.outcome.outcome, reply.outcome.fault, reply.requests) == ("skipped", "item", 1)
     assert reply.outcome.reason == f"the provider has nothing for it ({status})"
     assert reply.payload is None
 
@@ -156,12 +156,12 @@ async def test_an_empty_answer_where_json_is_expected_costs_its_item_a_try(
 
     reply = await caller.fetch(call(shop, rules=JSON_RULES), "/a")
 
-    assert (reply.outcome.outcome, reply.outcome.blame, reply.requests) == ("retry", "item", 1)
+    assert (reply.outcome.outcome, reply.outcome.fault, reply.requests) == ("retry", "item", 1)
     assert reply.outcome.reason == "the answer is empty (200)"
 
 
 async def test_an_answer_without_content_is_a_success_where_none_is_expected(shop, caller):
-    rules = [{"status": "200-299", "outcome": "success", "blame": "item", "reason": "taken"}]
+    rules = [{"status": "200-299", "outcome": "success", "fault": "item", "reason": "taken"}]
     shop.answer = text_of("", status=204)
 
     reply = await caller.fetch(call(shop, rules=rules), "/a")
@@ -227,12 +227,12 @@ async def test_all_answers_together_take_no_more_room_than_there_is(shop):
     buffer = Watched(megabytes(4))
     caller = Caller(20, buffer)
 
-    async def fetch_and_let_go(number: int) -> int:
+    async def fetch_and_drop(number: int) -> int:
         reply = await caller.fetch(call(shop, max_bytes=megabytes(64)), f"/{number}")
         return len(reply.payload or b"")
 
     shop.answer = shop.together(20, text_of("x" * megabytes(1)))
-    lengths = await asyncio.gather(*map(fetch_and_let_go, range(20)))
+    lengths = await asyncio.gather(*map(fetch_and_drop, range(20)))
     await caller.aclose()
 
     assert lengths == [megabytes(1)] * 20
@@ -286,7 +286,7 @@ async def test_who_hangs_up_while_this_worker_has_no_room_is_not_at_fault(waits)
         read = await reading
 
     assert read.problem is not None
-    assert (read.problem.outcome, read.problem.blame) == ("retry", "house")
+    assert (read.problem.outcome, read.problem.fault) == ("retry", "internal")
 
 
 async def test_an_answer_this_worker_has_no_room_for_is_not_its_items_fault(shop):
@@ -298,7 +298,7 @@ async def test_an_answer_this_worker_has_no_room_for_is_not_its_items_fault(shop
 
     for path in ("/large", "/packed"):
         reply = await caller.fetch(call(shop), path)
-        assert (reply.outcome.outcome, reply.outcome.blame) == ("deferred", "house")
+        assert (reply.outcome.outcome, reply.outcome.fault) == ("deferred", "internal")
         assert "524288 bytes, half of HEADGATE_MAX_BUFFER" in reply.outcome.reason
     await caller.aclose()
 
@@ -331,7 +331,7 @@ async def test_what_can_be_no_payload_is_read_no_further_than_rules_look(shop):
     buffer = Buffer(megabytes(1))
     caller = Caller(10, buffer)
     shop.answer = flood
-    rules = [{"status": "404", "outcome": "failed", "blame": "item", "reason": "gone"}]
+    rules = [{"status": "404", "outcome": "failed", "fault": "item", "reason": "gone"}]
 
     reply = await caller.fetch(call(shop, rules=rules, max_bytes=megabytes(64)), "/a")
     await caller.aclose()

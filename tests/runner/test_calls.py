@@ -28,16 +28,16 @@ from tests.runner.shop import (
 
 SECRET = "s3cr3t&=/ +%token"
 RULES = [
-    {"status": "200", "outcome": "success", "blame": "item", "reason": "ok"},
-    {"status": "404", "outcome": "failed", "blame": "item", "reason": "no such thing"},
+    {"status": "200", "outcome": "success", "fault": "item", "reason": "ok"},
+    {"status": "404", "outcome": "failed", "fault": "item", "reason": "no such thing"},
     {
         "status": "429",
         "outcome": "retry",
-        "blame": "provider",
+        "fault": "provider",
         "reason": "x",
         "close": "retry_after",
     },
-    {"status": "error:timeout", "outcome": "retry", "blame": "provider", "reason": "late"},
+    {"status": "error:timeout", "outcome": "retry", "fault": "provider", "reason": "late"},
 ]
 
 JSON_RULES = [
@@ -45,11 +45,11 @@ JSON_RULES = [
         "status": "200",
         "content_type": "json",
         "outcome": "success",
-        "blame": "item",
+        "fault": "item",
         "reason": "data",
     },
-    {"status": "200", "outcome": "retry", "blame": "provider", "reason": "no JSON: maintenance"},
-    {"status": "300-399", "outcome": "failed", "blame": "provider", "reason": "it has moved"},
+    {"status": "200", "outcome": "retry", "fault": "provider", "reason": "no JSON: maintenance"},
+    {"status": "300-399", "outcome": "failed", "fault": "provider", "reason": "it has moved"},
 ]
 PACKED = gzip.compress(b"[1]")
 
@@ -136,7 +136,7 @@ async def test_a_request_s_own_headers_go_with_it_alone(shop, caller):
 async def test_an_own_header_that_is_no_line_of_text_fails_its_item(shop, caller, value):
     reply = await caller.fetch(call(shop), "/a", own={"X-Key": value})
 
-    assert (reply.outcome.outcome, reply.outcome.blame, reply.requests) == ("failed", "item", 0)
+    assert (reply.outcome.outcome, reply.outcome.fault, reply.requests) == ("failed", "item", 0)
     assert "'X-Key' cannot be sent" in reply.outcome.reason
     assert not shop.asked
 
@@ -226,10 +226,10 @@ async def test_the_rules_judge_the_answer(shop, caller):
     gone = await caller.fetch(call(shop), "/gone")
     busy = await caller.fetch(call(shop), "/busy")
 
-    assert (gone.outcome.outcome, gone.outcome.blame, gone.payload) == ("failed", "item", None)
+    assert (gone.outcome.outcome, gone.outcome.fault, gone.payload) == ("failed", "item", None)
     assert gone.outcome.reason == "no such thing (404: Ticker not found)"
-    assert busy.outcome.closing is not None
-    assert busy.outcome.closing.seconds == 7
+    assert busy.outcome.block is not None
+    assert busy.outcome.block.seconds == 7
 
 
 async def test_a_redirect_is_not_followed(shop, caller):
@@ -269,7 +269,7 @@ async def test_a_cut_connection_may_have_been_served(shop, caller, answer):
 
     reply = await caller.fetch(call(shop), "/a")
 
-    assert (reply.outcome.outcome, reply.outcome.blame, reply.requests) == ("retry", "provider", 1)
+    assert (reply.outcome.outcome, reply.outcome.fault, reply.requests) == ("retry", "provider", 1)
     assert "the connection broke" in reply.outcome.reason
 
 
@@ -290,14 +290,14 @@ async def test_a_refused_connection_was_never_sent(caller):
 
         reply = await caller.fetch(call(url), "/a")
 
-    assert (reply.outcome.outcome, reply.outcome.blame, reply.requests) == ("retry", "provider", 0)
+    assert (reply.outcome.outcome, reply.outcome.fault, reply.requests) == ("retry", "provider", 0)
     assert "could not connect: Connect" in reply.outcome.reason
 
 
 async def test_an_unknown_host_was_never_asked(caller):
     reply = await caller.fetch(call("http://no-such-host.invalid/api"), "/a")
 
-    assert (reply.outcome.blame, reply.requests) == ("provider", 0)
+    assert (reply.outcome.fault, reply.requests) == ("provider", 0)
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ async def test_an_unknown_host_was_never_asked(caller):
 async def test_a_url_that_leaves_its_place_is_not_asked(shop, caller, url):
     reply = await caller.fetch(call(shop), url)
 
-    assert (reply.outcome.outcome, reply.outcome.blame, reply.requests) == ("failed", "item", 0)
+    assert (reply.outcome.outcome, reply.outcome.fault, reply.requests) == ("failed", "item", 0)
     assert not shop.asked
 
 
@@ -333,7 +333,7 @@ async def test_a_body_beyond_the_limit_is_not_read_to_its_end(shop, caller):
 
     reply = await caller.fetch(call(shop, max_bytes=200_000), "/a")
 
-    assert (reply.outcome.outcome, reply.outcome.blame, reply.requests) == ("failed", "item", 1)
+    assert (reply.outcome.outcome, reply.outcome.fault, reply.requests) == ("failed", "item", 1)
     assert reply.outcome.reason == "the answer is larger than 200000 bytes"
     assert reply.payload is None
 
@@ -383,7 +383,7 @@ async def test_what_postgres_cannot_store_fails_its_item(shop, caller, body):
 
     reply = await caller.fetch(call(shop), "/a")
 
-    assert (reply.outcome.outcome, reply.outcome.blame) == ("failed", "item")
+    assert (reply.outcome.outcome, reply.outcome.fault) == ("failed", "item")
     assert reply.payload is None
 
 
@@ -396,7 +396,7 @@ async def test_broken_json_is_tried_again_at_the_items_cost(shop, caller, text):
 
     reply = await caller.fetch(call(shop, max_bytes=10_000_000), "/a")
 
-    assert (reply.outcome.outcome, reply.outcome.blame) == ("retry", "item")
+    assert (reply.outcome.outcome, reply.outcome.fault) == ("retry", "item")
     assert "JSON" in reply.outcome.reason
     assert reply.payload is None
 

@@ -227,7 +227,7 @@ async def test_what_our_own_fault_kept_back_fails_its_step(plan, shop, run):
     (reason,) = [
         x["reason"] for x in plan.sql("select reason from headgate.asset_processing_details")
     ]
-    assert reason.startswith("house: ")
+    assert reason.startswith("internal: ")
 
 
 def remember(shop: Any, path: str) -> list[Any]:

@@ -388,7 +388,7 @@ def test_run_prints_what_happened_and_what_to_try_next(run, database, plan):
 
 
 def test_run_says_which_failure_it_tolerated(run, database, plan):
-    impatient = {"patience": "1 millisecond"}
+    impatient = {"max_wait": "1 millisecond"}
     write_plan(plan, base_url="http://127.0.0.1:1", assets=1, operation_columns=impatient)
     plan.sql("update headgate.pipeline_steps set may_fail = true")
 

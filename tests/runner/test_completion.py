@@ -215,7 +215,7 @@ async def test_an_answer_that_is_not_charged_costs_nothing(
     free = {
         "status": "503",
         "outcome": "failed",
-        "blame": "item",
+        "fault": "item",
         "reason": "away",
         "charged": False,
     }

@@ -13,7 +13,7 @@ from runner.database import connect
 RUINS = {
     "functions, views, rights and queues": [
         "drop view headgate.v_quota",
-        "drop function headgate._openness(headgate.providers, timestamptz)",
+        "drop function headgate._availability(headgate.providers, timestamptz)",
         "alter function headgate.clock() volatile",
         "grant select on headgate.settings to headgate_reader",
         "select pgmq.drop_queue('local_low')",

@@ -90,7 +90,7 @@ def test_a_body_that_is_not_packed_is_broken(encoding):
     with pytest.raises(BadPayload, match="encoding is broken") as caught:
         inflated(encoding, b"[1, 2, 3]")
 
-    assert (caught.value.outcome, caught.value.blame) == ("retry", "item")
+    assert (caught.value.outcome, caught.value.fault) == ("retry", "item")
 
 
 def test_a_body_of_nothing_has_no_encoding():

@@ -54,7 +54,7 @@ def test_every_codec_of_python_yields_storable_text_or_blames_the_item(codec, bo
         try:
             assert is_storable(text_of(given_body, f"application/json; charset={codec}"))
         except Unstorable as exc:
-            assert (exc.outcome, exc.blame) == ("failed", "item")
+            assert (exc.outcome, exc.fault) == ("failed", "item")
             assert is_storable(str(exc))
 
 

@@ -10,7 +10,7 @@ from runner.chunks import Report, Verdict
 from runner.database import aconnect
 from runner.errors import LostLease, ServerUnreachable
 from runner.queue import Queue
-from runner.rules import Closing
+from runner.rules import Block
 from tests.limits import PATIENCE
 from tests.runner.small_plan import start, write_plan
 
@@ -171,19 +171,19 @@ async def test_what_is_released_can_be_claimed_at_once(plan, mine, connect):
     assert again.asset_ids == chunk.asset_ids[1:]
 
 
-async def test_a_closing_reaches_the_provider(plan, mine):
+async def test_a_block_reaches_the_provider(plan, mine):
     write_plan(plan, base_url=WEB, assets=2)
     start(plan)
     (chunk,) = (await claim(mine)).chunks
     report = Report()
-    report.add(chunk.asset_ids[0], "retry", blame="provider", error="slow down", requests=1)
-    report.add(chunk.asset_ids[1], "unsent", blame="house", error="slow down")
+    report.add(chunk.asset_ids[0], "retry", fault="provider", error="slow down", requests=1)
+    report.add(chunk.asset_ids[1], "unsent", fault="internal", error="slow down")
 
-    await mine.complete(chunk, report, closing=Closing("retry_after", float(DAY), "slow down"))
+    await mine.complete(chunk, report, block=Block("retry_after", float(DAY), "slow down"))
 
     seconds = plan.scalar(
         "select extract(epoch from blocked_until - headgate.clock())"
-        " from headgate.provider_gates join headgate.providers using (provider_id)"
+        " from headgate.provider_breakers join headgate.providers using (provider_id)"
         " where name = 'shop'"
     )
     assert DAY - PATIENCE < seconds <= DAY

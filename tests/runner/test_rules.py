@@ -10,9 +10,9 @@ import pytest
 
 from runner.errors import WrongPlan
 from runner.patterns import compile_pattern
-from runner.rules import Answer, Closing, compile_rules, seconds_to_wait
+from runner.rules import Answer, Block, compile_rules, seconds_to_wait
 
-OK = {"status": "200", "outcome": "success", "blame": "item", "reason": "ok"}
+OK = {"status": "200", "outcome": "success", "fault": "item", "reason": "ok"}
 
 
 def judge(rows, status, body=b"", **headers):
@@ -26,11 +26,11 @@ def test_the_first_rule_that_fits_decides():
             "status": "200",
             "body": "limit",
             "outcome": "deferred",
-            "blame": "provider",
+            "fault": "provider",
             "reason": "a",
         },
         OK,
-        {"status": "*", "outcome": "failed", "blame": "item", "reason": "b"},
+        {"status": "*", "outcome": "failed", "fault": "item", "reason": "b"},
     ]
 
     assert judge(rows, "200", b"your limit is reached").outcome == "deferred"
@@ -41,7 +41,7 @@ def test_the_first_rule_that_fits_decides():
 def test_what_fits_no_rule_is_the_providers_fault_and_tried_again():
     outcome = judge([OK], "418")
 
-    assert (outcome.outcome, outcome.blame) == ("retry", "provider")
+    assert (outcome.outcome, outcome.fault) == ("retry", "provider")
 
 
 @pytest.mark.parametrize(
@@ -89,34 +89,34 @@ JSON_ONLY = {
     "status": "200",
     "content_type": "json",
     "outcome": "success",
-    "blame": "item",
+    "fault": "item",
     "reason": "data",
 }
-NO_JSON = {"status": "200-399", "outcome": "retry", "blame": "provider", "reason": "no JSON"}
+NO_JSON = {"status": "200-399", "outcome": "retry", "fault": "provider", "reason": "no JSON"}
 
 
 @pytest.mark.parametrize("status", ["204", "205", "304"])
 def test_a_provider_that_has_nothing_is_at_no_fault_unless_a_rule_names_the_status(status):
-    named = {"status": status, "outcome": "failed", "blame": "item", "reason": "named"}
-    anything = {"status": "*", "outcome": "failed", "blame": "provider", "reason": "anything"}
+    named = {"status": status, "outcome": "failed", "fault": "item", "reason": "named"}
+    anything = {"status": "*", "outcome": "failed", "fault": "provider", "reason": "anything"}
 
     assert judge([JSON_ONLY, NO_JSON, anything], status).outcome == "skipped"
-    assert judge([], status).blame == "item"
+    assert judge([], status).fault == "item"
     assert judge([NO_JSON, named], status).reason == "named"
 
 
 def test_an_empty_answer_fits_a_success_by_its_status_and_lacks_what_that_expects():
-    anything = {"status": "200-299", "outcome": "success", "blame": "item", "reason": "taken"}
+    anything = {"status": "200-299", "outcome": "success", "fault": "item", "reason": "taken"}
 
     assert judge([JSON_ONLY, NO_JSON], "200").reason == "the answer is empty"
-    assert judge([{**OK, "body": "data"}, NO_JSON], "200").blame == "item"
+    assert judge([{**OK, "body": "data"}, NO_JSON], "200").fault == "item"
     assert judge([anything], "204").reason == "taken"
     assert judge([{**JSON_ONLY, "status": "200-299"}], "204").outcome == "skipped"
-    assert judge([{"status": "404", "outcome": "failed", "reason": "x"}], "202").blame == "item"
+    assert judge([{"status": "404", "outcome": "failed", "reason": "x"}], "202").fault == "item"
 
 
 def test_an_empty_answer_of_another_status_is_judged_as_ever():
-    assert judge([OK], "500").blame == "provider"
+    assert judge([OK], "500").fault == "provider"
     assert judge([JSON_ONLY, NO_JSON], "302").reason == "no JSON"
 
 
@@ -125,7 +125,7 @@ def test_a_rule_that_looks_for_emptiness_finds_it():
         "status": "200",
         "body": r"^\s*$",
         "outcome": "deferred",
-        "blame": "provider",
+        "fault": "provider",
         "reason": "e",
     }
 
@@ -145,27 +145,27 @@ def test_what_may_succeed_is_known_by_the_status():
 
 
 @pytest.mark.parametrize(
-    ("close", "closing"),
+    ("blocks", "block"),
     [
-        ("reset", Closing("reset", None, "no more")),
-        ("execution", Closing("execution", None, "no more")),
-        ("90 seconds", Closing("for", 90.0, "no more")),
-        ("retry_after", Closing("retry_after", 17.0, "no more")),
+        ("reset", Block("reset", None, "no more")),
+        ("execution", Block("execution", None, "no more")),
+        ("90 seconds", Block("for", 90.0, "no more")),
+        ("retry_after", Block("retry_after", 17.0, "no more")),
         (None, None),
     ],
 )
-def test_a_rule_may_close_the_provider(close, closing):
+def test_a_rule_may_close_the_provider(blocks, block):
     rows = [
         {
             "status": "429",
             "outcome": "retry",
-            "blame": "provider",
+            "fault": "provider",
             "reason": "no more",
-            "close": close,
+            "blocks": blocks,
         }
     ]
 
-    assert judge(rows, "429", retry_after="17").closing == closing
+    assert judge(rows, "429", retry_after="17").block == block
 
 
 @pytest.mark.parametrize(

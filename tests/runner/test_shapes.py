@@ -1,5 +1,5 @@
 """From the plan to the server and back, for every shape of chunk: an asset's own call, a group's session, several sessions,
-named assets; split after two deaths, tried again, given back and taken up. What the planner writes, the runner makes, and the
+named assets; split after two lease_expirations, tried again, given back and taken up. What the planner writes, the runner makes, and the
 server has a book of its own."""
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class World:
     """What goes wrong with the first calls."""
     stop_after: int | None
     """The first runner ends after so many calls."""
-    deaths: int
+    lease_expirations: int
     """So often a runner dies with the first chunk in its hands."""
 
 
@@ -149,7 +149,7 @@ async def carry_out(target: Settings, plan: Plan, service: Service) -> None:
     for nth in range(MAX_RUNS):
         plan.call("run_pipeline", p_pipeline="shapes", p_run_id=f"r{nth}")
         if nth == 0:
-            for _ in range(service.world.deaths):
+            for _ in range(service.world.lease_expirations):
                 die(plan)
             if stop_after is not None:
                 await work_until(
@@ -225,7 +225,7 @@ def check(plan: Plan, service: Service) -> None:
     assert service.units <= window["spent"], "nothing was served that is not booked"
     units = "select sum(units) from headgate.asset_processing_details"
     assert plan.scalar(units) == window["spent"], "each unit stands at a job"
-    if not (world.faults or world.lacks or world.deaths or world.stop_after is not None):
+    if not (world.faults or world.lacks or world.lease_expirations or world.stop_after is not None):
         assert service.units == window["spent"]
         bars = service.served["bars"] * UNITS["bars"] + service.served["bulk"] * UNITS["bulk"]
         assert bars == cheapest(world)
@@ -237,7 +237,7 @@ WORLDS = st.builds(
     lacks=st.sets(st.integers(0, 13), max_size=2),
     faults=st.lists(st.sampled_from(FAULTS), max_size=4),
     stop_after=st.none() | st.integers(1, 6),
-    deaths=st.sampled_from([0, 0, 0, 1, 2]),
+    lease_expirations=st.sampled_from([0, 0, 0, 1, 2]),
 )
 
 

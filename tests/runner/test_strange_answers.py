@@ -31,13 +31,13 @@ JSON = {
     "status": "200",
     "content_type": "json",
     "outcome": "success",
-    "blame": "item",
+    "fault": "item",
     "reason": "data",
 }
 NO_JSON = {
     "status": "200",
     "outcome": "retry",
-    "blame": "provider",
+    "fault": "provider",
     "reason": "no JSON: maintenance",
 }
 ENDED = """

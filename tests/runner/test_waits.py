@@ -103,7 +103,7 @@ def test_a_run_behind_a_block_says_so_while_it_waits(
         plan,
         assets=3,
         base_url="http://127.0.0.1:1",
-        operation_columns={"patience": "10 hours"},
+        operation_columns={"max_wait": "10 hours"},
     )
     until = NOW + timedelta(hours=5)
     changes = {"blocked_until": str(until), "reason": "they moved"}
@@ -247,7 +247,7 @@ def test_retry_leaves_a_run_of_airflow_to_airflow(run: Run, database: Settings, 
     assert "is carried by Airflow [HG008]\nhint: clear its tasks there" in result.err
 
 
-LATER = {"backoff": "1 hour", "backoff_max": "1 hour", "patience": "2 hours"}
+LATER = {"backoff": "1 hour", "backoff_max": "1 hour", "max_wait": "2 hours"}
 """A retry that does not come while somebody looks."""
 
 
@@ -270,9 +270,9 @@ def outage(plan: Plan) -> None:
         p_lease_no=chunk["lease_no"],
         p_asset_ids=chunk["asset_ids"],
         p_outcomes=["retry"] * 3,
-        p_blames=["provider"] * 3,
+        p_faults=["provider"] * 3,
         p_errors=["it is down"] * 3,
-        p_requests=[1] * 3,
+        p_request_counts=[1] * 3,
     )
 
 

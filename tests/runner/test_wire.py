@@ -14,8 +14,8 @@ from tests.limits import PATIENCE
 from tests.runner.raw import Raw, as_json, open_raw, plain
 
 OK = [
-    {"status": "200-299", "outcome": "success", "blame": "item", "reason": "ok"},
-    {"status": "error:cut", "outcome": "retry", "blame": "provider", "reason": "broken"},
+    {"status": "200-299", "outcome": "success", "fault": "item", "reason": "ok"},
+    {"status": "error:cut", "outcome": "retry", "fault": "provider", "reason": "broken"},
 ]
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 SECRET = "s3cr3t&=/ +%token"
@@ -40,7 +40,7 @@ def call(raw: Raw, path: str = "/api/v1", **changes) -> Call:
 
 
 def fault(reply) -> tuple[str, str, int]:
-    return reply.outcome.outcome, reply.outcome.blame, reply.requests
+    return reply.outcome.outcome, reply.outcome.fault, reply.requests
 
 
 # ---------------------------------------------------------------- what is sent

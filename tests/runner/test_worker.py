@@ -33,7 +33,7 @@ returns integer language sql immutable as 'select 2'
 BUSY = {
     "status": "429",
     "outcome": "retry",
-    "blame": "provider",
+    "fault": "provider",
     "reason": "slow down",
     "close": "retry_after",
 }
@@ -392,7 +392,7 @@ async def test_a_superseded_runner_writes_nothing(plan, shop, database, caplog, 
     assert plan.scalar("select runner from headgate.chunks") == "somebody else"
 
 
-async def test_a_closed_provider_is_asked_nothing_more(plan, shop, run):
+async def test_a_blocked_provider_is_asked_nothing_more(plan, shop, run):
     async def until_used_up(request):
         is_over = len(shop.asked) > 20
         return await (text_of("too much", status=402) if is_over else slow(0.01))(request)
@@ -484,7 +484,7 @@ async def test_a_probe_goes_alone(plan, shop, database, ask_again):
         plan, base_url=shop.url, assets=10, provider_columns={"breaker_cooldown": "10 minutes"}
     )
     start(plan)
-    plan.sql("update headgate.provider_gates set opened = 1, failures = 10")
+    plan.sql("update headgate.provider_breakers set opened = 1, failures = 10")
 
     async with working(database):
         await until(lambda: shop.open)
@@ -500,7 +500,7 @@ async def test_after_an_answered_probe_the_others_follow(plan, shop, run):
     shop.answer = when(lambda: len(shop.asked) == 1 or shop.most_open == 9)
     write_plan(plan, base_url=shop.url, assets=10)
     start(plan)
-    plan.sql("update headgate.provider_gates set opened = 1, failures = 10")
+    plan.sql("update headgate.provider_breakers set opened = 1, failures = 10")
 
     await run()
 
@@ -522,8 +522,8 @@ async def test_a_missing_secret_stops_nobody_else(plan, shop, run, caplog, monke
     assert "NOT_SET" in errors[0]
     assert "shop" in errors[0]
     assert len(shop.asked) == 10
-    assert plan.sql("select state, deaths from headgate.chunks") == [
-        {"state": "queued", "deaths": 0}
+    assert plan.sql("select state, lease_expirations from headgate.chunks") == [
+        {"state": "queued", "lease_expirations": 0}
     ]
 
 

@@ -3,7 +3,7 @@
 In a test, either in the test's own event loop or as a process of its own:
 
     async with serve(Options(quota=100)) as standin: ...
-    with spawn(Options(quota=100)) as standin: standin.api, standin.token, standin.book()
+    with spawn(Options(quota=100)) as standin: standin.api, standin.token, standin.ledger()
 
 By hand: `python -m tests.standin --port 8080`. README.md lists the options, endpoints and faults.
 """

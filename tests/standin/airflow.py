@@ -22,8 +22,8 @@ def airflow(port: Port = 8080) -> None:
     migrate()
     settings = Settings.from_env()
     with alone(settings):
-        book = settings.home / "standin.json"
-        with spawn(Options(quota=QUOTA, rate=RATE, dsn=dsn_of(settings), book=book)) as standin:
+        ledger = settings.home / "standin.json"
+        with spawn(Options(quota=QUOTA, rate=RATE, dsn=dsn_of(settings), ledger=ledger)) as standin:
             os.environ["EODHD_API_TOKEN"] = standin.token
             changes = {
                 "base_url": standin.api,

@@ -54,8 +54,8 @@ def demo(param: Params = None) -> None:
     migrate()
     settings = Settings.from_env()
     with alone(settings):
-        book = settings.home / "standin.json"
-        with spawn(Options(quota=QUOTA, rate=RATE, dsn=dsn_of(settings), book=book)) as standin:
+        ledger = settings.home / "standin.json"
+        with spawn(Options(quota=QUOTA, rate=RATE, dsn=dsn_of(settings), ledger=ledger)) as standin:
             code = run_against(standin, settings, param)
     raise typer.Exit(code)
 
@@ -72,24 +72,24 @@ def run_against(standin: Process, settings: Settings, param: list[str] | None) -
     with console.open_database(settings, "demo", role=None) as connection:
         connection.execute(SET_PROVIDER, {"changes": Jsonb(changes)})
         before = units_by_run(connection)
-    served = standin.book()["served_units"]
+    served = standin.ledger()["served_units"]
     code = 0
     try:
         run(PIPELINE, param=param)
     except typer.Exit as exc:
         code = exc.exit_code
-    theirs = standin.book()["served_units"] - served
+    theirs = standin.ledger()["served_units"] - served
     with console.open_database(settings, "demo") as connection:
         after = units_by_run(connection)
     ours = sum(after.values()) - sum(before.get(run_id, 0) for run_id in after)
     verdict = "equal" if ours == theirs else f"{abs(ours - theirs):,} apart"
-    print(f"units of this run: {ours:,} by our book, {theirs:,} by the server's ({verdict})\n")
+    print(f"units of this run: {ours:,} by our ledger, {theirs:,} by the server's ({verdict})\n")
     print(NEXT.format(database=DATABASE))
     return code
 
 
 def units_by_run(connection: Connection[DictRow]) -> dict[str, int]:
-    """Return what our book says that the latest runs cost."""
+    """Return what our ledger says that the latest runs cost."""
     rows = connection.execute(UNITS, {"pipeline": PIPELINE})
     return {row["run_id"]: row["units"] for row in rows}
 

@@ -30,7 +30,7 @@ class Options:
     rate: int | None = 1_000
     tokens: tuple[str, ...] = (TOKEN,)
     dsn: str | None = None
-    book: Path | None = None
+    ledger: Path | None = None
     faults: tuple[dict[str, Any], ...] = ()
     seed: int = 0
     until_eof: bool = False
@@ -53,7 +53,7 @@ class Options:
             ("--bars", self.bars),
             ("--replay", self.replay),
             ("--listings", self.listings),
-            ("--book", self.book),
+            ("--ledger", self.ledger),
         ):
             given += [name, str(value)] if value is not None else []
         given += ["--any-ticker"] if self.any_ticker else []
@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         default=os.environ.get(DSN_VARIABLE),
         help=f"ask this database for the time, by headgate.clock(); default: {DSN_VARIABLE}",
     )
-    add("--book", type=Path, help="file that keeps the book from one start to the next")
+    add("--ledger", type=Path, help="file that keeps the book from one start to the next")
     add("--faults", type=json.loads, default=[], help="fault rules, as JSON")
     add("--seed", type=int, default=0, help="seed of the faults that happen by chance")
     add("--until-eof", action="store_true", help="end when standard input does: with its starter")

@@ -34,12 +34,12 @@ class Process:
         """Return the base URL of the API it stands in for."""
         return f"{self.url}/api"
 
-    def book(self) -> dict[str, Any]:
-        """Read its book."""
+    def ledger(self) -> dict[str, Any]:
+        """Read its ledger."""
         return self._ask("_book")
 
     def reset(self) -> None:
-        """Empty its book."""
+        """Empty its ledger."""
         self._ask("_book/reset", {})
 
     def set_faults(self, rules: Sequence[dict[str, Any]]) -> None:

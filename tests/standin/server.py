@@ -16,9 +16,9 @@ from tests.standin import clock as clocks
 from tests.standin import market
 from tests.standin.answers import Answer, Api, Refused
 from tests.standin.bars import FromFolder, Source, Synthetic
-from tests.standin.book import Book, Rate
 from tests.standin.clock import Clock
 from tests.standin.faults import REFUSALS, Faults, error_body, spoil
+from tests.standin.ledger import Ledger, Rate
 from tests.standin.options import Options
 from tests.standin.replay import Replay
 
@@ -31,7 +31,7 @@ class StandIn:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.clock = Clock()
-        self.book = Book(options.quota, options.book)
+        self.ledger = Ledger(options.quota, options.ledger)
         self.rate = Rate(options.rate)
         self.faults = Faults(options.faults, options.seed)
         self.port = options.port
@@ -64,14 +64,14 @@ class StandIn:
                 return response
             response.headers["X-RateLimit-Limit"] = str(self.rate.per_minute or 0)
             response.headers["X-RateLimit-Remaining"] = str(self.rate.remaining)
-            self.book.answer(response.status)
+            self.ledger.answer(response.status)
             return response
         return await self._control(request, "/".join([root, *rest]))
 
     async def _serve(
         self, request: web.BaseRequest, endpoint: str, subject: str
     ) -> web.StreamResponse:
-        self.book.receive()
+        self.ledger.receive()
         query = request.query
         token = query.get("api_token") or request.headers.get("Authorization", "").removeprefix(
             "Bearer "
@@ -83,7 +83,7 @@ class StandIn:
         path = request.path
         wait, fault = self.faults.pick(path, path.rpartition("/")[2])
         if fault is not None:
-            self.book.faults[fault["kind"]] += 1
+            self.ledger.faults[fault["kind"]] += 1
             if fault["kind"] in REFUSALS:
                 return await _after(wait, _refuse_by_fault(fault))
             if fault["kind"] == "drop" and fault.get("where", "before") == "before":
@@ -92,7 +92,7 @@ class StandIn:
             answer = self._answer(endpoint, subject, query, token)
         except Refused as exc:
             return await _after(wait, _refusal(exc.status, text=exc.text))
-        if not self.book.charge(
+        if not self.ledger.charge(
             token, self.clock.now().date(), endpoint, answer.code, answer.units
         ):
             return await _after(wait, _refusal(402))
@@ -111,7 +111,7 @@ class StandIn:
 
     def _account(self, token: str) -> dict[str, Any]:
         """Return the account page; its counter may be a past day's until the first charge."""
-        units, day = self.book.counter(token, self.clock.now().date())
+        units, day = self.ledger.counter(token, self.clock.now().date())
         return {
             "name": "Stand In",
             "email": "stand.in@example.com",
@@ -119,7 +119,7 @@ class StandIn:
             "paymentMethod": "PayPal",
             "apiRequests": units,
             "apiRequestsDate": day,
-            "dailyRateLimit": self.book.quota if self.book.quota is not None else 10**9,
+            "dailyRateLimit": self.ledger.quota if self.ledger.quota is not None else 10**9,
             "extraLimit": 0,
             "subscriptionMode": "paid",
             "availableDataFeeds": ["EOD Historical Data", "Fundamentals Data Feed"],
@@ -142,7 +142,7 @@ class StandIn:
         headers = {"Content-Type": content_type, "Content-Length": str(len(body))}
         response = web.StreamResponse(headers=headers)
         await response.prepare(request)
-        self.book.answer(response.status)
+        self.ledger.answer(response.status)
         if fault["kind"] == "drop":
             await response.write(body[: len(body) // 2])
             return _cut(request, response)
@@ -160,7 +160,7 @@ class StandIn:
             given = json.loads(await request.read() or b"{}") if request.method == "POST" else {}
             match (request.method, path):
                 case ("POST", "_book/reset"):
-                    self.book.clear()
+                    self.ledger.clear()
                     self.rate.clear()
                 case ("POST", "_faults"):
                     self.faults.set(given)
@@ -168,11 +168,11 @@ class StandIn:
                     at = datetime.fromisoformat(given["at"]) if given.get("at") else None
                     self.clock.set(at, frozen=given.get("frozen", False))
                 case ("POST", "_limits"):
-                    self.book.quota = given.get("quota", self.book.quota)
+                    self.ledger.quota = given.get("quota", self.ledger.quota)
                     self.rate.per_minute = given.get("rate", self.rate.per_minute)
                 case ("POST", "_spend"):
                     token, units = given.get("token", self.token), given["units"]
-                    self.book.charge(token, self.clock.now().date(), "elsewhere", "", units)
+                    self.ledger.charge(token, self.clock.now().date(), "elsewhere", "", units)
                 case ("GET", "_book"):
                     pass
                 case _:
@@ -182,14 +182,14 @@ class StandIn:
         return web.json_response(self.report())
 
     def report(self) -> dict[str, Any]:
-        """Return the book, with the time and the limits it is kept by."""
+        """Return the ledger, with the time and the limits it is kept by."""
         now = self.clock.now()
         return {
             "clock": now.isoformat(),
             "day": now.date().isoformat(),
-            "quota": self.book.quota,
+            "quota": self.ledger.quota,
             "rate": self.rate.per_minute,
-        } | self.book.as_json()
+        } | self.ledger.as_json()
 
 
 def _source(options: Options) -> Source:
@@ -210,7 +210,7 @@ async def serve(options: Options | None = None) -> AsyncIterator[StandIn]:
         await clocks.ask(standin.clock, options.dsn)
     runner = web.ServerRunner(web.Server(standin.handle, access_log=None), shutdown_timeout=0.1)
     await runner.setup()
-    chores = [asyncio.create_task(_save_often(standin.book))]
+    chores = [asyncio.create_task(_save_often(standin.ledger))]
     if options.dsn:
         chores.append(asyncio.create_task(clocks.follow(standin.clock, options.dsn)))
     try:
@@ -223,13 +223,13 @@ async def serve(options: Options | None = None) -> AsyncIterator[StandIn]:
             chore.cancel()
         await asyncio.gather(*chores, return_exceptions=True)
         await runner.cleanup()
-        standin.book.save()
+        standin.ledger.save()
 
 
-async def _save_often(book: Book) -> None:
+async def _save_often(ledger: Ledger) -> None:
     while True:
         await asyncio.sleep(SAVE_EVERY_SECONDS)
-        book.save()
+        ledger.save()
 
 
 async def _after(seconds: float, response: web.Response) -> web.Response:

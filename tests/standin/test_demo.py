@@ -43,14 +43,14 @@ def test_two_runs_on_one_day_spend_one_quota(make_run, server, tmp_path):
     second = make_run()
 
     assert first.returncode == 0, first.stderr
-    assert "4,994 by our book, 4,994 by the server's (equal)" in first.stdout
+    assert "4,994 by our ledger, 4,994 by the server's (equal)" in first.stdout
     assert "look around:  HEADGATE_DATABASE=headgate_demo " in first.stdout
     assert second.returncode == 0, second.stderr
-    assert "0 by our book, 0 by the server's (equal)" in second.stdout
-    book = json.loads((tmp_path / "standin.json").read_text())
-    assert book["by_day"] == {clock.NOW.date().isoformat(): 4_994}
-    assert set(book["by_status"]) == {"200"}
-    assert {row["requests"] for row in book["by_code"].values()} == {2}
+    assert "0 by our ledger, 0 by the server's (equal)" in second.stdout
+    ledger = json.loads((tmp_path / "standin.json").read_text())
+    assert ledger["by_day"] == {clock.NOW.date().isoformat(): 4_994}
+    assert set(ledger["by_status"]) == {"200"}
+    assert {row["requests"] for row in ledger["by_code"].values()} == {2}
     with connect(server.with_database(DATABASE), "test") as connection:
         count = (
             "select count(*) as all, count(distinct (asset_id, date)) as once from equities.prices"

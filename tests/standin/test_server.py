@@ -14,8 +14,8 @@ import pytest
 
 from tests.limits import wait_until
 from tests.standin import Options, serve, spawn
-from tests.standin.book import Rate
 from tests.standin.faults import QUOTA_USED_UP
+from tests.standin.ledger import Rate
 
 ROOT = Path(__file__).resolve().parents[2]
 FRIDAY_NIGHT = datetime(2026, 11, 20, 22, tzinfo=UTC)
@@ -271,23 +271,23 @@ async def test_the_account_tells_the_counter_and_its_day():
 
 
 async def test_a_stand_in_of_its_own_process_keeps_its_book(tmp_path):
-    options = Options(quota=12, book=tmp_path / "book.json")
+    options = Options(quota=12, ledger=tmp_path / "ledger.json")
     async with aiohttp.ClientSession() as session:
         with spawn(options) as standin:
             url = f"{standin.api}/fundamentals/AAPL.US?api_token={standin.token}"
             async with session.get(url) as answer:
                 assert answer.status == 200
         with spawn(options) as standin:
-            book = standin.book()
+            ledger = standin.ledger()
             standin.spend(1)
             standin.set_limits(rate=None)
             standin.set_clock(FRIDAY_NIGHT, frozen=True)
 
-            assert book["served_units"] == 10
-            assert standin.book()["served_units"] == 11
-            assert standin.book()["clock"] == FRIDAY_NIGHT.isoformat()
+            assert ledger["served_units"] == 10
+            assert standin.ledger()["served_units"] == 11
+            assert standin.ledger()["clock"] == FRIDAY_NIGHT.isoformat()
             standin.reset()
-            assert standin.book()["served_units"] == 0
+            assert standin.ledger()["served_units"] == 0
 
 
 def test_a_stand_in_ends_with_its_starter():

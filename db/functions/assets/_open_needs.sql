@@ -17,7 +17,7 @@ begin
         select *
         from headgate.operations as o
         where (p_universe is null or o.universe = p_universe)
-            and o.alternative_of_operation_id is null  -- a call that serves another operation is no need of its own
+            and o.bulk_call_of_operation_id is null  -- a call that serves another operation is no need of its own
             and not o.is_retired
         order by o.operation_id
     loop

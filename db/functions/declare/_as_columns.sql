@@ -10,15 +10,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
     select (
-        select jsonb_object_agg(
-            case s.key
-                when 'max_wait' then 'patience'
-                when 'fault' then 'blame'
-                when 'blocks' then 'close'
-                else s.key
-            end,
-            s.value
-        )
+        select jsonb_object_agg(s.key, s.value)
         from jsonb_each(p_settings) as s (key, value)
         where s.key not in ('publication_lags', 'inputs', 'provider', 'follows', 'bulk_call_of')
     ) || case p_kind
@@ -36,7 +28,7 @@ as $func$
             'name', p_name,
             'provider_id', headgate._id_of('provider', p_settings ->> 'provider'),
             'follows_operation_id', headgate._id_of('operation', p_settings ->> 'follows'),
-            'alternative_of_operation_id', headgate._id_of('operation', p_settings ->> 'bulk_call_of')
+            'bulk_call_of_operation_id', headgate._id_of('operation', p_settings ->> 'bulk_call_of')
         )
         else jsonb_build_object('name', p_name)
     end;

@@ -179,7 +179,7 @@ begin
     )
         or exists (select from headgate.asset_processing_details as d where d.operation_id = p_operation_id)
         or exists (select from headgate.planner_deferrals as f where f.operation_id = p_operation_id)
-        or exists (select from headgate.operations as c where c.alternative_of_operation_id = p_operation_id)
+        or exists (select from headgate.operations as c where c.bulk_call_of_operation_id = p_operation_id)
     then
         update headgate.operations as o set is_retired = true where o.operation_id = p_operation_id;
         update headgate.asset_processing_state as s
@@ -188,7 +188,7 @@ begin
             and s.next_due_at is not null;
     else
         delete from headgate.asset_processing_state as s where s.operation_id = p_operation_id;
-        delete from headgate.operation_gates as g where g.operation_id = p_operation_id;
+        delete from headgate.operation_breakers as g where g.operation_id = p_operation_id;
         delete from headgate.operations as o where o.operation_id = p_operation_id;
     end if;
 end;
@@ -210,7 +210,7 @@ begin
     then
         update headgate.providers as p set is_retired = true where p.provider_id = p_provider_id;
     else
-        delete from headgate.provider_gates as g where g.provider_id = p_provider_id;
+        delete from headgate.provider_breakers as g where g.provider_id = p_provider_id;
         delete from headgate.providers as p where p.provider_id = p_provider_id;
     end if;
 end;

@@ -41,7 +41,7 @@ as $func$
         from headgate.operations as o
         join headgate.providers as p using (provider_id)
         left join headgate.operations as f on f.operation_id = o.follows_operation_id
-        left join headgate.operations as c on c.operation_id = o.alternative_of_operation_id
+        left join headgate.operations as c on c.operation_id = o.bulk_call_of_operation_id
         where p_kind = 'operation'
             and o.name = p_name
         union all

@@ -5,12 +5,9 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $func$
     select case p_column
-        when 'patience' then 'max_wait'
-        when 'blame' then 'fault'
-        when 'close' then 'blocks'
         when 'provider_id' then 'provider'
         when 'follows_operation_id' then 'follows'
-        when 'alternative_of_operation_id' then 'bulk_call_of'
+        when 'bulk_call_of_operation_id' then 'bulk_call_of'
         else p_column
     end;
 $func$;

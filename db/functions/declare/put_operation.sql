@@ -14,7 +14,7 @@ create or replace function headgate.put_operation(
     bundle text default null,
     follows text default null,
     bulk_call_of text default null,
-    page_size integer default null,
+    batch_size integer default null,
     feature text default null,
     is_backfill boolean default null,
     overlap integer default null,
@@ -63,7 +63,7 @@ begin
         'bulk_call_of', case
             when headgate._check_reference('operation', operation, 'operation', bulk_call_of) then bulk_call_of
         end,
-        'page_size', page_size,
+        'batch_size', batch_size,
         'feature', feature,
         'is_backfill', is_backfill,
         'overlap', overlap,

@@ -28,7 +28,7 @@ begin
         'reason', reason,
         'content_type', content_type,
         'body', body,
-        'fault', case fault when 'internal' then 'house' else fault end,
+        'fault', fault,
         'blocks', blocks,
         'charged', charged
     ));

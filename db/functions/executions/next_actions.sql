@@ -55,7 +55,7 @@ as $func$
     where w.pipeline = p_pipeline
         and w.run_id = p_execution.run_id
         and p_execution.status = 'running'
-        and w.reason not in (select r.meaning from headgate.v_refusals as r);
+        and w.reason not in (select r.meaning from headgate.v_deferral_reasons as r);
 $func$;
 
 -- What was due and was not planned, and what ended for lack of units, is for the next run: now, or when affordable.
@@ -78,7 +78,7 @@ as $func$
             (d.evidence ->> 'earliest')::timestamptz as earliest
         from headgate.planner_deferrals as d
         join headgate.operations as o using (operation_id)
-        left join headgate.v_refusals as r using (reason)
+        left join headgate.v_deferral_reasons as r using (reason)
         cross join lateral (
             select count(*) as jobs
             from unnest(d.asset_ids) as a (asset_id)
@@ -101,7 +101,7 @@ as $func$
         case
             when w.kind in ('quota', 'share', 'reserve')
                 then format('more units: headgate.set_provider(%L, ''{"quota": ...}'')', p.name)
-            when w.kind in ('closed', 'breaker')
+            when w.kind in ('blocked', 'breaker')
                 then format('to unblock it now: headgate.set_provider(%L, ''{"blocked_until": null}'')', p.name)
             when w.kind = 'failures' then 'headgate.v_failed_assets says what went wrong'
         end,
@@ -149,7 +149,7 @@ as $func$
             (6, 'internal', ' deferred by an internal fault')
         ) as k (weight, kind, words) using (kind)
         join headgate.operations as o using (operation_id)
-        left join headgate.provider_gates as g using (provider_id)
+        left join headgate.provider_breakers as g using (provider_id)
         group by k.weight, k.words
         union all
         select 5, format('step %s failed: %s', s.step, left(f.error, 300)), null
@@ -188,7 +188,7 @@ as $func$
             else coalesce(substring(l.reason from '^(quota|provider): '), 'deferred')
         end,
         case
-            when l.status <> 'cancelled' then coalesce(l.error, regexp_replace(l.reason, '^(house|provider): ', ''))
+            when l.status <> 'cancelled' then coalesce(l.error, regexp_replace(l.reason, '^(internal|provider): ', ''))
         end
     from (
         select distinct on (d.operation_id, d.asset_id) d.operation_id, d.asset_id, d.status, d.reason, d.error

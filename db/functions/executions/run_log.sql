@@ -159,7 +159,7 @@ as $func$
             case d.status when 'success' then 'succeeded' else d.status end,
             case when d.round > 1 then format(' in round %s', d.round) end
         )
-        || coalesce(': ' || regexp_replace(d.why, '^(house|provider): ', ''), '')
+        || coalesce(': ' || regexp_replace(d.why, '^(internal|provider): ', ''), '')
         || case
             when d.status in ('failed', 'deferred') then format(' (%s)', headgate._names(array_agg(a.code))) else ''
         end
@@ -209,7 +209,7 @@ as $func$
         )
     from headgate.planner_deferrals as d
     join headgate.operations as o using (operation_id)
-    left join headgate.v_refusals as r using (reason)
+    left join headgate.v_deferral_reasons as r using (reason)
     where d.execution_id = p_execution.execution_id
     group by d.deferred_at, o.name, d.reason, r.meaning;
 $func$;

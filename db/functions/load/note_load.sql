@@ -18,7 +18,7 @@ declare
     v_is_fit constant boolean := v_operation.due_rule = 'function'
         and headgate._is_plainly_fit(v_operation.due_function);
     v_free integer;
-    v_jobs headgate.job_fate[];
+    v_jobs headgate.job_result[];
 begin
     select count(*) filter (where l.chunk_id is null)
     into v_free
@@ -62,7 +62,7 @@ begin
     v_jobs := array(
         select row(
             l.asset_id, 'success', null, null, 0, 0, l.records, l.watermark, 0, 1, null, null, 0, 0
-        )::headgate.job_fate
+        )::headgate.job_result
         from unnest(p_asset_ids, p_records, p_watermarks) as l (asset_id, records, watermark)
     );
     perform headgate._wake_dependents(v_operation, v_jobs, v_now);

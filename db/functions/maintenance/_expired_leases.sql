@@ -10,10 +10,10 @@ as $func$
     from headgate.chunks as c
     join headgate.process_executions as e using (execution_id)
     join headgate.providers as p using (provider_id)
-    cross join lateral headgate._openness(p, headgate.clock()) as o
+    cross join lateral headgate._availability(p, headgate.clock()) as o
     where c.state = 'leased'
         and c.leased_until < clock_timestamp() - interval '1 minute'
         and e.status = 'running'
-        and o.is_open
-        and not headgate._is_shut(coalesce(c.call_operation_id, c.operation_id), headgate.clock());
+        and o.is_flowing
+        and not headgate._is_blocked(coalesce(c.call_operation_id, c.operation_id), headgate.clock());
 $func$;

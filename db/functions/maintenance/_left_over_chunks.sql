@@ -9,5 +9,5 @@ as $func$
     select c.chunk_id
     from headgate.chunks as c
     where c.state <> 'leased'
-        and headgate._standing(c) = 'over';
+        and headgate._standing(c) = 'step_ended';
 $func$;

@@ -16,17 +16,17 @@ begin
     perform headgate._lock(format('planner %s', p.provider_id))
     from (select p.provider_id from headgate.providers as p order by p.provider_id) as p;
     for v_fix in
-        select 'history' as subject, headgate._mend_months() as count, '%s months'' partitions made' as says
+        select 'history' as subject, headgate._repair_months() as count, '%s months'' partitions made' as says
         union all
-        select 'steps', headgate._mend_steps(v_now), '%s steps ended'
+        select 'steps', headgate._repair_steps(v_now), '%s steps ended'
         union all
-        select 'state', (headgate._mend_holds(null, null)).count, '%s pairs let go'
+        select 'state', (headgate._repair_holds(null, null)).count, '%s pairs let go'
         union all
-        select 'queues', headgate._mend_queues(v_now), '%s queues made, messages archived or sent again'
+        select 'queues', headgate._repair_queues(v_now), '%s queues made, messages archived or sent again'
         union all
-        select 'chunks', headgate._mend_chunks(v_now), '%s chunks sent, ended, or offered again'
+        select 'chunks', headgate._repair_chunks(v_now), '%s chunks sent, ended, or offered again'
         union all
-        select 'books', headgate._mend_books(v_now), '%s quota windows put right'
+        select 'ledger', headgate._repair_ledger(v_now), '%s quota windows put right'
         union all
         select 'sessions', headgate._end_sessions(), '%s sessions ended'
     loop
@@ -46,7 +46,7 @@ comment on function headgate.repair() is
     'returns what was done.';
 
 -- Queues that are missing, messages nobody knows, chunks whose message is gone.
-create or replace function headgate._mend_queues(p_now timestamptz)
+create or replace function headgate._repair_queues(p_now timestamptz)
 returns integer
 language plpgsql
 volatile
@@ -55,31 +55,31 @@ as $func$
 declare
     v_queue text;
     v_orphans bigint[];
-    v_mended integer := 0;
+    v_repaired integer := 0;
     v_sent integer;
 begin
     for v_queue in select q.queue from headgate._queues() as q order by q.queue loop
         if to_regclass(format('pgmq.%I', 'q_' || v_queue)) is null then
             perform pgmq.create(v_queue);
-            v_mended := v_mended + 1;
+            v_repaired := v_repaired + 1;
         end if;
         v_orphans := headgate._orphan_messages(v_queue);
         perform pgmq.archive(v_queue, u.msg_id) from unnest(v_orphans) as u (msg_id);
-        v_mended := v_mended + cardinality(v_orphans);
+        v_repaired := v_repaired + cardinality(v_orphans);
     end loop;
     perform headgate._tune_queues();
     loop
         v_sent := headgate._resend_lost(1000);
-        v_mended := v_mended + v_sent;
+        v_repaired := v_repaired + v_sent;
         exit when v_sent = 0;
     end loop;
 
-    return v_mended;
+    return v_repaired;
 end;
 $func$;
 
 -- What a step runs without is sent, what an ended step left is ended, an expired lease's message shows again at once.
-create or replace function headgate._mend_chunks(p_now timestamptz)
+create or replace function headgate._repair_chunks(p_now timestamptz)
 returns integer
 language plpgsql
 volatile
@@ -125,7 +125,7 @@ $func$;
 
 -- Pairs (of some operations) whose chunks are gone. They are found first, and let go only if they still say the same
 -- then: a runner may park a pair in a new chunk meanwhile.
-create or replace function headgate._mend_holds(
+create or replace function headgate._repair_holds(
     p_operations text[],
     p_limit integer,
     out count integer,
@@ -167,7 +167,7 @@ end;
 $func$;
 
 -- Jobs that are lost end as deferred by the house's fault: they are due again.
-create or replace function headgate._mend_steps(p_now timestamptz)
+create or replace function headgate._repair_steps(p_now timestamptz)
 returns integer
 language plpgsql
 volatile
@@ -177,16 +177,16 @@ declare
     v_stuck record;
     v_freed record;
     v_step headgate.process_steps;
-    v_mended integer := 0;
+    v_repaired integer := 0;
 begin
     for v_stuck in select s.* from headgate._stuck_steps() as s order by s.execution_id, s.step loop
-        select m.* into v_freed from headgate._mend_holds(v_stuck.operations, v_stuck.planned - v_stuck.ended) as m;
+        select m.* into v_freed from headgate._repair_holds(v_stuck.operations, v_stuck.planned - v_stuck.ended) as m;
         insert into headgate.asset_processing_details (
             execution_id, asset_id, operation_id, round, step, status, reason, ended_at
         )
         select
             v_stuck.execution_id, u.asset_id, u.operation_id, v_stuck.round, v_stuck.step, 'deferred',
-            'house: it was lost, and found by headgate.repair', p_now
+            'internal: it was lost, and found by headgate.repair', p_now
         from unnest(v_freed.pairs) as u;
 
         perform from headgate.process_executions as e where e.execution_id = v_stuck.execution_id for update;
@@ -202,16 +202,16 @@ begin
         returning s.* into v_step;
         if found then
             perform headgate._close_step(v_step, p_now);
-            v_mended := v_mended + 1;
+            v_repaired := v_repaired + 1;
         end if;
     end loop;
 
-    return v_mended;
+    return v_repaired;
 end;
 $func$;
 
 -- Never above what is usable, never less spent than before.
-create or replace function headgate._mend_books(p_now timestamptz)
+create or replace function headgate._repair_ledger(p_now timestamptz)
 returns integer
 language plpgsql
 volatile
@@ -219,8 +219,8 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_window record;
-    v_book record;
-    v_mended integer := 0;
+    v_ledger record;
+    v_repaired integer := 0;
 begin
     for v_window in
         select w.provider_id, w.opened_at
@@ -229,26 +229,26 @@ begin
         order by w.provider_id, w.opened_at
         for update
     loop
-        select b.* into v_book
-        from headgate._books(p_now) as b
+        select b.* into v_ledger
+        from headgate._ledger(p_now) as b
         where b.provider_id = v_window.provider_id
             and b.opened_at = v_window.opened_at;
         update headgate.quota_windows as w
-        set reserved = least(w.usable, v_book.promised),
-            spent = greatest(w.spent, least(v_book.at_least, w.usable - least(w.usable, v_book.promised)))
+        set reserved = least(w.usable, v_ledger.promised),
+            spent = greatest(w.spent, least(v_ledger.at_least, w.usable - least(w.usable, v_ledger.promised)))
         where w.provider_id = v_window.provider_id
             and w.opened_at = v_window.opened_at
-            and (w.reserved <> v_book.promised or w.spent < v_book.at_least)
-            and greatest(w.spent, least(v_book.at_least, w.usable - least(w.usable, v_book.promised)))
-                + least(w.usable, v_book.promised) <= w.usable;
-        v_mended := v_mended + case when found then 1 else 0 end;
+            and (w.reserved <> v_ledger.promised or w.spent < v_ledger.at_least)
+            and greatest(w.spent, least(v_ledger.at_least, w.usable - least(w.usable, v_ledger.promised)))
+                + least(w.usable, v_ledger.promised) <= w.usable;
+        v_repaired := v_repaired + case when found then 1 else 0 end;
     end loop;
 
-    return v_mended;
+    return v_repaired;
 end;
 $func$;
 
-create or replace function headgate._mend_months()
+create or replace function headgate._repair_months()
 returns integer
 language plpgsql
 volatile

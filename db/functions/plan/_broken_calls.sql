@@ -1,5 +1,5 @@
 -- Calls for a group that are not to be made at a moment, although each asset can be asked for alone. Such a call is
--- closed for longer than the need's patience; or it was closed within the last day, so often in a row that its next
+-- closed for longer than the need's max_wait; or it was closed within the last day, so often in a row that its next
 -- failure would close it for that long, while its provider answers other calls.
 
 create or replace function headgate._broken_calls(p_at timestamptz)
@@ -18,17 +18,17 @@ as $func$
             case when k.blocked_until > p_at then 'is closed' else 'failed' end,
             k.blocked_until at time zone 'UTC'
         )
-    from headgate.operation_gates as k
+    from headgate.operation_breakers as k
     join headgate.operations as a using (operation_id)
-    join headgate.operations as o on o.operation_id = a.alternative_of_operation_id
+    join headgate.operations as o on o.operation_id = a.bulk_call_of_operation_id
     join headgate.providers as p on p.provider_id = a.provider_id
-    join headgate.provider_gates as g on g.provider_id = a.provider_id
+    join headgate.provider_breakers as g on g.provider_id = a.provider_id
     where coalesce(o.path, o.handler, o.ingest_function) is not null
         and (
-            k.blocked_until > p_at + o.patience
+            k.blocked_until > p_at + o.max_wait
             or k.opened > 0
             and g.opened = 0
             and k.blocked_until > p_at - interval '1 day'
-            and p.breaker_cooldown * power(2, least(10, k.opened)) > o.patience
+            and p.breaker_cooldown * power(2, least(10, k.opened)) > o.max_wait
         );
 $func$;

@@ -12,9 +12,9 @@ create or replace function headgate._decide(
     p_used jsonb default '{}'
 )
 returns table (
-    class_no integer, first_nth bigint, last_nth bigint, rank bigint, cover_no integer, cover_position bigint,
+    class_no integer, first_nth bigint, last_nth bigint, rank bigint, call_no integer, position_in_call bigint,
     is_granted boolean, reason text, units_before bigint, units_each bigint, units_left bigint, run_at timestamptz,
-    provider_id bigint, covered_operation_id bigint, call_operation_id bigint, sessions date[], call_units bigint,
+    provider_id bigint, served_operation_id bigint, call_operation_id bigint, sessions date[], call_units bigint,
     cost bigint, other_cost bigint
 )
 language plpgsql
@@ -84,53 +84,53 @@ begin
             ) as classes,
             (select jsonb_agg(to_jsonb(n)) from need as n) as needs
     ),
-    cover as materialized (
+    call_choice as materialized (
         -- Which assets of a class calls for the group serve, and which not; each call, or set of calls, has its number.
         select
             v.class_no, v.operation_id,
             case
-                when v.is_covered
-                    then dense_rank() over (order by v.is_covered desc, v.is_page, v.cover_no)::integer
-            end as cover_no,
-            v.sessions, v.is_covered, v.first_nth, v.last_nth, v."position", v.cost, v.other_cost, v.call_operation_id,
+                when v.is_in_call
+                    then dense_rank() over (order by v.is_in_call desc, v.is_batch, v.call_no)::integer
+            end as call_no,
+            v.sessions, v.is_in_call, v.first_nth, v.last_nth, v."position", v.cost, v.other_cost, v.call_operation_id,
             v.call_provider_id, v.call_units::bigint * cardinality(v.sessions) as base, v.call_units_per_asset as units
         from (
-            select false as is_page, c.*
+            select false as is_batch, c.*
             from asked as a
-            cross join lateral headgate._covers(
+            cross join lateral headgate._bulk_calls(
                 a.classes, a.needs, p_at, coalesce(p_params #>> '{?,calendar}' = 'daily', false)
             ) as c
             union all
-            select true, g.* from asked as a cross join lateral headgate._pages(a.classes, a.needs) as g
+            select true, g.* from asked as a cross join lateral headgate._batch_calls(a.classes, a.needs) as g
         ) as v
     ),
     served as materialized (
         -- Of each class, what is left to be asked for one by one comes after what is covered.
-        select v.class_no, max(v.last_nth) as covered
-        from cover as v
-        where v.is_covered
+        select v.class_no, max(v.last_nth) as in_calls
+        from call_choice as v
+        where v.is_in_call
         group by v.class_no
     ),
     entry as materialized (
         -- What is granted one by one: the bundles of a class's assets, a group's calls for its sessions as one, the
         -- assets of a page.
         select
-            d.class_no, null::integer as cover_no, d.nth, coalesce(v.covered, 0) as skipped, d.is_backfill, d.priority,
-            d.value, d.bundle, d.group_key, d.allowed - coalesce(v.covered, 0) as many,
-            d.jobs - coalesce(v.covered, 0) as ranks
+            d.class_no, null::integer as call_no, d.nth, coalesce(v.in_calls, 0) as skipped, d.is_backfill, d.priority,
+            d.value, d.bundle, d.group_key, d.allowed - coalesce(v.in_calls, 0) as many,
+            d.jobs - coalesce(v.in_calls, 0) as ranks
         from due as d
         left join served as v using (class_no)
         union all
         select
-            null, v.cover_no, min(d.nth), 0, bool_and(d.is_backfill), min(d.priority),
+            null, v.call_no, min(d.nth), 0, bool_and(d.is_backfill), min(d.priority),
             sum(d.value * d.units * (v.last_nth - v.first_nth + 1))
                 / greatest(1, max(v.base) + sum((d.units - n.units + v.units) * (v.last_nth - v.first_nth + 1))),
             min(d.bundle), min(d.group_key), sum(v.last_nth - v.first_nth + 1)::bigint, 1
         from due as d
-        join cover as v using (class_no)
+        join call_choice as v using (class_no)
         join need as n on n.operation_id = v.operation_id
-        where v.is_covered
-        group by v.cover_no
+        where v.is_in_call
+        group by v.call_no
     ),
     ranked as materialized (
         select
@@ -140,35 +140,35 @@ begin
             )::bigint as rank
         from (
             select e.*, row_number() over (
-                order by e.is_backfill, e.priority, e.value desc, e.bundle, e.group_key, e.nth, e.cover_no nulls last
+                order by e.is_backfill, e.priority, e.value desc, e.bundle, e.group_key, e.nth, e.call_no nulls last
             ) as place
             from entry as e
         ) as e
     ),
-    shut as materialized (
-        select k.operation_id, k.blocked_until from headgate.operation_gates as k where k.blocked_until > p_at
+    blocked_call as materialized (
+        select k.operation_id, k.blocked_until from headgate.operation_breakers as k where k.blocked_until > p_at
     ),
     charge as materialized (
         -- What each asset costs, and what the call does that serves them all.
         select
-            c.place, c.provider_id, max(c.base) as base, sum(c.units)::bigint as units, max(c.patience) as patience,
-            max(k.blocked_until) as shut_until
+            c.place, c.provider_id, max(c.base) as base, sum(c.units)::bigint as units, max(c.max_wait) as max_wait,
+            max(k.blocked_until) as wait_until
         from (
-            select r.place, p.provider_id, 0::bigint as base, p.units, p.patience, p.operation_id
+            select r.place, p.provider_id, 0::bigint as base, p.units, p.max_wait, p.operation_id
             from ranked as r
             join part as p using (class_no)
             union all
-            select distinct r.place, v.call_provider_id, v.base, v.units, n.patience, v.call_operation_id
+            select distinct r.place, v.call_provider_id, v.base, v.units, n.max_wait, v.call_operation_id
             from ranked as r
-            join cover as v using (cover_no)
+            join call_choice as v using (call_no)
             join need as n on n.operation_id = v.operation_id
             union all
-            select distinct r.place, p.provider_id, 0::bigint, p.units, p.patience, p.operation_id
+            select distinct r.place, p.provider_id, 0::bigint, p.units, p.max_wait, p.operation_id
             from ranked as r
-            join cover as v using (cover_no)
+            join call_choice as v using (call_no)
             join part as p on p.class_no = v.class_no and p.operation_id <> v.operation_id
         ) as c
-        left join shut as k using (operation_id)
+        left join blocked_call as k using (operation_id)
         group by c.place, c.provider_id
     ),
     kept as materialized (
@@ -179,8 +179,8 @@ begin
                 p.provider_id, max(c.due_since) as last_due_at,
                 least(
                     sum(c.jobs::bigint * p.units),
-                    case when min(p.page_size) is null then min(p.call_units) else headgate._pages_cost(
-                        sum(c.jobs), min(p.page_size), min(p.call_units), min(p.call_units_per_asset)
+                    case when min(p.batch_size) is null then min(p.call_units) else headgate._batch_cost(
+                        sum(c.jobs), min(p.batch_size), min(p.call_units), min(p.call_units_per_asset)
                     ) end
                 ) as units
             from class as c
@@ -196,7 +196,7 @@ begin
     weighed as materialized (
         select
             r.place, g.provider_id, g.base, g.units, r.many, b.closes_at,
-            greatest(b.blocked_until, g.shut_until) as blocked_until,
+            greatest(b.blocked_until, g.wait_until) as blocked_until,
             b.units_left, b.is_shared,
             k.last_due_at,
             coalesce(sum(g.base + g.units * r.many) over (
@@ -206,8 +206,8 @@ begin
                 when r.is_backfill then greatest(0, b.units_left - b.reserve - coalesce(k.units, 0))
                 else b.units_left
             end as units_here,
-            coalesce(b.blocked_until > p_at + g.patience, false) as is_closed,
-            coalesce(g.shut_until > p_at + g.patience, false) as is_broken
+            coalesce(b.blocked_until > p_at + g.max_wait, false) as is_provider_blocked,
+            coalesce(g.wait_until > p_at + g.max_wait, false) as is_broken
         from ranked as r
         join charge as g using (place)
         join budget as b using (provider_id)
@@ -217,9 +217,9 @@ begin
         select distinct on (w.place)
             w.*,
             min(w.granted) over (partition by w.place) as most,
-            bool_or(w.is_closed or w.is_broken) over (partition by w.place) as is_shut,
-            bool_or(w.is_closed) over (partition by w.place) as is_away,
-            max(w.blocked_until) over (partition by w.place) as shut_until
+            bool_or(w.is_provider_blocked or w.is_broken) over (partition by w.place) as is_blocked,
+            bool_or(w.is_provider_blocked) over (partition by w.place) as is_away,
+            max(w.blocked_until) over (partition by w.place) as wait_until
         from (
             select
                 w.*,
@@ -239,7 +239,7 @@ begin
         join judged as j using (place)
         cross join lateral (
             values
-                (1::bigint, j.most, case when j.is_away then 'closed' when j.is_shut then 'breaker' end),
+                (1::bigint, j.most, case when j.is_away then 'blocked' when j.is_blocked then 'breaker' end),
                 (j.most + 1, r.many::bigint, case
                     when j.units_here = j.units_left or j.units_before + j.base + j.units * r.many > j.units_left
                         then case when j.is_shared then 'share' else 'quota' end
@@ -255,15 +255,15 @@ begin
             s.place, s.reason, v.class_no,
             v.first_nth + greatest(s.first_nth - v."position", 1) - 1 as first_nth,
             v.first_nth + least(s.last_nth - v."position", v.last_nth - v.first_nth + 1) - 1 as last_nth,
-            0::bigint as skipped, v.cover_no,
-            greatest(s.first_nth - 1, v."position") - (s.first_nth - 1) as cover_position,
+            0::bigint as skipped, v.call_no,
+            greatest(s.first_nth - 1, v."position") - (s.first_nth - 1) as position_in_call,
             s.first_nth as slice_nth,
-            v.operation_id as covered_operation_id, v.call_operation_id, v.sessions,
+            v.operation_id as served_operation_id, v.call_operation_id, v.sessions,
             v.base + v.units * (s.last_nth - s.first_nth + 1) as call_units,
             v.cost, v.other_cost
         from slice as s
         join ranked as r using (place)
-        join cover as v using (cover_no)
+        join call_choice as v using (call_no)
         where s.first_nth <= v."position" + v.last_nth - v.first_nth + 1
             and s.last_nth > v."position"
         union all
@@ -273,15 +273,15 @@ begin
         from slice as s
         join ranked as r using (place)
         left join (
-            select distinct on (c.class_no) c.* from cover as c order by c.class_no, c.is_covered
+            select distinct on (c.class_no) c.* from call_choice as c order by c.class_no, c.is_in_call
         ) as v using (class_no)
         where r.class_no is not null
     )
     select
         s.class_no, s.first_nth, s.last_nth,
-        r.rank + case when s.cover_no is not null then 0 else s.slice_nth - 1 end,
-        s.cover_no,
-        s.cover_position,
+        r.rank + case when s.call_no is not null then 0 else s.slice_nth - 1 end,
+        s.call_no,
+        s.position_in_call,
         s.reason is null,
         s.reason,
         j.units_before + case when s.slice_nth > 1 then j.base + j.units * (s.slice_nth - 1) else 0 end,
@@ -290,16 +290,16 @@ begin
         case
             when s.reason in ('quota', 'share') then j.closes_at
             when s.reason = 'reserve' then coalesce(j.last_due_at, j.closes_at)
-            when s.reason in ('closed', 'breaker') then j.shut_until
+            when s.reason in ('blocked', 'breaker') then j.wait_until
             -- The next run's ceiling lets it in, if units are left for it.
             when s.reason = 'max_assets'
                 and j.units_before + j.base + j.units * (r.many + 1) > j.units_here
                 and j.units > 0
-                then greatest(j.closes_at, j.shut_until)
-            else greatest(p_at, j.shut_until)
+                then greatest(j.closes_at, j.wait_until)
+            else greatest(p_at, j.wait_until)
         end,
         j.provider_id,
-        s.covered_operation_id,
+        s.served_operation_id,
         s.call_operation_id,
         s.sessions,
         s.call_units, s.cost, s.other_cost

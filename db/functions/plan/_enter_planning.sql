@@ -21,7 +21,7 @@ begin
             select c.provider_id
             from headgate.process_steps as s
             join headgate.operations as o on o.name = any (s.operations)
-            join headgate.operations as c on o.operation_id in (c.operation_id, c.alternative_of_operation_id)
+            join headgate.operations as c on o.operation_id in (c.operation_id, c.bulk_call_of_operation_id)
             where s.execution_id = p_execution.execution_id
                 and (p_step is null or s.step = p_step)
         )

@@ -31,9 +31,9 @@ begin
         moved as materialized (
             select
                 m.operation_id, m.calendar, m.next_due_at,
-                case when k.is_paged then '-infinity' else m.missing_from end as missing_from
+                case when k.is_batched then '-infinity' else m.missing_from end as missing_from
             from (
-                select o.operation_id, c.calendar, o.page_size is not null as is_paged
+                select o.operation_id, c.calendar, o.batch_size is not null as is_batched
                 from (select distinct c.calendar from unnest(p_classes) as c) as c
                 cross join headgate._needs(p_pipeline_id, p_params) as o
             ) as k
@@ -158,7 +158,7 @@ as $func$
         end,
         case
             when o.due_rule <> 'session' or not exists (
-                select from headgate.operations as c where c.alternative_of_operation_id = o.operation_id
+                select from headgate.operations as c where c.bulk_call_of_operation_id = o.operation_id
             ) then null
             when p_params #>> '{?,calendar}' = 'daily' then (p_at at time zone 'UTC')::date
             else (

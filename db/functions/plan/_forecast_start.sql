@@ -40,7 +40,7 @@ begin
         select
             a.group_key, a.calendar, a.weight, a.asset_id, bool_or(n.due_rule = 'function') as is_itself,
             bit_xor(hash_record_extended(headgate._forecast_need(
-                s, n.due_rule, n.call_operation_id, n.page_size, p_params, p_at, v_is_coarse
+                s, n.due_rule, n.call_operation_id, n.batch_size, p_params, p_at, v_is_coarse
             ), 0)) as needs_hash
         from headgate.asset_processing_state as s
         join need as n using (operation_id)
@@ -69,7 +69,7 @@ begin
                 s.asset_id,
                 array_agg(
                     headgate._forecast_need(
-                        s, n.due_rule, n.call_operation_id, n.page_size, p_params, p_at, v_is_coarse
+                        s, n.due_rule, n.call_operation_id, n.batch_size, p_params, p_at, v_is_coarse
                     )
                     order by s.operation_id
                 ) as needs
@@ -95,7 +95,7 @@ create or replace function headgate._forecast_need(
     p_state headgate.asset_processing_state,
     p_due_rule text,
     p_call_operation_id bigint,
-    p_page_size integer,
+    p_batch_size integer,
     p_params jsonb,
     p_at timestamptz,
     p_is_coarse boolean
@@ -118,7 +118,7 @@ as $func$
         case
             when p_call_operation_id is null then null
             when p_state.bulk_misses > 1 and coalesce(p_state.alone_until > p_at, true) then 'infinity'
-            when p_page_size is null then headgate._missing_from(p_state, p_at)
+            when p_batch_size is null then headgate._missing_from(p_state, p_at)
             when headgate._missing_from(p_state, p_at) is not null then '-infinity'
         end,
         p_state.succeeded_at is null,

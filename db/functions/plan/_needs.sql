@@ -8,9 +8,9 @@ create or replace function headgate._needs(
 )
 returns table (
     operation_id bigint, provider_id bigint, units integer, bundle integer, is_alone boolean, max_assets integer,
-    chunk_size integer, patience interval, due_rule text, weight_power double precision,
+    chunk_size integer, max_wait interval, due_rule text, weight_power double precision,
     staleness_per_day double precision, is_backfill boolean, call_operation_id bigint, call_provider_id bigint,
-    call_units integer, most_calls integer, page_size integer, call_units_per_asset integer, is_callable boolean,
+    call_units integer, most_calls integer, batch_size integer, call_units_per_asset integer, is_callable boolean,
     is_first boolean, is_tied boolean
 )
 language sql
@@ -29,7 +29,7 @@ as $func$
         count(*) over (partition by g.bundle) = 1,
         lever.max_assets,
         lever.chunk_size,
-        o.patience,
+        o.max_wait,
         o.due_rule,
         o.weight_power,
         o.staleness_per_day,
@@ -38,7 +38,7 @@ as $func$
         b.provider_id,
         b.units,
         b.most_calls,
-        b.page_size,
+        b.batch_size,
         b.units_per_asset,
         o.path is not null or o.handler is not null or o.ingest_function is not null,
         o.follows_operation_id is null and o.due_rule <> 'after',
@@ -52,14 +52,14 @@ as $func$
         -- the question is what would be without such calls.
         select
             a.operation_id, a.provider_id, a.units, greatest(1, least(1000, p.requests_per_minute / 4)) as most_calls,
-            a.page_size, a.units_per_asset
+            a.batch_size, a.units_per_asset
         from headgate.operations as a
         join headgate.providers as p using (provider_id)
-        where a.alternative_of_operation_id = o.operation_id
-            and (o.due_rule = 'session' or a.page_size is not null)
+        where a.bulk_call_of_operation_id = o.operation_id
+            and (o.due_rule = 'session' or a.batch_size is not null)
             and (a.feature is null or a.feature = any (p.features))
             and not exists (select from headgate._broken_calls(p_at) as k where k.call_operation_id = a.operation_id)
-            and coalesce(p_params #>> '{?,alternatives}', 'true') = 'true'
+            and coalesce(p_params #>> '{?,bulk_calls}', 'true') = 'true'
         order by a.units, a.operation_id
         limit 1
     ) as b on true
@@ -87,7 +87,7 @@ set search_path = pg_catalog, pg_temp
 as $func$
     select exists (
         select
-        from headgate.operation_gates as k
+        from headgate.operation_breakers as k
         where k.operation_id = p_operation_id
             and k.blocked_until > p_at
     );

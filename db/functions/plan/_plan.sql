@@ -26,7 +26,7 @@ returns table (
     units_together bigint,
     units_left bigint,
     run_at timestamptz,
-    cover_no integer,
+    call_no integer,
     "position" bigint,
     call_operation_id bigint,
     sessions date[],
@@ -54,8 +54,8 @@ begin
             c.operation_id, c.asset_id, c.step, c.group_key, c.calendar, c.priority,
             date_trunc('minute', c.due_since) as due_since, c.weight, n.bundle, n.is_alone, n.is_tied,
             case  -- of what pages serve, how much is missing makes no difference
-                when n.page_size is null and n.call_operation_id is not null then c.missing_from
-                when n.page_size is not null and c.missing_from is not null then '-infinity'
+                when n.batch_size is null and n.call_operation_id is not null then c.missing_from
+                when n.batch_size is not null and c.missing_from is not null then '-infinity'
             end as missing_from
         from headgate._candidates(p_pipeline_id, p_params, p_at, p_step, p_is_round) as c
         join need as n using (operation_id)
@@ -106,27 +106,27 @@ begin
         select p.operation_id, p.group_key, min(p.step) as step from pair as p group by p.operation_id, p.group_key
     )
     select
-        s.rank + case when s.cover_no is null then a.nth - s.first_nth else 0 end,
+        s.rank + case when s.call_no is null then a.nth - s.first_nth else 0 end,
         n.operation_id,
         a.asset_id,
         t.step,
         s.group_key,
-        case when c.is_covered then n.call_provider_id else n.provider_id end,
+        case when c.is_in_call then n.call_provider_id else n.provider_id end,
         n.chunk_size,
         case
-            when not c.is_covered then n.units
-            when s.cover_position + a.nth - s.first_nth = 0 then s.call_units::integer
+            when not c.is_in_call then n.units
+            when s.position_in_call + a.nth - s.first_nth = 0 then s.call_units::integer
             else 0
         end,
         s.due_since,
         s.is_granted,
         s.reason,
-        s.units_before + case when s.cover_no is null then (a.nth - s.first_nth) * s.units_each else 0 end,
+        s.units_before + case when s.call_no is null then (a.nth - s.first_nth) * s.units_each else 0 end,
         s.units_each,
         s.units_left,
         s.run_at,
-        case when c.is_covered then s.cover_no end,
-        s.cover_position + a.nth - s.first_nth + 1,
+        case when c.is_in_call then s.call_no end,
+        s.position_in_call + a.nth - s.first_nth + 1,
         case when n.call_operation_id = s.call_operation_id then s.call_operation_id end,
         s.sessions,
         s.cost,
@@ -140,7 +140,7 @@ begin
     ) as a
     cross join unnest(s.operation_ids) as o (operation_id)
     join need as n using (operation_id)
-    cross join lateral (select s.covered_operation_id is not distinct from n.operation_id as is_covered) as c
+    cross join lateral (select s.served_operation_id is not distinct from n.operation_id as is_in_call) as c
     join step_of as t using (operation_id, group_key)
     union all
     select

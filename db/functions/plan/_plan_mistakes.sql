@@ -135,8 +135,8 @@ as $func$
     union all
     select
         'HG020', format('operation %s is a page, but does not name its assets', p_operation.name),
-        'put {chunk.codes} into its path or query, or leave page_size empty'
-    where p_operation.page_size is not null
+        'put {chunk.codes} into its path or query, or leave batch_size empty'
+    where p_operation.batch_size is not null
         and not exists (
             select from headgate._template_fields(p_operation) as f (field) where f.field = 'chunk.codes'
         )
@@ -152,10 +152,10 @@ as $func$
     where f.field !~ '^(asset|param)[.][A-Za-z0-9_]+$'
         and (
             f.field <> 'chunk.session'
-            or p_operation.alternative_of_operation_id is null
-            or p_operation.page_size is not null
+            or p_operation.bulk_call_of_operation_id is null
+            or p_operation.batch_size is not null
         )
-        and (f.field <> 'chunk.codes' or p_operation.page_size is null)
+        and (f.field <> 'chunk.codes' or p_operation.batch_size is null)
         and f.field not in (
             'state.watermark', 'state.since', 'state.succeeded_at',
             'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.started_at', 'job.key'

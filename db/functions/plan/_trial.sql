@@ -30,8 +30,8 @@ begin
     end if;
     v_call := headgate._operation(p_operation);
     v_need := v_call;
-    if v_call.alternative_of_operation_id is not null then
-        select * into v_need from headgate.operations as o where o.operation_id = v_call.alternative_of_operation_id;
+    if v_call.bulk_call_of_operation_id is not null then
+        select * into v_need from headgate.operations as o where o.operation_id = v_call.bulk_call_of_operation_id;
     end if;
     v_asset := headgate._asset_of(p_asset_id, v_call, v_need);
     v_step := headgate._trial_step(v_call, v_need, v_asset, p_pipeline);
@@ -64,10 +64,10 @@ begin
     chunk.calls := 1;
     chunk.units := v_call.units + v_call.units_per_asset;
     chunk.planned_at := v_now;
-    if v_call.alternative_of_operation_id is not null then
+    if v_call.bulk_call_of_operation_id is not null then
         chunk.call_operation_id := v_call.operation_id;
         chunk.sessions := array[
-            case when v_call.page_size is null then headgate._last_session(provider, v_asset, v_now) end
+            case when v_call.batch_size is null then headgate._last_session(provider, v_asset, v_now) end
         ];
     end if;
 end;

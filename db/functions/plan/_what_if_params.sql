@@ -20,7 +20,7 @@ begin
     select coalesce(jsonb_object_agg(w.key, w.value), '{}')
     into v_what_if
     from jsonb_each(p_params) as w
-    where w.key in ('alternatives', 'calendar', 'reserve', 'operations')
+    where w.key in ('bulk_calls', 'calendar', 'reserve', 'operations')
         and not exists (
             select
             from headgate.pipeline_parameters as p
@@ -46,14 +46,14 @@ begin
                 where s.pipeline_id = p_pipeline.pipeline_id
             ))
         );
-    elsif coalesce(jsonb_typeof(v_what_if -> 'alternatives') <> 'boolean', false)
+    elsif coalesce(jsonb_typeof(v_what_if -> 'bulk_calls') <> 'boolean', false)
         or coalesce(v_what_if ->> 'calendar' not in ('sessions', 'daily'), false)
         or coalesce(jsonb_typeof(v_what_if -> 'operations') <> 'array', false)
         or coalesce(v_what_if ->> 'reserve' !~ '^[0-9]{1,9}$', false)
     then
         perform headgate._raise(
             'HG008', format('this question is no valid one: %s', left(v_what_if::text, 200)),
-            'alternatives: true or false; calendar: sessions or daily; reserve: units; operations: a list of names'
+            'bulk_calls: true or false; calendar: sessions or daily; reserve: units; operations: a list of names'
         );
     end if;
 

@@ -145,14 +145,14 @@ as $func$
     line as materialized (
         -- Jobs that may travel together. Numbered, because numbers sort many times faster than names.
         select
-            p.step, p.operation_id, p.group_key, p.cover_no, row_number() over () as line,
-            case when p.cover_no is null then p.chunk_size else count(*)::integer end as chunk_size,
-            case when p.cover_no is not null then p.call_operation_id end as call_operation_id,
-            case when p.cover_no is not null then p.sessions end as sessions,
+            p.step, p.operation_id, p.group_key, p.call_no, row_number() over () as line,
+            case when p.call_no is null then p.chunk_size else count(*)::integer end as chunk_size,
+            case when p.call_no is not null then p.call_operation_id end as call_operation_id,
+            case when p.call_no is not null then p.sessions end as sessions,
             max(p.units) as units
         from plan as p
         where p.is_granted
-        group by p.step, p.operation_id, p.group_key, p.cover_no, p.chunk_size, 7, 8
+        group by p.step, p.operation_id, p.group_key, p.call_no, p.chunk_size, 7, 8
     ),
     lined_up as (
         select
@@ -162,7 +162,7 @@ as $func$
         from plan as p
         join line as l
             on l.step = p.step and l.operation_id = p.operation_id and l.group_key = p.group_key
-            and coalesce(l.cover_no, 0) = coalesce(p.cover_no, 0)
+            and coalesce(l.call_no, 0) = coalesce(p.call_no, 0)
         where p.is_granted
         group by l.line
     ),

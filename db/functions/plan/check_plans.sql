@@ -9,7 +9,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    insert into headgate.provider_gates (provider_id)
+    insert into headgate.provider_breakers (provider_id)
     select p.provider_id from headgate.providers as p
     on conflict (provider_id) do nothing;
 

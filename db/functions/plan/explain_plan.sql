@@ -106,7 +106,7 @@ begin
             'last_success', s.succeeded_at,
             'provider', r.name,
             'bulk_misses', nullif(s.bulk_misses, 0),
-            'served_by', case when p.cover_no is not null then k.name end,
+            'served_by', case when p.call_no is not null then k.name end,
             'breaker_open_until', headgate._request_time(h.blocked_until),
             'units_left', p.units_left,
             'units_ranked_before', p.units_before,
@@ -119,8 +119,8 @@ begin
         p.rank,
         p.run_at,
         case
-            when p.cover_no is not null and p.other_cost >= 1000000000 then 'no call for one asset'
-            when p.cover_no is not null
+            when p.call_no is not null and p.other_cost >= 1000000000 then 'no call for one asset'
+            when p.call_no is not null
                 then format('one by one: %s units, %s more', p.other_cost, p.other_cost - p.cost)
             when k.name is not null
                 then format('%s: %s units, %s more', k.name, p.other_cost, p.other_cost - p.cost)
@@ -132,13 +132,13 @@ begin
     join headgate.asset_processing_state as s
         on s.operation_id = p.operation_id and s.asset_id = p.asset_id
     left join headgate.operations as k on k.operation_id = p.call_operation_id
-    left join headgate.operation_gates as h
+    left join headgate.operation_breakers as h
         on h.blocked_until > p_at
-        and h.operation_id = case when p.cover_no is not null then p.call_operation_id else p.operation_id end
-    left join headgate.v_refusals as w on w.reason = p.reason
+        and h.operation_id = case when p.call_no is not null then p.call_operation_id else p.operation_id end
+    left join headgate.v_deferral_reasons as w on w.reason = p.reason
     left join headgate._broken_calls(p_at) as b
         on b.operation_id = p.operation_id
-        and p.cover_no is null
+        and p.call_no is null
         and headgate._missing_from(s, p_at) is not null
         and exists (
             select
@@ -210,13 +210,14 @@ as $func$
         );
 $func$;
 
--- Why it is due, and in the words of v_refusals why it has to wait. Meant to inline (no pinned path): it is asked once
+-- Why it is due, and in the words of v_deferral_reasons why it has to wait. Meant to inline (no pinned path): it is
+-- asked once
 -- per pair.
 create or replace function headgate._sentence(
     p_operation headgate.operations,
     p_state headgate.asset_processing_state,
     p_is_granted boolean,
-    p_refusal text,
+    p_deferral_reason text,
     p_meaning text,
     p_run_at timestamptz
 )
@@ -232,10 +233,10 @@ as $func$
         end
         || case
             when p_is_granted then ''
-            when p_refusal = 'max_assets' then '; ' || p_meaning
-            when p_refusal = 'failures' then '; ' || p_meaning || coalesce(': ' || p_state.last_error, '')
+            when p_deferral_reason = 'max_assets' then '; ' || p_meaning
+            when p_deferral_reason = 'failures' then '; ' || p_meaning || coalesce(': ' || p_state.last_error, '')
             else '; ' || p_meaning
-                || case when p_refusal in ('closed', 'breaker') then ' until ' else ': earliest ' end
+                || case when p_deferral_reason in ('blocked', 'breaker') then ' until ' else ': earliest ' end
                 || (p_run_at at time zone 'UTC')
         end;
 $func$;

@@ -57,7 +57,7 @@ begin
         join headgate.operations as o using (operation_id)
         join headgate.assets as a using (asset_id)
         left join plan as p on p.operation_id = s.operation_id and p.asset_id = s.asset_id
-        left join headgate.v_refusals as w on w.reason = p.reason
+        left join headgate.v_deferral_reasons as w on w.reason = p.reason
         where c.is_whole
             or a.group_key = any (c.group_keys)
     )

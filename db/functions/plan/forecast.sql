@@ -128,20 +128,20 @@ begin
         cross join unnest(d.operation_ids) as o (operation_id)
         join need as n using (operation_id)
         where d.is_granted
-            and d.covered_operation_id is distinct from n.operation_id
+            and d.served_operation_id is distinct from n.operation_id
         group by n.provider_id
         union all
         select n.call_provider_id, d.call_units
         from decision as d
-        join need as n on n.operation_id = d.covered_operation_id
+        join need as n on n.operation_id = d.served_operation_id
         where d.is_granted
-            and d.cover_position = 0
+            and d.position_in_call = 0
     ),
-    paid as (
+    charge as (
         select c.provider_id, sum(c.units) as units from cost as c group by c.provider_id
     )
     select
-        coalesce((select sum(p.units) from paid as p), 0),
+        coalesce((select sum(p.units) from charge as p), 0),
         coalesce(sum(d.last_nth - d.first_nth + 1) filter (where d.is_granted and d.is_new), 0),
         coalesce(sum(d.last_nth - d.first_nth + 1) filter (where d.is_granted and not d.is_new), 0),
         coalesce(sum(d.last_nth - d.first_nth + 1) filter (where not d.is_granted), 0) + (
@@ -150,7 +150,7 @@ begin
             cross join unnest(c.needs) as n
             where n.is_left_out
         ),
-        coalesce((select jsonb_object_agg(p.provider_id, p.units) from paid as p), '{}'),
+        coalesce((select jsonb_object_agg(p.provider_id, p.units) from charge as p), '{}'),
         coalesce(jsonb_agg(jsonb_build_object(
             'class_no', d.sim_no, 'operation_ids', d.operation_ids, 'first', d.first_nth, 'last', d.last_nth
         )) filter (where d.is_granted), '[]')

@@ -9,7 +9,7 @@ create or replace function headgate.preview_request(
 )
 returns table (
     pipeline text, step text, provider text, operation text, asset text, units integer, call jsonb, url text,
-    headers jsonb, body text, refusal text
+    headers jsonb, body text, request_error text
 )
 language plpgsql
 volatile
@@ -29,7 +29,7 @@ begin
             url := v_requests.urls[1];
             headers := v_requests.headers[1];
             body := v_requests.bodies[1];
-            refusal := v_requests.refused ->> p_asset_id::text;
+            request_error := v_requests.refused ->> p_asset_id::text;
             call := headgate._call(
                 v_trial.call, v_trial.provider, v_requests.refused, v_requests.headers is not null, false, null, null
             );

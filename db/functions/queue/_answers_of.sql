@@ -3,7 +3,7 @@
 
 create or replace function headgate._answers_of(
     p_outcomes text[],
-    p_blames text[],
+    p_faults text[],
     out faults integer,
     out answers integer,
     out auth_failures integer
@@ -13,10 +13,10 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $func$
     select
-        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.blame = 'provider'),
+        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.fault = 'provider'),
         count(*) filter (
-            where u.outcome in ('success', 'skipped') or u.outcome <> 'unsent' and u.blame in ('item', 'quota')
+            where u.outcome in ('success', 'skipped') or u.outcome <> 'unsent' and u.fault in ('item', 'quota')
         ),
-        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.blame = 'house')
-    from unnest(p_outcomes, p_blames) as u (outcome, blame);
+        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.fault = 'internal')
+    from unnest(p_outcomes, p_faults) as u (outcome, fault);
 $func$;

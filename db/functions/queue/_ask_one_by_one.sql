@@ -21,8 +21,8 @@ begin
     with piece as (
         select
             p_chunk.asset_ids[1 : 1] as asset_ids,
-            headgate._price(p_chunk) + p_chunk.booked as booked,
-            p_chunk.requests + 1 as requests
+            headgate._unit_price(p_chunk) + p_chunk.charged_units as charged_units,
+            p_chunk.request_count + 1 as request_count
         union all
         select p_chunk.asset_ids[n.first : n.first + v_operation.chunk_size - 1], 0, 0
         from generate_series(2, cardinality(p_chunk.asset_ids), v_operation.chunk_size) as n (first)
@@ -30,15 +30,16 @@ begin
     pieces as (
         insert into headgate.chunks (
             execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
-            state, wake_at, park_until, park_reason, attempt, booked, requests, planned_at
+            state, wake_at, park_until, park_reason, attempt, charged_units, request_count, planned_at
         )
         select
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, v_operation.provider_id,
             p_chunk.group_key, p_chunk.priority, p.asset_ids,
             case when v_operation.path is null then 0 else cardinality(p.asset_ids) end,
             v_operation.units * cardinality(p.asset_ids), headgate._queue(r.name, v_operation.priority),
-            'parked', p_now, coalesce(p_chunk.park_until, p_now + v_operation.patience),
-            'house: the lease of a call for the group ran out twice', p_chunk.attempt, p.booked, p.requests,
+            'parked', p_now, coalesce(p_chunk.park_until, p_now + v_operation.max_wait),
+            'internal: the lease of a call for the group ran out twice', p_chunk.attempt, p.charged_units,
+            p.request_count,
             p_chunk.planned_at
         from piece as p
         join headgate.providers as r on r.provider_id = v_operation.provider_id

@@ -32,7 +32,7 @@ as $func$
             where c.provider_id = p_provider.provider_id
                 and c.state = 'leased'
         ))),
-        'serves_all', case when p_operation.alternative_of_operation_id is not null then true end,
+        'serves_all', case when p_operation.bulk_call_of_operation_id is not null then true end,
         'probe', p_is_probe,
         'stop_before_seconds', p_stop_before,
         'schedule', p_schedule,
@@ -41,7 +41,7 @@ as $func$
             select coalesce(jsonb_agg(
                 jsonb_build_object(
                     'status', r.status, 'content_type', r.content_type, 'body', r.body, 'outcome', r.outcome,
-                    'blame', r.fault, 'reason', r.reason, 'close', r.blocks, 'charged', nullif(r.charged, true)
+                    'fault', r.fault, 'reason', r.reason, 'blocks', r.blocks, 'charged', nullif(r.charged, true)
                 )
                 order by r.position
             ), '[]')

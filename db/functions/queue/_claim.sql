@@ -39,7 +39,7 @@ $func$;
 
 -- Chunks of closed operations wait outside the queue, with those of the same operations behind them, so that they stand
 -- in nobody's way; nothing is reserved while they wait. A lease that ran out stays one, as in _take_out.
-create or replace function headgate._park_shut(
+create or replace function headgate._park_blocked(
     p_chunks headgate.chunks[],
     p_now timestamptz
 )
@@ -66,7 +66,7 @@ declare
 begin
     perform pgmq.set_vt(u.queue, u.msg_id, clock_timestamp() + (k.blocked_until - p_now))
     from unnest(v_chunks) as u
-    join headgate._closed_calls(v_chunk_ids, p_now) as k
+    join headgate._blocked_calls(v_chunk_ids, p_now) as k
         on k.operation_id = coalesce(u.call_operation_id, u.operation_id)
     where u.state = 'leased';
     perform pgmq.delete(u.queue, u.msg_id) from unnest(v_chunks) as u where u.state = 'queued';
@@ -74,10 +74,10 @@ begin
     set state = 'parked',
         msg_id = null,
         wake_at = k.blocked_until,
-        park_until = coalesce(c.park_until, p_now + o.patience),
+        park_until = coalesce(c.park_until, p_now + o.max_wait),
         park_reason = k.reason,
         window_opened_at = null
-    from headgate._closed_calls(v_chunk_ids, p_now) as k
+    from headgate._blocked_calls(v_chunk_ids, p_now) as k
     cross join headgate.operations as o
     where c.chunk_id = any (v_chunk_ids)
         and c.state = 'queued'
@@ -102,14 +102,16 @@ begin
     with singles as (
         insert into headgate.chunks (
             execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
-            state, wake_at, park_until, park_reason, attempt, deaths, booked, requests, planned_at
+            state, wake_at, park_until, park_reason, attempt, lease_expirations, charged_units, request_count,
+            planned_at
         )
         select
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
             p_chunk.group_key, p_chunk.priority, array[u.asset_id], least(1, p_chunk.calls), v_unit, p_chunk.queue,
-            'parked', headgate.clock(), coalesce(p_chunk.park_until, headgate.clock() + o.patience),
-            coalesce('house: twice: ' || p_chunk.lost_reason, 'house: its lease ran out twice'), p_chunk.attempt,
-            p_chunk.deaths + 1, p_chunk.booked + v_unit, p_chunk.requests + least(1, p_chunk.calls),
+            'parked', headgate.clock(), coalesce(p_chunk.park_until, headgate.clock() + o.max_wait),
+            coalesce('internal: twice: ' || p_chunk.lost_reason, 'internal: its lease ran out twice'), p_chunk.attempt,
+            p_chunk.lease_expirations + 1, p_chunk.charged_units + v_unit,
+            p_chunk.request_count + least(1, p_chunk.calls),
             p_chunk.planned_at
         from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
         cross join headgate.operations as o
@@ -138,7 +140,7 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_verdict constant text := headgate._verdict(p_chunks[1], p_now);
+    v_disposition constant text := headgate._disposition(p_chunks[1], p_now);
     -- Who stops an execution holds it, and waits for the messages that a claim has read: leave him his chunks.
     v_execution_ids constant bigint[] := array(
         select e.execution_id
@@ -150,29 +152,32 @@ declare
     v_chunks constant headgate.chunks[] := array(
         select c
         from unnest(p_chunks) as c
-        where headgate._verdict(c, p_now) = v_verdict
+        where headgate._disposition(c, p_now) = v_disposition
             and c.lost_reason is not distinct from (p_chunks[1]).lost_reason
             and c.execution_id = any (v_execution_ids)
     );
     v_chunk_ids constant bigint[] := array(select c.chunk_id from unnest(v_chunks) as c);
 begin
-    case v_verdict
-        when 'over' then
+    case v_disposition
+        when 'step_ended' then
             perform headgate._end_chunks(v_chunk_ids, 'cancelled', 'its step had ended', p_now);
-        when 'deadly' then
+        when 'poison' then
             perform headgate._end_chunks(
                 v_chunk_ids, 'deferred',
-                coalesce('house: three times: ' || (p_chunks[1]).lost_reason, 'house: its lease ran out three times'),
+                coalesce(
+                    'internal: three times: ' || (p_chunks[1]).lost_reason,
+                    'internal: its lease ran out three times'
+                ),
                 p_now
             );
-        when 'poor' then
+        when 'no_quota' then
             perform headgate._end_chunks(v_chunk_ids, 'deferred', 'quota: no units are left in this window', p_now);
         when 'split' then
             perform headgate._locked_pairs(v_chunks);
             perform headgate._split_chunk(c) from unnest(v_chunks) as c where c.sessions is null;
             perform headgate._ask_one_by_one(c, p_now) from unnest(v_chunks) as c where c.sessions is not null;
-        when 'shut' then
-            perform headgate._park_shut(v_chunks, p_now);
+        when 'breaker_open' then
+            perform headgate._park_blocked(v_chunks, p_now);
         else
             return '{}';  -- somebody has opened its step again meanwhile
     end case;

@@ -4,7 +4,7 @@
 create or replace function headgate._end_jobs(
     p_chunk headgate.chunks,
     p_operation headgate.operations,
-    p_jobs headgate.job_fate[],
+    p_jobs headgate.job_result[],
     p_tally headgate.job_tally,
     p_now timestamptz
 )
@@ -37,15 +37,16 @@ begin
         duration_ms, error, ended_at
     )
     select
-        p_chunk.execution_id, j.asset_id, p_chunk.operation_id, p_chunk.round, p_chunk.step, j.fate, j.reason, j.units,
-        j.requests, j.records, j.units, j.duration_ms, j.error, p_now
+        p_chunk.execution_id, j.asset_id, p_chunk.operation_id, p_chunk.round, p_chunk.step, j.result, j.reason,
+        j.units,
+        j.request_count, j.records, j.units, j.duration_ms, j.error, p_now
     from unnest(p_jobs) as j;
 
     perform headgate._count_jobs(p_chunk.execution_id, p_chunk.step, p_tally, p_now);
     if p_tally.deferred_by_fault > 0 then
         perform headgate._alert_fault(p_chunk.execution_id, p_chunk.step, max(j.reason), p_now)
         from unnest(p_jobs) as j
-        where j.fate = 'deferred'
+        where j.result = 'deferred'
             and headgate._is_internal_fault(j.reason);
     end if;
 end;
@@ -53,7 +54,7 @@ $func$;
 
 create or replace function headgate._leave_state(
     p_chunk headgate.chunks,
-    p_jobs headgate.job_fate[]
+    p_jobs headgate.job_result[]
 )
 returns void
 language sql
@@ -74,7 +75,7 @@ $func$;
 create or replace function headgate._settle_state(
     p_chunk headgate.chunks,
     p_operation headgate.operations,
-    p_jobs headgate.job_fate[],
+    p_jobs headgate.job_result[],
     p_now timestamptz
 )
 returns void
@@ -102,54 +103,54 @@ declare
 begin
     update headgate.asset_processing_state as s
     set chunk_id = null,
-        succeeded_at = case when j.fate = 'success' then p_now else s.succeeded_at end,
+        succeeded_at = case when j.result = 'success' then p_now else s.succeeded_at end,
         watermark = case
-            when j.fate in ('success', 'skipped') then coalesce(j.watermark, s.watermark)
+            when j.result in ('success', 'skipped') then coalesce(j.watermark, s.watermark)
             else s.watermark
         end,
         attempts = case
-            when j.fate in ('success', 'skipped') then 0
-            when j.fate = 'failed' then s.attempts + 1
+            when j.result in ('success', 'skipped') then 0
+            when j.result = 'failed' then s.attempts + 1
             else s.attempts
         end,
         consecutive_failures = case
-            when j.fate in ('success', 'skipped') then 0
-            when j.fate = 'failed' then s.consecutive_failures + 1
+            when j.result in ('success', 'skipped') then 0
+            when j.result = 'failed' then s.consecutive_failures + 1
             else s.consecutive_failures
         end,
         last_error = case
-            when j.fate in ('success', 'skipped') then null
-            when j.fate = 'failed' then coalesce(j.error, j.reason)
+            when j.result in ('success', 'skipped') then null
+            when j.result = 'failed' then coalesce(j.error, j.reason)
             else s.last_error
         end,
         bulk_missed_at = case
-            when j.fate in ('success', 'skipped') then null
-            when p_chunk.sessions is not null and (j.fate = 'failed' or j.reason like 'missing: %') then p_now
+            when j.result in ('success', 'skipped') then null
+            when p_chunk.sessions is not null and (j.result = 'failed' or j.reason like 'missing: %') then p_now
             else s.bulk_missed_at
         end,
         bulk_misses = case
             when p_chunk.sessions is null then s.bulk_misses
-            when j.fate in ('success', 'skipped') then 0
+            when j.result in ('success', 'skipped') then 0
             when j.reason like 'missing: %' then least(s.bulk_misses + 1, 99)
             else s.bulk_misses
         end,
         alone_until = case
             when p_chunk.sessions is null then s.alone_until
-            when j.fate in ('success', 'skipped') then null
+            when j.result in ('success', 'skipped') then null
             when j.reason like 'missing: %' then v_alone_until
             else s.alone_until
         end,
-        last_failed_at = case when j.fate = 'failed' then p_now else s.last_failed_at end,
+        last_failed_at = case when j.result = 'failed' then p_now else s.last_failed_at end,
         next_due_at = case
-            when j.fate = 'failed' then case when s.consecutive_failures + 1 < 5 then s.next_due_at end
-            when j.fate not in ('success', 'skipped') then s.next_due_at
+            when j.result = 'failed' then case when s.consecutive_failures + 1 < 5 then s.next_due_at end
+            when j.result not in ('success', 'skipped') then s.next_due_at
             when greatest(s.reprocess_requested_at, s.input_changed_at) > p_chunk.planned_at
                 then coalesce(s.next_due_at, p_now)
             when v_needs_rule then headgate._next_due_at(
                 p_operation,
                 s.asset_id,
                 (select a.calendar from headgate.assets as a where a.asset_id = s.asset_id),
-                case when j.fate = 'success' then coalesce(j.watermark, s.watermark) else p_now end,
+                case when j.result = 'success' then coalesce(j.watermark, s.watermark) else p_now end,
                 p_now,
                 p_chunk.planned_at,
                 v_is_fit

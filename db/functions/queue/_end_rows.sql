@@ -24,7 +24,7 @@ begin
     end if;
     perform pgmq.delete(c.queue, c.msg_id) from unnest(v_chunks) as c where c.msg_id is not null;
     delete from headgate.chunks as c where c.chunk_id = any (array(select u.chunk_id from unnest(v_chunks) as u));
-    perform headgate._let_go(v_chunks);
+    perform headgate._release_holds(v_chunks);
 
     insert into headgate.asset_processing_details (
         execution_id, asset_id, operation_id, round, step, status, reason, units, attempts, records, api_calls_used,
@@ -32,11 +32,11 @@ begin
     )
     select
         c.execution_id, u.asset_id, c.operation_id, c.round, c.step, p_status, p_reason, p.units,
-        case when c.sessions is null or u.nth = 1 then c.requests else 0 end, 0, p.units, 0, p_now
+        case when c.sessions is null or u.nth = 1 then c.request_count else 0 end, 0, p.units, 0, p_now
     from unnest(v_chunks) as c
     cross join unnest(c.asset_ids) with ordinality as u (asset_id, nth)
     cross join lateral (
-        select case when c.sessions is null or u.nth = 1 then headgate._paid(c) else 0 end as units
+        select case when c.sessions is null or u.nth = 1 then headgate._charged_units(c) else 0 end as units
     ) as p;
 
     for v_step in
@@ -45,7 +45,7 @@ begin
             c.step,
             sum(cardinality(c.asset_ids))::integer as jobs,
             sum(
-                case when c.sessions is null then cardinality(c.asset_ids) else 1 end * headgate._paid(c)
+                case when c.sessions is null then cardinality(c.asset_ids) else 1 end * headgate._charged_units(c)
             )::integer as units
         from unnest(v_chunks) as c
         group by c.execution_id, c.step
@@ -65,7 +65,7 @@ end;
 $func$;
 
 -- Nobody holds these pairs any more. They stay due.
-create or replace function headgate._let_go(p_chunks headgate.chunks[])
+create or replace function headgate._release_holds(p_chunks headgate.chunks[])
 returns void
 language sql
 volatile
@@ -81,12 +81,12 @@ $func$;
 
 -- What each job of a chunk has cost: its leases before, and the one it is in. Of a call for a whole group the first job
 -- has all of it.
-create or replace function headgate._paid(p_chunk headgate.chunks)
+create or replace function headgate._charged_units(p_chunk headgate.chunks)
 returns integer
 language sql
 immutable
 as $func$
-    select p_chunk.booked + case when p_chunk.state = 'leased' then headgate._price(p_chunk) else 0 end;
+    select p_chunk.charged_units + case when p_chunk.state = 'leased' then headgate._unit_price(p_chunk) else 0 end;
 $func$;
 
 -- The tally of jobs that all end alike.

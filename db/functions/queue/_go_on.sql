@@ -8,7 +8,7 @@ create or replace function headgate._go_on(
     p_operation headgate.operations,
     p_call headgate.operations,
     p_answers text[],
-    p_requests integer[],
+    p_request_counts integer[],
     p_charged integer[],
     p_now timestamptz
 )
@@ -22,14 +22,16 @@ as $func$
 declare
     v_count constant integer := cardinality(p_answers);
     v_unit constant integer := p_chunk.units / p_chunk.calls;
-    v_requests constant bigint := coalesce((select sum(u.calls) from unnest(p_requests) as u (calls)), v_count);
+    v_request_count constant bigint := coalesce(
+        (select sum(u.calls) from unnest(p_request_counts) as u (calls)), v_count
+    );
     v_charged constant integer := case
         when p_chunk.leased_until >= clock_timestamp()
-            then least(coalesce((select sum(u.calls) from unnest(p_charged) as u (calls)), v_requests), v_count)
+            then least(coalesce((select sum(u.calls) from unnest(p_charged) as u (calls)), v_request_count), v_count)
         else v_count  -- a lease that ran out was paid for
     end;
     v_results constant headgate.ingest_result[] := headgate._ingest_for_all(p_chunk, p_call, p_answers, p_now);
-    v_done headgate.job_fate[];
+    v_done headgate.job_result[];
     v_records integer[];
 begin
     perform headgate._raise(
@@ -49,7 +51,7 @@ begin
         coalesce(array_agg(
             row(
                 r.asset_id, 'success', null, null, 0, 0, r.records, r.watermark, 0, 1, null, null, 0, 0
-            )::headgate.job_fate
+            )::headgate.job_result
             order by r.asset_id
         ) filter (where r.asset_id is not null and (p_chunk.records is null or b.records is not null)), '{}')
     into v_records, v_done
@@ -60,8 +62,8 @@ begin
     set sessions = c.sessions[v_count + 1 :],
         calls = c.calls - v_count,
         units = c.units - v_unit * v_count,
-        booked = c.booked + v_unit * v_charged,
-        requests = c.requests + v_requests,
+        charged_units = c.charged_units + v_unit * v_charged,
+        request_count = c.request_count + v_request_count,
         records = v_records,
         attempt = 1,
         retry_count = 0,
@@ -76,7 +78,7 @@ $func$;
 -- How far the data of these jobs reach by now, although they have not ended.
 create or replace function headgate._reach_watermarks(
     p_chunk headgate.chunks,
-    p_done headgate.job_fate[]
+    p_done headgate.job_result[]
 )
 returns void
 language sql

@@ -28,9 +28,9 @@ begin
             lease_no = c.lease_no + 1,
             runner = p_runner,
             leased_until = clock_timestamp() + o.lease,
-            deaths = c.deaths + case when c.state = 'leased' then 1 else 0 end,
-            booked = c.booked + case when c.state = 'leased' then headgate._price(c) else 0 end,
-            requests = c.requests + case when c.state = 'leased' then least(1, c.calls) else 0 end,
+            lease_expirations = c.lease_expirations + case when c.state = 'leased' then 1 else 0 end,
+            charged_units = c.charged_units + case when c.state = 'leased' then headgate._unit_price(c) else 0 end,
+            request_count = c.request_count + case when c.state = 'leased' then least(1, c.calls) else 0 end,
             window_opened_at = case when p_provider.quota is not null and c.units > 0 then v_window.opened_at end
         from headgate.operations as o
         where c.chunk_id = any (p_chunk_ids)
@@ -64,7 +64,9 @@ begin
                 when v_operation.path is not null then headgate._call(
                     v_operation, p_provider, v_requests.refused, v_requests.headers is not null,
                     p_is_probe
-                        or exists (select from headgate.operation_gates as k where k.probe_chunk_id = v_chunk.chunk_id),
+                        or exists (
+                            select from headgate.operation_breakers as k where k.probe_chunk_id = v_chunk.chunk_id
+                        ),
                     headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now),
                     headgate._schedule(p_provider, p_starts_at[array_position(p_chunk_ids, v_chunk.chunk_id)], p_now)
                 )

@@ -14,7 +14,7 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    select o.is_probe into is_probe from headgate._openness(p_provider, p_now) as o where o.is_open;
+    select o.is_probe into is_probe from headgate._availability(p_provider, p_now) as o where o.is_flowing;
     if found then
         select t.fit, t.unfit into fit, unfit
         from headgate._take_messages(p_provider, p_queues, case when is_probe then 1 else p_max_chunks end, p_now) as t;

@@ -7,7 +7,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
     select case
-        when e.status not in ('running', 'paused') or s.status not in ('pending', 'running') then 'over'
+        when e.status not in ('running', 'paused') or s.status not in ('pending', 'running') then 'step_ended'
         else e.status
     end
     from headgate.process_executions as e

@@ -1,5 +1,5 @@
 -- What would need a daemon elsewhere, a few rows at a time, as part of calls that are made anyway. Parked chunks whose
--- time has come are sent, those of providers closed beyond their patience end as deferred, and lost messages are sent
+-- time has come are sent, those of providers closed beyond their max_wait end as deferred, and lost messages are sent
 -- again. All at once, so that each kind of lock is taken in order. When that fails, row by row, each in a
 -- subtransaction: a row that cannot be cured does not keep the others from their cure.
 
@@ -21,8 +21,8 @@ begin
         select c.chunk_id
         from headgate.chunks as c
         join headgate.process_executions as e using (execution_id)
-        left join headgate.provider_gates as g using (provider_id)
-        left join headgate.operation_gates as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+        left join headgate.provider_breakers as g using (provider_id)
+        left join headgate.operation_breakers as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
         left join headgate.quota_windows as w
             on w.provider_id = c.provider_id and w.blocked_until > p_now and p_now between w.opened_at and w.closes_at
         where e.status = 'running'
@@ -31,7 +31,7 @@ begin
                 or c.state in ('queued', 'parked')
                     and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > p_now
                     and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > coalesce(c.park_until, p_now + (
-                        select o.patience from headgate.operations as o where o.operation_id = c.operation_id
+                        select o.max_wait from headgate.operations as o where o.operation_id = c.operation_id
                     ))
             )
         order by c.chunk_id
@@ -40,12 +40,12 @@ begin
     );
     if v_chunk_ids <> '{}' then
         begin
-            v_swept := headgate._cure(v_chunk_ids, p_now);
+            v_swept := headgate._sweep_chunks(v_chunk_ids, p_now);
         exception
             when others then
                 foreach v_chunk_id in array v_chunk_ids loop
                     begin
-                        v_swept := v_swept + headgate._cure(array[v_chunk_id], p_now);
+                        v_swept := v_swept + headgate._sweep_chunks(array[v_chunk_id], p_now);
                     exception
                         when others then
                             raise warning 'chunk % could not be swept: %', v_chunk_id, sqlerrm;
@@ -63,7 +63,7 @@ $func$;
 
 -- Chunks end, for one reason at a time, or else wait on and are sent; returns how many. The next sweep meets the
 -- others.
-create or replace function headgate._cure(
+create or replace function headgate._sweep_chunks(
     p_chunk_ids bigint[],
     p_now timestamptz
 )
@@ -82,10 +82,10 @@ begin
         select k.reason, array_agg(c.chunk_id) as chunk_ids
         from headgate.chunks as c
         join headgate.operations as o using (operation_id)
-        join headgate._closed_calls(p_chunk_ids, p_now) as k
+        join headgate._blocked_calls(p_chunk_ids, p_now) as k
             on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
         where c.chunk_id = any (p_chunk_ids)
-            and k.blocked_until > coalesce(c.park_until, p_now + o.patience)
+            and k.blocked_until > coalesce(c.park_until, p_now + o.max_wait)
         group by k.reason
         order by k.reason
         limit 1
@@ -97,7 +97,7 @@ begin
     with waiting as (
         update headgate.chunks as c
         set wake_at = k.blocked_until
-        from headgate._closed_calls(p_chunk_ids, p_now) as k
+        from headgate._blocked_calls(p_chunk_ids, p_now) as k
         where c.chunk_id = any (p_chunk_ids)
             and c.state = 'parked'
             and k.operation_id = coalesce(c.call_operation_id, c.operation_id)

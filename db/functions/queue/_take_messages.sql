@@ -17,7 +17,7 @@ declare
     v_queue text;
     v_chunk headgate.chunks;
     v_judged headgate.chunks;
-    v_verdict text;
+    v_disposition text;
 begin
     fit := '{}';
     unfit := '{}';
@@ -30,11 +30,11 @@ begin
         order by u.nth
     loop
         exit when cardinality(fit) + cardinality(unfit) >= p_max_chunks;
-        v_verdict := null;
+        v_disposition := null;
         foreach v_chunk in array
             headgate._take_chunks(v_queue, p_max_chunks - cardinality(fit) - cardinality(unfit))
         loop
-            if v_verdict is null
+            if v_disposition is null
                 or v_chunk.state <> 'queued'
                 or v_chunk.units > 0
                 or (
@@ -45,10 +45,10 @@ begin
                     'queued', 0
                 )
             then
-                v_verdict := headgate._verdict(v_chunk, p_now);
+                v_disposition := headgate._disposition(v_chunk, p_now);
                 v_judged := v_chunk;
             end if;
-            case v_verdict
+            case v_disposition
                 when 'fit' then fit := fit || v_chunk;
                 when 'paused' then perform headgate._take_out(v_chunk);
                 else unfit := unfit || v_chunk;

@@ -1,6 +1,6 @@
 -- Count fates in one pass: each look into their array costs as much as a look into a table.
 
-create or replace function headgate._tally(p_fates headgate.job_fate[])
+create or replace function headgate._tally(p_job_results headgate.job_result[])
 returns headgate.job_tally
 language plpgsql
 stable
@@ -10,18 +10,18 @@ declare
     v_tally headgate.job_tally;
 begin
     select
-        count(*) filter (where f.fate = 'success'),
-        count(*) filter (where f.fate = 'failed'),
-        count(*) filter (where f.fate = 'deferred'),
-        count(*) filter (where f.fate = 'deferred' and headgate._is_fault(f.reason)),
-        count(*) filter (where f.fate = 'skipped'),
-        count(*) filter (where f.fate = 'cancelled'),
-        count(*) filter (where f.fate = 'park'),
-        coalesce(sum(f.units) filter (where f.fate <> 'park'), 0),
+        count(*) filter (where f.result = 'success'),
+        count(*) filter (where f.result = 'failed'),
+        count(*) filter (where f.result = 'deferred'),
+        count(*) filter (where f.result = 'deferred' and headgate._is_fault(f.reason)),
+        count(*) filter (where f.result = 'skipped'),
+        count(*) filter (where f.result = 'cancelled'),
+        count(*) filter (where f.result = 'park'),
+        coalesce(sum(f.units) filter (where f.result <> 'park'), 0),
         coalesce(sum(f.refund), 0),
-        count(*) filter (where f.fate = 'deferred' and headgate._is_internal_fault(f.reason))
+        count(*) filter (where f.result = 'deferred' and headgate._is_internal_fault(f.reason))
     into v_tally
-    from unnest(p_fates) as f;
+    from unnest(p_job_results) as f;
 
     return v_tally;
 end;

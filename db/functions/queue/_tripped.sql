@@ -5,10 +5,10 @@
 create or replace function headgate._tripped(
     p_provider headgate.providers,
     p_operation_id bigint,
-    p_gate headgate.provider_gates,
-    p_own headgate.operation_gates,
+    p_breaker headgate.provider_breakers,
+    p_own headgate.operation_breakers,
     p_outcomes text[],
-    p_blames text[],
+    p_faults text[],
     p_now timestamptz,
     out of_provider boolean,
     out of_operation boolean,
@@ -19,16 +19,16 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
 begin
-    of_operation := headgate._trips_breaker(p_provider, headgate._as_gate(p_own), p_outcomes, p_blames, p_now);
+    of_operation := headgate._trips_breaker(p_provider, headgate._as_breaker(p_own), p_outcomes, p_faults, p_now);
     of_provider := coalesce(p_own.blocked_until <= p_now, true)
-        and headgate._trips_breaker(p_provider, p_gate, p_outcomes, p_blames, p_now);
+        and headgate._trips_breaker(p_provider, p_breaker, p_outcomes, p_faults, p_now);
     is_suspected := of_provider
         and of_operation
-        and p_gate.failures <= coalesce(p_own.failures, 0)
+        and p_breaker.failures <= coalesce(p_own.failures, 0)
         and exists (
             select
             from headgate.chunks as c
-            left join headgate.operation_gates as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+            left join headgate.operation_breakers as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
             where c.provider_id = p_provider.provider_id
                 and c.state in ('queued', 'leased')
                 and c.calls > 0
@@ -45,9 +45,9 @@ $func$;
 -- (a refused token) says nothing about the provider: once it is mended, the next run goes on at once.
 create or replace function headgate._trips_breaker(
     p_provider headgate.providers,
-    p_gate headgate.provider_gates,
+    p_breaker headgate.provider_breakers,
     p_outcomes text[],
-    p_blames text[],
+    p_faults text[],
     p_now timestamptz
 )
 returns boolean
@@ -56,13 +56,13 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $func$
     select r.faults > 0
-        and coalesce(p_gate.blocked_until <= p_now, true)
+        and coalesce(p_breaker.blocked_until <= p_now, true)
         and (
-            r.answers = 0 and (p_gate.opened > 0 or p_gate.failures + r.faults >= p_provider.breaker_failures)
-            or p_gate.opened = 0
+            r.answers = 0 and (p_breaker.opened > 0 or p_breaker.failures + r.faults >= p_provider.breaker_failures)
+            or p_breaker.opened = 0
             and c.counted_faults + c.counted_answers >= 2 * p_provider.breaker_failures
             and c.counted_faults >= p_provider.breaker_share * (c.counted_faults + c.counted_answers)
         )
-    from headgate._answers_of(p_outcomes, p_blames) as r
-    cross join lateral headgate._counted(p_gate, r.faults, r.answers, p_now) as c;
+    from headgate._answers_of(p_outcomes, p_faults) as r
+    cross join lateral headgate._counted(p_breaker, r.faults, r.answers, p_now) as c;
 $func$;

@@ -1,6 +1,6 @@
 create or replace function headgate._wake_computed(
     p_operation headgate.operations,
-    p_jobs headgate.job_fate[],
+    p_jobs headgate.job_result[],
     p_now timestamptz
 )
 returns void
@@ -22,7 +22,7 @@ begin
         select s.operation_id, s.asset_id
         from unnest(p_jobs) as j
         join headgate.asset_processing_state as s on s.asset_id = j.asset_id
-        where j.fate = 'success'
+        where j.result = 'success'
             and j.records > 0
             and s.operation_id = any (v_dependent_ids)
         order by s.operation_id, s.asset_id

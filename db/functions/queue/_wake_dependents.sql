@@ -2,7 +2,7 @@
 
 create or replace function headgate._wake_dependents(
     p_operation headgate.operations,
-    p_jobs headgate.job_fate[],
+    p_jobs headgate.job_result[],
     p_now timestamptz
 )
 returns void
@@ -33,7 +33,7 @@ begin
             end
         from unnest(p_jobs) as j
         join headgate.assets as a using (asset_id)
-        where j.fate = 'success'
+        where j.result = 'success'
             and s.operation_id = v_follower.operation_id
             and s.asset_id = j.asset_id;
     end loop;

@@ -78,8 +78,8 @@ begin
     end;
 
     if p_changes ? 'blocked_until' then
-        perform headgate._set_gate(
-            v_old.provider_id, v_operation_id, v_blocked_until, coalesce(p_changes ->> 'reason', 'closed by hand')
+        perform headgate._set_breaker(
+            v_old.provider_id, v_operation_id, v_blocked_until, coalesce(p_changes ->> 'reason', 'blocked by hand')
         );
     end if;
     if p_changes ?| array['quota', 'buffer'] then
@@ -194,7 +194,7 @@ $func$;
 
 -- Close a gate until a time, or open it (null), and forget its breaker; with the provider, also its operations'
 -- breakers and the closing that the provider asked for. What waited for it goes on.
-create or replace function headgate._set_gate(
+create or replace function headgate._set_breaker(
     p_provider_id bigint,
     p_operation_id bigint,
     p_blocked_until timestamptz,
@@ -210,7 +210,7 @@ begin
         perform headgate._wake_parked(p_provider_id, p_operation_id);
     end if;
     if p_operation_id is null then
-        update headgate.provider_gates as g
+        update headgate.provider_breakers as g
         set blocked_until = p_blocked_until,
             blocked_reason = case when p_blocked_until is not null then p_reason end,
             failures = 0,
@@ -221,10 +221,10 @@ begin
             counted_answers = 0,
             probe_chunk_id = null
         where g.provider_id = p_provider_id;
-        delete from headgate.operation_gates as k
+        delete from headgate.operation_breakers as k
         where k.operation_id in (
             select l.operation_id
-            from headgate.operation_gates as l
+            from headgate.operation_breakers as l
             join headgate.operations as o using (operation_id)
             where o.provider_id = p_provider_id
                 and p_blocked_until is null
@@ -232,7 +232,7 @@ begin
             for update of l
         );
     else
-        insert into headgate.operation_gates as k (operation_id, blocked_until, blocked_reason)
+        insert into headgate.operation_breakers as k (operation_id, blocked_until, blocked_reason)
         values (
             p_operation_id,
             p_blocked_until,
@@ -248,7 +248,7 @@ begin
             counted_answers = 0,
             probe_chunk_id = null;
     end if;
-    perform headgate._alert_gates(p_provider_id, p_operation_id, headgate.clock());
+    perform headgate._alert_breakers(p_provider_id, p_operation_id, headgate.clock());
     if p_blocked_until is null and p_operation_id is null then
         update headgate.quota_windows as w
         set blocked_until = null

@@ -75,7 +75,7 @@ as $func$
     ))
     from headgate.chunks as c
     join headgate.process_executions as e using (execution_id)
-    left join headgate.provider_gates as g using (provider_id)
+    left join headgate.provider_breakers as g using (provider_id)
     join headgate.providers as p using (provider_id)
     left join headgate.quota_windows as w on w.provider_id = c.provider_id and w.opened_at = c.window_opened_at
     where c.state <> 'planned'

@@ -10,12 +10,12 @@ create or replace function headgate.complete_jobs(
     p_lease_no integer,
     p_asset_ids bigint[],
     p_outcomes text[],
-    p_blames text[] default null,
+    p_faults text[] default null,
     p_payloads text[] default null,
     p_errors text[] default null,
-    p_requests integer[] default null,
+    p_request_counts integer[] default null,
     p_durations_ms integer[] default null,
-    p_closing jsonb default null,
+    p_block jsonb default null,
     p_claim integer default 0,
     p_queues text[] default null,
     p_charged integer[] default null,
@@ -36,15 +36,15 @@ declare
     v_call headgate.operations;
     v_provider headgate.providers;
     v_results headgate.ingest_result[];
-    v_closing jsonb;
-    v_closed record;
-    v_fates headgate.job_fate[];
+    v_block jsonb;
+    v_blocked record;
+    v_job_results headgate.job_result[];
     v_tally headgate.job_tally;
     v_refund integer;
     v_unstarted headgate.chunks[] := '{}';
 begin
     perform headgate._check_report(
-        v_chunk, p_asset_ids, p_outcomes, p_blames, p_payloads, p_requests, p_charged, p_closing, p_row_counts,
+        v_chunk, p_asset_ids, p_outcomes, p_faults, p_payloads, p_request_counts, p_charged, p_block, p_row_counts,
         cardinality(p_rows)
     );
     select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
@@ -56,7 +56,7 @@ begin
     select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
 
     if p_outcomes[1] = 'success' and cardinality(p_payloads) < cardinality(v_chunk.sessions) then
-        v_refund := headgate._go_on(v_chunk, v_operation, v_call, p_payloads, p_requests, p_charged, v_now);
+        v_refund := headgate._go_on(v_chunk, v_operation, v_call, p_payloads, p_request_counts, p_charged, v_now);
         perform headgate._note_answers(
             v_provider, v_call.operation_id, v_chunk, p_outcomes, null, null, null, null, v_now
         );
@@ -67,36 +67,38 @@ begin
     v_results := headgate._ingest(
         v_chunk, v_call, p_asset_ids, p_outcomes, p_payloads, p_row_counts, p_rows, v_now
     );
-    if p_closing is not null then
-        v_closing := headgate._live_closing(v_provider, v_chunk, p_closing, v_now);
+    if p_block is not null then
+        v_block := headgate._live_block(v_provider, v_chunk, p_block, v_now);
     end if;
-    if v_closing is null then  -- an ingest function that cannot work ends the execution as a refused token does
-        v_closing := (
+    if v_block is null then  -- an ingest function that cannot work ends the execution as a refused token does
+        v_block := (
             select jsonb_build_object('until', 'execution', 'reason', r.reason)
             from unnest(v_results) as r
             where r.status = 'deferred'
             limit 1
         );
     end if;
-    select * into v_closed from headgate._closing(
-        v_provider, v_call.operation_id, v_closing, p_outcomes, p_blames, v_now
+    select * into v_blocked from headgate._block_until(
+        v_provider, v_call.operation_id, v_block, p_outcomes, p_faults, v_now
     );
-    v_fates := headgate._judge(
-        v_chunk, v_call, p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_charged, p_durations_ms,
-        v_results, v_closed.blocked_until, v_closed.reason, v_closing, v_now
+    v_job_results := headgate._resolve(
+        v_chunk, v_call, p_asset_ids, p_outcomes, p_faults, p_errors, p_request_counts, p_charged, p_durations_ms,
+        v_results, v_blocked.blocked_until, v_blocked.reason, v_block, v_now
     );
 
-    v_tally := headgate._tally(v_fates);
-    perform headgate._apply_fates(v_chunk, v_operation, v_fates, v_tally, v_now);
+    v_tally := headgate._tally(v_job_results);
+    perform headgate._apply_results(v_chunk, v_operation, v_job_results, v_tally, v_now);
     if v_tally.parked > 0 then
         perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);
     end if;
-    if v_closing ->> 'until' = 'execution' then
-        v_unstarted := headgate._end_unstarted(v_chunk, 'house: ' || coalesce(v_closing ->> 'reason', 'closed'), v_now);
+    if v_block ->> 'until' = 'execution' then
+        v_unstarted := headgate._end_unstarted(
+            v_chunk, 'internal: ' || coalesce(v_block ->> 'reason', 'blocked'), v_now
+        );
     end if;
     perform headgate._note_answers(
-        v_provider, v_call.operation_id, v_chunk, p_outcomes, p_blames, v_closing, v_closed.provider_until,
-        v_closed.provider_reason, v_now
+        v_provider, v_call.operation_id, v_chunk, p_outcomes, p_faults, v_block, v_blocked.provider_until,
+        v_blocked.provider_reason, v_now
     );
     if v_unstarted <> '{}' then
         perform headgate._return_units(v_unstarted);
@@ -108,8 +110,8 @@ begin
     -- Who holds the gate or the window already asks again in a transaction of its own.
     if p_claim > 0
         and v_tally.refund = 0
-        and v_closing is null
-        and not coalesce('provider' = any (p_blames), false)
+        and v_block is null
+        and not coalesce('provider' = any (p_faults), false)
     then
         return query
         select * from headgate._claim_next(p_runner, v_chunk, v_provider, p_claim, p_queues, v_now);
@@ -125,11 +127,11 @@ create or replace function headgate._check_report(
     p_chunk headgate.chunks,
     p_asset_ids bigint[],
     p_outcomes text[],
-    p_blames text[],
+    p_faults text[],
     p_payloads text[],
-    p_requests integer[],
+    p_request_counts integer[],
     p_charged integer[],
-    p_closing jsonb,
+    p_block jsonb,
     p_row_counts integer[],
     p_row_count integer
 )
@@ -142,8 +144,8 @@ declare
     v_count constant integer := cardinality(p_asset_ids);
 begin
     if cardinality(p_outcomes) is distinct from v_count
-        or cardinality(p_blames) <> v_count
-        or cardinality(p_requests) <> v_count
+        or cardinality(p_faults) <> v_count
+        or cardinality(p_request_counts) <> v_count
         or cardinality(p_charged) <> v_count
         or cardinality(p_payloads) <> v_count and p_chunk.sessions is null
         or p_row_counts is not null
@@ -152,12 +154,12 @@ begin
             or (select sum(u.rows) from unnest(p_row_counts) as u (rows)) <> p_row_count
         )
         or not p_outcomes <@ array['success', 'skipped', 'retry', 'failed', 'deferred', 'unsent']
-        or not array_remove(p_blames, null) <@ array['item', 'provider', 'house', 'quota']
-        or p_closing ->> 'until' not in ('retry_after', 'reset', 'execution', 'for')
+        or not array_remove(p_faults, null) <@ array['item', 'provider', 'internal', 'quota']
+        or p_block ->> 'until' not in ('retry_after', 'reset', 'execution', 'for')
     then
         perform headgate._raise(
             'HG008', 'malformed report: array lengths differ or a value is unknown',
-            'give one known outcome, blame and payload for each asset, and a known closing; nothing was changed'
+            'give one known outcome, fault and payload for each asset, and a known closing; nothing was changed'
         );
     elsif p_chunk.sessions is not null and (
         p_asset_ids <> p_chunk.asset_ids
@@ -188,7 +190,7 @@ set search_path = pg_catalog, pg_temp
 as $func$
 begin
     perform from headgate.process_executions as e where e.execution_id = p_chunk.execution_id for key share;
-    if headgate._standing(p_chunk) = 'over' then
+    if headgate._standing(p_chunk) = 'step_ended' then
         perform headgate._end_chunks(
             array(
                 select c.chunk_id

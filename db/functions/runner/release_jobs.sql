@@ -35,7 +35,7 @@ begin
     foreach v_chunk in array v_released loop
         chunk_id := v_chunk.chunk_id;
         released := cardinality(v_chunk.asset_ids);
-        if headgate._put_down(v_chunk, v_chunk.leased_until >= v_at) = 'over' then
+        if headgate._put_down(v_chunk, v_chunk.leased_until >= v_at) = 'step_ended' then
             v_over := v_over || v_chunk.chunk_id;
         end if;
         return next;
@@ -89,8 +89,8 @@ begin
     update headgate.chunks as c
     set state = case when v_standing = 'running' then 'queued' else 'planned' end,
         msg_id = case when v_standing = 'running' then c.msg_id end,
-        booked = c.booked + case when p_is_current then 0 else headgate._price(c) end,
-        window_opened_at = case when p_is_current and v_standing <> 'over' then c.window_opened_at end
+        charged_units = c.charged_units + case when p_is_current then 0 else headgate._unit_price(c) end,
+        window_opened_at = case when p_is_current and v_standing <> 'step_ended' then c.window_opened_at end
     where c.chunk_id = p_chunk.chunk_id;
     return v_standing;
 end;

@@ -9,7 +9,7 @@ as $func$
     select exists (
         select
         from headgate.operations as c
-        where p_operation.operation_id in (c.operation_id, c.alternative_of_operation_id)
+        where p_operation.operation_id in (c.operation_id, c.bulk_call_of_operation_id)
             and headgate._names_its_date(c)
     );
 $func$;

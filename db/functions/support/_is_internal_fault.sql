@@ -5,5 +5,5 @@ returns boolean
 language sql
 immutable
 as $func$
-    select coalesce(p_reason like 'house: %', false);
+    select coalesce(p_reason like 'internal: %', false);
 $func$;

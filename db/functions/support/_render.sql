@@ -35,7 +35,7 @@ begin
         elsif v_piece.value is null then
             perform headgate._raise(
                 'HG017',
-                headgate._refusal(v_piece.field, p_asset.code),
+                headgate._field_error(v_piece.field, p_asset.code),
                 'give the asset that attribute, or mark the field {...?} to leave the parameter out'
             );
         end if;

@@ -32,12 +32,12 @@ begin
             select headgate._url_encode(a.code)
             from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
             join headgate.assets as a on a.asset_id = u.asset_id
-            where p_operation.page_size is not null
+            where p_operation.batch_size is not null
             order by u.nth
         ), ',');
         select
             array_agg(r.code), array_agg(r.url order by s.nth), array_agg(null::text),
-            nullif(jsonb_strip_nulls(jsonb_object_agg(r.asset_id, r.refusal)), '{}'),
+            nullif(jsonb_strip_nulls(jsonb_object_agg(r.asset_id, r.request_error)), '{}'),
             array_agg(r.headers order by s.nth)
         into assets, urls, bodies, refused, headers
         from unnest(p_chunk.sessions) with ordinality as s (session, nth)
@@ -50,7 +50,7 @@ begin
     select
         array_agg(r.code order by r.nth), array_agg(r.url order by r.nth),
         case when v_headers <> '{}' then array_agg(r.headers order by r.nth) end,
-        jsonb_object_agg(r.asset_id, r.refusal)
+        jsonb_object_agg(r.asset_id, r.request_error)
     into assets, urls, headers, v_missing
     from headgate._request_urls(p_chunk, p_operation, v_headers, v_params) as r;
 
@@ -59,8 +59,8 @@ begin
     else
         select
             array_agg(r.body order by r.nth),
-            array_agg(case when r.refusal is null then urls[r.nth] end order by r.nth),
-            v_missing || jsonb_strip_nulls(jsonb_object_agg(r.asset_id, r.refusal))
+            array_agg(case when r.request_error is null then urls[r.nth] end order by r.nth),
+            v_missing || jsonb_strip_nulls(jsonb_object_agg(r.asset_id, r.request_error))
         into bodies, urls, v_missing
         from headgate._request_bodies(p_chunk, p_operation, v_params) as r;
     end if;
@@ -78,7 +78,7 @@ create or replace function headgate._request_urls(
     p_headers jsonb,
     p_params jsonb
 )
-returns table (nth bigint, asset_id bigint, code text, url text, headers jsonb, refusal text)
+returns table (nth bigint, asset_id bigint, code text, url text, headers jsonb, request_error text)
 language sql
 stable
 set search_path = pg_catalog, pg_temp
@@ -157,7 +157,7 @@ as $func$
         case when r.missing is null and r.unfit is null and not r.lacks_segment then r.url end,
         r.headers,
         case
-            when r.missing is not null then headgate._refusal(r.missing, (j.asset).code)
+            when r.missing is not null then headgate._field_error(r.missing, (j.asset).code)
             when r.lacks_segment then format('a segment of its path is empty for %s', (j.asset).code)
             when r.unfit is not null then format(
                 'the value of header %s for %s has characters that a header cannot carry', r.unfit, (j.asset).code
@@ -173,7 +173,7 @@ create or replace function headgate._request_bodies(
     p_operation headgate.operations,
     p_params jsonb
 )
-returns table (nth bigint, asset_id bigint, body text, refusal text)
+returns table (nth bigint, asset_id bigint, body text, request_error text)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
@@ -192,11 +192,11 @@ begin
         asset_id := (v_job.asset).asset_id;
         begin
             body := headgate._request_body(p_operation.body, v_job.asset, v_job.state, p_params)::text;
-            refusal := null;
+            request_error := null;
         exception
             when sqlstate 'HG017' then
                 body := null;
-                refusal := sqlerrm;
+                request_error := sqlerrm;
         end;
         return next;
     end loop;

@@ -65,12 +65,12 @@ select headgate.put_operation('eod_bulk', 'equities', due => 'session', provider
 
 -- Fundamentals of up to 500 listings by one call: 100 units, and one for each. Only some accounts have it; it knows
 -- stocks alone, and their last four quarters and years.
-select headgate.put_operation('fundamentals_page', 'equities', due => 'once', provider => 'eodhd',
+select headgate.put_operation('fundamentals_batch', 'equities', due => 'once', provider => 'eodhd',
     bulk_call_of => 'fundamentals_bulk',
     description => 'What is known of up to 500 companies of an exchange, by one call.',
     request => 'GET /bulk-fundamentals/{asset.group_key}?fmt=json&version=1.2&symbols={chunk.codes}', units => 100,
-    units_per_asset => 1, page_size => 500, feature => 'bulk_fundamentals', priority => 5, timeout => '5 minutes',
-    ingest_function => 'equities.ingest_fundamentals_page');
+    units_per_asset => 1, batch_size => 500, feature => 'bulk_fundamentals', priority => 5, timeout => '5 minutes',
+    ingest_function => 'equities.ingest_fundamentals_batch');
 
 -- Splits and dividends are asked for by exchange and session; those are assets that exist once a history was loaded.
 select headgate.put_operation('splits_bulk', 'equities_days', due => 'function equities.actions_due_at',

@@ -20,6 +20,6 @@ MISTAKES: dict[str, dict[str, Any]] = {
 
 with DAG(dag_id="bad_input", schedule=None, start_date=datetime(2026, 1, 1), catchup=False):
     for name, mistake in MISTAKES.items():
-        CallFunction(task_id=name, function=START, patience=timedelta(0), retries=0, **mistake)
+        CallFunction(task_id=name, function=START, max_wait=timedelta(0), retries=0, **mistake)
     RunStep(task_id="step_of_nothing")
     RunStep(task_id="step_without_connection", conn_id="elsewhere")

@@ -195,11 +195,11 @@ def test_a_success_forgets_the_failures_before_it(toy: Toy):
 
 
 @pytest.mark.parametrize("outcome", ["retry", "deferred", "failed"])
-@pytest.mark.parametrize("blame", ["provider", "house", "quota"])
-def test_only_the_item_s_own_faults_count(toy: Toy, outcome: str, blame: str):
+@pytest.mark.parametrize("fault", ["provider", "internal", "quota"])
+def test_only_the_item_s_own_faults_count(toy: Toy, outcome: str, fault: str):
     (asset,) = toy.add(1)
     toy.begin()
-    toy.complete(toy.claim()[0], outcome, blame=blame)
+    toy.complete(toy.claim()[0], outcome, fault=fault)
     toy.finish()
 
     state = toy.state(asset)

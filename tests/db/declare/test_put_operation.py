@@ -102,7 +102,7 @@ def test_what_it_names_comes_before_it(shelf: Shelf):
     assert "operation heap: unknown operation 'dust'" in shelf.mistakes(PROVIDER, bulk, OPERATION)
     assert shelf.put(PROVIDER, OPERATION, bulk, after) == ["created"] * 4 + ["unchanged"]
     dust = shelf.row("operations", "dust")["operation_id"]
-    assert shelf.row("operations", "heap")["alternative_of_operation_id"] == dust
+    assert shelf.row("operations", "heap")["bulk_call_of_operation_id"] == dust
     assert shelf.row("operations", "wax")["follows_operation_id"] == dust
 
 
@@ -126,7 +126,7 @@ def test_words_of_the_file_stand_for_columns(shelf: Shelf):
     patient = OPERATION.replace("units => 1", "units => 1, max_wait => '1 hour'")
 
     assert shelf.put(PROVIDER, patient)[1] == "changed: max_wait"
-    assert str(shelf.row("operations", "dust")["patience"]) == "1:00:00"
+    assert str(shelf.row("operations", "dust")["max_wait"]) == "1:00:00"
 
 
 def test_a_handler_is_handed_the_variables_that_it_may_see(shelf: Shelf):

@@ -17,7 +17,7 @@ def test_rules_are_tried_in_the_order_of_the_file(shelf: Shelf, toy: Toy):
     assert shelf.put(PROVIDER, OURS, OK)[1:3] == ["created", "created"]
     ours, ok = toy.sql(RULES)
 
-    assert (ours["status"], ours["fault"], ours["blocks"]) == ("401", "house", "execution")
+    assert (ours["status"], ours["fault"], ours["blocks"]) == ("401", "internal", "execution")
     assert (ours["charged"], ok["charged"]) == (False, True)
 
 
@@ -49,6 +49,6 @@ def test_each_wrong_rule_is_named_by_its_number(shelf: Shelf):
 
     assert "provider shelf, rule 2 breaks the rule: status is readable" in said
     assert "provider shelf, rule 2 breaks the rule: rule outcome is known" in said
-    assert "provider shelf, rule 3 breaks the rule: rule blame is known" in said
+    assert "provider shelf, rule 3 breaks the rule: rule fault is known" in said
     assert "provider shell, rule 1: unknown provider 'shell'" in said
     assert "did you mean shelf?" in said

@@ -25,7 +25,7 @@ def test_what_has_not_started_is_cancelled_and_returns_its_units(toy: Toy):
 def test_parked_jobs_are_cancelled_too(toy: Toy):
     toy.add(3)
     toy.begin()
-    toy.complete(toy.claim()[0], "retry", blame="provider")
+    toy.complete(toy.claim()[0], "retry", fault="provider")
 
     assert cancel(toy) == 3
     assert toy.units() == (0, 3)
@@ -49,7 +49,7 @@ def test_a_job_under_way_that_would_be_repeated_ends_instead(toy: Toy):
     (chunk,) = toy.claim()
     cancel(toy)
     one, two, three = chunk["asset_ids"]
-    toy.complete(chunk, "retry", [one], blame="provider")
+    toy.complete(chunk, "retry", [one], fault="provider")
     toy.complete(chunk, "retry", [two])
     toy.complete(chunk, "unsent", [three])
 

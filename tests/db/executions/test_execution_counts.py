@@ -18,7 +18,7 @@ def test_it_says_what_the_status_says(toy: Toy):
 def test_asking_sends_nothing_and_a_reader_may(toy: Toy):
     toy.add(1)
     toy.begin()
-    toy.complete(toy.claim()[0], "retry", blame="provider")
+    toy.complete(toy.claim()[0], "retry", fault="provider")
     toy.later(minutes=10)
     toy.connection.execute("set local role headgate_reader")
     counts = toy.row("execution_counts", p_pipeline="plain", p_run_id="r1")

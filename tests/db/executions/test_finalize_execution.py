@@ -35,7 +35,7 @@ def test_planned_but_never_sent_ends_deferred(toy: Toy):
 def test_parked_jobs_end_deferred(toy: Toy):
     toy.add(3)
     toy.begin()
-    toy.complete(toy.claim()[0], "retry", blame="provider")
+    toy.complete(toy.claim()[0], "retry", fault="provider")
 
     assert toy.finish()["deferred"] == 3
     assert toy.units() == (0, 3)

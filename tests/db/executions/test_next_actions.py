@@ -60,7 +60,7 @@ def test_what_was_cancelled_is_retried(shop: Toy):
 def test_what_the_provider_put_off_is_retried_when_it_is_unblocked(shop: Toy):
     until = NOON + timedelta(hours=1)
     (chunk,) = shop.claim()
-    shop.complete(chunk, "deferred", blame="provider")
+    shop.complete(chunk, "deferred", fault="provider")
     shop.finish()
     shop.provider(blocked_until=str(until))
 
@@ -72,9 +72,11 @@ def test_what_the_provider_put_off_is_retried_when_it_is_unblocked(shop: Toy):
 def test_our_own_fault_comes_last_and_is_to_be_corrected_first(shop: Toy):
     first, *others = shop.claim(chunks=9)
     shop.complete(first, "failed", first["asset_ids"][:1])
-    shop.complete(first, "deferred", first["asset_ids"][1:], blame="house", closing=CLOSE_EXECUTION)
+    shop.complete(
+        first, "deferred", first["asset_ids"][1:], fault="internal", block=CLOSE_EXECUTION
+    )
     for other in others:
-        shop.complete(other, "unsent", closing=CLOSE_EXECUTION)
+        shop.complete(other, "unsent", block=CLOSE_EXECUTION)
     shop.finish()
 
     row = only(shop)
@@ -152,7 +154,7 @@ def test_what_was_left_out_after_failures_is_reset(shop: Toy):
 
 def test_what_runs_out_of_units_on_its_way_is_for_the_next_window(shop: Toy):
     (chunk,) = shop.claim()
-    shop.complete(chunk, "deferred", blame="quota", closing={"until": "reset"})
+    shop.complete(chunk, "deferred", fault="quota", block={"until": "reset"})
     shop.drain()
     shop.finish()
 
@@ -163,7 +165,7 @@ def test_what_runs_out_of_units_on_its_way_is_for_the_next_window(shop: Toy):
 
 def test_a_deferral_that_is_tried_again_in_vain_is_told_once(shop: Toy):
     for chunk in shop.claim(chunks=9):
-        shop.complete(chunk, "deferred", blame="provider")
+        shop.complete(chunk, "deferred", fault="provider")
     shop.finish()
     shop.provider(blocked_until=str(NOON + timedelta(hours=1)))
     shop.call("retry_failed", p_pipeline="plain", p_run_id="r1")
@@ -187,7 +189,7 @@ def test_a_run_without_a_runner_needs_one(shop: Toy):
 
 def test_a_run_that_waits_says_until_when(shop: Toy):
     for chunk in shop.claim(chunks=9):
-        shop.complete(chunk, "retry", blame="provider")
+        shop.complete(chunk, "retry", fault="provider")
 
     row = actions(shop)[0]
     assert (row["action"], row["statement"]) == ("wait", None)

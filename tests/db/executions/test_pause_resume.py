@@ -70,7 +70,7 @@ def test_a_retry_during_the_pause_waits_for_its_end(toy: Toy):
     toy.begin()
     (chunk,) = toy.claim()
     pause(toy)
-    toy.complete(chunk, "retry", blame="provider")
+    toy.complete(chunk, "retry", fault="provider")
     toy.later(minutes=10)
 
     assert toy.claim() == []
@@ -119,7 +119,7 @@ def test_a_lease_released_during_the_pause_waits_for_its_end(toy: Toy):
 def test_parked_jobs_keep_their_place_and_are_sent_at_the_end(toy: Toy):
     toy.add(3)
     toy.begin()
-    toy.complete(toy.claim()[0], "retry", blame="provider")
+    toy.complete(toy.claim()[0], "retry", fault="provider")
 
     assert pause(toy) == (1, 1)
     assert resume(toy) == (1, 1)

@@ -253,7 +253,7 @@ def test_units_that_are_lacking_end_it(toy: Toy):
     failed(toy)
     g.retry(toy)
     (chunk,) = toy.claim()
-    toy.complete(chunk, "deferred", blame="quota")
+    toy.complete(chunk, "deferred", fault="quota")
 
     assert (g.status(toy), reopened(toy)) == ("succeeded", False)
 
@@ -399,9 +399,9 @@ class Hand:
     def work(self, outcome: str) -> None:
         """Complete the chunks that are held, each by itself, or the next there is."""
         held, self.held = self.held or self.take(self.toy.claim) or [], []
-        blame = "provider" if outcome == "retry" else "item"
+        fault = "provider" if outcome == "retry" else "item"
         for chunk in held:
-            self.take(self.toy.complete, chunk, outcome, blame=blame)
+            self.take(self.toy.complete, chunk, outcome, fault=fault)
 
     def take(self, act: Callable[..., Any], *how: Any, **more: Any) -> Any:
         """Do it whole, or not at all where it is refused."""
@@ -437,7 +437,7 @@ def test_no_sequence_leaves_it_open_with_nothing_to_do(
             toy.later(minutes=10)
         assert not reopened(toy), "it has nothing to do any more"
         assert toy.units()[0] == sum(x["units"] for x in toy.chunks()), "nothing is held for it"
-        toy.assert_books_balance()
+        toy.assert_ledger_balances()
     finally:
         toy.sql("rollback to savepoint example")
         toy.at(now)

@@ -65,7 +65,7 @@ def test_deferred_and_cancelled_jobs_are_taken_too(toy: Toy):
     toy.add(2, "B")
     toy.begin()
     (chunk,) = toy.claim()
-    toy.complete(chunk, "deferred", chunk["asset_ids"][:4], blame="quota")
+    toy.complete(chunk, "deferred", chunk["asset_ids"][:4], fault="quota")
     toy.complete(chunk, "success", chunk["asset_ids"][4:])
     toy.call("skip_step", p_pipeline="plain", p_run_id="r1", p_step="b")
 

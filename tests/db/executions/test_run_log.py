@@ -81,8 +81,8 @@ def test_failures_are_errors_that_name_their_assets(shop: Toy):
 
 def test_what_the_provider_or_we_ourselves_put_off_is_a_warning(shop: Toy):
     first, other = shop.claim(chunks=9)
-    shop.complete(first, "deferred", blame="provider")
-    shop.complete(other, "deferred", blame="house")
+    shop.complete(first, "deferred", fault="provider")
+    shop.complete(other, "deferred", fault="internal")
 
     put_off = {x[3] for x in lines(shop) if x[:2] == ("warning", "jobs")}
     assert put_off == {

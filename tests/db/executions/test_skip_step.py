@@ -58,7 +58,7 @@ def test_a_job_under_way_that_would_be_repeated_ends_instead(toy: Toy):
     toy.begin()
     (chunk,) = toy.claim()
     skip(toy)
-    toy.complete(chunk, "retry", blame="provider")
+    toy.complete(chunk, "retry", fault="provider")
 
     assert toy.endings() == {"deferred": 2}
 

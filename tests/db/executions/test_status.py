@@ -14,7 +14,7 @@ def test_counts_jobs_not_chunks(toy: Toy):
     chunks = sorted(toy.claim(chunks=3), key=lambda x: x["chunk_id"])
     toy.complete(chunks[0], "success", chunks[0]["asset_ids"][:4])
     toy.complete(chunks[0], "failed", chunks[0]["asset_ids"][4:5])
-    toy.complete(chunks[1], "retry", blame="provider")
+    toy.complete(chunks[1], "retry", fault="provider")
 
     assert toy.step() == {
         "step": "a", "status": "running", "planned": 38, "queued": 8, "running": 15, "parked": 10,
@@ -36,7 +36,7 @@ def test_what_is_planned_but_not_sent_counts_as_queued(toy: Toy):
 def test_asking_for_one_step_s_status_sends_what_is_due_to_be_sent(toy: Toy):
     toy.add(3)
     toy.begin()
-    toy.complete(toy.claim()[0], "retry", blame="provider")
+    toy.complete(toy.claim()[0], "retry", fault="provider")
     toy.later(minutes=1)
 
     step = toy.step()
@@ -46,7 +46,7 @@ def test_asking_for_one_step_s_status_sends_what_is_due_to_be_sent(toy: Toy):
 def test_asking_for_the_execution_s_status_sweeps_too(toy: Toy):
     toy.add(3)
     toy.begin()
-    toy.complete(toy.claim()[0], "retry", blame="provider")
+    toy.complete(toy.claim()[0], "retry", fault="provider")
     toy.later(minutes=1)
 
     assert toy.execution()["queued"] == 3
@@ -55,8 +55,8 @@ def test_asking_for_the_execution_s_status_sweeps_too(toy: Toy):
 def test_it_tells_when_the_next_parked_job_wakes(toy: Toy):
     toy.add(3)
     toy.begin()
-    closing = {"until": "retry_after", "seconds": 90}
-    toy.complete(toy.claim()[0], "retry", blame="quota", closing=closing)
+    block = {"until": "retry_after", "seconds": 90}
+    toy.complete(toy.claim()[0], "retry", fault="quota", block=block)
 
     wake = toy.execution()["next_wake_at"]
     assert timedelta(seconds=90) <= wake - toy.now

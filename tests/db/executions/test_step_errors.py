@@ -15,7 +15,7 @@ def test_what_failed_comes_first_with_its_error(toy: Toy):
     (chunk,) = toy.claim()
     first, second, third = chunk["asset_ids"]
     toy.complete(chunk, "success", [first])
-    toy.complete(chunk, "deferred", [second], blame="house")
+    toy.complete(chunk, "deferred", [second], fault="internal")
     toy.complete(chunk, "failed", [third])
 
     assert [x["status"] for x in errors(toy)] == ["failed", "deferred"]
@@ -27,7 +27,7 @@ def test_what_waits_for_quota_alone_is_no_error(toy: Toy):
     toy.add(1)
     toy.begin()
     (chunk,) = toy.claim()
-    toy.complete(chunk, "deferred", blame="quota")
+    toy.complete(chunk, "deferred", fault="quota")
 
     assert errors(toy) == []
 

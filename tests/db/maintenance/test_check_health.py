@@ -12,7 +12,7 @@ RUN = {"p_pipeline": "headgate_maintenance", "p_run_id": "m1"}
 
 
 @pytest.fixture
-def house(toy: Toy) -> Toy:
+def healthy(toy: Toy) -> Toy:
     """Return the toy world where all calendars reach far and no provider is closed."""
     toy.sql("delete from headgate.alerts")
     return toy
@@ -32,57 +32,57 @@ def sessions_until(toy: Toy, calendar: str, days: int) -> None:
     )
 
 
-def test_a_healthy_house_raises_no_alert(house: Toy):
-    assert alerts(house) == []
+def test_a_healthy_database_raises_no_alert(healthy: Toy):
+    assert alerts(healthy) == []
 
 
-def test_a_calendar_that_ends_soon_raises_an_alert_that_says_what_to_do(house: Toy):
-    house.add(1, calendar="SOON")
-    sessions_until(house, "SOON", 89)
+def test_a_calendar_that_ends_soon_raises_an_alert_that_says_what_to_do(healthy: Toy):
+    healthy.add(1, calendar="SOON")
+    sessions_until(healthy, "SOON", 89)
 
-    (row,) = house.call("check_health", **RUN)
+    (row,) = healthy.call("check_health", **RUN)
     assert (row["severity"], row["subject"]) == ("warning", "calendar SOON")
     assert "2024-06-02" in row["message"] and "docs/operations.md" in row["message"]
 
 
-def test_the_alert_is_raised_once_and_resolved_when_more_sessions_are_loaded(house: Toy):
-    house.add(1, calendar="SOON")
-    sessions_until(house, "SOON", 1)
-    assert alerts(house) == alerts(house) == [("warning", "calendar SOON")]
+def test_the_alert_is_raised_once_and_resolved_when_more_sessions_are_loaded(healthy: Toy):
+    healthy.add(1, calendar="SOON")
+    sessions_until(healthy, "SOON", 1)
+    assert alerts(healthy) == alerts(healthy) == [("warning", "calendar SOON")]
 
-    sessions_until(house, "SOON", 91)
-    house.later(days=1)
-    assert alerts(house) == []
+    sessions_until(healthy, "SOON", 91)
+    healthy.later(days=1)
+    assert alerts(healthy) == []
 
-    (row,) = house.sql("select subject, resolved_at from headgate.v_alerts")
+    (row,) = healthy.sql("select subject, resolved_at from headgate.v_alerts")
     assert row == {"subject": "calendar SOON", "resolved_at": NOON + timedelta(days=1)}
 
 
-def test_a_calendar_without_any_session_raises_an_alert(house: Toy):
-    house.add(1, calendar="NONE")
+def test_a_calendar_without_any_session_raises_an_alert(healthy: Toy):
+    healthy.add(1, calendar="NONE")
 
-    assert alerts(house) == [("warning", "calendar NONE")]
-
-
-def test_a_calendar_of_assets_put_aside_raises_none(house: Toy):
-    (asset,) = house.add(1, calendar="NONE")
-    house.call("set_asset_active", p_asset_id=asset, p_is_active=False)
-
-    assert alerts(house) == []
+    assert alerts(healthy) == [("warning", "calendar NONE")]
 
 
-def test_a_provider_that_stays_closed_raises_an_alert_until_it_is_open(house: Toy):
-    house.provider(blocked_until=str(NOON + timedelta(hours=2)), reason="they moved")
+def test_a_calendar_of_assets_put_aside_raises_none(healthy: Toy):
+    (asset,) = healthy.add(1, calendar="NONE")
+    healthy.call("set_asset_active", p_asset_id=asset, p_is_active=False)
 
-    (row,) = house.call("check_health", **RUN)
+    assert alerts(healthy) == []
+
+
+def test_a_provider_that_stays_blocked_raises_an_alert_until_it_is_open(healthy: Toy):
+    healthy.provider(blocked_until=str(NOON + timedelta(hours=2)), reason="they moved")
+
+    (row,) = healthy.call("check_health", **RUN)
     assert (row["severity"], row["subject"]) == ("error", "provider shop")
     assert "they moved" in row["message"]
 
-    house.later(hours=3)
-    assert alerts(house) == []
+    healthy.later(hours=3)
+    assert alerts(healthy) == []
 
 
-def test_a_provider_that_opens_within_the_hour_raises_none(house: Toy):
-    house.provider(blocked_until=str(NOON + timedelta(minutes=59)), reason="a breather")
+def test_a_provider_that_opens_within_the_hour_raises_none(healthy: Toy):
+    healthy.provider(blocked_until=str(NOON + timedelta(minutes=59)), reason="a breather")
 
-    assert alerts(house) == []
+    assert alerts(healthy) == []

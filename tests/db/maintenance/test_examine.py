@@ -31,7 +31,7 @@ def busy(toy: Toy) -> Toy:
     toy.begin("a")
     done, again, _ = toy.claim(chunks=3)
     toy.complete(done)
-    toy.complete(again, "retry", blame="provider")
+    toy.complete(again, "retry", fault="provider")
     return toy
 
 
@@ -52,8 +52,8 @@ def test_nothing_is_wrong_with_a_run_that_has_ended(busy: Toy):
     ("change", "named"),
     [
         (
-            "drop function headgate._paid(headgate.chunks)",
-            "function headgate._paid(headgate.chunks) is gone",
+            "drop function headgate._charged_units(headgate.chunks)",
+            "function headgate._charged_units(headgate.chunks) is gone",
         ),
         ("create function headgate.door() returns void language sql as ''", "door() is new"),
         ("alter function headgate.clock() volatile", "headgate.clock() was changed"),
@@ -220,7 +220,7 @@ def test_a_group_that_no_step_covers_is_told(toy: Toy):
     assert wrong(toy) == {}
 
 
-def test_a_closed_provider_and_an_execution_nobody_ends_are_told(toy: Toy):
+def test_a_blocked_provider_and_an_execution_nobody_ends_are_told(toy: Toy):
     toy.provider(blocked_until="2099-01-01", reason="their maintenance")
     toy.start()
     toy.later(days=2)

@@ -103,7 +103,7 @@ def test_it_tells_the_same_when_jobs_have_ended(toy: Toy):
     toy.add(25)
     first = toy.begin()
     toy.complete(toy.claim()[0])
-    toy.complete(toy.claim()[0], "retry", blame="provider")
+    toy.complete(toy.claim()[0], "retry", fault="provider")
 
     assert toy.check() == first
 
@@ -431,7 +431,7 @@ def test_an_empty_list_chooses_nothing(toy: Toy, nothing: dict[str, Any]):
     toy.add(2, "W", "books")
 
     assert plan(toy, **nothing) == {}
-    (row, *_) = toy.call("why", p_asset="W0", p_on=toy.now.date())
+    (row, *_) = toy.call("explain_asset_day", p_asset="W0", p_on=toy.now.date())
     assert row["reason"] == "outside the run's parameters"
 
 
@@ -450,17 +450,17 @@ def test_a_group_no_step_covers_is_not_planned(toy: Toy):
 # ----------------------------------------------------------------- closed and ended
 
 
-def test_a_provider_closed_beyond_patience_is_not_planned_and_costs_nothing(toy: Toy):
+def test_a_provider_blocked_beyond_max_wait_is_not_planned_and_costs_nothing(toy: Toy):
     toy.add(2)
     toy.provider(blocked_until="2024-03-05 12:16+00")
     toy.start()
 
     (row,) = toy.check()
-    assert (row["planned"], row["deferred"], row["reason"]) == (0, 2, "closed")
+    assert (row["planned"], row["deferred"], row["reason"]) == (0, 2, "blocked")
     assert toy.units() == (0, 0)
 
 
-def test_a_provider_closed_within_patience_is_planned(toy: Toy):
+def test_a_provider_blocked_within_max_wait_is_planned(toy: Toy):
     toy.add(2)
     toy.provider(blocked_until="2024-03-05 12:14+00")
     toy.start()
@@ -468,7 +468,7 @@ def test_a_provider_closed_within_patience_is_planned(toy: Toy):
     assert toy.check()[0]["planned"] == 2
 
 
-def test_a_closed_provider_blocks_nobody_else(toy: Toy):
+def test_a_blocked_provider_blocks_nobody_else(toy: Toy):
     toy.add(1)
     toy.add(1, "O", "others")
     toy.provider(blocked_until="2024-03-07 00:00+00")
@@ -481,7 +481,7 @@ def test_a_closed_provider_blocks_nobody_else(toy: Toy):
 def test_a_window_the_provider_says_is_used_up_carries_nothing(toy: Toy):
     toy.add(25)
     toy.begin()
-    toy.complete(toy.claim()[0], "deferred", blame="quota", closing={"until": "reset"})
+    toy.complete(toy.claim()[0], "deferred", fault="quota", block={"until": "reset"})
     toy.finish()
     toy.start("r2")
 

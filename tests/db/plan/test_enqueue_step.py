@@ -63,7 +63,7 @@ def test_a_higher_attempt_runs_only_what_failed_was_deferred_or_cancelled(toy: T
     toy.begin()
     chunks = toy.claim(chunks=4)
     for chunk, outcome in zip(chunks, ("success", "failed", "deferred", "skipped"), strict=True):
-        toy.complete(chunk, outcome, blame="item" if outcome != "deferred" else "quota")
+        toy.complete(chunk, outcome, fault="item" if outcome != "deferred" else "quota")
     before = toy.step()
     assert (before["status"], before["succeeded"], before["failed"], before["deferred"]) == (
         "failed", 10, 10, 10,
@@ -267,14 +267,14 @@ def test_a_step_fails_when_a_larger_share_of_its_jobs_has(toy: Toy, failed: int,
 
 
 @pytest.mark.parametrize(
-    ("blame", "status"), [("quota", "succeeded"), ("provider", "failed"), ("house", "failed")]
+    ("fault", "status"), [("quota", "succeeded"), ("provider", "failed"), ("internal", "failed")]
 )
 def test_a_step_all_of_whose_jobs_are_deferred_has_failed_unless_for_quota(
-    toy: Toy, blame: str, status: str
+    toy: Toy, fault: str, status: str
 ):
     toy.add(3)
     toy.begin()
-    toy.drain(outcome="deferred", blame=blame)
+    toy.drain(outcome="deferred", fault=fault)
 
     assert toy.step()["status"] == status
 
@@ -284,7 +284,7 @@ def test_one_success_outweighs_deferrals_by_fault(toy: Toy):
     toy.begin()
     (chunk,) = toy.claim()
     toy.complete(chunk, "success", chunk["asset_ids"][:1])
-    toy.complete(chunk, "deferred", chunk["asset_ids"][1:], blame="provider")
+    toy.complete(chunk, "deferred", chunk["asset_ids"][1:], fault="provider")
 
     assert toy.step()["status"] == "succeeded"
 

@@ -172,7 +172,7 @@ def test_a_ceiling_is_said(toy: Toy):
     assert {x["reason"] for x in rows} == {"never done; the run's asset limit is reached"}
 
 
-def test_a_closed_provider_is_said(toy: Toy):
+def test_a_blocked_provider_is_said(toy: Toy):
     toy.add(1)
     toy.provider(blocked_until="2024-03-05 18:00+00")
 

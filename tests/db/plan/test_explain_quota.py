@@ -33,7 +33,7 @@ def test_another_quota_parameters_and_time_are_asked_about(toy: Toy):
     assert quota(toy, p_at="2024-03-06 12:00+00")["shop"]["units_left"] == 100
 
 
-def test_a_closed_provider_has_nothing_left_until_it_opens(toy: Toy):
+def test_a_blocked_provider_has_nothing_left_until_it_opens(toy: Toy):
     toy.provider(blocked_until="2024-03-05 18:00+00")
 
     found = quota(toy, "plain")["shop"]

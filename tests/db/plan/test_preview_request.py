@@ -58,7 +58,7 @@ def test_a_field_without_a_value_refuses_the_request_and_says_which(toy: Toy):
 
     row = toy.row("preview_request", p_operation="look", p_asset_id=asset_id)
 
-    assert row["url"] is None and "asset.isin" in row["refusal"]
+    assert row["url"] is None and "asset.isin" in row["request_error"]
 
 
 def test_an_operation_without_a_request_has_none(toy: Toy):
@@ -73,7 +73,7 @@ def test_a_call_for_a_group_is_for_its_last_session(plan_of_shares):
     toy, asset_id = plan_of_shares
 
     row = toy.row("preview_request", p_operation="eod_bulk", p_asset_id=asset_id)
-    page = toy.row("preview_request", p_operation="fundamentals_page", p_asset_id=asset_id)
+    page = toy.row("preview_request", p_operation="fundamentals_batch", p_asset_id=asset_id)
 
     assert row["url"].startswith("/eod-bulk-last-day/US?date=20") and row["units"] == 100
     assert page["url"].endswith("&symbols=AAPL.US&version=1.2") and page["units"] == 101

@@ -18,7 +18,7 @@ CLOSE_EXECUTION = {"until": "execution", "reason": "the token was refused"}
 def shop(toy: Toy) -> Toy:
     """Sixty jobs of a provider whose breaker opens at ten failures."""
     toy.sql("delete from headgate.alerts")
-    toy.tune(patience="1 hour")
+    toy.tune(max_wait="1 hour")
     toy.add(60)
     toy.begin()
     return toy
@@ -30,7 +30,7 @@ def alerts(toy: Toy) -> dict[str, str]:
 
 
 def test_a_breaker_that_opens_is_told_in_the_same_commit_with_its_last_error(shop: Toy):
-    shop.complete(shop.claim()[0], "retry", blame="provider")
+    shop.complete(shop.claim()[0], "retry", fault="provider")
 
     found = alerts(shop)
     assert set(found) == {"operation look", "provider shop"}
@@ -39,20 +39,20 @@ def test_a_breaker_that_opens_is_told_in_the_same_commit_with_its_last_error(sho
 
 def test_failures_that_open_no_breaker_are_no_alert(shop: Toy):
     chunk = shop.claim()[0]
-    shop.complete(chunk, "retry", chunk["asset_ids"][:9], blame="provider")
+    shop.complete(chunk, "retry", chunk["asset_ids"][:9], fault="provider")
 
     assert alerts(shop) == {}
 
 
 def test_it_stays_until_a_probe_has_succeeded(shop: Toy):
-    shop.complete(shop.claim()[0], "retry", blame="provider")
+    shop.complete(shop.claim()[0], "retry", fault="provider")
     raised = shop.sql("select * from headgate.v_alerts")
     shop.later(minutes=2)
     shop.call("check_health", p_pipeline="headgate_maintenance", p_run_id="m1")
     assert set(alerts(shop)) == {"operation look", "provider shop"}
 
     (probe,) = shop.claim()
-    shop.complete(probe, "retry", probe["asset_ids"][:1], blame="provider")
+    shop.complete(probe, "retry", probe["asset_ids"][:1], fault="provider")
     assert shop.sql("select * from headgate.v_alerts") == raised
 
     shop.later(minutes=10)
@@ -63,7 +63,7 @@ def test_it_stays_until_a_probe_has_succeeded(shop: Toy):
 
 
 def test_whoever_unblocks_it_by_hand_resolves_it(shop: Toy):
-    shop.complete(shop.claim()[0], "retry", blame="provider")
+    shop.complete(shop.claim()[0], "retry", fault="provider")
     shop.provider(blocked_until=None)
 
     assert alerts(shop) == {}
@@ -81,7 +81,7 @@ def test_a_block_by_hand_is_an_alert_when_it_lasts(shop: Toy):
 
 def test_a_refused_secret_is_told_until_an_answer_comes(shop: Toy):
     (chunk,) = shop.claim()
-    shop.complete(chunk, "deferred", blame="house", closing=CLOSE_EXECUTION)
+    shop.complete(chunk, "deferred", fault="internal", block=CLOSE_EXECUTION)
     assert "SHOP_TOKEN" in alerts(shop)["secret of shop"]
 
     shop.finish()
@@ -93,7 +93,7 @@ def test_a_refused_secret_is_told_until_an_answer_comes(shop: Toy):
 
 def test_what_our_own_fault_defers_is_told_with_its_reason_until_the_step_succeeds(shop: Toy):
     (chunk,) = shop.claim()
-    shop.complete(chunk, "deferred", blame="house", closing=CLOSE_EXECUTION)
+    shop.complete(chunk, "deferred", fault="internal", block=CLOSE_EXECUTION)
     assert "run r1 deferred jobs by an internal fault: " in alerts(shop)["step a of plain"]
     shop.finish()
 
@@ -104,21 +104,21 @@ def test_what_our_own_fault_defers_is_told_with_its_reason_until_the_step_succee
 
 def test_it_is_told_when_no_call_was_made(shop: Toy):
     (chunk,) = shop.claim()
-    shop.complete(chunk, "deferred", blame="house", requests=0)
+    shop.complete(chunk, "deferred", fault="internal", requests=0)
 
     assert set(alerts(shop)) >= {"step a of plain"}
 
 
 def test_it_stays_while_the_fault_goes_on(shop: Toy):
     (chunk,) = shop.claim()
-    shop.complete(chunk, "deferred", blame="house", closing=CLOSE_EXECUTION)
+    shop.complete(chunk, "deferred", fault="internal", block=CLOSE_EXECUTION)
     raised = shop.sql("select * from headgate.v_alerts where subject like 'step %%'")
     shop.finish()
     shop.begin(run="r2")
     chunk, *others = shop.claim(chunks=20)
     shop.complete(chunk, "success")
     for other in others:
-        shop.complete(other, "deferred", blame="house")
+        shop.complete(other, "deferred", fault="internal")
     shop.drain()
 
     assert shop.step(run="r2")["queued"] == 0
@@ -138,8 +138,8 @@ def test_a_chunk_whose_runners_die_is_our_own_fault(toy: Toy):
 
 def test_what_the_provider_or_the_quota_defers_is_no_fault_of_ours(shop: Toy):
     first, second = shop.claim(chunks=2)
-    shop.complete(first, "deferred", blame="quota")
-    shop.complete(second, "deferred", second["asset_ids"][:3], blame="provider")
+    shop.complete(first, "deferred", fault="quota")
+    shop.complete(second, "deferred", second["asset_ids"][:3], fault="provider")
 
     assert not any(x.startswith("step ") for x in alerts(shop))
 
@@ -168,7 +168,7 @@ def test_good_answers_write_no_alert_and_read_none(shop: Toy):
 
 
 def test_runners_whose_failures_open_a_breaker_together_raise_it_once(toys: Toys):
-    toys.one.tune(patience="1 hour")
+    toys.one.tune(max_wait="1 hour")
     toys.one.add(60)
     toys.one.begin()
     chunks = toys.one.claim(chunks=6)
@@ -176,7 +176,7 @@ def test_runners_whose_failures_open_a_breaker_together_raise_it_once(toys: Toys
 
     with ThreadPoolExecutor(len(chunks) + 1) as pool:
         work = [
-            pool.submit(x.complete, y, "retry", blame="provider")
+            pool.submit(x.complete, y, "retry", fault="provider")
             for x, y in zip(runners, chunks, strict=True)
         ]
         work.append(pool.submit(doctor.call, "check_health", p_pipeline="plain", p_run_id="r1"))

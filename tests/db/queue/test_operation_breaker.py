@@ -1,4 +1,4 @@
-"""An operation's own breaker: one broken endpoint closes itself, and the others of its provider go on (_closing.sql)."""
+"""An operation's own breaker: one broken endpoint closes itself, and the others of its provider go on (_block_until.sql)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.plan import Row
 def library(toy: Toy) -> Toy:
     """Thirty new books: `open` and `history` are asked of the same provider; ten faults open a breaker."""
     toy.provider(quota=10_000)
-    toy.tune("open", patience="1 hour")
-    toy.tune("history", patience="1 hour")
+    toy.tune("open", max_wait="1 hour")
+    toy.tune("history", max_wait="1 hour")
     toy.add(30, "W", "books")
     toy.begin("west", pipeline="library")
     return toy
@@ -34,7 +34,7 @@ def claim_of(toy: Toy, operation: str, runner: str = "w1") -> Row:
 
 def break_down(toy: Toy, operation: str = "open") -> None:
     """A chunk's ten calls of an operation fail."""
-    toy.complete(claim_of(toy, operation), "retry", blame="provider")
+    toy.complete(claim_of(toy, operation), "retry", fault="provider")
 
 
 def health(toy: Toy, operation: str = "open") -> Row:
@@ -85,23 +85,23 @@ def test_the_next_chunk_of_another_operation_probes_the_provider(library: Toy):
     assert health(library)["provider_state"] == "flowing"
 
 
-def test_when_the_other_operation_fails_too_the_provider_is_closed(library: Toy):
+def test_when_the_other_operation_fails_too_the_provider_is_blocked(library: Toy):
     break_down(library)
     (probe,) = library.claim()
-    library.complete(probe, "retry", probe["asset_ids"][:1], blame="provider")
+    library.complete(probe, "retry", probe["asset_ids"][:1], fault="provider")
 
-    gate = library.gate()
-    assert (gate["opened"], (gate["blocked_until"] - library.now).total_seconds()) == (1, 60)
+    breaker = library.breaker()
+    assert (breaker["opened"], (breaker["blocked_until"] - library.now).total_seconds()) == (1, 60)
     assert health(library)["provider_state"] == "blocked"
     assert library.claim("w2") == []
     library.complete(probe, "unsent", probe["asset_ids"][1:])
 
 
-def test_without_another_operation_to_ask_the_provider_is_closed(toy: Toy):
-    toy.tune(patience="1 hour")
+def test_without_another_operation_to_ask_the_provider_is_blocked(toy: Toy):
+    toy.tune(max_wait="1 hour")
     toy.add(30)
     toy.begin()
-    toy.complete(toy.claim()[0], "retry", blame="provider")
+    toy.complete(toy.claim()[0], "retry", fault="provider")
 
     assert (health(toy, "look")["state"], health(toy, "look")["provider_state"]) == (
         "blocked",
@@ -112,8 +112,8 @@ def test_without_another_operation_to_ask_the_provider_is_closed(toy: Toy):
 def test_faults_of_several_operations_are_the_provider_s(library: Toy):
     other = claim_of(library, "history")
     chunk = claim_of(library, "open")
-    library.complete(other, "retry", other["asset_ids"][:5], blame="provider")
-    library.complete(chunk, "retry", chunk["asset_ids"][:5], blame="provider")
+    library.complete(other, "retry", other["asset_ids"][:5], fault="provider")
+    library.complete(chunk, "retry", chunk["asset_ids"][:5], fault="provider")
 
     assert health(library)["provider_state"] == "blocked"
     assert (health(library)["state"], health(library, "history")["state"]) == ("flowing", "flowing")
@@ -125,18 +125,18 @@ def test_faults_between_the_answers_of_others_add_up(library: Toy):
     """The provider's own row starts anew with each answer; the operation's does not."""
     library.provider(breaker_share=1)
     one, *_ = (claim_of(library, "open") for _ in range(1))
-    library.complete(one, "retry", one["asset_ids"][:5], blame="provider")
+    library.complete(one, "retry", one["asset_ids"][:5], fault="provider")
     other = claim_of(library, "history")
     library.complete(other)
-    library.complete(one, "retry", one["asset_ids"][5:], blame="provider")
+    library.complete(one, "retry", one["asset_ids"][5:], fault="provider")
 
-    assert (health(library)["state"], library.gate()["opened"]) == ("blocked", 0)
+    assert (health(library)["state"], library.breaker()["opened"]) == ("blocked", 0)
 
 
 def test_what_was_under_way_says_nothing_of_the_provider(library: Toy):
     first, second = claim_of(library, "open", "w1"), claim_of(library, "open", "w2")
-    library.complete(first, "retry", blame="provider")
-    library.complete(second, "retry", runner="w2", blame="provider")
+    library.complete(first, "retry", fault="provider")
+    library.complete(second, "retry", runner="w2", fault="provider")
 
     assert (seconds(library), health(library)["provider_state"]) == (60, "probing")
     assert drained(library) == {"history"}
@@ -165,7 +165,7 @@ def test_a_probe_that_fails_closes_it_for_twice_as_long_and_not_the_provider(lib
     for expected in (120, 240):
         library.at(health(library)["blocked_until"] + timedelta(seconds=1))
         (probe,) = library.claim()
-        library.complete(probe, "retry", probe["asset_ids"][:1], blame="provider")
+        library.complete(probe, "retry", probe["asset_ids"][:1], fault="provider")
         library.complete(probe, "unsent", probe["asset_ids"][1:])
         assert seconds(library) == expected
         assert health(library)["provider_state"] == "flowing"
@@ -230,8 +230,8 @@ def test_a_lease_that_ran_out_stays_one_until_the_operation_may_be_called(librar
     assert drained(library) == {"open"}
 
 
-def test_beyond_patience_what_waits_ends_deferred(library: Toy):
-    library.tune("open", patience="30 seconds")
+def test_beyond_max_wait_what_waits_ends_deferred(library: Toy):
+    library.tune("open", max_wait="30 seconds")
     break_down(library)
     drained(library)
 
@@ -241,7 +241,7 @@ def test_beyond_patience_what_waits_ends_deferred(library: Toy):
     assert library.chunks() == []
 
 
-def test_closed_and_opened_by_hand(library: Toy):
+def test_blocked_and_unblocked_by_hand(library: Toy):
     library.provider(operation="open", blocked_until="2024-03-05 12:20+00", reason="moving")
     assert (health(library)["state"], health(library)["reason"]) == ("blocked", "provider: moving")
     assert drained(library) == {"history"}
@@ -288,12 +288,12 @@ def test_explain_says_that_a_pair_waits_for_its_breaker(library: Toy):
         return {x["operation"]: x for x in rows if x["decision"] != "skip"}
 
     waits = explained()
-    assert {x["decision"] for x in waits.values()} == {"run"}, "within patience: it will wait"
+    assert {x["decision"] for x in waits.values()} == {"run"}, "within max_wait: it will wait"
     assert "breaker_open_until" in waits["open"]["evidence"]
     assert "breaker_open_until" not in waits["history"]["evidence"]
 
-    library.tune("open", patience="30 seconds")
-    library.tune("history", patience="30 seconds")
+    library.tune("open", max_wait="30 seconds")
+    library.tune("history", max_wait="30 seconds")
     broken = explained()
     assert {x["decision"] for x in broken.values()} == {"defer"}, "a bundle goes together"
     assert "never done; its breaker is open until 2024-03-05 12:01:00" in broken["open"]["reason"]

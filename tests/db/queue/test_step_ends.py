@@ -9,10 +9,10 @@ from tests.db.toy import Toy
 ENDS = {
     "two of forty failed": ([("failed", "item", 2)], "succeeded"),
     "three of forty failed": ([("failed", "item", 3)], "failed"),
-    "two of forty deferred by an internal fault": ([("deferred", "house", 2)], "succeeded"),
-    "three of forty deferred by an internal fault": ([("deferred", "house", 3)], "failed"),
+    "two of forty deferred by an internal fault": ([("deferred", "internal", 2)], "succeeded"),
+    "three of forty deferred by an internal fault": ([("deferred", "internal", 3)], "failed"),
     "one failed and two by an internal fault": (
-        [("failed", "item", 1), ("deferred", "house", 2)],
+        [("failed", "item", 1), ("deferred", "internal", 2)],
         "failed",
     ),
     "three of forty deferred by the provider": ([("deferred", "provider", 3)], "succeeded"),
@@ -26,7 +26,7 @@ ENDS = {
     ),
     "all skipped": ([("skipped", "item", 40)], "succeeded"),
     "all skipped but one by an internal fault": (
-        [("skipped", "item", 39), ("deferred", "house", 1)],
+        [("skipped", "item", 39), ("deferred", "internal", 1)],
         "failed",
     ),
 }
@@ -40,8 +40,8 @@ def test_a_step_has_ended_as_its_jobs_have(toy: Toy, end: str):
     left = toy.add(40)
     toy.begin()
     (chunk,) = toy.claim()
-    for outcome, blame, count in outcomes:
-        toy.complete(chunk, outcome, left[:count], blame=blame)
+    for outcome, fault, count in outcomes:
+        toy.complete(chunk, outcome, left[:count], fault=fault)
         left = left[count:]
     if left:
         toy.complete(chunk, "success", left)
@@ -53,7 +53,7 @@ def test_a_step_has_ended_as_its_jobs_have(toy: Toy, end: str):
 def test_a_later_round_takes_back_what_an_internal_fault_had_put_off(toy: Toy):
     toy.add(4)
     toy.begin()
-    toy.complete(toy.claim()[0], "deferred", blame="house")
+    toy.complete(toy.claim()[0], "deferred", fault="internal")
     assert toy.step()["status"] == "failed"
 
     toy.enqueue(p_attempt=2)

@@ -52,11 +52,11 @@ def test_the_call_says_everything_but_the_secret(toy: Toy, monkeypatch: pytest.M
     assert rules[0] == {
         "status": "200",
         "outcome": "success",
-        "blame": "item",
+        "fault": "item",
         "reason": "answered",
     }
     assert [x["status"] for x in rules[:4]] == ["200", "404", "402", "429"]
-    assert rules[3]["close"] == "retry_after"
+    assert rules[3]["blocks"] == "retry_after"
     assert "500-599" in [x["status"] for x in rules[4:]], "the usual rules come last"
 
 
@@ -159,8 +159,8 @@ class TestNothing:
     def test_a_parked_chunk_wakes(self, toy: Toy):
         toy.add(3)
         toy.begin()
-        closing = {"until": "for", "seconds": 90}
-        toy.complete(toy.claim()[0], "unsent", closing=closing)
+        block = {"until": "for", "seconds": 90}
+        toy.complete(toy.claim()[0], "unsent", block=block)
 
         assert self.idle(toy) == (timedelta(seconds=90), 90)
 
@@ -174,7 +174,7 @@ class TestNothing:
         assert timedelta(seconds=290) < wait <= timedelta(seconds=300)
         assert seconds is not None and 290 <= seconds <= 300
 
-    def test_a_gate_opens(self, toy: Toy):
+    def test_a_breaker_opens(self, toy: Toy):
         toy.add(3)
         toy.begin()
         toy.provider(blocked_until="2024-03-05 12:05+00")
@@ -194,13 +194,13 @@ class TestNothing:
     def test_a_paused_pipeline_wakes_nobody(self, toy: Toy):
         toy.add(3)
         toy.begin()
-        toy.complete(toy.claim()[0], "retry", blame="provider")
+        toy.complete(toy.claim()[0], "retry", fault="provider")
         toy.call("pause_pipeline", p_pipeline="plain")
 
         assert self.idle(toy) == (None, None)
 
 
-class TestDeaths:
+class TestLeaseExpirations:
     """A lease that runs out was paid for: its calls may have been made."""
 
     def test_it_is_claimed_again_by_a_new_token_and_pays_again(self, toy: Toy):
@@ -216,7 +216,7 @@ class TestDeaths:
         (row,) = toy.details(asset)
         assert (row["units"], row["api_calls_used"], row["attempts"]) == (2, 2, 2)
 
-    def test_deaths_burn_no_attempts(self, toy: Toy):
+    def test_expirations_burn_no_attempts(self, toy: Toy):
         (asset,) = toy.add(1)
         toy.begin()
         for _ in range(2):
@@ -262,7 +262,7 @@ class TestDeaths:
         assert again["asset_ids"] == chunk["asset_ids"][6:]
         assert toy.units() == (0, 14)
 
-    def test_two_deaths_split_it_into_single_jobs(self, toy: Toy):
+    def test_two_expirations_split_it_into_single_jobs(self, toy: Toy):
         toy.add(3)
         toy.begin()
         toy.expire(*toy.claim())
@@ -290,23 +290,23 @@ class TestDeaths:
         assert toy.endings() == {"success": 9}
 
     def test_one_deadly_job_condemns_only_itself(self, toy: Toy):
-        deadly, *others = toy.add(3)
+        poison, *others = toy.add(3)
         toy.begin()
         for _ in range(9):
             for chunk in toy.claim(chunks=9):
-                if deadly in chunk["asset_ids"]:
+                if poison in chunk["asset_ids"]:
                     toy.expire(chunk)
                 else:
                     toy.complete(chunk)
 
         ended = {x["asset_id"]: (x["status"], x["units"]) for x in toy.details()}
         assert ended == {
-            deadly: ("deferred", 3),
+            poison: ("deferred", 3),
             others[0]: ("success", 3),
             others[1]: ("success", 3),
         }
-        assert toy.details(deadly)[0]["reason"].startswith("house: its lease ran out")
-        assert toy.state(deadly)["consecutive_failures"] == 0
+        assert toy.details(poison)[0]["reason"].startswith("internal: its lease ran out")
+        assert toy.state(poison)["consecutive_failures"] == 0
         assert (
             toy.step()["status"] == "failed"
         )  # a third of its jobs is kept back by an internal fault

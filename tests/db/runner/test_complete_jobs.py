@@ -102,7 +102,7 @@ def test_an_operation_without_ingest_function_drops_its_answers(toy: Toy):
 def test_jobs_may_be_handed_in_in_slices(toy: Toy, chunk: Row):
     for n in range(0, 10, 4):
         toy.complete(chunk, "success", chunk["asset_ids"][n : n + 4])
-        toy.assert_books_balance()
+        toy.assert_ledger_balances()
 
     assert toy.step()["status"] == "succeeded"
     assert toy.scalar("select max(times) from toy.answers") == 1
@@ -152,10 +152,10 @@ def test_defaults_stand_for_what_is_not_given(toy: Toy, chunk: Row):
         {"p_outcomes": ["success"]},
         {"p_outcomes": ["success"] * 9 + ["sucess"]},
         {"p_outcomes": ["success"] * 9 + [None]},
-        {"p_blames": ["item"] * 9 + ["me"]},
-        {"p_blames": ["item"]},
+        {"p_faults": ["item"] * 9 + ["me"]},
+        {"p_faults": ["item"]},
         {"p_payloads": ["{}"]},
-        {"p_closing": Jsonb({"until": "noon"})},
+        {"p_block": Jsonb({"until": "noon"})},
     ],
     ids=str,
 )
@@ -263,7 +263,7 @@ def test_trouble_of_the_database_ends_the_whole_transaction(toy: Toy, chunk: Row
 
 
 @pytest.mark.parametrize("state", ["42P01", "42501", "0A000", "38000", "XX000"])
-def test_a_broken_ingest_function_is_the_house_s_fault_and_is_not_paid_for_again(
+def test_a_broken_ingest_function_is_an_internal_fault_and_is_not_charged_again(
     toy: Toy, chunk: Row, state: str
 ):
     says = [{"raise": state} if n == 6 else {} for n in range(10)]
@@ -271,7 +271,7 @@ def test_a_broken_ingest_function_is_the_house_s_fault_and_is_not_paid_for_again
 
     assert toy.endings() == {"deferred": 10}
     (row,) = toy.details(chunk["asset_ids"][0])
-    assert row["reason"].startswith("house: toy.keep: poison in asset")
+    assert row["reason"].startswith("internal: toy.keep: poison in asset")
     assert toy.state(row["asset_id"])["consecutive_failures"] == 0
     assert toy.step()["status"] == "failed"
     assert toy.sql("select * from toy.answers") == []
@@ -365,7 +365,7 @@ def test_a_failure_that_is_not_retryable_ends_at_once(toy: Toy, chunk: Row):
 
 
 def test_the_wait_grows_and_varies(toy: Toy):
-    toy.tune(patience="1 day", max_attempts=9)
+    toy.tune(max_wait="1 day", max_attempts=9)
     toy.add(1)
     toy.begin()
     for expected in (2, 4, 8, 16, 32, 64, 128, 256):
@@ -377,7 +377,7 @@ def test_the_wait_grows_and_varies(toy: Toy):
 
 
 def test_the_wait_has_an_end(toy: Toy):
-    toy.tune(patience="1 day", max_attempts=99, backoff_max="10 seconds")
+    toy.tune(max_wait="1 day", max_attempts=99, backoff_max="10 seconds")
     toy.add(1)
     toy.begin()
     for _ in range(5):
@@ -386,13 +386,13 @@ def test_the_wait_has_an_end(toy: Toy):
         toy.later(seconds=13)
 
 
-def test_the_provider_s_fault_is_waited_for_within_patience_and_deferred_beyond(toy: Toy):
+def test_the_provider_s_fault_is_waited_for_within_max_wait_and_deferred_beyond(toy: Toy):
     toy.provider(breaker_failures=1000)
     (asset,) = toy.add(1)
     toy.begin()
     begun = toy.now
     while claimed := toy.claim():
-        toy.complete(claimed[0], "retry", blame="provider")
+        toy.complete(claimed[0], "retry", fault="provider")
         assert claimed[0]["attempt"] == 1
         if parked := toy.chunks("parked"):
             toy.at(parked[0]["wake_at"])
@@ -409,7 +409,7 @@ def test_a_parked_job_keeps_what_it_has_cost(toy: Toy):
     toy.begin()
     toy.complete(toy.claim()[0], "retry")
     assert toy.units() == (0, 1)
-    assert toy.chunks()[0]["booked"] == 1
+    assert toy.chunks()[0]["charged_units"] == 1
     toy.later(minutes=1)
     toy.drain()
 
@@ -418,7 +418,7 @@ def test_a_parked_job_keeps_what_it_has_cost(toy: Toy):
 
 
 def test_jobs_that_wait_alike_travel_on_together(toy: Toy, chunk: Row):
-    toy.complete(chunk, "retry", chunk["asset_ids"][:7], blame="provider")
+    toy.complete(chunk, "retry", chunk["asset_ids"][:7], fault="provider")
     toy.complete(chunk, "success", chunk["asset_ids"][7:])
 
     (parked,) = toy.chunks()
@@ -427,7 +427,7 @@ def test_jobs_that_wait_alike_travel_on_together(toy: Toy, chunk: Row):
 
 @pytest.mark.parametrize("outcome", ["retry", "failed", "deferred"])
 def test_a_request_that_was_never_sent_costs_nothing(toy: Toy, chunk: Row, outcome: str):
-    toy.complete(chunk, outcome, blame="provider", requests=0)
+    toy.complete(chunk, outcome, fault="provider", requests=0)
 
     assert toy.units() == (0, 0)
     if outcome != "retry":
@@ -445,12 +445,12 @@ def test_what_was_not_started_is_sent_again_and_pays_once(toy: Toy, chunk: Row):
 
 @pytest.mark.parametrize("outcome", ["skipped", "failed", "deferred", "retry", "success"])
 def test_every_outcome_keeps_the_books(toy: Toy, chunk: Row, outcome: str):
-    for blame in ("item", "provider", "house", "quota"):
+    for fault in ("item", "provider", "internal", "quota"):
         for requests in (0, 1):
             (asset,) = chunk["asset_ids"][:1]
             chunk["asset_ids"] = chunk["asset_ids"][1:]
-            toy.complete(chunk, outcome, [asset], blame=blame, requests=requests)
-            toy.assert_books_balance()
+            toy.complete(chunk, outcome, [asset], fault=fault, requests=requests)
+            toy.assert_ledger_balances()
 
 
 # ------------------------------------------------------------------------ closings
@@ -462,7 +462,7 @@ def test_a_quota_that_is_used_up_closes_the_window_and_the_next_one_finishes_it(
     (chunk,) = toy.claim()
     toy.complete(chunk, "success", chunk["asset_ids"][:5])
     toy.complete(
-        chunk, "deferred", chunk["asset_ids"][5:6], blame="quota", closing={"until": "reset"}
+        chunk, "deferred", chunk["asset_ids"][5:6], fault="quota", block={"until": "reset"}
     )
     toy.complete(chunk, "unsent", chunk["asset_ids"][6:])
 
@@ -493,19 +493,19 @@ def test_a_402_that_comes_after_the_reset_does_not_close_the_new_window(toy: Toy
     (chunk,) = toy.claim()
     toy.later(seconds=20)
     (following,) = toy.claim()
-    toy.complete(chunk, "deferred", blame="quota", closing={"until": "reset"})
+    toy.complete(chunk, "deferred", fault="quota", block={"until": "reset"})
 
     assert toy.window()["blocked_until"] is None
     toy.complete(following)
     assert toy.endings() == {"deferred": 10, "success": 10}
 
 
-def test_a_429_within_patience_parks(toy: Toy):
+def test_a_429_within_max_wait_parks(toy: Toy):
     toy.add(20)
     toy.begin()
     (chunk,) = toy.claim()
-    closing = {"until": "retry_after", "seconds": 600, "reason": "slow down"}
-    toy.complete(chunk, "retry", chunk["asset_ids"][:1], blame="quota", closing=closing)
+    block = {"until": "retry_after", "seconds": 600, "reason": "slow down"}
+    toy.complete(chunk, "retry", chunk["asset_ids"][:1], fault="quota", block=block)
     toy.complete(chunk, "unsent", chunk["asset_ids"][1:])
 
     assert toy.claim() == []
@@ -516,12 +516,12 @@ def test_a_429_within_patience_parks(toy: Toy):
     assert toy.units() == (0, 21)
 
 
-def test_a_429_beyond_patience_defers_and_the_step_has_succeeded(toy: Toy):
+def test_a_429_beyond_max_wait_defers_and_the_step_has_succeeded(toy: Toy):
     toy.add(30)
     toy.begin()
     (chunk,) = toy.claim()
-    closing = {"until": "retry_after", "seconds": 3600, "reason": "slow down"}
-    toy.complete(chunk, "retry", chunk["asset_ids"][:1], blame="quota", closing=closing)
+    block = {"until": "retry_after", "seconds": 3600, "reason": "slow down"}
+    toy.complete(chunk, "retry", chunk["asset_ids"][:1], fault="quota", block=block)
     toy.complete(chunk, "unsent", chunk["asset_ids"][1:])
     assert toy.claim() == []
 
@@ -537,16 +537,16 @@ def test_a_429_beyond_patience_defers_and_the_step_has_succeeded(toy: Toy):
 def test_retry_after_is_taken_at_its_word_within_reason(
     toy: Toy, chunk: Row, seconds: int, until: int
 ):
-    toy.complete(chunk, "unsent", closing={"until": "retry_after", "seconds": seconds})
+    toy.complete(chunk, "unsent", block={"until": "retry_after", "seconds": seconds})
 
-    assert toy.gate()["blocked_until"] - toy.now == timedelta(seconds=until)
+    assert toy.breaker()["blocked_until"] - toy.now == timedelta(seconds=until)
 
 
-def test_a_closing_never_shortens_another(toy: Toy, chunk: Row):
-    toy.complete(chunk, "unsent", chunk["asset_ids"][:1], closing={"until": "for", "seconds": 600})
-    toy.complete(chunk, "unsent", chunk["asset_ids"][1:], closing={"until": "for", "seconds": 5})
+def test_a_block_never_shortens_another(toy: Toy, chunk: Row):
+    toy.complete(chunk, "unsent", chunk["asset_ids"][:1], block={"until": "for", "seconds": 600})
+    toy.complete(chunk, "unsent", chunk["asset_ids"][1:], block={"until": "for", "seconds": 5})
 
-    assert toy.gate()["blocked_until"] - toy.now == timedelta(seconds=600)
+    assert toy.breaker()["blocked_until"] - toy.now == timedelta(seconds=600)
 
 
 def test_a_refused_token_ends_the_execution_s_work_with_that_provider(toy: Toy):
@@ -557,9 +557,9 @@ def test_a_refused_token_ends_the_execution_s_work_with_that_provider(toy: Toy):
     toy.enqueue("all", "r1", "aside")
     toy.begin("a", "b")
     (chunk,) = toy.claim(p_avoid=["side"])
-    closing = {"until": "execution", "reason": "token refused"}
-    toy.complete(chunk, "deferred", chunk["asset_ids"][:1], blame="house", closing=closing)
-    toy.complete(chunk, "unsent", chunk["asset_ids"][1:], closing=closing)
+    block = {"until": "execution", "reason": "token refused"}
+    toy.complete(chunk, "deferred", chunk["asset_ids"][:1], fault="internal", block=block)
+    toy.complete(chunk, "unsent", chunk["asset_ids"][1:], block=block)
 
     assert toy.drain() == 4, "the other provider goes on"
     assert toy.endings() == {"deferred": 38, "success": 4}
@@ -573,7 +573,7 @@ def test_a_refused_token_leaves_the_next_execution_alone(toy: Toy):
     for n in range(5):
         toy.begin(run=f"r{n}")
         (chunk,) = toy.claim()
-        toy.complete(chunk, "deferred", blame="house", closing={"until": "execution"})
+        toy.complete(chunk, "deferred", fault="internal", block={"until": "execution"})
         assert toy.finish(f"r{n}")["status"] == "failed"
 
     assert {toy.state(x)["consecutive_failures"] for x in assets} == {0}

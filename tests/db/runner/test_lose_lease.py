@@ -28,7 +28,7 @@ def test_it_is_tried_again_then_split_and_who_dies_alone_is_deferred_with_the_re
     toy.claim()
 
     reasons = {x["asset_id"]: x["reason"] for x in toy.details()}
-    assert reasons[singles[0]["asset_ids"][0]] == "house: three times: it hung"
+    assert reasons[singles[0]["asset_ids"][0]] == "internal: three times: it hung"
     assert reasons[singles[1]["asset_ids"][0]] is None
 
 

@@ -31,7 +31,7 @@ def test_the_jobs_are_queued_again_and_their_units_reserved(toy: Toy):
     assert {x["units"] for x in toy.details()} == {1}
 
 
-def test_a_release_is_no_death(toy: Toy):
+def test_a_release_is_no_expiration(toy: Toy):
     toy.add(3)
     toy.begin()
     for _ in range(4):

@@ -357,7 +357,7 @@ class TestJobKey:
         first = claimed(toy, headers={"Idempotency-Key": "{job.key}"})
         toy.expire(first)
         (second,) = toy.claim("w2")
-        toy.complete(second, "retry", blame="provider", runner="w2")
+        toy.complete(second, "retry", fault="provider", runner="w2")
         toy.later(minutes=1)
         (third,) = toy.claim()
 

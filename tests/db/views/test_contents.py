@@ -44,7 +44,7 @@ def test_the_open_window_comes_first_and_says_what_is_left(db: Plan, now: dateti
 
 
 @pytest.mark.parametrize(
-    ("opened", "closed_for", "state"),
+    ("opened", "blocked_for", "state"),
     [
         (0, None, "flowing"),
         (0, -1, "flowing"),
@@ -54,11 +54,11 @@ def test_the_open_window_comes_first_and_says_what_is_left(db: Plan, now: dateti
     ],
 )
 def test_a_provider_flows_is_blocked_or_is_probed(
-    db: Plan, now: datetime, opened: int, closed_for: int | None, state: str
+    db: Plan, now: datetime, opened: int, blocked_for: int | None, state: str
 ):
-    until = now + timedelta(minutes=closed_for) if closed_for is not None else None
+    until = now + timedelta(minutes=blocked_for) if blocked_for is not None else None
     db.sql(
-        "update headgate.provider_gates set opened = %(opened)s, blocked_until = %(until)s",
+        "update headgate.provider_breakers set opened = %(opened)s, blocked_until = %(until)s",
         opened=opened,
         until=until,
     )
@@ -78,7 +78,7 @@ def test_requests_that_may_start_at_once_come_back_one_by_one(
         "update headgate.providers set requests_per_minute = 1000, burst = 10 where name = 'eodhd'"
     )
     db.sql(
-        "update headgate.provider_gates set next_start_at = %(at)s",
+        "update headgate.provider_breakers set next_start_at = %(at)s",
         at=now + timedelta(seconds=next_start_in),
     )
     tokens = "select rate_tokens from headgate.v_provider_health where provider = "
@@ -199,10 +199,10 @@ def _complete(plan: Plan, chunk: dict[str, object]) -> None:
         p_lease_no=chunk["lease_no"],
         p_asset_ids=chunk["asset_ids"],
         p_outcomes=["success" if is_prices else "failed"],
-        p_blames=["item"],
+        p_faults=["item"],
         p_payloads=["[]" if is_prices else None],
         p_errors=[None if is_prices else "unknown to the provider"],
-        p_requests=[1],
+        p_request_counts=[1],
         p_durations_ms=[12],
     )
 

@@ -40,7 +40,7 @@ def test_an_operation_says_when_it_is_due_and_who_runs_it(toy: Toy):
 
 def test_a_call_for_many_assets_names_the_need_that_it_serves(toy: Toy):
     toy.sql(
-        "update headgate.operations as o set alternative_of_operation_id = n.operation_id"
+        "update headgate.operations as o set bulk_call_of_operation_id = n.operation_id"
         " from headgate.operations as n where o.name = 'peek' and n.name = 'look'"
     )
 

@@ -17,8 +17,8 @@ def spent(toy: Toy) -> int:
     return int(units.pop())
 
 
-@pytest.mark.parametrize("blame", ["item", "provider"])
-def test_units_are_counted_when_a_lease_is_given_and_stay_when_it_is_retried(toy: Toy, blame: str):
+@pytest.mark.parametrize("fault", ["item", "provider"])
+def test_units_are_counted_when_a_lease_is_given_and_stay_when_it_is_retried(toy: Toy, fault: str):
     toy.add(30)
     toy.begin()
     assert spent(toy) == 0
@@ -29,7 +29,7 @@ def test_units_are_counted_when_a_lease_is_given_and_stay_when_it_is_retried(toy
 
     toy.complete(first, assets=first["asset_ids"][:1])
     toy.complete(first, "unsent", assets=first["asset_ids"][1:2])
-    toy.complete(second, "retry", blame=blame)
+    toy.complete(second, "retry", fault=fault)
     assert spent(toy) == jobs - 1
 
     toy.later(minutes=1)

@@ -35,7 +35,7 @@ def test_a_parked_job_waits_for_its_retry_with_its_last_error(toy: Toy):
     toy.add(3)
     toy.begin()
     (chunk,) = toy.claim()
-    toy.complete(chunk, "retry", blame="provider")
+    toy.complete(chunk, "retry", fault="provider")
 
     (row,) = toy.sql(ROWS)
     assert (row["pipeline"], row["run_id"], row["step"]) == ("plain", "r1", "a")
@@ -49,7 +49,7 @@ def test_a_parked_job_of_a_blocked_provider_waits_for_the_block_to_end(toy: Toy)
     toy.add(1)
     toy.begin()
     (chunk,) = toy.claim()
-    toy.complete(chunk, "retry", blame="provider")
+    toy.complete(chunk, "retry", fault="provider")
     until = NOON + timedelta(minutes=5)
     toy.provider(blocked_until=str(until))
 
@@ -77,7 +77,7 @@ def test_what_is_behind_a_blocked_operation_waits_for_it(toy: Toy):
 def test_while_a_probe_is_out_the_others_wait_for_its_answer(toy: Toy):
     toy.add(12)
     toy.begin()
-    toy.sql("update headgate.provider_gates set opened = 1, blocked_until = headgate.clock()")
+    toy.sql("update headgate.provider_breakers set opened = 1, blocked_until = headgate.clock()")
 
     assert [x for x in reasons(toy) if "probes it" in x]
 
@@ -104,7 +104,7 @@ def test_a_rate_limit_is_a_reason_to_wait(toy: Toy):
     toy.begin()
     assert sum(len(x["asset_ids"]) for x in toy.claim(chunks=20)) == 2
 
-    next_start_at = toy.gate()["next_start_at"]
+    next_start_at = toy.breaker()["next_start_at"]
     expected = ("a", "look", "rate limit: 10 requests a minute", 18, next_start_at)
     assert waiting(toy) == [expected]
 

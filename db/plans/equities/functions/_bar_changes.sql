@@ -1,7 +1,7 @@
 -- Compares the bars of many answers with what is stored: one row for each bar that is not stored alike, and one for
 -- each answer. An unchanged bar has none, so that an answer seen before writes nothing.
 --
--- verdict       what it means
+-- kind       what it means
 -- new           believed, and not stored
 -- changed       believed, and stored otherwise: what was stored becomes a revision
 -- readjusted    only its adjusted_close moved, and the answer is the whole history
@@ -20,7 +20,7 @@ create or replace function equities._bar_changes(
     p_is_history boolean
 )
 returns table (
-    asset_id bigint, date date, verdict text, open double precision, high double precision, low double precision,
+    asset_id bigint, date date, kind text, open double precision, high double precision, low double precision,
     close double precision, adjusted_close double precision, volume double precision, known_from timestamptz,
     fault text, doubted bigint, is_restated boolean
 )

@@ -29,15 +29,15 @@ begin
         insert into equities.prices (asset_id, date, open, high, low, close, adjusted_close, volume, known_from)
         select c.asset_id, c.date, c.open, c.high, c.low, c.close, c.adjusted_close, c.volume::bigint, c.known_from
         from changes as c
-        where c.verdict = 'new'
+        where c.kind = 'new'
             and not p_carefully
     ),
     replaced as (
         insert into equities.prices as t (asset_id, date, open, high, low, close, adjusted_close, volume, known_from)
         select c.asset_id, c.date, c.open, c.high, c.low, c.close, c.adjusted_close, c.volume::bigint, c.known_from
         from changes as c
-        where c.verdict in ('changed', 'readjusted')
-            or c.verdict = 'new' and p_carefully
+        where c.kind in ('changed', 'readjusted')
+            or c.kind = 'new' and p_carefully
         on conflict (asset_id, date) do update
         set (open, high, low, close, adjusted_close, volume, known_from) = (
             excluded.open, excluded.high, excluded.low, excluded.close, excluded.adjusted_close, excluded.volume,
@@ -47,7 +47,7 @@ begin
     removed as (
         delete from equities.prices as t
         using changes as c
-        where c.verdict = 'lost'
+        where c.kind = 'lost'
             and t.asset_id = c.asset_id
             and t.date = c.date
     ),
@@ -62,7 +62,7 @@ begin
         cross join lateral (
             select t.* from equities.prices as t where t.asset_id = c.asset_id and t.date = c.date offset 0
         ) as t
-        where c.verdict in ('changed', 'lost')
+        where c.kind in ('changed', 'lost')
         on conflict do nothing
     ),
     kept_apart as (
@@ -73,7 +73,7 @@ begin
             c.asset_id, c.date, c.open, c.high, c.low, c.close, c.adjusted_close, c.volume, c.fault,
             p_context ->> 'run_id', v_now
         from changes as c
-        where c.verdict = 'doubted'
+        where c.kind = 'doubted'
         on conflict (asset_id, date) do update
         set (open, high, low, close, adjusted_close, volume, reason, run_id, seen_at) = (
             excluded.open, excluded.high, excluded.low, excluded.close, excluded.adjusted_close, excluded.volume,
@@ -87,15 +87,15 @@ begin
     released as (
         delete from equities.prices_quarantine as q
         using changes as c
-        where c.verdict = 'new'
+        where c.kind = 'new'
             and q.asset_id = c.asset_id
             and q.date = c.date
     ),
     counts as (
         select
             c.asset_id,
-            count(*) filter (where c.verdict not in ('doubted', 'answer'))::integer as records,
-            count(*) filter (where c.verdict = 'lost')::integer as lost
+            count(*) filter (where c.kind not in ('doubted', 'answer'))::integer as records,
+            count(*) filter (where c.kind = 'lost')::integer as lost
         from changes as c
         group by c.asset_id
     ),
@@ -104,7 +104,7 @@ begin
         select a.asset_id, v_now, n.records - n.lost, n.lost, p_context ->> 'run_id'
         from changes as a
         join counts as n using (asset_id)
-        where a.verdict = 'answer' and a.is_restated and a.fault is null and p_is_history
+        where a.kind = 'answer' and a.is_restated and a.fault is null and p_is_history
         on conflict do nothing
     )
     select
@@ -124,7 +124,7 @@ begin
             when a.doubted > 0 then format('%s of its bars not believed', a.doubted)
         end
     from unnest(p_asset_ids, p_payloads) as u (asset_id, payload)
-    left join changes as a on a.asset_id = u.asset_id and a.verdict = 'answer'
+    left join changes as a on a.asset_id = u.asset_id and a.kind = 'answer'
     left join counts as n on n.asset_id = u.asset_id;
 end;
 $func$;

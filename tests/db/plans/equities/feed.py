@@ -107,6 +107,6 @@ def run(
                 p_asset_ids=chunk["asset_ids"],
                 p_outcomes=["success"] * len(chunk["asset_ids"]),
                 p_payloads=payloads,
-                p_requests=[len(answers), *[0] * others] if serves_all else None,
+                p_request_counts=[len(answers), *[0] * others] if serves_all else None,
             )
     return asked

@@ -23,7 +23,7 @@ def rules(db: Plan) -> Rules:
     return compile_rules(
         db.sql(
             """
-            select r.status, r.content_type, r.body, r.outcome, r.blame, r.close, r.reason
+            select r.status, r.content_type, r.body, r.outcome, r.fault, r.blocks, r.reason
             from headgate.response_rules as r join headgate.providers as p using (provider_id)
             where p.name = 'eodhd' order by r.position
             """
@@ -32,14 +32,14 @@ def rules(db: Plan) -> Rules:
 
 
 @pytest.mark.parametrize(
-    ("status", "content_type", "body", "outcome", "blame", "until"),
+    ("status", "content_type", "body", "outcome", "fault", "until"),
     [
         ("200", "application/json", '[{"date":"2026-06-15"}]', "success", "item", None),
         ("200", "application/json; charset=utf-8", "[]", "success", "item", None),
         ("200", "text/html", "<html>maintenance", "retry", "provider", None),
-        ("200", "text/plain", "Unauthenticated", "deferred", "house", "execution"),
-        ("401", "text/plain", "Unauthenticated", "deferred", "house", "execution"),
-        ("403", "application/json", '{"error":"Forbidden"}', "deferred", "house", "execution"),
+        ("200", "text/plain", "Unauthenticated", "deferred", "internal", "execution"),
+        ("401", "text/plain", "Unauthenticated", "deferred", "internal", "execution"),
+        ("403", "application/json", '{"error":"Forbidden"}', "deferred", "internal", "execution"),
         (
             "402",
             "text/plain",
@@ -70,7 +70,7 @@ def rules(db: Plan) -> Rules:
             "application/json",
             '[{"date":"2026-06-15","warning":"Data is limited by one year as you have free"}]',
             "deferred",
-            "house",
+            "internal",
             "execution",
         ),
     ],
@@ -81,13 +81,13 @@ def test_answers_are_read_as_the_provider_means_them(
     content_type: str,
     body: str,
     outcome: str,
-    blame: str,
+    fault: str,
     until: str | None,
 ):
     judged = rules.judge(Answer(status, {"content-type": content_type}, body.encode()))
 
-    assert (judged.outcome, judged.blame) == (outcome, blame)
-    assert (judged.closing.until if judged.closing else None) == until
+    assert (judged.outcome, judged.fault) == (outcome, fault)
+    assert (judged.block.until if judged.block else None) == until
 
 
 def test_the_pipeline_has_its_steps_in_order(db: Plan):
@@ -144,7 +144,7 @@ def test_the_parameters_have_their_defaults(db: Plan):
 
 def test_a_new_listing_costs_eleven_units_and_an_update_one(db: Plan):
     rows = db.sql(
-        "select o.name, o.units, o.bundle, o.due_rule from headgate.operations as o where o.universe = 'equities' and o.alternative_of_operation_id is null"
+        "select o.name, o.units, o.bundle, o.due_rule from headgate.operations as o where o.universe = 'equities' and o.bulk_call_of_operation_id is null"
     )
 
     assert {x["name"]: (x["units"], x["bundle"], x["due_rule"]) for x in rows} == {

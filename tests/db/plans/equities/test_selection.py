@@ -106,7 +106,9 @@ def test_explain_forecast_and_why_choose_alike(watched: Plan):
     kept_out = {
         group: [
             x["reason"]
-            for x in watched.call("why", p_asset=f"{group} 2026-06-25", p_on="2026-06-25")
+            for x in watched.call(
+                "explain_asset_day", p_asset=f"{group} 2026-06-25", p_on="2026-06-25"
+            )
             if x["operation"] == "splits_bulk"
         ]
         for group in ("MC", "LS")

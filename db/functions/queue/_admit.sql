@@ -1,0 +1,147 @@
+-- The gate: the times at which requests may start, half-open breakers, and the window's units, locked in this order,
+-- once per claim. A chunk whose calls could not start soon is left for later: another runner may be free by then.
+
+create or replace function headgate._admit(
+    p_provider headgate.providers,
+    p_chunks headgate.chunks[],
+    p_is_probe boolean,
+    p_now timestamptz,
+    out granted bigint[],
+    out starts_at timestamptz[]
+)
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_chunk headgate.chunks;
+    v_next timestamptz;
+    v_is_paced constant boolean := p_provider.requests_per_minute is not null;
+    v_half_open jsonb;
+    v_operation_id bigint;
+begin
+    granted := '{}';
+    starts_at := '{}';
+    if v_is_paced or p_is_probe then
+        v_next := headgate._next_start(p_provider, p_is_probe, p_now);
+    end if;
+    if exists (select from headgate.operation_breakers as k where k.opened > 0) then
+        v_half_open := headgate._lock_half_open(p_chunks, p_now);
+    end if;
+
+    foreach v_chunk in array p_chunks loop
+        v_operation_id := coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
+        continue when v_chunk.calls > 0 and v_next > p_now + headgate._start_ahead()
+            or (v_half_open -> v_operation_id::text)::boolean is false  -- its probe is out
+            or not headgate._spend_lease(p_provider, v_chunk, p_now);
+        granted := granted || v_chunk.chunk_id;
+        starts_at := starts_at || case when v_is_paced and v_chunk.calls > 0 then v_next end;
+        v_next := v_next + p_provider.start_every * v_chunk.calls;
+        if v_half_open ? v_operation_id::text then
+            v_half_open := v_half_open || jsonb_build_object(v_operation_id, false);
+            update headgate.operation_breakers as k
+            set probe_chunk_id = v_chunk.chunk_id
+            where k.operation_id = v_operation_id;
+        end if;
+    end loop;
+
+    if granted <> '{}' and (v_is_paced or p_is_probe) then
+        update headgate.provider_breakers as g
+        set next_start_at = case when v_is_paced then v_next else g.next_start_at end,
+            probe_chunk_id = case when p_is_probe then granted[1] else g.probe_chunk_id end
+        where g.provider_id = p_provider.provider_id;
+    end if;
+end;
+$func$;
+
+-- Lock the breakers that are half open among these chunks' operations: for each, whether a probe may go now.
+create or replace function headgate._lock_half_open(
+    p_chunks headgate.chunks[],
+    p_now timestamptz
+)
+returns jsonb
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    select coalesce(jsonb_object_agg(h.operation_id, not headgate._is_blocked(h.operation_id, p_now)), '{}')
+    from (
+        select k.operation_id
+        from headgate.operation_breakers as k
+        where k.opened > 0
+            and k.operation_id in (select coalesce(u.call_operation_id, u.operation_id) from unnest(p_chunks) as u)
+        order by k.operation_id
+        for update
+    ) as h;
+$func$;
+
+-- Lock the gate and return when the next request may start: a provider that has rested takes a burst at once. Infinity
+-- when it has been closed meanwhile, or another probe is out; null without a limit.
+create or replace function headgate._next_start(
+    p_provider headgate.providers,
+    p_is_probe boolean,
+    p_now timestamptz
+)
+returns timestamptz
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_breaker headgate.provider_breakers;
+begin
+    select *
+    into v_breaker
+    from headgate.provider_breakers as g
+    where g.provider_id = p_provider.provider_id
+    for update;
+    if v_breaker.blocked_until > p_now
+        or (v_breaker.opened > 0) <> p_is_probe
+        or v_breaker.opened > 0 and headgate._is_leased(v_breaker.probe_chunk_id)
+    then
+        return 'infinity';
+    end if;
+    return case
+        when p_provider.requests_per_minute is null then null
+        -- A clock that jumped back forgets what it granted; who read it a moment earlier does not.
+        when v_breaker.next_start_at > p_now + interval '1 hour' then p_now
+        else greatest(v_breaker.next_start_at, p_now - (p_provider.starts_at_once - 1) * p_provider.start_every)
+    end;
+end;
+$func$;
+
+-- Reserved units become spent. What a past window promised is let go and taken anew from the open one; a second
+-- delivery pays again.
+create or replace function headgate._spend_lease(
+    p_provider headgate.providers,
+    p_chunk headgate.chunks,
+    p_now timestamptz
+)
+returns boolean
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_opened_at timestamptz;
+begin
+    if p_provider.quota is null and p_chunk.state = 'queued' then
+        return headgate._move_units(p_provider.provider_id, p_chunk.window_opened_at, -p_chunk.units, 0);  -- it had one
+    elsif p_provider.quota is null or p_chunk.units = 0 then
+        return true;
+    end if;
+    select w.opened_at into v_opened_at from headgate._window_at(p_provider, p_now) as w;
+
+    if p_chunk.state = 'queued' and p_chunk.window_opened_at = v_opened_at then
+        return headgate._move_units(p_provider.provider_id, v_opened_at, -p_chunk.units, p_chunk.units);
+    end if;
+    perform headgate._open_window(p_provider, p_now);
+    if not headgate._move_units(p_provider.provider_id, v_opened_at, 0, p_chunk.units) then
+        return false;
+    end if;
+    if p_chunk.state = 'queued' then
+        perform headgate._move_units(p_provider.provider_id, p_chunk.window_opened_at, -p_chunk.units, 0);
+    end if;
+    return true;
+end;
+$func$;

@@ -1,0 +1,71 @@
+-- Until when a provider, or one of its operations, is closed, and why: because it says so itself (402, 429), or by a
+-- breaker after too many failures in a row, or too large a share of them. It is closed for everybody, and visibly. A
+-- report that is still to be noted counts as if it were.
+
+create or replace function headgate._block_until(
+    p_provider headgate.providers,
+    p_operation_id bigint,
+    p_block jsonb,
+    p_outcomes text[],
+    p_faults text[],
+    p_now timestamptz,
+    out blocked_until timestamptz,
+    out reason text,
+    out provider_until timestamptz,
+    out provider_reason text
+)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_breaker headgate.provider_breakers;
+    v_own headgate.operation_breakers;
+    v_trips record;
+    v_window_blocked_until timestamptz;
+begin
+    select * into v_breaker from headgate.provider_breakers as g where g.provider_id = p_provider.provider_id;
+    select * into v_own from headgate.operation_breakers as k where k.operation_id = p_operation_id;
+    select case when w.blocked_until > p_now then w.blocked_until end
+    into v_window_blocked_until
+    from headgate._window_at(p_provider, p_now) as b
+    join headgate.quota_windows as w on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
+
+    if v_breaker.blocked_until > p_now then
+        provider_until := v_breaker.blocked_until;
+        provider_reason := case when v_breaker.blocked_reason ~ '^(quota|provider): ' then '' else 'provider: ' end
+            || coalesce(v_breaker.blocked_reason, 'blocked');
+    end if;
+    if v_own.blocked_until > p_now then
+        blocked_until := v_own.blocked_until;
+        reason := v_own.blocked_reason;
+    end if;
+    if p_faults @> array['provider'] then
+        v_trips := headgate._tripped(p_provider, p_operation_id, v_breaker, v_own, p_outcomes, p_faults, p_now);
+        if v_trips.of_provider then
+            provider_until := greatest(provider_until, headgate._cooled_at(p_provider, v_breaker, p_now));
+            provider_reason := 'provider: the breaker is open';
+        end if;
+        if v_trips.of_operation then
+            blocked_until := headgate._cooled_at(p_provider, headgate._as_breaker(v_own), p_now);
+            reason := headgate._breaker_reason(p_operation_id);
+        end if;
+    end if;
+    if p_block ->> 'until' in ('retry_after', 'for') then
+        provider_until := greatest(
+            provider_until,
+            p_now + make_interval(secs => greatest(0, least(86400, coalesce((p_block ->> 'seconds')::numeric, 60))))
+        );
+        provider_reason := 'quota: ' || coalesce(p_block ->> 'reason', 'the provider asks to wait');
+    elsif p_block ->> 'until' = 'reset' or v_window_blocked_until is not null then
+        provider_until := greatest(
+            provider_until,
+            v_window_blocked_until,
+            (select w.closes_at from headgate._window_at(p_provider, p_now) as w)
+        );
+        provider_reason := 'quota: ' || coalesce(p_block ->> 'reason', 'the provider''s quota is used up');
+    end if;
+    blocked_until := greatest(blocked_until, provider_until);
+    reason := coalesce(provider_reason, reason);
+end;
+$func$;

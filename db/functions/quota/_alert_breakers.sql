@@ -1,0 +1,127 @@
+-- Raise and resolve the alerts of a provider and its operations that no longer fit their breakers, ordered by subject.
+-- Whoever moves a breaker holds its row, so nobody else does this meanwhile; the maintenance looks at all (null).
+
+create or replace function headgate._alert_breakers(
+    p_provider_id bigint,
+    p_operation_id bigint,
+    p_now timestamptz
+)
+returns void
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $func$
+    select headgate._set_alert(c.subject, c.severity, c.message, c.is_wrong, p_now)
+    from (
+        select g.*
+        from (
+            select p.* from headgate._provider_alerts(p_provider_id, p_now) as p
+            union all
+            select o.* from headgate._operation_alerts(p_provider_id, p_operation_id, p_now) as o
+        ) as g
+        where g.is_wrong <> headgate._is_alerted(g.subject)
+        order by g.subject
+    ) as c;
+$func$;
+
+-- An open breaker, until a probe has succeeded; any other long block; a refused secret, until an answer comes.
+create or replace function headgate._provider_alerts(
+    p_provider_id bigint,
+    p_now timestamptz
+)
+returns table (severity text, subject text, message text, is_wrong boolean)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select
+        'error',
+        'provider ' || p.name,
+        headgate._gate_message(p.name, p.provider_id, null, g.opened, g.blocked_until, g.blocked_reason),
+        headgate._needs_alert(g.opened, g.blocked_until, p_now)
+    from headgate.providers as p
+    join headgate.provider_breakers as g using (provider_id)
+    where p_provider_id is null or p.provider_id = p_provider_id
+    union all
+    select
+        'error',
+        'secret of ' || p.name,
+        format(
+            '%s refuses our calls (401, 403) or they cannot be made: check %s where the runners are, then '
+            'headgate.retry_failed', p.name, coalesce(p.secret_name, 'its base_url and auth')
+        ),
+        g.auth_failures > 0
+    from headgate.providers as p
+    join headgate.provider_breakers as g using (provider_id)
+    where p_provider_id is null or p.provider_id = p_provider_id;
+$func$;
+
+create or replace function headgate._operation_alerts(
+    p_provider_id bigint,
+    p_operation_id bigint,
+    p_now timestamptz
+)
+returns table (severity text, subject text, message text, is_wrong boolean)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select
+        'error',
+        'operation ' || o.name,
+        headgate._gate_message(o.name, o.provider_id, o.operation_id, k.opened, k.blocked_until, k.blocked_reason),
+        headgate._needs_alert(k.opened, k.blocked_until, p_now)
+    from headgate.operations as o
+    left join headgate.operation_breakers as k using (operation_id)
+    where o.path is not null
+        and (p_provider_id is null or o.provider_id = p_provider_id)
+        and (p_operation_id is null or o.operation_id = p_operation_id);
+$func$;
+
+-- A provider that is only suspected (opened, but not blocked) needs none; nor does a block that ends within the hour.
+create or replace function headgate._needs_alert(
+    p_opened integer,
+    p_blocked_until timestamptz,
+    p_now timestamptz
+)
+returns boolean
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select coalesce(
+        p_blocked_until is not null and (p_opened > 0 or p_blocked_until > p_now + interval '1 hour'), false
+    );
+$func$;
+
+create or replace function headgate._gate_message(
+    p_name text,
+    p_provider_id bigint,
+    p_operation_id bigint,
+    p_opened integer,
+    p_blocked_until timestamptz,
+    p_blocked_reason text
+)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select case
+        when p_opened > 0 then format(
+            'calls to %s fail%s: its breaker is open until a probe succeeds, and jobs wait (headgate.v_waiting)',
+            p_name,
+            coalesce(' (' || (
+                select c.park_reason
+                from headgate.chunks as c
+                where c.provider_id = p_provider_id
+                    and (p_operation_id is null or coalesce(c.call_operation_id, c.operation_id) = p_operation_id)
+                    and c.state = 'parked'
+                    and c.park_reason like 'provider: %'
+                    and c.park_reason not like 'provider: the breaker %'
+                limit 1
+            ) || ')', '')
+        )
+        else format('%s is blocked until %s: %s', p_name, p_blocked_until at time zone 'UTC', p_blocked_reason)
+    end;
+$func$;
