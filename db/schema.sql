@@ -596,7 +596,7 @@ begin
     end if;
 exception
     when data_exception or statement_too_complex then
-        fault := 'the answer is no array of bars: ' || left(sqlerrm, 200);
+        fault := 'the answer is not an array of bars: ' || left(sqlerrm, 200);
 end;
 $$;
 
@@ -621,7 +621,7 @@ declare
     v_name text;
 begin
     if jsonb_typeof(p_bar) <> 'object' then
-        raise exception using errcode = 'invalid_parameter_value', message = 'one of its elements is no object';
+        raise exception using errcode = 'invalid_parameter_value', message = 'an element is not an object';
     end if;
     begin
         v_clean := jsonb_set(v_clean, '{date}', to_jsonb((p_bar ->> 'date')::date));
@@ -1281,8 +1281,8 @@ begin
             when u.payload is null then 'no answer'
             when a.asset_id is null then 'the provider has no bars'
             when a.fault is not null then a.fault
-            when a.is_restated and not p_is_history then 'its past was restated: the whole history is loaded anew'
-            when a.doubted > 0 then format('%s of its bars not believed', a.doubted)
+            when a.is_restated and not p_is_history then 'its history was restated: it is loaded again in full'
+            when a.doubted > 0 then format('%s of its bars are implausible', a.doubted)
         end
     from unnest(p_asset_ids, p_payloads) as u (asset_id, payload)
     left join changes as a on a.asset_id = u.asset_id and a.kind = 'answer'
@@ -3630,7 +3630,7 @@ begin
     perform equities._trust_bulk(p_asset_ids, v_payload);
 exception
     when data_exception or statement_too_complex then  -- no JSON, or no array: no listing is to blame, and all stay due
-        raise warning 'the answer for % is no array of bars: %', p_context ->> 'group_key', left(sqlerrm, 200);
+        raise warning 'the answer for % is not an array of bars: %', p_context ->> 'group_key', left(sqlerrm, 200);
 end;
 $$;
 
@@ -3699,7 +3699,7 @@ begin
 exception
     -- No JSON, or no object: no listing is to blame, and all stay due.
     when data_exception or statement_too_complex then
-        raise warning 'the page of fundamentals for % is no object of companies: %',
+        raise warning 'the answer for % is not an object of companies: %',
             p_context ->> 'group_key', left(sqlerrm, 200);
 end;
 $$;
@@ -4365,7 +4365,7 @@ begin
         return next row(
             v_list.asset_id, case when v_taken.is_refused then 'skipped' else 'success' end,
             v_taken.renamed + v_taken.delisted + v_taken.relisted + v_taken.reused, v_now,
-            case when v_taken.is_refused then 'the list has shrunk too much to be believed' end
+            case when v_taken.is_refused then 'the list has shrunk too much to be plausible' end
         )::headgate.ingest_result;
     end loop;
 end;
@@ -4562,7 +4562,7 @@ begin
             perform headgate.raise_alert(
                 case when v_is_error then 'error' else 'warning' end,
                 format('prices %s %s', v_group.group_key, v_group.session),
-                case when v_is_error then 'not published: ' else 'published, but look: ' end || v_faults
+                case when v_is_error then 'not published: ' else 'published with warnings: ' end || v_faults
             );
         end if;
         return next;
@@ -4606,13 +4606,13 @@ begin
         end if;
         is_published := true;
         if v_held <> '{}' then
-            reason := 'as they were before, because their prices are held back: ' || array_to_string(v_held, ', ');
+            reason := 'unchanged, because their prices are held back: ' || array_to_string(v_held, ', ');
         end if;
         perform headgate.resolve_alert('screener');
     exception
         when raise_exception then
             is_published := false;
-            perform headgate.raise_alert('error', 'screener', 'the screener was not published anew: ' || reason);
+            perform headgate.raise_alert('error', 'screener', 'the screener was not published: ' || reason);
     end;
 
     return next;
@@ -5769,7 +5769,7 @@ COMMENT ON COLUMN headgate.operations.name IS 'Its name, unique in the database.
 -- Name: COLUMN operations.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.description IS 'What it does.';
+COMMENT ON COLUMN headgate.operations.description IS 'Its description.';
 
 --
 -- Name: COLUMN operations.universe; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5793,7 +5793,7 @@ COMMENT ON COLUMN headgate.operations.feature IS 'Planned only where the provide
 -- Name: COLUMN operations.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.units IS 'What the provider charges for one call.';
+COMMENT ON COLUMN headgate.operations.units IS 'Units the provider charges for one call.';
 
 --
 -- Name: COLUMN operations.units_per_asset; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6387,7 +6387,7 @@ begin
     if p_request is null then
         return '{}';
     elsif v_parts is null then
-        v_fault := format('request cannot be %s', quote_literal(p_request));
+        v_fault := format('malformed request: %s', quote_literal(p_request));
     else
         select
             jsonb_object_agg(split_part(q.pair, '=', 1), substr(q.pair, strpos(q.pair, '=') + 1)),
@@ -6506,7 +6506,7 @@ begin
             case when v_operation.path is null then 0 else cardinality(p.asset_ids) end,
             v_operation.units * cardinality(p.asset_ids), headgate._queue(r.name, v_operation.priority),
             'parked', p_now, coalesce(p_chunk.park_until, p_now + v_operation.max_wait),
-            'internal: the lease of a call for the group ran out twice', p_chunk.attempt, p.charged_units,
+            'internal: the lease of the bulk call expired twice', p_chunk.attempt, p.charged_units,
             p.request_count,
             p_chunk.planned_at
         from piece as p
@@ -6931,7 +6931,7 @@ CREATE FUNCTION headgate._broken_calls(p_at timestamp with time zone) RETURNS TA
         format(
             'one by one, because %s %s until %s',
             a.name,
-            case when k.blocked_until > p_at then 'is closed' else 'failed' end,
+            case when k.blocked_until > p_at then 'is blocked' else 'failed' end,
             k.blocked_until at time zone 'UTC'
         )
     from headgate.operation_breakers as k
@@ -7441,10 +7441,10 @@ declare
     v_fault text;
 begin
     if coalesce(p_universe, '') = '' or jsonb_typeof(p_assets) is distinct from 'array' then
-        v_fault := 'a universe''s name and an array of assets are needed';
+        v_fault := 'p_universe must be a name and p_assets a JSON array';
     else
         select case
-            when jsonb_typeof(e.asset) <> 'object' then format('asset %s is no object', e.nth)
+            when jsonb_typeof(e.asset) <> 'object' then format('asset %s must be an object', e.nth)
             when coalesce(e.asset ->> 'code', '') = '' then format('asset %s has no code', e.nth)
             when coalesce(e.asset ->> 'group_key', '') = '' then format('asset %s has no group_key', e.asset ->> 'code')
             when coalesce(jsonb_typeof(e.asset -> 'attributes'), 'object') <> 'object'
@@ -7474,7 +7474,7 @@ begin
             or e.asset - array['code', 'group_key', 'calendar', 'attributes', 'weight', 'is_active'] <> '{}'
         limit 1;
         if v_fault is null then
-            select format('asset %s is given twice', e.asset ->> 'code') into v_fault
+            select format('asset %s is listed twice', e.asset ->> 'code') into v_fault
             from jsonb_array_elements(p_assets) as e (asset)
             group by e.asset ->> 'code'
             having count(*) > 1
@@ -7617,10 +7617,10 @@ begin
         perform headgate._raise(
             'HG022',
             format(
-                'pipeline %s knows no dates: a run for %s would do today''s work', p_pipeline.name,
+                'pipeline %s has no request that names a date: a run for %s would do today''s work', p_pipeline.name,
                 to_char(p_logical_date at time zone 'UTC', 'YYYY-MM-DD')
             ),
-            'name {run.date} or {run.logical_date} in the path, query, headers or body of its operations'
+            'name {run.date} or {run.logical_date} in the path, query, headers or body of an operation'
         );
     end if;
 end;
@@ -7674,12 +7674,12 @@ CREATE FUNCTION headgate._check_open(p_execution headgate.process_executions) RE
 begin
     if p_execution.status = 'paused' then
         perform headgate._raise(
-            'HG013', format('execution %s is paused', p_execution.run_id), 'headgate.resume_pipeline lets it go on'
+            'HG013', format('execution %s is paused', p_execution.run_id), 'headgate.resume_pipeline resumes it'
         );
     elsif p_execution.status <> 'running' then
         perform headgate._raise(
             'HG014', format('execution %s has ended: %s', p_execution.run_id, p_execution.status),
-            'start a new run, or go on with what it did not do: headgate.retry_failed'
+            'start a new run, or run what it left undone: headgate.retry_failed'
         );
     end if;
 end;
@@ -7769,7 +7769,7 @@ begin
     then
         perform headgate._raise(
             'HG008', 'malformed report: array lengths differ or a value is unknown',
-            'give one known outcome, fault and payload for each asset, and a known closing; nothing was changed'
+            'give one known outcome, fault and payload per asset, and a known block; nothing was changed'
         );
     elsif p_chunk.sessions is not null and (
         p_asset_ids <> p_chunk.asset_ids
@@ -7779,8 +7779,8 @@ begin
     ) then
         perform headgate._raise(
             'HG008',
-            'malformed report: a call for a group has one outcome for all of its assets',
-            'report the whole chunk, with one payload for each session that was answered, in their order; nothing was '
+            'malformed report: a bulk call has one outcome for all of its assets',
+            'report the whole chunk, with one payload per answered session, in order; nothing was '
             'changed'
         );
     end if;
@@ -7846,16 +7846,16 @@ begin
                     ) as o
                 ), 300)
             ),
-            'give the new run a name of its own'
+            'choose another run_id for the new run'
         );
     elsif p_execution.finished_at is not null then
         raise notice using
             message = format(
-                'run %s of pipeline %s HAS ENDED BEFORE: as %s, at %s UTC. It is not run again: nothing that succeeded '
-                'is done a second time', quote_literal(p_execution.run_id), p_pipeline.name, p_execution.status,
+                'run %s of pipeline %s HAS ALREADY ENDED: %s at %s UTC. It is not run again: nothing that succeeded '
+                'is done twice', quote_literal(p_execution.run_id), p_pipeline.name, p_execution.status,
                 to_char(p_execution.finished_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
             ),
-            hint = 'headgate.retry_failed runs what failed again; a new run needs a name of its own';
+            hint = 'headgate.retry_failed runs what failed again; a new run needs its own run_id';
     end if;
 end;
 $$;
@@ -7898,7 +7898,7 @@ begin
     ) then
         perform headgate._raise(
             'HG008', 'the parameters together select no asset',
-            'no asset is in all of the groups and lists that they name; leave one of them out'
+            'no asset matches all of the groups and lists given; leave one of them out'
         );
     end if;
 end;
@@ -8510,7 +8510,7 @@ begin
         perform headgate._raise(
             'HG003',
             format('pipeline %s has no step %s that covers groups', p_pipeline, quote_nullable(p_step)),
-            'those that do: ' || headgate._names(array(
+            'steps that do: ' || headgate._names(array(
                 select s.step
                 from headgate.pipeline_steps as s
                 where s.pipeline_id = v_pipeline.pipeline_id
@@ -8518,7 +8518,9 @@ begin
             ))
         );
     elsif coalesce(array_position(p_group_keys, null) is not null or '' = any (p_group_keys), true) then
-        perform headgate._raise('HG008', 'a group key is missing', 'an array of group keys, e.g. {VI}');
+        perform headgate._raise(
+            'HG008', 'p_group_keys must not contain null', 'give an array of group keys, e.g. {VI}'
+        );
     end if;
     select s.step, g.group_key into v_other
     from headgate.pipeline_steps as s
@@ -8529,8 +8531,8 @@ begin
     limit 1;
     if found then
         perform headgate._raise(
-            'HG008', format('group %L is covered by step %s already', v_other.group_key, v_other.step),
-            'a group is covered once; nothing was changed'
+            'HG008', format('group %L is already covered by step %s', v_other.group_key, v_other.step),
+            'a group belongs to one step only; nothing was changed'
         );
     end if;
 
@@ -8885,8 +8887,8 @@ declare
 begin
     select * into v_old from headgate.declarations as d where d.kind = p_kind and d.name = p_name;
     v_fault := case
-        when p_name ~ '^/|/$|//' or p_name = '' or p_name is null then 'its name is missing'
-        when v_old.plan <> v_plan then format('plan %s declares it already', v_old.plan)
+        when p_name ~ '^/|/$|//' or p_name = '' or p_name is null then 'it has no name'
+        when v_old.plan <> v_plan then format('plan %s already declares it', v_old.plan)
         when v_old.is_declared then format('declared twice%s', ', first at ' || v_old.place)
     end;
     if v_fault is not null then
@@ -9597,12 +9599,12 @@ begin
                 v_chunk_ids, 'deferred',
                 coalesce(
                     'internal: three times: ' || (p_chunks[1]).lost_reason,
-                    'internal: its lease ran out three times'
+                    'internal: its lease expired three times'
                 ),
                 p_now
             );
         when 'no_quota' then
-            perform headgate._end_chunks(v_chunk_ids, 'deferred', 'quota: no units are left in this window', p_now);
+            perform headgate._end_chunks(v_chunk_ids, 'deferred', 'quota: no units left in this window', p_now);
         when 'split' then
             perform headgate._locked_pairs(v_chunks);
             perform headgate._split_chunk(c) from unnest(v_chunks) as c where c.sessions is null;
@@ -9690,7 +9692,7 @@ CREATE FUNCTION headgate._examine_calendars() RETURNS TABLE(subject text, verdic
         'calendar ' || c.calendar,
         case when coalesce(c.ends_at, '-infinity') < headgate.clock() then 'fail' else 'warn' end,
         coalesce('sessions up to ' || c.ends_at::date, 'no sessions'),
-        format('load later ones: python -m runner.calendars %s --help', c.calendar),
+        format('load later sessions: python -m runner.calendars %s --help', c.calendar),
         false
     from (
         select a.calendar, (
@@ -9703,7 +9705,7 @@ CREATE FUNCTION headgate._examine_calendars() RETURNS TABLE(subject text, verdic
     union all
     select
         'history', 'warn', 'next month has no partition yet',
-        'headgate doctor --fix makes it; so does headgate.retain', true
+        'headgate doctor --fix creates it; so does headgate.retain', true
     where to_regclass('headgate.asset_processing_details_' || to_char(
         headgate.clock() at time zone 'UTC' + interval '1 month', 'YYYYMM'
     )) is null;
@@ -9806,7 +9808,7 @@ begin
         if to_regclass(format('pgmq.%I', 'q_' || v_queue)) is null then
             verdict := 'fail';
             finding := 'it is missing';
-            advice := 'headgate doctor --fix makes it; what waited in it is sent again';
+            advice := 'headgate doctor --fix creates it and sends its chunks again';
             return next;
             verdict := 'warn';
             continue;
@@ -9814,13 +9816,13 @@ begin
         v_orphans := cardinality(headgate._orphan_messages(v_queue));
         if v_orphans > 0 then
             finding := format('%s messages belong to no chunk', v_orphans);
-            advice := 'a claim archives each when it meets it; headgate doctor --fix does so now';
+            advice := 'claims archive them one by one; headgate doctor --fix archives them now';
             return next;
         end if;
         v_lost := cardinality(headgate._lost_messages(v_queue));
         if v_lost > 0 then
             finding := format('%s chunks wait for messages that are gone', v_lost);
-            advice := 'a runner that finds nothing else to do sends them again; headgate doctor --fix does so now';
+            advice := 'idle runners send them again; headgate doctor --fix sends them now';
             return next;
         end if;
     end loop;
@@ -9855,7 +9857,7 @@ CREATE FUNCTION headgate._examine_roles() RETURNS TABLE(subject text, verdict te
         from role as r
         where r.rolcanlogin <> r.may_login
         union all
-        select r.name, 'may more than its work needs: ' || concat_ws(
+        select r.name, 'has more rights than it needs: ' || concat_ws(
             ', ', case when r.rolsuper then 'superuser' end, case when r.rolcreatedb then 'createdb' end,
             case when r.rolcreaterole then 'createrole' end, case when r.rolreplication then 'replication' end,
             case when r.rolbypassrls then 'bypassrls' end
@@ -9877,7 +9879,7 @@ CREATE FUNCTION headgate._examine_roles() RETURNS TABLE(subject text, verdict te
     )
     select 'role ' || f.name, 'fail', string_agg(f.says, '; ' order by f.says),
         case when bool_or(f.says like 'is a member%') then 'revoke that membership by hand; ' else '' end
-        || 'headgate doctor --fix puts the rest right', true
+        || 'headgate doctor --fix restores the rest', true
     from fault as f
     group by f.name
     union all
@@ -9894,7 +9896,7 @@ CREATE FUNCTION headgate._examine_roles() RETURNS TABLE(subject text, verdict te
     having count(*) > 0
     union all
     select 'address of ' || s.provider, 'fail', s.found,
-        'if it is right, a superuser says so: set_provider with base_url; if not, somebody is not who he seems: '
+        'if it is correct, a superuser sets it by set_provider with base_url; if not, an account was misused: '
         'change the secret',
         false
     from headgate._strange_addresses() as s;
@@ -9934,14 +9936,14 @@ CREATE FUNCTION headgate._examine_schema() RETURNS TABLE(subject text, verdict t
         'schema',
         case when s.is_another_server or not exists (select from headgate.schema_notes) then 'warn' else 'fail' end,
         case
-            when not exists (select from headgate.schema_notes) then 'how it should be was never noted'
-            when s.is_another_server then 'it was noted on another version of PostgreSQL'
+            when not exists (select from headgate.schema_notes) then 'the expected schema was never recorded'
+            when s.is_another_server then 'it was recorded on another version of PostgreSQL'
             else format('%s differ from what was migrated: %s', s.differences, s.told)
         end,
         case
             when s.is_table and not s.is_another_server
-                then 'headgate doctor --fix puts functions, views and rights right; put tables right by hand, as '
-                    'db/schema.sql has them'
+                then 'headgate doctor --fix restores functions, views and rights; restore tables by hand, following '
+                    'db/schema.sql'
             else 'headgate doctor --fix applies functions, views and rights again'
         end,
         true
@@ -9962,22 +9964,22 @@ CREATE FUNCTION headgate._examine_sessions() RETURNS TABLE(subject text, verdict
     select
         'sessions beyond their limits', 'warn',
         string_agg(format('%s (%s): %s', l.login, l.pid, l.excess), '; ' order by l.pid),
-        'headgate doctor --fix ends them; so do runners and the maintenance', headgate._may_end_sessions()
+        'headgate doctor --fix ends them; runners and the maintenance do so too', headgate._may_end_sessions()
     from headgate._late_sessions() as l
     having count(*) > 0
     union all
     select
         'role headgate_owner', 'warn', format('is not a member of %s: %s', m.role, m.lack),
-        format('a superuser says: grant %s to headgate_owner', m.role), false
+        format('as a superuser, run: grant %s to headgate_owner', m.role), false
     from (values
-        ('pg_read_all_stats', 'it does not see how old transactions are'),
-        ('pg_signal_backend', 'it cannot end sessions that are beyond their limits')
+        ('pg_read_all_stats', 'it cannot see the age of transactions'),
+        ('pg_signal_backend', 'it cannot end sessions that exceed their limits')
     ) as m (role, lack)
     where not pg_has_role('headgate_owner', m.role, 'usage')
     union all
     select
         'locks of ' || f.login, 'warn', string_agg(f.says, '; ' order by f.says),
-        format('see what it does, or end it: select pg_terminate_backend(%s)', f.pid), false
+        format('look at its query, or end it: select pg_terminate_backend(%s)', f.pid), false
     from headgate._foreign_locks() as f
     group by f.login, f.pid;
 $$;
@@ -9994,8 +9996,8 @@ CREATE FUNCTION headgate._examine_work() RETURNS TABLE(subject text, verdict tex
     AS $$
     select
         format('step %s of %s', s.step, s.run_id), 'fail',
-        format('it runs, with nothing in flight; %s of its jobs are lost', s.planned - s.ended),
-        'headgate doctor --fix ends it; what was lost is due again', true
+        format('it is running with nothing in flight: %s jobs are lost', s.planned - s.ended),
+        'headgate doctor --fix ends it; the lost jobs become due again', true
     from headgate._stuck_steps() as s
     union all
     select
@@ -10007,7 +10009,7 @@ CREATE FUNCTION headgate._examine_work() RETURNS TABLE(subject text, verdict tex
     group by c.step, e.run_id
     union all
     select
-        format('step %s of %s', c.step, e.run_id), 'fail', format('it is over, but %s chunks of it wait', count(*)),
+        format('step %s of %s', c.step, e.run_id), 'fail', format('it has ended, but %s of its chunks wait', count(*)),
         'headgate doctor --fix ends them; their units return', true
     from headgate._left_over_chunks() as l
     join headgate.chunks as c using (chunk_id)
@@ -10015,15 +10017,16 @@ CREATE FUNCTION headgate._examine_work() RETURNS TABLE(subject text, verdict tex
     group by c.step, e.run_id
     union all
     select
-        'queue ' || c.queue, 'warn', format('%s leases ran out, and nobody takes them over', count(*)),
+        'queue ' || c.queue, 'warn', format('%s leases have expired and no runner takes them over', count(*)),
         'start a runner for that queue: headgate worker', true
     from headgate._expired_leases() as x
     join headgate.chunks as c using (chunk_id)
     group by c.queue
     union all
     select
-        'state', 'fail', format('%s pairs are held by chunks that are gone: they are never planned', count(*)),
-        'headgate doctor --fix lets them go', true
+        'state', 'fail',
+        format('%s asset needs are held by chunks that no longer exist, so they are never planned', count(*)),
+        'headgate doctor --fix releases them', true
     from headgate._orphan_holds() as h
     having count(*) > 0
     union all
@@ -10040,7 +10043,7 @@ CREATE FUNCTION headgate._examine_work() RETURNS TABLE(subject text, verdict tex
     select
         format('execution %s of %s', e.run_id, p.name), 'warn',
         format(
-            'its scheduler has not been heard of since %s',
+            'no word from its scheduler since %s',
             to_char(d.heard_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI UTC')
         ),
         'start Airflow''s triggerer, or end it: headgate.cancel_execution', false
@@ -10085,7 +10088,7 @@ begin
                 where e.pipeline_id = v_pipeline_id
                 order by e.started_at desc
                 limit 100
-            )) || 'start it with headgate.start_execution, or look into headgate.v_recent_executions'
+            )) || 'start it with headgate.start_execution, or see headgate.v_recent_executions'
         );
     end if;
 
@@ -10473,7 +10476,7 @@ begin
             )
         union all
         select
-            format('%s is no path: %s', p.what, quote_literal(p.path)),
+            format('%s is not a JSON path: %s', p.what, quote_literal(p.path)),
             'a JSON path: $[*] for rows, $.name for a value'
         from (
             select 'rows' as what, p_rows as path
@@ -11032,7 +11035,7 @@ CREATE FUNCTION headgate._foreign_locks() RETURNS TABLE(login text, pid integer,
         and (n.nspname in ('headgate', 'pgmq') or pg_get_userbyid(n.nspowner) like 'headgate\_plan\_%')
         and c.relkind in ('r', 'p')
     union all
-    select h.login, h.pid, format('%s (%s) waits for it', w.login, w.pid)
+    select h.login, h.pid, format('%s (%s) waits for its lock', w.login, w.pid)
     from (select distinct l.pid, l.login from lock as l where not l.granted) as w
     cross join lateral unnest(pg_blocking_pids(w.pid)) as b (pid)
     join (select distinct l.pid, l.login from lock as l) as h on h.pid = b.pid
@@ -11051,7 +11054,7 @@ CREATE FUNCTION headgate._function_mistakes(p_operation text, p_function text, p
     AS $$
     select
         'HG018',
-        format('operation %s: there is no fit function %s(%s)', p_operation, p_function, p_arguments),
+        format('operation %s: no function %s(%s) with the required signature', p_operation, p_function, p_arguments),
         format(
             '%sit must return %s%s, be security definer and pin its search_path', headgate._misfit(p_function) || '; ',
             coalesce(p_result, 'rows that begin with asset_id, be stable'),
@@ -11144,7 +11147,7 @@ declare
     v_records integer[];
 begin
     perform headgate._raise(
-        'HG018', r.reason, 'the ingest function cannot work: mend it or its rights; nothing was changed'
+        'HG018', r.reason, 'correct the ingest function or its rights; nothing was changed'
     )
     from unnest(v_results) as r
     where r.status = 'deferred'
@@ -11294,7 +11297,7 @@ declare
     v_fault text;
 begin
     if tg_table_name = 'operations' then
-        select format('%s, which is no name of a variable', quote_nullable(e.name)) into v_fault
+        select format('%s: not a valid variable name', quote_nullable(e.name)) into v_fault
         from unnest(new.handler_environment) as e (name)
         where e.name is null
             or e.name !~ '^[A-Za-z_][A-Za-z0-9_]*$'
@@ -11324,7 +11327,7 @@ begin
     limit 1;
     if v_fault is not null then
         perform headgate._raise(
-            'HG020', v_fault, 'secrets go into calls, and handlers make none: take the name out of handler_environment'
+            'HG020', v_fault, 'handlers make no calls, so they get no secrets: remove the name from handler_environment'
         );
     end if;
     return null;
@@ -11401,8 +11404,8 @@ begin
     end case;
     if v_what is not null then
         perform headgate._raise(
-            '42501', format('plan %s may not touch %s', p_plan, v_what),
-            'a plan may touch what its functions are named for: the universes and providers of its operations'
+            '42501', format('plan %s has no right to change %s', p_plan, v_what),
+            'a plan may change only the universes and providers of its own operations'
         );
     end if;
 end;
@@ -11422,7 +11425,7 @@ begin
     if p_changes ?| array['base_url', 'secret_name'] and not headgate._is_owners() then
         perform headgate._raise(
             '42501', format(
-                '%s may not change where provider %s is, nor its secret',
+                '%s may not change the address or the secret of provider %s',
                 coalesce(nullif(current_setting('role'), 'none'), session_user), p_provider
             ),
             'a superuser, or a member of headgate_owner, may change base_url and secret_name'
@@ -11556,7 +11559,7 @@ CREATE FUNCTION headgate._health(p_now timestamp with time zone) RETURNS TABLE(s
         'calendar ' || c.calendar,
         format(
             'the trading sessions of %s end on %s: load more (docs/operations.md)', c.calendar,
-            coalesce(c.last_session::text, 'no day at all')
+            coalesce(c.last_session::text, 'no session at all')
         ),
         coalesce(c.last_session < (p_now + s.ahead)::date, true)
     from (
@@ -11572,7 +11575,7 @@ CREATE FUNCTION headgate._health(p_now timestamp with time zone) RETURNS TABLE(s
     select
         'warning',
         'sessions beyond their limits',
-        format('%s go on and may not be ended: grant pg_signal_backend to headgate_owner', count(*)),
+        format('%s exceed their limits and cannot be ended: grant pg_signal_backend to headgate_owner', count(*)),
         count(*) > 0 and not headgate._may_end_sessions()
     from headgate._late_sessions() as s
     union all
@@ -11599,8 +11602,8 @@ begin
     if not found or v_chunk.state <> 'leased' or v_chunk.lease_no <> p_lease_no or v_chunk.runner <> p_runner then
         perform headgate._raise(
             'HG012',
-            format('lease %s of chunk %s is not held by %s any more', p_lease_no, p_chunk_id, p_runner),
-            'drop this work: somebody else has it, or it has ended'
+            format('lease %s of chunk %s is no longer held by %s', p_lease_no, p_chunk_id, p_runner),
+            'drop this work: another runner has it, or it has ended'
         );
     end if;
 
@@ -12475,8 +12478,8 @@ CREATE FUNCTION headgate._keep_name() RETURNS trigger
     AS $$
 begin
     perform headgate._raise(
-        'HG008', format('provider %s keeps its name: its queues are called after it', old.name),
-        'add a provider with the new name, and let the operations name that one; the description may change'
+        'HG008', format('provider %s cannot be renamed: its queues bear its name', old.name),
+        'add a provider with the new name and point the operations to it; the description may change'
     );
 end;
 $$;
@@ -12535,12 +12538,12 @@ begin
         perform headgate._raise(
             'HG008',
             format(
-                'provider %s: these are no features its operations know: %s',
+                'provider %s: unknown features: %s',
                 p_provider.name,
                 left(p_features::text, 100)
             ),
             case
-                when v_known = '{}' then 'no operation asks for a feature of the account'
+                when v_known = '{}' then 'no operation needs a feature of the account'
                 else 'a list of: ' || headgate._names(v_known)
             end
         );
@@ -13157,7 +13160,7 @@ begin
     from pg_namespace as n
     where n.nspname = split_part(p_function, '.', 1);
     if v_schema.owner not in ('headgate_owner') and v_schema.owner not like 'headgate\_plan\_%' then
-        return format('its schema belongs to %s, which is no plan''s role', v_schema.owner);
+        return format('its schema belongs to %s, which is not a plan''s role', v_schema.owner);
     end if;
     for v_function in
         select p.proowner, p.prosecdef, p.prokind, p.proconfig
@@ -13168,7 +13171,7 @@ begin
         if v_function.proowner <> v_schema.nspowner then
             return format('it belongs to %s, not to %s', pg_get_userbyid(v_function.proowner), v_schema.owner);
         elsif v_function.prokind <> 'f' then
-            return 'it is no plain function';
+            return 'it is not a plain function';
         elsif not v_function.prosecdef then
             return 'it is not security definer';
         elsif not exists (
@@ -13180,7 +13183,7 @@ begin
             return 'its search_path is not pinned';
         end if;
     end loop;
-    return case when not found then 'it is not there' end;
+    return case when not found then 'it does not exist' end;
 end;
 $_$;
 
@@ -14314,19 +14317,19 @@ CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RE
     where u.function is not null
     union all
     select
-        'HG020', format('operation %s has a path, its provider no base URL', p_operation.name),
+        'HG020', format('operation %s has a path, but its provider has no base URL', p_operation.name),
         'give the provider a base_url'
     where p_operation.path is not null
         and not exists (
             select from headgate.providers as p where p.provider_id = p_operation.provider_id and p.base_url is not null
         )
     union all
-    select 'HG020', format('operation %s costs units, but calls nobody', p_operation.name), 'give it a path, or 0 units'
+    select 'HG020', format('operation %s costs units but makes no call', p_operation.name), 'give it a path, or 0 units'
     where p_operation.path is null
         and p_operation.units > 0
     union all
     select
-        'HG020', format('operation %s is a page, but does not name its assets', p_operation.name),
+        'HG020', format('operation %s is a batch call but does not name its assets', p_operation.name),
         'put {chunk.codes} into its path or query, or leave batch_size empty'
     where p_operation.batch_size is not null
         and not exists (
@@ -14339,7 +14342,7 @@ CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RE
         headgate._meant(f.field, headgate._fields_of(p_operation)) ||
         'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, '
         '{state.succeeded_at}, {param.<name>}, {run.id}, {run.pipeline}, {run.logical_date}, {run.date}, '
-        '{run.started_at}, {job.key}; of a call for a group also {chunk.session}, of a page {chunk.codes}'
+        '{run.started_at}, {job.key}; in a bulk call also {chunk.session}, in a batch call {chunk.codes}'
     from headgate._template_fields(p_operation) as f (field)
     where f.field !~ '^(asset|param)[.][A-Za-z0-9_]+$'
         and (
@@ -14398,7 +14401,7 @@ begin
     if not found and p_operation is not null then
         perform headgate._raise(
             'HG004',
-            format('provider %s is not called by an operation %s', p_provider.name, quote_literal(p_operation)),
+            format('provider %s has no operation %s', p_provider.name, quote_literal(p_operation)),
             headgate._known('its operations', p_operation, array(
                 select o.name
                 from headgate.operations as o
@@ -14716,7 +14719,7 @@ begin
     if v_value is null then
         perform headgate._raise(
             'HG008',
-            format('parameter %s: %s is no valid value', p_parameter.name, left(p_value::text, 100)),
+            format('parameter %s: invalid value %s', p_parameter.name, left(p_value::text, 100)),
             'give ' || case p_parameter.type
                 when 'integer' then 'a whole number from 0 to 999999999'
                 when 'list' then 'a list of texts, or texts between commas'
@@ -15202,7 +15205,7 @@ CREATE FUNCTION headgate._provider_alerts(p_provider_id bigint, p_now timestamp 
         'error',
         'secret of ' || p.name,
         format(
-            '%s refuses our calls (401, 403) or they cannot be made: check %s where the runners are, then '
+            '%s rejects our calls (401, 403), or they cannot be made: check %s in the runners'' environment, then '
             'headgate.retry_failed', p.name, coalesce(p.secret_name, 'its base_url and auth')
         ),
         g.auth_failures > 0
@@ -15484,7 +15487,7 @@ declare
     v_window record;
 begin
     if p_reported is null or p_reported < 0 then
-        perform headgate._raise('HG008', 'the reported units must be a number from 0', 'nothing was changed');
+        perform headgate._raise('HG008', 'the reported units must not be negative', 'nothing was changed');
     end if;
     perform headgate._open_window(v_provider, v_now);
     select * into v_window from headgate._window_at(v_provider, v_now);
@@ -15881,7 +15884,7 @@ begin
         )
         select
             v_stuck.execution_id, u.asset_id, u.operation_id, v_stuck.round, v_stuck.step, 'deferred',
-            'internal: it was lost, and found by headgate.repair', p_now
+            'internal: the job was lost; headgate.repair ended it', p_now
         from unnest(v_freed.pairs) as u;
 
         perform from headgate.process_executions as e where e.execution_id = v_stuck.execution_id for update;
@@ -16074,7 +16077,7 @@ CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation head
             when r.missing is not null then headgate._field_error(r.missing, (j.asset).code)
             when r.lacks_segment then format('a segment of its path is empty for %s', (j.asset).code)
             when r.unfit is not null then format(
-                'the value of header %s for %s has characters that a header cannot carry', r.unfit, (j.asset).code
+                'the value of header %s for %s has characters that are not allowed in a header', r.unfit, (j.asset).code
             )
         end
     from job as j
@@ -16283,8 +16286,8 @@ begin
         if not headgate._move_units(v_total.provider_id, v_total.window_opened_at, v_total.units, 0) then
             raise exception using
                 errcode = '40001',
-                message = 'the quota changed while it was being planned',
-                hint = 'call again: nothing was written';
+                message = 'the quota changed during planning',
+                hint = 'call it again: nothing was written';
         end if;
     end loop;
 end;
@@ -16329,8 +16332,8 @@ begin
         if not headgate._move_units(v_need.provider_id, v_need.opened_at, v_need.units, 0) then
             raise exception using
                 errcode = '40001',
-                message = 'the quota changed while chunks were being sent',
-                hint = 'call again: nothing was written';
+                message = 'the quota changed while chunks were sent',
+                hint = 'call it again: nothing was written';
         end if;
     end loop;
 end;
@@ -16428,7 +16431,7 @@ begin
                 when f.result = 'success' then null
                 when f.result in ('skipped', 'failed') then left(headgate._visible(f.error), 500)
                 when f.result = 'cancelled' then 'the execution had ended'
-                when f.outcome = 'missing' then 'missing: the answer for the group lacks it'
+                when f.outcome = 'missing' then 'missing: the bulk answer does not contain it'
                 when f.outcome = 'unsent' and v_ends_execution
                     then 'internal: ' || coalesce(p_block ->> 'reason', 'blocked')
                 when f.outcome = 'unsent' then coalesce(p_blocked_reason, 'not started in time')
@@ -16556,7 +16559,7 @@ begin
     where a.subject = p_subject
         and a.resolved_at is null;
     if p_caller like 'headgate\_plan\_%' and v_raised_by <> p_caller then
-        raise warning 'the alert % stays open: % has raised it', quote_literal(p_subject), v_raised_by;
+        raise warning 'the alert % stays open: it belongs to %', quote_literal(p_subject), v_raised_by;
         return;
     end if;
     perform headgate._set_alert(p_subject, null, null, false, headgate.clock());
@@ -17017,16 +17020,16 @@ CREATE FUNCTION headgate._row_measures() RETURNS TABLE(measure text, value numer
     cross join lateral (values
         (
             'dead_rows_in_queues', q.dead, 100000,
-            'see what holds the horizon (oldest_xmin_transactions); then autovacuum does it'
+            'end what holds the xmin horizon (oldest_xmin_transactions); autovacuum does the rest'
         ),
         (
             'queue_bloat_megabytes', greatest(0, q.bytes - 400 * q.live) / 1048576.0, 256,
-            'once they are empty: vacuum full pgmq.q_<queue> (it locks the queue for a moment)'
+            'when the queue is empty, run vacuum full pgmq.q_<queue> (it locks the queue briefly)'
         ),
         (
             'dead_rows_in_chunks',
             (select s.n_dead_tup from pg_stat_user_tables as s where s.relid = 'headgate.chunks'::regclass), 50000,
-            'see what holds the horizon; then: vacuum headgate.chunks'
+            'end what holds the xmin horizon, then run vacuum headgate.chunks'
         ),
         (
             'dead_rows_in_state_percent',
@@ -17035,7 +17038,7 @@ CREATE FUNCTION headgate._row_measures() RETURNS TABLE(measure text, value numer
                 from pg_stat_user_tables as s
                 where s.relid = 'headgate.asset_processing_state'::regclass
             ), 20,
-            'see what holds the horizon; then: vacuum headgate.asset_processing_state'
+            'end what holds the xmin horizon, then run vacuum headgate.asset_processing_state'
         ),
         (
             'history_outside_its_months',
@@ -17044,7 +17047,7 @@ CREATE FUNCTION headgate._row_measures() RETURNS TABLE(measure text, value numer
                 from pg_stat_user_tables as s
                 where s.relid = 'headgate.asset_processing_details_default'::regclass
             ), 0,
-            'headgate.retain makes the months'' partitions: call it at least once a month'
+            'headgate.retain creates the monthly partitions: call it at least once a month'
         )
     ) as v (measure, value, threshold, advice);
 $$;
@@ -17535,7 +17538,7 @@ declare
 begin
     v_lacking := headgate._unaffordable(p_chunk_ids, p_now);
     if v_lacking <> '{}' then
-        perform headgate._end_chunks(v_lacking, 'deferred', 'quota: no units are left in this window', p_now);
+        perform headgate._end_chunks(v_lacking, 'deferred', 'quota: no units left in this window', p_now);
     end if;
 
     for v_queue in
@@ -18059,7 +18062,7 @@ CREATE FUNCTION headgate._spelling_hint(p_message text) RETURNS text
                 where a.name <> all (k.arguments)
                 limit 1
             ),
-            'an argument is missing, or of another type; arguments: ' || array_to_string(k.arguments, ', ')
+            'an argument is missing or has the wrong type; arguments: ' || array_to_string(k.arguments, ', ')
         )
     end
     from called as c
@@ -18124,7 +18127,7 @@ begin
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
             p_chunk.group_key, p_chunk.priority, array[u.asset_id], least(1, p_chunk.calls), v_unit, p_chunk.queue,
             'parked', headgate.clock(), coalesce(p_chunk.park_until, headgate.clock() + o.max_wait),
-            coalesce('internal: twice: ' || p_chunk.lost_reason, 'internal: its lease ran out twice'), p_chunk.attempt,
+            coalesce('internal: twice: ' || p_chunk.lost_reason, 'internal: its lease expired twice'), p_chunk.attempt,
             p_chunk.lease_expirations + 1, p_chunk.charged_units + v_unit,
             p_chunk.request_count + least(1, p_chunk.calls),
             p_chunk.planned_at
@@ -18196,8 +18199,8 @@ CREATE FUNCTION headgate._start_obstacle(p_pipeline headgate.pipelines) RETURNS 
     select
         'HG013', format('pipeline %s is paused', p_pipeline.name),
         case
-            when p_pipeline.is_paused_with_dag then 'its DAG is: let that go on, or headgate.resume_pipeline'
-            else 'headgate.resume_pipeline lets it run'
+            when p_pipeline.is_paused_with_dag then 'its DAG is paused: unpause it, or call headgate.resume_pipeline'
+            else 'headgate.resume_pipeline resumes it'
         end
     where p_pipeline.is_paused
     union all (
@@ -18400,7 +18403,7 @@ CREATE FUNCTION headgate._step_mistakes() RETURNS TABLE(kind text, name text, co
     union all
     select
         'step', format('%s/%s', p.name, s.step), 'HG020',
-        format('pipeline %s, step %s: %s is not fit: %s', p.name, s.step, s.function, headgate._misfit(s.function)),
+        format('pipeline %s, step %s: %s cannot be used: %s', p.name, s.step, s.function, headgate._misfit(s.function)),
         'a plan''s function belongs to the plan''s role, is security definer and pins its search_path', null, null
     from headgate.pipeline_steps as s
     join headgate.pipelines as p using (pipeline_id)
@@ -18579,14 +18582,14 @@ CREATE FUNCTION headgate._strange_addresses() RETURNS TABLE(provider text, found
     select p.name, concat_ws(
         '; ',
         case when a.provider_id is null
-            then format('calls go to %s, and nobody who may say so has set it', p.base_url) end,
+            then format('calls go to %s, which no authorised role has set', p.base_url) end,
         case when a.provider_id is not null and p.base_url is distinct from a.base_url
             then format('calls go to %s instead of %s', p.base_url, a.base_url) end,
         case when a.provider_id is not null and p.secret_name is distinct from a.secret_name
             then format('the secret is %s instead of %s', p.secret_name, a.secret_name) end,
-        case when p.auth is distinct from a.auth then 'the secret goes elsewhere in them' end,
+        case when p.auth is distinct from a.auth then 'the secret is sent in another place' end,
         case when a.provider_id is not null
-            then format('what was known was set by %s on %s', a.noted_by, a.noted_at) end,
+            then format('the known address was set by %s on %s', a.noted_by, a.noted_at) end,
         coalesce(format('changed by %s on %s', c.operator, c.acted_at), 'who changed it is not recorded')
     )
     from headgate.providers as p
@@ -18765,7 +18768,7 @@ begin
     );
     v_lacking := headgate._unaffordable(v_ready, p_now);
     if v_lacking <> '{}' then
-        perform headgate._end_chunks(v_lacking, 'deferred', 'quota: no units are left in this window', p_now);
+        perform headgate._end_chunks(v_lacking, 'deferred', 'quota: no units left in this window', p_now);
     elsif v_ready <> '{}' then
         perform headgate._send_chunks(v_ready, p_now);
     end if;
@@ -19154,26 +19157,26 @@ CREATE FUNCTION headgate._transaction_measures() RETURNS TABLE(measure text, val
             'waiting_for_locks',
             (select count(*) from session as s where s.wait_event_type = 'Lock' and s.unchanged > 10) + k.nothing,
             0,
-            'pg_blocking_pids(pid) tells who holds them up'
+            'pg_blocking_pids(pid) names the blocking sessions'
         ),
         (
             'prepared_transactions',
             (select count(*) from prepared),
             0,
-            'commit prepared or rollback prepared: they hold the horizon for ever'
+            'run commit prepared or rollback prepared: until then they hold back the xmin horizon'
         ),
         (
             'idle_replication_slots',
             (select count(*) from slot as s where not s.active and s.xmin_age is not null),
             0,
-            'pg_drop_replication_slot, if nobody comes back for it'
+            'drop it with pg_drop_replication_slot if its consumer will not return'
         ),
         (
             'connections_percent',
             (select 100.0 * count(*) from pg_stat_activity as a where a.backend_type = 'client backend')
                 / current_setting('max_connections')::integer,
             80,
-            'fewer runners, a pool before the server, or a higher max_connections'
+            'run fewer runners, put a connection pooler in front, or raise max_connections'
         ),
         (
             'wraparound_percent',
@@ -19183,7 +19186,7 @@ CREATE FUNCTION headgate._transaction_measures() RETURNS TABLE(measure text, val
                 where d.datname = current_database()
             ),
             50,
-            'vacuum the database; see what keeps autovacuum from it'
+            'vacuum the database; find out what keeps autovacuum from it'
         )
     ) as v (measure, value, threshold, advice);
 $$;
@@ -20099,7 +20102,7 @@ begin
         or coalesce(v_what_if ->> 'reserve' !~ '^[0-9]{1,9}$', false)
     then
         perform headgate._raise(
-            'HG008', format('this question is no valid one: %s', left(v_what_if::text, 200)),
+            'HG008', format('invalid what-if parameter: %s', left(v_what_if::text, 200)),
             'bulk_calls: true or false; calendar: sessions or daily; reserve: units; operations: a list of names'
         );
     end if;
@@ -20124,7 +20127,7 @@ declare
     v_last record;
 begin
     if v_at is null then
-        reason := 'no run of its pipeline is kept that started on this day';
+        reason := 'no run of its pipeline on this day is on record';
         evidence := '{}';
         return;
     end if;
@@ -20168,7 +20171,7 @@ CREATE FUNCTION headgate._why_not_asked(p_execution headgate.process_executions,
     AS $$
     select coalesce(
         (
-            select 'the run did not come to it: '
+            select 'the run did not reach it: '
                 || string_agg(format('step %s was %s', t.step, t.status), ', ' order by t.position)
             from headgate.process_steps as t
             join headgate.operations as o on o.operation_id = p_operation_id and o.name = any (t.operations)
@@ -20195,15 +20198,17 @@ CREATE FUNCTION headgate._why_not_due(p_operation_id bigint, p_asset_id bigint, 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select case
-        when p_done_at is null and f.name is not null then format('not open before %s had succeeded', f.name)
-        when p_done_at is null then 'not due: nothing is kept of it before this run'
-        when o.due_rule = 'session' and l.session is null then 'not due: no session was out'
+        when p_done_at is null and f.name is not null then format('waited for %s to succeed', f.name)
+        when p_done_at is null then 'not due: nothing is on record before this run'
+        when o.due_rule = 'session' and l.session is null then 'not due: no session had been published'
         when o.due_rule = 'session' and l.published_at <= p_done_at then format(
-            'not due: %s, the last session that was out, had been asked for by %s',
+            'not due: %s, the last published session, had been loaded by %s',
             l.session,
             p_done_at at time zone 'UTC'
         )
-        when o.due_rule = 'session' then format('not due: %s was out, but a later time had been set for it', l.session)
+        when o.due_rule = 'session' then format(
+            'not due: %s had been published, but a later due time was set', l.session
+        )
         when o.due_rule = 'every' then format(
             'not due: done on %s, and due every %s', p_done_at at time zone 'UTC', o.due_every
         )
@@ -20230,7 +20235,7 @@ CREATE FUNCTION headgate._why_not_free(p_execution headgate.process_executions, 
     AS $$
     select coalesce(
         (
-            select format('in the hands of run %s', e.run_id)
+            select format('held by run %s', e.run_id)
             from headgate.v_decisions as d
             join headgate.operations as o on o.name = d.operation and o.operation_id = p_operation_id
             join headgate.process_executions as e on e.run_id = d.run_id and e.execution_id <> p_execution.execution_id
@@ -20628,10 +20633,10 @@ declare
     );
 begin
     if coalesce(p_dag, '') = '' or coalesce(p_run_id, '') = '' then
-        perform headgate._raise('HG008', 'a run is told of by its DAG and its name', 'p_dag and p_run_id');
+        perform headgate._raise('HG008', 'p_dag and p_run_id are required', 'name the DAG and the run');
     elsif coalesce(p_state, '') not in ('success', 'failed', 'late') then
         perform headgate._raise(
-            'HG008', format('a run cannot be told of as %s', coalesce(quote_literal(p_state), 'null')),
+            'HG008', format('unknown state of a run: %s', coalesce(quote_literal(p_state), 'null')),
             'success, failed or late'
         );
     end if;
@@ -20639,7 +20644,7 @@ begin
     perform headgate._set_alert(
         v_late,
         'warning',
-        format('run %s has not ended in time: see its tasks, and headgate.v_waiting', left(p_run_id, 250)),
+        format('run %s is late: see its tasks and headgate.v_waiting', left(p_run_id, 250)),
         p_state = 'late',
         v_now
     );
@@ -20769,12 +20774,12 @@ declare
 begin
     if begin_plan.plan !~ '^[a-z][a-z0-9_]*$' then
         perform headgate._raise(
-            'HG020', format('a plan cannot be named %s', quote_literal(begin_plan.plan)),
-            'a plan is named like its folder, in small letters, digits and _'
+            'HG020', format('invalid plan name: %s', quote_literal(begin_plan.plan)),
+            'use the name of its folder: lower-case letters, digits and _'
         );
     elsif v_open is not null then
         perform headgate._raise(
-            'HG020', format('plan %s begins before plan %s has ended', begin_plan.plan, v_open),
+            'HG020', format('begin_plan(%s) was called before end_plan() of plan %s', begin_plan.plan, v_open),
             'a plan''s file ends with select headgate.end_plan();'
         );
     end if;
@@ -20858,7 +20863,7 @@ begin
     units := v_operation.units + v_operation.units_per_asset;
     if not (select o.is_flowing from headgate._availability(v_provider, v_now) as o) then
         perform headgate._raise(
-            'HG008', format('provider %s is blocked, or its window is about to end: no call is made', provider),
+            'HG008', format('provider %s is blocked, or its window is about to end', provider),
             'headgate.v_provider_health and headgate.v_quota say until when, and why'
         );
     end if;
@@ -20874,7 +20879,7 @@ begin
         if not found then
             perform headgate._raise(
                 'HG008',
-                format('a call of %s costs %s, and the window of %s has less left', v_operation.name, units, provider),
+                format('a call of %s costs %s, and the window of %s has fewer left', v_operation.name, units, provider),
                 format('the next window opens at %s; headgate.v_quota shows this one', v_window.closes_at)
             );
         end if;
@@ -20889,7 +20894,7 @@ ALTER FUNCTION headgate.charge_call(p_operation text) OWNER TO headgate_owner;
 -- Name: FUNCTION charge_call(p_operation text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.charge_call(p_operation text) IS 'Count the units of a call that no run makes as used_elsewhere, before it is made; refused where the window has too few, or is blocked.';
+COMMENT ON FUNCTION headgate.charge_call(p_operation text) IS 'Charge a call that no run makes to used_elsewhere, before it is made; raises if the provider is blocked or the window has too few units left.';
 
 --
 -- Name: check_health(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20957,7 +20962,7 @@ ALTER FUNCTION headgate.check_plans() OWNER TO headgate_owner;
 -- Name: FUNCTION check_plans(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.check_plans() IS 'Refuse rows that name missing things, and make what they imply; migrate calls it last.';
+COMMENT ON FUNCTION headgate.check_plans() IS 'Raise for rows that refer to missing objects, and create what they imply; migrate calls it last.';
 
 --
 -- Name: check_queues(text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21023,7 +21028,7 @@ ALTER FUNCTION headgate.check_quota(p_pipeline text, p_run_id text) OWNER TO hea
 -- Name: FUNCTION check_quota(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.check_quota(p_pipeline text, p_run_id text) IS 'Plan the execution: reserve what the budget carries, defer the rest; returns both per operation and group.';
+COMMENT ON FUNCTION headgate.check_quota(p_pipeline text, p_run_id text) IS 'Plan the execution: reserve what the budget covers, defer the rest; returns both per operation and group.';
 
 --
 -- Name: check_run(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21119,7 +21124,7 @@ ALTER FUNCTION headgate.clock() OWNER TO headgate_owner;
 -- Name: FUNCTION clock(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.clock() IS 'The time by which plans are made; read once per function. Leases use real time instead.';
+COMMENT ON FUNCTION headgate.clock() IS 'The current time for planning; read once per function. Leases use real time instead.';
 
 --
 -- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], integer[], integer[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21283,7 +21288,7 @@ ALTER FUNCTION headgate.database_health() OWNER TO headgate_owner;
 -- Name: FUNCTION database_health(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.database_health() IS 'What holds back the cleaning of the queues, and what it has come to, with thresholds; what v_database_health shows.';
+COMMENT ON FUNCTION headgate.database_health() IS 'What delays vacuuming of the queues and what that has led to, with thresholds; what v_database_health shows.';
 
 --
 -- Name: declared_objects(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21383,7 +21388,7 @@ declare
 begin
     if coalesce(p_state, '') not in ('success', 'failed', 'gone') then
         perform headgate._raise(
-            'HG008', format('a run cannot have ended as %s', coalesce(quote_literal(p_state), 'null')),
+            'HG008', format('invalid outcome of a run: %s', coalesce(quote_literal(p_state), 'null')),
             'success, failed or gone'
         );
     end if;
@@ -21441,7 +21446,7 @@ ALTER FUNCTION headgate.end_runner(p_runner text) OWNER TO headgate_owner;
 -- Name: FUNCTION end_runner(p_runner text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.end_runner(p_runner text) IS 'Forget a runner that ends in good order, and those that were killed more than a day ago; returns how many.';
+COMMENT ON FUNCTION headgate.end_runner(p_runner text) IS 'Remove a runner that shuts down, and those killed more than a day ago; returns how many.';
 
 --
 -- Name: enqueue_step(text, text, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21552,7 +21557,7 @@ ALTER FUNCTION headgate.examine() OWNER TO headgate_owner;
 -- Name: FUNCTION examine(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.examine() IS 'What is wrong here and what to do: schema, roles, queues, work that is stuck, books, calendars, health; no row: nothing.';
+COMMENT ON FUNCTION headgate.examine() IS 'Problems found and how to fix them: schema, roles, queues, stuck work, ledger, calendars, health; no rows: none.';
 
 --
 -- Name: execution_counts(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21886,7 +21891,7 @@ ALTER FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time
 -- Name: FUNCTION explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) IS 'The plan counted, with what is not due: pairs and units per group, operation, decision and reason; the earliest time for what waits.';
+COMMENT ON FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) IS 'The plan in totals, including what is not due: asset needs and units per group, operation, decision and reason; with the earliest time for what waits.';
 
 --
 -- Name: extend_leases(text, bigint[], integer[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21932,7 +21937,7 @@ ALTER FUNCTION headgate.extend_leases(p_runner text, p_chunk_ids bigint[], p_lea
 -- Name: FUNCTION extend_leases(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.extend_leases(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) IS 'Keep leases for another term; a chunk that is missing in the answer is lost.';
+COMMENT ON FUNCTION headgate.extend_leases(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) IS 'Extend leases by another term; the lease of a chunk missing from the result is lost.';
 
 --
 -- Name: failed_steps(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22102,7 +22107,9 @@ declare
 begin
     perform headgate._check_quota_value(p_quota);
     if p_days is null or p_days not between 1 and 3660 then
-        perform headgate._raise('HG008', format('this is no number of days: %s', p_days), 'from 1 to 3660');
+        perform headgate._raise(
+            'HG008', format('days must be between 1 and 3660, got %s', p_days), 'choose a number of days in that range'
+        );
     end if;
 
     for v_nth in 1 .. p_days loop
@@ -22152,7 +22159,7 @@ ALTER FUNCTION headgate.forget_files() OWNER TO headgate_owner;
 -- Name: FUNCTION forget_files(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.forget_files() IS 'Make the next migrate apply all roles, functions, views, grants and limits again; returns how many files. Only the owner may.';
+COMMENT ON FUNCTION headgate.forget_files() IS 'Make the next migrate re-apply all roles, functions, views, grants and limits; returns how many files. Only the owner may.';
 
 --
 -- Name: hear_dags(text, jsonb, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22213,7 +22220,7 @@ ALTER FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_v
 -- Name: FUNCTION heartbeat(p_runner text, p_host text, p_pid integer, p_version text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text) IS 'Note that a runner is there, and end the leases of runners that were killed (returns how many) and sessions beyond their limits.';
+COMMENT ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text) IS 'Record that a runner is alive, and end the leases of killed runners (returns how many) and sessions beyond their limits.';
 
 --
 -- Name: ingest_sessions(jsonb, bigint[], headgate.calendar_session[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22298,7 +22305,7 @@ ALTER FUNCTION headgate.lose_lease(p_runner text, p_chunk_id bigint, p_lease_no 
 -- Name: FUNCTION lose_lease(p_runner text, p_chunk_id bigint, p_lease_no integer, p_reason text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.lose_lease(p_runner text, p_chunk_id bigint, p_lease_no integer, p_reason text) IS 'Give a lease up for lost, because the work died under the runner: it counts as one that ran out, without the wait.';
+COMMENT ON FUNCTION headgate.lose_lease(p_runner text, p_chunk_id bigint, p_lease_no integer, p_reason text) IS 'Give up a lease because its work crashed the runner''s process: it counts as expired, at once.';
 
 --
 -- Name: maintain_history(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22363,7 +22370,7 @@ CREATE FUNCTION headgate.mark_step(p_pipeline text, p_run_id text, p_step text, 
 begin
     if coalesce(p_status, '') not in ('succeeded', 'skipped', 'failed') then
         perform headgate._raise(
-            'HG008', format('a step cannot be marked as %s', coalesce(quote_literal(p_status), 'null')),
+            'HG008', format('a step cannot be marked %s', coalesce(quote_literal(p_status), 'null')),
             'succeeded, skipped or failed'
         );
     end if;
@@ -22449,7 +22456,7 @@ begin
         perform headgate._raise(
             'HG008',
             format('%s of %s assets can take a load for %s', v_free, cardinality(p_asset_ids), p_operation),
-            'the others are no assets of its universe, are named twice, or are being worked on: wait, or cancel the '
+            'the others are not in its universe, are listed twice, or have work in flight: wait, or cancel the '
             'execution'
         );
     end if;
@@ -22506,7 +22513,7 @@ CREATE FUNCTION headgate.note_mistake(p_message text, p_hint text DEFAULT NULL::
         end,
         p_message,
         coalesce(
-            headgate._spelling_hint(p_message), p_hint, 'the statement is not valid SQL; psql shows more of it'
+            headgate._spelling_hint(p_message), p_hint, 'run the file with psql to see the whole error'
         )
     )
     from (select (
@@ -22549,7 +22556,7 @@ ALTER FUNCTION headgate.note_schema() OWNER TO headgate_owner;
 -- Name: FUNCTION note_schema(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.note_schema() IS 'Take the schema as it is for what it should be; migrate calls it last.';
+COMMENT ON FUNCTION headgate.note_schema() IS 'Record the current schema as the expected one; migrate calls it last.';
 
 --
 -- Name: open_runs(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22679,7 +22686,7 @@ ALTER FUNCTION headgate.preview_request(p_operation text, p_asset_id bigint, p_p
 -- Name: FUNCTION preview_request(p_operation text, p_asset_id bigint, p_pipeline text, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.preview_request(p_operation text, p_asset_id bigint, p_pipeline text, p_params jsonb) IS 'The request an operation would make for an asset: how calls are made (null: it makes none), URL, own headers, body; or why none can be. Changes nothing.';
+COMMENT ON FUNCTION headgate.preview_request(p_operation text, p_asset_id bigint, p_pipeline text, p_params jsonb) IS 'The request an operation would make for an asset: how calls are made (null: it makes none), URL, own headers, body; or why no request can be made. Changes nothing.';
 
 --
 -- Name: published_at(text, text, date); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22956,7 +22963,7 @@ ALTER FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message t
 -- Name: FUNCTION raise_alert(p_severity text, p_subject text, p_message text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) IS 'Put what people should know into v_alerts, once: while a subject''s alert is open, another one changes nothing.';
+COMMENT ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) IS 'Raise an alert in v_alerts; while a subject has an open alert, a second one changes nothing.';
 
 --
 -- Name: reconcile_quota(text, integer, date); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23054,7 +23061,7 @@ ALTER FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p_leas
 -- Name: FUNCTION release_jobs(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) IS 'Give leased chunks back whose remaining jobs were not started; their units are reserved again.';
+COMMENT ON FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) IS 'Give back leased chunks whose remaining jobs were not started; their units are reserved again.';
 
 --
 -- Name: rename_asset(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23100,17 +23107,17 @@ begin
     perform headgate._lock(format('planner %s', p.provider_id))
     from (select p.provider_id from headgate.providers as p order by p.provider_id) as p;
     for v_fix in
-        select 'history' as subject, headgate._repair_months() as count, '%s months'' partitions made' as says
+        select 'history' as subject, headgate._repair_months() as count, '%s monthly partitions created' as says
         union all
         select 'steps', headgate._repair_steps(v_now), '%s steps ended'
         union all
-        select 'state', (headgate._repair_holds(null, null)).count, '%s pairs let go'
+        select 'state', (headgate._repair_holds(null, null)).count, '%s held asset needs released'
         union all
-        select 'queues', headgate._repair_queues(v_now), '%s queues made, messages archived or sent again'
+        select 'queues', headgate._repair_queues(v_now), '%s queues created, messages archived or sent again'
         union all
         select 'chunks', headgate._repair_chunks(v_now), '%s chunks sent, ended, or offered again'
         union all
-        select 'ledger', headgate._repair_ledger(v_now), '%s quota windows put right'
+        select 'ledger', headgate._repair_ledger(v_now), '%s quota windows corrected'
         union all
         select 'sessions', headgate._end_sessions(), '%s sessions ended'
     loop
@@ -23131,7 +23138,7 @@ ALTER FUNCTION headgate.repair() OWNER TO headgate_owner;
 -- Name: FUNCTION repair(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.repair() IS 'Mend what headgate.examine calls fixable in queues, chunks, state, steps, books, partitions and sessions; returns what was done.';
+COMMENT ON FUNCTION headgate.repair() IS 'Repair what headgate.examine calls fixable in queues, chunks, state, steps, ledger, partitions and sessions; returns what was done.';
 
 --
 -- Name: report_step(text, text, text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23149,7 +23156,7 @@ declare
 begin
     if coalesce(p_status, '') not in ('succeeded', 'failed') then
         perform headgate._raise(
-            'HG008', format('a step cannot be reported as %s', coalesce(quote_literal(p_status), 'null')),
+            'HG008', format('a step cannot be reported %s', coalesce(quote_literal(p_status), 'null')),
             'succeeded or failed'
         );
     end if;
@@ -23242,7 +23249,7 @@ ALTER FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) OWNER T
 -- Name: FUNCTION require_fit(p_function text, p_is_plans boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) IS 'Raise unless a plan''s function is its role''s, security definer and pins its search_path; p_is_plans false: functions of others pass.';
+COMMENT ON FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) IS 'Raise unless a plan''s function belongs to the plan''s role, is security definer and pins its search_path; p_is_plans false: any owner will do.';
 
 --
 -- Name: required_secrets(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23274,7 +23281,7 @@ ALTER FUNCTION headgate.required_secrets(p_pipeline text) OWNER TO headgate_owne
 -- Name: FUNCTION required_secrets(p_pipeline text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.required_secrets(p_pipeline text) IS 'Names of the environment variables a pipeline''s runners need, or any pipeline''s (null); the secrets themselves are nowhere in the database.';
+COMMENT ON FUNCTION headgate.required_secrets(p_pipeline text) IS 'Names of the environment variables that runners of a pipeline (null: of any) need; the secrets themselves are never in the database.';
 
 --
 -- Name: reset_asset(bigint, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23324,7 +23331,7 @@ ALTER FUNCTION headgate.resolve_alert(p_subject text) OWNER TO headgate_owner;
 -- Name: FUNCTION resolve_alert(p_subject text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.resolve_alert(p_subject text) IS 'Close the open alert of a subject: its cause is gone. A plan does not close another plan''s.';
+COMMENT ON FUNCTION headgate.resolve_alert(p_subject text) IS 'Resolve the open alert of a subject, because its cause is gone. A plan cannot resolve another plan''s alerts.';
 
 --
 -- Name: resume_pipeline(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23391,7 +23398,7 @@ declare
     v_partition record;
 begin
     if p_keep is null or p_keep < interval '1 day' then
-        perform headgate._raise('HG008', 'the history to keep must be at least a day', 'e.g. 400 days');
+        perform headgate._raise('HG008', 'p_keep must be at least 1 day', 'e.g. 400 days');
     end if;
     perform headgate._open_months(3);
     dropped_partitions := 0;
@@ -23560,7 +23567,7 @@ ALTER FUNCTION headgate.run_parameters() OWNER TO headgate_owner;
 -- Name: FUNCTION run_parameters(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.run_parameters() IS 'Parameters of all pipelines, what a person sets first before the rest: type, default, choices; is_closed: nothing but those is accepted.';
+COMMENT ON FUNCTION headgate.run_parameters() IS 'Parameters of all pipelines, the most used first: type, default, choices; is_closed: only these choices are accepted.';
 
 --
 -- Name: run_pipeline(text, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23659,7 +23666,7 @@ begin
     then
         perform headgate._raise(
             'HG008',
-            'an operation of a provider can be closed and opened, nothing else',
+            'an operation can only be blocked and unblocked',
             'e.g. {"operation": "fundamentals_bulk", "blocked_until": null}; the provider''s own settings in a call of '
             'their own'
         );
@@ -23718,7 +23725,7 @@ ALTER FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) OWNER TO 
 -- Name: FUNCTION set_provider(p_provider text, p_changes jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) IS 'Change a provider''s settings, or close it or its operation until a time and open it (blocked_until: null); returns how many were given.';
+COMMENT ON FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) IS 'Change a provider''s settings, or block it or one of its operations until a time (null: unblock); returns how many settings were given.';
 
 --
 -- Name: skip_step(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23763,11 +23770,11 @@ declare
     v_is_idle boolean := false;
 begin
     if coalesce(length(p_run_id), 0) not between 1 and 250 then
-        perform headgate._raise('HG008', 'a run needs a name of 1 to 250 characters', 'e.g. manual-2026-01-31');
+        perform headgate._raise('HG008', 'run_id must have 1 to 250 characters', 'e.g. manual-2026-01-31');
     elsif coalesce(p_driver, '') not in ('airflow', 'headgate') then
         perform headgate._raise('HG008', format('unknown driver: %s', quote_literal(p_driver)), 'airflow or headgate');
     elsif p_is_backfill and p_logical_date is null then
-        perform headgate._raise('HG008', 'a back-fill needs the date it is for', 'give p_logical_date');
+        perform headgate._raise('HG008', 'a back-fill needs p_logical_date', 'give p_logical_date');
     end if;
 
     perform headgate._lock(format('start %s', v_pipeline.pipeline_id));
@@ -23965,7 +23972,7 @@ ALTER FUNCTION headgate.take_starts(p_runner text, p_chunk_id bigint, p_lease_no
 -- Name: FUNCTION take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer) IS 'Grant a leased chunk times at which its next p_calls calls may start: seconds after it was asked, and between them.';
+COMMENT ON FUNCTION headgate.take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer) IS 'Grant start times for the next p_calls calls of a leased chunk: seconds after the request, and seconds between calls.';
 
 --
 -- Name: trigger_pipeline(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -24021,7 +24028,7 @@ ALTER FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) OWNER
 -- Name: FUNCTION trust_bulk(p_operation text, p_asset_ids bigint[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) IS 'Let calls for the group serve assets again that such calls lacked: an answer has them now; returns how many.';
+COMMENT ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) IS 'Let bulk calls serve assets again that earlier bulk answers did not contain; returns how many.';
 
 --
 -- Name: try_answer(text, bigint, text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -24040,7 +24047,7 @@ begin
         select * into v_trial from headgate._trial(p_operation, p_asset_id, p_pipeline, p_params);
         if (v_trial.call).handler is not null then
             perform headgate._raise(
-                'HG008', format('operation %s has a handler, which makes its rows', (v_trial.call).name),
+                'HG008', format('operation %s has a handler, which computes its rows', (v_trial.call).name),
                 'a run of one asset shows what it does: headgate run PIPELINE --param'
             );
         end if;
@@ -24060,7 +24067,7 @@ begin
                 reason := v_result.reason;
             elsif (v_trial.call).ingest_function is null then
                 status := 'success';
-                reason := 'it has no ingest function: nothing is kept of the answer';
+                reason := 'it has no ingest function: answers are not stored';
             else
                 status := 'failed';
                 reason := 'the ingest function returned no row for this asset';
@@ -25001,7 +25008,7 @@ COMMENT ON COLUMN equities.settings.value IS 'Its value.';
 -- Name: COLUMN settings.description; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.settings.description IS 'What it does.';
+COMMENT ON COLUMN equities.settings.description IS 'Its description.';
 
 --
 -- Name: shipped_listings; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
@@ -26565,19 +26572,19 @@ ALTER VIEW headgate._requests OWNER TO headgate_owner;
 -- Name: VIEW _requests; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate._requests IS 'What is asked of the core by whoever may insert here; it is answered at once, and no row is kept.';
+COMMENT ON VIEW headgate._requests IS 'Calls of core functions by plan roles: an insert is answered at once, and no row is kept.';
 
 --
 -- Name: COLUMN _requests.caller; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate._requests.caller IS 'Who asks: the role whose rights the asking function has. Nobody may set it.';
+COMMENT ON COLUMN headgate._requests.caller IS 'The calling role; set by the system only.';
 
 --
 -- Name: COLUMN _requests.function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate._requests.function IS 'The function of the core.';
+COMMENT ON COLUMN headgate._requests.function IS 'The core function to call.';
 
 --
 -- Name: COLUMN _requests.arguments; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -26751,7 +26758,7 @@ COMMENT ON COLUMN headgate.dags.active_runs IS 'Its runs there that have not end
 -- Name: COLUMN dags.heard_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.dags.heard_at IS 'When the scheduler said so.';
+COMMENT ON COLUMN headgate.dags.heard_at IS 'When the scheduler reported it.';
 
 --
 -- Name: declaration_mistakes; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -28006,7 +28013,7 @@ COMMENT ON COLUMN headgate.v_asset_states.is_held IS 'True: a chunk holds it.';
 -- Name: COLUMN v_asset_states.bulk_misses; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_asset_states.bulk_misses IS 'Calls for its group in a row whose answer lacked it; after two it is asked for alone.';
+COMMENT ON COLUMN headgate.v_asset_states.bulk_misses IS 'Consecutive bulk answers that did not contain it; after two it is called for alone.';
 
 --
 -- Name: COLUMN v_asset_states.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28048,7 +28055,7 @@ ALTER VIEW headgate.v_dags OWNER TO headgate_owner;
 -- Name: VIEW v_dags; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_dags IS 'A scheduler''s DAGs that run pipelines, as the scheduler last said.';
+COMMENT ON VIEW headgate.v_dags IS 'DAGs that run pipelines, as the scheduler last reported them.';
 
 --
 -- Name: COLUMN v_dags.deployment; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28090,7 +28097,7 @@ COMMENT ON COLUMN headgate.v_dags.active_runs IS 'Its runs there that have not e
 -- Name: COLUMN v_dags.heard_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_dags.heard_at IS 'When the scheduler said so.';
+COMMENT ON COLUMN headgate.v_dags.heard_at IS 'When the scheduler reported it.';
 
 --
 -- Name: v_data_freshness; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -28165,7 +28172,7 @@ COMMENT ON COLUMN headgate.v_data_freshness.never IS 'Assets that never had it.'
 -- Name: COLUMN v_data_freshness.oldest_watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_data_freshness.oldest_watermark IS 'How far the data of the one left behind most reaches.';
+COMMENT ON COLUMN headgate.v_data_freshness.oldest_watermark IS 'How far the data of the most outdated asset reaches.';
 
 --
 -- Name: v_database_health; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -28783,7 +28790,7 @@ COMMENT ON COLUMN headgate.v_operation_health.operation IS 'The operation.';
 -- Name: COLUMN v_operation_health.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_operation_health.provider IS 'Whom it asks.';
+COMMENT ON COLUMN headgate.v_operation_health.provider IS 'The provider it calls.';
 
 --
 -- Name: COLUMN v_operation_health.state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28870,7 +28877,7 @@ COMMENT ON COLUMN headgate.v_operations.operation IS 'Its name.';
 -- Name: COLUMN v_operations.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_operations.description IS 'What it does.';
+COMMENT ON COLUMN headgate.v_operations.description IS 'Its description.';
 
 --
 -- Name: COLUMN v_operations.universe; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28882,7 +28889,7 @@ COMMENT ON COLUMN headgate.v_operations.universe IS 'The universe whose assets n
 -- Name: COLUMN v_operations.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_operations.provider IS 'Whom it asks; local: nobody.';
+COMMENT ON COLUMN headgate.v_operations.provider IS 'The provider it calls; local: none.';
 
 --
 -- Name: COLUMN v_operations.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28906,7 +28913,7 @@ COMMENT ON COLUMN headgate.v_operations.serves IS 'The need that it serves by on
 -- Name: COLUMN v_operations.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_operations.units IS 'What the provider charges for one call.';
+COMMENT ON COLUMN headgate.v_operations.units IS 'Units the provider charges for one call.';
 
 --
 -- Name: COLUMN v_operations.priority; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29048,14 +29055,14 @@ CREATE VIEW headgate.v_orders AS
      CROSS JOIN LATERAL ( SELECT
                 CASE
                     WHEN (p.is_paused AND p.is_paused_with_dag) THEN 'its DAG is paused, and the pipeline with it'::text
-                    WHEN p.is_paused THEN 'the pipeline is paused: headgate.resume_pipeline lets it run'::text
-                    WHEN (d.heard_at IS NULL) THEN 'no scheduler has said that it has a DAG for it'::text
-                    WHEN (d.heard = 0) THEN ('no scheduler has been heard of since '::text || d.heard_at)
+                    WHEN p.is_paused THEN 'the pipeline is paused: call headgate.resume_pipeline'::text
+                    WHEN (d.heard_at IS NULL) THEN 'no scheduler has reported a DAG for it'::text
+                    WHEN (d.heard = 0) THEN ('no word from a scheduler since '::text || d.heard_at)
                     WHEN d.is_paused THEN 'its DAG is paused'::text
                     WHEN (b.orders > 0) THEN format('%s before it'::text, b.orders)
                     WHEN (r.run_id IS NOT NULL) THEN format('run %s is under way'::text, r.run_id)
-                    WHEN (o.announced_at IS NULL) THEN 'the scheduler is about to be told'::text
-                    ELSE 'the scheduler has been told: its run is about to begin'::text
+                    WHEN (o.announced_at IS NULL) THEN 'the scheduler is about to be notified'::text
+                    ELSE 'the scheduler was notified: its run is about to begin'::text
                 END AS reason) w)
   ORDER BY o.order_id DESC;
 
@@ -29300,7 +29307,7 @@ COMMENT ON COLUMN headgate.v_provider_health.rate_tokens IS 'Requests that may s
 -- Name: COLUMN v_provider_health.auth_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_provider_health.auth_failures IS 'Consecutive faults of our own in asking it (401, 403, no token): they end their execution''s work with it and close nothing else.';
+COMMENT ON COLUMN headgate.v_provider_health.auth_failures IS 'Consecutive faults of our own in asking it (401, 403, no token): they end that execution''s work with it and block nothing else.';
 
 --
 -- Name: COLUMN v_provider_health.blocked_operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29441,7 +29448,7 @@ COMMENT ON COLUMN headgate.v_quota.remaining IS 'Units that may still be promise
 -- Name: COLUMN v_quota.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_quota.blocked_until IS 'The provider said its quota is used up: nothing is asked of it before.';
+COMMENT ON COLUMN headgate.v_quota.blocked_until IS 'No call is made before: the provider reported its quota as exhausted.';
 
 --
 -- Name: v_recent_executions; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -29557,7 +29564,7 @@ COMMENT ON COLUMN headgate.v_recent_executions.units IS 'Units its calls cost; w
 -- Name: COLUMN v_recent_executions.driver; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_recent_executions.driver IS 'What carries it from step to step: airflow, or headgate (the runners).';
+COMMENT ON COLUMN headgate.v_recent_executions.driver IS 'What advances its steps: airflow, or headgate (the runners).';
 
 --
 -- Name: v_response_rules; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -29699,7 +29706,7 @@ ALTER VIEW headgate.v_run_documents OWNER TO headgate_owner;
 -- Name: VIEW v_run_documents; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_run_documents IS 'What each execution knows of itself, one document per execution.';
+COMMENT ON VIEW headgate.v_run_documents IS 'The run document of each execution, as templates and conditions read it.';
 
 --
 -- Name: COLUMN v_run_documents.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29753,7 +29760,7 @@ ALTER VIEW headgate.v_runners OWNER TO headgate_owner;
 -- Name: VIEW v_runners; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_runners IS 'Runners that work, or were killed lately: a heartbeat older than some seconds.';
+COMMENT ON VIEW headgate.v_runners IS 'Runners that are alive, and those killed lately (their heartbeat is more than some seconds old).';
 
 --
 -- Name: COLUMN v_runners.runner; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29940,13 +29947,13 @@ CREATE VIEW headgate.v_waiting AS
                     WHEN 'paused'::text THEN 'the pipeline is paused'::text
                     WHEN 'parked'::text THEN c.park_reason
                     WHEN 'provider'::text THEN h.blocked_reason
-                    WHEN 'window'::text THEN 'quota: the provider says it is used up'::text
+                    WHEN 'window'::text THEN 'quota: the provider reports it as exhausted'::text
                     WHEN 'reset'::text THEN 'quota: the window is about to be reset'::text
                     WHEN 'operation'::text THEN k.reason
                     WHEN 'probe'::text THEN 'provider: one call probes it, the others wait for the answer'::text
                     WHEN 'rate'::text THEN format('rate limit: %s requests a minute'::text, r.requests_per_minute)
                     WHEN 'no runner'::text THEN 'no runner is connected'::text
-                    WHEN 'left'::text THEN format('no runner takes it from queue %s: they are busy, serve other queues%s'::text, c.queue, COALESCE((' or lack the secret '::text || r.secret_name), ''::text))
+                    WHEN 'left'::text THEN format('no runner takes it from queue %s: all are busy or serve other queues%s'::text, c.queue, COALESCE((' or lack the secret '::text || r.secret_name), ''::text))
                     ELSE NULL::text
                 END AS reason,
                 CASE v.cause
@@ -30763,7 +30770,7 @@ CREATE TRIGGER handler_environment_is_harmless AFTER INSERT OR UPDATE OF handler
 -- Name: TRIGGER handler_environment_is_harmless ON operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TRIGGER handler_environment_is_harmless ON headgate.operations IS 'No handler is to see a secret.';
+COMMENT ON TRIGGER handler_environment_is_harmless ON headgate.operations IS 'Handlers never see a secret.';
 
 --
 -- Name: providers provider_address_is_noted; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
@@ -30775,7 +30782,7 @@ CREATE TRIGGER provider_address_is_noted AFTER INSERT OR UPDATE OF base_url, aut
 -- Name: TRIGGER provider_address_is_noted ON providers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TRIGGER provider_address_is_noted ON headgate.providers IS 'Whoever changes where a secret is sent is recorded.';
+COMMENT ON TRIGGER provider_address_is_noted ON headgate.providers IS 'Records who changes where a secret is sent.';
 
 --
 -- Name: providers provider_keeps_its_name; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
@@ -30787,7 +30794,7 @@ CREATE TRIGGER provider_keeps_its_name BEFORE UPDATE ON headgate.providers FOR E
 -- Name: TRIGGER provider_keeps_its_name ON providers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TRIGGER provider_keeps_its_name ON headgate.providers IS 'Queues are called after their provider.';
+COMMENT ON TRIGGER provider_keeps_its_name ON headgate.providers IS 'Queues are named after their provider.';
 
 --
 -- Name: _requests request_is_answered; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
