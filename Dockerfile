@@ -11,7 +11,6 @@ RUN useradd --create-home headgate && install --directory --owner=headgate /var/
 
 FROM base AS headgate
 RUN pip install -c constraints.txt '.[handlers]' 'exchange-calendars>=4.10'
-COPY tests tests
 USER headgate
 CMD ["headgate", "worker"]
 

@@ -54,7 +54,7 @@ help: ## Show this list
 .PHONY: run
 run: $(DEMO) ## Load what is due (a stand-in server plays the provider unless EODHD_API_TOKEN or DEMO_TOKEN=1 is set)
 ifeq ($(EODHD_API_TOKEN),)
-	@$(BIN)/python -m tests.standin.demo
+	@$(BIN)/python -m headgate.demo.pipeline
 else
 	@$(BIN)/headgate migrate
 	@$(BIN)/headgate run data_collection_equities $(ARGS)
@@ -63,7 +63,7 @@ endif
 .PHONY: airflow
 airflow: $(AIRFLOW_DEMO) ## Run Airflow and two runners until Ctrl-C (PORT=8080; the stand-in plays the provider as above)
 ifeq ($(EODHD_API_TOKEN),)
-	@$(AIRFLOW_BIN)/python -m tests.standin.airflow $(if $(PORT),--port $(PORT))
+	@$(AIRFLOW_BIN)/python -m headgate.demo.airflow $(if $(PORT),--port $(PORT))
 else
 	@$(AIRFLOW_BIN)/headgate airflow start $(if $(PORT),--port $(PORT))
 endif

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Asset, AssetAlias
 
-from runner.airflow import CallFunction, RunStep, orders_or
-from runner.airflow_dags import ORDERED, START, defaults
+from headgate.airflow import CallFunction, RunStep, orders_or
+from headgate.airflow.dags import ORDERED, START, defaults
 
 STEPS = (
     "process_us_markets",

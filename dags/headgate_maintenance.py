@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from airflow.sdk import DAG
 
-from runner.airflow import CallFunction
-from runner.airflow_dags import START, defaults
+from headgate.airflow import CallFunction
+from headgate.airflow.dags import START, defaults
 
 with DAG(
     schedule="0 2 * * *",

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from airflow.sdk import DAG
 
-from runner.airflow import CallFunction, RunStep
-from runner.airflow_dags import START, defaults
+from headgate.airflow import CallFunction, RunStep
+from headgate.airflow.dags import START, defaults
 
 with DAG(
     schedule="0 3 * * 0",

@@ -9692,7 +9692,7 @@ CREATE FUNCTION headgate._examine_calendars() RETURNS TABLE(subject text, verdic
         'calendar ' || c.calendar,
         case when coalesce(c.ends_at, '-infinity') < headgate.clock() then 'fail' else 'warn' end,
         coalesce('sessions up to ' || c.ends_at::date, 'no sessions'),
-        format('load later sessions: python -m runner.calendars %s --help', c.calendar),
+        format('load later sessions: python -m headgate.handlers.calendars %s --help', c.calendar),
         false
     from (
         select a.calendar, (

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
-from runner.chunks import Chunk
-from runner.leases import Held
-from runner.rules import Block
+from headgate.worker.chunks import Chunk
+from headgate.worker.leases import CallLease
+from headgate.worker.rules import Block
 
-MOST_FAULTS: Final = 10
-MOST_CHUNKS: Final = 20
+MAX_FAULTS: Final = 10
+MAX_CHUNKS: Final = 20
 """How many chunks a claim may bring."""
 
 Scope: TypeAlias = tuple[str, str] | None
@@ -44,10 +44,10 @@ class ProviderState:
     faults: int = 0
     """Calls in a row that failed by the provider's fault."""
     was_avoided: bool = False
-    queue: deque[Held] = field(default_factory=deque)
+    queue: deque[CallLease] = field(default_factory=deque)
     blocks: dict[Scope, KnownBlock] = field(default_factory=dict)
 
-    def next_call(self, now: float) -> Held | None:
+    def next_call(self, now: float) -> CallLease | None:
         """Return the chunk whose call starts next, if one may."""
         while self.queue and not self.queue[0].waiting:
             self.queue.popleft()
@@ -55,7 +55,7 @@ class ProviderState:
             return None
         return next((held for held in self.queue if held.waiting and held.may_start(now)), None)
 
-    def starved(self) -> list[Held]:
+    def starved(self) -> list[CallLease]:
         """Return the chunks whose calls have no time to start, and have not asked for more."""
         return [held for held in self.queue if held.is_starved and not held.is_asking]
 
@@ -96,6 +96,6 @@ class ProviderState:
         known = self.blocks.get(None)
         return known is not None and known.told_at is None
 
-    def affected(self) -> Iterator[Held]:
+    def affected(self) -> Iterator[CallLease]:
         """Return the chunks whose waiting calls are closed."""
         return (h for h in list(self.queue) if self.block_for(h.chunk, 0.0) is not None)

@@ -22,9 +22,9 @@ from hypothesis import settings as hypothesis_settings
 from psycopg import Connection, sql
 from psycopg.rows import DictRow
 
-from runner.database import connect, connect_server, dsn_of
-from runner.migrate_setup import database_exists
-from runner.settings import Settings
+from headgate.database import connect, connect_server, dsn_of
+from headgate.migrate.setup import database_exists
+from headgate.settings import Settings
 from tests import airflow_home as airflow_home_module
 from tests import clock
 from tests.attacks.form import IS_LONG
@@ -75,7 +75,7 @@ def _no_settings_from_outside() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in UNWANTED:
             patch.delenv(name, raising=False)
-        patch.setattr("runner.server.START_SECONDS", PATIENCE)
+        patch.setattr("headgate.embedded.server.START_SECONDS", PATIENCE)
         yield
 
 
@@ -314,7 +314,7 @@ def headgate() -> Callable[..., subprocess.CompletedProcess[str]]:
             {"HEADGATE_DSN": dsn_of(settings), "HEADGATE_DB": str(settings.db)} if settings else {}
         )
         return subprocess.run(
-            [sys.executable, "-m", "runner", *arguments],
+            [sys.executable, "-m", "headgate", *arguments],
             env={**os.environ, **known, **environ},
             cwd=DB.parent,
             capture_output=True,

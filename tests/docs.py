@@ -16,8 +16,8 @@ from typing import Any, LiteralString
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from runner.database import connect
-from runner.migrate import migrate
+from headgate.database import connect
+from headgate.migrate.run import migrate
 from tests.servers import embedded_server
 
 ROOT = Path(__file__).resolve().parents[1]

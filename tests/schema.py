@@ -10,10 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from runner.database import connect, dsn_of
-from runner.migrate import migrate
-from runner.server import binaries
-from runner.settings import Settings
+from headgate.database import connect, dsn_of
+from headgate.embedded.server import binaries
+from headgate.migrate.run import migrate
+from headgate.settings import Settings
 from tests.servers import embedded_server
 
 HEADER = (

@@ -19,10 +19,10 @@ from pathlib import Path
 import psutil
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from runner.database import connect, dsn_of
-from runner.migrate import migrate
-from runner.server import SUPERUSER, Server
-from runner.settings import Settings
+from headgate.database import connect, dsn_of
+from headgate.embedded.server import SUPERUSER, Server
+from headgate.migrate.run import migrate
+from headgate.settings import Settings
 from tests import clock
 from tests.limits import PATIENCE
 

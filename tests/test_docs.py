@@ -13,13 +13,14 @@ import typer
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from runner import cli, errors
-from runner.commands.carry import require_secrets
-from runner.commands.facts import facts_of
-from runner.commands.status import find_run
-from runner.commands.summary import print_summary
-from runner.database import connect, from_psycopg
-from runner.settings import Settings
+from headgate import errors
+from headgate.cli import command_line
+from headgate.cli.commands.carry import require_secrets
+from headgate.cli.commands.facts import facts_of
+from headgate.cli.commands.status import find_run
+from headgate.cli.commands.summary import print_summary
+from headgate.database import connect, from_psycopg
+from headgate.settings import Settings
 from tests.docs import FENCE, PAGES, ROOT, Block, as_lines, blocks, regenerated, squeezed
 from tests.plan import Plan
 
@@ -30,8 +31,8 @@ BLOCKS = [block for page in PAGES for block in blocks(page)]
 SQL = [x for x in BLOCKS if x.language == "sql" and "needs" not in x.marks and not x.file]
 SHELL = [block for block in BLOCKS if block.language == "sh"]
 INLINE = re.compile(r"`((?:headgate|make) [^`]+)`")
-COMMANDS: dict[str, Any] = {name: cli.command(name) for name in cli.ENTRIES}
-OPTIONS = {x for option in typer.main.get_command(cli.app).params for x in option.opts}
+COMMANDS: dict[str, Any] = {name: command_line.command(name) for name in command_line.ENTRIES}
+OPTIONS = {x for option in typer.main.get_command(command_line.app).params for x in option.opts}
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from runner.database import connect
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.settings import Settings
 from tests.docs import ROOT, Block, as_lines, blocks, squeezed
 from tests.limits import PATIENCE
 from tests.plan import Plan

@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 from pgmq.install import get_embedded_install_sql
 
-from runner.database import connect
-from runner.errors import (
+from headgate.database import connect
+from headgate.embedded.server import Server
+from headgate.errors import (
     MigrateError,
     MigrationEdited,
     MigrationFailed,
@@ -28,11 +29,10 @@ from runner.errors import (
     ServerTooOld,
     WrongPlan,
 )
-from runner.migrate import migrate, require_migrated
-from runner.migrate_pgmq import install_pgmq
-from runner.migrate_setup import require_version
-from runner.server import Server
-from runner.settings import Settings
+from headgate.migrate.pgmq import install_pgmq
+from headgate.migrate.run import migrate, require_migrated
+from headgate.migrate.setup import require_version
+from headgate.settings import Settings
 from tests.limits import PATIENCE
 from tests.servers import DB, embedded_server, scratch_folder
 
@@ -403,7 +403,7 @@ def test_does_not_wait_long_for_a_table_that_somebody_holds(folder):
 
 def test_says_what_the_server_says(folder, caplog):
     folder.write("migrations/0003_talk.sql", "do $$ begin raise notice 'apples are red'; end $$;")
-    with caplog.at_level(logging.INFO, logger="runner"):
+    with caplog.at_level(logging.INFO, logger="headgate"):
         folder.migrate()
 
     assert "apples are red" in caplog.messages

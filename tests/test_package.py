@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-import runner
-from runner.settings import shipped
+import headgate as headgate_package
+from headgate.settings import shipped
 from tests.docs import ROOT
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -30,20 +30,20 @@ def test_the_version_is_in_one_place():
     place = ROOT / PYPROJECT["tool"]["hatch"]["version"]["path"]
 
     assert PROJECT["dynamic"] == ["version"] and "version" not in PROJECT
-    assert f'__version__ = "{runner.__version__}"' in place.read_text().splitlines()
+    assert f'__version__ = "{headgate_package.__version__}"' in place.read_text().splitlines()
     others = [x for x in (ROOT / "runner").rglob("*.py") if x != place]
-    assert [x.name for x in others if f'"{runner.__version__}"' in x.read_text()] == []
+    assert [x.name for x in others if f'"{headgate_package.__version__}"' in x.read_text()] == []
 
 
 def test_headgate_prints_its_version_and_asks_no_database(headgate):
     done = headgate("--version", HEADGATE_DSN="host=nowhere.invalid")
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"headgate {runner.__version__}\n"
+    assert done.stdout == f"headgate {headgate_package.__version__}\n"
 
 
 def test_the_changelog_has_the_version():
-    assert runner.__version__ in (ROOT / "CHANGELOG.md").read_text()
+    assert headgate_package.__version__ in (ROOT / "CHANGELOG.md").read_text()
 
 
 def test_the_files_that_the_package_shows_are_there():
@@ -69,8 +69,8 @@ def test_keywords_and_classifiers_are_in_order():
 def test_the_wheel_carries_the_sql_the_plans_and_the_dags():
     wheel = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
 
-    assert wheel["packages"] == ["runner"]
-    assert wheel["force-include"] == {"db": "runner/db", "dags": "runner/dags"}
+    assert wheel["packages"] == ["runner/headgate"]
+    assert wheel["force-include"] == {"db": "headgate/db", "dags": "headgate/dags"}
     assert shipped("db") == ROOT / "db" and shipped("dags") == ROOT / "dags"
     copied = re.findall(
         r"(?m)^COPY (.+) \S+$", (ROOT / "Dockerfile").read_text().partition("\nFROM base")[0]
@@ -85,6 +85,8 @@ def test_a_wheel_that_is_built_has_them(tmp_path):
     names = set(zipfile.ZipFile(path).namelist())
     files = [x for folder in ("db", "dags", "runner") for x in Path(ROOT / folder).rglob("*.*")]
     ours = [x.relative_to(ROOT) for x in files if x.is_file() and "__pycache__" not in x.parts]
-    expected = {str(x if x.parts[0] == "runner" else "runner" / x) for x in ours}
+    expected = {
+        str(x.relative_to("runner") if x.parts[0] == "runner" else "headgate" / x) for x in ours
+    }
     assert expected - names == set()
     assert [name for name in names if "__pycache__" in name] == []

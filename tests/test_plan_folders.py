@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from runner.database import connect
-from runner.errors import MigrateError
-from runner.migrate import migrate, require_migrated
-from runner.migrate_files import plan_folders
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.errors import MigrateError
+from headgate.migrate.files import plan_folders
+from headgate.migrate.run import migrate, require_migrated
+from headgate.settings import Settings
 from tests.servers import DB
 
 PLAN = """\

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from runner.database import connect
-from runner.migrate import migrate
+from headgate.database import connect
+from headgate.migrate.run import migrate
 from tests.schema import dump_schema
 from tests.servers import DB
 

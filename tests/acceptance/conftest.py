@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.settings import Settings
+from headgate.demo.eodhd import Options, Process, spawn
+from headgate.settings import Settings
 from tests.acceptance.system import System, killed_at_the_end
-from tests.standin import Options, Process, spawn
 
 
 @pytest.fixture(scope="session")

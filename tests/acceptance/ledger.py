@@ -7,9 +7,9 @@ from datetime import UTC
 
 from psycopg import sql
 
+from headgate.demo.eodhd.bars import Synthetic
 from tests.acceptance.system import System
 from tests.plan import Row
-from tests.standin.bars import Synthetic
 
 QUEUES = """
 select format('select count(*) as waiting from pgmq.%I', 'q_' || queue_name) as query

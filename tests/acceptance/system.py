@@ -19,13 +19,13 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from runner.database import connect, dsn_of
-from runner.settings import Settings
+from headgate.database import connect, dsn_of
+from headgate.demo.eodhd import Process
+from headgate.settings import Settings
 from tests import clock
 from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan, Row
 from tests.servers import DB
-from tests.standin import Process
 
 PIPELINE = "data_collection_equities"
 TOKEN = "EODHD_API_TOKEN"
@@ -129,7 +129,7 @@ class System:
         log = self.folder / f"{len(self.processes)}.log"
         with log.open("w") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", "runner", *arguments],
+                [sys.executable, "-m", "headgate", *arguments],
                 cwd=DB.parent,
                 env=self.environ() | environ,
                 stdin=subprocess.DEVNULL,

@@ -10,7 +10,7 @@ import sys
 import pytest
 from psycopg.types.json import Jsonb
 
-from runner.database import connect
+from headgate.database import connect
 from tests.acceptance.ledger import check_bars, check_settled, jobs
 from tests.acceptance.system import System, end, killed_at_the_end
 from tests.servers import DB
@@ -23,7 +23,7 @@ LEASED = (
 
 def headgate(system: System, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "runner", *arguments],
+        [sys.executable, "-m", "headgate", *arguments],
         cwd=DB.parent,
         env=system.environ() | environ,
         capture_output=True,

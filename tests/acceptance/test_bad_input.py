@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from psycopg import sql
 
-from runner.database import connect, dsn_of
-from runner.settings import Settings
+from headgate.database import connect, dsn_of
+from headgate.settings import Settings
 from tests.acceptance.system import PIPELINE, TOKEN, System, killed_at_the_end
 from tests.limits import PATIENCE
 from tests.plan import Row

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from headgate.demo.eodhd.bars import Synthetic
 from tests.acceptance.ledger import check_bars, check_settled, jobs
 from tests.acceptance.system import System, killed_at_the_end
 from tests.plan import Row
-from tests.standin.bars import Synthetic
 
 GROUP = "exchanges=MC"
 BEFORE = datetime(

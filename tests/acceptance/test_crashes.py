@@ -8,7 +8,7 @@ import signal
 import psutil
 import pytest
 
-from runner.server import Server
+from headgate.embedded.server import Server
 from tests.acceptance.ledger import check_bars, check_ledger, check_settled, jobs
 from tests.acceptance.system import as_param, end
 from tests.limits import PATIENCE, wait_until

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from headgate.demo.eodhd import market
 from tests.acceptance.ledger import check_ledger, check_settled
 from tests.acceptance.system import System, killed_at_the_end
-from tests.standin import market
 
 GROUP = "XETRA"
 PAGE = 500

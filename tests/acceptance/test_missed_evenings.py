@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from headgate.demo.eodhd.bars import Synthetic
 from tests.acceptance.ledger import check_bars, check_settled, jobs, windows
 from tests.acceptance.system import System, killed_at_the_end
 from tests.attacks.form import either
-from tests.standin.bars import Synthetic
 
 LAST_RUN = datetime(2025, 12, 10, 21, 30, tzinfo=UTC)  # Madrid's data are out since 19:35
 LISTINGS = 80

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from headgate.demo.eodhd import Options, spawn
 from tests.acceptance.ledger import check_ledger, check_settled
 from tests.acceptance.system import System, killed_at_the_end
 from tests.docs import ROOT, blocks
 from tests.limits import PATIENCE
-from tests.standin import Options, spawn
 
 COMMANDS = [x for x in blocks(ROOT / "docs" / "equities.md") if x.marks.get("needs") == "vienna"]
 CODES = ["OMV.VI", "VOE.VI"]

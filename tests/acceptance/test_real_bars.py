@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from headgate.demo.eodhd import Options, spawn
 from tests.acceptance.ledger import check_ledger, check_settled, jobs
 from tests.acceptance.system import System, killed_at_the_end
 from tests.attacks.form import IS_LONG
 from tests.plan import Row
-from tests.standin import Options, spawn
 
 FOLDER = Path(os.environ.get("HEADGATE_DATA") or "no folder") / "us_eod_5y"
 ROWS, SYMBOLS = 578_231, 481

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from headgate.demo.eodhd.market import listings
 from tests.acceptance.real import needs, rows
 from tests.plan import Plan
-from tests.standin.market import listings
 
 EVENTS, CHANGES = "listing_history/listing_events.csv.gz", "listing_history/symbol_changes.csv.gz"
 Events = dict[str, list[dict[str, str]]]

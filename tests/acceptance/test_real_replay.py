@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from headgate.demo.eodhd import Options, spawn
+from headgate.demo.eodhd.replay import ACTIONS, BARS
 from tests.acceptance.ledger import check_ledger, check_settled
 from tests.acceptance.real import FOLDER, needs, rows
 from tests.acceptance.system import System, killed_at_the_end
 from tests.acceptance.test_real_corrections import Provider, check_prices, check_revisions
 from tests.attacks.form import either
 from tests.plan import Row
-from tests.standin import Options, spawn
-from tests.standin.replay import ACTIONS, BARS
 
 pytestmark = needs(BARS, ACTIONS)
 

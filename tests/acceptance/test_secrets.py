@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from runner.database import connect, dsn_of
-from runner.server import binaries
-from runner.settings import Settings
+from headgate.database import connect, dsn_of
+from headgate.demo.eodhd import Options, Process, spawn
+from headgate.embedded.server import binaries
+from headgate.settings import Settings
 from tests.acceptance.ledger import jobs
 from tests.acceptance.system import System, killed_at_the_end
 from tests.limits import PATIENCE
-from tests.standin import Options, Process, spawn
 
 CANARY = "canary-7f3a9c/e+5%d1"
 PIECES = ("canary-7f3a9c", "7f3a9c%2Fe", "Y2FuYXJ5")  # as it is, as a URL has it, as base64 begins

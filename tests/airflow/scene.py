@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import LiteralString
 
-from runner.database import connect
-from runner.server import Running as Postgres
-from runner.server import Server
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.demo.eodhd import Options, Process, spawn
+from headgate.embedded.server import Running as Postgres
+from headgate.embedded.server import Server
+from headgate.settings import Settings
 from tests import clock
 from tests.airflow.clicks import Answers, answering, write_clicks
 from tests.airflow.stack import Airflow, environ_of, start, stopped_at_the_end
@@ -21,7 +22,6 @@ from tests.benchmarks import airflow
 from tests.limits import PATIENCE
 from tests.plan import Plan, Row
 from tests.servers import DB, PARAMETERS, free_port, migrated, scratch_folder
-from tests.standin import Options, Process, spawn
 
 DATABASE = "headgate_stack"
 DAGS = (DB.parent / "dags", Path(__file__).parent / "dags", airflow.DAGS)

@@ -20,13 +20,13 @@ import httpx
 import psutil
 import psycopg
 
-from runner.database import connect
-from runner.errors import ServerUnreachable
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.errors import ServerUnreachable
+from headgate.settings import Settings
 from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan, Row
 
-HEADGATE = (sys.executable, "-m", "runner", "airflow")
+HEADGATE = (sys.executable, "-m", "headgate", "airflow")
 INSTANCE = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 AIRFLOWS_OWN = ("::", "Trigger fired event", "trigger completed")
 

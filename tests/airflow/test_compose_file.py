@@ -79,7 +79,8 @@ def test_every_environment_name_is_one_that_somebody_reads(services: dict[str, A
     from airflow.configuration import conf
 
     ours = "".join(
-        x.read_text() for x in [*ROOT.glob("runner/**/*.py"), *ROOT.glob("tests/standin/*.py")]
+        x.read_text()
+        for x in [*ROOT.glob("runner/**/*.py"), *ROOT.glob("runner/headgate/demo/eodhd/*.py")]
     )
     unknown = []
     for name, key, _ in environments(services):
@@ -95,10 +96,10 @@ def test_every_environment_name_is_one_that_somebody_reads(services: dict[str, A
 
 @pytest.mark.filterwarnings("default")  # typer's own, of click
 def test_every_command_and_check_exists(services: dict[str, Any]):
-    from runner import cli
+    from headgate.cli import command_line
 
-    groups = cli.ENTRIES
-    nested: dict[str, Any] = vars(cli.command("airflow"))["commands"]
+    groups = command_line.ENTRIES
+    nested: dict[str, Any] = vars(command_line.command("airflow"))["commands"]
     for name, service in services.items():
         for command in (service.get("command"), service.get("healthcheck", {}).get("test", [])[1:]):
             match command:

@@ -17,17 +17,17 @@ from urllib.parse import quote
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from runner.airflow_settings import PLANNER
-from runner.database import connect
-from runner.migrate_logins import set_password
-from runner.settings import Settings
+from headgate.airflow.settings import PLANNER
+from headgate.database import connect
+from headgate.demo.eodhd import Options, spawn
+from headgate.migrate.logins import set_password
+from headgate.settings import Settings
 from tests import airflow_home
 from tests.acceptance.system import System, killed_at_the_end
 from tests.airflow_home import NEEDS_AIRFLOW
 from tests.limits import PATIENCE
 from tests.plan import Row
 from tests.servers import DB, debian_over_tcp, free_port, has_debian, migrated
-from tests.standin import Options, spawn
 
 VERSION = "15"
 pytestmark = [
@@ -162,7 +162,7 @@ def test_a_server_whose_certificate_is_not_the_cas_is_refused_for_good(
 ):
     from airflow.sdk.exceptions import AirflowFailException
 
-    from runner.airflow_calls import connect as connect_as_airflow
+    from headgate.airflow.calls import connect as connect_as_airflow
 
     strange = Authority(trustme.CA(), authority.folder)
     given = connection(system, "blue", strange)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from runner.server import Server
+from headgate.embedded.server import Server
 from tests.limits import PATIENCE, wait_until
 from tests.servers import PARAMETERS, scratch_folder
 

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from psycopg.sql import SQL, Identifier
 from psycopg.types.json import Jsonb
 
-from runner.payloads import BadPayload, check_json, read_text
+from headgate.demo.eodhd.bars import Synthetic
+from headgate.demo.eodhd.fundamentals import fundamentals
+from headgate.worker.payloads import BadPayload, check_json, read_text
 from tests.attacks.form import SEED, dice, either, tell
 from tests.attacks.mutants import CORPUS, DEEP, HOSTILE, spoilt
 from tests.clock import NOW
 from tests.db.toy import Toy
 from tests.limits import PATIENCE
 from tests.plan import Plan, Row
-from tests.standin.bars import Synthetic
-from tests.standin.fundamentals import fundamentals
 
 RUN = {"p_pipeline": "data_collection_equities", "p_run_id": "bad"}
 JSON = "application/json"

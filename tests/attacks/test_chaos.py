@@ -18,9 +18,11 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from runner.database import connect
-from runner.errors import HeadgateError
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.demo.eodhd import Process
+from headgate.demo.eodhd.market import listings
+from headgate.errors import HeadgateError
+from headgate.settings import Settings
 from tests.acceptance.system import System, killed_at_the_end
 from tests.attacks.blows import Ground, Line, ground
 from tests.attacks.form import T, dice, either, tell
@@ -29,8 +31,6 @@ from tests.db.ledger import assert_ledger_balances
 from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan, Row
 from tests.servers import DB, migrated
-from tests.standin import Process
-from tests.standin.market import listings
 
 LEASE_SECONDS = 2.0
 RUNNERS = 3

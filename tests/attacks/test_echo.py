@@ -14,8 +14,8 @@ from urllib.parse import quote
 import pytest
 from aiohttp import web
 
-from runner.database import dsn_of
-from runner.server import binaries
+from headgate.database import dsn_of
+from headgate.embedded.server import binaries
 from tests.limits import PATIENCE, until
 from tests.plan import Row
 from tests.runner.conftest import core, core_database, core_plan
@@ -89,7 +89,7 @@ async def test_an_echo_leaves_no_trace_of_the_secret(core_plan, core, auth, tmp_
         log = tmp_path / "log"
         with log.open("wb") as file:
             worker = subprocess.Popen(
-                [sys.executable, "-m", "runner", "--verbose", "worker"],
+                [sys.executable, "-m", "headgate", "--verbose", "worker"],
                 env={
                     **os.environ,
                     "HEADGATE_DSN": dsn_of(core),

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import psutil
 import pytest
 
-from runner.database import connect
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.settings import Settings
 from tests.attacks.form import IS_LONG, dice, either, tell
 from tests.benchmarks import system
 from tests.benchmarks.jobs import send, send_due, write_calls
@@ -35,7 +35,7 @@ LEAST_SHARE = 0.5
 GOAL_SHARE = 0.7
 SOAK_RUNS = 10
 SOAK_JOBS = 20_000
-MOST_GROWTH_MB = 6.0
+MAX_GROWTH_MB = 6.0
 """What runner and sessions may have gained at the end, over 200,000 jobs."""
 MEGABYTE = 1024 * 1024
 ENDS = """
@@ -217,8 +217,8 @@ def test_a_long_day_leaves_nothing_behind(arena: Arena):
         f" sessions {_course(sessions)} MB, queue tables {_course(tables)} MB, connections {set(connections)}"
     )
     assert len(set(connections)) == 1, connections
-    assert _slope(runner) * SOAK_RUNS < MOST_GROWTH_MB, runner
-    assert _slope(sessions) * SOAK_RUNS < MOST_GROWTH_MB, sessions
+    assert _slope(runner) * SOAK_RUNS < MAX_GROWTH_MB, runner
+    assert _slope(sessions) * SOAK_RUNS < MAX_GROWTH_MB, sessions
     assert max(tables[5:]) <= 1.5 * max(tables[:5]) + 1, tables
 
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.pool import environ_of_handlers
-from runner.pool_messages import Done, Garbage, Input, Job, Task, head_of, read_done
-from runner.worker import work
+from headgate.handlers.pool import environ_of_handlers
+from headgate.handlers.pool_messages import Done, Garbage, Input, Job, Task, head_of, read_done
+from headgate.worker.worker import work
 from tests.handlers.compute_plan import ends, start, status, write_plan
 from tests.limits import PATIENCE
 from tests.runner.conftest import core_database, core_plan
@@ -80,7 +80,7 @@ def test_what_a_handler_sees_is_harmless_or_declared():
 async def test_what_a_handler_was_given_shows_in_no_error_and_no_log(
     core_plan, run, monkeypatch, caplog
 ):
-    caplog.set_level(logging.DEBUG, "runner")
+    caplog.set_level(logging.DEBUG, "headgate")
     monkeypatch.setenv("HEADGATE_TEST_KEY", KEY)
     write_plan(
         core_plan,

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, seed, settings
 from hypothesis import strategies as st
 
-from runner.calls import Caller, Reply
-from runner.chunks import Call
+from headgate.worker.calls import Caller, Reply
+from headgate.worker.chunks import Call
 from tests.attacks.form import SEED, either, tell
 from tests.db.toy import Toy
 from tests.plan import Row

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from runner.database import connect, dsn_of
-from runner.errors import ServerUnreachable
-from runner.settings import Settings
+from headgate.database import connect, dsn_of
+from headgate.errors import ServerUnreachable
+from headgate.settings import Settings
 
 LIMITS = """
 select r.rolname::text as role, r.rolconnlimit::float8 / current_setting('max_connections')::int as share

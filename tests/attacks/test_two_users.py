@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from runner import files
-from runner.errors import HeadgateError
-from runner.server import Server
-from runner.settings import Settings
+from headgate import files
+from headgate.embedded.server import Server
+from headgate.errors import HeadgateError
+from headgate.settings import Settings
 from tests.runner.conftest import Run, core, core_database, run
 
 __all__ = ["core", "core_database", "run"]

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from runner.database import connect
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.settings import Settings
 from tests.benchmarks import (
     airflow,
     bigtables,

@@ -14,8 +14,8 @@ from typing import Final
 
 import psutil
 
-from runner.database import connect
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.settings import Settings
 from tests.airflow.stack import Airflow, environ_of, start, stopped_at_the_end
 from tests.benchmarks import system
 from tests.benchmarks.jobs import write_calls

@@ -20,16 +20,16 @@ import numpy as np
 import numpy.typing as npt
 from psycopg import Connection
 
-from runner.database import connect
-from runner.load import copy_block
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.migrate.load import copy_block
+from headgate.settings import Settings
 from tests.benchmarks import system
 from tests.benchmarks.measure import Figure
 
 SESSIONS: Final = 250
 BLOCK: Final = 2_000
 FAR: Final = 100_000_000
-MOST_GROWTH: Final = 2.0
+MAX_GROWTH: Final = 2.0
 TYPES: Final = {
     "asset_id": 20,
     "date": 1082,
@@ -183,7 +183,7 @@ def _figures(times: Times) -> Iterator[Figure]:
             yield Figure(
                 f"big tables: pages of {what}",
                 pages[-1] / pages[0],
-                at_most=MOST_GROWTH,
+                at_most=MAX_GROWTH,
                 detail=", ".join(f"{x:,}" for x in pages),
             )
 

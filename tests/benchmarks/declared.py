@@ -14,8 +14,8 @@ from typing import Final, LiteralString
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from runner.database import connect
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.settings import Settings
 from tests.benchmarks import system
 from tests.benchmarks.measure import Figure, per_second, ratio
 

@@ -14,15 +14,15 @@ from typing import Final
 
 from psycopg.rows import tuple_row
 
-from runner.database import connect
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.settings import Settings
 from tests.benchmarks import system
 from tests.benchmarks.measure import Figure
 from tests.plan import Plan
 
 NAME: Final = "delta"
 FIRST: Final = 1_000
-MOST_MS: Final = 5.0
+MAX_MS: Final = 5.0
 SHARES: Final = (0.001, 0.01, 1.0)
 SIZES: Final = (21_817, 1_000_000)
 
@@ -67,7 +67,7 @@ def _measure(
                 f"delta: first {first:,}, {what}",
                 statistics.median(firsts),
                 unit="ms",
-                at_most=MOST_MS,
+                at_most=MAX_MS,
                 detail=f"{min(firsts):.2f} to {max(firsts):.2f}",
             )
             alls = [_all_ms(plan, run_id, due) for _ in range(runs + 1)][1:]

@@ -17,12 +17,12 @@ from typing import Any, Final
 import numpy as np
 from psycopg import Connection, sql
 
-from runner.database import aconnect, connect
-from runner.handler_input import read_chunk
-from runner.load import copy_block
-from runner.pool_messages import Task
-from runner.queue import Queue
-from runner.settings import Settings
+from headgate.database import aconnect, connect
+from headgate.handlers.input import read_chunk
+from headgate.handlers.pool_messages import Task
+from headgate.migrate.load import copy_block
+from headgate.settings import Settings
+from headgate.worker.queue import Queue
 from tests.benchmarks import system
 from tests.benchmarks.bigtables import TYPES
 from tests.benchmarks.measure import Figure, per_second, ratio

@@ -18,8 +18,8 @@ from typing import Final, TypeAlias
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from runner.database import connect
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.settings import Settings
 from tests.benchmarks import system
 from tests.benchmarks.jobs import send, write_calls
 from tests.benchmarks.measure import Figure, per_second, ratio, take_turns

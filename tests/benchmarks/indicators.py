@@ -18,10 +18,10 @@ from typing import Any, Final
 import numpy as np
 import psutil
 
-from runner.database import connect
-from runner.indicators.block import Block, make_block
-from runner.indicators.compute import compute
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.handlers.indicators.block import Block, make_block
+from headgate.handlers.indicators.compute import compute
+from headgate.settings import Settings
 from tests.benchmarks import system
 from tests.benchmarks.measure import Figure
 from tests.benchmarks.naive import naive
@@ -32,7 +32,7 @@ PIPELINE: Final = "calculate_indicators"
 OPERATION: Final = "indicators_calculation"
 CHUNK: Final = 250
 COMPUTE_TIMES, WHOLE_TIMES, LEAST_SHARE = 100.0, 40.0, 0.3
-MOST_SECONDS, MOST_MB, MOST_MS = 15.0, 300.0, 20.0
+MAX_SECONDS, MAX_MB, MAX_MS = 15.0, 300.0, 20.0
 TICK: Final = 0.01
 """The kernel counts processor time in hundredths of a second."""
 
@@ -115,11 +115,11 @@ def _compare(settings: Settings, plan: Plan, bars: int, assets: int, runs: int) 
         f"indicators: {assets:,} listings of {what}, {len(os.sched_getaffinity(0))} cores",
         statistics.median(seconds),
         unit="s",
-        at_most=MOST_SECONDS if assets > 20_000 else None,
+        at_most=MAX_SECONDS if assets > 20_000 else None,
         detail=f"{min(seconds):.1f} to {max(seconds):.1f}",
     )
     yield Figure(
-        f"indicators: peak of a handler's process, {what}", max(peaks), unit="MB", at_most=MOST_MB
+        f"indicators: peak of a handler's process, {what}", max(peaks), unit="MB", at_most=MAX_MB
     )
 
 
@@ -218,6 +218,6 @@ def _screen(plan: Plan) -> Figure:
         f"indicators: a screen of {published['listings']:,} listings",
         statistics.median(times),
         unit="ms",
-        at_most=MOST_MS,
+        at_most=MAX_MS,
         detail=f"{min(times):.1f} to {max(times):.1f}",
     )

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from runner.database import connect
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.settings import Settings
 from tests.benchmarks import system
 from tests.benchmarks.jobs import send, write_calls
 from tests.benchmarks.measure import Figure
@@ -18,7 +18,7 @@ from tests.plan import Plan
 NOOP: Final = "memory_noop"
 CALLS: Final = "memory_calls"
 CHUNK: Final = 200
-MOST_IDLE_MB: Final = 60.0
+MAX_IDLE_MB: Final = 60.0
 REPORTED = 12.0
 """Seconds after which a session that waits has told the server what it did before: it takes ten."""
 
@@ -56,7 +56,7 @@ def _idle(server: Settings, settings: Settings, seconds: float) -> Iterator[Figu
         with system.worker(settings) as process:
             resident = _megabytes(process.pid, "VmRSS")
             commits = _commits(counted, settings, seconds)
-    yield Figure("memory: a worker that waits", resident, unit="MB", at_most=MOST_IDLE_MB)
+    yield Figure("memory: a worker that waits", resident, unit="MB", at_most=MAX_IDLE_MB)
     yield Figure(
         "memory: statements of a worker that waits",
         max(0, commits - without) / seconds * 60,

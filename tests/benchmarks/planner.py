@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, LiteralString
 
-from runner.database import connect
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.settings import Settings
 from tests.benchmarks import delta, system
 from tests.benchmarks.measure import Figure
 from tests.plan import Plan

@@ -14,14 +14,14 @@ from typing import Final
 
 import numpy as np
 
-from runner.dask_power import DaskPower
-from runner.database import aconnect, connect
-from runner.handlers import Chunk, Result
-from runner.pool import Pool
-from runner.pool_messages import Task
-from runner.queue import Queue
-from runner.settings import Settings
-from runner.workshop import Power
+from headgate.database import aconnect, connect
+from headgate.handlers import Chunk, Result
+from headgate.handlers.dask import DaskBackend
+from headgate.handlers.pool import Pool
+from headgate.handlers.pool_messages import Task
+from headgate.settings import Settings
+from headgate.worker.handler_executor import ExecutorBackend
+from headgate.worker.queue import Queue
 from tests.benchmarks import system
 from tests.benchmarks.feeding import fill, read_task
 from tests.benchmarks.measure import Figure, per_second, ratio
@@ -95,7 +95,7 @@ async def _measure(settings: Settings, assets: int, runs: int, *, with_dask: boo
             asynchronous=True,
             silence_logs=50,
         ) as cluster:
-            dask = DaskPower(cluster.scheduler_address)
+            dask = DaskBackend(cluster.scheduler_address)
             await dask.start()
             await _take_turns(tasks, runs, (one, sides.one), (two, sides.two), (dask, sides.dask))
             await dask.aclose()
@@ -105,13 +105,15 @@ async def _measure(settings: Settings, assets: int, runs: int, *, with_dask: boo
     return sides
 
 
-async def _take_turns(tasks: list[Task], runs: int, *powers: tuple[Power, list[float]]) -> None:
+async def _take_turns(
+    tasks: list[Task], runs: int, *backends: tuple[ExecutorBackend, list[float]]
+) -> None:
     """Run all tasks on each; the first turn starts processes and does not count."""
     listings = sum(len(task.asset_ids) for task in tasks)
     for turn in range(runs + 1):
-        for power, rates in powers:
+        for backend, rates in backends:
             started = time.perf_counter()
-            done = await asyncio.gather(*(power.run(task) for task in tasks))
+            done = await asyncio.gather(*(backend.run(task) for task in tasks))
             assert all(job.outcome == "success" for x in done for job in x.jobs), done[0].jobs[0]
             if turn:
                 rates.append(listings / (time.perf_counter() - started))

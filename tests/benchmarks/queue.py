@@ -15,9 +15,9 @@ from typing import Final
 
 from psycopg.rows import tuple_row
 
-from runner import arrays
-from runner.database import connect
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.settings import Settings
+from headgate.worker import arrays
 from tests.benchmarks import system
 from tests.benchmarks.measure import Figure, per_second, ratio, take_turns
 from tests.plan import Plan

@@ -16,10 +16,10 @@ from psycopg import Connection, sql
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from runner.database import connect, dsn_of
-from runner.migrate import migrate
-from runner.server import Server
-from runner.settings import Settings
+from headgate.database import connect, dsn_of
+from headgate.embedded.server import Server
+from headgate.migrate.run import migrate
+from headgate.settings import Settings
 from tests.adopt import adopt
 from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan
@@ -62,7 +62,7 @@ def worker(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run `headgate worker` in a process of its own, and yield it once it waits for work."""
     environ = {k: v for k, v in os.environ.items() if k not in UNWANTED}
-    command = [sys.executable, "-m", "runner", "worker", "--concurrency", str(concurrency)]
+    command = [sys.executable, "-m", "headgate", "worker", "--concurrency", str(concurrency)]
     if processes is not None:
         command += ["--processes", str(processes)]
     log = settings.home / "worker.log"

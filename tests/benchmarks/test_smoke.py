@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runner.settings import Settings
+from headgate.settings import Settings
 from tests.benchmarks import (
     bigtables,
     declared,

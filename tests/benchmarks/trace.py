@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from runner.database import connect
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.settings import Settings
 from tests.benchmarks import system
 from tests.benchmarks.jobs import write_calls
 from tests.benchmarks.measure import Figure

@@ -9,8 +9,8 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import DictRow
 
-from runner.database import connect
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.settings import Settings
 from tests.db.toy import Toy
 
 EMPTY = """

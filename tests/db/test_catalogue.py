@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import LiteralString
 
-from runner.database import connect
-from runner.migrate_pgmq import install_pgmq
-from runner.migrate_sql import statements
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.migrate.pgmq import install_pgmq
+from headgate.migrate.sql import statements
+from headgate.settings import Settings
 from tests.servers import DB
 
 OURS: LiteralString = """

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from runner.migrate import migrate
+from headgate.migrate.run import migrate
 from tests.db.conftest import Toys
 from tests.db.together import at_once, meanwhile
 from tests.db.toy import Toy

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from runner.database import connect
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.settings import Settings
 from tests.plan import Plan, Row
 
 PLAN_ROLES = ("headgate_plan_equities", "headgate_plan_maintenance")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from runner.database import connect
-from runner.migrate import migrate
-from runner.migrate_pgmq import install_pgmq
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.migrate.pgmq import install_pgmq
+from headgate.migrate.run import migrate
+from headgate.settings import Settings
 from tests.db.test_catalogue import OURS, catalogue
 
 RELEASED = {"migrations": 21, "plans/equities/migrations": 9, "plans/maintenance/migrations": 1}

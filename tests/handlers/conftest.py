@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from runner.chunks import Handling
-from runner.worker import work
+from headgate.worker.chunks import Handling
+from headgate.worker.worker import work
 from tests.handlers.compute_plan import status
 from tests.limits import PATIENCE
 from tests.runner.conftest import core_database, core_plan

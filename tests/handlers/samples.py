@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 
-from runner.handlers import Chunk, Result
+from headgate.handlers import Chunk, Result
 
 NAP = os.environ.get("HEADGATE_TEST_NAP", "9877")
 KEPT: list[bytearray] = []

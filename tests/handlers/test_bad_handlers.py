@@ -21,8 +21,8 @@ SUCCESS = {("success", None)}
 SEES_NAP: dict[str, Any] = {"handler_environment": ["HEADGATE_TEST_NAP"]}
 RUN_ONE = """
 import asyncio
-from runner.pool import Pool
-from runner.pool_messages import Input, Task
+from headgate.handlers.pool import Pool
+from headgate.handlers.pool_messages import Input, Task
 
 handler = "tests.handlers.samples:leaves_a_session_and_hangs"
 task = Task(handler, "compute", {"now": "2026-06-15T12:00:00+00:00"}, [1], ["P0"], [None], Input(), None, 3600, 2**30, ("HEADGATE_TEST_NAP",))

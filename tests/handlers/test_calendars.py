@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from runner.database import connect
-from runner.worker import work
+from headgate.database import connect
+from headgate.worker.worker import work
 from tests import clock
 from tests.limits import PATIENCE
 from tests.plan import Plan

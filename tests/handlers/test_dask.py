@@ -10,7 +10,7 @@ import dask
 import pytest
 from distributed import LocalCluster
 
-from runner.errors import HeadgateError
+from headgate.errors import HeadgateError
 from tests.handlers.compute_plan import ends, start, status, write_plan
 from tests.limits import PATIENCE, until
 from tests.plan import Plan, Row
@@ -21,7 +21,7 @@ MEANS = "select mean, count(*) from public.means group by 1"
 
 @pytest.fixture
 async def cluster(monkeypatch):
-    monkeypatch.setattr("runner.dask_power.CONNECT_SECONDS", PATIENCE)
+    monkeypatch.setattr("headgate.handlers.dask.CONNECT_SECONDS", PATIENCE)
     with dask.config.set({f"distributed.comm.timeouts.{x}": PATIENCE for x in ("connect", "tcp")}):
         async with LocalCluster(
             n_workers=2,
@@ -70,7 +70,7 @@ async def test_the_contract_is_the_same(plan, run, cluster, hurry):
 
 
 async def test_a_scheduler_that_is_not_there_is_named(plan, run, monkeypatch):
-    monkeypatch.setattr("runner.dask_power.CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr("headgate.handlers.dask.CONNECT_SECONDS", 0.1)
     with pytest.raises(HeadgateError, match=r"no Dask scheduler answers at tcp://127.0.0.1:1"):
         await run(dask="tcp://127.0.0.1:1")
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from runner.pool import Pool
-from runner.pool_messages import Input, Task
+from headgate.handlers.pool import Pool
+from headgate.handlers.pool_messages import Input, Task
 from tests.limits import PATIENCE, until
 
 HANGS = Task(
@@ -32,7 +32,7 @@ def processes() -> list[int]:
     found = []
     for child in psutil.Process().children():
         with suppress(psutil.NoSuchProcess):  # a zombie, too
-            if "runner.pool_process" in child.cmdline():
+            if "headgate.handlers.pool_process" in child.cmdline():
                 found.append(child.pid)
     return found
 

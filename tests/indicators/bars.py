@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from runner.indicators.block import Block, make_block
+from headgate.handlers.indicators.block import Block, make_block
 
 FOLDER = Path(os.environ.get("HEADGATE_DATA") or "no folder") / "us_eod_5y"
 COLUMNS = ("high", "low", "close", "volume")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from runner.indicators.compute import LEAST_BARS, compute
+from headgate.handlers.indicators.compute import LEAST_BARS, compute
 from tests.indicators.bars import block_of, made_up
 from tests.indicators.reference import last_values
 

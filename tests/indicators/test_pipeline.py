@@ -12,8 +12,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from runner.database import connect, dsn_of
-from runner.settings import Settings
+from headgate.database import connect, dsn_of
+from headgate.demo.eodhd.bars import Synthetic
+from headgate.demo.eodhd.fundamentals import fundamentals
+from headgate.settings import Settings
 from tests import clock
 from tests.docs import PAGES, as_lines, blocks, squeezed
 from tests.indicators.bars import made_up
@@ -21,8 +23,6 @@ from tests.indicators.reference import last_values
 from tests.limits import PATIENCE
 from tests.plan import Plan
 from tests.servers import DB
-from tests.standin.bars import Synthetic
-from tests.standin.fundamentals import fundamentals
 
 AT = datetime(2026, 6, 16, 23, tzinfo=UTC)
 CODES = (
@@ -36,7 +36,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def headgate(settings: Settings, *arguments: str, cwd: Path = DB.parent) -> str:
     """Run the command line; return what it printed."""
     done = subprocess.run(
-        [sys.executable, "-m", "runner", *arguments],
+        [sys.executable, "-m", "headgate", *arguments],
         env={
             **os.environ,
             "HEADGATE_DSN": dsn_of(settings),
@@ -181,7 +181,7 @@ def test_a_listing_without_bars_has_no_chart(calculated, tmp_path):
 
 
 def test_pictures_of_odd_histories_are_drawn(tmp_path):
-    from runner.charts import Bars, draw
+    from headgate.reports.charts import Bars, draw
 
     for bars in (2, 30, 300):
         frame = made_up(bars)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import talib
 
-from runner.indicators.compute import LEAST_BARS, compute
+from headgate.handlers.indicators.compute import LEAST_BARS, compute
 from tests.indicators.bars import FOLDER, block_of, real
 from tests.indicators.reference import last_values
 

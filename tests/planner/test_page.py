@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from runner.database import connect
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.settings import Settings
 from tests.db.plans.equities.feed import bar, run
 from tests.docs import ROOT, Block, as_lines, blocks, squeezed
 from tests.plan import Plan

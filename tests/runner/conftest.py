@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from runner import cli
-from runner.database import connect, dsn_of
-from runner.settings import Settings
+from headgate.cli import command_line
+from headgate.database import connect, dsn_of
+from headgate.settings import Settings
 from tests.plan import Plan
 
 Run = Callable[..., SimpleNamespace]
@@ -50,9 +50,9 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
             for name, value in environ.items():
                 patch.setenv(name, value)
             patch.setattr(sys, "argv", ["headgate", *arguments])
-            patch.setattr(cli, "configure_logging", lambda **_: None)
+            patch.setattr(command_line, "configure_logging", lambda **_: None)
             with pytest.raises(SystemExit) as end:
-                cli.main()
+                command_line.main()
         captured = capsys.readouterr()
         return SimpleNamespace(code=end.value.code or 0, out=captured.out, err=captured.err)
 

@@ -18,16 +18,16 @@ from typing import Any
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from runner.airflow_settings import AirflowHome, connection_of
-from runner.database import dsn_of
-from runner.server import Server
-from runner.settings import Settings
+from headgate.airflow.settings import AirflowHome, connection_of
+from headgate.database import dsn_of
+from headgate.demo.eodhd import Options, Process, spawn
+from headgate.embedded.server import Server
+from headgate.settings import Settings
 from tests.acceptance.system import PIPELINE, System, killed_at_the_end
 from tests.airflow_home import NEEDS_AIRFLOW
 from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan, Row
 from tests.servers import DB, PARAMETERS, free_port, pooler, scratch_folder
-from tests.standin import Options, Process, spawn
 
 pytestmark = NEEDS_AIRFLOW
 
@@ -65,7 +65,7 @@ def connected(
         monkeypatch.setenv("AIRFLOW_CONN_HEADGATE", json.dumps(parts))
 
     # No task runs here that may ask Airflow for its runs: it still has them all.
-    monkeypatch.setattr("runner.airflow_runs.state_of_run", lambda *_: "alive")
+    monkeypatch.setattr("headgate.airflow.runs.state_of_run", lambda *_: "alive")
     point()
     return point
 
@@ -83,7 +83,7 @@ def system(
 
 
 def operator(function: str, args: Row | None = None, **more: Any) -> Any:
-    from runner.airflow import CallFunction
+    from headgate.airflow import CallFunction
 
     return CallFunction(function=function, args=args, **{"task_id": "a_task"} | more)
 
@@ -125,7 +125,7 @@ def fails(*words: str, for_good: bool = True) -> Any:
 
 def step(step: str = STEP, run: str = "r1", attempt: int = 1) -> str:
     """Carry the step's trigger through, as the triggerer does; return the name of its event."""
-    from runner.airflow_triggers import StepTrigger
+    from headgate.airflow.triggers import StepTrigger
 
     async def run_it() -> str:
         trigger = StepTrigger("headgate", step, PIPELINE, run, attempt)
@@ -348,7 +348,7 @@ def test_a_task_that_is_told_to_end_cancels_its_query(connected: object, plan: P
 def test_a_kill_between_two_statements_ends_the_task_before_the_next(
     connected: object, plan: Plan, monkeypatch: pytest.MonkeyPatch, after: str
 ):
-    from runner.airflow_calls import select
+    from headgate.airflow.calls import select
 
     plan.connection.execute(REPORTER.encode())
     task, called = operator("public.report"), []
@@ -360,7 +360,7 @@ def test_a_kill_between_two_statements_ends_the_task_before_the_next(
             task.on_kill()
         return rows
 
-    monkeypatch.setattr("runner.airflow.select", select_and_kill)
+    monkeypatch.setattr("headgate.airflow.operators.select", select_and_kill)
     with fails("the task was killed between two statements", for_good=False):
         task.execute({"dag_run": SimpleNamespace(dag_id=PIPELINE, run_id="r1"), "ti": INSTANCE})
     assert called[-1] == after
@@ -369,7 +369,7 @@ def test_a_kill_between_two_statements_ends_the_task_before_the_next(
 def test_a_function_of_the_core_is_called_without_another_question(
     connected: object, monkeypatch: pytest.MonkeyPatch
 ):
-    from runner.airflow_calls import select
+    from headgate.airflow.calls import select
 
     called = []
 
@@ -377,7 +377,7 @@ def test_a_function_of_the_core_is_called_without_another_question(
         called.append(function)
         return select(connection, function, *more)
 
-    monkeypatch.setattr("runner.airflow.select", note)
+    monkeypatch.setattr("headgate.airflow.operators.select", note)
     call("headgate.start_execution")
     assert called[-2:] == ["headgate.start_execution", "headgate.report_step"]
     assert "headgate.require_fit" not in called
@@ -386,7 +386,7 @@ def test_a_function_of_the_core_is_called_without_another_question(
 def test_a_task_that_is_killed_leaves_no_query_behind(connected: object, plan: Plan):
     plan.connection.execute(SLEEPER.format("sleep", 3600).encode())
     code = (
-        "from types import SimpleNamespace as S; from runner.airflow import CallFunction as C; "
+        "from types import SimpleNamespace as S; from headgate.airflow import CallFunction as C; "
         "C(task_id='a', function='public.sleep').execute({'dag_run': S(dag_id='a', run_id='b')})"
     )
     process = subprocess.Popen(
@@ -489,7 +489,7 @@ def test_a_cleared_function_task_opens_its_run_again(connected: object, plan: Pl
 def test_a_red_task_whose_step_has_not_failed_fails_the_runs_end_until_it_is_red_no_more(
     connected: object, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ):
-    from runner.airflow import CallFunction, OurTask
+    from headgate.airflow import CallFunction, OurTask
 
     def red(state: str, *tasks: str) -> None:
         there = {x: OurTask(x, None, x) for x in tasks}

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from runner.airflow_settings import connection_of
-from runner.settings import Settings
+from headgate.airflow.settings import connection_of
+from headgate.settings import Settings
 from tests.airflow_home import NEEDS_AIRFLOW
 from tests.plan import Plan
 from tests.servers import DB
@@ -32,7 +32,7 @@ def _alone(airflow_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def params(pipeline: str = PIPELINE, folder: Path = DAGS) -> Any:
-    from runner.airflow_params import params_of
+    from headgate.airflow.params import params_of
 
     return params_of(pipeline, beside=str(folder / "a_dag.py"))
 
@@ -123,7 +123,7 @@ def test_tasks_wait_for_a_pool_only_where_one_is_named(monkeypatch: pytest.Monke
 def test_a_task_links_to_its_runs_report_or_to_how_one_is_published(
     monkeypatch: pytest.MonkeyPatch, base: str | None, link: str
 ):
-    from runner.airflow import CallFunction, RunStep
+    from headgate.airflow import CallFunction, RunStep
 
     if base:
         monkeypatch.setenv("HEADGATE_REPORTS_URL", base)
@@ -135,7 +135,7 @@ def test_a_task_links_to_its_runs_report_or_to_how_one_is_published(
 def test_the_plugin_is_found_by_its_entry_point_and_is_valid():
     import tomllib
 
-    from runner.airflow_plugin import HeadgatePlugin
+    from headgate.airflow.plugin import HeadgatePlugin
 
     project = tomllib.loads((DB.parent / "pyproject.toml").read_text())["project"]
     assert project["entry-points"]["airflow.plugins"] == {
@@ -148,7 +148,7 @@ def test_the_plugin_is_found_by_its_entry_point_and_is_valid():
 def test_openlineage_is_told_the_call_where_its_provider_is(
     monkeypatch: pytest.MonkeyPatch, is_installed: bool
 ):
-    from runner.airflow import CallFunction, RunStep
+    from headgate.airflow import CallFunction, RunStep
 
     monkeypatch.setenv("AIRFLOW_CONN_HEADGATE", '{"conn_type": "postgres"}')
     name = "airflow.providers.openlineage.extractors"
@@ -175,7 +175,7 @@ def test_openlineage_is_told_the_call_where_its_provider_is(
 @pytest.fixture
 def told(database: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
     """Return a notifier of this database, whose failed task is `load`."""
-    from runner.airflow_notifier import AlertNotifier
+    from headgate.airflow.notifier import AlertNotifier
 
     monkeypatch.setenv("AIRFLOW_CONN_HEADGATE", connection_of(database))
     states = {"r1": {"load": "failed", "publish": "upstream_failed", "start": "success"}}
@@ -236,7 +236,7 @@ class Event:
 def test_an_event_tells_counts_sessions_and_execution_and_an_alias_each_exchange():
     from airflow.sdk import Asset, AssetAlias
 
-    from runner.airflow_events import tell_outlets
+    from headgate.airflow.events import tell_outlets
 
     outlets = [Asset("equities/prices"), AssetAlias("equities/prices")]
     events = [Event(), Event()]
@@ -253,7 +253,7 @@ def test_an_event_tells_counts_sessions_and_execution_and_an_alias_each_exchange
 def test_a_run_that_brought_nothing_wakes_nobody_by_an_alias():
     from airflow.sdk import Asset, AssetAlias
 
-    from runner.airflow_events import tell_outlets
+    from headgate.airflow.events import tell_outlets
 
     outlets = [Asset("equities/prices"), AssetAlias("equities/prices")]
     events = [Event(), Event()]
@@ -263,7 +263,7 @@ def test_a_run_that_brought_nothing_wakes_nobody_by_an_alias():
 
 
 def test_a_note_is_for_runs_that_have_not_done_all():
-    from runner.airflow_events import note_of
+    from headgate.airflow.events import note_of
 
     row = {"planned": 15458, "succeeded": 479, "failed": 0, "deferred": 14979, "units": 479}
     assert note_of(row) == (
@@ -279,7 +279,7 @@ Sent = list[MutableMapping[str, Any]]
 
 def ask(path: str, given: Any, *, dag: dict[str, Any] | None) -> tuple[int, str, list[bytes]]:
     """Send a request through the guard; return the answer, and what has come through."""
-    from runner.airflow_guard import ParameterGuard
+    from headgate.airflow.guard import ParameterGuard
 
     passed: list[bytes] = []
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from runner.airflow_snapshot import NAME, read_snapshot, snapshot, write_snapshot
-from runner.database import connect
-from runner.errors import HeadgateError
-from runner.settings import Settings
+from headgate.airflow.snapshot import NAME, read_snapshot, snapshot, write_snapshot
+from headgate.database import connect
+from headgate.errors import HeadgateError
+from headgate.settings import Settings
 from tests.plan import Plan
 from tests.servers import DB
 
@@ -84,7 +84,7 @@ def test_migrate_writes_it_where_it_is_told_and_fails_for_no_folder(
 ):
     from dataclasses import replace
 
-    from runner.commands.migrate import tell_dags
+    from headgate.cli.commands.migrate import tell_dags
 
     tell_dags(replace(database, dags=tmp_path))
     with connect(database, "test") as connection:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from runner import arrays
-from runner.database import connect
+from headgate.database import connect
+from headgate.worker import arrays
 
 
 @pytest.mark.parametrize(

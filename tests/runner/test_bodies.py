@@ -11,12 +11,12 @@ import zlib
 import httpx
 import pytest
 
-from runner import calls, payloads
-from runner.bodies import Reader
-from runner.buffer import Buffer, Share
-from runner.calls import Caller
-from runner.chunks import Call
-from runner.payloads import BadPayload
+from headgate.worker import calls, payloads
+from headgate.worker.bodies import Reader
+from headgate.worker.buffer import Buffer, Share
+from headgate.worker.calls import Caller
+from headgate.worker.chunks import Call
+from headgate.worker.payloads import BadPayload
 from tests.limits import PATIENCE, until
 from tests.runner.shop import Shop, body_of, flood, json_of, open_shop, text_of
 

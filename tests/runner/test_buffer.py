@@ -8,7 +8,7 @@ import gc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.buffer import Buffer, Share
+from headgate.worker.buffer import Buffer, Share
 from tests.limits import PATIENCE
 
 

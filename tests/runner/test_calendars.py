@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from runner import calendars
-from runner.errors import HeadgateError, InvalidValue
+from headgate.errors import HeadgateError, InvalidValue
+from headgate.handlers import calendars
 
 SHIPPED = Path("db/plans/equities/data/equities.shipped_sessions.csv.gz")
 NAMES = ("XNYS", "XLON", "XFRA", "XETR", "XPAR", "XAMS", "XBRU", "XLIS", "XMAD", "XSWX")

@@ -8,10 +8,10 @@ import socket
 
 import pytest
 
-from runner import calls
-from runner.calls import Caller
-from runner.chunks import Call
-from runner.errors import SecretMissing
+from headgate.errors import SecretMissing
+from headgate.worker import calls
+from headgate.worker.calls import Caller
+from headgate.worker.chunks import Call
 from tests.limits import PATIENCE
 from tests.runner.shop import (
     Shop,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runner.worker import work
+from headgate.worker.worker import work
 from tests.adopt import adopt
 from tests.limits import PATIENCE
 from tests.runner.chain import (

@@ -16,9 +16,9 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
-from runner import cli
-from runner.database import connect, dsn_of
-from runner.settings import Settings
+from headgate.cli import command_line
+from headgate.database import connect, dsn_of
+from headgate.settings import Settings
 from tests.adopt import adopt
 from tests.limits import PATIENCE, wait_until
 from tests.runner.small_plan import start, write_plan
@@ -43,14 +43,14 @@ COMMANDS = (
 HEAVY = ("httpx", "aiohttp", "numpy", "pandas", "matplotlib")
 WHAT_IS_IMPORTED = f"""
 import sys
-from runner import cli
+from headgate.cli import command_line
 sys.argv = ["headgate", "--help"]
 try:
-    cli.main()
+    command_line.main()
 except SystemExit:
     print("psycopg" in sys.modules, file=sys.stderr)
-for name in cli.ENTRIES:
-    cli.command(name)
+for name in command_line.ENTRIES:
+    command_line.command(name)
 print([x for x in {HEAVY} if x in sys.modules], file=sys.stderr)
 """
 
@@ -58,17 +58,20 @@ print([x for x in {HEAVY} if x in sys.modules], file=sys.stderr)
 def test_help_names_every_command_in_its_panel(run):
     shown = run("--help").out
 
-    places = [shown.index(f"─ {panel} ─") for panel in cli.PANELS]
+    places = [shown.index(f"─ {panel} ─") for panel in command_line.PANELS]
     assert places == sorted(places)
-    assert all(f" {name} " in shown for name in cli.ENTRIES)
+    assert all(f" {name} " in shown for name in command_line.ENTRIES)
 
 
-@pytest.mark.parametrize("name", cli.ENTRIES)
+@pytest.mark.parametrize("name", command_line.ENTRIES)
 def test_a_command_s_line_in_the_help_is_the_first_of_its_docstring(name):
-    command = cli.command(name)
+    command = command_line.command(name)
 
     assert command.name == name
-    assert inspect.cleandoc(command.help or "").partition("\n")[0] == cli.ENTRIES[name].summary
+    assert (
+        inspect.cleandoc(command.help or "").partition("\n")[0]
+        == command_line.ENTRIES[name].summary
+    )
 
 
 def test_nothing_is_imported_that_a_command_does_not_need():
@@ -220,7 +223,7 @@ def test_an_error_nobody_foresaw_is_one_line_as_well(run, database, monkeypatch)
         with connect(database, "test") as connection:
             connection.execute("select * from nowhere")
 
-    monkeypatch.setattr("runner.commands.status._show_recent", fail)
+    monkeypatch.setattr("headgate.cli.commands.status._show_recent", fail)
 
     result = run("status", settings=database)
 
@@ -456,7 +459,7 @@ def test_a_run_that_fails_ends_with_a_code(run, database, plan):
 def start_worker(database: Settings) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start a worker in a process of its own and wait until it listens."""
     environ = {**os.environ, "HEADGATE_DSN": dsn_of(database), "HEADGATE_DB": str(database.db)}
-    command = [sys.executable, "-m", "runner", "worker"]
+    command = [sys.executable, "-m", "headgate", "worker"]
     started = []
 
     def start(*arguments: str) -> subprocess.Popen[str]:

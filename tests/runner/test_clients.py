@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from runner import clients
-from runner.clients import any_client, fitting_client
-from runner.errors import ServerError
-from runner.settings import Settings
+from headgate.cli import clients
+from headgate.cli.clients import any_client, fitting_client
+from headgate.errors import ServerError
+from headgate.settings import Settings
 from tests.servers import has_debian
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from runner import calls, lanes, leases
-from runner.queue import Queue
-from runner.worker import work
+from headgate.worker import calls, connection_pool, leases
+from headgate.worker.queue import Queue
+from headgate.worker.worker import work
 from tests.limits import PATIENCE, until
 from tests.runner.shop import json_of, open_shop, when
 from tests.runner.small_plan import OK, RULES, start, status, write_plan
@@ -74,7 +74,7 @@ def make_read_only(plan, *, is_read_only: bool) -> None:
 async def test_a_server_that_takes_no_writes_is_waited_for_with_all_answers(
     core_plan, core_database, shop, caplog
 ):
-    caplog.set_level(logging.DEBUG, "runner.lanes")
+    caplog.set_level(logging.DEBUG, "headgate.worker.connection_pool")
     write_plan(core_plan, base_url=shop.url, assets=20, **BY_QUOTA)
     start(core_plan)
     read_only = asyncio.Event()
@@ -98,7 +98,7 @@ async def test_a_server_that_takes_no_writes_is_waited_for_with_all_answers(
 async def test_no_trouble_of_the_server_throws_answers_away(
     core_plan, core_database, shop, monkeypatch, caplog, state
 ):
-    monkeypatch.setattr(lanes, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(connection_pool, "FIRST_PAUSE", 0.01)
     write_plan(core_plan, base_url=shop.url, assets=20, **BY_QUOTA)
     core_plan.sql("create table public.trouble (is_there boolean)")
     core_plan.sql("grant select on public.trouble to headgate_owner")
@@ -173,7 +173,7 @@ async def test_what_comes_while_a_slice_is_under_way_at_the_end_is_handed_in_too
 async def test_a_lease_is_kept_while_its_answers_wait_for_the_server(
     core_plan, core_database, shop, monkeypatch, caplog
 ):
-    monkeypatch.setattr(lanes, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(connection_pool, "FIRST_PAUSE", 0.01)
     write_plan(core_plan, base_url=shop.url, assets=3, operation_columns={"lease": "2 seconds"})
     core_plan.sql("create table public.locked (n integer)")
     core_plan.sql(

@@ -10,9 +10,9 @@ from subprocess import CompletedProcess
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from runner.conninfo import describe, effective, without_service
-from runner.database import dsn_of
-from runner.settings import Settings
+from headgate.conninfo import describe, effective, without_service
+from headgate.database import dsn_of
+from headgate.settings import Settings
 
 SERVICES = """\
 [plans]

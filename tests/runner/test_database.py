@@ -7,10 +7,10 @@ import logging
 import psycopg
 import pytest
 
-from runner.conninfo import describe
-from runner.database import aconnect, connect, dsn_of, from_psycopg, mapped_errors
-from runner.errors import AmbiguousCode, DatabaseError, HeadgateError, ServerUnreachable
-from runner.settings import Settings
+from headgate.conninfo import describe
+from headgate.database import aconnect, connect, dsn_of, from_psycopg, mapped_errors
+from headgate.errors import AmbiguousCode, DatabaseError, HeadgateError, ServerUnreachable
+from headgate.settings import Settings
 
 RAISE = "do $$ begin raise exception '{}' using errcode = '{}', hint = 'say which'; end $$"
 
@@ -144,7 +144,7 @@ def test_a_connection_string_is_told_without_secrets(dsn, told):
 
 def test_what_the_server_says_is_logged(database, caplog):
     with (
-        caplog.at_level(logging.DEBUG, logger="runner.database"),
+        caplog.at_level(logging.DEBUG, logger="headgate.database"),
         connect(database, "t") as connection,
     ):
         connection.execute("do $$ begin raise notice 'hello'; raise warning 'beware'; end $$")

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from runner.commands import doctor
-from runner.database import connect
+from headgate.cli.commands import doctor
+from headgate.database import connect
 
 RUINS = {
     "functions, views, rights and queues": [
@@ -80,7 +80,9 @@ def told(printed: str) -> dict[str, dict[str, str]]:
 
 @pytest.mark.parametrize(("ahead", "verdict"), [(0, "ok"), (60, "warn"), (-60, "warn")])
 def test_a_clock_that_differs_from_the_server_s_is_told(database, monkeypatch, ahead, verdict):
-    monkeypatch.setattr("runner.commands.doctor.time.time", lambda now=time.time: now() + ahead)
+    monkeypatch.setattr(
+        "headgate.cli.commands.doctor.time.time", lambda now=time.time: now() + ahead
+    )
     with connect(database, "test") as connection:
         finding = doctor._clock(connection)
 

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from runner import errors
-from runner.errors import BY_CODE, DatabaseError, HeadgateError, error_for
+from headgate import errors
+from headgate.errors import BY_CODE, DatabaseError, HeadgateError, error_for
 from tests.servers import DB
 
 
@@ -37,8 +37,8 @@ def test_every_code_that_the_sql_raises_is_known():
 def test_every_error_that_a_command_raises_says_what_to_do_next():
     known: list[type[HeadgateError]] = [HeadgateError, *all_errors()]
     raising = {x.__name__: x for x in known}
-    places = [*(DB.parent / "runner" / "commands").glob("*.py"), DB.parent / "runner" / "load.py"]
-    places += (DB.parent / "runner").glob("migrate*.py")
+    package = DB.parent / "runner" / "headgate"
+    places = [*package.glob("cli/commands/*.py"), *package.glob("migrate/*.py")]
     bare = [
         f"{path.name}:{node.lineno}"
         for path in places

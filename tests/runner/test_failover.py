@@ -13,12 +13,12 @@ import psutil
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from runner.conninfo import effective
-from runner.database import connect
-from runner.migrate import migrate
-from runner.server import SUPERUSER, Server
-from runner.sessions import may_stray
-from runner.settings import Settings
+from headgate.conninfo import effective
+from headgate.database import connect
+from headgate.embedded.server import SUPERUSER, Server
+from headgate.migrate.run import migrate
+from headgate.sessions import may_stray
+from headgate.settings import Settings
 from tests.limits import until
 from tests.plan import Plan
 from tests.runner.shop import open_shop, when

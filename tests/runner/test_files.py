@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from runner import files
-from runner.errors import HeadgateError
+from headgate import files
+from headgate.errors import HeadgateError
 from tests.limits import wait_until
 
 HOLD = """

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from runner.database import connect
-from runner.errors import ServerUnsuitable
-from runner.migrate import migrate
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.errors import ServerUnsuitable
+from headgate.migrate.run import migrate
+from headgate.settings import Settings
 from tests.attacks.form import either
 from tests.plan import Plan
 from tests.runner.shop import json_of, open_shop

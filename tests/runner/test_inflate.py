@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.inflate import STEP, Inflater
-from runner.payloads import BadPayload, Unstorable
+from headgate.worker.inflate import STEP, Inflater
+from headgate.worker.payloads import BadPayload, Unstorable
 
 LIMIT = 1_000_000
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from pyarrow import csv, parquet
 
-from runner.errors import HeadgateError, InvalidValue
-from runner.load import load
+from headgate.errors import HeadgateError, InvalidValue
+from headgate.migrate.load import load
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def test_rows_are_in_and_the_history_is_no_longer_due(db, tmp_path):
 
 
 def test_a_parquet_file_is_read_block_by_block(db, tmp_path, monkeypatch):
-    monkeypatch.setattr("runner.load.BLOCK_ROWS", 2)
+    monkeypatch.setattr("headgate.migrate.load.BLOCK_ROWS", 2)
     file = tmp_path / "bars.parquet"
     lines = [HEADER, *[GOOD.format(day=x) for x in (2, 5, 6)]]
     parquet.write_table(csv.read_csv(BytesIO("\n".join(lines).encode())), file)

@@ -8,7 +8,7 @@ import pglast
 import pytest
 from pgmq.install import get_embedded_install_sql
 
-from runner.migrate_sql import statements
+from headgate.migrate.sql import statements
 from tests.servers import DB
 
 FILES = sorted(x for x in DB.rglob("*.sql") if x.name != "schema.sql")

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from runner.commands import elsewhere
-from runner.database import connect
-from runner.settings import Settings
+from headgate.cli.commands import elsewhere
+from headgate.database import connect
+from headgate.settings import Settings
 from tests.plan import Plan
 from tests.runner.conftest import Run
 from tests.runner.small_plan import start, write_plan

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.flight import Flight
-from runner.pace import Pace, Schedule, ServerClock
-from runner.worker import work
+from headgate.worker.call_executor import CallExecutor
+from headgate.worker.pace import Pace, Schedule, ServerClock
+from headgate.worker.worker import work
 from tests.limits import PATIENCE
 from tests.runner.shop import open_shop, slow
 from tests.runner.small_plan import start, status, write_plan
@@ -97,13 +97,13 @@ async def test_all_runners_together_keep_the_pace(
     )
     start(core_plan)
     found: list[float] = []
-    begin = Flight._start
+    begin = CallExecutor._start
 
     def note(self, held):
         found.append(asyncio.get_running_loop().time())
         begin(self, held)
 
-    monkeypatch.setattr(Flight, "_start", note)
+    monkeypatch.setattr(CallExecutor, "_start", note)
 
     async def has_ended() -> bool:
         return bool(status(core_plan)["status"] != "running")

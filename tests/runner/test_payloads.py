@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from runner.payloads import BadPayload, Unstorable, check_json, is_charset, read_text
+from headgate.worker.payloads import BadPayload, Unstorable, check_json, is_charset, read_text
 
 CODECS = sorted(
     {x.name for x in pkgutil.iter_modules(encodings.__path__)} | {"hex", "base64", "rot13"}

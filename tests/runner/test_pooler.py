@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from runner.database import aconnect, connect, dsn_of
-from runner.errors import ServerUnsuitable
-from runner.listener import listen
-from runner.migrate import migrate
-from runner.sessions import is_pooled
-from runner.settings import Settings
+from headgate.database import aconnect, connect, dsn_of
+from headgate.errors import ServerUnsuitable
+from headgate.migrate.run import migrate
+from headgate.sessions import is_pooled
+from headgate.settings import Settings
+from headgate.worker.listener import listen
 from tests.limits import PATIENCE
 from tests.plan import Plan
 from tests.runner.shop import json_of, open_shop
@@ -159,7 +159,7 @@ async def test_a_runner_is_woken_through_an_address_of_its_own(core: Settings):
 async def test_a_runner_that_cannot_be_notified_asks_again_and_again(
     core: Settings, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("runner.listener.POLL", 0.01)
+    monkeypatch.setattr("headgate.worker.listener.POLL", 0.01)
     with pooler(core) as settings:
         wake = asyncio.Event()
         listening = asyncio.create_task(listen(settings, "headgate_runner", None, wake))

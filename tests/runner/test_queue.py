@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from psycopg.errors import DeadlockDetected
 
-from runner import queue
-from runner.chunks import Report, Verdict
-from runner.database import aconnect
-from runner.errors import LostLease, ServerUnreachable
-from runner.queue import Queue
-from runner.rules import Block
+from headgate.database import aconnect
+from headgate.errors import LostLease, ServerUnreachable
+from headgate.worker import queue
+from headgate.worker.chunks import Report, UniformReport
+from headgate.worker.queue import Queue
+from headgate.worker.rules import Block
 from tests.limits import PATIENCE
 from tests.runner.small_plan import start, write_plan
 
@@ -120,8 +120,10 @@ async def test_a_completion_brings_the_next_chunk(plan, mine):
     start(plan)
     (first,) = (await claim(mine)).chunks
 
-    (second,) = (await mine.complete(first, Verdict(first.asset_ids, "success"), claim=1)).chunks
-    nothing = await mine.complete(second, Verdict(second.asset_ids, "success"), claim=1)
+    (second,) = (
+        await mine.complete(first, UniformReport(first.asset_ids, "success"), claim=1)
+    ).chunks
+    nothing = await mine.complete(second, UniformReport(second.asset_ids, "success"), claim=1)
 
     assert not set(first.asset_ids) & set(second.asset_ids)
     assert not nothing.chunks

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from runner.redaction import PIECE, REDACTED, Redactor, Uncleared
+from headgate.redaction import PIECE, REDACTED, Redactor, Uncleared
 
 SECRET = 'S3cr3t/to+ken=value&x %"<'
 FORMS: dict[str, Callable[[str], str]] = {

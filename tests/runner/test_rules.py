@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from runner.errors import WrongPlan
-from runner.patterns import compile_pattern
-from runner.rules import Answer, Block, compile_rules, seconds_to_wait
+from headgate.errors import WrongPlan
+from headgate.worker.patterns import compile_pattern
+from headgate.worker.rules import Answer, Block, compile_rules, seconds_to_wait
 
 OK = {"status": "200", "outcome": "success", "fault": "item", "reason": "ok"}
 
@@ -189,7 +189,7 @@ def test_retry_after_is_seconds_or_a_date(header, seconds):
 
 def test_a_date_without_the_answers_own_date_counts_from_now(monkeypatch):
     now = datetime(2026, 10, 21, 7, 28, tzinfo=UTC).timestamp()
-    monkeypatch.setattr("runner.rules.time", SimpleNamespace(time=lambda: now))
+    monkeypatch.setattr("headgate.worker.rules.time", SimpleNamespace(time=lambda: now))
 
     assert seconds_to_wait("Wed, 21 Oct 2026 07:28:30 GMT") == 30
 

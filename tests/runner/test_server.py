@@ -16,9 +16,9 @@ import psutil
 import psycopg
 import pytest
 
-from runner.errors import ServerFailed, ServerMissing
-from runner.server import Server
-from runner.server_config import configuration
+from headgate.embedded.server import Server
+from headgate.embedded.server_config import configuration
+from headgate.errors import ServerFailed, ServerMissing
 from tests.limits import PATIENCE, wait_until
 from tests.servers import free_port, scratch_folder
 
@@ -47,7 +47,7 @@ def ask(server: Server, query: str) -> object:
 
 def test_outlives_the_process_that_started_it(home):
     Server(home).stop()
-    code = "import sys, pathlib, runner.server as s; s.Server(pathlib.Path(sys.argv[1])).start()"
+    code = "import sys, pathlib, headgate.embedded.server as s; s.Server(pathlib.Path(sys.argv[1])).start()"
     subprocess.run([sys.executable, "-c", code, str(home)], check=True)
 
     assert ask(Server(home), "select 1") == 1
@@ -191,7 +191,7 @@ def test_without_its_package_says_what_to_install(monkeypatch, tmp_path):
     ("gigabytes", "expected"), [(0.5, "128MB"), (2, "256MB"), (4, "512MB"), (64, "1024MB")]
 )
 def test_takes_an_eighth_of_the_memory_within_bounds(monkeypatch, gigabytes, expected):
-    monkeypatch.setattr("runner.server_config._memory", lambda: int(gigabytes * 1024**3))
+    monkeypatch.setattr("headgate.embedded.server_config._memory", lambda: int(gigabytes * 1024**3))
 
     assert f"shared_buffers = '{expected}'" in configuration("/tmp", None, {})
 

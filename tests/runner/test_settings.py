@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.errors import InvalidValue
-from runner.settings import Settings, bytes_of
+from headgate.errors import InvalidValue
+from headgate.settings import Settings, bytes_of
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -19,9 +19,9 @@ from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.database import connect
-from runner.settings import Settings
-from runner.worker import work
+from headgate.database import connect
+from headgate.settings import Settings
+from headgate.worker.worker import work
 from tests.adopt import adopt
 from tests.attacks.form import either
 from tests.clock import moved, offset_to

@@ -7,8 +7,8 @@ import logging
 
 import pytest
 
-from runner.redaction import NOT_SHOWN
-from runner.shown import LONGEST_ERROR, Redacting, learn, learn_passwords, told, visible
+from headgate.redaction import NOT_SHOWN
+from headgate.shown import LONGEST_ERROR, Redacting, learn, learn_passwords, told, visible
 
 SECRET = "shown/only+here=42"
 learn(SECRET)

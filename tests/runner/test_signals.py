@@ -13,8 +13,8 @@ from dataclasses import replace
 
 import pytest
 
-from runner.database import dsn_of
-from runner.settings import Settings
+from headgate.database import dsn_of
+from headgate.settings import Settings
 from tests.limits import until
 from tests.plan import Plan
 from tests.runner.shop import Shop, open_shop, when
@@ -25,7 +25,7 @@ LEASED = "select count(*) from headgate.chunks where state = 'leased'"
 LISTENING = "select count(*) from pg_stat_activity where datname = current_database() and application_name ~ 'listening'"
 CONTROLLING = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
-    " os.execv(sys.executable, [sys.executable, '-m', 'runner', *sys.argv[1:]])"
+    " os.execv(sys.executable, [sys.executable, '-m', 'headgate', *sys.argv[1:]])"
 )
 """Makes standard input the terminal that a process belongs to, as a login does."""
 
@@ -131,7 +131,7 @@ async def test_a_run_whose_terminal_closes_leaves_no_lease(plan, shop, on_termin
 async def test_a_second_hang_up_says_nothing_new(plan, shop, spawn):
     answers = waiting_shop(plan, shop)
     start(plan)
-    process = spawn(sys.executable, "-m", "runner", "worker")
+    process = spawn(sys.executable, "-m", "headgate", "worker")
     await until(lambda: shop.asked)
 
     for _ in range(3):
@@ -143,7 +143,7 @@ async def test_a_second_hang_up_says_nothing_new(plan, shop, spawn):
 
 
 async def test_a_worker_under_nohup_stays(plan, shop, spawn):
-    process = spawn("nohup", sys.executable, "-m", "runner", "worker", stdin=subprocess.DEVNULL)
+    process = spawn("nohup", sys.executable, "-m", "headgate", "worker", stdin=subprocess.DEVNULL)
     await until(lambda: plan.scalar(LISTENING))
 
     process.send_signal(signal.SIGHUP)

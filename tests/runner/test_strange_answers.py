@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner.database import dsn_of
-from runner.settings import Settings
-from runner.worker import work
+from headgate.database import dsn_of
+from headgate.settings import Settings
+from headgate.worker.worker import work
 from tests.attacks.form import either
 from tests.limits import until
 from tests.plan import Plan
@@ -130,7 +130,7 @@ def start_worker(database: Settings) -> Iterator[Callable[..., psutil.Popen]]:
     started = []
 
     def begin(**environ: str) -> psutil.Popen:
-        command = (sys.executable, "-m", "runner", "worker")
+        command = (sys.executable, "-m", "headgate", "worker")
         process = psutil.Popen(command, env={**os.environ, **known, **environ}, cwd=DB.parent)
         started.append(process)
         return process

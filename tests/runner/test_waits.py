@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from runner.commands import console, progress
-from runner.database import connect
-from runner.settings import Settings
+from headgate.cli.commands import console, progress
+from headgate.database import connect
+from headgate.settings import Settings
 from tests.adopt import adopt
 from tests.clock import NOW
 from tests.plan import Plan
@@ -79,7 +79,7 @@ def when(database: Settings) -> Iterator[When]:
 def logged(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
     """Let progress be logged with every look; returns what was logged so far."""
     monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
-    caplog.set_level("INFO", "runner.commands.progress")
+    caplog.set_level("INFO", "headgate.cli.commands.progress")
     return lambda: "\n".join(x.getMessage() for x in list(caplog.records))
 
 

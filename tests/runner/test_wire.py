@@ -7,9 +7,9 @@ import logging
 
 import pytest
 
-from runner.calls import Caller
-from runner.chunks import Call
-from runner.errors import WrongPlan
+from headgate.errors import WrongPlan
+from headgate.worker.calls import Caller
+from headgate.worker.chunks import Call
 from tests.limits import PATIENCE
 from tests.runner.raw import Raw, as_json, open_raw, plain
 

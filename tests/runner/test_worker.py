@@ -12,14 +12,14 @@ from typing import cast
 
 import pytest
 
-from runner import feeder, lanes, leases, settler, worker
-from runner.chunks import Chunk
-from runner.database import dsn_of
-from runner.errors import NotMigrated, ServerUnreachable
-from runner.flight import Flight
-from runner.queue import Queue
-from runner.settings import Settings
-from runner.worker import work
+from headgate.database import dsn_of
+from headgate.errors import NotMigrated, ServerUnreachable
+from headgate.settings import Settings
+from headgate.worker import completer, connection_pool, leases, producer, worker
+from headgate.worker.call_executor import CallExecutor
+from headgate.worker.chunks import Chunk
+from headgate.worker.queue import Queue
+from headgate.worker.worker import work
 from tests.limits import PATIENCE, until
 from tests.runner.shop import cut, json_of, never, open_shop, slow, text_of, when
 from tests.runner.small_plan import OK, RULES, start, status, write_plan
@@ -58,7 +58,7 @@ async def shop():
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """Let a connection take as long as a busy machine needs for it."""
-    monkeypatch.setattr("runner.calls.CONNECT_SECONDS", PATIENCE)
+    monkeypatch.setattr("headgate.worker.calls.CONNECT_SECONDS", PATIENCE)
 
 
 @pytest.fixture
@@ -122,13 +122,13 @@ def eager(monkeypatch):
 @pytest.fixture
 def draining(monkeypatch):
     """Return an event: the runner starts nothing more, and waits for what is under way."""
-    event, finish = asyncio.Event(), Flight.finish
+    event, finish = asyncio.Event(), CallExecutor.finish
 
     async def told(self, *arguments):
         event.set()
         await finish(self, *arguments)
 
-    monkeypatch.setattr(Flight, "finish", told)
+    monkeypatch.setattr(CallExecutor, "finish", told)
     monkeypatch.setattr(worker, "DRAIN_SECONDS", PATIENCE)
     return event
 
@@ -233,7 +233,7 @@ async def test_chunks_overlap_so_that_calls_never_wait_for_a_completion(plan, sh
 
 async def test_a_long_chunk_is_handed_in_in_slices(plan, shop, run, monkeypatch):
     monkeypatch.setattr(leases, "SLICE_JOBS", 10)
-    monkeypatch.setattr(settler, "SLICE_SECONDS", 3600)
+    monkeypatch.setattr(completer, "SLICE_SECONDS", 3600)
     shop.answer = answers_wait_for_slices(plan, shop, 10)
     write_plan(plan, base_url=shop.url, assets=45)
     start(plan)
@@ -245,7 +245,7 @@ async def test_a_long_chunk_is_handed_in_in_slices(plan, shop, run, monkeypatch)
 
 async def test_large_answers_are_handed_in_early(plan, shop, run, monkeypatch):
     monkeypatch.setattr(leases, "SLICE_BYTES", 10_000)
-    monkeypatch.setattr(settler, "SLICE_SECONDS", 3600)
+    monkeypatch.setattr(completer, "SLICE_SECONDS", 3600)
     shop.answer = json_of('["' + "x" * 4000 + '"]')
     shop.answer = answers_wait_for_slices(plan, shop, 3)
     write_plan(plan, base_url=shop.url, assets=15)
@@ -304,7 +304,7 @@ async def test_an_idle_runner_is_woken_by_what_is_sent(plan, shop, database, mon
         " from pg_stat_activity where datname = %(name)s and state = 'idle'"
         " and application_name like 'headgate worker%%'"
     )
-    monkeypatch.setattr(feeder, "LONGEST_WAIT", PATIENCE)
+    monkeypatch.setattr(producer, "LONGEST_WAIT", PATIENCE)
     write_plan(plan, base_url=shop.url, assets=3)
 
     async with working(database):
@@ -315,8 +315,8 @@ async def test_an_idle_runner_is_woken_by_what_is_sent(plan, shop, database, mon
 
 
 async def test_an_idle_runner_asks_next_to_nothing(plan, database, monkeypatch):
-    assert feeder.LONGEST_WAIT >= 30
-    monkeypatch.setattr(feeder, "LONGEST_WAIT", PATIENCE)
+    assert producer.LONGEST_WAIT >= 30
+    monkeypatch.setattr(producer, "LONGEST_WAIT", PATIENCE)
     calls = []
     whole = Queue._call
 
@@ -635,7 +635,7 @@ async def test_a_lost_database_is_waited_for(plan, shop, run, database, caplog):
 
     assert details(plan) == {"success": 60}
     assert plan.scalar("select count(*) from public.answers") == 60
-    told = [x.getMessage() for x in caplog.records if x.name == "runner.lanes"]
+    told = [x.getMessage() for x in caplog.records if x.name == "headgate.worker.connection_pool"]
     losses = sum("lost the database" in x for x in told)
     assert 1 <= losses <= 6, "each of two connections says it once"
     assert sum("is back" in x for x in told) >= 1
@@ -672,7 +672,7 @@ async def test_one_poisonous_answer_harms_only_its_own_job(plan, shop, run):
 async def test_an_answer_that_cannot_be_written_ends_its_own_job_alone(
     plan, shop, run, monkeypatch, caplog
 ):
-    monkeypatch.setattr(lanes, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(connection_pool, "FIRST_PAUSE", 0.01)
     write_plan(plan, base_url=shop.url, assets=9)
     plan.sql(
         "create function public.trip() returns trigger language plpgsql as $f$"

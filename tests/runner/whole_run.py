@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 from psycopg.types.json import Jsonb
 
-from runner.database import connect, dsn_of
-from runner.settings import Settings
+from headgate.database import connect, dsn_of
+from headgate.settings import Settings
 from tests.plan import Plan
 from tests.runner.shop import json_of, open_shop
 from tests.runner.small_plan import write_plan
@@ -28,7 +28,7 @@ async def command(
     """Run a command in a process of its own, while this loop serves its calls."""
     known = {"HEADGATE_DSN": dsn_of(settings), "HEADGATE_DB": str(settings.db)}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "runner", *arguments),
+        *(sys.executable, "-m", "headgate", *arguments),
         env={**os.environ, **known, **environ},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

@@ -5,7 +5,7 @@ from typing import Any
 
 from airflow.sdk import DAG
 
-from runner.airflow import CallFunction, RunStep
+from headgate.airflow import CallFunction, RunStep
 
 START = "headgate.start_execution"
 MISTAKES: dict[str, dict[str, Any]] = {

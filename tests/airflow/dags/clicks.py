@@ -4,7 +4,7 @@ from datetime import datetime
 
 from airflow.sdk import DAG, Param
 
-from runner.airflow import CallFunction, RunStep, orders_or
+from headgate.airflow import CallFunction, RunStep, orders_or
 
 with DAG(
     dag_id="clicks",

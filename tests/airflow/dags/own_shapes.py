@@ -4,7 +4,7 @@ from datetime import datetime
 
 from airflow.sdk import DAG, Param, TaskGroup
 
-from runner.airflow import CallFunction, RunStep
+from headgate.airflow import CallFunction, RunStep
 
 START, FINALIZE = "headgate.start_execution", "headgate.finalize_execution"
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from airflow.sdk import DAG
 
-from runner.airflow import CallFunction, RunStep
+from headgate.airflow import CallFunction, RunStep
 
 with DAG(
     dag_id=os.environ.get("CALENDARS_DAG", "calendars_by_another_name"),

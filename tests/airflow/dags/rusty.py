@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 from airflow.sdk import DAG, AsyncCallback, DeadlineAlert, DeadlineReference
 
-from runner.airflow import CallFunction, RunStep
-from runner.airflow_notifier import AlertNotifier
+from headgate.airflow import CallFunction, RunStep
+from headgate.airflow.notifier import AlertNotifier
 
 with DAG(
     dag_id="rusty",

@@ -6,8 +6,8 @@ from typing import Any
 import requests
 from airflow.sdk import DAG, task
 
-from runner.airflow import CallFunction, RunStep
-from runner.airflow_calls import connect
+from headgate.airflow import CallFunction, RunStep
+from headgate.airflow.calls import connect
 
 GIVEN: dict[str, Any] = {"start_date": datetime(2026, 1, 1), "catchup": False}
 NOTE = "insert into public.answers (code, bars) values (%s, %s)"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from runner.database import connect
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.settings import Settings
 from tests.db.declare.conftest import ALL, Shelf
 from tests.plan import Plan
 

@@ -211,7 +211,7 @@ def test_a_calendar_that_ends_within_ninety_days_is_told(toy: Toy, days: int, ve
 
     found = wrong(toy).get("calendar XNYS")
     assert (found and found["verdict"]) == verdict
-    assert verdict is None or "runner.calendars XNYS" in str(found)
+    assert verdict is None or "headgate.handlers.calendars XNYS" in str(found)
 
 
 def test_a_group_that_no_step_covers_is_told(toy: Toy):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from runner.database import connect
-from runner.migrate import migrate
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.migrate.run import migrate
+from headgate.settings import Settings
 from tests.db.maintenance.test_examine import wrong
 from tests.plan import Plan
 

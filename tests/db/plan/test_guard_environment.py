@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from runner.pool import WAYS_IN
+from headgate.handlers.pool import WAYS_IN
 from tests.db.toy import Toy
 
 DECLARE = (

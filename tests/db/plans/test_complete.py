@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.database import connect
-from runner.migrate import migrate
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.migrate.run import migrate
+from headgate.settings import Settings
 from tests.servers import DB
 
 PLANS = sorted(x.name for x in (DB / "plans").iterdir())

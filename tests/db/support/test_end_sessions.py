@@ -14,7 +14,7 @@ from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow
 
-from runner.database import connect, dsn_of
+from headgate.database import connect, dsn_of
 from tests.db.conftest import Toys
 from tests.db.maintenance.test_examine import wrong
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from runner.settings import Settings
+from headgate.settings import Settings
 from tests.plan import Plan
 from tests.runner.conftest import Run
 from tests.runner.small_plan import start, write_plan

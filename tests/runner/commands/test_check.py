@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from runner.database import connect
-from runner.migrate import migrate
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.migrate.run import migrate
+from headgate.settings import Settings
 from tests.runner.conftest import Run
 
 PLAN = """\

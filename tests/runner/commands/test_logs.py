@@ -10,8 +10,8 @@ from datetime import timedelta
 
 import pytest
 
-from runner.commands import logs
-from runner.database import dsn_of
+from headgate.cli.commands import logs
+from headgate.database import dsn_of
 from tests.limits import PATIENCE
 from tests.plan import Plan
 from tests.runner.commands.conftest import Ask
@@ -41,7 +41,7 @@ def test_it_is_followed_until_the_run_has_ended(shown: Ask, monday: Plan, monkey
             monday.call("skip_step", p_pipeline="small_shop", p_run_id="monday-1", p_step="all")
             monday.call("finalize_execution", p_pipeline="small_shop", p_run_id="monday-1")
 
-    monkeypatch.setattr("runner.commands.logs.time.sleep", rest)
+    monkeypatch.setattr("headgate.cli.commands.logs.time.sleep", rest)
 
     lines = shown("logs", "monday-1", "--follow").splitlines()
     assert len(looks) == 2
@@ -52,7 +52,8 @@ def test_it_is_followed_until_the_run_has_ended(shown: Ask, monday: Plan, monkey
 def test_one_that_has_ended_is_followed_to_its_end_at_once(shown: Ask, monday: Plan, monkeypatch):
     monday.call("cancel_execution", p_pipeline="small_shop", p_run_id="monday-1")
     monkeypatch.setattr(
-        "runner.commands.logs.time.sleep", lambda _: pytest.fail("there is nothing to wait for")
+        "headgate.cli.commands.logs.time.sleep",
+        lambda _: pytest.fail("there is nothing to wait for"),
     )
 
     assert shown("logs", "monday-1", "--follow") == shown("logs", "monday-1")
@@ -70,7 +71,7 @@ def test_a_line_that_commits_late_is_not_lost(shown: Ask, monday: Plan, monkeypa
         )
         monday.call("cancel_execution", p_pipeline="small_shop", p_run_id="monday-1")
 
-    monkeypatch.setattr("runner.commands.logs.time.sleep", rest)
+    monkeypatch.setattr("headgate.cli.commands.logs.time.sleep", rest)
 
     assert shown("logs", "monday-1", "-f").count("the provider: late") == 1
 
@@ -88,7 +89,7 @@ def test_a_server_that_is_away_is_asked_again(shown: Ask, monday: Plan, monkeypa
         else:
             monday.call("cancel_execution", p_pipeline="small_shop", p_run_id="monday-1")
 
-    monkeypatch.setattr("runner.commands.logs.time.sleep", rest)
+    monkeypatch.setattr("headgate.cli.commands.logs.time.sleep", rest)
 
     assert "ended as cancelled" in shown("logs", "monday-1", "--follow")
     assert len(looks) >= 2
@@ -107,7 +108,7 @@ def test_one_document_is_not_followed(refused: Ask, monday: Plan):
 
 def test_ctrl_c_ends_it_without_a_traceback(core, monday: Plan):
     process = subprocess.Popen(
-        [sys.executable, "-m", "runner", "logs", "monday-1", "--follow"],
+        [sys.executable, "-m", "headgate", "logs", "monday-1", "--follow"],
         env={**os.environ, "HEADGATE_DSN": dsn_of(core), "HEADGATE_DB": str(core.db)},
         cwd=DB.parent,
         stdout=subprocess.PIPE,

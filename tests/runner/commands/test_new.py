@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from runner.database import connect
-from runner.migrate_files import plan_folders
-from runner.scaffold import RESERVED
-from runner.settings import Settings
+from headgate.cli.scaffold import RESERVED
+from headgate.database import connect
+from headgate.migrate.files import plan_folders
+from headgate.settings import Settings
 from tests.runner.conftest import Run
 from tests.servers import DB, free_port
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runner.database import connect
+from headgate.database import connect
 from tests.plan import Plan
 from tests.runner.commands.conftest import Ask
 
@@ -38,7 +38,7 @@ def roles(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
         noted.append(named.get("role"))
         return connect(*arguments, **named)
 
-    monkeypatch.setattr("runner.commands.console.connect", note)
+    monkeypatch.setattr("headgate.cli.commands.console.connect", note)
     return noted
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from runner.settings import Settings
+from headgate.settings import Settings
 from tests.adopt import adopt
 from tests.plan import Plan
 from tests.runner.commands.conftest import Ask

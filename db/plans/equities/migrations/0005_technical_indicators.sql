@@ -1,4 +1,4 @@
--- What the handler runner.indicators computes from daily bars, the latest value of each indicator.
+-- What the handler headgate.handlers.indicators computes from daily bars, the latest value of each indicator.
 
 create table equities.technical_indicators (
     asset_id bigint not null,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from runner.database import connect
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.settings import Settings
 from tests.db.plans.equities.feed import bar, ingest, ingest_prices, prices
 from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan, Row

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.database import connect
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.settings import Settings
 from tests.db.plans.equities.feed import asset_id, bar, ingest, ingest_prices, prices, quarantine
 from tests.limits import PATIENCE, wait_until
 from tests.plan import Plan

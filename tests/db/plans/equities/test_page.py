@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from runner.database import connect
-from runner.settings import Settings
+from headgate.database import connect
+from headgate.settings import Settings
 from tests.db.plans.equities.market import Market
 from tests.docs import ROOT, as_lines, blocks, squeezed
 from tests.plan import Plan, Row

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.migrate import migrate
-from runner.rules import Answer, Rules, compile_rules
-from runner.settings import Settings
+from headgate.migrate.run import migrate
+from headgate.settings import Settings
+from headgate.worker.rules import Answer, Rules, compile_rules
 from tests.plan import Plan
 
 AGAIN = "delete from headgate.schema_files where path ~ '^plans/equities/(plan|data/.*)[.]sql$'"

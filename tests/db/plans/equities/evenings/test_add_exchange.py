@@ -9,8 +9,8 @@ from itertools import permutations
 import psycopg
 import pytest
 
-from runner.migrate import migrate
-from runner.settings import Settings
+from headgate.migrate.run import migrate
+from headgate.settings import Settings
 from tests.db.plans.equities.feed import run
 from tests.db.plans.equities.market import EVENING, Market, weekdays
 from tests.plan import Plan

@@ -1,0 +1,273 @@
+"""How Airflow's side calls stored functions: by a connection of Airflow's, by name, with advice.
+
+A failure is an exception of Airflow's own: one no retry mends fails the task at once. Its text,
+the last line of the task's log, says what is wrong and what to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, LiteralString
+
+import psycopg
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from psycopg import AsyncConnection, Connection, pq, sql
+from psycopg.types.json import Jsonb
+
+from headgate.errors import ServerUnsuitable
+from headgate.sessions import aopen_session, is_pooled, open_session
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection as AirflowConnection
+
+Row = dict[str, Any]
+
+RIGHTS: Final = "log in as headgate_planner, or as a member of it"
+ADVICE: Final = {
+    "42501": RIGHTS,
+    "42883": "see that the arguments are the function's, and the database migrated: "
+    "headgate migrate",
+    "3F000": "migrate the database that the connection names: headgate migrate",
+    "57014": "raise the task's execution_timeout, or see what it waited for",
+}
+FINAL: Final = ("HG", "22", "28", "3D", "3F", "42")
+"""SQLSTATE classes no retry mends: Headgate's own, values, login, database, rights and names."""
+REFUSALS: Final = ("authentication failed", "does not exist", "no password supplied", "pg_hba.conf")
+UNTRUSTED: Final = ("certificate", "does not support SSL")
+PASSED: Final = """
+select from headgate.v_execution_steps as s
+where s.pipeline = %(p_pipeline)s and s.run_id = %(p_run_id)s and s.step = %(p_step)s
+    and (s.status = 'succeeded' or s.skip_reason = 'operator')
+"""
+OPEN: Final = """
+select s.step from headgate.v_execution_steps as s
+where s.pipeline = %(p_pipeline)s and s.run_id = %(p_run_id)s and s.step = any (%(steps)s)
+    and s.status in ('pending', 'running')
+"""
+LIBPQ: Final = frozenset(x.keyword.decode() for x in pq.Conninfo.get_defaults())
+"""What libpq knows; a connection's other extras are passed over."""
+OURS: Final = frozenset({"deployment", "pauses_pipelines"})
+"""Extras that are read here."""
+LOG: Final = logging.getLogger("headgate.airflow")
+POLL: Final = 15.0
+POOLED_POLL: Final = 3.0
+"""How often a trigger asks, where the server notifies it and where no pooler passes that on."""
+GONE_CLIENT: Final = "2s"
+"""How soon the server ends a query whose client was killed."""
+
+
+def connect(conn_id: str) -> Connection[Row]:
+    """Open one of Airflow's connections."""
+    try:
+        return open_session("", autocommit=False, **_parameters(_named(conn_id)))
+    except psycopg.Error as exc:
+        raise failure(exc) from None
+    except ServerUnsuitable as exc:
+        raise AirflowFailException(f"{exc}: {exc.hint}") from None
+
+
+async def aconnect(conn_id: str) -> AsyncConnection[Row]:
+    """Open one of Airflow's connections for a trigger."""
+    try:
+        connection = await BaseHook.aget_connection(conn_id)
+    except Exception:
+        raise _unknown(conn_id) from None
+    try:
+        return await aopen_session("", **_parameters(connection))
+    except ServerUnsuitable as exc:
+        raise AirflowFailException(f"{exc}: {exc.hint}") from None
+
+
+async def listen(connection: AsyncConnection[Row], channel: LiteralString) -> None:
+    """Listen where the server's notifications arrive; a pooler passes none on."""
+    if not is_pooled(connection):
+        await connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
+
+
+async def wait_for_news(
+    connection: AsyncConnection[Row], is_news: Callable[[str], bool] = lambda said: True
+) -> None:
+    """Wait for a notification that is news, or until it is time to ask again.
+
+    Anybody may send one, with anything in it: it wakes, and what is so is asked of the tables.
+    """
+    if is_pooled(connection):
+        await asyncio.sleep(POOLED_POLL)
+        return
+    async for notify in connection.notifies(timeout=POLL):
+        if is_news(notify.payload):
+            return
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """What this Airflow is called among several on one database, and what its DAGs' pauses do."""
+
+    deployment: str | None = None
+    pauses_pipelines: bool = True
+
+    def named(self) -> Row:
+        """Return it as an argument."""
+        return {"p_deployment": self.deployment}
+
+    def run_here(self, run_id: str) -> str:
+        """Return what a run of this Airflow is called in Postgres: two may have the same one."""
+        return f"{self.deployment}/{run_id}" if self.deployment else run_id
+
+    def run_there(self, run_id: str) -> str:
+        """Return what Airflow calls a run of this name."""
+        return run_id.removeprefix(f"{self.deployment}/") if self.deployment else run_id
+
+
+def scheduler_of(conn_id: str) -> Scheduler:
+    """Return what a connection's extras say of this Airflow."""
+    return _scheduler(_named(conn_id))
+
+
+async def ascheduler_of(conn_id: str) -> Scheduler:
+    """Return what a connection's extras say of this Airflow, in a trigger."""
+    try:
+        return _scheduler(await BaseHook.aget_connection(conn_id))
+    except Exception:
+        raise _unknown(conn_id) from None
+
+
+def _scheduler(connection: AirflowConnection) -> Scheduler:
+    extra = connection.extra_dejson
+    name = extra.get("deployment")
+    return Scheduler(
+        deployment=str(name) if name else None,
+        pauses_pipelines=extra.get("pauses_pipelines") is not False,
+    )
+
+
+def select(
+    connection: Connection[Row], function: str, arguments: Row, limit_ms: int = 0
+) -> list[Row]:
+    """Call a function by name; its rows as JSON has them. A limit of 0 is none."""
+    for name, value in (
+        ("statement_timeout", str(limit_ms)),
+        ("client_connection_check_interval", GONE_CLIENT),
+    ):
+        connection.execute("select set_config(%s, %s, true)", (name, value))
+    return [x["row"] for x in connection.execute(*_statement(function, arguments)).fetchall()]
+
+
+async def aselect(connection: AsyncConnection[Row], function: str, arguments: Row) -> list[Row]:
+    """Call a function by name; its rows as JSON has them."""
+    cursor = await connection.execute(*_statement(function, arguments))
+    return [x["row"] for x in await cursor.fetchall()]
+
+
+def is_passed(connection: Connection[Row], arguments: Row) -> bool:
+    """Tell whether a step has passed: succeeded, or skipped by an operator."""
+    return connection.execute(PASSED, arguments).fetchone() is not None
+
+
+async def ais_passed(connection: AsyncConnection[Row], arguments: Row) -> bool:
+    """Tell whether a step has passed: succeeded, or skipped by an operator."""
+    cursor = await connection.execute(PASSED, arguments)
+    return await cursor.fetchone() is not None
+
+
+def open_steps(connection: Connection[Row], arguments: Row, steps: list[str]) -> list[str]:
+    """Return those of a run's steps that have not ended."""
+    cursor = connection.execute(OPEN, {**arguments, "steps": steps})
+    return [x["step"] for x in cursor.fetchall()]
+
+
+async def aexecution_id(connection: AsyncConnection[Row], arguments: Row) -> str:
+    """Return what notifications call the execution."""
+    named = {name: arguments[name] for name in ("p_pipeline", "p_run_id")}
+    (row,) = await aselect(connection, "headgate.execution_id", named)
+    return str(row["execution_id"])
+
+
+def cancel(connection: Connection[Row] | None) -> None:
+    """End what the connection waits for, if anything."""
+    if connection is not None:
+        with suppress(psycopg.Error):
+            connection.cancel_safe(timeout=3)
+
+
+def failure(exc: psycopg.Error) -> AirflowException:
+    """Return what to fail a task with: for good, or, where another try may help, for now."""
+    text = first_line(exc)
+    state = exc.sqlstate or ""
+    if not state and any(x in text for x in UNTRUSTED):
+        return AirflowFailException(f"{text}: correct the connection's sslmode and sslrootcert")
+    if not state and any(x in text for x in REFUSALS):
+        return AirflowFailException(f"{text}: correct the connection's login or database")
+    if not state or (state[:2] in ("08", "57") and state not in ADVICE):
+        return AirflowException(f"{text}: does the server run? What has retries left tries again")
+    message = f"{exc.diag.message_primary or text} ({state})"
+    if hint := ADVICE.get(state) or exc.diag.message_hint:
+        message += f": {hint}"
+    kind = AirflowFailException if state[:2] in FINAL else AirflowException
+    return kind(message)
+
+
+def is_final(exc: BaseException) -> bool:
+    """Tell whether another try is of no use."""
+    return isinstance(exc, AirflowFailException)
+
+
+def error_report(exc: psycopg.Error) -> Row:
+    """Return what the plan keeps of an error; a function hands its report out in the detail."""
+    said = {"hint": exc.diag.message_hint, "detail": exc.diag.message_detail}
+    kept = {name: text for name, text in said.items() if text}
+    return {"error": first_line(exc), "code": exc.sqlstate, **kept}
+
+
+def first_line(exc: Exception) -> str:
+    """Return the first line of an error's text, which for psycopg is the message."""
+    return str(exc).strip().partition("\n")[0] or type(exc).__name__
+
+
+def _named(conn_id: str) -> AirflowConnection:
+    try:
+        return BaseHook.get_connection(conn_id)
+    except Exception:
+        raise _unknown(conn_id) from None
+
+
+def _unknown(conn_id: str) -> AirflowFailException:
+    return AirflowFailException(
+        f"there is no connection {conn_id!r}: set AIRFLOW_CONN_{conn_id.upper()}, or add it under "
+        "Admin, Connections"
+    )
+
+
+def _parameters(connection: AirflowConnection) -> dict[str, Any]:
+    """Return libpq's parameters of an Airflow connection."""
+    given = connection.extra_dejson
+    extra = {k: v for k, v in given.items() if k in LIBPQ and isinstance(v, str | int)}
+    if strange := sorted(given.keys() - extra.keys() - OURS):
+        LOG.info("passed over, being no options of libpq: %s", ", ".join(strange))
+    named = {
+        "host": connection.host,
+        "port": connection.port,
+        "dbname": connection.schema,
+        "user": connection.login,
+        "password": connection.password,
+    }
+    return {
+        "application_name": "headgate airflow",
+        "connect_timeout": 10,
+        **extra,
+        **{name: value for name, value in named.items() if value},
+    }
+
+
+def _statement(function: str, arguments: Row) -> tuple[sql.Composed, Row]:
+    names = [sql.SQL("{} => {}").format(sql.Identifier(k), sql.Placeholder(k)) for k in arguments]
+    query = sql.SQL("select to_jsonb(t) as row from (select * from {}({})) as t").format(
+        sql.Identifier(*function.split(".", 1)), sql.SQL(", ").join(names)
+    )
+    values = {k: Jsonb(v) if isinstance(v, dict | list) else v for k, v in arguments.items()}
+    return query, values

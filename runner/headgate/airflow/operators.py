@@ -1,0 +1,462 @@
+"""Airflow as clock and window: tasks call stored functions and wait for steps without a worker.
+
+`CallFunction` calls one function; `RunStep` starts a step and lets the triggerer wait for it;
+`orders_or` is a schedule that also listens for orders from `headgate.trigger_pipeline`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import psycopg
+from airflow.sdk import (
+    Asset,
+    AssetOrTimeSchedule,
+    AssetWatcher,
+    BaseOperator,
+    CronTriggerTimetable,
+)
+from airflow.sdk.definitions.mappedoperator import MappedOperator
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+    TaskDeferralTimeout,
+    TaskDeferred,
+)
+from airflow.triggers.base import StartTriggerArgs
+
+from headgate.airflow.calls import (
+    Row,
+    cancel,
+    connect,
+    error_report,
+    failure,
+    is_passed,
+    open_steps,
+    scheduler_of,
+    select,
+)
+from headgate.airflow.events import COUNTS, NOTE, counts_of, note_of, tell_outlets, units
+from headgate.airflow.lineage import lineage_of
+from headgate.airflow.links import ReportLink
+from headgate.airflow.runs import abandoned_here, tasks_in
+from headgate.airflow.triggers import (
+    CONN_ID,
+    ORDERS,
+    OrderTrigger,
+    StepTrigger,
+    TurnTrigger,
+    report_lines,
+)
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from psycopg import Connection
+
+MAX_ROWS: Final = 1000
+START: Final = "headgate.start_execution"
+FINALIZE: Final = "headgate.finalize_execution"
+REPORT: Final = "headgate.report_step"
+CORE: Final = "headgate."
+FIT: Final = "headgate.require_fit"
+"""Plans' functions are called with rights of their own, or not at all."""
+FAILED_STEPS: Final = "headgate.failed_steps"
+MARK: Final = "headgate.mark_step"
+LONGEST_STEP: Final = timedelta(hours=24)
+BLOCKED: Final = ("HG011", "HG013")
+RETRIES: Final = {
+    "retries": 3,
+    "retry_delay": timedelta(minutes=1),
+    "retry_exponential_backoff": 2.0,
+}
+"""For a lost connection. What no retry mends is not tried again, whatever this says."""
+
+
+class CallFunction(BaseOperator):
+    """Call one stored function, with a pipeline's name and the run's; return its rows as JSON.
+
+    Args:
+        function: the stored function, with its schema.
+        args: further arguments by name, or others for `p_pipeline` and `p_run_id`; templated.
+        pipeline: the pipeline; by default the one that is called like the DAG; templated.
+        step: the step that this is in the plan; by default the task's name, without its group's.
+        max_wait: how long a start waits for another run of the pipeline to end, or its pause.
+        conn_id: Airflow's connection to the database.
+    """
+
+    template_fields: Sequence[str] = ("args", "pipeline", "step")
+    operator_extra_links = (ReportLink(),)
+
+    def __init__(
+        self,
+        *,
+        function: str,
+        args: Mapping[str, Any] | None = None,
+        pipeline: str | None = None,
+        step: str | None = None,
+        max_wait: timedelta = LONGEST_STEP,
+        conn_id: str = CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        for name, value in RETRIES.items():
+            if name not in kwargs.get("default_args", {}):
+                kwargs.setdefault(name, value)
+        super().__init__(**kwargs)
+        self.function = function
+        self.args = dict(args or {})
+        self.pipeline = pipeline
+        self.step = step or self.label
+        self.max_wait = max_wait
+        self.conn_id = conn_id
+        self._declared = pipeline  # not rendered: what other tasks' are compared with
+        self._connection: Connection[Row] | None = None
+        self._is_killed = False
+
+    def execute(self, context: Context, until: datetime | None = None) -> list[Row]:
+        """Call, commit, and fail only then when an execution was settled as failed."""
+        run = context["dag_run"]
+        named = self._named(run)
+        arguments = {**named, **self._of_start(run), **self.args}
+        lost = self._hear_tasks(run, named) if self.function == FINALIZE else []
+        try:
+            rows, status = self._call(arguments, named | {"p_step": self.step})
+        except Blocked as exc:
+            self._wait(exc, arguments["p_pipeline"], until)
+        self.log.info("%s: %s row(s): %s", self.function, len(rows), rows[:20])
+        if self.function == FINALIZE:
+            context["ti"].xcom_push(COUNTS, counts_of(rows[0]))
+            context["ti"].xcom_push(NOTE, note_of(rows[0]))
+        if lost:
+            raise AirflowFailException(
+                f"{', '.join(lost)} failed in Airflow, and no step did: see that task's log"
+            )
+        self._judge(named["p_run_id"], rows, status)
+        if self.function == FINALIZE:
+            self._tell(context, named, rows[0])
+        return rows
+
+    def go_on(self, context: Context, until: str, event: Any = None) -> list[Row]:
+        """Try again what was waited for."""
+        return self.execute(context, datetime.fromisoformat(until))
+
+    def _wait(self, said: Blocked, pipeline: str, until: datetime | None) -> NoReturn:
+        """Wait in the triggerer for the pipeline's turn, for at most `max_wait`."""
+        now = datetime.now(UTC)
+        until = until or now + self.max_wait
+        if now >= until:
+            raise said
+        self.log.warning("%s. Until %s this run waits for it", said, f"{until:%Y-%m-%d %H:%M} UTC")
+        trigger = TurnTrigger(pipeline=pipeline, conn_id=self.conn_id)
+        raise TaskDeferred(
+            trigger=trigger, method_name="go_on", kwargs={"until": until.isoformat()}
+        )
+
+    def _of_start(self, run: Any) -> Row:
+        """Return what a start is told: the date Airflow runs it for, and which Airflow this is."""
+        if self.function != START:
+            return {}
+        at = getattr(run, "logical_date", None) or getattr(run, "run_after", None)
+        told = {"p_logical_date": at, "p_is_backfill": is_backfill(run), "p_dag": run.dag_id}
+        return told | scheduler_of(self.conn_id).named()
+
+    def _judge(self, run_id: str, rows: list[Row], status: str) -> None:
+        """End the task as the step or the execution stands, now that the call is committed."""
+        if status == "failed":
+            raise AirflowFailException(f"{self.function} reports that it failed: {rows[0]}")
+        if self.function == FINALIZE and rows[0]["status"] == "failed":
+            raise AirflowFailException(
+                f"execution {run_id} has failed: {rows[0]['failed']} of {rows[0]['planned']} "
+                "jobs failed, or a step did; headgate.v_execution_steps says which"
+            )
+        if self.function == FINALIZE and rows[0]["status"] == "cancelled":
+            raise AirflowFailException(
+                f"execution {run_id} was cancelled: headgate.retry_failed opens it again"
+            )
+        if self.function == START and rows[0]["is_new"]:
+            if rows[0]["status"] == "succeeded":
+                raise AirflowSkipException("another run has taken the order: nothing is left to do")
+
+    def _tasks_in(self, state: str, run: Any) -> dict[str, OurTask]:
+        """Return the tasks of ours, for this pipeline, that are in this state in Airflow."""
+        tasks = [OurTask.of(x) for x in self.dag.tasks] if self.has_dag() else []
+        ours = {x.task_id: x for x in tasks if x and x.pipeline == self._declared}
+        found = tasks_in(state, run.dag_id, run.run_id, list(ours)) if ours else []
+        return {x: ours[x] for x in found}
+
+    def _hear_tasks(self, run: Any, named: Row) -> list[str]:
+        """Let the steps fail whose tasks have: a person marked one before its turn, say.
+
+        Where such a step has succeeded all the same, what has not run behind it has failed. Where
+        nothing is behind it, or the plan has no such step, this step fails: until it runs again and
+        no task is red. Returns the tasks for which it does.
+        """
+        red = self._tasks_in("failed", run)
+        own = {self.task_id: OurTask(self.task_id, self._declared, self.step)}
+        try:
+            with connect(self.conn_id) as connection:
+                if not red:
+                    if self.step in _failed_steps(connection, named):
+                        mark = {**named, "p_step": self.step, "p_status": "succeeded"}
+                        select(connection, MARK, mark)
+                    return []
+                _mark_failed(connection, red, named)
+                failed = _failed_steps(connection, named)
+                if not failed:
+                    _mark_failed(connection, self._tasks_in("upstream_failed", run), named)
+                lost = [x for x, task in red.items() if not task.is_among(failed)]
+                if not lost or failed != _failed_steps(connection, named):
+                    return []
+                _mark_failed(connection, own, named)
+                return lost
+        except psycopg.Error as exc:
+            raise failure(exc) from None
+
+    def _tell(self, context: Context, named: Row, totals: Row) -> None:
+        """Say what a green run has put off, and hand its counts to those whom its assets wake."""
+        if self.outlets:
+            told = {"status": totals["status"], **counts_of(totals)}
+            with connect(self.conn_id) as connection:
+                groups = select(connection, "headgate.execution_groups", named)
+            tell_outlets(self.outlets, context["outlet_events"], told, groups)
+        if totals["deferred"]:
+            self.log.warning(
+                "%s of %s planned jobs were put off: headgate.v_deferrals says why",
+                *(totals["deferred"], totals["planned"]),
+            )
+
+    def _named(self, run: Any) -> Row:
+        return {
+            "p_pipeline": self.pipeline or run.dag_id,
+            "p_run_id": scheduler_of(self.conn_id).run_here(run.run_id),
+        }
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the call, for OpenLineage."""
+        return lineage_of(self.function, self._named(task_instance))
+
+    def on_kill(self) -> None:
+        """End the query: a task that is killed leaves nothing at work in the database."""
+        self._is_killed = True  # where no query is under way there is none to cancel: none follows
+        cancel(self._connection)
+
+    def _check_alive(self) -> None:
+        """Begin no statement for a task that was killed between two of them."""
+        if self._is_killed:
+            raise AirflowException("the task was killed between two statements")
+
+    def _call(self, arguments: Row, step: Row) -> tuple[list[Row], str]:
+        try:
+            with connect(self.conn_id) as connection:
+                connection.add_notice_handler(lambda x: self.log.info("%s", x.message_primary))
+                self._connection = connection
+                return self._run(connection, arguments, step)
+        except psycopg.Error as exc:
+            said = failure(exc)  # the log's last line is what to do, not psycopg's
+            if self.function == START and exc.sqlstate in BLOCKED:
+                said = Blocked(str(said))
+            raise said from None
+        finally:
+            self._connection = None
+
+    def _run(self, connection: Connection[Row], arguments: Row, step: Row) -> tuple[list[Row], str]:
+        """Call and report how the step went: with the call's own commit, or after it."""
+        try:
+            if self.function == START:
+                abandoned_here(connection, scheduler_of(self.conn_id), self.log)
+            if not self.function.startswith(CORE):
+                self._check_alive()
+                select(connection, FIT, {"p_function": self.function, "p_is_plans": False})
+            self._check_alive()
+            rows = select(connection, self.function, arguments, self._limit_ms())
+        except psycopg.Error as exc:
+            output = error_report(exc)
+            with suppress(psycopg.Error):
+                connection.rollback()
+                select(connection, REPORT, {**step, "p_status": "failed", "p_output": output})
+                connection.commit()
+            raise
+        except BaseException:  # the task's own timeout
+            cancel(connection)
+            raise
+        self._check_alive()
+        report = {**step, "p_status": "succeeded", "p_output": rows[:MAX_ROWS]}
+        said = select(connection, REPORT, report)
+        return rows, said[0]["status"] if said else "succeeded"
+
+    def _limit_ms(self) -> int:
+        """Return the statement's limit, so that it ends before the task is ended; 0: none."""
+        timeout = self.execution_timeout
+        return int(timeout.total_seconds() * 900) if timeout else 0
+
+
+class RunStep(BaseOperator):
+    """Run a step and wait for its end in the triggerer; clearing it runs what did not succeed.
+
+    Args:
+        pipeline: the pipeline; by default the one that is called like the DAG; templated.
+        step: the step in the plan; by default the task's name, without its group's; templated.
+        conn_id: Airflow's connection to the database.
+
+    A failed step is not tried again unless `retries` says so: a retry is a round of it, and is
+    paid for. When `execution_timeout` (by default a day) is over, what has not started of the
+    step is cancelled.
+    """
+
+    template_fields: Sequence[str] = ("pipeline", "step")
+    operator_extra_links = (ReportLink(),)
+    start_from_trigger = False  # a mapped one is put to the triggerer by a worker
+
+    def __init__(
+        self,
+        *,
+        pipeline: str | None = None,
+        step: str | None = None,
+        conn_id: str = CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        if "retries" not in kwargs.get("default_args", {}):
+            kwargs.setdefault("retries", 0)
+        super().__init__(**kwargs)
+        self.pipeline = pipeline
+        self.step = step or self.label
+        self.conn_id = conn_id
+        self.start_from_trigger = True
+        self.start_trigger_args = StartTriggerArgs(
+            trigger_cls=f"{StepTrigger.__module__}.{StepTrigger.__qualname__}",
+            trigger_kwargs=self._of_trigger(),
+            next_method="resume",
+            timeout=self._longest(),
+        )
+
+    def execute(self, context: Context) -> None:
+        """Defer: the way of mapped tasks and of `dag.test()`; the others need no worker."""
+        instance = context["ti"]
+        of_run = self._named(instance)
+        trigger = StepTrigger(
+            **self._of_trigger() | {"pipeline": of_run["p_pipeline"]},
+            run_id=of_run["p_run_id"],
+            attempt=instance.try_number,
+        )
+        self.defer(trigger=trigger, method_name="resume", timeout=self._longest())
+
+    def resume(self, context: Context, event: Any = None) -> None:
+        """Ask the database how the step ended; the event only says that it has."""
+        instance = context["ti"]
+        arguments = self._named(instance)
+        with connect(self.conn_id) as connection:
+            (row,) = select(connection, "headgate.step_status", arguments)
+            errors = select(connection, "headgate.step_errors", arguments)
+            passed = is_passed(connection, arguments)
+            row |= units(connection, arguments)
+        instance.xcom_push(COUNTS, counts_of(row))
+        for line in report_lines(row, errors):
+            self.log.info("%s", line)
+        if row["status"] == "skipped" and not passed:
+            raise AirflowSkipException(f"step {self.step} was skipped")
+        if not passed:
+            raise AirflowException(f"step {self.step} ended as {row['status']}")
+
+    def resume_execution(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
+    ) -> Any:
+        """End the step in the plan as well when its time is over."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except TaskDeferralTimeout:
+            with connect(self.conn_id) as connection:
+                step = self._named(context["ti"]) | {"p_status": "failed"}
+                select(connection, MARK, step)
+            raise AirflowException(
+                f"step {self.step} has not ended within {self._longest()}, the task's "
+                "execution_timeout: what of it had not started is cancelled"
+            ) from None
+
+    def _named(self, instance: Any) -> Row:
+        return {
+            "p_pipeline": self.pipeline or instance.dag_id,
+            "p_run_id": scheduler_of(self.conn_id).run_here(instance.run_id),
+            "p_step": self.step,
+        }
+
+    def _of_trigger(self) -> Row:
+        return {
+            "conn_id": self.conn_id,
+            "pipeline": self.pipeline,
+            "step": self.step,
+            "retries": self.retries,
+        }
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the call that starts the step, for OpenLineage."""
+        return lineage_of("headgate.enqueue_step", self._named(task_instance))
+
+    def _longest(self) -> timedelta:
+        return self.execution_timeout or LONGEST_STEP
+
+
+def is_backfill(run: Any) -> bool:
+    """Tell whether a run is for a day that is past, by a back-fill or by hand."""
+    kind, at = getattr(run, "run_type", None), getattr(run, "logical_date", None)
+    if kind == "manual" and at is not None:
+        return bool(at < datetime.now(UTC) - timedelta(days=1))
+    return bool(kind == "backfill")
+
+
+class Blocked(AirflowFailException):
+    """A pipeline cannot be started now: another run of it is under way, or it is paused."""
+
+
+@dataclass(frozen=True)
+class OurTask:
+    """A task of these operators, mapped or not, as its DAG declares it."""
+
+    task_id: str
+    pipeline: str | None
+    step: str | None
+    """None: it is known only when the task runs."""
+
+    @classmethod
+    def of(cls, task: Any) -> OurTask | None:
+        """Return what a task of a DAG is; None: it is none of ours."""
+        is_mapped = isinstance(task, MappedOperator)
+        if not issubclass(
+            task.operator_class if is_mapped else type(task), (CallFunction, RunStep)
+        ):
+            return None
+        if not is_mapped:
+            step = task.step if "{" not in task.step else None
+            return cls(task.task_id, getattr(task, "_declared", task.pipeline), step)
+        given = task.partial_kwargs
+        return cls(task.task_id, given.get("pipeline"), given.get("step"))
+
+    def is_among(self, failed: set[str]) -> bool:
+        """Tell whether its step is one of those that have failed, as far as it is known."""
+        return bool(failed) if self.step is None else self.step in failed
+
+
+def _failed_steps(connection: Connection[Row], named: Row) -> set[str]:
+    return {x["step"] for x in select(connection, FAILED_STEPS, named)}
+
+
+def _mark_failed(connection: Connection[Row], tasks: Mapping[str, OurTask], named: Row) -> None:
+    """Mark the steps of these tasks as failed, as far as they have not ended."""
+    steps = [x.step for x in tasks.values() if x.step]
+    for step in open_steps(connection, named, steps):
+        select(connection, MARK, {**named, "p_step": step, "p_status": "failed"})
+        connection.commit()
+
+
+def orders_or(cron: str, *, pipeline: str, conn_id: str = CONN_ID) -> AssetOrTimeSchedule:
+    """Return a schedule: this cron expression (UTC), or an order for the pipeline."""
+    watcher = AssetWatcher(
+        name=f"{pipeline}{ORDERS}", trigger=OrderTrigger(pipeline=pipeline, conn_id=conn_id)
+    )
+    return AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable(cron, timezone="UTC"),
+        assets=[Asset(name=f"{pipeline}{ORDERS}", watchers=[watcher])],
+    )

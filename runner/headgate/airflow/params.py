@@ -1,0 +1,53 @@
+"""A pipeline's parameters as Airflow's: with titles, limits and pick lists, from the snapshot.
+
+Airflow refuses a value outside of them when a run is asked for. Without a snapshot a DAG takes any
+parameter, and its first task judges them by the database.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Final
+
+from airflow.sdk import Param
+
+from headgate.airflow.snapshot import read_snapshot
+
+FOLDER: Final = "HEADGATE_DAGS"
+LARGEST: Final = 999_999_999
+TYPES: Final = {"integer": "integer", "list": "array", "text": "string"}
+
+
+def params_of(pipeline: str, beside: str | None = None) -> dict[str, Param] | None:
+    """Return its parameters; None: no snapshot in HEADGATE_DAGS or beside that file knows them."""
+    given = os.environ.get(FOLDER)
+    folders = [Path(x) for x in (given, beside and Path(beside).parent) if x]
+    known = (read_snapshot(folders) or {}).get(pipeline)
+    if known is None:
+        return None
+    return {x["parameter"]: _param(x) for x in known["parameters"]}
+
+
+def _param(known: dict[str, Any]) -> Param:
+    """Return one; left empty it is the plan's default, whatever that is by then."""
+    kind, choices, default = known["type"], known["choices"], known["default_value"]
+    said = known["description"]
+    if kind == "text" and choices:
+        return Param(default, description=said, title=_title(known), type="string", enum=choices)
+    rules: dict[str, Any] = {"type": ["null", TYPES[kind]]}
+    if kind == "integer":
+        rules |= {"minimum": 0, "maximum": LARGEST}
+    elif kind == "list":
+        rules["items"] = {"type": "string"}
+        if known["is_closed"]:
+            rules["items"]["enum"] = choices or []
+            rules["examples"] = choices or []  # the form's pick list; the enum is the rule
+    if default is not None:
+        said = f"{said} Empty: {default}."
+    return Param(None, description=said, title=_title(known), **rules)
+
+
+def _title(known: dict[str, Any]) -> str:
+    words: str = known["parameter"].replace("_", " ")
+    return words[:1].upper() + words[1:]

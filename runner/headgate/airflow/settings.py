@@ -1,0 +1,176 @@
+"""What Airflow's processes are told: their database, login, secrets and address, by environment.
+
+Everything of theirs lies in HEADGATE_HOME/airflow; nothing is read from a file of the user's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from psycopg.conninfo import conninfo_to_dict
+
+from headgate import files
+from headgate.database import connect, dsn_of
+from headgate.errors import InvalidValue
+from headgate.migrate.setup import create_database, database_exists
+from headgate.sessions import is_pooled
+from headgate.settings import Settings, shipped
+
+DATABASE: Final = "airflow"
+LOGIN: Final = "admin"
+ADMIN_PASSWORD: Final = "HEADGATE_ADMIN_PASSWORD"
+PASSWORDS_FILE: Final = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"
+PLANNER: Final = "headgate_planner"
+SECRETS: Final = "select * from headgate.required_secrets()"
+
+DEFAULTS: Final[Mapping[str, str]] = {
+    "AIRFLOW__CORE__DAGS_FOLDER": str(shipped("dags")),
+    "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__PARALLELISM": "4",
+    "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
+    "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "8",  # an api-server that is started again
+    # A start that was heard, but answered too late, is told again, refused, and fails the task.
+    "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+    # The end of a task is seen at once, and what a dead process left is found within seconds.
+    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
+    # A task begins soon after the one before it, and not when a second is over.
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+    # A scheduler whose own heart beats too late takes itself for dead, and starts its tasks again.
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "2",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "30",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "15",
+}
+"""An environment that says otherwise is right."""
+
+
+@dataclass(frozen=True, slots=True)
+class AirflowHome:
+    """Airflow's own folder, and the port its API and pages are at."""
+
+    settings: Settings
+    port: int
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder of everything that is Airflow's."""
+        return self.settings.home / "airflow"
+
+    @property
+    def logs(self) -> Path:
+        """Return the folder of logs: of the processes, and of tasks by DAG."""
+        return self.folder / "logs"
+
+    @property
+    def url(self) -> str:
+        """Return where the pages are."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def login_file(self) -> Path:
+        """Return the file with the password, which Airflow reads too."""
+        return self.folder / "login.json"
+
+    def password(self) -> str:
+        """Return the admin's password, made up on first use."""
+        self._make_folder()
+        return _kept(self.login_file, {LOGIN: 12})[LOGIN]
+
+    def create_database(self) -> None:
+        """Create the metadata's database where it is missing."""
+        metadata = self.settings.with_database(DATABASE)
+        if not database_exists(metadata):
+            create_database(metadata)
+
+    def environ(self) -> dict[str, str]:
+        """Return the environment of every process of Airflow's."""
+        self.password()
+        keys = _kept(self.folder / "keys.json", {"jwt_secret": 64, "secret_key": 32})
+        metadata = dsn_of(self.settings.with_database(DATABASE))
+        ours = {
+            "AIRFLOW_HOME": str(self.folder),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(self.port),
+            "AIRFLOW__API__SECRET_KEY": keys["secret_key"],
+            "AIRFLOW__API_AUTH__JWT_SECRET": keys["jwt_secret"],
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            PASSWORDS_FILE: str(self.login_file),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{LOGIN}:admin",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": _url("psycopg", metadata),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": _url("psycopg_async", metadata),
+            "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.logs),
+        }
+        connection = {"AIRFLOW_CONN_HEADGATE": connection_of(self.settings)}
+        return {**DEFAULTS, **connection, **os.environ, **ours}
+
+    def environ_without_secrets(self) -> dict[str, str]:
+        """Return it without the providers' secrets: only runners make calls."""
+        with connect(self.settings, "airflow") as connection:
+            secret = {x["secret_name"] for x in connection.execute(SECRETS).fetchall()}
+        return {name: value for name, value in self.environ().items() if name not in secret}
+
+    def _make_folder(self) -> None:
+        files.private_folder(self.folder)
+        files.private_folder(self.logs)
+
+
+def connection_of(settings: Settings) -> str:
+    """Return Airflow's connection to the plan, as the planner's role.
+
+    On a server of the user's own, the login is the user's and the role is set in the session.
+    Behind a pooler there is none: the login must be the planner's itself, or a member of it.
+    """
+    parts = conninfo_to_dict(dsn_of(settings, role=PLANNER))
+    names = {"host": "host", "port": "port", "user": "login", "password": "password"}
+    known: dict[str, Any] = {names[x]: parts[x] for x in names if parts.get(x)}
+    extra = {k: v for k, v in parts.items() if k not in (*names, "dbname") and v is not None}
+    if settings.dsn is not None and not _is_pooled(settings):
+        extra["options"] = f"{extra.get('options', '')} -c role={PLANNER}".strip()
+    if "port" in known:
+        known["port"] = int(known["port"])
+    connection = {"conn_type": "postgres", "schema": settings.database, "extra": extra}
+    return json.dumps(known | connection)
+
+
+def _is_pooled(settings: Settings) -> bool:
+    with connect(settings, "airflow") as connection:
+        return is_pooled(connection)
+
+
+def write_login(environ: Mapping[str, str]) -> None:
+    """Write the admin's password to the file that Airflow's settings name."""
+    password, path = environ.get(ADMIN_PASSWORD), environ.get(PASSWORDS_FILE)
+    if not password or not path:
+        missing = PASSWORDS_FILE if password else ADMIN_PASSWORD
+        raise InvalidValue(f"{missing} is not set", hint="see .env.example and docker-compose.yaml")
+    files.write(Path(path), json.dumps({LOGIN: password}) + "\n")
+
+
+def _url(driver: str, dsn: str) -> str:
+    """Return a connection string as SQLAlchemy reads it."""
+    parts = {k: str(v) for k, v in conninfo_to_dict(dsn).items() if v is not None}
+    user, password = parts.pop("user", ""), parts.pop("password", "")
+    login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
+    database = quote(parts.pop("dbname"), safe="")
+    return f"postgresql+{driver}://{login}@/{database}?{urlencode(parts)}"
+
+
+def _kept(path: Path, sizes: Mapping[str, int]) -> dict[str, str]:
+    """Return random words of these sizes, made up once and kept in a file of ours alone."""
+    if path.exists():
+        known: dict[str, str] = json.loads(path.read_text())
+        return known
+    made = {name: secrets.token_urlsafe(size) for name, size in sizes.items()}
+    files.write(path, json.dumps(made) + "\n")
+    return made

@@ -1,0 +1,62 @@
+"""What the forms of Airflow's DAGs know of the plan: a file beside them, no query as they load.
+
+Written by `headgate migrate`, and by `headgate airflow params`; the same plan gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any, Final, LiteralString
+
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from headgate import files
+from headgate.errors import HeadgateError
+
+logger = logging.getLogger(__name__)
+
+NAME: Final = "params.json"
+PIPELINES: LiteralString = "select v.pipeline, v.description from headgate.v_pipelines as v"
+PARAMETERS: LiteralString = "select * from headgate.run_parameters()"
+
+
+def snapshot(connection: Connection[DictRow]) -> str:
+    """Return the text of the file, as the database has it now."""
+    pipelines: dict[str, Any] = {
+        x["pipeline"]: {"description": x["description"], "parameters": []}
+        for x in connection.execute(PIPELINES).fetchall()
+    }
+    for row in connection.execute(PARAMETERS).fetchall():
+        pipelines[row.pop("pipeline")]["parameters"].append(row)
+    return json.dumps(pipelines, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def write_snapshot(connection: Connection[DictRow], path: Path) -> bool:
+    """Write the file in one step, unless it says the same already."""
+    text = snapshot(connection)
+    try:
+        if path.exists() and path.read_text() == text:
+            return False
+        files.write(path, text, is_shared=True)
+    except OSError as exc:
+        raise HeadgateError(
+            f"{path} cannot be written: {exc.strerror}",
+            hint="name another folder in HEADGATE_DAGS, or a file: headgate airflow params --out",
+        ) from exc
+    logger.info("%s holds what the DAGs' forms know", path)
+    return True
+
+
+def read_snapshot(folders: list[Path]) -> dict[str, Any] | None:
+    """Return the first such file's contents; None: there is none, or it is none of ours."""
+    for folder in folders:
+        try:
+            found = json.loads((folder / NAME).read_text())
+        except (OSError, ValueError):
+            continue
+        if isinstance(found, dict):
+            return found
+    return None

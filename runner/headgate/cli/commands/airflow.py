@@ -1,0 +1,212 @@
+"""`headgate airflow`: Airflow's processes and our runners, in one command."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headgate import files
+from headgate.airflow.orphans import alone, end_orphans, holder, read_state
+from headgate.airflow.settings import ADMIN_PASSWORD, LOGIN, AirflowHome, write_login
+from headgate.airflow.snapshot import NAME, write_snapshot
+from headgate.cli.commands import console
+from headgate.cli.commands.migrate import tell_dags
+from headgate.cli.commands.signals import stop_on_signal
+from headgate.database import PLANNER
+from headgate.errors import HeadgateError
+from headgate.migrate import run as migration
+from headgate.settings import Settings
+
+PORT = 8080
+STOP_SECONDS = 180
+
+app = typer.Typer(
+    help="Airflow as clock and window: all its processes, and runners.",
+    add_completion=False,
+    no_args_is_help=True,
+)
+Port = Annotated[int, typer.Option(min=1024, max=65535, help="Of the pages, on 127.0.0.1.")]
+
+
+@app.command()
+def start(
+    port: Port = PORT,
+    runners: Annotated[int, typer.Option(min=0, max=64, help="Runner processes.")] = 2,
+) -> None:
+    """Run Airflow and runners until Ctrl-C, SIGTERM or `headgate airflow stop`."""
+    _require_airflow()
+    home = AirflowHome(Settings.from_env(), port)
+    with alone(home.folder) as is_ours:
+        if not is_ours:
+            url = read_state(home.folder).get("url", "somewhere")
+            raise HeadgateError(
+                f"Airflow is already running at {url}", hint="run: headgate airflow stop"
+            )
+        if left := end_orphans(home.folder):
+            console.say(f"ended {left} processes that an earlier start had left behind")
+        _require_free(port)
+        code = asyncio.run(_run(home, runners))
+    console.say("Airflow and the runners have stopped")
+    if code == 128 + signal.SIGINT:
+        raise typer.Exit(code)
+
+
+@app.command()
+def stop() -> None:
+    """Stop what `headgate airflow start` runs."""
+    folder = AirflowHome(Settings.from_env(), PORT).folder
+    deadline = time.monotonic() + STOP_SECONDS
+    told = None
+    while time.monotonic() < deadline:
+        with alone(folder) as is_ours:
+            if is_ours:
+                left = end_orphans(folder)
+                console.say("Airflow has stopped" if told or left else "Airflow was not running")
+                return
+        pid = holder(folder)
+        if pid and pid != told:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+            told = pid
+        time.sleep(0.2)
+    raise HeadgateError(f"process {told} did not stop", hint=f"the logs: {folder / 'logs'}")
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def cli(context: typer.Context) -> None:
+    """Run a command of Airflow's own here: `headgate airflow cli dags list`."""
+    _require_airflow()
+    settings = console.ready_settings()
+    known = read_state(AirflowHome(settings, PORT).folder)
+    if "HEADGATE_DATABASE" not in os.environ and "database" in known:
+        settings = settings.with_database(known["database"])  # what runs may be the demo
+    console.open_database(settings, "check", role=PLANNER).close()
+    port = int(known.get("url", "").rpartition(":")[2] or PORT)
+    environ = AirflowHome(settings, port).environ_without_secrets()
+    os.execve(sys.executable, [sys.executable, "-m", "airflow", *context.args], environ)
+
+
+@app.command()
+def params(
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The file to write.", show_default="params.json beside the DAGs"),
+    ] = None,
+) -> None:
+    """Write what the DAGs' forms know of the plan: parameters, and the names of groups."""
+    settings = console.ready_settings()
+    path = out or (settings.dags and settings.dags / NAME)
+    if path is None:
+        raise HeadgateError(
+            "the DAGs are in no folder that is known",
+            hint="name the file: --out FILE, or the folder: HEADGATE_DAGS",
+        )
+    with console.open_database(settings, "params", role=PLANNER) as connection:
+        is_new = write_snapshot(connection, path)
+    print(path)
+    console.say("written" if is_new else "nothing has changed")
+
+
+@app.command()
+def prepare() -> None:
+    """Make Airflow's tables and the login of its pages, where its settings say: for containers."""
+    _require_airflow()
+    write_login(os.environ)
+    environ = {name: value for name, value in os.environ.items() if name != ADMIN_PASSWORD}
+    os.execve(sys.executable, [sys.executable, "-m", "airflow", "db", "migrate"], environ)
+
+
+@app.command()
+def healthy(
+    part: Annotated[str, typer.Argument(help="api-server, scheduler, dag-processor, triggerer.")],
+) -> None:
+    """Ask Airflow's API, where its settings say it is, how one of its parts is: for containers."""
+    from headgate.airflow.stack import API_SERVER, PARTS, unhealthy_parts  # brings the HTTP client
+
+    if part not in (API_SERVER, *PARTS.values()):
+        known = ", ".join((API_SERVER, *PARTS.values()))
+        raise HeadgateError(f"Airflow has no part {part!r}", hint=f"known: {known}")
+    if missing := asyncio.run(unhealthy_parts(os.environ)) & {part, API_SERVER}:
+        raise HeadgateError(f"not healthy: {', '.join(sorted(missing))}", hint="see its log")
+    console.say(f"{part} is healthy")
+
+
+async def _run(home: AirflowHome, runners: int) -> int:
+    from headgate.airflow.stack import Stack  # brings the HTTP client
+
+    with stop_on_signal() as stop:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop.set)
+        await asyncio.to_thread(_prepare, home)
+        if not stop.is_set():
+            await Stack(home, runners).run(stop, lambda: _say_where(home))
+        return stop.exit_code
+
+
+def _prepare(home: AirflowHome) -> None:
+    """Bring both databases to where they must be, at the same time."""
+    settings = console.ready_settings()
+    began = time.monotonic()
+    home.create_database()
+    environ = home.environ()
+    log = home.logs / "migrate.log"
+    with files.append(log) as file:
+        file.truncate(0)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "airflow", "db", "migrate"],
+            cwd=home.folder,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,  # Ctrl-C is ours to answer
+        )
+    try:
+        report = migration.migrate(settings)
+        console.say(f"database {settings.database}: {len(report.files)} files applied")
+        tell_dags(settings)
+    finally:
+        code = process.wait()
+    if code:
+        raise HeadgateError("Airflow could not migrate its database", hint=f"its log: {log}")
+    console.say(f"Airflow's own database is ready ({time.monotonic() - began:.0f} s)")
+
+
+def _say_where(home: AirflowHome) -> None:
+    print(f"Airflow: {home.url}  login: {LOGIN}  password: {home.password()}", flush=True)
+    console.say(f"(kept in {home.login_file}; logs in {home.logs}) Ctrl-C stops it all")
+
+
+def _require_airflow() -> None:
+    if find_spec("airflow") is None:
+        raise HeadgateError(
+            "Airflow is not installed here",
+            hint="run: make airflow, or pip install 'headgate[airflow]'",
+        )
+
+
+def _require_free(port: int) -> None:
+    """Raise when the port is somebody else's, before anything is started."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as exc:
+            raise HeadgateError(
+                f"port {port} cannot be had: {exc.strerror}",
+                hint="choose another one: headgate airflow start --port 8081, "
+                "or make airflow PORT=8081",
+            ) from exc

@@ -1,0 +1,129 @@
+"""`headgate backup` and `headgate restore`: plan, queues and plans' tables, in one file."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import IO, Annotated
+
+import typer
+from psycopg import Connection, sql
+from psycopg.rows import DictRow
+
+from headgate.cli.clients import client_connection, fitting_client
+from headgate.cli.commands import console
+from headgate.conninfo import describe
+from headgate.database import connect, connect_server, dsn_of
+from headgate.errors import ServerError
+from headgate.files import replacing
+from headgate.migrate.run import migrate
+from headgate.migrate.setup import create_database, database_exists, role_exists
+from headgate.sessions import is_pooled
+from headgate.settings import Settings
+
+ROLES = ("headgate_owner", "headgate_planner", "headgate_runner", "headgate_reader")
+OWNED = re.compile(r" (headgate_\w+)$", re.MULTILINE)
+FORGET = "select * from headgate.forget_files()"
+
+BackupFile = Annotated[Path, typer.Argument(help="The file.", show_default=False)]
+
+
+def backup(file: BackupFile) -> None:
+    """Write the database to a file, as it is at one moment; runners may go on meanwhile."""
+    settings = console.ready_settings()
+    with connect(settings, "backup") as connection:  # what is wrong is said here, with a hint
+        _require_session(connection)
+        program = fitting_client("pg_dump", connection.info.server_version // 10_000)
+    taken = ServerError(f"{file} already exists", hint="name another file, or move that one")
+    if file.exists():
+        raise taken
+    dsn, _ = client_connection(settings)
+    try:
+        with replacing(file, is_new=True) as draft:
+            _run(program, settings, "--format=custom", f"--dbname={dsn}", into=draft)
+    except FileExistsError as exc:
+        raise taken from exc
+    except OSError as exc:
+        raise ServerError(
+            f"{file} cannot be written: {exc.strerror}", hint="name another file"
+        ) from exc
+    console.say(f"{describe(dsn_of(settings))} is in {file} ({file.stat().st_size:,} bytes)")
+
+
+def restore(file: BackupFile) -> None:
+    """Make the database anew from a file, with its roles, and bring it to the state of db/."""
+    settings = console.ready_settings()
+    with connect_server(settings, "restore") as connection:
+        _require_session(connection)
+        program = fitting_client("pg_restore", connection.info.server_version // 10_000)
+    owners = set(OWNED.findall(_run(program, settings, "--list", str(file))))
+    if database_exists(settings):
+        raise ServerError(
+            f"database {settings.database} is there already: nothing was restored",
+            hint="set HEADGATE_DATABASE to another database, or drop this one first",
+        )
+    create_database(settings)
+    try:
+        _make_roles(settings, owners)
+        dsn, _ = client_connection(settings)
+        _run(program, settings, "--single-transaction", f"--dbname={dsn}", str(file))
+    except BaseException:
+        _drop(settings)
+        raise
+    with connect(settings, "restore") as connection:
+        connection.execute(FORGET)
+    migrate(settings)
+    with connect(settings, "restore") as connection:
+        connection.execute("analyze")
+    console.say(f"{describe(dsn_of(settings))} is restored from {file}")
+    console.say(
+        "calls made after the backup are missing from its ledger: headgate.reconcile_quota, "
+        "or close the provider until its reset"
+    )
+
+
+def _require_session(connection: Connection[DictRow]) -> None:
+    """Raise behind a pooler: PostgreSQL's programs leave in their session what they rely on."""
+    if is_pooled(connection):
+        raise ServerError(
+            "a pooler stands before the server: its programs need a session of their own",
+            hint="set HEADGATE_DSN to the server itself for this command",
+        )
+
+
+def _make_roles(settings: Settings, owners: set[str]) -> None:
+    """Make the roles that are missing on this server; `migrate` gives them what is theirs."""
+    with connect(settings, "restore") as connection:
+        for role in sorted(owners | set(ROLES)):
+            if not role_exists(connection, role):
+                statement = sql.SQL("create role {}").format(sql.Identifier(role))
+                connection.execute(statement)
+
+
+def _drop(settings: Settings) -> None:
+    """Leave no half-restored database behind: it was made a moment ago."""
+    statement = sql.SQL("drop database if exists {} with (force)")
+    with connect_server(settings, "restore") as connection:
+        connection.execute(statement.format(sql.Identifier(settings.database)))
+
+
+def _run(program: Path, settings: Settings, *arguments: str, into: IO[bytes] | None = None) -> str:
+    """Run one of PostgreSQL's programs; return what it prints elsewhere, or raise its words."""
+    _, environ = client_connection(settings)
+    done = subprocess.run(
+        [str(program), *arguments],
+        env=environ | {"PGCLIENTENCODING": "UTF8", "LC_ALL": "C"},  # its words are looked into
+        stdin=subprocess.DEVNULL,
+        stdout=into or subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    if done.returncode != 0:
+        lines = [x for x in done.stderr.splitlines() if "error:" in x] or [done.stderr.strip()]
+        said = lines[0].partition("error: ")[2] or lines[0]
+        raise ServerError(
+            f"{program.name} ended with {done.returncode}: {said}",
+            hint="headgate doctor says whether the database is in order; nothing was kept",
+        )
+    return done.stdout or ""

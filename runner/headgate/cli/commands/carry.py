@@ -1,0 +1,120 @@
+"""Carry a run that has been started through to its end, and say what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from contextlib import suppress
+
+import typer
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from headgate.cli.commands import console
+from headgate.cli.commands.facts import facts_of
+from headgate.cli.commands.progress import Watch
+from headgate.cli.commands.signals import Stop, stop_on_signal
+from headgate.cli.commands.status import find_run
+from headgate.cli.commands.summary import print_summary
+from headgate.database import PLANNER
+from headgate.errors import HeadgateError, SecretMissing
+from headgate.settings import Settings
+
+SECRETS = "select * from headgate.required_secrets(p_pipeline => %(pipeline)s)"
+
+
+def require_secrets(connection: Connection[DictRow], pipeline: str) -> None:
+    """Raise SecretMissing unless the secrets of all providers that it asks are set here."""
+    for row in connection.execute(SECRETS, {"pipeline": pipeline}):
+        if not os.environ.get(row["secret_name"]):
+            raise SecretMissing(
+                f"pipeline {pipeline} asks provider {row['provider']}, "
+                f"whose secret {row['secret_name']} is not set",
+                hint=f"set the environment variable {row['secret_name']}; it is kept nowhere else",
+            )
+
+
+def carry(
+    settings: Settings, pipeline: str, run_id: str, workers: int, concurrency: int, as_json: bool
+) -> None:
+    """Work until the run has ended and print its summary; exits 1 unless it has succeeded."""
+    watch = Watch(settings, pipeline, run_id)
+    interrupted = asyncio.run(_work_off(settings, watch, workers, concurrency))
+    if interrupted:
+        console.say(f"{run_id} is not done; `headgate run {pipeline}` goes on with it")
+        raise typer.Exit(interrupted)
+    conclude(settings, pipeline, run_id, as_json)
+
+
+def conclude(settings: Settings, pipeline: str, run_id: str, as_json: bool) -> None:
+    """Print what became of a run; exits 1 unless it has succeeded."""
+    with console.open_database(settings, "run", role=PLANNER) as connection:
+        row = find_run(connection, settings, pipeline, run_id)
+        facts = facts_of(connection, row)
+    if as_json:
+        console.print_json({**row, **facts})
+    else:
+        print_summary(settings, row, facts)
+    if row["status"] != "succeeded":
+        raise typer.Exit(1)
+
+
+async def _work_off(settings: Settings, watch: Watch, workers: int, concurrency: int) -> int:
+    """Work until the run has ended: 0, or the exit code of a signal that came before."""
+    from headgate.worker.worker import name_prefix, work  # brings the HTTP client
+
+    with stop_on_signal() as stop:
+        ended = asyncio.Event()
+        watching = asyncio.create_task(watch.until_ended(ended))
+        try:
+            if workers == 1:
+                watch.ours = (name_prefix(os.getpid()),)
+                await work(settings, concurrency=concurrency, until=ended, stop=stop)
+            else:
+                processes = await _start_workers(workers, concurrency)
+                watch.ours = tuple(name_prefix(x.pid) for x in processes)
+                await _wait_for_workers(processes, ended, stop)
+        except BaseException:
+            watching.cancel()
+            raise
+        if stop.is_set() and not ended.is_set():
+            watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+        return 0 if ended.is_set() else stop.exit_code
+
+
+async def _start_workers(count: int, concurrency: int) -> list[asyncio.subprocess.Process]:
+    """Start workers that end, in good order, when this process closes their input or is gone."""
+    command = (sys.executable, "-m", "headgate", "worker", "--until-input-ends")
+    return [
+        await asyncio.create_subprocess_exec(
+            *command,
+            f"--concurrency={max(1, concurrency // count)}",
+            stdin=asyncio.subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for us; they end when we say so
+        )
+        for _ in range(count)
+    ]
+
+
+async def _wait_for_workers(
+    processes: list[asyncio.subprocess.Process], ended: asyncio.Event, stop: Stop
+) -> None:
+    """Wait for the end of the run, or a signal, and then for the workers' own ends."""
+    gone = asyncio.gather(*(x.wait() for x in processes))
+    waits = [asyncio.ensure_future(x) for x in (ended.wait(), stop.wait(), asyncio.shield(gone))]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    is_crash = gone.done() and not ended.is_set()
+    for wait in waits:
+        wait.cancel()
+    for process in processes:
+        if process.stdin is not None:
+            process.stdin.close()
+    codes = await gone
+    if is_crash:
+        raise HeadgateError(
+            f"all workers ended before the run did, with codes {codes}",
+            hint="see their log; the same command continues the run",
+        )

@@ -1,0 +1,62 @@
+"""`headgate chart`: a listing's price, volume and indicators as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from psycopg.rows import DictRow
+
+from headgate.cli.commands import console
+from headgate.cli.commands.extras import needs_extra
+from headgate.database import mapped_errors
+from headgate.errors import HeadgateError, InvalidValue
+from headgate.files import name_of
+
+RUN_UP = 250
+"""Bars before the first that is shown, for averages over 200 of them."""
+BARS = "select * from equities.chart_bars(p_ticker => %(ticker)s, p_bars => %(bars)s)"
+
+
+def chart(
+    code: Annotated[str, typer.Argument(help="A listing, e.g. AAPL.US.", show_default=False)],
+    bars: Annotated[int, typer.Option(min=20, max=5000, help="How many bars to show.")] = 150,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The PNG to write.", show_default="CODE.png"),
+    ] = None,
+) -> None:
+    """Draw a listing's prices, volume, averages, RSI and MACD into a PNG."""
+    settings = console.ready_settings()
+    with console.open_database(settings, "chart") as connection, mapped_errors():
+        rows = connection.execute(BARS, {"ticker": code, "bars": bars + RUN_UP}).fetchall()
+    if len(rows) < 2:
+        raise InvalidValue(f"{code} has fewer than two bars", hint="load its prices first")
+    path = output or Path(f"{name_of(rows[0]['ticker'])}.png")
+    _draw(rows, bars, path)
+    print(path)
+
+
+def _draw(rows: list[DictRow], shown: int, path: Path) -> None:
+    with needs_extra("charts"):
+        import numpy as np
+
+        from headgate.reports.charts import Bars, draw
+    columns = {
+        name: np.array([row[name] for row in rows], dtype=np.float64)
+        for name in ("open", "high", "low", "close", "volume")
+    }
+    drawn = Bars(
+        ticker=rows[0]["ticker"],
+        name=rows[0]["name"] or "",
+        currency=rows[0]["currency"] or "",
+        dates=[row["date"] for row in rows],
+        shown=shown,
+        **columns,
+    )
+    try:
+        draw(drawn, path)
+    except OSError as exc:
+        hint = "name another file: --output"
+        raise HeadgateError(f"{path} cannot be written: {exc.strerror}", hint=hint) from exc

@@ -1,0 +1,190 @@
+"""What all commands share: where they print, how values look, and the server they need."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import DictRow
+from rich.console import Console
+from rich.table import Table
+
+from headgate.cli.commands.elsewhere import elsewhere
+from headgate.conninfo import ELSEWHERE
+from headgate.database import READER, connect
+from headgate.embedded.server import Server
+from headgate.errors import DatabaseMissing, NotMigrated, ServerUnreachable
+from headgate.migrate.run import require_migrated
+from headgate.sessions import BinaryCursor
+from headgate.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+WIDE = None if sys.stdout.isatty() else 200
+OUT = Console(highlight=False, width=WIDE)
+ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+
+NAMES = ("asset_id", "pid")
+"""Columns whose numbers name something: without separators they can be pasted."""
+
+
+def ready_settings() -> Settings:
+    """Return the settings, with the embedded server started where it is the one to use."""
+    settings = Settings.from_env()
+    if settings.dsn is None:
+        _say_what_is_not_used()
+        if (server := Server(settings.home)).running() is None:
+            logger.info("starting the embedded PostgreSQL in %s", settings.home)
+            server.start()
+    return settings
+
+
+def _say_what_is_not_used() -> None:
+    """Name what would lead libpq elsewhere: without HEADGATE_DSN the embedded server is used."""
+    for name, keyword in ELSEWHERE.items():
+        if value := os.environ.get(name):
+            logger.warning(
+                "%s is set, but HEADGATE_DSN is not: using the embedded PostgreSQL "
+                "(HEADGATE_DSN='%s=%s' uses the other one)",
+                name,
+                keyword,
+                value,
+            )
+
+
+def open_database(
+    settings: Settings, what: str, *, role: str | None = READER
+) -> Connection[DictRow]:
+    """Open a connection to a database that is in the state of db/; raises NotMigrated.
+
+    It is the reader's unless more is needed: whoever reads what is a plan's lends it his rights.
+    Where there is none, the hint also says which other databases of the server have runs.
+    """
+    try:
+        connection = _connect(settings, what, role)
+        try:
+            require_migrated(connection, settings)
+        except BaseException:
+            connection.close()
+            raise
+    except (DatabaseMissing, NotMigrated) as exc:
+        exc.hint = "; ".join(x for x in (exc.hint, *elsewhere(settings)) if x)
+        raise
+    return connection
+
+
+def _connect(settings: Settings, what: str, role: str | None) -> Connection[DictRow]:
+    try:
+        return connect(settings, what, role=role, cursor_factory=BinaryCursor)
+    except ServerUnreachable:
+        if settings.dsn is not None or role is None:
+            raise
+        connection = connect(settings, what)  # says what is missing: the database, or its roles
+        with connection:
+            require_migrated(connection, settings)
+        raise
+
+
+def say(text: str) -> None:
+    """Tell the person something that is not a result: on stderr."""
+    ERR.print(text, markup=False)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document for a machine to read."""
+    print(json.dumps(value, indent=4, default=_plain))
+
+
+def print_table(rows: Iterable[Mapping[str, Any]], *columns: str) -> None:
+    """Print rows under their column names, numbers to the right."""
+    found = list(rows)
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    for column in columns:
+        is_number = all(isinstance(row[column], int | float | Decimal) for row in found)
+        table.add_column(column, justify="right" if is_number and found else "left")
+    for row in found:
+        table.add_row(*(_cell(column, row[column]) for column in columns))
+    OUT.print(table)
+
+
+def print_rows(
+    rows: Sequence[Mapping[str, Any]],
+    columns: str,
+    *,
+    as_json: bool = False,
+    where_set: str = "",
+    if_none: str,
+) -> None:
+    """Print a list: as a JSON array, as a table, or what it means that there is none.
+
+    Columns of `where_set` are left out where no row has a value in them.
+    """
+    if as_json:
+        print_json(rows)
+    elif rows:
+        empty = {x for x in where_set.split() if not any(row.get(x) for row in rows)}
+        print_table(rows, *(x for x in columns.split() if x not in empty))
+    else:
+        say(if_none)
+
+
+def print_lines(facts: Mapping[str, Any]) -> None:
+    """Print facts one below the other, indented."""
+    width = max(map(len, facts), default=0)
+    for name, value in facts.items():
+        print(f"    {name.replace('_', ' '):{width}}  {_cell(name, value)}")
+
+
+def as_text(value: Any) -> str:
+    """Return a value as a person reads it."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case timedelta():
+            return str(timedelta(seconds=round(value.total_seconds())))
+        case datetime():
+            return value.isoformat(sep=" ", timespec="seconds")
+        case list():
+            return ", ".join(map(as_text, value))
+        case dict():
+            return ", ".join(f"{k}={as_text(v)}" for k, v in value.items() if v is not None)
+        case _:
+            return str(value)
+
+
+def _cell(column: str, value: Any) -> str:
+    """Return a value under its column: a number that names something has no thousands."""
+    return str(value) if column in NAMES and value is not None else as_text(value)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return so many of something in words, for example `1 job` or `2,000 jobs`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def as_clock(value: datetime, now: datetime) -> str:
+    """Return a time as a person here reads it: on another day than now, with its date."""
+    here = value.astimezone()
+    is_today = here.date() == now.astimezone().date()
+    return f"{here:%H:%M:%S}" if is_today else f"{here:%Y-%m-%d %H:%M:%S}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return str(value)

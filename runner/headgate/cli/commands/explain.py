@@ -1,0 +1,195 @@
+"""`headgate explain`: what a run would do now, or at another time, and why. It changes nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from typing import Annotated, Any
+
+import psycopg
+import typer
+from psycopg import Connection
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from headgate.cli.commands import console
+from headgate.cli.commands.explain_asset import print_story, story_of
+from headgate.cli.commands.options import AsJson, Params, Pipeline, parse_params
+from headgate.errors import InvalidValue
+
+TOTALS = """
+select * from headgate.explain_totals(
+    p_pipeline => %(pipeline)s, p_at => %(at)s::timestamptz, p_quota => %(quota)s::integer,
+    p_params => %(params)s)
+"""
+QUOTA = """
+select * from headgate.explain_quota(
+    p_pipeline => %(pipeline)s, p_at => %(at)s::timestamptz, p_quota => %(quota)s::integer,
+    p_params => %(params)s)
+"""
+PLAN = """
+select * from headgate.explain_plan(
+    p_pipeline => %(pipeline)s, p_at => %(at)s::timestamptz, p_quota => %(quota)s::integer,
+    p_params => %(params)s)
+limit %(rows)s
+"""
+MOMENT = "select coalesce(%(text)s::timestamptz, headgate.clock()) as at"
+DECISIONS = ("run", "defer", "skip")
+
+
+def explain(
+    pipeline: Pipeline,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="At this moment instead of now.")
+    ] = None,
+    quota: Annotated[
+        int | None, typer.Option(help="With this many usable units, buffer already taken off.")
+    ] = None,
+    param: Params = None,
+    asset: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CODE", help="The full story of this asset, due or not; repeatable."),
+    ] = None,
+    rows: Annotated[int, typer.Option(min=0, help="Also show the first pairs, in rank order.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a run would do, what it would put off, and why; nothing is changed."""
+    settings = console.ready_settings()
+    with console.open_database(settings, "explain") as connection:
+        arguments = {
+            "pipeline": pipeline,
+            "at": _moment(connection, at),
+            "quota": quota,
+            "params": Jsonb(parse_params(param)),
+            "rows": rows,
+        }
+        if asset:
+            stories = [story_of(connection, code, arguments) for code in asset]
+        else:
+            totals = connection.execute(TOTALS, arguments).fetchall()
+            budgets = connection.execute(QUOTA, arguments).fetchall()
+            pairs = connection.execute(PLAN, arguments).fetchall() if rows else []
+    if asset:
+        if as_json:
+            plan = [row for story in stories for row in story["plan"]]
+            console.print_json({"assets": stories, "plan": plan})
+        for story in () if as_json else stories:
+            print_story(story)
+        return
+    found = {
+        "at": arguments["at"],
+        "totals": _totals(totals),
+        "quota": _after_the_run(budgets, totals),
+        "reasons": _reasons(totals),
+        "summary": _summary(totals),
+        "plan": pairs,
+    }
+    if as_json:
+        console.print_json(found)
+    else:
+        _show(pipeline, found)
+
+
+def _moment(connection: Connection[DictRow], text: str | None) -> datetime:
+    """Return a moment as PostgreSQL reads it (2026-01-31 21:30Z, tomorrow); without a text: now."""
+    try:
+        row = connection.execute(MOMENT, {"text": text}).fetchone()
+    except psycopg.DataError as exc:
+        raise InvalidValue(
+            f"--at: {text!r} is not a time", hint="e.g. '2026-01-31 21:30Z'"
+        ) from exc
+    assert row is not None
+    moment: datetime = row["at"]
+    return moment
+
+
+def _totals(rows: list[DictRow]) -> list[dict[str, Any]]:
+    """Count jobs and units of each decision."""
+    grouped = _grouped(rows, "decision")
+    none = {"jobs": 0, "units": 0}
+    return [{"decision": x} | grouped.get((x,), none) for x in DECISIONS]
+
+
+def _reasons(rows: list[DictRow]) -> list[dict[str, Any]]:
+    """Count jobs and units of each reason, with the earliest time of what waits."""
+    earliest: dict[tuple[str, str], datetime] = {}
+    for row in rows:
+        key = row["decision"], row["reason"]
+        if row["run_at"] is not None:
+            earliest[key] = min(row["run_at"], earliest.get(key, row["run_at"]))
+    grouped = _grouped(rows, "decision", "reason")
+    found = [
+        {"decision": decision, "reason": reason}
+        | value
+        | {"earliest": earliest.get((decision, reason))}
+        for (decision, reason), value in grouped.items()
+    ]
+    return sorted(found, key=lambda x: (DECISIONS.index(x["decision"]), -x["jobs"], x["reason"]))
+
+
+def _summary(rows: list[DictRow]) -> list[dict[str, Any]]:
+    """Count what is due by group, operation and decision, as explain_summary does."""
+    due = [row for row in rows if row["decision"] != "skip"]
+    grouped = _grouped(due, "group_key", "operation", "decision")
+    names = ("group_key", "operation", "decision")
+    found = [
+        dict(zip(names, key, strict=True)) | {"count": value["jobs"], "units": value["units"]}
+        for key, value in grouped.items()
+    ]
+    return sorted(found, key=lambda x: x["group_key"])
+
+
+def _grouped(rows: list[DictRow], *names: str) -> dict[tuple[str, ...], dict[str, int]]:
+    """Sum jobs and units of rows that agree in these columns, in the order they come."""
+    jobs: Counter[tuple[str, ...]] = Counter()
+    units: Counter[tuple[str, ...]] = Counter()
+    for row in rows:
+        key = tuple(row[name] for name in names)
+        jobs[key] += row["count"]
+        units[key] += row["units"]
+    return {key: {"jobs": jobs[key], "units": units[key]} for key in jobs}
+
+
+def _after_the_run(budgets: list[DictRow], totals: list[DictRow]) -> list[dict[str, Any]]:
+    """Say of each provider with a quota what it has left, now and after the run."""
+    taken: Counter[str] = Counter()
+    for row in totals:
+        if row["decision"] == "run":
+            taken[row["provider"]] += row["units"]
+    return [
+        {
+            "provider": row["provider"],
+            "usable": row["usable"],
+            "left": row["units_left"],
+            "after_the_run": row["units_left"] - taken[row["provider"]],
+            "until": row["closes_at"],
+            "blocked_until": row["blocked_until"],
+        }
+        for row in budgets
+        if row["units_left"] is not None
+    ]
+
+
+def _show(pipeline: str, found: dict[str, Any]) -> None:
+    print(f"{pipeline}, as if it ran at {console.as_text(found['at'])}\n")
+    console.print_table(found["totals"], "decision", "jobs", "units")
+    if found["quota"]:
+        print()
+        columns = ["provider", "usable", "left", "after_the_run", "until"]
+        closed = any(row["blocked_until"] for row in found["quota"])
+        console.print_table(found["quota"], *columns, *(["blocked_until"] if closed else []))
+    if found["reasons"]:
+        print()
+        waits = any(row["earliest"] for row in found["reasons"])
+        columns = ["decision", "reason", "jobs", "units"]
+        console.print_table(found["reasons"], *columns, *(["earliest"] if waits else []))
+    if found["summary"]:
+        print()
+        columns = ["group_key", "operation", "decision", "count", "units"]
+        console.print_table(found["summary"], *columns)
+    if found["plan"]:
+        print()
+        columns = ["rank", "asset", "operation", "decision", "units", "reason", "alternative"]
+        console.print_table(found["plan"], *columns)
+    if not found["summary"]:
+        console.say("nothing is due")

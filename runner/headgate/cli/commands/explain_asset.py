@@ -1,0 +1,70 @@
+"""One asset's full story, for `headgate explain --asset`: what would be done, why, and what was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from headgate.cli.commands import console
+from headgate.cli.commands.show import find_asset
+
+PLAN = """
+select * from headgate.explain_plan(
+    p_pipeline => %(pipeline)s, p_at => %(at)s::timestamptz, p_quota => %(quota)s::integer,
+    p_params => %(params)s, p_assets => array[%(asset_id)s::bigint])
+"""
+DECISIONS = """
+select d.decided_at, d.run_id, d.operation, d.decision, d.outcome, d.units, d.reason
+from headgate.v_decisions as d
+where d.asset_id = %(asset_id)s
+order by d.decided_at desc, d.operation
+limit %(most)s
+"""
+MOST = 12
+
+
+def story_of(
+    connection: Connection[DictRow], code: str, arguments: dict[str, Any]
+) -> dict[str, Any]:
+    """Return an asset, what a run would do with each of its operations, and the last decisions."""
+    asset = find_asset(connection, code)
+    known = arguments | {"asset_id": asset["asset_id"], "most": MOST}
+    return {
+        "asset": asset,
+        "plan": connection.execute(PLAN, known).fetchall(),
+        "decisions": connection.execute(DECISIONS, known).fetchall(),
+    }
+
+
+def print_story(story: dict[str, Any]) -> None:
+    """Print what a person asks of one asset."""
+    asset = story["asset"]
+    about = {
+        "group": asset["group_key"],
+        "calendar": asset["calendar"],
+        "weight": asset["weight"],
+        "active": asset["is_active"],
+    }
+    print(f"{asset['code']}: {console.as_text(about)}")
+    if not story["plan"]:
+        console.say("the pipeline has no operation for this asset")
+    for row in story["plan"]:
+        print(f"\n{row['operation']}: {row['decision']}, {row['reason']}")
+        console.print_lines(_facts(row))
+    if story["decisions"]:
+        print("\nlast decisions:")
+        columns = ("decided_at", "run_id", "operation", "decision", "outcome", "units", "reason")
+        console.print_table(story["decisions"], *columns)
+
+
+def _facts(row: DictRow) -> dict[str, Any]:
+    """Return what stands behind a decision, under its heading."""
+    facts = {
+        "units": row["units"] or None,
+        "rank": row["rank"],
+        "earliest": row["run_at"],
+        "refused alternative": row["alternative"],
+    }
+    return {x: y for x, y in (facts | row["evidence"]).items() if y is not None}

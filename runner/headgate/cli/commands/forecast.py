@@ -1,0 +1,50 @@
+"""`headgate forecast`: what one run a day would do from now on. It changes nothing."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from psycopg.types.json import Jsonb
+
+from headgate.cli.commands import console
+from headgate.cli.commands.options import AsJson, Params, Pipeline, parse_params
+
+FORECAST = """
+select * from headgate.forecast(
+    p_pipeline => %(pipeline)s, p_days => %(days)s, p_quota => %(quota)s::integer,
+    p_params => %(params)s)
+"""
+
+
+def forecast(
+    pipeline: Pipeline,
+    days: Annotated[int, typer.Option(help="How many days, one run on each.")] = 7,
+    quota: Annotated[
+        int | None, typer.Option(help="With this many usable units, buffer already taken off.")
+    ] = None,
+    param: Params = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a run on each of the next days would do, and when all is loaded."""
+    settings = console.ready_settings()
+    arguments = {
+        "pipeline": pipeline,
+        "days": days,
+        "quota": quota,
+        "params": Jsonb(parse_params(param)),
+    }
+    with console.open_database(settings, "forecast") as connection:
+        rows = connection.execute(FORECAST, arguments).fetchall()
+    if as_json:
+        console.print_json({"forecast": rows})
+        return
+    console.print_table(rows, "day", "units", "new", "updated", "deferred", "backlog")
+    done = next((row for row in rows if row["backlog"] == 0), None)
+    if done is None:
+        console.say(f"{rows[-1]['backlog']:,} assets still wait after {days} days")
+    elif done["deferred"] == 0:
+        console.say(f"everything is loaded on day {done['day']}")
+    else:
+        left_out = f"{done['deferred']:,} left out after failures"
+        console.say(f"everything is loaded on day {done['day']}, but {left_out}")

@@ -1,0 +1,119 @@
+"""`headgate logs`: what happened in a run, from the database's own history."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from headgate.cli.commands import console
+from headgate.cli.commands.facts import ENDED
+from headgate.cli.commands.options import AsJson, OfPipeline, RunId
+from headgate.cli.commands.status import EXECUTIONS, find_run
+from headgate.database import READER, connect, mapped_errors
+from headgate.errors import ServerUnreachable
+from headgate.sessions import BinaryCursor
+from headgate.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.5
+OVERLAP = timedelta(minutes=1)
+"""A line bears the time at which its transaction began and is seen when that commits."""
+
+LOG = """
+select * from headgate.run_log(
+    p_pipeline => %(pipeline)s, p_run_id => %(run_id)s, p_since => %(since)s::timestamptz)
+"""
+
+
+def logs(
+    run_id: RunId,
+    pipeline: OfPipeline = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the run has ended, or Ctrl-C.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what happened in a run: its steps, jobs, deferrals, alerts and operators."""
+    if follow and as_json:
+        raise typer.BadParameter("--json is one document: not with --follow", param_hint="--json")
+    settings = console.ready_settings()
+    with console.open_database(settings, "logs") as connection, mapped_errors():
+        run = find_run(connection, settings, pipeline, run_id)
+        names = {"pipeline": run["pipeline"], "run_id": run_id}
+        rows = connection.execute(LOG, {**names, "since": None}).fetchall()
+    if as_json:
+        console.print_json(rows)
+        return
+    with Tail(settings, names) as tail:
+        tail.print(rows)
+        while follow and not tail.has_ended:
+            tail.look()
+
+
+class Tail:
+    """The lines of a run that were not printed before; a server that is gone is asked again."""
+
+    has_ended = False
+
+    def __init__(self, settings: Settings, names: dict[str, Any]) -> None:
+        self._settings = settings
+        self._names = names
+        self._printed: set[tuple[Any, ...]] = set()
+        self._newest: datetime | None = None
+        self._connection: Connection[DictRow] | None = None
+
+    def __enter__(self) -> Tail:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    def print(self, rows: list[DictRow]) -> None:
+        """Print the lines that are new."""
+        for row in rows:
+            line = tuple(row.values())
+            if line not in self._printed:
+                self._printed.add(line)
+                print(_as_line(row), flush=True)
+        if rows:
+            self._newest = rows[-1]["logged_at"]
+
+    def look(self) -> None:
+        """Look once, and rest four times as long as looking took."""
+        began = time.monotonic()
+        try:
+            with mapped_errors():
+                if self._connection is None:
+                    self._connection = connect(
+                        self._settings, "logs", role=READER, cursor_factory=BinaryCursor
+                    )
+                self._look(self._connection)
+        except ServerUnreachable as exc:
+            if self._connection is not None:
+                logger.warning("%s; trying again", exc)
+            self._connection = None
+        if not self.has_ended:
+            time.sleep(max(POLL_SECONDS, 4 * (time.monotonic() - began)))
+
+    def _look(self, connection: Connection[DictRow]) -> None:
+        """A run that has ended is read from its start: whatever committed late is there by then."""
+        run = connection.execute(EXECUTIONS, {**self._names, "limit": 1}).fetchone()
+        ended = run is None or run["status"] in ENDED
+        since = None if ended or self._newest is None else self._newest - OVERLAP
+        if run is not None:
+            self.print(connection.execute(LOG, {**self._names, "since": since}).fetchall())
+        self.has_ended = ended
+
+
+def _as_line(row: DictRow) -> str:
+    step = f"{row['step']}: " if row["step"] else ""
+    message = " ".join(row["message"].split())
+    return f"{console.as_text(row['logged_at'])} {row['severity']:7} {step}{message}"

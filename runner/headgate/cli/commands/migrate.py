@@ -1,0 +1,86 @@
+"""`headgate migrate`: bring the database to the state of db/."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from typing import Annotated, LiteralString
+
+import typer
+from psycopg.types.json import Jsonb
+
+from headgate.airflow.snapshot import NAME, write_snapshot
+from headgate.cli.commands import console
+from headgate.database import connect
+from headgate.errors import HeadgateError, InvalidValue
+from headgate.migrate import run as migration
+from headgate.migrate.logins import set_logins
+from headgate.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+SET_PROVIDER: LiteralString = (
+    "select * from headgate.set_provider(p_provider => %s, p_changes => %s)"
+)
+
+
+def migrate(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what is pending.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
+    logins: Annotated[
+        bool, typer.Option("--logins", help="Also give roles the passwords of HEADGATE_*_PASSWORD.")
+    ] = False,
+    base_url: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PROVIDER=URL", help="Also say where a provider is; repeatable."),
+    ] = None,
+) -> None:
+    """Apply what is new or changed in db/; creates the database when it is missing.
+
+    Beside the DAGs it writes what their forms know: parameters, and the names of groups.
+    """
+    settings = console.ready_settings()
+    addresses = _pairs(base_url or [])
+    began = time.monotonic()
+    report = migration.migrate(settings, dry_run=dry_run)
+    if not dry_run:
+        for role in set_logins(settings, os.environ) if logins else []:
+            console.say(f"role {role} has its password")
+        for provider, url in addresses.items():
+            with connect(settings, "migrate") as connection:
+                connection.execute(SET_PROVIDER, (provider, Jsonb({"base_url": url})))
+            console.say(f"provider {provider} is at {url}")
+        tell_dags(settings)
+    if as_json:
+        key = "pending" if dry_run else "applied"
+        console.print_json({key: report.files, "gone": report.gone})
+        return
+    if dry_run:
+        for path in report.files:
+            print(path)
+    what = f"{len(report.files)} files" if report.files else "nothing"
+    seconds = f" in {time.monotonic() - began:.1f} s" if report.files and not dry_run else ""
+    verb = "pending" if dry_run else "applied"
+    console.say(f"database {settings.database}: {what} {verb}{seconds}")
+
+
+def tell_dags(settings: Settings) -> None:
+    """Write what the DAGs' forms know, where their folder is known; the plan is migrated anyway."""
+    if settings.dags is None:
+        return
+    try:
+        with connect(settings, "migrate") as connection:
+            write_snapshot(connection, settings.dags / NAME)
+    except HeadgateError as exc:
+        logger.warning("%s: %s", exc, exc.hint)
+
+
+def _pairs(given: list[str]) -> dict[str, str]:
+    for text in given:
+        if not all(text.partition("=")):
+            raise InvalidValue(
+                f"not a provider and its address: {text!r}",
+                hint="for example: --base-url provider=https://...",
+            )
+    return {provider: url for provider, _, url in (x.partition("=") for x in given)}

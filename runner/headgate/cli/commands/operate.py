@@ -1,0 +1,173 @@
+"""`headgate pause`, `resume`, `cancel`, `skip`, `mark`: what operators do to pipelines and runs.
+
+Each calls the stored function of that name once, says what it has changed, and how to go on.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, LiteralString
+
+import typer
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from headgate.cli.commands import console
+from headgate.cli.commands.facts import next_of, steps_of
+from headgate.cli.commands.options import AsJson, OfPipeline, Pipeline, RunId
+from headgate.cli.commands.status import find_run
+from headgate.cli.commands.summary import print_next, program_of
+from headgate.database import PLANNER, mapped_errors
+from headgate.errors import ExecutionEnded
+from headgate.settings import Settings
+
+PAUSE = "select * from headgate.pause_pipeline(p_pipeline => %(pipeline)s)"
+RESUME = "select * from headgate.resume_pipeline(p_pipeline => %(pipeline)s)"
+CANCEL = """
+select * from headgate.cancel_execution(p_pipeline => %(pipeline)s, p_run_id => %(run_id)s)
+"""
+SKIP = """
+select * from headgate.skip_step(
+    p_pipeline => %(pipeline)s, p_run_id => %(run_id)s, p_step => %(step)s)
+"""
+MARK = """
+select * from headgate.mark_step(
+    p_pipeline => %(pipeline)s, p_run_id => %(run_id)s, p_step => %(step)s, p_status => %(status)s)
+"""
+
+Step = Annotated[str, typer.Argument(metavar="STEP", help="Its step.", show_default=False)]
+
+
+class Status(StrEnum):
+    """How an operator may say that a step has ended."""
+
+    SUCCEEDED = "succeeded"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+def pause(pipeline: Pipeline, as_json: AsJson = False) -> None:
+    """Start nothing of a pipeline until it is resumed; calls under way end."""
+    settings = console.ready_settings()
+    with console.open_database(settings, "pause", role=PLANNER) as connection, mapped_errors():
+        changed = _call(connection, PAUSE, {"pipeline": pipeline})
+    if as_json:
+        console.print_json({"pipeline": pipeline, "is_paused": True, **changed})
+        return
+    print(f"{pipeline} is paused: {_counts(changed)}")
+    print(f"next: to resume it: {program_of(settings)} resume {pipeline}")
+
+
+def resume(pipeline: Pipeline, as_json: AsJson = False) -> None:
+    """Let a paused pipeline go on where it stood."""
+    settings = console.ready_settings()
+    with console.open_database(settings, "resume", role=PLANNER) as connection, mapped_errors():
+        changed = _call(connection, RESUME, {"pipeline": pipeline})
+    if as_json:
+        console.print_json({"pipeline": pipeline, "is_paused": False, **changed})
+        return
+    print(f"{pipeline} is not paused: {_counts(changed)}")
+    if changed["resumed_executions"]:
+        print(f"next: runners carry it on: {program_of(settings)} worker")
+
+
+def cancel(run_id: RunId, pipeline: OfPipeline = None, as_json: AsJson = False) -> None:
+    """Stop a run: what has not started is cancelled and its units return; calls under way end."""
+    settings = console.ready_settings()
+    with console.open_database(settings, "cancel", role=PLANNER) as connection, mapped_errors():
+        run = find_run(connection, settings, pipeline, run_id)
+        names = {"pipeline": run["pipeline"], "run_id": run_id}
+        changed = _call(connection, CANCEL, names)
+        run = find_run(connection, settings, run["pipeline"], run_id)
+        if run["status"] != "cancelled":
+            raise ExecutionEnded(
+                f"run {run_id} of pipeline {run['pipeline']} has ended: {run['status']};"
+                " nothing was cancelled",
+                hint=f"headgate status {run_id} shows it",
+            )
+        _conclude(connection, settings, run, {"status": run["status"], **changed}, as_json)
+
+
+def skip(run_id: RunId, step: Step, pipeline: OfPipeline = None, as_json: AsJson = False) -> None:
+    """Leave a step of a run out; what depends on it counts it as passed."""
+    _end_step(run_id, step, pipeline, Status.SKIPPED, SKIP, as_json)
+
+
+def mark(
+    run_id: RunId,
+    step: Step,
+    status: Annotated[Status, typer.Argument(help="How it has ended.", show_default=False)],
+    pipeline: OfPipeline = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how a step of a run has ended: what has not started of it is cancelled."""
+    _end_step(run_id, step, pipeline, status, MARK, as_json)
+
+
+def _end_step(
+    run_id: str,
+    step: str,
+    pipeline: str | None,
+    status: Status,
+    statement: LiteralString,
+    as_json: bool,
+) -> None:
+    settings = console.ready_settings()
+    with console.open_database(settings, "mark", role=PLANNER) as connection, mapped_errors():
+        run = find_run(connection, settings, pipeline, run_id)
+        names = {"pipeline": run["pipeline"], "run_id": run_id, "step": step, "status": status}
+        changed = _call(connection, statement, names)
+        run = find_run(connection, settings, run["pipeline"], run_id)
+        ended = next(x["status"] for x in steps_of(connection, run) if x["step"] == step)
+        if ended != status:
+            raise ExecutionEnded(
+                f"step {step} of run {run_id} has ended: {ended}; it stays so",
+                hint="a step that succeeded is not marked otherwise;"
+                f" headgate retry {run_id} --step {step} runs what is left of it",
+            )
+        _conclude(connection, settings, run, {"step": step, "status": status, **changed}, as_json)
+
+
+def _call(
+    connection: Connection[DictRow], statement: LiteralString, names: dict[str, Any]
+) -> DictRow:
+    row = connection.execute(statement, names).fetchone()
+    assert row is not None
+    return row
+
+
+def _conclude(
+    connection: Connection[DictRow],
+    settings: Settings,
+    run: DictRow,
+    done: dict[str, Any],
+    as_json: bool,
+) -> None:
+    """Say what was done to a run, and what goes on with it."""
+    actions = next_of(connection, run)
+    if as_json:
+        named = {"pipeline": run["pipeline"], "run_id": run["run_id"]}
+        console.print_json({**named, **done, "next": actions})
+        return
+    what = f"step {done['step']} ended as" if "step" in done else "the run is"
+    counts = {x: y for x, y in done.items() if isinstance(y, int)}
+    print(f"{run['pipeline']} {run['run_id']}: {what} {done['status']}; {_counts(counts)}")
+    print_next(settings, run, actions)
+
+
+COUNTED = {
+    "cancelled": ("job", "cancelled"),
+    "reopened": ("step", "opened again"),
+    "paused_executions": ("run", "held"),
+    "paused_chunks": ("chunk", "held"),
+    "resumed_executions": ("run", "resumed"),
+    "sent_chunks": ("chunk", "sent"),
+}
+
+
+def _counts(changed: dict[str, int]) -> str:
+    said = []
+    for name, count in changed.items():
+        noun, participle = COUNTED[name]
+        said.append(f"{console.counted(count, noun)} {participle}")
+    return ", ".join(said)

@@ -1,0 +1,198 @@
+"""How far a run is: bars on a terminal, a log line now and then elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from types import TracebackType
+from typing import Any, Protocol
+
+from psycopg import Connection
+from psycopg.rows import DictRow
+from rich.console import Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.text import Text
+
+from headgate.cli.commands import console
+from headgate.cli.commands.facts import ENDED, held, held_up, leases_of, now_of, steps_of, waits
+from headgate.cli.commands.status import EXECUTIONS
+from headgate.database import READER, connect, mapped_errors
+from headgate.errors import ServerUnreachable
+from headgate.sessions import BinaryCursor
+from headgate.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.5
+LOG_SECONDS = 10.0
+STILL_LOOKS = 4
+"""After so many looks at a run that stands still it is asked what waits, then again and again."""
+MOVING_LOOKS = 20
+"""The same where jobs end meanwhile."""
+
+
+class Watch:
+    """Looks at a run twice a second until it has ended, through a connection of its own."""
+
+    def __init__(self, settings: Settings, pipeline: str, run_id: str) -> None:
+        self.ours: tuple[str, ...] = ()
+        """How the names of our own runners begin: what they hold is under way."""
+        self._settings = settings
+        self._names = {"pipeline": pipeline, "run_id": run_id, "limit": 1}
+        self._connection: Connection[DictRow] | None = None
+        self._steps: list[DictRow] = []
+        self._still = 0
+        self._looks = 0
+        self._waiting: list[str] = []
+
+    async def until_ended(self, ended: asyncio.Event) -> None:
+        """Show progress; set `ended` when the run has ended, and whenever this ends itself."""
+        try:
+            with _Bars() if console.ERR.is_terminal else _Lines() as display:
+                while not await asyncio.to_thread(self._look, display):
+                    await asyncio.sleep(POLL_SECONDS)
+            ended.set()
+        except Exception:
+            ended.set()
+            raise
+        finally:
+            if self._connection is not None:
+                self._connection.close()
+
+    def _look(self, display: _Display) -> bool:
+        """Show how far the run is; a server that is gone is asked again later."""
+        try:
+            with mapped_errors():
+                if self._connection is None:
+                    self._connection = connect(
+                        self._settings, "progress", role=READER, cursor_factory=BinaryCursor
+                    )
+                run = self._connection.execute(EXECUTIONS, self._names).fetchone()
+                if run is None or run["status"] in ENDED:
+                    return True
+                steps = steps_of(self._connection, run)
+                self._still = self._still + 1 if steps == self._steps else 0
+                self._steps = steps
+                self._looks += 1
+                if display.is_due():
+                    if self._looks >= (STILL_LOOKS if self._still >= STILL_LOOKS else MOVING_LOOKS):
+                        self._looks = 0
+                        self._waiting = self._waits(self._connection, run)
+                    display.update(steps, self._waiting)
+        except ServerUnreachable as exc:
+            logger.debug("progress: %s", exc)
+            self._connection = None
+        return False
+
+    def _waits(self, connection: Connection[DictRow], run: DictRow) -> list[str]:
+        """Say what holds the run up, with the leases of others when no job has ended lately."""
+        now = now_of(connection)
+        leases = [x for x in leases_of(connection, run) if not x["runner"].startswith(self.ours)]
+        gone = {x["reason"] for x in leases if x["is_silent"]}
+        rows = [x for x in held_up(connection, run) if x["reason"] not in gone]
+        found = waits(rows, now)
+        found += held([x for x in leases if x["is_silent"] or self._still >= STILL_LOOKS], now)
+        if run["status"] == "paused" and not found:
+            found.append("the pipeline is paused")
+        return found
+
+
+class _Display(Protocol):
+    """Shows steps, and what holds them up."""
+
+    def __enter__(self) -> _Display: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def is_due(self) -> bool:
+        """Tell whether it is time to show something."""
+
+    def update(self, steps: list[DictRow], waiting: list[str]) -> None:
+        """Show where the steps are now."""
+
+
+class _Bars:
+    """One bar for each step that has jobs, and below them a line for what waits."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, TaskID] = {}
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[faults]}"),
+            console=console.ERR,
+        )
+        self._waiting = Text()
+        self._live = Live(Group(self._progress, self._waiting), console=console.ERR)
+
+    def __enter__(self) -> _Bars:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._waiting.plain = ""
+        self._live.stop()
+
+    def is_due(self) -> bool:
+        """Show each look."""
+        return True
+
+    def update(self, steps: list[DictRow], waiting: list[str]) -> None:
+        """Move the bars."""
+        for step in steps:
+            if not step["planned"]:
+                continue
+            name = step["step"]
+            if name not in self._tasks:
+                self._tasks[name] = self._progress.add_task(name, faults="")
+            self._progress.update(
+                self._tasks[name],
+                total=step["planned"],
+                completed=_done(step),
+                faults=_faults(step),
+            )
+        self._waiting.plain = "\n".join(waiting)
+
+
+class _Lines:
+    """One log line per interval."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + LOG_SECONDS
+
+    def __enter__(self) -> _Lines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def is_due(self) -> bool:
+        """Show one look in twenty."""
+        return time.monotonic() >= self._next
+
+    def update(self, steps: list[DictRow], waiting: list[str]) -> None:
+        """Log where the steps are, and what waits."""
+        self._next = time.monotonic() + LOG_SECONDS
+        parts = [
+            f"{x['step']} {_done(x):,}/{x['planned']:,} {_faults(x)}".rstrip()
+            for x in steps
+            if x["planned"]
+        ]
+        logger.info("%s", "; ".join([*parts, *waiting]) or "nothing planned yet")
+
+
+def _done(step: dict[str, Any]) -> int:
+    return int(step["succeeded"] + step["failed"] + step["deferred"] + step["skipped"])
+
+
+def _faults(step: dict[str, Any]) -> str:
+    found = [f"{step[x]:,} {x}" for x in ("failed", "deferred") if step[x]]
+    return f"({', '.join(found)})" if found else ""

@@ -1,0 +1,111 @@
+"""`headgate report`: a run as a page to read and to pass on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from headgate.cli.commands import console
+from headgate.cli.commands.extras import needs_extra
+from headgate.cli.commands.facts import facts_of
+from headgate.cli.commands.options import OfPipeline, RunId
+from headgate.cli.commands.status import find_run
+from headgate.cli.commands.summary import command_of
+from headgate.database import mapped_errors
+from headgate.errors import HeadgateError
+from headgate.files import name_of
+from headgate.settings import Settings
+
+MAX_FAILURES = 25
+BUCKETS = """
+select
+    date_bin(%(width)s::interval, h.ended_at, %(started_at)s::timestamptz) as at,
+    h.status,
+    count(*) as jobs,
+    coalesce(sum(h.api_calls_used), 0) as units
+from headgate.v_asset_processing_history as h
+where h.run_id = %(run_id)s
+group by 1, 2
+"""
+OPERATIONS = """
+select
+    h.operation,
+    h.status,
+    count(*) as jobs,
+    coalesce(sum(h.records), 0) as records,
+    coalesce(sum(h.api_calls_used), 0) as units,
+    coalesce(avg(h.duration_ms), 0)::float8 as milliseconds
+from headgate.v_asset_processing_history as h
+where h.run_id = %(run_id)s
+group by h.operation, h.status
+order by h.operation, jobs desc
+"""
+FAILURES = """
+select h.operation, h.status, h.error, count(*) as jobs, min(h.asset) as example
+from headgate.v_asset_processing_history as h
+where h.run_id = %(run_id)s and h.status in ('failed', 'deferred')
+group by h.operation, h.status, h.error
+order by jobs desc
+limit %(limit)s
+"""
+QUOTA = """
+select q.*
+from headgate.v_quota as q
+where q.opened_at < coalesce(%(finished_at)s::timestamptz, 'infinity')
+    and q.closes_at > %(started_at)s::timestamptz
+    and q.provider <> 'local'
+"""
+
+
+def report(
+    run_id: RunId,
+    pipeline: OfPipeline = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The page to write.", show_default="RUN_ID.html"),
+    ] = None,
+) -> None:
+    """Write a run's plan, timeline, quota, failures and throughput as an HTML page."""
+    with needs_extra("charts"):
+        from headgate.reports.report import bucket_of, write_page
+    settings = console.ready_settings()
+    with console.open_database(settings, "report") as connection, mapped_errors():
+        run = find_run(connection, settings, pipeline, run_id)
+        page = _page(connection, settings, run, bucket_of(run))
+    path = output or Path(f"{name_of(run_id)}.html")
+    try:
+        write_page(path, page)
+    except OSError as exc:
+        hint = "name another file: --output"
+        raise HeadgateError(f"{path} cannot be written: {exc.strerror}", hint=hint) from exc
+    print(path)
+
+
+def _page(
+    connection: Connection[DictRow], settings: Settings, run: DictRow, width: Any
+) -> dict[str, Any]:
+    """Return all that the page shows."""
+    names = {**run, "width": width, "limit": MAX_FAILURES}
+    operations = connection.execute(OPERATIONS, names).fetchall()
+    facts = facts_of(connection, run)
+    return {
+        "run": run,
+        **facts,
+        "commands": [command_of(settings, run, x) for x in facts["next"]],
+        "operations": operations,
+        "outcomes": {row["status"] for row in operations},
+        "buckets": [
+            {**row, "jobs": int(row["jobs"]), "units": int(row["units"])}
+            for row in connection.execute(BUCKETS, names).fetchall()
+        ],
+        "failures": connection.execute(FAILURES, names).fetchall(),
+        "quota": connection.execute(QUOTA, names).fetchall(),
+        "width": width,
+        "seconds": max(run["duration"].total_seconds(), 0.001),
+        "now": datetime.now(UTC),
+    }

@@ -1,0 +1,103 @@
+"""`headgate run` and `headgate retry`: start a run, or open one again, and carry it to its end."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from psycopg import Connection
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from headgate.cli.commands import console
+from headgate.cli.commands.carry import carry, conclude, require_secrets
+from headgate.cli.commands.facts import ENDED
+from headgate.cli.commands.options import AsJson, OfPipeline, Params, Pipeline, RunId, parse_params
+from headgate.cli.commands.status import EXECUTIONS, find_run
+from headgate.cli.commands.worker import Concurrency
+from headgate.database import PLANNER, mapped_errors
+from headgate.errors import InvalidValue, PlanAlreadyRunning
+
+CHECK = """
+select headgate.check_run(p_pipeline => %(pipeline)s, p_params => %(params)s)
+"""
+START = """
+select r.run_id from headgate.run_pipeline(p_pipeline => %(pipeline)s, p_params => %(params)s) as r
+"""
+RETRY = """
+select * from headgate.retry_failed(p_pipeline => %(pipeline)s, p_run_id => %(run_id)s,
+    p_step => %(step)s)
+"""
+
+Workers = Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")]
+
+
+def run(
+    pipeline: Pipeline,
+    param: Params = None,
+    workers: Workers = 1,
+    concurrency: Concurrency = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Run a pipeline to its end; goes on with a run that an interrupted command left behind."""
+    settings = console.ready_settings()
+    params = parse_params(param)
+    with console.open_database(settings, "run", role=PLANNER) as connection, mapped_errors():
+        connection.execute(CHECK, {"pipeline": pipeline, "params": Jsonb(params)})
+        require_secrets(connection, pipeline)
+        run_id = _start(connection, pipeline, params)
+    carry(settings, pipeline, run_id, workers, concurrency, as_json)
+
+
+def retry(
+    run_id: RunId,
+    pipeline: OfPipeline = None,
+    step: Annotated[str | None, typer.Option(help="Only of this step.", show_default=False)] = None,
+    workers: Workers = 1,
+    concurrency: Concurrency = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Run again what failed, was deferred or cancelled in a run, and carry it to its end."""
+    settings = console.ready_settings()
+    with console.open_database(settings, "run", role=PLANNER) as connection, mapped_errors():
+        row = find_run(connection, settings, pipeline, run_id)
+        pipeline = str(row["pipeline"])
+        if row["driver"] != "headgate":
+            raise InvalidValue(
+                f"{run_id} is carried by Airflow",
+                hint="clear its tasks there, or call headgate.retry_failed in psql",
+            )
+        require_secrets(connection, pipeline)
+        names = {"pipeline": pipeline, "run_id": run_id, "step": step}
+        opened = connection.execute(RETRY, names).fetchone() or {"planned": 0}
+        row = find_run(connection, settings, pipeline, run_id)
+    if row["status"] in ENDED:
+        console.say("nothing can be retried now")
+        conclude(settings, pipeline, run_id, as_json)
+    else:
+        console.say(f"{run_id} goes on with {opened['planned']:,} jobs")
+        carry(settings, pipeline, run_id, workers, concurrency, as_json)
+
+
+def _start(connection: Connection[DictRow], pipeline: str, params: dict[str, Any]) -> str:
+    try:
+        with mapped_errors():
+            arguments = {"pipeline": pipeline, "params": Jsonb(params)}
+            row = connection.execute(START, arguments).fetchone()
+    except PlanAlreadyRunning:
+        found = None if params else _left_behind(connection, pipeline)
+        if found is None:
+            raise
+        console.say(f"continuing {found}, which was left running")
+        return found
+    run_id = str(row["run_id"]) if row else ""
+    console.say(f"started {pipeline} {run_id}")
+    return run_id
+
+
+def _left_behind(connection: Connection[DictRow], pipeline: str) -> str | None:
+    """Return the run that runners carry, if that is what runs."""
+    rows = connection.execute(EXECUTIONS, {"pipeline": pipeline, "run_id": None, "limit": 100})
+    return next(
+        (x["run_id"] for x in rows if x["status"] == "running" and x["driver"] == "headgate"), None
+    )

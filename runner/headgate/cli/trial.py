@@ -1,0 +1,176 @@
+"""One job tried by hand: its request as it would be sent, and what would become of an answer.
+
+The database renders the request and takes the answer as it does for runners, and undoes both. The
+call itself is made, and its answer judged, by the runner's own client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, LiteralString
+
+import httpx
+from psycopg import Connection
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from headgate.errors import HeadgateError, InvalidValue, WrongPlan
+from headgate.worker.calls import Caller, Reply, request_of
+from headgate.worker.chunks import Auth, Call
+from headgate.worker.rules import Answer, Rule, Rules
+from headgate.worker.wire import signed_headers, signed_url
+
+PREVIEW: LiteralString = """
+select * from headgate.preview_request(
+    p_operation => %(operation)s, p_asset_id => %(asset_id)s, p_pipeline => %(pipeline)s,
+    p_params => %(params)s)
+"""
+TRY: LiteralString = """
+select * from headgate.try_answer(
+    p_operation => %(operation)s, p_asset_id => %(asset_id)s, p_answer => %(answer)s,
+    p_pipeline => %(pipeline)s, p_params => %(params)s)
+"""
+CHARGE: LiteralString = "select * from headgate.charge_call(p_operation => %s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is tried: an operation, for an asset, as in a run with these parameters."""
+
+    operation: str
+    asset_id: int
+    pipeline: str | None
+    params: dict[str, Any]
+
+    def arguments(self, **more: Any) -> dict[str, Any]:
+        """Return the arguments of the stored functions."""
+        params = Jsonb(self.params)
+        return {x: getattr(self, x) for x in self.__slots__} | {"params": params} | more
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An operation's request for an asset, without the secret."""
+
+    row: DictRow
+    """What preview_request returned."""
+    call: Call
+
+    @property
+    def masked(self) -> dict[str, Any]:
+        """Return what would be sent; the secret's variable stands where the secret would."""
+        try:
+            request = request_of(self.call, self.row["url"], self.row["body"], self.row["headers"])
+        except (ValueError, httpx.InvalidURL, WrongPlan) as exc:
+            raise HeadgateError(
+                f"the request cannot be made: {exc}",
+                hint="the job would fail before anything is sent: correct the operation's template",
+            ) from exc
+        mask = f"${self.call.auth.variable}"
+        return {
+            "method": request.method,
+            "url": signed_url(request, self.call.auth, mask),
+            "headers": dict(signed_headers(request, self.call.auth, mask)),
+            "body": self.row["body"],
+        }
+
+
+class Recorder(Rules):
+    """A provider's rules, and what they were asked last."""
+
+    answer: Answer | None = None
+    place: int | None = None
+    """Of the rule that fitted, counted from 0; None: none did."""
+
+    def find(self, answer: Answer) -> Rule | None:
+        """Return the first rule that fits, and note it."""
+        found = super().find(answer)
+        self.answer = answer
+        self.place = next((n for n, x in enumerate(self) if x is found), None)
+        return found
+
+
+class Canned(httpx.AsyncBaseTransport):
+    """Answers whatever is asked, and reaches nobody."""
+
+    def __init__(self, status: int, content_type: str, body: bytes) -> None:
+        self._status = status
+        self._headers = {"content-type": content_type, "content-length": str(len(body))}
+        self._body = body
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the answer, unread as one from the network."""
+        stream = httpx.ByteStream(self._body)
+        return httpx.Response(self._status, headers=self._headers, stream=stream, request=request)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An answer, the rule that fitted it, and what that makes of the job."""
+
+    answer: Answer | None
+    size: int | None
+    """Bytes of a good answer."""
+    rule: Mapping[str, Any] | None
+    rule_no: int | None
+    reply: Reply
+
+    @property
+    def fault(self) -> str | None:
+        """Return whose fault it is."""
+        outcome = self.reply.outcome
+        return None if outcome.is_success else outcome.fault
+
+
+def preview(connection: Connection[DictRow], subject: Subject) -> Request | None:
+    """Return the request; None where the operation makes none. Raises where none can be made."""
+    row = connection.execute(PREVIEW, subject.arguments()).fetchone()
+    if row is None or row["call"] is None:
+        return None
+    if row["url"] is None:
+        raise InvalidValue(
+            row["request_error"] or "no request could be written",
+            hint="the job would fail before anything is sent: give the asset what is missing, or "
+            "mark the field {...?} in the template",
+        )
+    return Request(row, Call.from_row(row["call"]))
+
+
+def judge(request: Request, canned: Canned | None) -> Judged:
+    """Judge the canned answer, or make the call and judge what comes. Raises SecretMissing."""
+    rules = Recorder(request.call.rules)
+    call = replace(request.call, rules=rules)
+    if canned is not None:
+        call = replace(call, auth=Auth())
+    reply = asyncio.run(_fetch(call, request.row, canned))
+    return Judged(
+        answer=rules.answer,
+        size=None if reply.payload is None else len(reply.payload),
+        rule=None if rules.place is None else request.row["call"]["rules"][rules.place],
+        rule_no=None if rules.place is None else rules.place + 1,
+        reply=reply,
+    )
+
+
+async def _fetch(call: Call, row: DictRow, canned: Canned | None) -> Reply:
+    caller = Caller(1, transport=canned)
+    try:
+        return await caller.fetch(call, row["url"], row["body"], row["headers"])
+    finally:
+        await caller.aclose()
+
+
+def ingest(connection: Connection[DictRow], subject: Subject, answer: str | None) -> DictRow:
+    """Return what the ingest function makes of an answer, and the rows it writes; both undone."""
+    row = connection.execute(TRY, subject.arguments(answer=answer)).fetchone()
+    assert row is not None
+    return row
+
+
+def charge_call(connection: Connection[DictRow], operation: str) -> DictRow:
+    """Count the units of a call beyond the book's. Raises InvalidValue where it may not be made."""
+    row = connection.execute(CHARGE, (operation,)).fetchone()
+    assert row is not None
+    return row

@@ -1,0 +1,181 @@
+"""Connections to the database, with our name on them and errors that say what to do."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, Connection, Cursor
+from psycopg.conninfo import make_conninfo
+from psycopg.errors import Diagnostic
+from psycopg.rows import DictRow
+
+from headgate.conninfo import describe
+from headgate.embedded.server import SUPERUSER, Server
+from headgate.errors import (
+    DatabaseError,
+    DatabaseMissing,
+    HeadgateError,
+    ServerUnreachable,
+    error_for,
+)
+from headgate.sessions import aopen_session, is_pooled, open_session
+from headgate.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 10
+HINTS = {"25006": "a standby, a full disk, or default_transaction_read_only: nothing was written"}
+PLANNER, RUNNER, READER = "headgate_planner", "headgate_runner", "headgate_reader"
+TAKE_ON = """
+select pg_catalog.set_config('role', r.rolname, false)
+from pg_catalog.pg_roles as r
+join pg_catalog.pg_roles as o on o.rolname = 'headgate_owner'
+where r.rolname = %s
+    and pg_catalog.pg_has_role(session_user, o.oid, 'member')
+"""
+"""A login of the user's own that may do all takes on the role; another one is what it is."""
+SERVERS_OWN = "postgres"
+"""The database from which others are made."""
+RAISED = "exec_stmt_raise"
+"""Where in the server a notice comes from that a function of ours raises, in any language."""
+SEVERITY = re.compile(r"^[^\s:]+:  ")
+ANSWER = re.compile(r"failed: [^\s:]+:  ")
+"""What the server itself says begins with its severity and two blanks."""
+LEVELS = {"WARNING": logging.WARNING, "NOTICE": logging.INFO, "INFO": logging.INFO}
+
+
+def dsn_of(settings: Settings, *, role: str | None = None, listens: bool = False) -> str:
+    """Return the connection string of the user's server, or of the embedded one, which must run.
+
+    `role` counts on the embedded server only: whoever sets HEADGATE_DSN says there who connects.
+    To listen, a server behind a pooler has an address of its own (HEADGATE_LISTEN_DSN).
+    """
+    if settings.dsn is not None:
+        dsn = (settings.listen_dsn if listens else None) or settings.dsn
+        return make_conninfo(dsn, dbname=settings.database)
+    running = Server(settings.home).running()
+    if running is None:
+        raise ServerUnreachable("the embedded PostgreSQL does not run", hint="run: headgate up")
+    return running.dsn(settings.database, user=role or SUPERUSER)
+
+
+def connect(
+    settings: Settings,
+    what: str,
+    *,
+    role: str | None = None,
+    autocommit: bool = True,
+    any_encoding: bool = False,
+    cursor_factory: type[Cursor[DictRow]] = Cursor,
+) -> Connection[DictRow]:
+    """Open a connection; `what` it is for shows in pg_stat_activity as `headgate <what>`.
+
+    It logs in as the role, on the embedded server; a mightier login of the user's own takes it on.
+    """
+    arguments = _arguments(settings, what) | {"cursor_factory": cursor_factory}
+    with mapped_errors(dsn := dsn_of(settings, role=role)):
+        connection = open_session(
+            dsn, autocommit=autocommit, any_encoding=any_encoding, **arguments
+        )
+    connection.add_notice_handler(log_notice)
+    if role is not None and settings.dsn is not None and not is_pooled(connection):
+        connection.execute(TAKE_ON, (role,))
+        if not autocommit:
+            connection.commit()
+    return connection
+
+
+def connect_server(settings: Settings, what: str) -> Connection[DictRow]:
+    """Connect to the server's own database, whatever its encoding, to make databases and roles."""
+    return connect(settings.with_database(SERVERS_OWN), what, any_encoding=True)
+
+
+async def aconnect(
+    settings: Settings, what: str, *, role: str | None = None, listens: bool = False
+) -> AsyncConnection[DictRow]:
+    """Open an asynchronous connection; see `connect`."""
+    with mapped_errors(dsn := dsn_of(settings, role=role, listens=listens)):
+        connection = await aopen_session(dsn, **_arguments(settings, what))
+    connection.add_notice_handler(log_notice)
+    return connection
+
+
+@contextmanager
+def mapped_errors(dsn: str | None = None) -> Iterator[None]:
+    """Raise our exceptions for SQLSTATE class HG and for a lost or refused connection.
+
+    Other errors of psycopg pass as they are, so that a caller can repeat a deadlock.
+    """
+    try:
+        yield
+    except psycopg.Error as exc:
+        if (exc.sqlstate or "").startswith("HG") or _is_connection_failure(exc):
+            raise from_psycopg(exc, dsn) from exc
+        raise
+
+
+def from_psycopg(exc: psycopg.Error, dsn: str | None = None) -> HeadgateError:
+    """Return our exception for any error of psycopg; it never repeats the password."""
+    if _is_connection_failure(exc):
+        return _unreachable(exc, dsn)
+    message = exc.diag.message_primary or str(exc).partition("\n")[0]
+    error = error_for(exc.sqlstate)
+    if error is DatabaseError:
+        message = f"PostgreSQL reports: {message} (SQLSTATE {exc.sqlstate})"
+    return error(message, hint=exc.diag.message_hint or HINTS.get(exc.sqlstate or ""))
+
+
+def log_notice(notice: Diagnostic) -> None:
+    """Log what the server says on the way; a notice of its own (what it skipped) is detail."""
+    severity = notice.severity_nonlocalized or ""
+    is_detail = severity == "NOTICE" and notice.source_function != RAISED
+    level = logging.DEBUG if is_detail else LEVELS.get(severity, logging.DEBUG)
+    logger.log(level, "%s", notice.message_primary or "")
+
+
+def _arguments(settings: Settings, what: str) -> dict[str, Any]:
+    arguments = {"application_name": f"headgate {what}", "connect_timeout": CONNECT_SECONDS}
+    # The embedded server's address is whole: PGHOSTADDR must not lead to another one.
+    return arguments if settings.dsn is not None else arguments | {"hostaddr": ""}
+
+
+def _is_connection_failure(exc: psycopg.Error) -> bool:
+    """Tell a connection that failed or broke: no SQLSTATE, class 08 or 28, or a shutdown (57P)."""
+    if not isinstance(exc, psycopg.OperationalError):
+        return False
+    return exc.sqlstate is None or exc.sqlstate[:2] in ("08", "28") or exc.sqlstate[:3] == "57P"
+
+
+def _unreachable(exc: psycopg.Error, dsn: str | None) -> ServerUnreachable:
+    said = exc.diag.message_primary or _reason(str(exc))
+    if dsn is None:
+        return ServerUnreachable(
+            f"the connection to PostgreSQL is gone: {said}",
+            hint="once the server is there, run it again: nothing is done twice",
+        )
+    message = f"cannot connect to {describe(dsn)}: {said}"
+    if "does not exist" in said and "database" in said:
+        return DatabaseMissing(message)
+    is_answer = ANSWER.search(str(exc)) is not None
+    return ServerUnreachable(message, hint=_connect_hint(said, is_answer=is_answer))
+
+
+def _connect_hint(said: str, *, is_answer: bool) -> str:
+    """Say what to do; an answer of the server's may be in any language."""
+    if "password" in said or "authentication" in said or "role" in said:
+        return "check user and password in HEADGATE_DSN"
+    if is_answer:
+        return "check database (headgate migrate creates it), user and password in HEADGATE_DSN"
+    return "does the server run at that address? HEADGATE_DSN names it; unset: the embedded one"
+
+
+def _reason(text: str) -> str:
+    """Return libpq's reason without the address before it and the advice after it."""
+    line = next((x for x in text.splitlines() if "failed: " in x), text.partition("\n")[0])
+    said = line.rpartition("failed: ")[2]
+    return SEVERITY.sub("", said).strip() or "no reason given"

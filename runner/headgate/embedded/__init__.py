@@ -1,0 +1,1 @@
+"""The embedded PostgreSQL 18, for machines without a server."""

@@ -1,0 +1,186 @@
+"""The indicators, by kind: each function takes a block and returns its columns by name.
+
+What each column means is said once, in `comment on column equities.technical_indicators.*`. A value
+that cannot be had is not finite here (0/0, a window longer than the history): `compute` clears it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from headgate.handlers.indicators.block import LONGEST_WINDOW, Block, Floats
+from headgate.handlers.indicators.smoothing import (
+    WILDER_MEMORY,
+    ema_weights,
+    macd_weights,
+    wilder_series,
+    wilder_weights,
+)
+
+Columns = dict[str, Floats]
+"""Name to values, shape (assets,)."""
+
+SMA_DAYS: Final = (5, 10, 20, 50, 100, 200)
+EMA_DAYS: Final = (10, 12, 20, 26, 50, 100, 200)
+YEAR: Final = 252
+FLAT: Final = 1e-12
+"""A spread below this part of the mean is rounding: nothing has moved."""
+
+
+def trend(block: Block) -> Columns:
+    """Averages, MACD and the distance from averages."""
+    close = block.close
+    columns = close.shape[1]
+    found = {f"sma_{days}": close[:, -days:].mean(axis=1) for days in SMA_DAYS}
+    averages = close @ ema_weights(EMA_DAYS, columns)
+    found |= {f"ema_{days}": averages[:, nth] for nth, days in enumerate(EMA_DAYS)}
+    line, signal = (close @ macd_weights(12, 26, 9, columns)).T
+    found |= {"macd": line, "macd_signal": signal, "macd_histogram": line - signal}
+    for days in (50, 200):
+        found[f"distance_sma_{days}"] = 100 * (close[:, -1] / found[f"sma_{days}"] - 1)
+    return found
+
+
+def direction(block: Block) -> Columns:
+    """Wilder's range and direction: ATR, both DI, ADX."""
+    high, low, close = (
+        np.ascontiguousarray(x[:, -WILDER_MEMORY - 1 :].T)
+        for x in (block.high, block.low, block.close)
+    )
+    rises, falls = np.zeros_like(high), np.zeros_like(high)
+    np.subtract(high[1:], high[:-1], out=rises[1:])
+    np.subtract(low[:-1], low[1:], out=falls[1:])
+    series = np.empty((len(high), 3, high.shape[1]))
+    rounding = FLAT * close  # equal moves count for neither, as they do on paper
+    series[:, 0] = np.where((rises - falls > rounding) & (rises > rounding), rises, 0)
+    series[:, 1] = np.where((falls - rises > rounding) & (falls > rounding), falls, 0)
+    before = np.concatenate([close[:1], close[:-1]])
+    series[:, 2] = np.maximum(high, before) - np.minimum(low, before)
+    if block.close.shape[1] > len(high):
+        series = series[1:]  # that column was needed for differences only
+
+    plus, minus, ranges = wilder_series(series).transpose(1, 0, 2)
+    total = plus + minus
+    index = np.divide(np.abs(plus - minus), total, out=np.zeros_like(total), where=total > 0)
+    has_moved = ranges[-1] > FLAT * close[-1]
+    return {
+        "atr_14": ranges[-1],
+        "atr_percent": 100 * ranges[-1] / close[-1],
+        "plus_di_14": np.where(has_moved, 100 * plus[-1] / ranges[-1], np.nan),
+        "minus_di_14": np.where(has_moved, 100 * minus[-1] / ranges[-1], np.nan),
+        "adx_14": np.where(has_moved, 100 * (wilder_weights(len(index)) @ index), np.nan),
+    }
+
+
+def momentum(block: Block) -> Columns:
+    """RSI, stochastics, Williams %R, CCI, rates of change."""
+    close = block.close
+    changes = block.change[:, -WILDER_MEMORY:]
+    weights = wilder_weights(changes.shape[1])
+    gain, move = np.maximum(changes, 0) @ weights, np.abs(changes) @ weights
+    raw = np.stack([_place(block, 14, nth) for nth in range(5)], axis=1)  # the newest first
+    slow = (raw[:, :3] + raw[:, 1:4] + raw[:, 2:]) / 3
+    typical = block.typical[:, -20:]
+    mean = typical.mean(axis=1)
+    deviation = np.abs(typical - mean[:, None]).mean(axis=1)
+    found = {
+        "rsi_14": 100 * gain / move,
+        "stochastic_k_14": slow[:, 0],
+        "stochastic_d_3": slow.mean(axis=1),
+        "williams_r_14": raw[:, 0] - 100,
+        "cci_20": (typical[:, -1] - mean) / (0.015 * _spread(deviation, mean)),
+    }
+    for days in (5, 21, 63, 126, 252):
+        if close.shape[1] > days:
+            change = 100 * (close[:, -1] / close[:, -1 - days] - 1)
+        else:
+            change = np.full(len(close), np.nan)
+        found[f"roc_{days}"] = block.at_least(days + 1, change)
+    return found
+
+
+def volatility(block: Block) -> Columns:
+    """Bollinger bands, z-scores, realised volatility."""
+    close = block.close
+    last, mean = close[:, -1], close[:, -20:].mean(axis=1)
+    band = 2 * close[:, -20:].std(axis=1)
+    found = {
+        "bollinger_upper_20": mean + band,
+        "bollinger_lower_20": mean - band,
+        "bollinger_width_20": 100 * 2 * band / mean,
+        "bollinger_percent_b": (last - mean + band) / (2 * _spread(band, mean)),
+    }
+    for days in (20, 60):
+        found[f"zscore_{days}"] = _score(close[:, -days:])
+    for days in (20, 60, YEAR):
+        spread = block.log_return[:, -days:].std(axis=1, ddof=1)
+        found[f"volatility_{days}"] = block.at_least(days + 1, 100 * np.sqrt(YEAR) * spread)
+    return found
+
+
+def volume(block: Block) -> Columns:
+    """OBV, MFI, money flow, and how today's volume compares."""
+    shares, typical = block.volume, block.typical
+    flow = typical[:, -14:] * shares[:, -14:]
+    moves, rounding = typical[:, -14:] - typical[:, -15:-1], FLAT * typical[:, -14:]
+    inflow, outflow = (np.where(x > rounding, flow, 0).sum(axis=1) for x in (moves, -moves))
+    high, low, close, traded = (
+        x[:, -20:] for x in (block.high, block.low, block.close, block.volume)
+    )
+    span = high - low
+    place = np.divide(2 * close - high - low, span, out=np.zeros_like(span), where=span > 0)
+    return {
+        "obv": np.einsum("ij,ij->i", np.sign(block.change), shares),
+        "mfi_14": 100 * inflow / (inflow + outflow),
+        "cmf_20": (place * traded).sum(axis=1) / traded.sum(axis=1),
+        "volume": shares[:, -1],
+        "volume_sma_20": traded.mean(axis=1),
+        "volume_sma_50": shares[:, -50:].mean(axis=1),
+        "volume_ratio_20": shares[:, -1] / traded.mean(axis=1),
+        "volume_ratio_50": shares[:, -1] / shares[:, -50:].mean(axis=1),
+        "volume_zscore_20": _score(traded),
+        "turnover_20": (close * traded).mean(axis=1),
+    }
+
+
+def levels(block: Block) -> Columns:
+    """Highs, lows and drawdowns of a year."""
+    close = block.close[:, -YEAR:]
+    last = close[:, -1]
+    peaks = np.maximum.accumulate(close, axis=1)
+    highs, lows = block.high[:, -LONGEST_WINDOW:], block.low[:, -LONGEST_WINDOW:]
+    is_recent = np.arange(highs.shape[1], 0, -1) <= block.bars_52w[:, None]
+    high = np.where(is_recent, highs, -np.inf).max(axis=1)
+    low = np.where(is_recent, lows, np.inf).min(axis=1)
+    return {
+        "adjusted_close": last,
+        "high_52w": high,
+        "low_52w": low,
+        "from_high_52w": 100 * (last / high - 1),
+        "from_low_52w": 100 * (last / low - 1),
+        "drawdown_252": 100 * (last / peaks[:, -1] - 1),
+        "max_drawdown_252": 100 * (close / peaks - 1).min(axis=1),
+    }
+
+
+def _place(block: Block, days: int, ago: int) -> Floats:
+    """Return where the close of so many bars ago stands in its window, 0 at its low, 100 high."""
+    end = block.close.shape[1] - ago
+    high = block.high[:, end - days : end].max(axis=1)
+    low = block.low[:, end - days : end].min(axis=1)
+    place: Floats = 100 * (block.close[:, end - 1] - low) / (high - low)
+    return place
+
+
+def _score(window: Floats) -> Floats:
+    """Return how many standard deviations the last column stands from the mean."""
+    mean = window.mean(axis=1)
+    score: Floats = (window[:, -1] - mean) / _spread(window.std(axis=1), mean)
+    return score
+
+
+def _spread(spread: Floats, mean: Floats) -> Floats:
+    """Return the spread, as NaN where nothing has moved but by rounding."""
+    return np.where(spread > FLAT * np.abs(mean), spread, np.nan)

@@ -1,0 +1,35 @@
+"""All indicators of a block of assets."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from headgate.handlers.indicators import columns
+from headgate.handlers.indicators.block import Block, Floats
+
+LEAST_BARS: Final = 200
+"""A history with fewer bars has no indicators."""
+KINDS: Final = (
+    columns.levels,
+    columns.trend,
+    columns.direction,
+    columns.momentum,
+    columns.volatility,
+    columns.volume,
+)
+
+
+def compute(block: Block) -> dict[str, Floats]:
+    """Return each indicator's last value by column, shape (assets,); NaN: there is none.
+
+    Every asset needs LEAST_BARS bars. Nothing infinite comes out, and no warning.
+    """
+    if block.lengths.min() < LEAST_BARS:
+        raise ValueError(f"every asset of a block needs at least {LEAST_BARS} bars")
+    found: dict[str, Floats] = {}
+    with np.errstate(all="ignore"):
+        for kind in KINDS:
+            found |= kind(block)
+    return {name: np.where(np.isfinite(values), values, np.nan) for name, values in found.items()}

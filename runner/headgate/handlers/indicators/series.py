@@ -1,0 +1,49 @@
+"""Indicators bar by bar, for pictures: each takes and returns shape (bars,)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from headgate.handlers.indicators.block import Floats
+from headgate.handlers.indicators.smoothing import wilder_series
+
+
+def sma(values: Floats, days: int) -> Floats:
+    """Return the mean of the last `days` values; nan where there are fewer."""
+    return np.asarray(_windows(values, days).mean(axis=1))
+
+
+def deviation(values: Floats, days: int) -> Floats:
+    """Return the standard deviation of the last `days` values; nan where there are fewer."""
+    return np.asarray(_windows(values, days).std(axis=1))
+
+
+def ema(values: Floats, days: int) -> Floats:
+    """Return the exponential average over `days`, from the first value on."""
+    found = values.copy()
+    alpha = 2 / (days + 1)
+    for nth in range(1, len(found)):
+        found[nth] = alpha * values[nth] + (1 - alpha) * found[nth - 1]
+    return found
+
+
+def rsi(close: Floats) -> Floats:
+    """Return RSI over 14 bars; nan until something has moved."""
+    change = np.diff(close, prepend=close[:1])
+    moves = np.stack([np.maximum(change, 0), np.abs(change)], axis=1)
+    gain, move = wilder_series(moves).T
+    found = np.full(len(close), np.nan)
+    np.divide(100 * gain, move, out=found, where=move > 0)
+    return found
+
+
+def macd(close: Floats) -> tuple[Floats, Floats]:
+    """Return the MACD line (12, 26) and its signal (9)."""
+    line = ema(close, 12) - ema(close, 26)
+    return line, ema(line, 9)
+
+
+def _windows(values: Floats, days: int) -> Floats:
+    padded = np.concatenate([np.full(days - 1, np.nan), values])
+    return sliding_window_view(padded, days)

@@ -1,0 +1,82 @@
+"""Exponential averages of whole blocks.
+
+The last value of an exponential average is linear in its input, so all of them come from one
+product with a matrix of weights; only what is divided in between (ADX) is carried bar by bar.
+Every average starts at its first value, as `ewm(adjust=False)` of pandas does: the first column has
+the weight of all that would come before it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+
+from headgate.handlers.indicators.block import Floats
+
+WILDER_DAYS: Final = 14
+WILDER_ALPHA: Final = 1 / WILDER_DAYS
+WILDER_MEMORY: Final = 400
+"""Columns Wilder's averages look back: what is older weighs less than 1e-11 of a value."""
+
+
+@lru_cache(maxsize=8)
+def ema_weights(days: tuple[int, ...], columns: int) -> Floats:
+    """Return the weights of averages over `days`, shape (columns, len(days))."""
+    alphas = np.array([2 / (x + 1) for x in days])
+    return _seeded(_aged(alphas, columns), total=1)
+
+
+@lru_cache(maxsize=8)
+def macd_weights(fast: int, slow: int, signal: int, columns: int) -> Floats:
+    """Return the weights of MACD and of its signal line, shape (columns, 2)."""
+    fast_alpha, slow_alpha, signal_alpha = (2 / (x + 1) for x in (fast, slow, signal))
+    line = _aged(fast_alpha, columns) - _aged(slow_alpha, columns)
+    smooth = _twice(fast_alpha, signal_alpha, columns) - _twice(slow_alpha, signal_alpha, columns)
+    return _seeded(np.stack([line, smooth], axis=1), total=0)
+
+
+@lru_cache(maxsize=8)
+def wilder_weights(columns: int) -> Floats:
+    """Return the weights of Wilder's average over 14 days, shape (columns,)."""
+    return _seeded(_aged(WILDER_ALPHA, columns), total=1)
+
+
+def wilder_series(values: Floats) -> Floats:
+    """Return Wilder's average of each column's past, from the first column on; shape as given.
+
+    The first axis is time, so that each step is one addition over all assets.
+    """
+    found = np.empty_like(values)
+    found[0] = values[0]
+    state = values[0].copy()
+    scaled = values * WILDER_ALPHA
+    for step in range(1, len(values)):
+        state *= 1 - WILDER_ALPHA
+        state += scaled[step]
+        found[step] = state
+    return found
+
+
+def _aged(alpha: float | Floats, columns: int) -> Floats:
+    """Return the weight of each column, the newest last, as if the past had no beginning."""
+    ages = np.arange(columns - 1, -1, -1, dtype=np.float64)
+    if isinstance(alpha, np.ndarray):
+        ages = ages[:, None]
+    return np.asarray(alpha * (1 - alpha) ** ages, dtype=np.float64)
+
+
+def _twice(first: float, second: float, columns: int) -> Floats:
+    """Return the weights of an average over `second` of averages over `first`."""
+    ages = np.arange(columns - 1, -1, -1, dtype=np.float64)
+    keep, keep_too = 1 - first, 1 - second
+    powers = (keep ** (ages + 1) - keep_too ** (ages + 1)) / (keep - keep_too)
+    return np.asarray(first * second * powers, dtype=np.float64)
+
+
+def _seeded(weights: Floats, total: float) -> Floats:
+    """Give the first column what is missing to the total: the weight of all before it."""
+    weights[0] = total - weights[1:].sum(axis=0)
+    weights.flags.writeable = False  # it is shared
+    return weights

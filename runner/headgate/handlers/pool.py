@@ -1,0 +1,263 @@
+"""Processes that run handlers, so that the worker's own process stays free for calls.
+
+A process is started when there is work for it, kept while there is more, and killed with all it has
+started when its work takes too long or its output cannot be read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import pickle
+import re
+import signal
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from headgate.handlers.pool_messages import (
+    LARGEST_HEAD,
+    LENGTHS,
+    Done,
+    Garbage,
+    Task,
+    WorkLost,
+    read_done,
+)
+from headgate.handlers.pool_process import LENGTH
+from headgate.shown import learn, told
+
+logger = logging.getLogger(__name__)
+
+IDLE_SECONDS: Final = 30.0
+KEEPER_SECONDS: Final = 5.0
+KEPT_OUTPUT: Final = 2000
+ONE_THREAD: Final = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+}
+"""Each process has a core of its own; threads of their libraries would only get in the way."""
+HARMLESS: Final = re.compile(
+    r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TZDIR|TMPDIR|VIRTUAL_ENV|PYTHON\w+"
+    r"|(DY)?LD_LIBRARY_PATH|SYSTEMROOT|XDG_CACHE_HOME|SSL_CERT_(FILE|DIR)"
+)
+"""What a program needs to start, and tells nobody anything."""
+WAYS_IN: Final = re.compile(r"PG.*|HEADGATE_(LISTEN_)?DSN|HEADGATE_\w+_PASSWORD", re.IGNORECASE)
+"""What leads to the database, which no handler sees, whatever is declared."""
+
+
+class Pool:
+    """Up to `size` processes; a task waits for a free one."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._room = asyncio.Semaphore(size)
+        self._idle: list[Process] = []
+        self._busy: set[Process] = set()
+        """Those at work, and those that are being killed."""
+
+    async def start(self) -> None:
+        """Do nothing yet: processes start when there is work."""
+
+    async def run(self, task: Task) -> Done:
+        """Run a task; raises WorkLost when its process died, hung or took too much memory."""
+        async with self._room:
+            process = await self._take(task.environment)
+            process.stop_timer()
+            self._busy.add(process)
+            try:
+                async with asyncio.timeout(task.timeout_seconds):
+                    done = await process.ask(task)
+            except TimeoutError:
+                raise WorkLost(f"it took longer than {task.timeout_seconds:g} seconds") from None
+            finally:
+                if not process.is_ready:
+                    await process.kill()  # told to stop meanwhile, it is left to aclose
+                self._busy.discard(process)
+            self._put_away(process, task, done)
+            if done.lost is not None:
+                raise WorkLost(done.lost)
+            return done
+
+    async def aclose(self) -> None:
+        """Kill all processes, those at work too, and wait for those that are being killed."""
+        processes = [*self._idle, *self._busy]
+        self._idle.clear()
+        await asyncio.gather(*(process.kill() for process in processes))
+
+    async def _take(self, environment: tuple[str, ...]) -> Process:
+        """Return a process with this environment: an idle one, or one for which room is made."""
+        for process in reversed(self._idle):
+            if process.environment == environment:
+                self._idle.remove(process)
+                return process
+        if self._idle and len(self._idle) + len(self._busy) >= self.size:
+            self._retire(self._idle[0])
+        return await Process.start(environment)
+
+    def _put_away(self, process: Process, task: Task, done: Done) -> None:
+        if done.must_end is None:
+            self._idle.append(process)
+            process.start_timer(IDLE_SECONDS, lambda: self._retire(process))
+        else:
+            if done.lost is None:
+                logger.warning("%s: its process is replaced: %s", task.handler, told(done.must_end))
+            self._kill_soon(process)
+
+    def _retire(self, process: Process) -> None:
+        if process in self._idle:
+            self._idle.remove(process)
+            self._kill_soon(process)
+
+    def _kill_soon(self, process: Process) -> None:
+        self._busy.add(process)
+        process.killing = asyncio.create_task(process.kill())
+        process.killing.add_done_callback(lambda _: self._busy.discard(process))
+
+
+class Process:
+    """One process: it is asked one thing at a time, and sees one set of variables."""
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, environment: tuple[str, ...] = ()
+    ) -> None:
+        self.is_ready = True
+        self.environment = environment
+        self._process = process
+        self._line = b""
+        self._last = ""
+        """The last whole line that it printed."""
+        self._printed_bytes = 0
+        self._draining = asyncio.create_task(self._drain())
+        self._timer: asyncio.TimerHandle | None = None
+        self.killing: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def start(cls, environment: tuple[str, ...] = ()) -> Process:
+        """Start a process in a group of its own, which sees these variables, too."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "headgate.handlers.pool_process",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=environ_of_handlers(os.environ, environment),
+            start_new_session=True,
+        )
+        return cls(process, environment)
+
+    async def ask(self, task: Task) -> Done:
+        """Send a task and wait for its end; raises WorkLost when the process has ended before."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None and stdout is not None
+        self.is_ready = False
+        body = pickle.dumps(task, pickle.HIGHEST_PROTOCOL)
+        self._printed_bytes = 0
+        try:
+            stdin.write(LENGTH.pack(len(body)))
+            stdin.write(body)
+            await stdin.drain()
+            answer = asyncio.ensure_future(self._answer(stdout, task))
+            ended = asyncio.ensure_future(self._process.wait())
+            try:
+                await asyncio.wait({answer, ended}, return_when=asyncio.FIRST_COMPLETED)
+                if not answer.done():  # what it has started may hold the pipe open
+                    await asyncio.wait({answer}, timeout=0.1)
+                if not answer.done():
+                    raise ConnectionError
+                done = answer.result()
+            finally:
+                answer.cancel()
+                ended.cancel()
+        except (ConnectionError, asyncio.IncompleteReadError, Garbage):
+            raise WorkLost(await self._how_it_ended()) from None
+        self.is_ready = True
+        if self._printed_bytes > KEPT_OUTPUT:
+            logger.warning(
+                "%s printed %s bytes, which were dropped", task.handler, self._printed_bytes
+            )
+        return done
+
+    async def kill(self) -> None:
+        """Kill the process and whatever it has started: its keeper does, or else we do."""
+        self.is_ready = False
+        self.stop_timer()
+        with contextlib.suppress(ProcessLookupError, TimeoutError):
+            self._process.terminate()
+            async with asyncio.timeout(KEEPER_SECONDS):
+                await self._process.wait()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        await self._process.wait()
+        self._draining.cancel()
+        transport = getattr(self._process, "_transport", None)
+        if transport is not None:
+            transport.close()
+
+    def start_timer(self, seconds: float, what: object) -> None:
+        """Do something unless the process is asked again before."""
+        assert callable(what)
+        self._timer = asyncio.get_running_loop().call_later(seconds, what)
+
+    def stop_timer(self) -> None:
+        """Forget what was to be done."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def _answer(self, stdout: asyncio.StreamReader, task: Task) -> Done:
+        """Read an answer, of which nothing is believed that does not look like one."""
+        lengths = LENGTHS.unpack(await stdout.readexactly(LENGTHS.size))
+        if lengths[0] > LARGEST_HEAD or lengths[1] > task.max_memory:
+            raise Garbage
+        head, rows = [await stdout.readexactly(length) for length in lengths]
+        return read_done(head, rows, task)
+
+    async def _how_it_ended(self) -> str:
+        try:
+            async with asyncio.timeout(1.0):
+                code = await self._process.wait()
+        except TimeoutError:
+            return "its process answered with garbage"
+        last = told(self._line.decode(errors="replace"), cut_after=True) or self._last
+        said = f"; its last words: {last[:200]}" if last else ""
+        if code < 0:
+            return f"its process was killed by {signal.Signals(-code).name}{said}"
+        return f"its process ended itself with code {code}{said}"
+
+    async def _drain(self) -> None:
+        """Read what handlers print; a little of it is kept and logged, the rest only counted."""
+        stderr = self._process.stderr
+        assert stderr is not None
+        while block := await stderr.read(65_536):
+            room = max(0, KEPT_OUTPUT - self._printed_bytes)
+            self._printed_bytes += len(block)
+            *lines, self._line = (self._line + block[:room]).split(b"\n")
+            for line in lines:
+                self._hear(line)
+            if self._line and self._printed_bytes > KEPT_OUTPUT:
+                self._hear(self._line, is_cut=True)
+                self._line = b""
+
+    def _hear(self, line: bytes, *, is_cut: bool = False) -> None:
+        said = told(line.decode(errors="replace"), cut_after=is_cut)
+        if said:
+            self._last = said
+            logger.info("a handler says: %s", said)
+
+
+def environ_of_handlers(environ: Mapping[str, str], declared: Iterable[str]) -> dict[str, str]:
+    """Return what handlers see of an environment: what is harmless, and what is declared.
+
+    What is declared is kept out of errors and logs. The database refuses providers' secrets.
+    """
+    given = {x for x in declared if x in environ and not WAYS_IN.fullmatch(x)}
+    for name in given:
+        learn(environ[name])
+    seen = {x: y for x, y in environ.items() if x in given or HARMLESS.fullmatch(x)}
+    return seen | ONE_THREAD

@@ -1,0 +1,98 @@
+"""The process in which handlers run: reads tasks from its standard input, answers on its output.
+
+    python -m headgate.handlers.pool_process
+
+Whatever a handler prints goes elsewhere: the runner drains it. One that takes more memory than
+allowed gets a MemoryError, and its process ends; so does one that leaves processes behind.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import resource
+import struct
+from typing import BinaryIO, Final
+
+from headgate.handlers.pool_keeper import go_on_kept
+from headgate.handlers.pool_messages import LENGTHS
+
+LENGTH: Final = struct.Struct(">Q")
+
+
+def main() -> None:
+    """Work until there is no more input."""
+    go_on_kept()
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    tasks = os.fdopen(os.dup(0), "rb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+
+    from headgate.handlers.pool_messages import Done, Task, head_of
+    from headgate.handlers.task import compute  # only now: what it prints is drained already
+
+    process = os.getpid()
+    while (body := _read(tasks)) is not None:
+        task: Task = pickle.loads(body)
+        del body
+        _limit_memory(task.max_memory)
+        try:
+            done = compute(task)
+        except MemoryError:
+            done = Done([], lost=f"it needed more than {task.max_memory // 2**20} MB of memory")
+        if os.getpid() != process:
+            os._exit(0)  # a handler forked, and this is not the process it was given to
+        _limit_memory(None)
+        kept = _data_bytes()
+        if _has_children():
+            done.must_end = "it left processes behind"
+        elif done.lost or kept > task.max_memory // 2:
+            done.must_end = done.lost or f"it keeps {kept >> 20} MB of memory"
+        done.peak_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        _write(answers, head_of(done), done.rows)
+        del task, done
+
+
+def _read(stream: BinaryIO) -> bytes | None:
+    header = stream.read(LENGTH.size)
+    if len(header) < LENGTH.size:
+        return None
+    return stream.read(LENGTH.unpack(header)[0])
+
+
+def _write(stream: BinaryIO, head: bytes, rows: bytes) -> None:
+    stream.write(LENGTHS.pack(len(head), len(rows)))
+    stream.write(head)
+    stream.write(rows)
+    stream.flush()
+
+
+def _limit_memory(limit: int | None) -> None:
+    """Let the process take no more than this: above it memory is refused, which Python reports."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (hard if limit is None else limit, hard))
+
+
+def _data_bytes() -> int:
+    """Return the memory of its own that the process holds; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/statm") as file:
+            fields = file.read().split()
+    except OSError:
+        return 0
+    return (int(fields[1]) - int(fields[2])) * resource.getpagesize()
+
+
+def _has_children() -> bool:
+    """Tell whether a handler left a process that still runs; bury those that have ended."""
+    while True:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return False
+        if pid == 0:
+            return True
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""Runs a handler over a chunk: a pure function from what was read to what is to be written.
+
+It is the same in a local process and on a Dask worker. An exception halves the chunk until the
+guilty asset is alone; what breaks the contract is nobody's fault but the plan's.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from importlib.metadata import entry_points
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from headgate.errors import WrongPlan
+from headgate.handlers.contract import GROUP, Chunk, Result
+from headgate.handlers.input import read_chunk
+from headgate.handlers.pool_messages import Done, Job, RowType, Task
+from headgate.handlers.rows import WrongResult, pack_rows
+
+Handler: TypeAlias = Callable[[Chunk], Result]
+Part: TypeAlias = tuple[list[Job], dict[str, npt.NDArray[Any]] | None, list[int]]
+
+SHOWN: Final = 5
+LONGEST_SAID: Final = 16_384
+"""Characters of an error that a process sends: many more than are kept of it."""
+
+
+def compute(task: Task) -> Done:
+    """Run the task's handler; only MemoryError and what ends the process come through."""
+    started = time.perf_counter()
+    try:
+        handler = find_handler(task.handler)
+        chunk = read_chunk(task)
+        jobs, columns, counts = _run(handler, chunk, task.row_type)
+        rows = pack_rows(columns, task.row_type) if columns and task.row_type else b""
+    except (WrongPlan, WrongResult) as exc:
+        jobs, rows, counts = [Job(x, "deferred", str(exc)) for x in task.asset_ids], b"", []
+    return Done(jobs, rows, counts, seconds=time.perf_counter() - started)
+
+
+@lru_cache(maxsize=64)
+def find_handler(name: str) -> Handler:
+    """Return the handler of this name: an entry point, or module:function; raises WrongPlan."""
+    try:
+        for entry in entry_points(group=GROUP, name=name):
+            return _checked(name, entry.load())
+        module, separator, attribute = name.partition(":")
+        if not separator:
+            module, _, attribute = name.rpartition(".")
+        if not module or not attribute:
+            raise WrongPlan(f"there is no handler {name!r} among the entry points of {GROUP}")
+        return _checked(name, getattr(importlib.import_module(module), attribute))
+    except (ImportError, AttributeError) as exc:
+        raise WrongPlan(f"there is no handler {name!r}: {type(exc).__name__}: {exc}") from exc
+    except WrongPlan:
+        raise
+    except Exception as exc:
+        raise WrongPlan(f"the handler {name!r} cannot be loaded: {_told(exc)}") from exc
+
+
+def _checked(name: str, found: Any) -> Handler:
+    """Return it if it can be called with a chunk."""
+    try:
+        inspect.signature(found).bind(None)
+    except (TypeError, ValueError) as exc:
+        raise WrongPlan(f"the handler {name!r} cannot be called with a chunk alone: {exc}") from exc
+    handler: Handler = found
+    return handler
+
+
+def _run(handler: Handler, chunk: Chunk, row_type: RowType | None) -> Part:
+    """Run the handler, on halves where it raises, until the guilty asset is alone."""
+    try:
+        result = handler(chunk)
+    except (MemoryError, WrongPlan, WrongResult):
+        raise
+    except Exception as exc:
+        if len(chunk) == 1:
+            return [Job(int(chunk.asset_ids[0]), "failed", _told(exc))], None, [0]
+        half = len(chunk) // 2
+        left = _run(handler, chunk.take(0, half), row_type)
+        right = _run(handler, chunk.take(half, len(chunk)), row_type)
+        return _joined(left, right)
+    return _judge(chunk, result, row_type)
+
+
+def _joined(left: Part, right: Part) -> Part:
+    both = [part[1] for part in (left, right) if part[1] is not None]
+    columns = (
+        {name: np.concatenate([part[name] for part in both]) for name in both[0]} if both else None
+    )
+    return left[0] + right[0], columns, left[2] + right[2]
+
+
+def _judge(chunk: Chunk, result: object, row_type: RowType | None) -> Part:
+    """Give every asset its outcome and its rows, in the chunk's order; raises WrongResult."""
+    if not isinstance(result, Result):
+        raise WrongResult(f"the handler returned {type(result).__name__}, not a Result")
+    columns = _columns(result.rows, row_type)
+    if columns is None:
+        counts, strange = np.zeros(len(chunk), np.int64), ""
+    else:
+        columns, counts, strange = _by_asset(chunk, columns)
+    jobs = []
+    for nth, asset_id in enumerate(chunk.asset_ids.tolist()):
+        job = _outcome(asset_id, result, int(counts[nth]), row_type, strange)
+        if job.outcome != "success" and counts[nth]:
+            raise WrongResult(f"asset {asset_id} has rows, and is {job.outcome} at the same time")
+        jobs.append(job)
+    return jobs, columns, counts.tolist()
+
+
+def _outcome(
+    asset_id: int, result: Result, rows: int, row_type: RowType | None, strange: str
+) -> Job:
+    if asset_id in result.failed:
+        return Job(asset_id, "failed", _bounded(result.failed[asset_id]))
+    if asset_id in result.skipped:
+        return Job(asset_id, "skipped", _bounded(result.skipped[asset_id]))
+    if rows == 0 and row_type is not None:
+        return Job(asset_id, "failed", f"the handler returned no row for it{strange}")
+    return Job(asset_id, "success")
+
+
+def _columns(rows: Any, row_type: RowType | None) -> dict[str, npt.NDArray[Any]] | None:
+    """Return the rows as arrays of one length, exactly the columns of the row type."""
+    if rows is None:
+        return None
+    if row_type is None:
+        raise WrongResult("the handler returned rows, but its operation has no ingest function")
+    if not isinstance(rows, Mapping) and not hasattr(rows, "columns"):
+        raise WrongResult(f"the handler's rows are {type(rows).__name__}, no columns by name")
+    names = [str(name) for name in (rows if isinstance(rows, Mapping) else rows.columns)]
+    wanted = [name for name, _ in row_type.columns]
+    if sorted(names) != sorted(wanted):
+        missing = ", ".join(sorted(set(wanted) - set(names))) or "none"
+        unknown = ", ".join(sorted(set(names) - set(wanted))) or "none"
+        raise WrongResult(
+            f"the handler's rows have the wrong columns; missing: {missing}; unknown: {unknown}"
+        )
+    columns = {name: _array(rows[name]) for name in wanted}
+    lengths = {name: column.shape for name, column in columns.items()}
+    if len(set(lengths.values())) != 1 or columns["asset_id"].ndim != 1:
+        shown = ", ".join(f"{name} {shape}" for name, shape in list(lengths.items())[:SHOWN])
+        raise WrongResult(f"the handler's columns differ in shape: {shown}")
+    return columns
+
+
+def _array(values: Any) -> npt.NDArray[Any]:
+    if hasattr(values, "to_numpy"):
+        values = values.to_numpy()
+    array = np.asarray(values)
+    return array.astype(object) if array.dtype.kind == "U" else array
+
+
+def _by_asset(
+    chunk: Chunk, columns: dict[str, npt.NDArray[Any]]
+) -> tuple[dict[str, npt.NDArray[Any]], npt.NDArray[np.int64], str]:
+    """Sort the rows into the chunk's order, count them, and tell of keys that are no asset's."""
+    keys = columns["asset_id"]
+    sorter = np.argsort(chunk.asset_ids, kind="stable")
+    with np.errstate(invalid="ignore"):
+        try:
+            numbers = keys.astype(np.float64)
+        except (TypeError, ValueError) as exc:
+            raise WrongResult(f"the handler's column asset_id holds no numbers: {exc}") from exc
+        ids = np.where(np.isfinite(numbers), keys if keys.dtype.kind in "iu" else numbers, -1)
+    ids = ids.astype(np.int64)
+    place = np.searchsorted(chunk.asset_ids, ids, sorter=sorter).clip(max=len(chunk) - 1)
+    place = sorter[place]
+    is_known = (chunk.asset_ids[place] == ids) & np.isfinite(numbers)
+    strange = ""
+    if not is_known.all():
+        others = ", ".join(str(x) for x in keys[~is_known][:SHOWN].tolist())
+        strange = f"; {int((~is_known).sum())} of its rows are of no asset of the chunk: {others}"
+    order = np.flatnonzero(is_known)
+    order = order[np.argsort(place[order], kind="stable")]
+    counts = np.bincount(place[order], minlength=len(chunk)).astype(np.int64)
+    columns = {name: column[order] for name, column in columns.items()}
+    columns["asset_id"] = ids[order]
+    return columns, counts, strange
+
+
+def _told(exc: Exception) -> str:
+    """Name an exception and where it was raised."""
+    frames = traceback.extract_tb(exc.__traceback__)
+    where = f" ({frames[-1].name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(exc).__name__}: {_bounded(exc)}{where}"
+
+
+def _bounded(said: object) -> str:
+    """Return what a handler says, on one line; the worker clears and cuts it."""
+    return " ".join(str(said).replace("\0", " ").split())[:LONGEST_SAID]

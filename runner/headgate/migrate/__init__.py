@@ -1,0 +1,1 @@
+"""The files of db/ and of plans, brought into the database; and rows loaded from files."""

@@ -1,0 +1,214 @@
+"""What a plan's files would do, and all that is wrong with them: applied, and rolled back."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final, LiteralString
+
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from headgate.database import connect
+from headgate.errors import HeadgateError, InvalidValue, MigrationFailed, NotMigrated, WrongPlan
+from headgate.migrate.declare import RESULTS, Declared
+from headgate.migrate.files import File, pending_files, plan_folders, read_folder
+from headgate.migrate.functions import names_of
+from headgate.migrate.ledger import applied_files
+from headgate.migrate.run import Run
+from headgate.migrate.setup import prepare_roles, set_locally
+from headgate.settings import Settings
+
+DECLARED: LiteralString = "select * from headgate.declared_objects(p_plan => %s)"
+PLACED: Final = re.compile(r"(?P<place>\S+:\d+): (?P<what>.*)", re.DOTALL)
+HINT: Final = "    hint: "
+AT_ONCE: Final = ("migration", "function", "view", "data", "plan", "load")
+"""Kinds of a plan's files, in the order in which they are applied."""
+ONLY_CHANGED: Final = ("migration", "data", "load")
+"""Those of them that are not applied again while they are as they were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """Something that is wrong, where, and what to do."""
+
+    place: str | None
+    message: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What would become of an object: it is created, changed (what of it) or retired."""
+
+    change: str
+    object: str
+    what: str | None = None
+    place: str | None = None
+
+
+@dataclass(slots=True)
+class Checked:
+    """A plan's files, looked through."""
+
+    plan: str
+    files: list[str] = field(default_factory=list)
+    """Those that `migrate` would apply."""
+    changes: list[Change] = field(default_factory=list)
+    unchanged: int = 0
+    """Objects that are declared as they are."""
+    mistakes: list[Mistake] = field(default_factory=list)
+
+
+def check(settings: Settings, plan: str | None = None) -> list[Checked]:
+    """Check a plan, or each; the database is left as it is. Raises NotMigrated, InvalidValue."""
+    if plan is not None:
+        settings, plan = _named(settings, plan)
+    files = read_folder(settings.db, settings.plans)
+    with connect(settings, "check") as connection:
+        applied = applied_files(connection)
+        pending = pending_files(files, applied)
+        lacking = [x.place for x in pending if x.plan is None and x.path not in applied]
+        if not applied or lacking:
+            raise NotMigrated(f"database {settings.database} lacks {(lacking or ['the core'])[0]}")
+        names = [plan] if plan else sorted({x.plan for x in files if x.plan})
+        run = Run(connection, settings, names_of(files))
+        return [_Check(connection, run, x, files, applied).made() for x in names]
+
+
+def _named(settings: Settings, plan: str) -> tuple[Settings, str]:
+    """Return the name of a plan, which may also be given as its folder."""
+    folder = Path(plan).expanduser().resolve()
+    if "/" in plan and folder.is_dir():
+        (found,) = plan_folders(settings.db, [folder]) or [None]
+        if found is None or found != folder.name:
+            raise InvalidValue(f"{plan} is not a plan's folder", hint="it has a file plan.sql")
+        return replace(settings, plans=(folder,)), found
+    known = plan_folders(settings.db, settings.plans)
+    if plan not in known:
+        near = difflib.get_close_matches(plan, known, 1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise InvalidValue(
+            f"there is no plan {plan!r}",
+            hint=f"{meant}plans: {', '.join(known) or 'none'}; HEADGATE_PLANS names their folders",
+        )
+    return settings, plan
+
+
+class _Check:
+    """One plan, in one transaction that is rolled back."""
+
+    def __init__(
+        self,
+        connection: Connection[DictRow],
+        run: Run,
+        plan: str,
+        files: list[File],
+        applied: dict[str, str],
+    ) -> None:
+        self._connection = connection
+        self._run = run
+        self._files = sorted(
+            (x for x in files if x.plan == plan), key=lambda x: AT_ONCE.index(x.kind)
+        )
+        self._pending = {x.path for x in self._files if applied.get(x.path) != x.sha256}
+        self._found = Checked(plan, [x.place for x in self._files if x.path in self._pending])
+
+    def made(self) -> Checked:
+        """Apply the files, note what they would do, and undo it."""
+        plan = self._found.plan
+        with self._run.transaction(is_undone=True):
+            prepare_roles(self._connection, [plan])
+            with suppress(MigrationFailed):  # it is noted; what follows would only follow from it
+                for file in self._of("migration"):
+                    self._apply(file, is_last=True)
+                for kind in ("function", "view"):
+                    for file in self._of(kind):
+                        self._apply(file)
+                self._look_into_functions()
+                for kind in ("data", "plan", "load"):
+                    for file in self._of(kind):
+                        self._apply(file)
+                if not self._found.mistakes:
+                    self._judge_all()
+        return self._found
+
+    def _of(self, kind: str) -> Iterator[File]:
+        for file in self._files:
+            if file.kind == kind and (kind not in ONLY_CHANGED or file.path in self._pending):
+                yield file
+
+    def _apply(self, file: File, *, is_last: bool = False) -> None:
+        if not file.is_transactional:
+            what = "it runs outside of a transaction and was not tried"
+            self._found.changes.append(Change("not checked", file.place, what))
+            return
+        try:
+            with self._connection.transaction():
+                declared = self._run.execute(file)
+        except HeadgateError as exc:
+            self._note(exc)
+            if is_last:
+                raise MigrationFailed from exc
+            return
+        if file.kind == "plan":
+            self._note_changes(declared)
+
+    def _note(self, exc: HeadgateError) -> None:
+        self._found.mistakes += (x for x in mistakes_of(exc) if x not in self._found.mistakes)
+
+    def _note_changes(self, declared: list[Declared]) -> None:
+        """Join what the statements returned with the objects that stand at their places."""
+        results: dict[str, list[str]] = defaultdict(list)
+        for place, result in declared:
+            results[place].append(result)
+        changes = self._found.changes
+        for row in self._connection.execute(DECLARED, (self._found.plan,)).fetchall():
+            of_place = results.get(row["place"])
+            change, _, what = (of_place.pop(0) if of_place else "").partition(": ")
+            if change in ("created", "changed"):
+                changes.append(Change(change, row["object"], what or None, row["place"]))
+            else:
+                self._found.unchanged += 1
+        for place, result in declared:
+            change, _, what = result.partition(": ")
+            if change == RESULTS[-1]:
+                changes += [Change(change, x, None, place) for x in what.split("; ")]
+
+    def _look_into_functions(self) -> None:
+        """Create the functions once more, now that all are there: their bodies are read, too."""
+        set_locally(self._connection, {"check_function_bodies": "on"})
+        for file in self._of("function"):
+            self._apply(file)
+        set_locally(self._connection, {"check_function_bodies": "off"})
+
+    def _judge_all(self) -> None:
+        try:
+            with self._connection.transaction():
+                self._run.call_owners("headgate.check_plans")
+        except HeadgateError as exc:
+            self._note(exc)
+
+
+def mistakes_of(exc: HeadgateError) -> list[Mistake]:
+    """Return the mistakes that an error lists, or the one that it is."""
+    if not isinstance(exc, WrongPlan) or "\n" not in str(exc):
+        return [_mistake(str(exc), exc.hint)]
+    found: list[Mistake] = []
+    for line in str(exc).splitlines()[1:]:
+        if line.startswith(HINT) and found:
+            last = found.pop()
+            found.append(Mistake(last.place, last.message, line.removeprefix(HINT)))
+        else:
+            found.append(_mistake(line, None))
+    return found
+
+
+def _mistake(text: str, hint: str | None) -> Mistake:
+    placed = PLACED.fullmatch(text)
+    return Mistake(placed["place"], placed["what"], hint) if placed else Mistake(None, text, hint)

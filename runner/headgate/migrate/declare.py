@@ -1,0 +1,89 @@
+"""A plan's file, plan.sql, statement by statement: what it declares, and all its mistakes."""
+
+from __future__ import annotations
+
+from typing import Any, Final, LiteralString, NamedTuple
+
+import psycopg
+from psycopg import Connection
+
+from headgate.database import from_psycopg
+from headgate.errors import MigrationFailed
+from headgate.migrate.failure import failure
+from headgate.migrate.sql import Statement, statements
+
+WRONG_PLAN: Final = "HG020"
+RESULTS: Final = ("created", "unchanged", "changed", "retired")
+"""How what a declaration returns begins."""
+ENDS_RUN: Final = ("40", "53", "55", "57", "58", "XX")
+"""SQLSTATE classes that are no mistake of the file: deadlocks, locks, a full disk, a shutdown."""
+PLACE: LiteralString = "select pg_catalog.set_config('headgate.place', %s, true)"
+NOTE: LiteralString = (
+    "select headgate.note_mistake(p_message => %s, p_hint => %s, p_statement => %s)"
+)
+
+
+class Declared(NamedTuple):
+    """What a statement returned of what it declared: created, unchanged, changed or retired."""
+
+    place: str
+    result: str
+
+
+class Declaration:
+    """One plan's file. Each statement has a savepoint, so that one mistake does not hide others."""
+
+    def __init__(self, connection: Connection[Any], path: str) -> None:
+        self._connection = connection
+        self._path = path
+
+    def apply(self, text: str) -> list[Declared]:
+        """Execute the file; return what it did, statement by statement."""
+        found: list[Declared] = []
+        for statement in statements(text):
+            place = f"{self._path}:{statement.line}"
+            self._connection.execute(PLACE, (place,))
+            try:
+                with self._connection.transaction():
+                    cursor = self._connection.execute(statement.text.encode())
+                    rows = cursor.fetchall() if cursor.description else []
+            except psycopg.Error as exc:
+                self._note(statement, place, exc)
+                continue
+            results = (str(value) for row in rows for value in row.values())
+            found += [Declared(place, x) for x in results if x.startswith(RESULTS)]
+        self._require_end()
+        return found
+
+    def _note(self, statement: Statement, place: str, exc: psycopg.Error) -> None:
+        """Add PostgreSQL's own error to the plan's mistakes; raise any other, and their list."""
+        state = exc.sqlstate or ""
+        if state == WRONG_PLAN:
+            raise from_psycopg(exc) from exc
+        line = statement.line_of(int(exc.diag.statement_position or 1))
+        place = f"{self._path}:{line}"
+        found = failure(place, exc)
+        if self._connection.closed or state.startswith(ENDS_RUN):
+            raise found from exc
+        self._connection.execute(PLACE, (place,))
+        said = str(exc.diag.message_primary or exc), found.hint, statement.text
+        try:
+            with self._connection.transaction():
+                self._connection.execute(NOTE, said)
+        except psycopg.Error:  # no plan has begun, which would list it
+            raise found from exc
+
+    def _require_end(self) -> None:
+        """Raise where the file has begun a plan and not ended it, with the mistakes so far."""
+        query = "select pg_catalog.current_setting('headgate.plan', true) as plan"
+        row = self._connection.execute(query).fetchone()
+        if not row or not row["plan"]:
+            return
+        try:
+            self._connection.execute("select headgate.end_plan()")
+        except psycopg.Error as exc:
+            raise from_psycopg(exc) from exc
+        raise MigrationFailed(
+            f"{self._path}: plan {row['plan']} does not end",
+            hint="a plan's file ends with select headgate.end_plan();",
+        )

@@ -1,0 +1,260 @@
+"""The files of db/, in the order in which they are applied, and which of them are pending."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from headgate.errors import MigrateError, MigrationEdited, MigrationNumbering
+
+OWNER = "headgate_owner"
+OF_THE_SERVER = ("role", "limit")
+"""Kinds of files about roles, which belong to the server."""
+NUMBERED = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+PLAN = re.compile(r"[a-z][a-z0-9_]*")
+PARTS = ("plan.sql", "migrations", "functions", "views", "data")
+"""What a plan's folder has, at least one of them."""
+HEADER = re.compile(r"^-- (role|transactional): *(\w+) *$")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of db/ or of a plan elsewhere."""
+
+    path: str
+    """Relative to db/; a plan's begins with plans/<plan>, wherever its folder is."""
+    kind: str
+    plan: str | None
+    body: bytes = field(repr=False)
+    place: str = ""
+    """Where it is, for people and their editors."""
+
+    @property
+    def sha256(self) -> str:
+        """Return the hash by which a change is noticed."""
+        return hashlib.sha256(self.body).hexdigest()
+
+    @property
+    def text(self) -> str:
+        """Return the SQL."""
+        return self.body.decode()
+
+    @property
+    def is_stateless(self) -> bool:
+        """Tell whether the file is applied again in place: a function or a view."""
+        return self.kind in ("function", "view")
+
+    @property
+    def name(self) -> str:
+        """Return what a function or view file is named after: `010_v_quota.sql` is v_quota."""
+        return re.sub(r"^\d+_", "", Path(self.path).name.partition(".")[0])
+
+    @property
+    def is_private(self) -> bool:
+        """Tell whether a function file holds helpers only."""
+        return self.kind == "function" and self.name.startswith("_")
+
+    @property
+    def is_transactional(self) -> bool:
+        """Tell whether the file may share a transaction with others.
+
+        Roles do not: they are the server's, and the migration of another database must not wait.
+        """
+        if self.kind in ("data", *OF_THE_SERVER):
+            return self.kind == "data"
+        return self._headers().get("transactional") != "false"
+
+    @property
+    def role(self) -> str | None:
+        """Return the role to apply the file as; None is the connecting user."""
+        if self.kind in OF_THE_SERVER or (
+            self.kind != "data" and self._headers().get("role") == "migrator"
+        ):
+            return None
+        if self.plan is not None and (self.kind == "migration" or self.is_stateless):
+            return role_of(self.plan)
+        return OWNER
+
+    def _headers(self) -> dict[str, str]:
+        """Return what the leading comment lines of the form `-- key: value` say."""
+        found = {}
+        for line in self.text.splitlines():
+            if not line.startswith("--"):
+                break
+            if match := HEADER.match(line):
+                found[match[1]] = match[2]
+        return found
+
+
+def role_of(plan: str) -> str:
+    """Return the role that owns a plan's schema."""
+    return f"headgate_plan_{plan}"
+
+
+def file_at(path: str) -> File:
+    """Return a file that is only known by its path, without its body."""
+    parts = path.split("/")
+    plan = parts[1] if parts[0] == "plans" and len(parts) > 2 else None
+    folder = parts[2] if plan is not None else parts[0]
+    is_load = folder == "data" and path.endswith(".sql")
+    kind = "load" if is_load else folder.partition(".")[0].removesuffix("s")
+    return File(path, kind, plan, b"")
+
+
+def plan_folders(db: Path, plans: Sequence[Path] = ()) -> dict[str, Path]:
+    """Return the folder of each plan: those of db/plans, or of the folders that are named instead.
+
+    Such a folder is a plan, or it holds plans.
+    """
+    found: dict[str, Path] = {}
+    for folder in plans or [db / "plans"]:
+        if plans and not folder.is_dir():
+            raise MigrateError(
+                f"there is no folder {folder}", hint="HEADGATE_PLANS names folders of plans"
+            )
+        for root in [folder] if is_plan(folder) else sorted(filter(is_plan, folder.glob("*"))):
+            if not PLAN.fullmatch(root.name):
+                raise MigrateError(
+                    f"plans/{root.name}: a plan's folder is named in small letters, a-z0-9_",
+                    hint="rename the folder",
+                )
+            if found.setdefault(root.name, root) != root:
+                raise MigrateError(
+                    f"two plans are named {root.name}: {found[root.name]} and {root}",
+                    hint="rename one, or leave its folder out of HEADGATE_PLANS",
+                )
+    return dict(sorted(found.items()))
+
+
+def is_plan(folder: Path) -> bool:
+    """Tell whether a folder is a plan: it has one of the things that a plan consists of."""
+    return folder.is_dir() and any((folder / x).exists() for x in PARTS)
+
+
+def read_folder(db: Path, plans: Sequence[Path] = ()) -> list[File]:
+    """Return all files in order: from roles and migrations to grants and limits."""
+    if not (db / "migrations").is_dir():
+        raise MigrateError(f"{db} has no folder `migrations`", hint="HEADGATE_DB names the folder")
+    roots = [_Root(None, db, db), *(_Root(*x, db) for x in plan_folders(db, plans).items())]
+
+    def find(kind: str, pattern: str, of: Sequence[_Root] = roots) -> list[File]:
+        return [file for root in of for file in root.files(kind, pattern)]
+
+    core, of_plans = roots[:1], roots[1:]
+    migrations = find("migration", "migrations/*.sql")
+    _check_numbers(migrations)
+    return [
+        *find("role", "roles/*.sql", core),
+        *migrations,
+        *find("function", "functions/**/*.sql"),
+        *find("view", "views/*.sql"),
+        *find("data", "data/*.csv.gz"),
+        # What a plan declares, and then what takes its data over.
+        *(
+            file
+            for root in of_plans
+            for kind, pattern in (("plan", "plan.sql"), ("load", "data/*.sql"))
+            for file in root.files(kind, pattern)
+        ),
+        *find("grant", "grants/*.sql"),
+        *find("limit", "limits/*.sql", core),
+    ]
+
+
+class _Root(NamedTuple):
+    """Where the files of the core or of a plan are."""
+
+    plan: str | None
+    folder: Path
+    db: Path
+
+    def files(self, kind: str, pattern: str) -> Iterator[File]:
+        prefix = f"plans/{self.plan}/" if self.plan else ""
+        for path in sorted(self.folder.glob(pattern)):
+            name = prefix + str(path.relative_to(self.folder))
+            yield File(name, kind, self.plan, path.read_bytes(), self._shown(path))
+
+    def _shown(self, path: Path) -> str:
+        if path.is_relative_to(self.db):
+            return f"{self.db.name}/{path.relative_to(self.db)}"
+        return str(path.relative_to(here) if path.is_relative_to(here := Path.cwd()) else path)
+
+
+def pending_files(files: list[File], applied: Mapping[str, str]) -> list[File]:
+    """Return the files to apply, given the hashes of those applied before."""
+    _check_frozen(files, applied)
+    changed = {x.path for x in files if applied.get(x.path) != x.sha256}
+
+    def kinds(*names: str) -> bool:
+        return any(x.path in changed and x.kind in names for x in files)
+
+    rebuild_views = kinds("migration", "view")  # a migration may have dropped a view along
+    grant_again = rebuild_views or kinds(*OF_THE_SERVER, "function", "grant")
+    reload_plans = {x.plan for x in files if x.path in changed and x.kind == "data"}
+
+    def is_pending(file: File) -> bool:
+        return (
+            file.path in changed
+            or (file.kind == "view" and rebuild_views)
+            or (file.kind == "load" and file.plan in reload_plans)
+            or (file.kind in (*OF_THE_SERVER, "grant") and grant_again)
+        )
+
+    return [x for x in files if is_pending(x)]
+
+
+def _check_numbers(migrations: list[File]) -> None:
+    """Refuse a gap, a duplicate or a name without a number, in each folder of migrations."""
+    expected: dict[str | None, int] = {}
+    for file in migrations:
+        match = NUMBERED.fullmatch(Path(file.path).name)
+        if match is None:
+            raise MigrationNumbering(
+                f"{file.path}: not named like 0001_what_it_does.sql", hint="rename the file"
+            )
+        number, due = int(match[1]), expected.get(file.plan, 0) + 1
+        if number != due:
+            what = "is used twice" if number < due else f"comes before {due:04d} exists"
+            raise MigrationNumbering(
+                f"{file.path}: number {number:04d} {what}", hint=f"the next number is {due:04d}"
+            )
+        expected[file.plan] = due
+
+
+def _check_frozen(files: list[File], applied: Mapping[str, str]) -> None:
+    """Refuse a migration that was edited, or that comes before one already applied."""
+    for file in (x for x in files if x.kind == "migration"):
+        known = applied.get(file.path)
+        if known is not None and known != file.sha256:
+            raise MigrationEdited(f"{file.path} was edited after it had been applied")
+        if known is None and (other := _in_its_place(file, files, applied)):
+            raise MigrationNumbering(
+                f"{file.path} stands where {other} was applied: "
+                "this database was made by another set of migrations",
+                hint="go on with the version that made it, or make another database "
+                "(HEADGATE_DATABASE); what an embedded server holds goes with `headgate down` "
+                "and its folder .headgate",
+            )
+        later = [x for x in _migrations_after(file, files) if x in applied]
+        if known is None and later:
+            raise MigrationNumbering(
+                f"{file.path} is new, but {later[0]} was applied before it",
+                hint="give the new migration the next free number",
+            )
+
+
+def _in_its_place(file: File, files: list[File], applied: Mapping[str, str]) -> str | None:
+    """Return the migration of the same number that was applied, and is there no more."""
+    path = Path(file.path)
+    beside = {x for x in applied if Path(x).parent == path.parent} - {x.path for x in files}
+    return next((x for x in sorted(beside) if Path(x).name[:4] == path.name[:4]), None)
+
+
+def _migrations_after(file: File, files: list[File]) -> Iterator[str]:
+    for other in files:
+        if other.kind == "migration" and other.plan == file.plan and other.path > file.path:
+            yield other.path

@@ -1,0 +1,84 @@
+"""Functions whose arguments or result changed: what `create or replace` refuses or leaves behind.
+
+A function file is the whole truth about the names it defines. An overload of such a name that the
+file no longer makes is dropped, and one that stands in the way of a new result is dropped first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from psycopg import Connection
+from psycopg.errors import InvalidFunctionDefinition
+
+from headgate.errors import MigrationFailed
+from headgate.migrate.files import File
+from headgate.migrate.sql import Statement, statements
+
+DEFINES: Final = re.compile(
+    r"create or replace (?:function|procedure)\s+([a-z_]\w*\.[a-z_]\w*)\s*\("
+)
+KNOWN: Final = """
+    select p.oid::regprocedure::text as function, p.xmin::text as version
+    from pg_catalog.pg_proc as p
+    join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
+    join unnest(%s::text[], %s::text[]) as w (schema, name)
+        on w.schema = n.nspname and w.name = p.proname
+"""
+
+
+def names_of(files: Iterable[File]) -> dict[str, list[str]]:
+    """Return which function files define each name, `schema.function`."""
+    found: dict[str, list[str]] = {}
+    for file in (x for x in files if x.kind == "function"):
+        for name in dict.fromkeys(DEFINES.findall(file.text)):
+            found.setdefault(name, []).append(file.path)
+    return found
+
+
+def replace_functions(
+    connection: Connection[Any],
+    file: File,
+    definers: dict[str, list[str]],
+    execute: Callable[[Statement], None],
+) -> None:
+    """Apply a function file and drop what it replaces, but not what other files define."""
+    names = [name for name, paths in definers.items() if paths == [file.path]]
+    known = _known(connection, names)
+    for statement in statements(file.text):
+        name = DEFINES.match(statement.text)
+        if not known or name is None or name[1] not in names:
+            execute(statement)
+            continue
+        try:
+            with connection.transaction():
+                execute(statement)
+        except MigrationFailed as exc:
+            if not isinstance(exc.__cause__, InvalidFunctionDefinition):
+                raise
+            for drop in _drops(connection, [name[1]], known, statement.line):
+                execute(drop)
+            execute(statement)
+    for drop in _drops(connection, names, known, 1):
+        execute(drop)
+
+
+def _known(connection: Connection[Any], names: list[str]) -> dict[str, str]:
+    schemas, functions = [x.split(".")[0] for x in names], [x.split(".")[1] for x in names]
+    rows = connection.execute(KNOWN, (schemas, functions)).fetchall()
+    return {x["function"]: x["version"] for x in rows}
+
+
+def _drops(
+    connection: Connection[Any], names: list[str], known: dict[str, str], line: int
+) -> list[Statement]:
+    """Return statements that drop the overloads which are still as they were, and nothing along."""
+    if not known:
+        return []
+    return [
+        Statement(line, f"drop routine {function}")
+        for function, version in _known(connection, names).items()
+        if known.get(function) == version
+    ]

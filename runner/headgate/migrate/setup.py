@@ -1,0 +1,193 @@
+"""What must be there before a file of db/ can be applied: the database, roles, a plan's schema."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import Connection, sql
+from psycopg.abc import Query
+
+from headgate.database import connect, connect_server
+from headgate.errors import MigrateError, ServerTooOld, ServerUnreachable
+from headgate.migrate.files import OWNER, role_of
+from headgate.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+OLDEST = 15
+TRIES = 10
+AT_ONCE = (
+    psycopg.errors.DuplicateObject,
+    psycopg.errors.UniqueViolation,
+    psycopg.errors.InternalError_,
+)
+"""What a statement ends with when another database's migration changes the same role with it."""
+
+ROLE: LiteralString = """
+do $role$
+begin
+    if not exists (select from pg_catalog.pg_roles as r where r.rolname = {name}) then
+        create role {role} nologin;
+    end if;
+end;
+$role$
+"""
+
+ADMINS: LiteralString = """
+select distinct m.member::regrole::text as admin
+from pg_catalog.pg_auth_members as m
+join pg_catalog.pg_roles as r on r.oid = m.roleid
+where r.rolname = any (%s)
+    and m.admin_option
+order by 1
+"""
+
+
+OPEN_TO_ALL: LiteralString = """
+select 1
+from pg_catalog.pg_database as d
+cross join lateral pg_catalog.aclexplode(
+    coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))
+) as a
+where d.datname in ('postgres', 'template1')
+    and a.grantee = 0
+"""
+CLOSE: LiteralString = "revoke all on database postgres, template1 from public"
+
+
+def database_exists(settings: Settings) -> bool:
+    """Tell whether the server has the database; raise when the server does not answer.
+
+    The server's own database is asked: a pooler holds up a login to one that is not there.
+    """
+    query = "select 1 from pg_catalog.pg_database where datname = %s"
+    try:
+        with connect_server(settings, "migrate") as connection:
+            return connection.execute(query, (settings.database,)).fetchone() is not None
+    except ServerUnreachable:  # that one may be closed to us
+        connect(settings, "migrate", any_encoding=True).close()
+        return True
+
+
+def create_database(settings: Settings) -> None:
+    """Create the database: UTF-8, and sorted alike on every machine."""
+    with connect_server(settings, "migrate") as connection:
+        require_version(connection)
+        locale: LiteralString = "lc_collate 'C' lc_ctype 'C'"
+        if connection.info.server_version >= 170000:
+            locale = "locale_provider builtin builtin_locale 'C.UTF-8' lc_collate 'C' lc_ctype 'C'"
+        statement = sql.SQL("create database {} template template0 encoding 'UTF8' " + locale)
+        try:
+            connection.execute(statement.format(sql.Identifier(settings.database)))
+        except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+            return  # another migrate was faster
+    logger.info("created database %s", settings.database)
+
+
+def close_servers_own(settings: Settings) -> None:
+    """Let nobody but superusers into the embedded server's own databases, where all might write."""
+    if settings.dsn is not None:
+        return
+    with connect_server(settings, "migrate") as connection:
+        if connection.execute(OPEN_TO_ALL).fetchone() is not None:
+            execute_about_roles(connection, CLOSE)
+
+
+def require_version(connection: Connection[Any]) -> None:
+    """Raise unless the server is PostgreSQL 15 or newer."""
+    version = connection.info.server_version // 10000
+    if version < OLDEST:
+        raise ServerTooOld(f"the server is PostgreSQL {version}; Headgate needs {OLDEST} or newer")
+
+
+def prepare_roles(connection: Connection[Any], plans: Iterable[str]) -> None:
+    """Make the owner of the core and of each plan, and let the connecting user act for them.
+
+    Roles are the server's: each statement commits, so that nobody's migration waits for ours.
+    """
+    roles = [OWNER, *map(role_of, plans)]
+    for role in roles:
+        if not role_exists(connection, role):
+            execute_about_roles(
+                connection, sql.SQL(ROLE).format(role=sql.Identifier(role), name=sql.Literal(role))
+            )
+    for role in roles[1:]:
+        if not _is_member(connection, role, OWNER):
+            _grant(connection, role, OWNER)
+    require_membership(connection, roles)
+
+
+def require_membership(
+    connection: Connection[Any], roles: Iterable[str], *, may_grant: bool = True
+) -> None:
+    """Let the connecting user act for these roles; raise where another one has to say so."""
+    lacking = [
+        x
+        for x in roles
+        if role_exists(connection, x)
+        and not _is_member(connection, x)
+        and not (may_grant and _grant(connection, x))
+    ]
+    if not lacking:
+        return
+    user = connection.info.user
+    rows = connection.execute(ADMINS, (lacking,)).fetchall()
+    admins = " or ".join((*(row["admin"] for row in rows), "a superuser"))
+    raise MigrateError(
+        f"{user} may not act for {', '.join(lacking)}",
+        hint=f"{admins} says: grant {', '.join(lacking)} to {user}",
+    )
+
+
+def prepare_schema(connection: Connection[Any], plan: str) -> None:
+    """Give a plan its schema, owned by its role."""
+    names = {"role": sql.Identifier(role_of(plan)), "schema": sql.Identifier(plan)}
+    found = "select 1 where to_regnamespace(pg_catalog.quote_ident(%s)) is not null"
+    if connection.execute(found, (plan,)).fetchone() is None:
+        statement = "create schema {schema} authorization {role}"
+        connection.execute(sql.SQL(statement).format(**names))
+    connection.execute(sql.SQL("grant usage on schema headgate to {role}").format(**names))
+
+
+def _is_member(connection: Connection[Any], role: str, member: str | None = None) -> bool:
+    """Tell whether a role, or the connecting user, has the rights of another one."""
+    query = "select pg_catalog.pg_has_role(coalesce(%s, current_user), %s, 'usage') as is_member"
+    row = connection.execute(query, (member, role)).fetchone()
+    return bool(row and row["is_member"])
+
+
+def _grant(connection: Connection[Any], role: str, member: str | None = None) -> bool:
+    """Make a role, or the connecting user, a member of another one; False: we may not."""
+    to = sql.Identifier(member) if member else sql.SQL("current_user")
+    try:
+        execute_about_roles(connection, sql.SQL("grant {} to {}").format(sql.Identifier(role), to))
+    except psycopg.errors.InsufficientPrivilege:
+        return False
+    return True
+
+
+def execute_about_roles(connection: Connection[Any], statement: Query) -> None:
+    """Run a statement that may be run again; do so when somebody changed the same role with it."""
+    for _ in range(TRIES):
+        try:
+            connection.execute(statement)
+            return
+        except AT_ONCE:
+            continue
+    connection.execute(statement)
+
+
+def role_exists(connection: Connection[Any], role: str) -> bool:
+    """Tell whether the server has the role."""
+    query = "select 1 from pg_catalog.pg_roles where rolname = %s"
+    return connection.execute(query, (role,)).fetchone() is not None
+
+
+def set_locally(connection: Connection[Any], values: Mapping[str, str]) -> None:
+    """Set parameters until the transaction ends, those that this version of the server has."""
+    known = "select pg_catalog.set_config(%s, %s, true) where current_setting(%s, true) is not null"
+    for name, value in values.items():
+        connection.execute(known, (name, value, name))

@@ -1,0 +1,1 @@
+"""A run's page and its pictures (the extra `charts`)."""

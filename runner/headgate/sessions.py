@@ -1,0 +1,221 @@
+"""Sessions in which text, dates and statements mean the same, whatever server and environment say.
+
+Every connection of Headgate's is opened here, Airflow's too. What is pinned goes along with the
+login. A pooler (PgBouncer) refuses or ignores that; it is known by the process number it gives,
+which is not the server's. Behind one a session may change its server with each transaction: it has
+no prepared statements, is notified of nothing, and what the pooler does not keep for its clients
+must be right in the server's own settings. Of several hosts it is the one that takes writes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, LiteralString, TypeAlias
+
+import psycopg
+from psycopg import AsyncConnection, Connection, Cursor
+from psycopg.pq import Format
+from psycopg.rows import Row, dict_row, tuple_row
+
+from headgate.conninfo import effective
+from headgate.errors import ServerUnsuitable
+
+PINNED: Final[Mapping[LiteralString, LiteralString]] = {
+    "DateStyle": "ISO, MDY",
+    "TimeZone": "UTC",
+    "standard_conforming_strings": "on",
+    "IntervalStyle": "postgres",
+    "search_path": "public",
+    "default_transaction_isolation": "read committed",
+    "array_nulls": "on",
+    "quote_all_identifiers": "off",
+    "transform_null_equals": "off",
+}
+KEPT_BY_POOLERS: Final = ("DateStyle", "TimeZone", "standard_conforming_strings")
+"""A pooler gives them back to its client with each server: they may be set in the session."""
+WITHOUT_EFFECT: Final = ("IntervalStyle", "search_path")
+"""Intervals are read in binary, and names in statements have their schema."""
+
+LOOK: Final = "select pg_catalog.pg_backend_pid()" + "".join(
+    f", pg_catalog.current_setting('{name}')" for name in PINNED
+)
+KEEP: Final = "select " + ", ".join(
+    f"pg_catalog.set_config('{name}', '{PINNED[name]}', false)" for name in KEPT_BY_POOLERS
+)
+GET: Final = "select pg_catalog.current_setting(%s, true)"
+REFUSED: Final = re.compile("unsupported (?:options )?startup parameter")
+OPTION: Final = re.compile(r"(?:-c\s*|--)([\w.]+)=((?:\\.|\S)*)")
+
+AnyConnection: TypeAlias = Connection[Any] | AsyncConnection[Any]
+Steps: TypeAlias = Generator[tuple[LiteralString, tuple[str, ...]], Any, bool]
+
+
+class BinaryCursor(Cursor[Row]):
+    """Ask for rows in binary, so that no date or interval is read from text."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.format = Format.BINARY
+
+
+def open_session(
+    conninfo: str, *, any_encoding: bool = False, autocommit: bool = True, **given: Any
+) -> Connection[Any]:
+    """Open a session; `given` are more parameters of libpq's and psycopg's.
+
+    Raises ServerUnsuitable where text would be corrupted, or a statement mean something else.
+    """
+    login = _Login(conninfo, given)
+    try:
+        connection = Connection.connect(conninfo, **login.pinned)
+    except psycopg.OperationalError as exc:
+        with login.refused(exc):
+            connection = Connection.connect(conninfo, **login.bare)
+    try:
+        if _run(connection, login.examine(connection, any_encoding)):
+            connection.prepare_threshold = None
+        connection.autocommit = autocommit
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+async def aopen_session(
+    conninfo: str, *, any_encoding: bool = False, autocommit: bool = True, **given: Any
+) -> AsyncConnection[Any]:
+    """Open an asynchronous session; see `open_session`."""
+    login = _Login(conninfo, given)
+    try:
+        connection = await AsyncConnection.connect(conninfo, **login.pinned)
+    except psycopg.OperationalError as exc:
+        with login.refused(exc):
+            connection = await AsyncConnection.connect(conninfo, **login.bare)
+    try:
+        if await _arun(connection, login.examine(connection, any_encoding)):
+            connection.prepare_threshold = None
+        await connection.set_autocommit(autocommit)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+def is_pooled(connection: AnyConnection) -> bool:
+    """Tell whether a pooler stands between: there is no session to notify, or to leave state in."""
+    return connection.prepare_threshold is None
+
+
+def may_stray(parts: Mapping[str, Any]) -> bool:
+    """Tell whether a connection to several hosts may lead to one that takes no writes."""
+    hosts = parts.get("hostaddr") or parts.get("host") or ""
+    return "," in hosts and parts.get("target_session_attrs", "any") == "any"
+
+
+class _Login:
+    """What goes along with a login, and whether it has had its effect."""
+
+    def __init__(self, conninfo: str, given: Mapping[str, Any]) -> None:
+        asked = given.get("options") or effective(conninfo).get("options", "")
+        pins = (f"-c {x}={y.replace(' ', chr(92) + ' ')}" for x, y in PINNED.items())
+        common = {"row_factory": dict_row, **given, "client_encoding": "UTF8", "autocommit": True}
+        if may_stray({**effective(conninfo), **given}):
+            common["target_session_attrs"] = "read-write"
+        self.pinned = common | {"options": " ".join((asked, *pins)).strip()}
+        self.bare = common | {"options": asked}
+        self._asked = {x: re.sub(r"\\(.)", r"\1", y) for x, y in OPTION.findall(asked)}
+
+    @contextmanager
+    def refused(self, exc: psycopg.OperationalError) -> Iterator[None]:
+        """Go on without the pins, where it was a pooler that refused options."""
+        if not REFUSED.search(str(exc)):
+            raise exc
+        try:
+            yield
+        except psycopg.OperationalError as again:
+            if REFUSED.search(str(again)):
+                raise _left_out(", ".join(self._asked)) from again
+            raise
+
+    def examine(self, connection: AnyConnection, any_encoding: bool) -> Steps:
+        """Ask how the session is; end with whether it goes through a pooler."""
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding != "UTF8" and not any_encoding:
+            raise ServerUnsuitable(
+                f"database {connection.info.dbname} is encoded in {encoding}; Headgate needs UTF8",
+                hint="name another one: HEADGATE_DATABASE=... headgate migrate makes it in UTF8",
+            )
+        pid, *_ = yield LOOK, ()
+        if pid == connection.info.backend_pid:
+            return False
+        try:
+            yield "begin", ()
+            yield "rollback", ()
+        except psycopg.Error as exc:
+            raise ServerUnsuitable(
+                f"the pooler lets no transaction pass: {str(exc).strip()}",
+                hint="set its pool_mode to transaction, or name the server itself",
+            ) from exc
+        yield KEEP, ()
+        _, *values = yield LOOK, ()
+        for (name, wanted), value in zip(PINNED.items(), values, strict=True):
+            if value != wanted and name not in WITHOUT_EFFECT:
+                raise _deviates(connection, name, value, wanted)
+        for name, wanted in self._asked.items():
+            if (yield GET, (name,)) != (wanted,):
+                raise _left_out(name)
+        return True
+
+
+def _deviates(connection: AnyConnection, name: str, value: str, wanted: str) -> ServerUnsuitable:
+    info = connection.info
+    return ServerUnsuitable(
+        f"behind a pooler {name} is {value!r}; Headgate needs {wanted!r}",
+        hint=f"alter role {info.user} in database {info.dbname} set {name} = '{wanted}'; "
+        "then let the pooler reconnect (PgBouncer: reconnect)",
+    )
+
+
+def _left_out(names: str) -> ServerUnsuitable:
+    return ServerUnsuitable(
+        f"the pooler leaves out what the login's options ask for: {names}",
+        hint="take `options` out of the connection and PGOPTIONS out of the environment, "
+        "or name the server itself",
+    )
+
+
+def _run(connection: Connection[Any], steps: Steps) -> bool:
+    """Take the steps, each with what the one before it has brought."""
+    resume: Callable[[Any], Any] = steps.send
+    brought: Any = None
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        while True:
+            try:
+                statement, arguments = resume(brought)
+            except StopIteration as end:
+                return bool(end.value)
+            try:
+                cursor.execute(statement, arguments or None, prepare=False)
+                resume, brought = steps.send, cursor.fetchone() if cursor.description else None
+            except psycopg.Error as exc:
+                resume, brought = steps.throw, exc
+
+
+async def _arun(connection: AsyncConnection[Any], steps: Steps) -> bool:
+    """Take the steps asynchronously; see `_run`."""
+    resume: Callable[[Any], Any] = steps.send
+    brought: Any = None
+    async with connection.cursor(row_factory=tuple_row) as cursor:
+        while True:
+            try:
+                statement, arguments = resume(brought)
+            except StopIteration as end:
+                return bool(end.value)
+            try:
+                await cursor.execute(statement, arguments or None, prepare=False)
+                brought = await cursor.fetchone() if cursor.description else None
+                resume = steps.send
+            except psycopg.Error as exc:
+                resume, brought = steps.throw, exc

@@ -1,0 +1,134 @@
+"""What the environment says, read once."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+from headgate.conninfo import effective, without_service
+from headgate.errors import InvalidValue
+
+DATABASE = "headgate"
+PACKAGE = Path(__file__).resolve().parent
+CHECKOUT = PACKAGE.parents[1]
+UNITS: Final = {"kb": 1024, "mb": 1024**2, "gb": 1024**3}
+DEFAULT_BUFFER: Final = 256 * UNITS["mb"]
+SMALLEST_BUFFER: Final = UNITS["mb"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the database is, and where our own files are."""
+
+    dsn: str | None
+    """A server of the user's own; None means the embedded one."""
+    database: str
+    home: Path
+    """The embedded server's folder: its data, its log, the passwords of its roles."""
+    db: Path
+    """The folder with the SQL: migrations, functions, views, grants, plans."""
+    lock_timeout: str = "5s"
+    """How long `migrate` waits for a table that somebody else has locked."""
+    max_buffer: int = DEFAULT_BUFFER
+    """Bytes of answers that one worker holds at once."""
+    listen_dsn: str | None = None
+    """The server itself, where `dsn` names a pooler: runners listen there."""
+    plans: tuple[Path, ...] = ()
+    """Folders of plans, and of single ones; none: those of `db`."""
+    dags: Path | None = None
+    """The folder of Airflow's DAGs, where `migrate` writes what their forms know; None: nowhere."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read HEADGATE_ and: DSN, LISTEN_DSN, DATABASE, HOME, DB, PLANS, DAGS, ..."""
+        env = os.environ if environ is None else environ
+        dsn = _dsn(env, "HEADGATE_DSN")
+        buffer = env.get("HEADGATE_MAX_BUFFER")
+        return cls(
+            dsn=dsn,
+            database=env.get("HEADGATE_DATABASE") or _database_of(dsn),
+            home=_absolute(env.get("HEADGATE_HOME")) or _root() / ".headgate",
+            db=_absolute(env.get("HEADGATE_DB")) or shipped("db"),
+            lock_timeout=env.get("HEADGATE_LOCK_TIMEOUT") or "5s",
+            max_buffer=bytes_of(buffer) if buffer else DEFAULT_BUFFER,
+            listen_dsn=_dsn(env, "HEADGATE_LISTEN_DSN"),
+            plans=tuple(_folders(env.get("HEADGATE_PLANS"))),
+            dags=_absolute(env.get("HEADGATE_DAGS")) or _dags_folder(env),
+        )
+
+    def with_database(self, database: str) -> Settings:
+        """Return the same settings for another database of the server."""
+        return replace(self, database=database)
+
+
+def bytes_of(size: str) -> int:
+    """Read a size as PostgreSQL writes it, 256MB. Raises InvalidValue."""
+    found = re.fullmatch(r"([0-9]{1,9})\s*(kB|MB|GB)", size.strip(), re.IGNORECASE)
+    count = int(found[1]) * UNITS[found[2].lower()] if found else 0
+    if count < SMALLEST_BUFFER:
+        raise InvalidValue(
+            f"{size!r} is not a size of a buffer", hint="a number and its unit, from 1MB on: 256MB"
+        )
+    return count
+
+
+def _dsn(env: Mapping[str, str], name: str) -> str | None:
+    """Return a connection string with its service written out; refuse what is not one."""
+    if not env.get(name):
+        return None
+    wrong = InvalidValue(
+        f"{name} is not a connection string",
+        hint="for example: postgresql://user:password@host:5432/headgate, or service=headgate "
+        "(write @ : / ? # in the password as %40 %3A %2F %3F %23)",
+    )
+    try:
+        dsn = without_service(env[name])
+    except ProgrammingError:
+        raise wrong from None  # libpq's message quotes the string, and with it the password
+    port = str(conninfo_to_dict(dsn).get("port") or "0")
+    if not port.replace(",", "").isdecimal():
+        raise wrong  # a slash in the password makes a host and a port of its first part
+    return dsn
+
+
+def _database_of(dsn: str | None) -> str:
+    """Return the database that libpq would take, but ours where it would name it after the user."""
+    return DATABASE if dsn is None else effective(dsn).get("dbname") or DATABASE
+
+
+def _absolute(path: str | None) -> Path | None:
+    return Path(path).expanduser().resolve() if path else None
+
+
+def _folders(paths: str | None) -> Iterator[Path]:
+    """Yield the folders of a list as PATH is one."""
+    for text in (paths or "").split(os.pathsep):
+        if path := _absolute(text.strip()):
+            yield path
+
+
+def _root() -> Path:
+    """Return the checkout we run from, or the current folder when installed as a wheel."""
+    return CHECKOUT if (CHECKOUT / "pyproject.toml").exists() else Path.cwd()
+
+
+def shipped(name: str) -> Path:
+    """Return a folder of ours: the package's, or in a checkout the one beside it."""
+    packaged = PACKAGE / name
+    return packaged if packaged.exists() else CHECKOUT / name
+
+
+def _dags_folder(env: Mapping[str, str]) -> Path | None:
+    """Return the folder that Airflow is told of, else our own, which is of our own plans."""
+    if told := env.get("AIRFLOW__CORE__DAGS_FOLDER"):
+        return _absolute(told)
+    folder = shipped("dags")
+    is_ours = not env.get("HEADGATE_DB") and folder.is_dir()
+    return folder if is_ours and os.access(folder, os.W_OK) else None

@@ -1,0 +1,204 @@
+"""The calls under way: N at once in all, and for each provider no more than it allows."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from headgate.shown import cleared
+from headgate.worker.calls import Caller, Reply
+from headgate.worker.leases import CallLease
+from headgate.worker.pace import ServerClock
+from headgate.worker.rules import Outcome
+from runner.provider_state import MAX_FAULTS, ProviderState
+
+logger = logging.getLogger(__name__)
+
+MAX_BUFFERED: Final = 64 * 1024 * 1024
+CUT = Reply(Outcome("retry", "provider", "cut by shutdown"), 1, None, 0)
+BROKEN = Reply(Outcome("retry", "internal", "the runner could not make the call"), 1, None, 0)
+
+
+class CallExecutor:
+    """Starts calls while there is room, and hands their chunk on when something has come."""
+
+    def __init__(
+        self,
+        caller: Caller,
+        concurrency: int,
+        on_result: Callable[[CallLease], None],
+        on_starved: Callable[[CallLease], None],
+    ) -> None:
+        self.open = 0
+        self.load = 0
+        self.buffered = 0
+        self.clock = ServerClock()
+        self._caller = caller
+        self._concurrency = concurrency
+        self._on_result = on_result
+        self._on_starved = on_starved
+        self._timer: asyncio.TimerHandle | None = None
+        self._providers: dict[str, ProviderState] = {}
+        self._turn: deque[ProviderState] = deque()
+        self._is_stopped = False
+        self._loop = asyncio.get_running_loop()
+
+    def state(self, provider: str) -> ProviderState:
+        """Return the provider's state."""
+        state = self._providers.get(provider)
+        if state is None:
+            state = self._providers[provider] = ProviderState(provider)
+            self._turn.append(state)
+        return state
+
+    def providers(self) -> list[ProviderState]:
+        """Return all providers."""
+        return list(self._turn)
+
+    def take(self, held: CallLease) -> None:
+        """Add a chunk; its calls start as room comes. A closed provider's stay unsent."""
+        state = self.state(held.chunk.provider)
+        state.in_flight = held.call.in_flight
+        state.queue.append(held)
+        state.load += held.waiting
+        self.load += held.waiting
+        if block := state.block_for(held.chunk, self._loop.time()):
+            self.give_up(held, block.reason)
+        self.pump()
+
+    def pump(self) -> None:
+        """Start calls while there is room."""
+        while (
+            self.open < self._concurrency
+            and self.buffered < MAX_BUFFERED
+            and not self._is_stopped
+            and (held := self._next()) is not None
+        ):
+            self._start(held)
+        for state in self._turn:
+            for held in state.starved():
+                held.is_asking = True
+                self._on_starved(held)
+        self._pump_in_time()
+
+    def give_up(self, held: CallLease, reason: str) -> None:
+        """Start no further call of a chunk; what has not started is reported unsent."""
+        self._lighten(held, held.give_up(reason, self._loop.time()))
+        self._on_result(held)
+
+    def drop(self, held: CallLease) -> None:
+        """Forget a chunk whose lease is lost: its calls end, their answers count for nothing."""
+        held.is_lost = True
+        self._lighten(held, held.waiting)
+        held.next = len(held.urls)
+        self.buffered -= held.discard()
+        for task in held.open.values():
+            task.cancel()
+
+    async def finish(self, helds: Iterable[CallLease], seconds: float) -> None:
+        """Start nothing more, wait for open calls, and cut those that take longer."""
+        self._is_stopped = True
+        tasks = [task for held in helds for task in held.open.values()]
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=seconds)
+        for task in late:
+            task.cancel()
+        if late:
+            logger.warning("%s calls were cut; they may have been served", len(late))
+            await asyncio.wait(late)
+
+    def _next(self) -> CallLease | None:
+        now = self._loop.time()
+        for _ in range(len(self._turn)):
+            state = self._turn[0]
+            self._turn.rotate(-1)
+            while (held := state.next_call(now)) is not None and now >= held.starts_end:
+                self.give_up(held, "no time was left to start it")
+            if held is not None:
+                return held
+        return None
+
+    def _pump_in_time(self) -> None:
+        """Look again when the next call may start."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        at = min((state.next_start() for state in self._turn), default=math.inf)
+        if at > self._loop.time() and at != math.inf:
+            self._timer = self._loop.call_at(at, self.pump)
+
+    def _start(self, held: CallLease) -> None:
+        index = held.next
+        if held.pace is not None:
+            held.pace.take()
+        held.next += 1
+        self.open += 1
+        self.state(held.chunk.provider).open += 1
+        held.open[index] = self._loop.create_task(self._make(held, index))
+
+    async def _make(self, held: CallLease, index: int) -> None:
+        url = held.urls[index]
+        body = held.chunk.bodies[index] if held.chunk.bodies else None
+        own = held.chunk.headers[index] if held.chunk.headers else None
+        try:
+            if url is None:
+                reply = _refused(held, index)
+            else:
+                reply = await self._caller.fetch(held.call, url, body, own)
+        except asyncio.CancelledError:
+            reply = CUT
+        except Exception as exc:
+            trace = cleared("".join(traceback.format_exception(exc)))  # it may name the signed URL
+            logger.error("a call of chunk %s broke in the runner: %s", held.chunk.chunk_id, trace)
+            reply = BROKEN
+        self._finished(held, index, reply)
+
+    def _finished(self, held: CallLease, index: int, reply: Reply) -> None:
+        state = self.state(held.chunk.provider)
+        self.open -= 1
+        state.open -= 1
+        self._lighten(held, 1)
+        del held.open[index]
+        if not held.is_lost:
+            held.record(index, reply, self._loop.time())
+            self.buffered += len(reply.payload or b"")
+            self._learn(state, held, reply.outcome)
+            if held.must_stop and held.waiting:
+                self.give_up(held, "a call before it failed")
+            self._on_result(held)
+        self.pump()
+
+    def _learn(self, state: ProviderState, held: CallLease, outcome: Outcome) -> None:
+        """Draw the conclusions that cannot wait for the database."""
+        is_answered = outcome.is_success or outcome.fault == "item"
+        if outcome.block is not None:
+            state.block(held.chunk, outcome.block, self._loop.time())
+            logger.warning("%s is blocked: %s", state.provider, outcome.reason)
+            for other in state.affected():
+                self.give_up(other, outcome.block.reason)
+        if held.is_probing and is_answered:
+            held.is_probing = False
+        elif held.is_probing:
+            self.give_up(held, "the provider did not answer the probe")
+        state.faults = 0 if is_answered else state.faults + 1
+        if state.faults >= MAX_FAULTS:
+            state.faults = 0
+            for other in list(state.queue):
+                self.give_up(other, f"{MAX_FAULTS} calls in a row were not answered")
+
+    def _lighten(self, held: CallLease, calls: int) -> None:
+        self.load -= calls
+        self.state(held.chunk.provider).load -= calls
+
+
+def _refused(held: CallLease, index: int) -> Reply:
+    asset_ids = held.chunk.asset_ids
+    asset_id = asset_ids[0] if held.call.serves_all else asset_ids[index]
+    reason = held.call.refused.get(asset_id, "no request could be written")
+    return Reply(Outcome("failed", "item", reason), 0, None, 0)

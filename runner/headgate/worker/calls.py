@@ -1,0 +1,273 @@
+"""Calls to the outside: every HTTP client of the runner is built here, one pool for each provider.
+
+A client follows no redirect, repeats no request, keeps no cookie, and reads no proxy or password
+from where it runs. What is wrong with an answer never hides what its status means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Final, TypeAlias
+
+import aiohttp
+import httpx
+
+from headgate.errors import WrongPlan
+from headgate.escapes import Bytes
+from headgate.redaction import Redactor, Uncleared
+from headgate.shown import learn, told
+from headgate.worker.bodies import BROKEN, Body, NoRoom, Reader
+from headgate.worker.buffer import Buffer, Share
+from headgate.worker.chunks import Auth, Call, header
+from headgate.worker.inflate import ACCEPTED
+from headgate.worker.patterns import LONGEST_HEAD
+from headgate.worker.payloads import (
+    BadPayload,
+    Unstorable,
+    check_json,
+    excerpt,
+    read_text,
+)
+from headgate.worker.rules import Answer, Outcome
+from headgate.worker.wire import LARGEST_HEAD, NEVER_SENT, Wire, is_head_too_large, is_no_http
+
+CONNECT_SECONDS = 10.0
+SMALL: Final = 65_536
+"""Bytes of an answer that are decoded where calls are made; larger ones keep nobody waiting."""
+IDLE_CONNECTION_SECONDS = 4.0
+NO_COOKIES: Final = DefaultCookiePolicy(allowed_domains=())
+DOT_SEGMENT: Final = re.compile(r"(?:/|\\|%2f|%5c)(?:\.|%2e){1,2}(?:/|\\|%2f|%5c|$)", re.IGNORECASE)
+"""A segment that leads up, or nowhere, once somebody on the way decodes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of one call; `requests` is 0 when nothing can have reached the provider."""
+
+    outcome: Outcome
+    requests: int
+    payload: Bytes | None
+    """UTF-8."""
+    duration_ms: int
+
+    @property
+    def charged(self) -> int:
+        """Return how many of its requests the provider charges for."""
+        return self.requests if self.outcome.charged else 0
+
+
+Judged: TypeAlias = tuple[Outcome, int, Bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One provider's connections, and what takes its secret out of its answers."""
+
+    http: httpx.AsyncClient
+    redactor: Redactor
+
+
+class Caller:
+    """Makes calls and judges their answers; the buffer bounds what these take up together."""
+
+    def __init__(
+        self,
+        concurrency: int,
+        buffer: Buffer | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._buffer = buffer or Buffer()
+        self._transport = transport
+        """Answers instead of the network."""
+        self._limits = httpx.Limits(
+            max_connections=concurrency, keepalive_expiry=IDLE_CONNECTION_SECONDS
+        )
+        self._one_at_a_time = asyncio.Lock()
+        """Held while a large answer is decoded, in a thread."""
+        self._clients: dict[tuple[str, Auth], Client] = {}
+        self._tls: ssl.SSLContext | None = None
+
+    async def fetch(
+        self, call: Call, url: str, body: str | None = None, own: Mapping[str, str] | None = None
+    ) -> Reply:
+        """Make one call; whatever goes wrong with it is in the reply. Raises SecretMissing."""
+        started = time.perf_counter()
+        outcome, requests, payload = await self._fetch(call, url, body, own or {})
+        duration_ms = round((time.perf_counter() - started) * 1000)
+        return Reply(outcome, requests, payload, duration_ms)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        clients, self._clients = self._clients, {}
+        for client in clients.values():
+            await client.http.aclose()
+
+    async def _fetch(
+        self, call: Call, url: str, body: str | None, own: Mapping[str, str]
+    ) -> Judged:
+        client = self._client(call)
+        try:
+            request = request_of(call, url, body, own)
+        except (ValueError, httpx.InvalidURL, WrongPlan) as exc:
+            return Outcome("failed", "item", told(f"the request cannot be made: {exc}")), 0, None
+        share = Share(self._buffer)
+        try:
+            async with asyncio.timeout(call.timeout_seconds) as deadline:
+                response = await client.http.send(request, stream=True)
+                try:
+                    reader = self._reader(call, response, share, deadline)
+                    answered = await reader.read(response)
+                finally:
+                    await response.aclose()
+            return await self._judge(call, response, answered, client.redactor)
+        except BROKEN as exc:
+            return _no_answer(call, exc)
+        finally:
+            share.close()
+
+    def _reader(
+        self, call: Call, response: httpx.Response, share: Share, deadline: asyncio.Timeout
+    ) -> Reader:
+        """Choose how far to read: of what can be no payload the rules see no more than the head."""
+        limit = min(call.max_bytes, self._buffer.most)
+        too_large: BadPayload = Unstorable(f"the answer is larger than {limit} bytes")
+        if limit < call.max_bytes:
+            too_large = NoRoom(
+                f"the answer is larger than {limit} bytes, half of HEADGATE_MAX_BUFFER"
+            )
+        said = response.headers.get("content-length", "")
+        if not call.rules.may_succeed(str(response.status_code)):
+            limit = LONGEST_HEAD
+        elif said.isdecimal() and len(said) < 20 and int(said) > limit:
+            limit = min(limit, LONGEST_HEAD)
+        return Reader(share, deadline, limit, too_large)
+
+    async def _judge(
+        self, call: Call, response: httpx.Response, body: Body, redactor: Redactor
+    ) -> Judged:
+        headers = {
+            name.lower().decode("latin-1"): value.decode("latin-1")
+            for name, value in response.headers.raw
+        }
+        head, is_readable = bytes(body.data[:LONGEST_HEAD]), body.problem is None
+        answer = Answer(str(response.status_code), headers, head, is_readable)
+        outcome = call.rules.judge(answer)
+        if not outcome.is_success:
+            is_cut = len(head) < len(body.data) or not is_readable
+            seen = excerpt(head, answer.content_type, redactor, is_cut=is_cut)
+            detail = f"{answer.status}: {seen}" if seen else answer.status
+            return _detailed(outcome, detail), 1, None
+        if body.problem is not None:
+            return _spoilt(outcome, body.problem), 1, None
+        try:
+            if len(body.data) <= SMALL:
+                text = _text(answer, body.data, redactor)
+            else:
+                async with self._one_at_a_time:
+                    text = await asyncio.to_thread(_text, answer, body.data, redactor)
+        except BadPayload as exc:
+            return _spoilt(outcome, exc), 1, None
+        # Answers for all assets of a chunk are handed in together: one must not wait for another.
+        return outcome, 1, text if call.serves_all else self._buffer.keep(text)
+
+    def _client(self, call: Call) -> Client:
+        found = self._clients.get((call.base_url, call.auth))
+        if found is None:
+            secret = call.auth.secret()
+            if self._tls is None and call.base_url.startswith("https:"):
+                self._tls = httpx.create_ssl_context(trust_env=False)
+            http = httpx.AsyncClient(
+                transport=self._transport or Wire(call.auth, secret, self._limits, self._tls),
+                cookies=CookieJar(NO_COOKIES),
+                follow_redirects=False,
+                trust_env=False,
+                timeout=None,
+            )
+            found = Client(http, learn(secret))
+            self._clients[call.base_url, call.auth] = found
+        return found
+
+
+def request_of(
+    call: Call, url: str, body: str | None, own: Mapping[str, str] | None = None
+) -> httpx.Request:
+    """Return a request without the secret. Raises ValueError, InvalidURL, WrongPlan."""
+    base = _base(call.base_url)
+    path = url if url[:1] in ("/", "?", "") else f"/{url}"
+    target = httpx.URL(f"{call.base_url}{path}")
+    if (target.scheme, target.netloc) != (base.scheme, base.netloc) or target.userinfo:
+        raise ValueError("its URL leaves the provider's host")
+    if target.fragment or DOT_SEGMENT.search(f"{call.base_url}{path}".partition("?")[0]):
+        raise ValueError("its URL leaves its place in the provider's path")
+    headers = _common_headers(call.headers, body is not None)
+    if own:
+        headers = _headers((*call.headers, *(header(*x) for x in own.items())), body is not None)
+    return httpx.Request(
+        call.method,
+        target,
+        headers=headers,
+        content=body,
+        extensions={"timeout": {"connect": min(CONNECT_SECONDS, call.timeout_seconds * 0.9)}},
+    )
+
+
+_base = lru_cache(maxsize=64)(httpx.URL)
+
+
+def _headers(own: tuple[tuple[str, str], ...], has_body: bool) -> httpx.Headers:
+    ours = [("User-Agent", "headgate"), ("Accept-Encoding", ACCEPTED), ("Accept", "*/*")]
+    if has_body:
+        ours.append(("Content-Type", "application/json"))
+    headers = {name.lower(): (name, value) for name, value in (*ours, *own)}
+    return httpx.Headers(list(headers.values()), encoding="utf-8")
+
+
+_common_headers = lru_cache(maxsize=64)(_headers)
+
+
+def _no_answer(call: Call, exc: Exception) -> Judged:
+    """Judge a call without an answer; the transport's own names for what happened mislead."""
+    cause = exc.__cause__ if isinstance(exc, httpx.HTTPError) and exc.__cause__ else exc
+    if is_head_too_large(cause):
+        reason = f"the answer's headers are larger than {LARGEST_HEAD} bytes, or too many"
+        return Outcome("failed", "item", reason), 1, None
+    status, detail, requests = "error:cut", "the connection broke", 1
+    if isinstance(cause, NEVER_SENT):
+        status, detail, requests = "error:connect", "could not connect", 0
+        if isinstance(cause, aiohttp.ClientConnectorError) and cause.strerror:
+            detail = f"could not connect: {cause.strerror}"
+    elif isinstance(cause, TimeoutError):
+        status, detail = "error:timeout", f"no answer within {call.timeout_seconds:g} seconds"
+    elif isinstance(cause, aiohttp.ClientPayloadError):
+        detail = "the connection broke within the answer"
+    elif is_no_http(cause):
+        detail = "what came is not valid HTTP"
+    return _detailed(call.rules.judge(Answer(status)), detail), requests, None
+
+
+def _text(answer: Answer, data: bytearray, redactor: Redactor) -> Bytes:
+    """Return the text of a good answer, without the secret. Raises BadPayload."""
+    text = read_text(data, answer.content_type)
+    if answer.status == "200" and "json" in answer.content_type.lower():
+        check_json(text)
+    try:
+        return redactor.clear(text)
+    except Uncleared as exc:
+        raise Unstorable(f"the answer is {exc}") from None
+
+
+def _spoilt(outcome: Outcome, problem: BadPayload) -> Outcome:
+    """Return what becomes of a job whose answer was good but for its body."""
+    reason = told(str(problem))
+    return replace(outcome, outcome=problem.outcome, fault=problem.fault, reason=reason)
+
+
+def _detailed(outcome: Outcome, detail: str) -> Outcome:
+    return replace(outcome, reason=f"{outcome.reason} ({detail})" if outcome.reason else detail)

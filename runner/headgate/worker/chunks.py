@@ -1,0 +1,297 @@
+"""What a runner holds: a leased chunk, how its calls are made, and what came of its jobs."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from headgate.errors import SecretMissing, WrongPlan
+from headgate.escapes import Bytes
+from headgate.handlers.pool_messages import RowType
+from headgate.worker.pace import Schedule
+from headgate.worker.rules import Rules, compile_rules
+
+HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+FRAMING: Final = frozenset(
+    ("connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade")
+)
+"""Headers by which a message is cut out of its connection: the HTTP client's alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """Where the secret goes, and the environment variable that holds it."""
+
+    place: str = "none"
+    name: str = ""
+    variable: str = ""
+
+    def secret(self) -> str:
+        """Read the secret, or raise SecretMissing."""
+        if self.place == "none":
+            return ""
+        secret = os.environ.get(self.variable, "").strip()
+        if not secret or not secret.isprintable():
+            raise SecretMissing(
+                f"the environment variable {self.variable} is not set, or holds no secret",
+                hint=f"set {self.variable} in the runner's environment",
+            )
+        return secret
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """How one operation's requests are made."""
+
+    base_url: str
+    method: str
+    headers: tuple[tuple[str, str], ...]
+    auth: Auth
+    timeout_seconds: float
+    max_bytes: int
+    in_flight: int
+    serves_all: bool
+    """Each call is for all assets of the chunk, one call a session."""
+    probe: bool
+    """The first call goes alone; the others only if the provider answers it."""
+    stop_before_seconds: float | None
+    """No call starts later than this after the claim."""
+    schedule: Schedule | None
+    """When the calls may start; None: whenever there is room."""
+    refused: Mapping[int, str]
+    """Assets for which no request could be written, and why."""
+    rules: Rules
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Call:
+        """Read the `call` of a claimed chunk; raises WrongPlan for one that cannot be made."""
+        stop_before = row.get("stop_before_seconds")
+        if not row.get("base_url"):
+            raise WrongPlan("the provider has no base URL", hint="set providers.base_url")
+        return cls(
+            base_url=row["base_url"].rstrip("/"),
+            method=row.get("method") or "GET",
+            headers=tuple(header(name, x) for name, x in (row.get("headers") or {}).items()),
+            auth=_auth(row.get("auth") or {}),
+            timeout_seconds=float(row.get("timeout_seconds") or 30),
+            max_bytes=int(row.get("max_bytes") or 67_108_864),
+            in_flight=int(row.get("in_flight") or 1),
+            serves_all=bool(row.get("serves_all")),
+            probe=bool(row.get("probe")),
+            stop_before_seconds=None if stop_before is None else float(stop_before),
+            schedule=Schedule(**row["schedule"]) if row.get("schedule") else None,
+            refused={int(key): text for key, text in (row.get("refused") or {}).items()},
+            rules=compile_rules(row.get("rules") or []),
+        )
+
+
+def _auth(row: dict[str, Any]) -> Auth:
+    auth = Auth(row.get("in", "none"), row.get("name") or "", row.get("secret") or "")
+    if auth.place == "header":
+        header(auth.name, "")
+    return auth
+
+
+def header(name: str, value: Any) -> tuple[str, str]:
+    """Return a header as it may be sent. Raises WrongPlan for one that could end before its end."""
+    text = str(value)
+    if (
+        not HEADER_NAME.fullmatch(name)
+        or name.lower() in FRAMING
+        or not text.replace("\t", "").isprintable()
+    ):
+        raise WrongPlan(
+            f"the header {name!r} cannot be sent",
+            hint="a header is a name and one line of text, and says nothing of the body's length",
+        )
+    return name, text
+
+
+@dataclass(frozen=True, slots=True)
+class Handling:
+    """How one chunk's handler is run."""
+
+    context: dict[str, Any]
+    """What its input function is told: pipeline, run_id, params, now and so on."""
+    input_function: str | None
+    codes: list[str]
+    watermarks: list[str | None]
+    timeout_seconds: float
+    max_memory: int
+    environment: tuple[str, ...]
+    """The variables that it sees besides harmless ones."""
+    row_type: RowType | None
+    """The rows its ingest function takes; None: it has none."""
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Handling:
+        """Read the `call` of a claimed chunk that has a handler."""
+        return cls(
+            context=row["context"],
+            input_function=row.get("input"),
+            codes=row["codes"],
+            watermarks=row["watermarks"],
+            timeout_seconds=float(row["timeout_seconds"]),
+            max_memory=int(row["max_memory"]),
+            environment=tuple(sorted(set(row["environment"]))),
+            row_type=RowType.from_row(row.get("rows")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A handler's rows: an array of the ingest function's row type in binary."""
+
+    packed: bytes
+    row_type: RowType
+    counts: list[int]
+    """How many belong to each job of the report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A leased chunk; (chunk_id, lease_no) is its fencing token."""
+
+    chunk_id: int
+    lease_no: int
+    lease_seconds: int
+    pipeline: str
+    run_id: str
+    step: str
+    provider: str
+    operation: str
+    call: dict[str, Any]
+    """How its calls are made, or its handler is run; empty: it is only handed in."""
+    handler: str | None
+    asset_ids: list[int]
+    urls: list[str | None] | None
+    """One for each asset, or a single one that serves them all; None: there is nothing to call."""
+    bodies: list[str | None] | None
+    attempt: int
+    headers: list[dict[str, str] | None] | None = None
+    """Of each request, the headers that are its own; None: all requests have the same."""
+
+    @property
+    def execution(self) -> tuple[str, str]:
+        """Name the execution it belongs to."""
+        return self.pipeline, self.run_id
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a claim brought: chunks, or how many seconds to wait (None: nothing is known)."""
+
+    at: float
+    """When it was asked, by the event loop's clock: leases count from then."""
+    chunks: Sequence[Chunk] = ()
+    wait_seconds: float | None = None
+
+
+COLUMNS: Final = (
+    "asset_ids",
+    "outcomes",
+    "faults",
+    "payloads",
+    "errors",
+    "requests",
+    "charged",
+    "durations_ms",
+)
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of jobs, column by column, as `complete_jobs` takes it."""
+
+    asset_ids: list[int] = field(default_factory=list)
+    outcomes: list[str] = field(default_factory=list)
+    faults: list[str | None] = field(default_factory=list)
+    payloads: list[Bytes | None] = field(default_factory=list)
+    errors: list[str | None] = field(default_factory=list)
+    requests: list[int] = field(default_factory=list)
+    charged: list[int] = field(default_factory=list)
+    durations_ms: list[int] = field(default_factory=list)
+    size: int = 0
+    """Bytes of the payloads."""
+    rows: Rows | None = None
+    """What a handler computed."""
+
+    def __len__(self) -> int:
+        return len(self.asset_ids)
+
+    def add(
+        self,
+        asset_id: int,
+        outcome: str,
+        *,
+        fault: str | None = None,
+        payload: Bytes | None = None,
+        error: str | None = None,
+        requests: int = 0,
+        charged: int = 0,
+        duration_ms: int = 0,
+    ) -> None:
+        """Add one job."""
+        self.asset_ids.append(asset_id)
+        self.outcomes.append(outcome)
+        self.faults.append(fault)
+        self.payloads.append(payload)
+        self.errors.append(error)
+        self.requests.append(requests)
+        self.charged.append(charged)
+        self.durations_ms.append(duration_ms)
+        self.size += len(payload) if payload else 0
+
+    def halves(self) -> tuple[Report, Report]:
+        """Return the report in two; its payloads are what it is about, so it has no rows."""
+        middle = len(self) // 2
+        first, rest = Report(), Report()
+        for mine, one, other in (
+            (getattr(self, name), getattr(first, name), getattr(rest, name)) for name in COLUMNS
+        ):
+            one.extend(mine[:middle])
+            other.extend(mine[middle:])
+        return first, rest
+
+
+@dataclass(slots=True)
+class GroupReport:
+    """What came of calls that each serve all assets of a chunk: one end for all of its jobs.
+
+    `success` with fewer answers than sessions are left: the chunk goes on with the others.
+    """
+
+    asset_ids: list[int]
+    outcome: str = "success"
+    fault: str | None = None
+    error: str | None = None
+    payloads: list[Bytes | None] = field(default_factory=list)
+    """The answers to the next sessions, in order."""
+    requests: int = 0
+    charged: int = 0
+    duration_ms: int = 0
+    size: int = 0
+    """Bytes of the payloads."""
+
+    def __len__(self) -> int:
+        """Return 0 while there is nothing to hand in."""
+        return len(self.asset_ids) if self.payloads or self.outcome != "success" else 0
+
+
+@dataclass(frozen=True, slots=True)
+class UniformReport:
+    """One end for all jobs of a chunk that is not called."""
+
+    asset_ids: list[int]
+    outcome: str
+    fault: str | None = None
+    error: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.asset_ids)
+
+
+Result: TypeAlias = Report | GroupReport | UniformReport

@@ -1,0 +1,160 @@
+"""The few connections a runner works through. When the server is gone they wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from headgate.errors import ServerUnreachable
+from headgate.worker.queue import Queue
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE: Final = 0.2
+LONGEST_PAUSE: Final = 5.0
+AWAY: Final = ("25006",)
+"""The server takes no writes: another one may be the primary by now, or this one will be again."""
+PASSING: Final = ("40", "53", "55006", "55P03", "58")
+"""Troubles of the server that pass: conflicts, no space, too many clients, locks, I/O."""
+DOUBTFUL: Final = ("0A", "25", "26", "3D", "3F", "42", "55", "57014", "XX")
+"""Troubles that may pass: rights or functions are missing, a statement takes too long."""
+MAX_RETRIES: Final = 6
+STATEMENT_SECONDS: Final = 600.0
+"""A server that says nothing for so long is gone, whatever its connection looks like."""
+
+T = TypeVar("T")
+
+
+class ConnectionPool:
+    """Connections shared by tasks, each carrying one statement at a time."""
+
+    def __init__(self, connect: Callable[[], Awaitable[Queue]], size: int) -> None:
+        self.size = size
+        self._connect = connect
+        self._free: asyncio.LifoQueue[Queue | None] = asyncio.LifoQueue()
+        for _ in range(size):
+            self._free.put_nowait(None)
+        self._lost_since: float | None = None
+        self._give_up_at: float | None = None
+
+    async def open(self) -> None:
+        """Open the first connection; raises at once when the server does not take us."""
+        await self._free.get()
+        self._free.put_nowait(await self._connect())
+
+    def give_up_after(self, seconds: float) -> None:
+        """From now on wait no longer than this for a server that is gone."""
+        self._give_up_at = time.monotonic() + seconds
+
+    async def run(
+        self,
+        what: Callable[[Queue], Awaitable[T]],
+        *,
+        is_patient: bool = False,
+        max_retries: int = MAX_RETRIES,
+    ) -> T:
+        """Run one statement; when the connection breaks, wait for the server and repeat it.
+
+        What became of the first try is unknown then. All of the runner's functions may be repeated:
+        a completion that had been committed raises LostLease. A patient caller waits for the end of
+        every trouble of the server that passes, and tries again where it may pass.
+        """
+        retries = 0
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                result = await self._try(what)
+            except (ServerUnreachable, TimeoutError) as exc:
+                self._note_lost(exc)
+            except psycopg.Error as exc:
+                retries += 1
+                if (exc.sqlstate or "").startswith(AWAY):
+                    self._note_lost(exc)
+                elif not self._may_pass(exc, is_patient, retries <= max_retries):
+                    raise
+                else:
+                    logger.warning("PostgreSQL is in trouble: %s", _first_line(exc))
+            else:
+                self._note_back()
+                return result
+            await self._pause(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _try(self, what: Callable[[Queue], Awaitable[T]]) -> T:
+        """Run one statement once; a connection that may be broken, or to the wrong server, goes."""
+        queue = await self._free.get()
+        is_good = False
+        try:
+            if queue is None or queue.connection.closed:
+                queue = None
+                queue = await self._connect()
+            async with asyncio.timeout(STATEMENT_SECONDS):
+                result = await what(queue)
+            is_good = True
+            return result
+        except (ServerUnreachable, TimeoutError):
+            raise
+        except psycopg.Error as exc:
+            is_good = not (exc.sqlstate or "").startswith(AWAY)
+            raise
+        except Exception:
+            is_good = True
+            raise
+        finally:
+            if queue is not None and not (is_good and _is_usable(queue)):
+                await _close(queue)
+                queue = None
+            self._free.put_nowait(queue)
+
+    async def aclose(self) -> None:
+        """Close the connections that are not in use."""
+        while not self._free.empty():
+            await _close(self._free.get_nowait())
+
+    def _may_pass(self, exc: psycopg.Error, is_patient: bool, has_retries: bool) -> bool:
+        state = exc.sqlstate or ""
+        if is_patient and self._give_up_at is None and state.startswith(PASSING):
+            return True
+        worth = (*PASSING, *DOUBTFUL) if is_patient else (*PASSING, "57014")
+        return has_retries and state.startswith(worth)
+
+    async def _pause(self, seconds: float) -> None:
+        if self._give_up_at is not None:
+            left = self._give_up_at - time.monotonic()
+            if left <= 0:
+                raise ServerUnreachable("the server did not come back in time")
+            seconds = min(seconds, left)
+        await asyncio.sleep(seconds * random.uniform(0.8, 1.2))
+
+    def _note_lost(self, exc: Exception) -> None:
+        if self._lost_since is None:
+            self._lost_since = time.monotonic()
+            logger.warning("lost the database, waiting for it: %s", str(exc) or "no answer")
+        else:
+            logger.debug("still waiting for the database: %s", str(exc) or "no answer")
+
+    def _note_back(self) -> None:
+        if self._lost_since is not None:
+            logger.warning("the database is back after %.1f s", time.monotonic() - self._lost_since)
+            self._lost_since = None
+
+
+def _is_usable(queue: Queue) -> bool:
+    info = queue.connection.info
+    return not queue.connection.closed and info.transaction_status == TransactionStatus.IDLE
+
+
+async def _close(queue: Queue | None) -> None:
+    if queue is not None:
+        await queue.connection.close()
+
+
+def _first_line(exc: Exception) -> str:
+    return str(exc).partition("\n")[0]

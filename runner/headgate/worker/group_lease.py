@@ -1,0 +1,138 @@
+"""A chunk each of whose calls serves all of its assets: a session's bars of a whole exchange."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from headgate.worker.calls import Reply
+from headgate.worker.chunks import GroupReport
+from headgate.worker.leases import SLICE_BYTES, CallLease
+from headgate.worker.rules import Outcome
+
+MAX_AHEAD: Final = 4
+"""How many answers may wait for one before them."""
+
+
+@dataclass(slots=True, eq=False)
+class GroupLease(CallLease):
+    """A chunk each of whose calls is for all its assets, one call a session.
+
+    Answers are handed in in the order of the sessions, so that what has come counts whatever comes
+    of the rest. A call that fails ends the chunk: the answers behind it are dropped.
+    """
+
+    replies: dict[int, Reply] = field(default_factory=dict)
+    """What came of calls and is not reported."""
+    reported: int = 0
+    """How many calls' answers were taken for a report."""
+    unsent_reason: str = ""
+    refusal: Outcome | None = None
+    """Why the database does not take an answer."""
+    last: GroupReport | None = None
+    """The end of the chunk, after all answers that count."""
+
+    def __post_init__(self) -> None:
+        CallLease.__post_init__(self)
+        self.report = GroupReport(self.chunk.asset_ids)
+
+    @property
+    def has_report(self) -> bool:
+        """Tell whether something has come that is not handed in."""
+        return bool(self.report.payloads) or self.last is not None
+
+    @property
+    def has_sent(self) -> bool:
+        """Tell whether the database does not know yet of a call that may have been sent."""
+        return self.has_report or bool(self.open) or bool(self.replies)
+
+    @property
+    def is_slice_due(self) -> bool:
+        """Tell whether what has come is enough for a completion of its own."""
+        return self.is_ended or self.report.size >= SLICE_BYTES
+
+    @property
+    def must_stop(self) -> bool:
+        """Tell whether no further call is worth starting."""
+        return self.refusal is not None or any(
+            not reply.outcome.is_success for reply in self.replies.values()
+        )
+
+    def may_start(self, now: float) -> bool:
+        """Tell whether its next call may start: not too far before an answer that has not come."""
+        return self.next < self.reported + MAX_AHEAD and CallLease.may_start(self, now)
+
+    def record(self, index: int, reply: Reply, now: float) -> None:
+        """Add what came of one call."""
+        self.replies[index] = reply
+        self.is_fruitful = True
+        self._collect(now)
+
+    def give_up(self, reason: str, now: float) -> int:
+        """Start no call any more; return how many have not started."""
+        count = self.waiting
+        self.next = len(self.urls)
+        self.unsent_reason = reason
+        self._collect(now)
+        return count
+
+    def refuse(self, report: GroupReport, reason: str) -> None:
+        """Note that the database does not take these answers: they end the chunk as our fault."""
+        self.refusal = Outcome("deferred", "internal", reason)
+        self.reported -= len(report.payloads)
+        for nth in range(len(report.payloads)):
+            is_first = nth == 0
+            self.replies[self.reported + nth] = Reply(
+                self.refusal,
+                report.requests if is_first else 0,
+                None,
+                report.duration_ms if is_first else 0,
+            )
+
+    def take_report(self) -> GroupReport:
+        """Take the answers that have come, or the end that follows them."""
+        report = self.report
+        assert isinstance(report, GroupReport)
+        if report.payloads or self.last is None:
+            self.report = GroupReport(self.chunk.asset_ids)
+            return report
+        last, self.last = self.last, None
+        return last
+
+    def discard(self) -> int:
+        """Drop all answers that are not handed in; return how many bytes they were."""
+        size = self.report.size + (self.last.size if self.last else 0)
+        size += sum(len(reply.payload or b"") for reply in self.replies.values())
+        self.report, self.last, self.replies = GroupReport(self.chunk.asset_ids), None, {}
+        return size
+
+    def _collect(self, now: float) -> None:
+        """Report the answers that follow each other, and the end when there is one."""
+        assert isinstance(self.report, GroupReport)
+        while (reply := self.replies.get(self.reported)) and reply.outcome.is_success:
+            del self.replies[self.reported]
+            self.reported += 1
+            if not self.has_report:
+                self.oldest_at = now
+            self.report.payloads.append(reply.payload)
+            _add(self.report, reply)
+        if self.is_ended and self.reported < len(self.urls) and self.last is None:
+            self.last = self._end()
+            self.oldest_at = now
+
+    def _end(self) -> GroupReport:
+        """Return what becomes of the jobs: what the first call says that brought no answer."""
+        reply = self.replies.get(self.reported)
+        outcome = reply.outcome if reply else Outcome("unsent", "internal", self.unsent_reason)
+        end = GroupReport(self.chunk.asset_ids, outcome.outcome, outcome.fault, outcome.reason)
+        for other in self.replies.values():
+            _add(end, other)
+        self.replies = {}
+        return end
+
+
+def _add(report: GroupReport, reply: Reply) -> None:
+    report.requests += reply.requests
+    report.charged += reply.charged
+    report.duration_ms += reply.duration_ms
+    report.size += len(reply.payload or b"")

@@ -1,0 +1,189 @@
+"""Chunks that are computed: their input is read, their handler runs elsewhere, their rows go back.
+
+The handler runs in a local pool of processes, or on a Dask cluster; both take the same task. No
+transaction is open meanwhile. Input is read over connections of its own, so that the completion of
+calls does not wait for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from importlib.util import find_spec
+from typing import Final, Protocol
+
+import psycopg
+
+from headgate.database import from_psycopg
+from headgate.errors import HeadgateError
+from headgate.handlers.pool_messages import Done, Input, Job, Task, WorkLost
+from headgate.worker.call_executor import CallExecutor
+from headgate.worker.chunks import Chunk, Handling, Report, Rows
+from headgate.worker.completer import Completer
+from headgate.worker.connection_pool import ConnectionPool
+from headgate.worker.leases import HandlerLease
+from runner.provider_state import ProviderState
+
+logger = logging.getLogger(__name__)
+
+PER_PROCESS: Final = 2
+"""While one chunk is computed, the input of the next is read."""
+OF_THE_DATA: Final = ("22", "23", "P0", "HG")
+"""SQLSTATE classes for which an input function's fault is looked for in one asset."""
+
+
+class ExecutorBackend(Protocol):
+    """Where handlers run."""
+
+    size: int
+
+    async def start(self) -> None:
+        """Get ready, or raise HeadgateError."""
+
+    async def run(self, task: Task) -> Done:
+        """Run a task; raises WorkLost when whatever ran it died, hung or took too much memory."""
+
+    async def aclose(self) -> None:
+        """End what runs."""
+
+
+class HandlerExecutor:
+    """Takes chunks with a handler through reading, computing and handing in."""
+
+    def __init__(
+        self,
+        backend: ExecutorBackend,
+        connections: ConnectionPool,
+        executor: CallExecutor,
+        completer: Completer,
+    ) -> None:
+        self._backend = backend
+        self._connections = connections
+        self._executor = executor
+        self._completer = completer
+        self._works: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def most(self) -> int:
+        """Return how many chunks are worth having at once."""
+        return PER_PROCESS * self._backend.size
+
+    def room(self, state: ProviderState) -> int:
+        """Return how many more chunks of a provider to claim."""
+        return max(0, self.most - state.handlings)
+
+    def take(self, chunk: Chunk, at: float) -> None:
+        """Begin to work on a chunk."""
+        held = HandlerLease(chunk, at, Handling.from_row(chunk.call))
+        self._completer.keeper.hold(held)
+        self._executor.state(chunk.provider).handlings += 1
+        held.work = self._loop.create_task(self._work(held))
+        self._works.add(held.work)
+        held.work.add_done_callback(self._works.discard)
+
+    async def finish(self, seconds: float) -> None:
+        """Let the handlers that run end; cut those that take longer."""
+        if self._works:
+            _, late = await asyncio.wait(self._works, timeout=seconds)
+            for work in late:
+                work.cancel()
+            if late:
+                await asyncio.wait(late)
+        await self._backend.aclose()
+        await self._connections.aclose()
+
+    async def _work(self, held: HandlerLease) -> None:
+        state = self._executor.state(held.chunk.provider)
+        try:
+            report = await self._report(held)
+        except WorkLost as exc:
+            state.handlings -= 1
+            await self._completer.keeper.give_up(held, str(exc))
+        except BaseException:
+            state.handlings -= 1
+            raise
+        else:
+            state.handlings -= 1
+            await self._completer.settle_handled(held, report)
+
+    async def _report(self, held: HandlerLease) -> Report:
+        """Return what became of each job."""
+        chunk = held.chunk
+        if find_spec("numpy") is None:
+            missing = "the runner lacks numpy, which handlers need: install headgate[handlers]"
+            return _report(Done([Job(x, "deferred", missing) for x in chunk.asset_ids]), None)
+        given, faults = await self._read(held, chunk.asset_ids)
+        sound = [x for x in chunk.asset_ids if x not in faults]
+        done = Done([])
+        if sound:
+            done = await self._backend.run(_task(held, given, sound))
+            logger.debug(
+                "chunk %s: %s took %.3f s, %s MB",
+                chunk.chunk_id,
+                chunk.handler,
+                done.seconds,
+                done.peak_memory >> 20,
+            )
+        report = _report(done, held.handling)
+        for job in faults.values():
+            report.add(job.asset_id, job.outcome, fault=job.fault, error=job.error)
+        if faults and report.rows is not None:
+            report.rows.counts.extend([0] * len(faults))
+        return report
+
+    async def _read(self, held: HandlerLease, asset_ids: list[int]) -> tuple[Input, dict[int, Job]]:
+        """Read the input; where the data are at fault, in halves, until the guilty one is alone."""
+        handling = held.handling
+        function = handling.input_function
+        if function is None:
+            return Input(), {}
+        try:
+            return (
+                await self._connections.run(
+                    lambda queue: queue.read_input(function, handling.context, asset_ids)
+                ),
+                {},
+            )
+        except psycopg.Error as exc:
+            told, state = str(from_psycopg(exc)), exc.sqlstate or ""
+        except HeadgateError as exc:
+            told, state = str(exc), exc.code or ""
+        said = f"{function}: {told}"
+        if not state.startswith(OF_THE_DATA):
+            return Input(), {x: Job(x, "deferred", said) for x in asset_ids}
+        if len(asset_ids) == 1:
+            return Input(), {asset_ids[0]: Job(asset_ids[0], "failed", said)}
+        half = len(asset_ids) // 2
+        left, faults = await self._read(held, asset_ids[:half])
+        right, more = await self._read(held, asset_ids[half:])
+        given = Input(left.columns or right.columns, left.cells + right.cells)
+        return given, faults | more
+
+
+def _task(held: HandlerLease, given: Input, asset_ids: list[int]) -> Task:
+    chunk, handling = held.chunk, held.handling
+    places = {asset_id: nth for nth, asset_id in enumerate(chunk.asset_ids)}
+    return Task(
+        handler=chunk.handler or "",
+        operation=chunk.operation,
+        context=handling.context,
+        asset_ids=asset_ids,
+        codes=[handling.codes[places[x]] for x in asset_ids],
+        watermarks=[handling.watermarks[places[x]] for x in asset_ids],
+        input=given,
+        row_type=handling.row_type,
+        timeout_seconds=handling.timeout_seconds,
+        max_memory=handling.max_memory,
+        environment=handling.environment,
+    )
+
+
+def _report(done: Done, handling: Handling | None) -> Report:
+    report = Report()
+    share = int(1000 * done.seconds / len(done.jobs)) if done.jobs else 0
+    for job in done.jobs:
+        report.add(job.asset_id, job.outcome, fault=job.fault, error=job.error, duration_ms=share)
+    if done.rows and handling is not None and handling.row_type is not None:
+        report.rows = Rows(done.rows, handling.row_type, done.row_counts)
+    return report

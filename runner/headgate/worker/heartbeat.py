@@ -1,0 +1,45 @@
+"""A runner makes itself known, so that nobody waits for the leases of one that was killed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from typing import Final
+
+import psycopg
+
+from headgate import __version__
+from headgate.errors import HeadgateError
+from headgate.worker.completion import told
+from headgate.worker.connection_pool import ConnectionPool
+
+logger = logging.getLogger(__name__)
+
+BEAT_SECONDS: Final = 5.0
+
+
+async def beat(connections: ConnectionPool) -> None:
+    """For ever: say every few seconds that this runner is there."""
+    identity = {"host": socket.gethostname(), "pid": os.getpid(), "version": __version__}
+    is_heard = True
+    while True:
+        try:
+            ended = await connections.run(lambda queue: queue.heartbeat(identity))
+            is_heard = True
+            if ended:
+                logger.warning("%s leases of runners that are gone were ended", ended)
+        except (psycopg.Error, HeadgateError) as exc:
+            level = logging.WARNING if is_heard else logging.DEBUG
+            logger.log(level, "no heartbeat: %s", told(exc))
+            is_heard = False
+        await asyncio.sleep(BEAT_SECONDS)
+
+
+async def end(connections: ConnectionPool) -> None:
+    """Say that this runner ends in good order; one that cannot say so is found to be gone."""
+    try:
+        await connections.run(lambda queue: queue.end_runner())
+    except (psycopg.Error, HeadgateError) as exc:
+        logger.debug("the end of this runner was not noted: %s", told(exc))

@@ -1,0 +1,173 @@
+"""A chunk whose calls this runner makes: what has started, is open, or is not yet reported."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Final
+
+from headgate.escapes import Bytes
+from headgate.worker.calls import Reply
+from headgate.worker.chunks import Call, Chunk, GroupReport, Handling, Report
+from headgate.worker.pace import Pace
+
+SLICE_JOBS: Final = 200
+SLICE_BYTES: Final = 8 * 1024 * 1024
+SLICE_SECONDS: Final = 1.0
+
+
+@dataclass(slots=True, eq=False)
+class Leased:
+    """A leased chunk in work. Times are the event loop's."""
+
+    chunk: Chunk
+    claimed_at: float
+    lease_ends: float = field(init=False, default=0.0)
+    beat_at: float = field(init=False, default=0.0)
+    is_settling: bool = field(init=False, default=False)
+    is_lost: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        self.extended(self.claimed_at, self.chunk.lease_seconds)
+
+    def extended(self, at: float, lease_seconds: float) -> None:
+        """Note that the lease runs for so long from then; ask again after a third of it."""
+        self.lease_ends = at + lease_seconds
+        self.beat_at = at + lease_seconds / 3
+
+
+@dataclass(slots=True, eq=False)
+class HandlerLease(Leased):
+    """A chunk whose handler runs, or waits for a process to run in."""
+
+    handling: Handling
+    work: asyncio.Task[None] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class CallLease(Leased):
+    """A chunk whose calls are made, one for each asset."""
+
+    call: Call
+    urls: list[str | None]
+    starts_end: float = float("inf")
+    next: int = 0
+    open: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    report: Report | GroupReport = field(default_factory=Report)
+    oldest_at: float = 0.0
+    is_fruitful: bool = False
+    """Something was sent, or was found out without sending."""
+    is_probing: bool = False
+    pace: Pace | None = None
+    """When its calls may start; None: whenever there is room."""
+    is_asking: bool = False
+    """More times to start are being asked for."""
+
+    def __post_init__(self) -> None:
+        self.extended(self.claimed_at, self.chunk.lease_seconds)
+        if self.call.stop_before_seconds is not None:
+            self.starts_end = self.claimed_at + self.call.stop_before_seconds
+        self.is_probing = self.call.probe
+
+    @property
+    def waiting(self) -> int:
+        """Count the calls that have not started."""
+        return len(self.urls) - self.next
+
+    @property
+    def is_ended(self) -> bool:
+        """Tell whether nothing is left to call or to wait for."""
+        return not self.open and self.next == len(self.urls)
+
+    @property
+    def is_starved(self) -> bool:
+        """Tell whether calls wait that have no time to start."""
+        return self.pace is not None and self.waiting > 0 and self.pace.left == 0
+
+    @property
+    def has_report(self) -> bool:
+        """Tell whether something has come that is not handed in."""
+        return len(self.report) > 0
+
+    @property
+    def has_sent(self) -> bool:
+        """Tell whether the database does not know yet of a call that may have been sent."""
+        return self.has_report or bool(self.open)
+
+    @property
+    def is_slice_due(self) -> bool:
+        """Tell whether what has come is enough for a completion of its own."""
+        return self.is_ended or len(self.report) >= SLICE_JOBS or self.report.size >= SLICE_BYTES
+
+    @property
+    def must_stop(self) -> bool:
+        """Tell whether no further call is worth starting."""
+        return False
+
+    def may_start(self, now: float) -> bool:
+        """Tell whether its next call may start: lease, memory, pace and probe allow it."""
+        is_safe = now < self.lease_ends - self.chunk.lease_seconds / 6
+        is_full = self.is_settling and self.report.size >= SLICE_BYTES
+        if not is_safe or is_full or (self.is_probing and self.next):
+            return False
+        return self.pace is None or self.pace.may_start(now)
+
+    def record(self, index: int, reply: Reply, now: float) -> None:
+        """Add what came of one call."""
+        outcome = reply.outcome
+        self._report_one(
+            index,
+            outcome.outcome,
+            now,
+            fault=None if outcome.is_success else outcome.fault,
+            error=None if outcome.is_success else outcome.reason,
+            payload=reply.payload,
+            requests=reply.requests,
+            charged=reply.charged,
+            duration_ms=reply.duration_ms,
+        )
+        self.is_fruitful = True
+
+    def give_up(self, reason: str, now: float) -> int:
+        """Report all calls that have not started as unsent; return how many they were."""
+        count = self.waiting
+        for index in range(self.next, len(self.urls)):
+            self._report_one(index, "unsent", now, fault="internal", error=reason)
+        self.next = len(self.urls)
+        return count
+
+    def take_report(self) -> Report | GroupReport:
+        """Take what has come so far; what follows goes into the next slice."""
+        report, self.report = self.report, Report()
+        return report
+
+    def discard(self) -> int:
+        """Drop all answers that are not handed in; return how many bytes they were."""
+        return self.take_report().size
+
+    def _report_one(
+        self,
+        index: int,
+        outcome: str,
+        now: float,
+        *,
+        fault: str | None,
+        error: str | None,
+        payload: Bytes | None = None,
+        requests: int = 0,
+        charged: int = 0,
+        duration_ms: int = 0,
+    ) -> None:
+        assert isinstance(self.report, Report)
+        if not self.has_report:
+            self.oldest_at = now
+        self.report.add(
+            self.chunk.asset_ids[index],
+            outcome,
+            fault=fault,
+            payload=payload,
+            error=error,
+            requests=requests,
+            charged=charged,
+            duration_ms=duration_ms,
+        )

@@ -1,0 +1,148 @@
+"""What a runner lets into the database: readable text, whole JSON, and never the secret."""
+
+from __future__ import annotations
+
+import json
+from codecs import getincrementaldecoder, lookup
+from email.message import Message
+from functools import lru_cache
+from typing import Final, NoReturn
+
+from headgate.escapes import Bytes
+from headgate.redaction import Redactor, Uncleared
+from headgate.shown import visible
+
+LARGEST_PARSED = 1_048_576
+PIECE: Final = 262_144
+"""So many bytes are decoded in one go."""
+LONGEST_HEAD: Final = 4_096
+"""So many bytes of a body are looked at for an excerpt."""
+LONGEST_EXCERPT = 200
+LONGEST_LABEL: Final = 40
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+CHARSETS: Final = frozenset(
+    """
+    utf-8 utf-8-sig utf-16 utf-16-le utf-16-be utf-32 utf-32-le utf-32-be ascii
+    iso8859-1 iso8859-2 iso8859-3 iso8859-4 iso8859-5 iso8859-6 iso8859-7 iso8859-8 iso8859-9
+    iso8859-10 iso8859-11 iso8859-13 iso8859-14 iso8859-15 iso8859-16
+    cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258
+    cp437 cp850 cp852 cp855 cp858 cp866 cp874 tis-620
+    koi8-r koi8-u kz1048 ptcp154 mac-roman mac-cyrillic
+    big5 big5hkscs cp950 gb2312 gbk gb18030 euc_jp shift_jis cp932 iso2022_jp euc_kr cp949 johab
+    """.split()
+)
+"""Charsets of real texts. Python knows more: some are no text (hex), some yield what cannot be
+stored (utf-7), hide text in text (unicode-escape) or take for ever (punycode)."""
+SPOKEN: Final = {
+    "iso-8859-8-i": "iso8859-8",
+    "windows-31j": "cp932",
+    "windows-874": "cp874",
+    "x-euc-jp": "euc_jp",
+    "x-gbk": "gbk",
+    "x-sjis": "cp932",
+}
+"""Labels that servers use and Python does not know."""
+
+
+class BadPayload(Exception):
+    """A body that is of no use, under a good status; another try may bring a better one."""
+
+    outcome = "retry"
+    fault = "item"
+
+
+class Unstorable(BadPayload):
+    """A body that no text column can hold; it would be the same next time."""
+
+    outcome = "failed"
+
+
+def read_text(body: bytearray, content_type: str) -> bytearray:
+    """Return a body as PostgreSQL takes it: UTF-8 without NUL. Raises Unstorable.
+
+    A body that is UTF-8 is only looked at; in whatever charset, a piece at a time is decoded, so
+    that no text is ever held whole at four bytes a character, and others have their turn.
+    """
+    mark = body.startswith(BYTE_ORDER_MARK)
+    codec = "utf-8" if mark else _codec(content_type)
+    if mark or codec == "utf-8-sig":
+        del body[: len(BYTE_ORDER_MARK) * mark]
+        codec = "utf-8"
+    text = body if codec in ("utf-8", "ascii") else bytearray()
+    decoder = getincrementaldecoder(codec)()
+    for start in range(0, len(body) or 1, PIECE):
+        held = len(decoder.getstate()[0])
+        piece = bytes(memoryview(body)[start : start + PIECE])
+        try:
+            decoded = decoder.decode(piece, start + PIECE >= len(body))
+            if text is not body:
+                text += decoded.encode()
+        except UnicodeError as exc:
+            place = ""
+            if isinstance(exc, UnicodeDecodeError):
+                place = f" (byte {start - held + exc.start})"
+            raise Unstorable(f"the answer is not {codec} text{place}") from None
+    if b"\0" in text:
+        raise Unstorable("the answer holds NUL characters")
+    return text
+
+
+def is_charset(label: str) -> bool:
+    """Tell whether texts of that charset are read."""
+    try:
+        return label in SPOKEN or lookup(label[:LONGEST_LABEL]).name in CHARSETS
+    except (LookupError, ValueError):
+        return False
+
+
+def check_json(text: Bytes) -> None:
+    """Refuse text that is no JSON; of a large one only the ends are looked at."""
+    if not text:
+        raise BadPayload("the answer is empty")
+    if len(text) > LARGEST_PARSED:
+        ends = text[:64].lstrip()[:1] + text[-64:].rstrip()[-1:]
+        if ends not in (b"{}", b"[]"):
+            raise BadPayload("the answer is not whole JSON")
+        return
+    try:
+        _DECODER.decode(text.decode())
+    except (ValueError, RecursionError) as exc:
+        raise BadPayload(f"the answer is not JSON: {exc}") from exc
+
+
+def excerpt(body: Bytes, content_type: str, redactor: Redactor, *, is_cut: bool) -> str:
+    """Return the start of a readable body on one line, without the secret, empty for other bodies.
+
+    `is_cut` tells that the body went on.
+    """
+    if not content_type.startswith(("text/plain", "application/json")):
+        return ""
+    head = bytes(body[:LONGEST_HEAD])
+    try:
+        cleared = redactor.clear(head, cut_after=is_cut or len(head) < len(body))
+    except Uncleared as exc:
+        return str(exc)
+    return visible(cleared.decode("utf-8", "replace"))[:LONGEST_EXCERPT]
+
+
+@lru_cache(maxsize=64)
+def _codec(content_type: str) -> str:
+    """Return the charset of a content type, UTF-8 unless it names another. Raises Unstorable."""
+    header = Message()
+    header["content-type"] = content_type
+    label = header.get_content_charset("utf-8")[:LONGEST_LABEL]
+    try:
+        codec = SPOKEN.get(label) or lookup(label).name
+    except (LookupError, ValueError):
+        return "utf-8"  # a misspelt name, most often of UTF-8
+    if codec not in CHARSETS:
+        raise Unstorable(f"the answer's charset is {label!r}, which is not read")
+    return codec
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+# Numbers are not converted: only their form counts, and int() refuses more than 4,300 digits.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=str, parse_float=str)

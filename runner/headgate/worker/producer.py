@@ -1,0 +1,218 @@
+"""Claims chunks so that the calls under way never run dry, and no more than that."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import psycopg
+
+from headgate.database import from_psycopg
+from headgate.errors import NotMigrated, SecretMissing, WrongPlan
+from headgate.worker.call_executor import CallExecutor
+from headgate.worker.chunks import Call, Chunk, Claim, UniformReport
+from headgate.worker.completer import Completer
+from headgate.worker.completion import told
+from headgate.worker.connection_pool import ConnectionPool
+from headgate.worker.group_lease import GroupLease
+from headgate.worker.handler_executor import HandlerExecutor
+from headgate.worker.leases import CallLease
+from headgate.worker.pace import Pace
+from runner.provider_state import MAX_CHUNKS, ProviderState
+
+logger = logging.getLogger(__name__)
+
+LONGEST_WAIT: Final = 30.0
+MAX_FRUITLESS: Final = 3
+MAX_FAILURES: Final = 5
+MAX_AT_ONCE: Final = 100
+MISSING: Final = ("42883", "42P01", "3F000")
+
+
+class Producer:
+    """Decides when to claim, and puts what was claimed to work."""
+
+    def __init__(
+        self,
+        connections: ConnectionPool,
+        executor: CallExecutor,
+        completer: Completer,
+        handler_executor: HandlerExecutor,
+        concurrency: int,
+    ) -> None:
+        self.wake = asyncio.Event()
+        """Set when there may be something new to claim."""
+        self.is_stopping = False
+        self.asked = asyncio.Event()
+        """Set after each claim, for those who watch for the end."""
+        self._connections = connections
+        self._executor = executor
+        self._completer = completer
+        self._handler_executor = handler_executor
+        self._target = 2 * concurrency
+        self._chunk_calls = float(concurrency)
+        self._room = asyncio.Event()
+        self._without_secret: set[str] = set()
+        self._fruitless = 0
+        self._failures = 0
+        self._at_once = 0
+
+    async def feed(self) -> None:
+        """Claim whenever there is room; without work sleep until it is due or was sent."""
+        while not self.is_stopping:
+            self._room.clear()
+            wanted = self._wanted(self._target - self._executor.load)
+            if wanted == 0:
+                await self._room.wait()
+                continue
+            self.wake.clear()
+            claim = await self._claim(wanted)
+            self.asked.set()
+            if claim.chunks:
+                self.take(claim)
+                await self._breathe()
+            else:
+                await self._sleep(claim.wait_seconds)
+
+    def stop(self) -> None:
+        """Claim nothing more; what a claim under way brings is given back."""
+        self.is_stopping = True
+        self.wake.set()
+        self._room.set()
+
+    def wanted_after(self, chunk: Chunk) -> int:
+        """Return how many chunks to claim together with the completion of one like this."""
+        state = self._executor.state(chunk.provider)
+        if self.is_stopping or self._fruitless or state.provider in self._without_secret:
+            return 0
+        if chunk.handler is not None:
+            return self._handler_executor.room(state)
+        if chunk.urls is None:
+            return int(state.verdicts <= self._connections.size)
+        return self._wanted(
+            min(self._target - self._executor.load, self._target_of(state) - state.load)
+        )
+
+    def avoided(self) -> Sequence[str]:
+        """Return the providers without their secret, with enough to do, or just closed."""
+        for state in self._executor.providers():
+            state.was_avoided = self._is_full(state)
+        full = {state.provider for state in self._executor.providers() if state.was_avoided}
+        return sorted(self._without_secret | full)
+
+    def take(self, claim: Claim) -> None:
+        """Put claimed chunks to work."""
+        for chunk in claim.chunks:
+            state = self._executor.state(chunk.provider)
+            state.unblock(chunk, claim.at)
+            self._take_safely(chunk, claim.at)
+
+    def chunk_ended(self, *, was_fruitless: bool, has_next: bool) -> None:
+        """Look for more: its end may have let something else begin."""
+        self._fruitless = self._fruitless + 1 if was_fruitless else 0
+        if not has_next:
+            self.wake.set()
+        self.note_room()
+
+    def note_room(self) -> None:
+        """Look whether there is room for more calls."""
+        if self._executor.load < self._target:
+            self._room.set()
+        for state in self._executor.providers():
+            if state.was_avoided and not self._is_full(state):
+                state.was_avoided = False
+                self.wake.set()
+
+    def _take_safely(self, chunk: Chunk, at: float) -> None:
+        """Take a chunk; one that this runner cannot use ends as our fault, and no other with it."""
+        try:
+            self._take(chunk, at)
+        except Exception as exc:
+            logger.exception("chunk %s of %s cannot be used", chunk.chunk_id, chunk.operation)
+            self._defer(chunk, f"the runner cannot use it: {told(exc)}")
+
+    def _take(self, chunk: Chunk, at: float) -> None:
+        if self.is_stopping:
+            self._completer.keeper.give_back([chunk])
+        elif chunk.handler is not None:
+            self._learn_size(self._target / self._handler_executor.most)
+            self._handler_executor.take(chunk, at)
+        elif chunk.urls is None:
+            self._learn_size(self._target / self._connections.size)
+            self._completer.end(chunk, UniformReport(chunk.asset_ids, "success"))
+        else:
+            self._take_calls(chunk, chunk.urls, at)
+
+    def _take_calls(self, chunk: Chunk, urls: list[str | None], at: float) -> None:
+        try:
+            call = Call.from_row(chunk.call)
+            call.auth.secret()
+        except WrongPlan as exc:
+            logger.error("%s cannot be called: %s", chunk.operation, exc)
+            self._defer(chunk, str(exc))
+        except SecretMissing as exc:
+            if chunk.provider not in self._without_secret:
+                logger.error("nothing can be asked of %s: %s", chunk.provider, exc)
+            self._without_secret.add(chunk.provider)
+            self._completer.keeper.give_back([chunk])
+        else:
+            self._learn_size(len(urls))
+            held = (GroupLease if call.serves_all else CallLease)(chunk, at, call, urls)
+            if call.schedule is not None:
+                now = asyncio.get_running_loop().time()
+                held.pace = Pace.of(call.schedule, len(urls), self._executor.clock, now)
+            self._completer.keeper.hold(held)
+            self._executor.take(held)
+
+    def _defer(self, chunk: Chunk, reason: str) -> None:
+        self._completer.end(chunk, UniformReport(chunk.asset_ids, "deferred", "internal", reason))
+
+    def _wanted(self, room: float) -> int:
+        return max(0, min(MAX_CHUNKS, math.ceil(room / self._chunk_calls)))
+
+    def _learn_size(self, calls: float) -> None:
+        self._chunk_calls += 0.3 * (max(1.0, calls) - self._chunk_calls)
+
+    def _is_full(self, state: ProviderState) -> bool:
+        is_busy = (
+            state.load >= self._target_of(state)
+            or state.verdicts >= self._connections.size
+            or (state.handlings > 0 and not self._handler_executor.room(state))
+        )
+        return is_busy or state.is_telling()
+
+    def _target_of(self, state: ProviderState) -> int:
+        return min(self._target, 2 * state.in_flight) if state.load else self._target
+
+    async def _claim(self, wanted: int) -> Claim:
+        """Claim; a fault that may pass is logged and tried again later, one that stays raises."""
+        try:
+            claim = await self._connections.run(lambda queue: queue.claim(wanted, self.avoided()))
+        except psycopg.Error as exc:
+            self._failures += 1
+            if exc.sqlstate in MISSING:
+                raise NotMigrated("the database lacks the functions a runner calls") from exc
+            if (exc.sqlstate or "").startswith("42") or self._failures >= MAX_FAILURES:
+                raise from_psycopg(exc) from exc
+            logger.error("nothing could be claimed: %s", from_psycopg(exc))
+            return Claim(0.0, wait_seconds=float(self._failures))
+        self._failures = 0
+        return claim
+
+    async def _breathe(self) -> None:
+        """Slow down when chunks come and go without a call."""
+        if self._fruitless >= MAX_FRUITLESS:
+            await asyncio.sleep(min(5.0, 0.1 * 2 ** (self._fruitless - MAX_FRUITLESS)))
+
+    async def _sleep(self, seconds: float | None) -> None:
+        wait = LONGEST_WAIT if seconds is None else min(seconds, LONGEST_WAIT)
+        self._at_once = self._at_once + 1 if wait == 0 else 0
+        if self._at_once > MAX_AT_ONCE:
+            wait = 0.1
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self.wake.wait()

@@ -1,0 +1,260 @@
+"""The stored functions that a runner calls, one method each, each one short transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, LiteralString
+
+from psycopg import AsyncConnection
+from psycopg.errors import DeadlockDetected, SerializationFailure
+from psycopg.rows import tuple_row
+from psycopg.sql import SQL, Identifier
+from psycopg.types.json import Jsonb
+
+from headgate.database import mapped_errors
+from headgate.handlers.pool_messages import Input
+from headgate.shown import told
+from headgate.worker import arrays
+from headgate.worker.chunks import Chunk, Claim, Report, Result, UniformReport
+from headgate.worker.pace import Schedule
+from headgate.worker.rules import Block
+
+REPEATS: Final = 8
+
+CHUNK: Final = """
+    select chunk_id, lease_no, lease_seconds, pipeline, run_id, step, provider, operation, call,
+        handler, asset_ids, urls, bodies, attempt, headers, wake_at
+"""
+CLAIM: Final = (
+    CHUNK
+    + """
+    from headgate.claim_jobs(p_runner => %(runner)s, p_queues => %(queues)s::text[],
+        p_max_chunks => %(max_chunks)s::integer, p_avoid => %(avoid)s)
+"""
+)
+COMPLETION: Final = (
+    CHUNK
+    + """
+    from headgate.complete_jobs(p_runner => %(runner)s, p_chunk_id => %(chunk_id)s::bigint,
+        p_lease_no => %(lease_no)s::integer, p_asset_ids => %(asset_ids)s,
+        p_outcomes => %(outcomes)s, p_faults => %(faults)s, p_payloads => %(payloads)s,
+        p_errors => %(errors)s, p_request_counts => %(requests)s, p_charged => %(charged)s,
+        p_durations_ms => %(durations_ms)s,
+        p_block => %(block)s, p_claim => %(claim)s::integer,
+        p_queues => %(queues)s::text[]
+"""
+)
+COMPLETE: Final = COMPLETION + ")"
+COMPLETE_ROWS: Final = COMPLETION + ", p_row_counts => %(row_counts)s, p_rows => %(rows)s)"
+EXTEND: Final = """
+    select chunk_id, lease_no, lease_seconds
+    from headgate.extend_leases(p_runner => %(runner)s, p_chunk_ids => %(chunk_ids)s,
+        p_lease_nos => %(lease_nos)s)
+"""
+RELEASE: Final = """
+    select chunk_id, released
+    from headgate.release_jobs(p_runner => %(runner)s, p_chunk_ids => %(chunk_ids)s,
+        p_lease_nos => %(lease_nos)s)
+"""
+LOSE: Final = """
+    select from headgate.lose_lease(p_runner => %(runner)s, p_chunk_id => %(chunk_id)s::bigint,
+        p_lease_no => %(lease_no)s::integer, p_reason => %(reason)s)
+"""
+STARTS: Final = """
+    select asked_at, start_in, every, burst
+    from headgate.take_starts(p_runner => %(runner)s, p_chunk_id => %(chunk_id)s::bigint,
+        p_lease_no => %(lease_no)s::integer, p_calls => %(calls)s::integer)
+"""
+HEARTBEAT: Final = """
+    select ended_leases
+    from headgate.heartbeat(p_runner => %(runner)s, p_host => %(host)s, p_pid => %(pid)s::integer,
+        p_version => %(version)s)
+"""
+END: Final = "select forgotten from headgate.end_runner(p_runner => %(runner)s)"
+FIT: Final = "select headgate.require_fit(p_function => %(function)s)"
+INPUT: Final = "select * from {}(p_context => %(context)s, p_asset_ids => %(asset_ids)s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A lease that is still ours, and for how long from now."""
+
+    chunk_id: int
+    lease_no: int
+    lease_seconds: int
+
+
+class Queue:
+    """A runner's view of the plan."""
+
+    def __init__(
+        self,
+        connection: AsyncConnection[Any],
+        runner: str,
+        queues: Sequence[str] | None = None,
+    ) -> None:
+        arrays.register(connection)
+        self.connection = connection
+        self._runner = runner
+        self._queues = None if queues is None else arrays.texts(queues)
+
+    async def claim(self, max_chunks: int, avoid: Sequence[str] = ()) -> Claim:
+        """Take up to `max_chunks` chunks of one provider; 0 only moves on what waits."""
+        arguments = {"max_chunks": max_chunks, "queues": self._queues, "avoid": arrays.texts(avoid)}
+        at = asyncio.get_running_loop().time()
+        return _claim(at, await self._call(CLAIM, arguments))
+
+    async def complete(
+        self,
+        chunk: Chunk,
+        report: Result,
+        *,
+        block: Block | None = None,
+        claim: int = 0,
+    ) -> Claim:
+        """Hand in results of a chunk and take the provider's next chunks with it, in one commit.
+
+        Raises LostLease, with nothing written, when the chunk is somebody else's by now.
+        """
+        arguments = {
+            **_columns(report),
+            "chunk_id": chunk.chunk_id,
+            "lease_no": chunk.lease_no,
+            "block": None if block is None else Jsonb(_as_json(block)),
+            "claim": claim,
+            "queues": self._queues,
+        }
+        statement = COMPLETE
+        if isinstance(report, Report) and report.rows is not None:
+            statement = COMPLETE_ROWS
+            arguments["row_counts"] = arrays.integers(report.rows.counts)
+            arguments["rows"] = arrays.rows(
+                self.connection, report.rows.packed, report.rows.row_type.array_oid
+            )
+        at = asyncio.get_running_loop().time()
+        return _claim(at, await self._call(statement, arguments))
+
+    async def extend(self, chunks: Sequence[Chunk]) -> list[Lease]:
+        """Keep the leases; return those still ours. A missing one is lost: drop its work."""
+        return [Lease(*row) for row in await self._call(EXTEND, _tokens(chunks))]
+
+    async def release(self, chunks: Sequence[Chunk]) -> int:
+        """Give back all jobs of these chunks that have not been reported; return how many."""
+        return sum(row[1] for row in await self._call(RELEASE, _tokens(chunks)))
+
+    async def lose(self, chunk: Chunk, reason: str) -> None:
+        """Tell that the work on a chunk died: its lease ends at once, as if it had run out."""
+        token = {"chunk_id": chunk.chunk_id, "lease_no": chunk.lease_no, "reason": told(reason)}
+        await self._call(LOSE, token)
+
+    async def heartbeat(self, identity: Mapping[str, Any]) -> int:
+        """Say that this runner is there; return how many leases of dead ones were ended."""
+        ((ended,),) = await self._call(HEARTBEAT, identity)
+        return int(ended)
+
+    async def end_runner(self) -> None:
+        """Say that this runner ends in good order."""
+        await self._call(END, {})
+
+    async def take_starts(self, chunk: Chunk, calls: int) -> Schedule:
+        """Return times at which so many more calls of a chunk may start.
+
+        Raises LostLease, with nothing granted, when the chunk is somebody else's by now.
+        """
+        token = {"chunk_id": chunk.chunk_id, "lease_no": chunk.lease_no, "calls": calls}
+        (row,) = await self._call(STARTS, token)
+        return Schedule(*row)
+
+    async def read_input(
+        self, function: str, context: Mapping[str, Any], asset_ids: Sequence[int]
+    ) -> Input:
+        """Return what a handler's input function returns for these assets, in binary."""
+        await self._call(FIT, {"function": function})
+        statement = SQL(INPUT).format(Identifier(*function.split(".")))
+        arguments = {"context": Jsonb(dict(context)), "asset_ids": arrays.bigints(asset_ids)}
+        with mapped_errors():
+            async with self.connection.cursor(binary=True) as cursor:
+                await cursor.execute(statement, arguments, prepare=True)
+                result = cursor.pgresult
+                assert result is not None
+                places = range(result.nfields)
+                columns = tuple(
+                    ((result.fname(i) or b"").decode(), result.ftype(i)) for i in places
+                )
+                cells = [
+                    [result.get_value(row, i) for i in places] for row in range(result.ntuples)
+                ]
+        return Input(columns, cells)
+
+    async def _call(
+        self, statement: LiteralString, arguments: Mapping[str, Any]
+    ) -> list[tuple[Any, ...]]:
+        """Run one statement; a deadlock or a serialization failure repeats it whole."""
+        arguments = {**arguments, "runner": self._runner}
+        for attempt in range(1, REPEATS + 1):
+            try:
+                with mapped_errors():
+                    async with self.connection.cursor(row_factory=tuple_row, binary=True) as cursor:
+                        await cursor.execute(statement, arguments, prepare=True)
+                        return await cursor.fetchall()
+            except (DeadlockDetected, SerializationFailure):
+                if attempt == REPEATS:
+                    raise
+            await asyncio.sleep(random.uniform(0, 0.02 * attempt))
+        raise AssertionError("unreachable")
+
+
+def _claim(at: float, rows: list[tuple[Any, ...]]) -> Claim:
+    if rows and rows[0][0] is None:
+        is_known = rows[0][-1] is not None
+        return Claim(at, wait_seconds=float(rows[0][2]) if is_known else None)
+    return Claim(at, [Chunk(*row[:-1]) for row in rows])
+
+
+def _tokens(chunks: Sequence[Chunk]) -> dict[str, Any]:
+    return {
+        "chunk_ids": arrays.bigints([x.chunk_id for x in chunks]),
+        "lease_nos": arrays.integers([x.lease_no for x in chunks]),
+    }
+
+
+def _columns(report: Result) -> dict[str, Any]:
+    if isinstance(report, Report):
+        return {
+            "asset_ids": arrays.bigints(report.asset_ids),
+            "outcomes": arrays.texts(report.outcomes),
+            "faults": arrays.texts(report.faults),
+            "payloads": arrays.texts(report.payloads),
+            "errors": arrays.texts([x and told(x) for x in report.errors]),
+            "requests": arrays.integers(report.requests),
+            "charged": arrays.integers(report.charged),
+            "durations_ms": arrays.integers(report.durations_ms),
+        }
+    count = len(report.asset_ids)
+    columns: dict[str, Any] = {
+        "asset_ids": arrays.bigints(report.asset_ids),
+        "outcomes": arrays.same_texts(report.outcome, count),
+        "faults": arrays.same_texts(report.fault, count),
+        "errors": arrays.same_texts(report.error and told(report.error), count),
+    }
+    if isinstance(report, UniformReport):
+        return columns | {
+            "payloads": arrays.same_texts(None, count),
+            "requests": arrays.zeros(count),
+            "charged": arrays.zeros(count),
+            "durations_ms": arrays.zeros(count),
+        }
+    others = [0] * (count - 1)
+    return columns | {
+        "payloads": arrays.texts(report.payloads),
+        "requests": arrays.integers([report.requests, *others]),
+        "charged": arrays.integers([report.charged, *others]),
+        "durations_ms": arrays.integers([report.duration_ms, *others]),
+    }
+
+
+def _as_json(block: Block) -> dict[str, Any]:
+    return {"until": block.until, "seconds": block.seconds, "reason": told(block.reason)}

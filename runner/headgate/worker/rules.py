@@ -1,0 +1,213 @@
+"""What an answer means: ordered rows of a provider decide, never code.
+
+Calls without an answer are judged by the same rows, under a pseudo-status: `error:timeout`,
+`error:connect` (nothing was sent), `error:cut` (the connection broke after it was sent).
+
+A good answer without content has no type: it fits a rule of success by its status alone. Where that
+rule expects content, or none fits, it is judged here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Any, Final
+
+from headgate.worker.patterns import LONGEST_HEAD, Pattern, compile_pattern
+
+NOTHING: Final = ("204", "205", "304")
+"""No content, reset content, not modified: by these a provider says that it has nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the rules look at; `status` is the HTTP status or the pseudo-status of a failed call."""
+
+    status: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Names in lower case."""
+    body: bytes = b""
+    """As much of it as rules may see."""
+    is_readable: bool = True
+
+    @property
+    def content_type(self) -> str:
+        """Return what the answer says its body is."""
+        return self.headers.get("content-type", "")
+
+    @property
+    def is_blank(self) -> bool:
+        """Tell whether it is a good answer without content."""
+        is_good = self.status in NOTHING or (len(self.status) == 3 and self.status[0] == "2")
+        return is_good and self.is_readable and not self.body
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """How long the provider is to be left alone: `until` retry_after, reset, execution or for."""
+
+    until: str
+    seconds: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What becomes of a job, whose fault it is, and what the answer closes."""
+
+    outcome: str
+    fault: str
+    reason: str
+    block: Block | None = None
+    charged: bool = True
+    """The provider charges for such an answer."""
+
+    @property
+    def is_success(self) -> bool:
+        """Tell whether the answer is a payload."""
+        return self.outcome == "success"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row: the answers it fits and what they mean."""
+
+    status: str
+    fits_status: Callable[[str], bool]
+    content_type: Pattern | None
+    body: Pattern | None
+    outcome: Outcome
+    blocks: str | None
+
+    @property
+    def expects_content(self) -> bool:
+        """Tell whether it looks at more than the status."""
+        return self.content_type is not None or self.body is not None
+
+    def fits_blank(self, answer: Answer) -> bool:
+        """Tell whether it speaks of a good answer without content: as a success, or by name."""
+        if self.outcome.is_success:
+            return True
+        return answer.status not in NOTHING or self.status == answer.status
+
+
+class Rules:
+    """A provider's rows in order; the first that fits decides."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._rules = tuple(rules)
+
+    def __iter__(self) -> Iterator[Rule]:
+        return iter(self._rules)
+
+    def judge(self, answer: Answer) -> Outcome:
+        """Return the first fitting rule's outcome; what fits none is the provider's fault."""
+        rule = self.find(answer)
+        if rule is None:
+            if answer.is_blank:
+                return _blank(answer)
+            return Outcome("retry", "provider", "the answer fits no rule of the provider")
+        if answer.is_blank and rule.outcome.is_success:
+            return _blank(answer) if rule.expects_content else rule.outcome
+        return _blocking(rule, answer) if rule.blocks else rule.outcome
+
+    def find(self, answer: Answer) -> Rule | None:
+        """Return the first rule that fits."""
+        head: str | None = None
+        is_blank = answer.is_blank
+        for rule in self._rules:
+            if not rule.fits_status(answer.status) or (is_blank and not rule.fits_blank(answer)):
+                continue
+            if is_blank and rule.outcome.is_success:
+                return rule
+            if rule.content_type and not rule.content_type.found_in(answer.content_type):
+                continue
+            if rule.body:
+                if head is None:
+                    head = answer.body[:LONGEST_HEAD].decode("utf-8", "replace")
+                if not rule.body.found_in(head):
+                    continue
+            return rule
+        return None
+
+    def may_succeed(self, status: str) -> bool:
+        """Tell whether an answer of that status can be a payload."""
+        return any(rule.outcome.is_success and rule.fits_status(status) for rule in self._rules)
+
+
+def compile_rules(rows: Sequence[dict[str, Any]]) -> Rules:
+    """Compile a provider's rules once; equal lists share the result. Raises WrongPlan."""
+    return _compile(json.dumps(rows, sort_keys=True))
+
+
+@lru_cache(maxsize=64)
+def _compile(rows: str) -> Rules:
+    return Rules([_compile_row(row) for row in json.loads(rows)])
+
+
+def _compile_row(row: dict[str, Any]) -> Rule:
+    content_type, body = row.get("content_type"), row.get("body")
+    status = str(row["status"])
+    return Rule(
+        status=status,
+        fits_status=_status_test(status),
+        content_type=compile_pattern(content_type, re.IGNORECASE) if content_type else None,
+        body=compile_pattern(body) if body else None,
+        outcome=Outcome(
+            row["outcome"],
+            row.get("fault") or "item",
+            row.get("reason") or "",
+            charged=row.get("charged") is not False,
+        ),
+        blocks=row.get("blocks"),
+    )
+
+
+def _status_test(status: str) -> Callable[[str], bool]:
+    if status == "*":
+        return lambda _: True
+    first, dash, last = status.partition("-")
+    if not dash:
+        return status.__eq__
+    return lambda seen: seen.isdigit() and first <= seen <= last
+
+
+def _blank(answer: Answer) -> Outcome:
+    """Judge a good answer without content where content is expected."""
+    if answer.status in NOTHING:
+        return Outcome("skipped", "item", "the provider has nothing for it")
+    return Outcome("retry", "item", "the answer is empty")
+
+
+def _blocking(rule: Rule, answer: Answer) -> Outcome:
+    given, until = rule.outcome, rule.blocks or ""
+    seconds: float | None = None
+    if until == "retry_after":
+        seconds = seconds_to_wait(answer.headers.get("retry-after"), answer.headers.get("date"))
+    elif until not in ("reset", "execution"):
+        seconds, until = float(until.split()[0]), "for"
+    return replace(given, block=Block(until, seconds, given.reason))
+
+
+def seconds_to_wait(retry_after: str | None, date: str | None = None) -> float | None:
+    """Read a Retry-After header, in seconds or as a date (seen from the answer's own Date)."""
+    text = (retry_after or "").strip()
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
+        return float(text)
+    until = _timestamp(text)
+    if until is None:
+        return None
+    now = _timestamp(date)
+    return max(0.0, until - (time.time() if now is None else now))
+
+
+def _timestamp(date: str | None) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp() if date else None
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,34 @@
+"""What a runner has done since it started."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from headgate.worker.chunks import Report, Result, UniformReport
+
+
+@dataclass(slots=True)
+class Totals:
+    """Counts of a runner's work."""
+
+    chunks: int = 0
+    """Chunks handed in to their last job."""
+    lost: int = 0
+    """Chunks that somebody else took over, or that could not be handed in."""
+    released: int = 0
+    """Jobs given back without having been started."""
+    requests: int = 0
+    jobs: Counter[str] = field(default_factory=Counter)
+    """Jobs reported, by outcome."""
+
+    def count(self, report: Result, *, is_last: bool) -> None:
+        """Add jobs that were reported; those of a group end with its last report."""
+        if isinstance(report, Report):
+            self.jobs.update(report.outcomes)
+            self.requests += sum(report.requests)
+            return
+        if is_last:
+            self.jobs[report.outcome] += len(report.asset_ids)
+        if not isinstance(report, UniformReport):
+            self.requests += report.requests

@@ -1,0 +1,165 @@
+"""The way to the wire: aiohttp under httpx. A URL goes out as it is written, with the secret added.
+
+Nothing is sent twice. Nothing is taken for an answer that nobody asked for, and no head is endless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import ssl
+from collections.abc import Iterator
+from typing import Any, Final, cast
+from urllib.parse import quote
+
+import aiohttp
+import httpx
+import yarl
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError, LineTooLong
+from httpx_aiohttp import AiohttpTransport
+from httpx_aiohttp.transport import AiohttpResponseStream, map_aiohttp_exceptions
+from multidict import CIMultiDict
+
+from headgate.worker.chunks import Auth
+
+LARGEST_HEAD: Final = 65_536
+"""Bytes of an answer's status line and headers."""
+MAX_HEADERS: Final = 1_000
+READ_BYTES: Final = 65_536
+"""What a connection reads ahead, twice over."""
+
+NEVER_SENT: Final = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ServerFingerprintMismatch,
+)
+
+
+class HeadTooLarge(aiohttp.ClientError):
+    """An answer's headers go on and on."""
+
+
+class Wire(AiohttpTransport):
+    """One provider's connections; adds its secret to each request, and to nothing else.
+
+    httpx itself only ever sees the unsigned request, so that no log line or error holds the secret.
+    """
+
+    def __init__(
+        self, auth: Auth, secret: str, limits: httpx.Limits, tls: ssl.SSLContext | None
+    ) -> None:
+        super().__init__(verify=tls or False, trust_env=False, limits=limits)
+        self._auth = auth
+        self._secret = secret
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if not isinstance(self.client, aiohttp.ClientSession):
+            self.client = self._new_session()
+        timeout = request.extensions["timeout"]
+        with map_aiohttp_exceptions():
+            response = await self.client.request(
+                request.method,
+                # Marked as encoded: aiohttp would undo %2E and walk up what is then a path.
+                yarl.URL(signed_url(request, self._auth, quote(self._secret, "")), encoded=True),
+                headers=signed_headers(request, self._auth, self._secret),
+                data=request.content or None,
+                allow_redirects=False,
+                auto_decompress=False,
+                timeout=aiohttp.ClientTimeout(sock_connect=timeout["connect"]),
+            )
+        stream = AiohttpResponseStream(response)
+        return httpx.Response(
+            response.status, headers=response.raw_headers, stream=stream, request=request
+        )
+
+    def _new_session(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=self.limits.max_connections or 0,
+            keepalive_timeout=self.limits.keepalive_expiry,
+            ssl=self.ssl_context,
+        )
+        loop = asyncio.get_running_loop()
+        connector._factory = cast(Any, functools.partial(_Connection, loop=loop))
+        session = aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=READ_BYTES,
+            max_line_size=LARGEST_HEAD,
+            max_field_size=LARGEST_HEAD,
+            max_headers=MAX_HEADERS,
+        )
+        # aiohttp would send a GET again when a kept connection breaks: a call nobody has booked.
+        session._retry_connection = False
+        return session
+
+
+def signed_url(request: httpx.Request, auth: Auth, secret: str) -> str:
+    """Return a request's URL with the secret where it belongs; it is given as URLs write it."""
+    url = str(request.url)
+    if auth.place != "query":
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{quote(auth.name, '')}={secret}"
+
+
+def signed_headers(request: httpx.Request, auth: Auth, secret: str) -> CIMultiDict[str]:
+    """Return a request's headers with the secret where it belongs."""
+    headers = CIMultiDict((name.decode(), value.decode()) for name, value in request.headers.raw)
+    if auth.place == "header":
+        headers[auth.name] = secret
+    elif auth.place == "bearer":
+        headers["Authorization"] = f"Bearer {secret}"
+    return headers
+
+
+class _Connection(ResponseHandler):
+    """One connection; who talks on it without being asked is not listened to."""
+
+    _is_asked = False
+    _received = 0
+
+    def set_response_params(self, **params: Any) -> None:
+        self._is_asked, self._received = True, 0
+        super().set_response_params(**params)
+
+    def data_received(self, data: bytes) -> None:
+        if data and not self._is_asked and (self._payload is None or self._payload.is_eof()):
+            self.abort()  # it would be taken for the answer to the next request
+            return
+        self._received += len(data)
+        super().data_received(data)
+        if self._is_asked and self._received > LARGEST_HEAD:
+            self._refuse()
+
+    def feed_data(self, data: Any, size: int = 0) -> None:
+        message = data[0]
+        self._is_asked = 100 <= message.code < 200 and message.code != 101
+        if sum(len(name) + len(value) + 4 for name, value in message.raw_headers) > LARGEST_HEAD:
+            self._refuse()
+        else:
+            super().feed_data(data, size)
+
+    def _refuse(self) -> None:
+        self.set_exception(HeadTooLarge())
+        if self.transport is not None:
+            self.transport.abort()
+
+
+def is_head_too_large(exc: BaseException) -> bool:
+    """Tell whether an answer could not be read because of its headers."""
+    return any(
+        isinstance(x, (HeadTooLarge, LineTooLong))
+        or (isinstance(x, BadHttpMessage) and "Too many headers" in x.message)
+        for x in _causes(exc)
+    )
+
+
+def is_no_http(exc: BaseException) -> bool:
+    """Tell whether what came is no answer of HTTP."""
+    return any(isinstance(x, HttpProcessingError) for x in _causes(exc))
+
+
+def _causes(exc: BaseException | None) -> Iterator[BaseException]:
+    while exc is not None:
+        yield exc
+        exc = exc.__cause__
