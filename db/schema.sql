@@ -177,16 +177,16 @@ ALTER TYPE headgate.ingest_result OWNER TO headgate_owner;
 COMMENT ON TYPE headgate.ingest_result IS 'What an ingest function made of one asset''s answer: success, failed or skipped; rows changed; its new watermark.';
 
 --
--- Name: job_fate; Type: TYPE; Schema: headgate; Owner: headgate_owner
+-- Name: job_result; Type: TYPE; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE TYPE headgate.job_fate AS (
+CREATE TYPE headgate.job_result AS (
 	asset_id bigint,
-	fate text,
+	result text,
 	reason text,
 	error text,
 	units integer,
-	requests integer,
+	request_count integer,
 	records integer,
 	watermark timestamp with time zone,
 	duration_ms integer,
@@ -197,13 +197,13 @@ CREATE TYPE headgate.job_fate AS (
 	retry_count integer
 );
 
-ALTER TYPE headgate.job_fate OWNER TO headgate_owner;
+ALTER TYPE headgate.job_result OWNER TO headgate_owner;
 
 --
--- Name: TYPE job_fate; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: TYPE job_result; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TYPE headgate.job_fate IS 'A reported job''s fate: an end (its status) or ''park'', and what either needs.';
+COMMENT ON TYPE headgate.job_result IS 'A reported job''s result: an end (its status) or ''park'', and what either needs.';
 
 --
 -- Name: job_tally; Type: TYPE; Schema: headgate; Owner: headgate_owner
@@ -228,7 +228,7 @@ ALTER TYPE headgate.job_tally OWNER TO headgate_owner;
 -- Name: TYPE job_tally; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TYPE headgate.job_tally IS 'How many jobs met which fate, what the ended ones cost, and what is given back.';
+COMMENT ON TYPE headgate.job_tally IS 'How many jobs had which result, what the ended ones cost, and what is given back.';
 
 --
 -- Name: plan_class; Type: TYPE; Schema: headgate; Owner: headgate_owner
@@ -293,7 +293,7 @@ COMMENT ON FUNCTION equities._ask_first_corrections(p_now timestamp with time zo
 -- Name: _bar_changes(bigint[], text[], timestamp with time zone, boolean); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
-CREATE FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone, p_is_history boolean) RETURNS TABLE(asset_id bigint, date date, verdict text, open double precision, high double precision, low double precision, close double precision, adjusted_close double precision, volume double precision, known_from timestamp with time zone, fault text, doubted bigint, is_restated boolean)
+CREATE FUNCTION equities._bar_changes(p_asset_ids bigint[], p_payloads text[], p_now timestamp with time zone, p_is_history boolean) RETURNS TABLE(asset_id bigint, date date, kind text, open double precision, high double precision, low double precision, close double precision, adjusted_close double precision, volume double precision, known_from timestamp with time zone, fault text, doubted bigint, is_restated boolean)
     LANGUAGE sql STABLE ROWS 10000
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "DateStyle" TO 'ISO, YMD'
@@ -596,7 +596,7 @@ begin
     end if;
 exception
     when data_exception or statement_too_complex then
-        fault := 'the answer is no array of bars: ' || left(sqlerrm, 200);
+        fault := 'the answer is not an array of bars: ' || left(sqlerrm, 200);
 end;
 $$;
 
@@ -621,7 +621,7 @@ declare
     v_name text;
 begin
     if jsonb_typeof(p_bar) <> 'object' then
-        raise exception using errcode = 'invalid_parameter_value', message = 'one of its elements is no object';
+        raise exception using errcode = 'invalid_parameter_value', message = 'an element is not an object';
     end if;
     begin
         v_clean := jsonb_set(v_clean, '{date}', to_jsonb((p_bar ->> 'date')::date));
@@ -651,10 +651,10 @@ ALTER FUNCTION equities._clean_bar(p_bar jsonb) OWNER TO headgate_plan_equities;
 COMMENT ON FUNCTION equities._clean_bar(p_bar jsonb) IS 'A bar whose cells can all be read.';
 
 --
--- Name: _companies_of_page(bigint[], text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+-- Name: _companies_of_batch(bigint[], text); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
-CREATE FUNCTION equities._companies_of_page(p_asset_ids bigint[], p_payload text) RETURNS TABLE(asset_id bigint, payload text)
+CREATE FUNCTION equities._companies_of_batch(p_asset_ids bigint[], p_payload text) RETURNS TABLE(asset_id bigint, payload text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -674,13 +674,13 @@ CREATE FUNCTION equities._companies_of_page(p_asset_ids bigint[], p_payload text
     order by w.asset_id;
 $$;
 
-ALTER FUNCTION equities._companies_of_page(p_asset_ids bigint[], p_payload text) OWNER TO headgate_plan_equities;
+ALTER FUNCTION equities._companies_of_batch(p_asset_ids bigint[], p_payload text) OWNER TO headgate_plan_equities;
 
 --
--- Name: FUNCTION _companies_of_page(p_asset_ids bigint[], p_payload text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+-- Name: FUNCTION _companies_of_batch(p_asset_ids bigint[], p_payload text); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities._companies_of_page(p_asset_ids bigint[], p_payload text) IS 'What a page of fundamentals holds of some listings, each as the object a call of its own would bring.';
+COMMENT ON FUNCTION equities._companies_of_batch(p_asset_ids bigint[], p_payload text) IS 'What a page of fundamentals holds of some listings, each as the object a call of its own would bring.';
 
 --
 -- Name: _days_to_watch(text[], timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -1190,15 +1190,15 @@ begin
         insert into equities.prices (asset_id, date, open, high, low, close, adjusted_close, volume, known_from)
         select c.asset_id, c.date, c.open, c.high, c.low, c.close, c.adjusted_close, c.volume::bigint, c.known_from
         from changes as c
-        where c.verdict = 'new'
+        where c.kind = 'new'
             and not p_carefully
     ),
     replaced as (
         insert into equities.prices as t (asset_id, date, open, high, low, close, adjusted_close, volume, known_from)
         select c.asset_id, c.date, c.open, c.high, c.low, c.close, c.adjusted_close, c.volume::bigint, c.known_from
         from changes as c
-        where c.verdict in ('changed', 'readjusted')
-            or c.verdict = 'new' and p_carefully
+        where c.kind in ('changed', 'readjusted')
+            or c.kind = 'new' and p_carefully
         on conflict (asset_id, date) do update
         set (open, high, low, close, adjusted_close, volume, known_from) = (
             excluded.open, excluded.high, excluded.low, excluded.close, excluded.adjusted_close, excluded.volume,
@@ -1208,7 +1208,7 @@ begin
     removed as (
         delete from equities.prices as t
         using changes as c
-        where c.verdict = 'lost'
+        where c.kind = 'lost'
             and t.asset_id = c.asset_id
             and t.date = c.date
     ),
@@ -1223,7 +1223,7 @@ begin
         cross join lateral (
             select t.* from equities.prices as t where t.asset_id = c.asset_id and t.date = c.date offset 0
         ) as t
-        where c.verdict in ('changed', 'lost')
+        where c.kind in ('changed', 'lost')
         on conflict do nothing
     ),
     kept_apart as (
@@ -1234,7 +1234,7 @@ begin
             c.asset_id, c.date, c.open, c.high, c.low, c.close, c.adjusted_close, c.volume, c.fault,
             p_context ->> 'run_id', v_now
         from changes as c
-        where c.verdict = 'doubted'
+        where c.kind = 'doubted'
         on conflict (asset_id, date) do update
         set (open, high, low, close, adjusted_close, volume, reason, run_id, seen_at) = (
             excluded.open, excluded.high, excluded.low, excluded.close, excluded.adjusted_close, excluded.volume,
@@ -1248,15 +1248,15 @@ begin
     released as (
         delete from equities.prices_quarantine as q
         using changes as c
-        where c.verdict = 'new'
+        where c.kind = 'new'
             and q.asset_id = c.asset_id
             and q.date = c.date
     ),
     counts as (
         select
             c.asset_id,
-            count(*) filter (where c.verdict not in ('doubted', 'answer'))::integer as records,
-            count(*) filter (where c.verdict = 'lost')::integer as lost
+            count(*) filter (where c.kind not in ('doubted', 'answer'))::integer as records,
+            count(*) filter (where c.kind = 'lost')::integer as lost
         from changes as c
         group by c.asset_id
     ),
@@ -1265,7 +1265,7 @@ begin
         select a.asset_id, v_now, n.records - n.lost, n.lost, p_context ->> 'run_id'
         from changes as a
         join counts as n using (asset_id)
-        where a.verdict = 'answer' and a.is_restated and a.fault is null and p_is_history
+        where a.kind = 'answer' and a.is_restated and a.fault is null and p_is_history
         on conflict do nothing
     )
     select
@@ -1281,11 +1281,11 @@ begin
             when u.payload is null then 'no answer'
             when a.asset_id is null then 'the provider has no bars'
             when a.fault is not null then a.fault
-            when a.is_restated and not p_is_history then 'its past was restated: the whole history is loaded anew'
-            when a.doubted > 0 then format('%s of its bars not believed', a.doubted)
+            when a.is_restated and not p_is_history then 'its history was restated: it is loaded again in full'
+            when a.doubted > 0 then format('%s of its bars are implausible', a.doubted)
         end
     from unnest(p_asset_ids, p_payloads) as u (asset_id, payload)
-    left join changes as a on a.asset_id = u.asset_id and a.verdict = 'answer'
+    left join changes as a on a.asset_id = u.asset_id and a.kind = 'answer'
     left join counts as n on n.asset_id = u.asset_id;
 end;
 $$;
@@ -3630,7 +3630,7 @@ begin
     perform equities._trust_bulk(p_asset_ids, v_payload);
 exception
     when data_exception or statement_too_complex then  -- no JSON, or no array: no listing is to blame, and all stay due
-        raise warning 'the answer for % is no array of bars: %', p_context ->> 'group_key', left(sqlerrm, 200);
+        raise warning 'the answer for % is not an array of bars: %', p_context ->> 'group_key', left(sqlerrm, 200);
 end;
 $$;
 
@@ -3679,10 +3679,10 @@ ALTER FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[
 COMMENT ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of fundamentals_bulk: keeps an answer when it differs from the listing''s last one.';
 
 --
--- Name: ingest_fundamentals_page(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
+-- Name: ingest_fundamentals_batch(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
 --
 
-CREATE FUNCTION equities.ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
+CREATE FUNCTION equities.ingest_fundamentals_batch(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) RETURNS SETOF headgate.ingest_result
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3692,25 +3692,25 @@ declare
 begin
     select array_agg(c.asset_id order by c.asset_id), array_agg(c.payload order by c.asset_id)
     into v_asset_ids, v_payloads
-    from equities._companies_of_page(p_asset_ids, p_payloads[1]) as c;
+    from equities._companies_of_batch(p_asset_ids, p_payloads[1]) as c;
 
     return query
     select r.* from equities.ingest_fundamentals(p_context, v_asset_ids, v_payloads) as r where v_asset_ids is not null;
 exception
     -- No JSON, or no object: no listing is to blame, and all stay due.
     when data_exception or statement_too_complex then
-        raise warning 'the page of fundamentals for % is no object of companies: %',
+        raise warning 'the answer for % is not an object of companies: %',
             p_context ->> 'group_key', left(sqlerrm, 200);
 end;
 $$;
 
-ALTER FUNCTION equities.ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_equities;
+ALTER FUNCTION equities.ingest_fundamentals_batch(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) OWNER TO headgate_plan_equities;
 
 --
--- Name: FUNCTION ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
+-- Name: FUNCTION ingest_fundamentals_batch(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON FUNCTION equities.ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of fundamentals_page: one answer for many listings becomes fundamentals of each.';
+COMMENT ON FUNCTION equities.ingest_fundamentals_batch(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) IS 'Ingest function of fundamentals_batch: one answer for many listings becomes fundamentals of each.';
 
 --
 -- Name: ingest_fx_rates(jsonb, bigint[], text[]); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -4365,7 +4365,7 @@ begin
         return next row(
             v_list.asset_id, case when v_taken.is_refused then 'skipped' else 'success' end,
             v_taken.renamed + v_taken.delisted + v_taken.relisted + v_taken.reused, v_now,
-            case when v_taken.is_refused then 'the list has shrunk too much to be believed' end
+            case when v_taken.is_refused then 'the list has shrunk too much to be plausible' end
         )::headgate.ingest_result;
     end loop;
 end;
@@ -4562,7 +4562,7 @@ begin
             perform headgate.raise_alert(
                 case when v_is_error then 'error' else 'warning' end,
                 format('prices %s %s', v_group.group_key, v_group.session),
-                case when v_is_error then 'not published: ' else 'published, but look: ' end || v_faults
+                case when v_is_error then 'not published: ' else 'published with warnings: ' end || v_faults
             );
         end if;
         return next;
@@ -4606,13 +4606,13 @@ begin
         end if;
         is_published := true;
         if v_held <> '{}' then
-            reason := 'as they were before, because their prices are held back: ' || array_to_string(v_held, ', ');
+            reason := 'unchanged, because their prices are held back: ' || array_to_string(v_held, ', ');
         end if;
         perform headgate.resolve_alert('screener');
     exception
         when raise_exception then
             is_published := false;
-            perform headgate.raise_alert('error', 'screener', 'the screener was not published anew: ' || reason);
+            perform headgate.raise_alert('error', 'screener', 'the screener was not published: ' || reason);
     end;
 
     return next;
@@ -4780,6 +4780,487 @@ $$;
 ALTER FUNCTION headgate._add_step_groups() OWNER TO headgate_owner;
 
 --
+-- Name: chunks; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.chunks (
+    chunk_id bigint NOT NULL,
+    execution_id bigint NOT NULL,
+    step text NOT NULL,
+    round integer NOT NULL,
+    operation_id bigint NOT NULL,
+    call_operation_id bigint,
+    provider_id bigint NOT NULL,
+    group_key text NOT NULL,
+    priority smallint NOT NULL,
+    asset_ids bigint[] NOT NULL,
+    sessions date[],
+    records integer[],
+    calls integer NOT NULL,
+    units integer NOT NULL,
+    window_opened_at timestamp with time zone,
+    state text DEFAULT 'planned'::text NOT NULL,
+    queue text NOT NULL,
+    msg_id bigint,
+    lease_no integer DEFAULT 0 NOT NULL,
+    runner text,
+    leased_until timestamp with time zone,
+    lost_reason text,
+    wake_at timestamp with time zone,
+    park_until timestamp with time zone,
+    park_reason text,
+    retry_count integer DEFAULT 0 NOT NULL,
+    attempt integer DEFAULT 1 NOT NULL,
+    lease_expirations integer DEFAULT 0 NOT NULL,
+    charged_units integer DEFAULT 0 NOT NULL,
+    request_count integer DEFAULT 0 NOT NULL,
+    planned_at timestamp with time zone NOT NULL,
+    CONSTRAINT a_call_for_the_group_names_its_sessions CHECK ((((call_operation_id IS NULL) = (sessions IS NULL)) AND (cardinality(sessions) = calls))),
+    CONSTRAINT charge_is_not_negative CHECK ((LEAST(calls, units, charged_units, request_count, lease_expirations) >= 0)),
+    CONSTRAINT chunk_has_jobs CHECK ((cardinality(asset_ids) > 0)),
+    CONSTRAINT chunk_state_is_known CHECK ((state = ANY (ARRAY['planned'::text, 'queued'::text, 'leased'::text, 'parked'::text]))),
+    CONSTRAINT leased_has_a_holder CHECK (((state <> 'leased'::text) OR ((runner IS NOT NULL) AND (leased_until IS NOT NULL) AND (lease_no > 0)))),
+    CONSTRAINT parked_wakes CHECK (((state <> 'parked'::text) OR ((wake_at IS NOT NULL) AND (park_until IS NOT NULL)))),
+    CONSTRAINT records_are_of_its_jobs CHECK ((cardinality(records) = cardinality(asset_ids))),
+    CONSTRAINT retry_count_is_not_negative CHECK ((retry_count >= 0)),
+    CONSTRAINT sent_has_a_message CHECK (((state = ANY (ARRAY['queued'::text, 'leased'::text])) = (msg_id IS NOT NULL)))
+)
+WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='5000');
+
+ALTER TABLE headgate.chunks OWNER TO headgate_owner;
+
+--
+-- Name: TABLE chunks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.chunks IS 'Jobs that travel together in one message and have not all ended.';
+
+--
+-- Name: COLUMN chunks.chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.chunk_id IS 'Surrogate key; what the message carries.';
+
+--
+-- Name: COLUMN chunks.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.execution_id IS 'The execution.';
+
+--
+-- Name: COLUMN chunks.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.step IS 'The step.';
+
+--
+-- Name: COLUMN chunks.round; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.round IS 'The step''s round.';
+
+--
+-- Name: COLUMN chunks.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.operation_id IS 'The need that its jobs meet.';
+
+--
+-- Name: COLUMN chunks.call_operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.call_operation_id IS 'The call that serves the whole group; null: each asset is called for by the operation itself.';
+
+--
+-- Name: COLUMN chunks.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.provider_id IS 'Whom.';
+
+--
+-- Name: COLUMN chunks.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.group_key IS 'The group its assets belong to.';
+
+--
+-- Name: COLUMN chunks.priority; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.priority IS 'The operation''s priority.';
+
+--
+-- Name: COLUMN chunks.asset_ids; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.asset_ids IS 'The jobs that have not ended, in rank order.';
+
+--
+-- Name: COLUMN chunks.sessions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.sessions IS 'Of a call for the group: the sessions that have not been answered, one call each; a page, which is for none, has one null. Null: a call for each asset.';
+
+--
+-- Name: COLUMN chunks.records; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.records IS 'Of a call for the group: rows that answers to earlier sessions changed, in the order of asset_ids; null: none was answered.';
+
+--
+-- Name: COLUMN chunks.calls; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.calls IS 'Calls still to be made.';
+
+--
+-- Name: COLUMN chunks.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.units IS 'Units they cost, all together.';
+
+--
+-- Name: COLUMN chunks.window_opened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.window_opened_at IS 'The quota window that carries those units: reserved before the lease, spent in it; null: none does.';
+
+--
+-- Name: COLUMN chunks.state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.state IS 'planned, queued, leased or parked.';
+
+--
+-- Name: COLUMN chunks.queue; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.queue IS 'The pgmq queue it travels in.';
+
+--
+-- Name: COLUMN chunks.msg_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.msg_id IS 'Its message.';
+
+--
+-- Name: COLUMN chunks.lease_no; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.lease_no IS 'Fencing token: grows with each lease; an older one changes nothing.';
+
+--
+-- Name: COLUMN chunks.runner; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.runner IS 'Who holds, or last held, the lease.';
+
+--
+-- Name: COLUMN chunks.leased_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.leased_until IS 'End of the lease, real time.';
+
+--
+-- Name: COLUMN chunks.lost_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.lost_reason IS 'Why its last lease was given up for lost; null: it ran out unseen.';
+
+--
+-- Name: COLUMN chunks.wake_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.wake_at IS 'When a parked chunk is sent again.';
+
+--
+-- Name: COLUMN chunks.park_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.park_until IS 'End of its max_wait: what is still parked then is deferred.';
+
+--
+-- Name: COLUMN chunks.park_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.park_reason IS 'Why it is parked.';
+
+--
+-- Name: COLUMN chunks.retry_count; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.retry_count IS 'Times in a row that its jobs were parked to be called again; an answer ends the row.';
+
+--
+-- Name: COLUMN chunks.attempt; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.attempt IS 'The attempt its jobs are at.';
+
+--
+-- Name: COLUMN chunks.lease_expirations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.lease_expirations IS 'Leases that ran out.';
+
+--
+-- Name: COLUMN chunks.charged_units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.charged_units IS 'Units each of its jobs has cost in earlier leases.';
+
+--
+-- Name: COLUMN chunks.request_count; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.request_count IS 'Requests made for each of its jobs in earlier leases.';
+
+--
+-- Name: COLUMN chunks.planned_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.chunks.planned_at IS 'When its jobs were planned; what was asked for later is not done by it.';
+
+--
+-- Name: providers; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.providers (
+    provider_id bigint NOT NULL,
+    name text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    base_url text,
+    auth jsonb DEFAULT '{"in": "none"}'::jsonb NOT NULL,
+    secret_name text,
+    headers jsonb DEFAULT '{}'::jsonb NOT NULL,
+    features text[] DEFAULT '{}'::text[] NOT NULL,
+    quota integer,
+    quota_buffer integer DEFAULT 0 NOT NULL,
+    quota_period text DEFAULT 'day'::text NOT NULL,
+    quota_zone text DEFAULT 'UTC'::text NOT NULL,
+    reset_guard interval DEFAULT '00:00:05'::interval NOT NULL,
+    requests_per_minute integer,
+    burst integer,
+    starts_at_once integer GENERATED ALWAYS AS (GREATEST(1, LEAST(COALESCE(burst, (requests_per_minute / 600)), ((requests_per_minute + 1) / 2)))) STORED,
+    start_every interval GENERATED ALWAYS AS (('00:01:00'::interval / (LEAST(((requests_per_minute)::numeric / 1.02), (((requests_per_minute)::numeric + 0.99) - (GREATEST(1, LEAST(COALESCE(burst, (requests_per_minute / 600)), ((requests_per_minute + 1) / 2))))::numeric)))::double precision)) STORED,
+    max_in_flight integer DEFAULT 50 NOT NULL,
+    breaker_failures integer DEFAULT 10 NOT NULL,
+    breaker_share numeric DEFAULT 0.5 NOT NULL,
+    breaker_cooldown interval DEFAULT '00:01:00'::interval NOT NULL,
+    publication_lag interval DEFAULT '00:00:00'::interval NOT NULL,
+    is_retired boolean DEFAULT false NOT NULL,
+    CONSTRAINT auth_names_its_secret CHECK ((((auth ->> 'in'::text) = 'none'::text) OR (secret_name IS NOT NULL))),
+    CONSTRAINT auth_place_is_known CHECK (((auth ->> 'in'::text) = ANY (ARRAY['none'::text, 'query'::text, 'header'::text, 'bearer'::text]))),
+    CONSTRAINT base_url_has_no_dot_segments CHECK ((base_url !~* '(/|\\|%2f|%5c)([.]|%2e){1,2}(/|\\|%2f|%5c|$)'::text)),
+    CONSTRAINT base_url_is_http CHECK ((base_url ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'::text)),
+    CONSTRAINT breaker_share_is_a_share CHECK (((breaker_share > (0)::numeric) AND (breaker_share <= (1)::numeric))),
+    CONSTRAINT buffer_is_not_negative CHECK ((quota_buffer >= 0)),
+    CONSTRAINT limits_are_positive CHECK ((LEAST(requests_per_minute, burst, max_in_flight, breaker_failures) > 0)),
+    CONSTRAINT name_fits_a_queue CHECK ((name ~ '^[a-z][a-z0-9_]{0,30}$'::text)),
+    CONSTRAINT quota_is_not_negative CHECK ((quota >= 0)),
+    CONSTRAINT quota_period_is_known CHECK ((quota_period = ANY (ARRAY['minute'::text, 'hour'::text, 'day'::text, 'month'::text]))),
+    CONSTRAINT secret_is_a_name CHECK ((secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'::text)),
+    CONSTRAINT times_are_not_negative CHECK (((reset_guard >= '00:00:00'::interval) AND (breaker_cooldown > '00:00:00'::interval) AND (publication_lag >= '00:00:00'::interval)))
+);
+
+ALTER TABLE headgate.providers OWNER TO headgate_owner;
+
+--
+-- Name: TABLE providers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.providers IS 'An outside service and its rules; `local` stands for work without one.';
+
+--
+-- Name: COLUMN providers.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.provider_id IS 'Surrogate key.';
+
+--
+-- Name: COLUMN providers.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.name IS 'Short name; its queues are called <name>_high, <name>_normal and <name>_low.';
+
+--
+-- Name: COLUMN providers.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.description IS 'What the service is.';
+
+--
+-- Name: COLUMN providers.base_url; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.base_url IS 'Every request''s URL starts with this; null for `local`.';
+
+--
+-- Name: COLUMN providers.auth; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.auth IS 'Where the secret goes: {"in": "query" | "header" | "bearer" | "none", "name": ...}.';
+
+--
+-- Name: COLUMN providers.secret_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.secret_name IS 'Name of the runner''s environment variable that holds the secret; never the secret.';
+
+--
+-- Name: COLUMN providers.headers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.headers IS 'Headers sent with every request.';
+
+--
+-- Name: COLUMN providers.features; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.features IS 'What the account has that not every account has; operations name what they need. headgate.set_provider changes it.';
+
+--
+-- Name: COLUMN providers.quota; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.quota IS 'Units the provider allows per window; null: no quota.';
+
+--
+-- Name: COLUMN providers.quota_buffer; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.quota_buffer IS 'Units of the quota that are never spent.';
+
+--
+-- Name: COLUMN providers.quota_period; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.quota_period IS 'Length of a window: minute, hour, day or month.';
+
+--
+-- Name: COLUMN providers.quota_zone; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.quota_zone IS 'Time zone in which the provider''s windows begin.';
+
+--
+-- Name: COLUMN providers.reset_guard; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.reset_guard IS 'In the last moments before a window''s reset no call starts.';
+
+--
+-- Name: COLUMN providers.requests_per_minute; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.requests_per_minute IS 'Requests (not units) that the provider allows in any 60 seconds, spread evenly over them; null: no limit.';
+
+--
+-- Name: COLUMN providers.burst; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.burst IS 'Requests that may start at once after a pause; they are missing in the rest of the minute. Null: a tenth of a second''s worth.';
+
+--
+-- Name: COLUMN providers.starts_at_once; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.starts_at_once IS 'Requests that may start at once after a pause.';
+
+--
+-- Name: COLUMN providers.start_every; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.start_every IS 'Time between the starts of two requests: a minute, wherever it begins, holds no more than requests_per_minute, with two per cent to spare. Null: no limit.';
+
+--
+-- Name: COLUMN providers.max_in_flight; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.max_in_flight IS 'Calls open at once, over all runners.';
+
+--
+-- Name: COLUMN providers.breaker_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.breaker_failures IS 'Consecutive failures of the provider that open its breaker.';
+
+--
+-- Name: COLUMN providers.breaker_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.breaker_share IS 'Share of faults among a minute''s answers that opens its breaker, too, once they are twice breaker_failures; 1: only if all are.';
+
+--
+-- Name: COLUMN providers.breaker_cooldown; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.breaker_cooldown IS 'How long an open breaker keeps the provider closed before a probe; doubles while probes fail.';
+
+--
+-- Name: COLUMN providers.publication_lag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.publication_lag IS 'How long after a session''s close its data is there, unless publication_lags says otherwise.';
+
+--
+-- Name: COLUMN providers.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.providers.is_retired IS 'True: its plan no longer declares it; the row stays because history refers to it.';
+
+--
+-- Name: _admit(headgate.providers, headgate.chunks[], boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._admit(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_chunk headgate.chunks;
+    v_next timestamptz;
+    v_is_paced constant boolean := p_provider.requests_per_minute is not null;
+    v_half_open jsonb;
+    v_operation_id bigint;
+begin
+    granted := '{}';
+    starts_at := '{}';
+    if v_is_paced or p_is_probe then
+        v_next := headgate._next_start(p_provider, p_is_probe, p_now);
+    end if;
+    if exists (select from headgate.operation_breakers as k where k.opened > 0) then
+        v_half_open := headgate._lock_half_open(p_chunks, p_now);
+    end if;
+
+    foreach v_chunk in array p_chunks loop
+        v_operation_id := coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
+        continue when v_chunk.calls > 0 and v_next > p_now + headgate._start_ahead()
+            or (v_half_open -> v_operation_id::text)::boolean is false  -- its probe is out
+            or not headgate._spend_lease(p_provider, v_chunk, p_now);
+        granted := granted || v_chunk.chunk_id;
+        starts_at := starts_at || case when v_is_paced and v_chunk.calls > 0 then v_next end;
+        v_next := v_next + p_provider.start_every * v_chunk.calls;
+        if v_half_open ? v_operation_id::text then
+            v_half_open := v_half_open || jsonb_build_object(v_operation_id, false);
+            update headgate.operation_breakers as k
+            set probe_chunk_id = v_chunk.chunk_id
+            where k.operation_id = v_operation_id;
+        end if;
+    end loop;
+
+    if granted <> '{}' and (v_is_paced or p_is_probe) then
+        update headgate.provider_breakers as g
+        set next_start_at = case when v_is_paced then v_next else g.next_start_at end,
+            probe_chunk_id = case when p_is_probe then granted[1] else g.probe_chunk_id end
+        where g.provider_id = p_provider.provider_id;
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._admit(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) OWNER TO headgate_owner;
+
+--
 -- Name: _advance(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -4886,6 +5367,29 @@ $$;
 ALTER FUNCTION headgate._after_declaring(p_kind text, p_name text, p_written text[]) OWNER TO headgate_owner;
 
 --
+-- Name: _alert_breakers(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._alert_breakers(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._set_alert(c.subject, c.severity, c.message, c.is_wrong, p_now)
+    from (
+        select g.*
+        from (
+            select p.* from headgate._provider_alerts(p_provider_id, p_now) as p
+            union all
+            select o.* from headgate._operation_alerts(p_provider_id, p_operation_id, p_now) as o
+        ) as g
+        where g.is_wrong <> headgate._is_alerted(g.subject)
+        order by g.subject
+    ) as c;
+$$;
+
+ALTER FUNCTION headgate._alert_breakers(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _alert_fault(bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -4908,29 +5412,6 @@ CREATE FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reas
 $$;
 
 ALTER FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: _alert_gates(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) RETURNS void
-    LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select headgate._set_alert(c.subject, c.severity, c.message, c.is_wrong, p_now)
-    from (
-        select g.*
-        from (
-            select p.* from headgate._provider_alerts(p_provider_id, p_now) as p
-            union all
-            select o.* from headgate._operation_alerts(p_provider_id, p_operation_id, p_now) as o
-        ) as g
-        where g.is_wrong <> headgate._is_alerted(g.subject)
-        order by g.subject
-    ) as c;
-$$;
-
-ALTER FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: process_executions; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -5181,262 +5662,20 @@ ALTER FUNCTION headgate._answer() OWNER TO headgate_owner;
 -- Name: _answers_of(text[], text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._answers_of(p_outcomes text[], p_blames text[], OUT faults integer, OUT answers integer, OUT auth_failures integer) RETURNS record
+CREATE FUNCTION headgate._answers_of(p_outcomes text[], p_faults text[], OUT faults integer, OUT answers integer, OUT auth_failures integer) RETURNS record
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select
-        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.blame = 'provider'),
+        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.fault = 'provider'),
         count(*) filter (
-            where u.outcome in ('success', 'skipped') or u.outcome <> 'unsent' and u.blame in ('item', 'quota')
+            where u.outcome in ('success', 'skipped') or u.outcome <> 'unsent' and u.fault in ('item', 'quota')
         ),
-        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.blame = 'house')
-    from unnest(p_outcomes, p_blames) as u (outcome, blame);
+        count(*) filter (where u.outcome not in ('success', 'skipped', 'unsent') and u.fault = 'internal')
+    from unnest(p_outcomes, p_faults) as u (outcome, fault);
 $$;
 
-ALTER FUNCTION headgate._answers_of(p_outcomes text[], p_blames text[], OUT faults integer, OUT answers integer, OUT auth_failures integer) OWNER TO headgate_owner;
-
---
--- Name: chunks; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.chunks (
-    chunk_id bigint NOT NULL,
-    execution_id bigint NOT NULL,
-    step text NOT NULL,
-    round integer NOT NULL,
-    operation_id bigint NOT NULL,
-    call_operation_id bigint,
-    provider_id bigint NOT NULL,
-    group_key text NOT NULL,
-    priority smallint NOT NULL,
-    asset_ids bigint[] NOT NULL,
-    sessions date[],
-    records integer[],
-    calls integer NOT NULL,
-    units integer NOT NULL,
-    window_opened_at timestamp with time zone,
-    state text DEFAULT 'planned'::text NOT NULL,
-    queue text NOT NULL,
-    msg_id bigint,
-    lease_no integer DEFAULT 0 NOT NULL,
-    runner text,
-    leased_until timestamp with time zone,
-    lost_reason text,
-    wake_at timestamp with time zone,
-    park_until timestamp with time zone,
-    park_reason text,
-    retry_count integer DEFAULT 0 NOT NULL,
-    attempt integer DEFAULT 1 NOT NULL,
-    deaths integer DEFAULT 0 NOT NULL,
-    booked integer DEFAULT 0 NOT NULL,
-    requests integer DEFAULT 0 NOT NULL,
-    planned_at timestamp with time zone NOT NULL,
-    CONSTRAINT a_call_for_the_group_names_its_sessions CHECK ((((call_operation_id IS NULL) = (sessions IS NULL)) AND (cardinality(sessions) = calls))),
-    CONSTRAINT charge_is_not_negative CHECK ((LEAST(calls, units, booked, requests, deaths) >= 0)),
-    CONSTRAINT chunk_has_jobs CHECK ((cardinality(asset_ids) > 0)),
-    CONSTRAINT chunk_state_is_known CHECK ((state = ANY (ARRAY['planned'::text, 'queued'::text, 'leased'::text, 'parked'::text]))),
-    CONSTRAINT leased_has_a_holder CHECK (((state <> 'leased'::text) OR ((runner IS NOT NULL) AND (leased_until IS NOT NULL) AND (lease_no > 0)))),
-    CONSTRAINT parked_wakes CHECK (((state <> 'parked'::text) OR ((wake_at IS NOT NULL) AND (park_until IS NOT NULL)))),
-    CONSTRAINT records_are_of_its_jobs CHECK ((cardinality(records) = cardinality(asset_ids))),
-    CONSTRAINT retry_count_is_not_negative CHECK ((retry_count >= 0)),
-    CONSTRAINT sent_has_a_message CHECK (((state = ANY (ARRAY['queued'::text, 'leased'::text])) = (msg_id IS NOT NULL)))
-)
-WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='5000');
-
-ALTER TABLE headgate.chunks OWNER TO headgate_owner;
-
---
--- Name: TABLE chunks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.chunks IS 'Jobs that travel together in one message and have not all ended.';
-
---
--- Name: COLUMN chunks.chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.chunk_id IS 'Surrogate key; what the message carries.';
-
---
--- Name: COLUMN chunks.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.execution_id IS 'The execution.';
-
---
--- Name: COLUMN chunks.step; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.step IS 'The step.';
-
---
--- Name: COLUMN chunks.round; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.round IS 'The step''s round.';
-
---
--- Name: COLUMN chunks.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.operation_id IS 'The need that its jobs meet.';
-
---
--- Name: COLUMN chunks.call_operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.call_operation_id IS 'The call that serves the whole group; null: each asset is called for by the operation itself.';
-
---
--- Name: COLUMN chunks.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.provider_id IS 'Whom.';
-
---
--- Name: COLUMN chunks.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.group_key IS 'The group its assets belong to.';
-
---
--- Name: COLUMN chunks.priority; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.priority IS 'The operation''s priority.';
-
---
--- Name: COLUMN chunks.asset_ids; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.asset_ids IS 'The jobs that have not ended, in rank order.';
-
---
--- Name: COLUMN chunks.sessions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.sessions IS 'Of a call for the group: the sessions that have not been answered, one call each; a page, which is for none, has one null. Null: a call for each asset.';
-
---
--- Name: COLUMN chunks.records; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.records IS 'Of a call for the group: rows that answers to earlier sessions changed, in the order of asset_ids; null: none was answered.';
-
---
--- Name: COLUMN chunks.calls; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.calls IS 'Calls still to be made.';
-
---
--- Name: COLUMN chunks.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.units IS 'Units they cost, all together.';
-
---
--- Name: COLUMN chunks.window_opened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.window_opened_at IS 'The quota window that carries those units: reserved before the lease, spent in it; null: none does.';
-
---
--- Name: COLUMN chunks.state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.state IS 'planned, queued, leased or parked.';
-
---
--- Name: COLUMN chunks.queue; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.queue IS 'The pgmq queue it travels in.';
-
---
--- Name: COLUMN chunks.msg_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.msg_id IS 'Its message.';
-
---
--- Name: COLUMN chunks.lease_no; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.lease_no IS 'Fencing token: grows with each lease; an older one changes nothing.';
-
---
--- Name: COLUMN chunks.runner; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.runner IS 'Who holds, or last held, the lease.';
-
---
--- Name: COLUMN chunks.leased_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.leased_until IS 'End of the lease, real time.';
-
---
--- Name: COLUMN chunks.lost_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.lost_reason IS 'Why its last lease was given up for lost; null: it ran out unseen.';
-
---
--- Name: COLUMN chunks.wake_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.wake_at IS 'When a parked chunk is sent again.';
-
---
--- Name: COLUMN chunks.park_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.park_until IS 'End of its patience: what is still parked then is deferred.';
-
---
--- Name: COLUMN chunks.park_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.park_reason IS 'Why it is parked.';
-
---
--- Name: COLUMN chunks.retry_count; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.retry_count IS 'Times in a row that its jobs were parked to be called again; an answer ends the row.';
-
---
--- Name: COLUMN chunks.attempt; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.attempt IS 'The attempt its jobs are at.';
-
---
--- Name: COLUMN chunks.deaths; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.deaths IS 'Leases that ran out.';
-
---
--- Name: COLUMN chunks.booked; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.booked IS 'Units each of its jobs has cost in earlier leases.';
-
---
--- Name: COLUMN chunks.requests; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.requests IS 'Requests made for each of its jobs in earlier leases.';
-
---
--- Name: COLUMN chunks.planned_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.chunks.planned_at IS 'When its jobs were planned; what was asked for later is not done by it.';
+ALTER FUNCTION headgate._answers_of(p_outcomes text[], p_faults text[], OUT faults integer, OUT answers integer, OUT auth_failures integer) OWNER TO headgate_owner;
 
 --
 -- Name: operations; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -5460,14 +5699,14 @@ CREATE TABLE headgate.operations (
     due_every interval,
     due_function text,
     follows_operation_id bigint,
-    alternative_of_operation_id bigint,
-    page_size integer,
+    bulk_call_of_operation_id bigint,
+    batch_size integer,
     overlap integer DEFAULT 0 NOT NULL,
     chunk_size integer DEFAULT 100 NOT NULL,
     max_attempts integer DEFAULT 3 NOT NULL,
     backoff interval DEFAULT '00:00:02'::interval NOT NULL,
     backoff_max interval DEFAULT '00:05:00'::interval NOT NULL,
-    patience interval DEFAULT '00:15:00'::interval NOT NULL,
+    max_wait interval DEFAULT '00:15:00'::interval NOT NULL,
     lease interval DEFAULT '00:05:00'::interval NOT NULL,
     method text DEFAULT 'GET'::text NOT NULL,
     path text,
@@ -5482,9 +5721,9 @@ CREATE TABLE headgate.operations (
     max_memory bigint DEFAULT 1073741824 NOT NULL,
     handler_environment text[] DEFAULT '{}'::text[] NOT NULL,
     is_retired boolean DEFAULT false NOT NULL,
-    CONSTRAINT a_page_serves_another_operation CHECK (((page_size IS NULL) OR ((page_size > 0) AND (alternative_of_operation_id IS NOT NULL)))),
-    CONSTRAINT an_alternative_is_called CHECK (((alternative_of_operation_id IS NULL) OR (path IS NOT NULL))),
-    CONSTRAINT an_alternative_serves_another_operation CHECK ((alternative_of_operation_id <> operation_id)),
+    CONSTRAINT a_batch_call_serves_another_operation CHECK (((batch_size IS NULL) OR ((batch_size > 0) AND (bulk_call_of_operation_id IS NOT NULL)))),
+    CONSTRAINT a_bulk_call_is_made CHECK (((bulk_call_of_operation_id IS NULL) OR (path IS NOT NULL))),
+    CONSTRAINT a_bulk_call_serves_another_operation CHECK ((bulk_call_of_operation_id <> operation_id)),
     CONSTRAINT called_or_handled CHECK (((path IS NULL) OR (handler IS NULL))),
     CONSTRAINT chunk_size_in_range CHECK (((chunk_size >= 1) AND (chunk_size <= 1000))),
     CONSTRAINT due_rule_is_known CHECK ((due_rule = ANY (ARRAY['once'::text, 'every'::text, 'session'::text, 'after'::text, 'function'::text]))),
@@ -5492,7 +5731,7 @@ CREATE TABLE headgate.operations (
     CONSTRAINT every_has_its_interval CHECK ((((due_rule = 'every'::text) = (due_every IS NOT NULL)) AND (due_every > '00:00:00'::interval))),
     CONSTRAINT function_rule_has_its_function CHECK (((due_rule = 'function'::text) = (due_function IS NOT NULL))),
     CONSTRAINT input_has_its_handler CHECK (((input_function IS NULL) OR (handler IS NOT NULL))),
-    CONSTRAINT intervals_are_positive CHECK ((LEAST(backoff, backoff_max, patience, lease, timeout) > '00:00:00'::interval)),
+    CONSTRAINT intervals_are_positive CHECK ((LEAST(backoff, backoff_max, max_wait, lease, timeout) > '00:00:00'::interval)),
     CONSTRAINT max_attempts_is_positive CHECK ((max_attempts > 0)),
     CONSTRAINT max_memory_is_enough CHECK ((max_memory >= 67108864)),
     CONSTRAINT method_is_known CHECK ((method = ANY (ARRAY['GET'::text, 'POST'::text, 'PUT'::text, 'PATCH'::text, 'DELETE'::text]))),
@@ -5503,7 +5742,7 @@ CREATE TABLE headgate.operations (
     CONSTRAINT query_is_an_object CHECK ((jsonb_typeof(query) = 'object'::text)),
     CONSTRAINT ranking_is_not_negative CHECK (((weight_power >= (0)::double precision) AND (staleness_per_day >= (0)::double precision))),
     CONSTRAINT units_are_not_negative CHECK ((units >= 0)),
-    CONSTRAINT units_per_asset_are_of_a_page CHECK (((units_per_asset = 0) OR ((units_per_asset > 0) AND (page_size IS NOT NULL))))
+    CONSTRAINT units_per_asset_are_of_a_batch_call CHECK (((units_per_asset = 0) OR ((units_per_asset > 0) AND (batch_size IS NOT NULL))))
 );
 
 ALTER TABLE headgate.operations OWNER TO headgate_owner;
@@ -5530,7 +5769,7 @@ COMMENT ON COLUMN headgate.operations.name IS 'Its name, unique in the database.
 -- Name: COLUMN operations.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.description IS 'What it does.';
+COMMENT ON COLUMN headgate.operations.description IS 'Its description.';
 
 --
 -- Name: COLUMN operations.universe; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5554,7 +5793,7 @@ COMMENT ON COLUMN headgate.operations.feature IS 'Planned only where the provide
 -- Name: COLUMN operations.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.units IS 'What the provider charges for one call.';
+COMMENT ON COLUMN headgate.operations.units IS 'Units the provider charges for one call.';
 
 --
 -- Name: COLUMN operations.units_per_asset; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5617,16 +5856,16 @@ COMMENT ON COLUMN headgate.operations.due_function IS 'The rule `function`: sche
 COMMENT ON COLUMN headgate.operations.follows_operation_id IS 'Opens only once this operation has succeeded, and takes over its watermark.';
 
 --
--- Name: COLUMN operations.alternative_of_operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN operations.bulk_call_of_operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.alternative_of_operation_id IS 'Another call for the same need: one call serves a whole group for one session, where that is cheaper; null: a need of its own.';
+COMMENT ON COLUMN headgate.operations.bulk_call_of_operation_id IS 'Another call for the same need: one call serves a whole group for one session, where that is cheaper; null: a need of its own.';
 
 --
--- Name: COLUMN operations.page_size; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN operations.batch_size; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.page_size IS 'Of a call that names the assets it serves ({chunk.codes}): how many at most; null: a call serves one asset, or a whole group for a session.';
+COMMENT ON COLUMN headgate.operations.batch_size IS 'Of a call that names the assets it serves ({chunk.codes}): how many at most; null: a call serves one asset, or a whole group for a session.';
 
 --
 -- Name: COLUMN operations.overlap; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5659,10 +5898,10 @@ COMMENT ON COLUMN headgate.operations.backoff IS 'First wait before a retry; dou
 COMMENT ON COLUMN headgate.operations.backoff_max IS 'Longest wait between retries.';
 
 --
--- Name: COLUMN operations.patience; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN operations.max_wait; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.patience IS 'How long a job may be parked before it is deferred to the next execution.';
+COMMENT ON COLUMN headgate.operations.max_wait IS 'How long a job may be parked before it is deferred to the next execution.';
 
 --
 -- Name: COLUMN operations.lease; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5749,17 +5988,17 @@ COMMENT ON COLUMN headgate.operations.handler_environment IS 'Names of the envir
 COMMENT ON COLUMN headgate.operations.is_retired IS 'True: its plan no longer declares it; the row and its assets'' state stay, because history refers to it.';
 
 --
--- Name: _apply_fates(headgate.chunks, headgate.operations, headgate.job_fate[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _apply_results(headgate.chunks, headgate.operations, headgate.job_result[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._apply_fates(p_chunk headgate.chunks, p_operation headgate.operations, p_fates headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._apply_results(p_chunk headgate.chunks, p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
     v_left bigint[];
-    v_gone integer := cardinality(p_fates);
+    v_gone integer := cardinality(p_job_results);
 begin
     if v_gone = cardinality(p_chunk.asset_ids) then
         perform pgmq.delete(p_chunk.queue, p_chunk.msg_id);
@@ -5768,7 +6007,7 @@ begin
         v_left := array(
             select u.asset_id
             from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
-            where u.asset_id not in (select f.asset_id from unnest(p_fates) as f)
+            where u.asset_id not in (select f.asset_id from unnest(p_job_results) as f)
             order by u.nth
         );
         update headgate.chunks as c
@@ -5779,17 +6018,18 @@ begin
     end if;
 
     if p_tally.parked = 0 then
-        perform headgate._end_jobs(p_chunk, p_operation, p_fates, p_tally, p_now);
+        perform headgate._end_jobs(p_chunk, p_operation, p_job_results, p_tally, p_now);
     else
-        perform headgate._park_jobs(p_chunk, p_fates);
+        perform headgate._park_jobs(p_chunk, p_job_results);
         perform headgate._end_jobs(
-            p_chunk, p_operation, array(select f from unnest(p_fates) as f where f.fate <> 'park'), p_tally, p_now
+            p_chunk, p_operation, array(select f from unnest(p_job_results) as f where f.result <> 'park'), p_tally,
+            p_now
         );
     end if;
 end;
 $$;
 
-ALTER FUNCTION headgate._apply_fates(p_chunk headgate.chunks, p_operation headgate.operations, p_fates headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._apply_results(p_chunk headgate.chunks, p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _are_many_due_times(bigint, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -5833,6 +6073,203 @@ $$;
 ALTER FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: operation_breakers; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.operation_breakers (
+    operation_id bigint NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    opened integer DEFAULT 0 NOT NULL,
+    blocked_until timestamp with time zone,
+    blocked_reason text,
+    probe_chunk_id bigint,
+    counted_since timestamp with time zone,
+    counted_faults integer DEFAULT 0 NOT NULL,
+    counted_answers integer DEFAULT 0 NOT NULL,
+    CONSTRAINT breaker_counts_are_not_negative CHECK ((LEAST(failures, opened, counted_faults, counted_answers) >= 0))
+)
+WITH (fillfactor='50');
+
+ALTER TABLE headgate.operation_breakers OWNER TO headgate_owner;
+
+--
+-- Name: TABLE operation_breakers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.operation_breakers IS 'How the breaker of a call operation stands, by the thresholds of its provider; no row: it never had a fault.';
+
+--
+-- Name: COLUMN operation_breakers.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operation_breakers.operation_id IS 'The operation whose calls are counted.';
+
+--
+-- Name: COLUMN operation_breakers.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operation_breakers.failures IS 'Consecutive failures of its calls since their last answer.';
+
+--
+-- Name: COLUMN operation_breakers.opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operation_breakers.opened IS 'Times its breaker has opened in a row; doubles the cool-down.';
+
+--
+-- Name: COLUMN operation_breakers.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operation_breakers.blocked_until IS 'It is not called before; null: calls flow. After a breaker a probe goes first.';
+
+--
+-- Name: COLUMN operation_breakers.blocked_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operation_breakers.blocked_reason IS 'Why it is blocked.';
+
+--
+-- Name: COLUMN operation_breakers.probe_chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operation_breakers.probe_chunk_id IS 'The chunk that probes its half-open breaker.';
+
+--
+-- Name: COLUMN operation_breakers.counted_since; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operation_breakers.counted_since IS 'The fault from which its share is counted, for a minute; null: there was none since the breaker last moved.';
+
+--
+-- Name: COLUMN operation_breakers.counted_faults; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operation_breakers.counted_faults IS 'Faults counted since then.';
+
+--
+-- Name: COLUMN operation_breakers.counted_answers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.operation_breakers.counted_answers IS 'Answers counted since then.';
+
+--
+-- Name: provider_breakers; Type: TABLE; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE TABLE headgate.provider_breakers (
+    provider_id bigint NOT NULL,
+    next_start_at timestamp with time zone DEFAULT '2000-01-01 00:00:00+00'::timestamp with time zone NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    opened integer DEFAULT 0 NOT NULL,
+    blocked_until timestamp with time zone,
+    blocked_reason text,
+    probe_chunk_id bigint,
+    counted_since timestamp with time zone,
+    counted_faults integer DEFAULT 0 NOT NULL,
+    counted_answers integer DEFAULT 0 NOT NULL,
+    auth_failures integer DEFAULT 0 NOT NULL,
+    CONSTRAINT breaker_counts_are_not_negative CHECK ((LEAST(failures, opened) >= 0))
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
+
+ALTER TABLE headgate.provider_breakers OWNER TO headgate_owner;
+
+--
+-- Name: TABLE provider_breakers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON TABLE headgate.provider_breakers IS 'How a provider stands: the times granted to requests, and its breaker.';
+
+--
+-- Name: COLUMN provider_breakers.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_breakers.provider_id IS 'The provider.';
+
+--
+-- Name: COLUMN provider_breakers.next_start_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_breakers.next_start_at IS 'When the next request may start that nobody has been granted; those before have their times. Earlier than now: the provider has rested.';
+
+--
+-- Name: COLUMN provider_breakers.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_breakers.failures IS 'Consecutive failures of the provider since its last answer.';
+
+--
+-- Name: COLUMN provider_breakers.opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_breakers.opened IS 'Times the breaker has opened in a row; doubles the cool-down.';
+
+--
+-- Name: COLUMN provider_breakers.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_breakers.blocked_until IS 'No call is made to the provider before; null: calls flow. After a breaker a probe goes first. Null while opened: one operation failed, and another one probes.';
+
+--
+-- Name: COLUMN provider_breakers.blocked_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_breakers.blocked_reason IS 'Why it is blocked.';
+
+--
+-- Name: COLUMN provider_breakers.probe_chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_breakers.probe_chunk_id IS 'The chunk that probes a half-open breaker.';
+
+--
+-- Name: COLUMN provider_breakers.counted_since; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_breakers.counted_since IS 'The fault from which its share is counted, for a minute; null: there was none since the breaker last moved.';
+
+--
+-- Name: COLUMN provider_breakers.counted_faults; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_breakers.counted_faults IS 'Faults of the provider counted since then.';
+
+--
+-- Name: COLUMN provider_breakers.counted_answers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_breakers.counted_answers IS 'Its answers counted since then.';
+
+--
+-- Name: COLUMN provider_breakers.auth_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.provider_breakers.auth_failures IS 'Consecutive internal faults in calling it (a refused token) since its last answer; they block nothing but their execution.';
+
+--
+-- Name: _as_breaker(headgate.operation_breakers); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._as_breaker(p_own headgate.operation_breakers) RETURNS headgate.provider_breakers
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_breaker headgate.provider_breakers;
+begin
+    v_breaker.failures := coalesce(p_own.failures, 0);
+    v_breaker.opened := coalesce(p_own.opened, 0);
+    v_breaker.blocked_until := p_own.blocked_until;
+    v_breaker.counted_since := p_own.counted_since;
+    v_breaker.counted_faults := coalesce(p_own.counted_faults, 0);
+    v_breaker.counted_answers := coalesce(p_own.counted_answers, 0);
+    return v_breaker;
+end;
+$$;
+
+ALTER FUNCTION headgate._as_breaker(p_own headgate.operation_breakers) OWNER TO headgate_owner;
+
+--
 -- Name: _as_columns(text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -5841,15 +6278,7 @@ CREATE FUNCTION headgate._as_columns(p_kind text, p_name text, p_settings jsonb)
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select (
-        select jsonb_object_agg(
-            case s.key
-                when 'max_wait' then 'patience'
-                when 'fault' then 'blame'
-                when 'blocks' then 'close'
-                else s.key
-            end,
-            s.value
-        )
+        select jsonb_object_agg(s.key, s.value)
         from jsonb_each(p_settings) as s (key, value)
         where s.key not in ('publication_lags', 'inputs', 'provider', 'follows', 'bulk_call_of')
     ) || case p_kind
@@ -5867,7 +6296,7 @@ CREATE FUNCTION headgate._as_columns(p_kind text, p_name text, p_settings jsonb)
             'name', p_name,
             'provider_id', headgate._id_of('provider', p_settings ->> 'provider'),
             'follows_operation_id', headgate._id_of('operation', p_settings ->> 'follows'),
-            'alternative_of_operation_id', headgate._id_of('operation', p_settings ->> 'bulk_call_of')
+            'bulk_call_of_operation_id', headgate._id_of('operation', p_settings ->> 'bulk_call_of')
         )
         else jsonb_build_object('name', p_name)
     end;
@@ -5919,203 +6348,6 @@ $_$;
 ALTER FUNCTION headgate._as_due(p_operation text, p_due text) OWNER TO headgate_owner;
 
 --
--- Name: operation_gates; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.operation_gates (
-    operation_id bigint NOT NULL,
-    failures integer DEFAULT 0 NOT NULL,
-    opened integer DEFAULT 0 NOT NULL,
-    blocked_until timestamp with time zone,
-    blocked_reason text,
-    probe_chunk_id bigint,
-    counted_since timestamp with time zone,
-    counted_faults integer DEFAULT 0 NOT NULL,
-    counted_answers integer DEFAULT 0 NOT NULL,
-    CONSTRAINT gate_counts_are_not_negative CHECK ((LEAST(failures, opened, counted_faults, counted_answers) >= 0))
-)
-WITH (fillfactor='50');
-
-ALTER TABLE headgate.operation_gates OWNER TO headgate_owner;
-
---
--- Name: TABLE operation_gates; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.operation_gates IS 'How the breaker of a call operation stands, by the thresholds of its provider; no row: it never had a fault.';
-
---
--- Name: COLUMN operation_gates.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.operation_id IS 'The operation whose calls are counted.';
-
---
--- Name: COLUMN operation_gates.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.failures IS 'Consecutive failures of its calls since their last answer.';
-
---
--- Name: COLUMN operation_gates.opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.opened IS 'Times its breaker has opened in a row; doubles the cool-down.';
-
---
--- Name: COLUMN operation_gates.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.blocked_until IS 'It is not called before; null: calls flow. After a breaker a probe goes first.';
-
---
--- Name: COLUMN operation_gates.blocked_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.blocked_reason IS 'Why it is blocked.';
-
---
--- Name: COLUMN operation_gates.probe_chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.probe_chunk_id IS 'The chunk that probes its half-open breaker.';
-
---
--- Name: COLUMN operation_gates.counted_since; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.counted_since IS 'The fault from which its share is counted, for a minute; null: there was none since the breaker last moved.';
-
---
--- Name: COLUMN operation_gates.counted_faults; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.counted_faults IS 'Faults counted since then.';
-
---
--- Name: COLUMN operation_gates.counted_answers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.operation_gates.counted_answers IS 'Answers counted since then.';
-
---
--- Name: provider_gates; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.provider_gates (
-    provider_id bigint NOT NULL,
-    next_start_at timestamp with time zone DEFAULT '2000-01-01 00:00:00+00'::timestamp with time zone NOT NULL,
-    failures integer DEFAULT 0 NOT NULL,
-    opened integer DEFAULT 0 NOT NULL,
-    blocked_until timestamp with time zone,
-    blocked_reason text,
-    probe_chunk_id bigint,
-    counted_since timestamp with time zone,
-    counted_faults integer DEFAULT 0 NOT NULL,
-    counted_answers integer DEFAULT 0 NOT NULL,
-    auth_failures integer DEFAULT 0 NOT NULL,
-    CONSTRAINT gate_counts_are_not_negative CHECK ((LEAST(failures, opened) >= 0))
-)
-WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='500');
-
-ALTER TABLE headgate.provider_gates OWNER TO headgate_owner;
-
---
--- Name: TABLE provider_gates; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.provider_gates IS 'How a provider stands: the times granted to requests, and its breaker.';
-
---
--- Name: COLUMN provider_gates.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.provider_id IS 'The provider.';
-
---
--- Name: COLUMN provider_gates.next_start_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.next_start_at IS 'When the next request may start that nobody has been granted; those before have their times. Earlier than now: the provider has rested.';
-
---
--- Name: COLUMN provider_gates.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.failures IS 'Consecutive failures of the provider since its last answer.';
-
---
--- Name: COLUMN provider_gates.opened; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.opened IS 'Times the breaker has opened in a row; doubles the cool-down.';
-
---
--- Name: COLUMN provider_gates.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.blocked_until IS 'No call is made to the provider before; null: calls flow. After a breaker a probe goes first. Null while opened: one operation failed, and another one probes.';
-
---
--- Name: COLUMN provider_gates.blocked_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.blocked_reason IS 'Why it is blocked.';
-
---
--- Name: COLUMN provider_gates.probe_chunk_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.probe_chunk_id IS 'The chunk that probes a half-open breaker.';
-
---
--- Name: COLUMN provider_gates.counted_since; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.counted_since IS 'The fault from which its share is counted, for a minute; null: there was none since the breaker last moved.';
-
---
--- Name: COLUMN provider_gates.counted_faults; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.counted_faults IS 'Faults of the provider counted since then.';
-
---
--- Name: COLUMN provider_gates.counted_answers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.counted_answers IS 'Its answers counted since then.';
-
---
--- Name: COLUMN provider_gates.auth_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.provider_gates.auth_failures IS 'Consecutive internal faults in calling it (a refused token) since its last answer; they block nothing but their execution.';
-
---
--- Name: _as_gate(headgate.operation_gates); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._as_gate(p_own headgate.operation_gates) RETURNS headgate.provider_gates
-    LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_gate headgate.provider_gates;
-begin
-    v_gate.failures := coalesce(p_own.failures, 0);
-    v_gate.opened := coalesce(p_own.opened, 0);
-    v_gate.blocked_until := p_own.blocked_until;
-    v_gate.counted_since := p_own.counted_since;
-    v_gate.counted_faults := coalesce(p_own.counted_faults, 0);
-    v_gate.counted_answers := coalesce(p_own.counted_answers, 0);
-    return v_gate;
-end;
-$$;
-
-ALTER FUNCTION headgate._as_gate(p_own headgate.operation_gates) OWNER TO headgate_owner;
-
---
 -- Name: _as_lags(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6155,7 +6387,7 @@ begin
     if p_request is null then
         return '{}';
     elsif v_parts is null then
-        v_fault := format('request cannot be %s', quote_literal(p_request));
+        v_fault := format('malformed request: %s', quote_literal(p_request));
     else
         select
             jsonb_object_agg(split_part(q.pair, '=', 1), substr(q.pair, strpos(q.pair, '=') + 1)),
@@ -6191,7 +6423,7 @@ CREATE FUNCTION headgate._as_settings(p_kind text, p_columns jsonb) RETURNS json
     select jsonb_object_agg(headgate._setting_of(c.key), c.value)
     from jsonb_each(p_columns) as c (key, value)
     where c.key <> all (headgate._key_of(p_kind) || array[
-        'provider_id', 'operation_id', 'pipeline_id', 'follows_operation_id', 'alternative_of_operation_id',
+        'provider_id', 'operation_id', 'pipeline_id', 'follows_operation_id', 'bulk_call_of_operation_id',
         'starts_at_once', 'start_every', 'is_paused', 'is_paused_with_dag'
     ]);
 $$;
@@ -6257,8 +6489,8 @@ begin
     with piece as (
         select
             p_chunk.asset_ids[1 : 1] as asset_ids,
-            headgate._price(p_chunk) + p_chunk.booked as booked,
-            p_chunk.requests + 1 as requests
+            headgate._unit_price(p_chunk) + p_chunk.charged_units as charged_units,
+            p_chunk.request_count + 1 as request_count
         union all
         select p_chunk.asset_ids[n.first : n.first + v_operation.chunk_size - 1], 0, 0
         from generate_series(2, cardinality(p_chunk.asset_ids), v_operation.chunk_size) as n (first)
@@ -6266,15 +6498,16 @@ begin
     pieces as (
         insert into headgate.chunks (
             execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
-            state, wake_at, park_until, park_reason, attempt, booked, requests, planned_at
+            state, wake_at, park_until, park_reason, attempt, charged_units, request_count, planned_at
         )
         select
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, v_operation.provider_id,
             p_chunk.group_key, p_chunk.priority, p.asset_ids,
             case when v_operation.path is null then 0 else cardinality(p.asset_ids) end,
             v_operation.units * cardinality(p.asset_ids), headgate._queue(r.name, v_operation.priority),
-            'parked', p_now, coalesce(p_chunk.park_until, p_now + v_operation.patience),
-            'house: the lease of a call for the group ran out twice', p_chunk.attempt, p.booked, p.requests,
+            'parked', p_now, coalesce(p_chunk.park_until, p_now + v_operation.max_wait),
+            'internal: the lease of the bulk call expired twice', p_chunk.attempt, p.charged_units,
+            p.request_count,
             p_chunk.planned_at
         from piece as p
         join headgate.providers as r on r.provider_id = v_operation.provider_id
@@ -6427,6 +6660,139 @@ $$;
 ALTER FUNCTION headgate._assets_of_groups(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _availability(headgate.providers, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._availability(p_provider headgate.providers, p_now timestamp with time zone, OUT is_flowing boolean, OUT is_probe boolean) RETURNS record
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        coalesce(g.blocked_until <= p_now, true)
+        and coalesce(w.blocked_until <= p_now, true)
+        and (p_provider.quota is null or p_now < b.closes_at - p_provider.reset_guard)
+        and not coalesce(g.opened > 0 and headgate._is_leased(g.probe_chunk_id), false),
+        coalesce(g.opened > 0, false)
+    from headgate._window_at(p_provider, p_now) as b
+    left join headgate.provider_breakers as g on g.provider_id = p_provider.provider_id
+    left join headgate.quota_windows as w
+        on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
+$$;
+
+ALTER FUNCTION headgate._availability(p_provider headgate.providers, p_now timestamp with time zone, OUT is_flowing boolean, OUT is_probe boolean) OWNER TO headgate_owner;
+
+--
+-- Name: _batch_calls(headgate.plan_class[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._batch_calls(p_classes headgate.plan_class[], p_needs jsonb) RETURNS TABLE(class_no integer, operation_id bigint, call_no integer, sessions date[], is_in_call boolean, first_nth bigint, last_nth bigint, "position" bigint, cost bigint, other_cost bigint, call_operation_id bigint, call_provider_id bigint, call_units integer, call_units_per_asset integer)
+    LANGUAGE sql STABLE ROWS 100
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with need as materialized (
+        select n.*, case when n.is_callable then n.units else 1000000000 end::bigint as item_units
+        from jsonb_to_recordset(p_needs) as n (
+            operation_id bigint, units integer, call_operation_id bigint, call_provider_id bigint, call_units integer,
+            batch_size integer, call_units_per_asset integer, is_callable boolean
+        )
+        where n.batch_size is not null
+            and n.call_operation_id is not null
+    ),
+    lined_up as materialized (
+        -- Of operations granted together one is served by pages.
+        select
+            c.class_no, c.jobs, n.*,
+            sum(c.jobs) over line - c.jobs as before,
+            sum(c.jobs) over (partition by n.operation_id, c.group_key, c.operation_ids) as together,
+            dense_rank() over (order by n.operation_id, c.group_key, c.operation_ids) as line_no
+        from unnest(p_classes) with ordinality as c (
+            class_no, operation_ids, group_key, calendar, priority, due_since, weight, jobs, missing_from, nth
+        )
+        join lateral (
+            select n.* from need as n where n.operation_id = any (c.operation_ids) order by n.operation_id limit 1
+        ) as n on true
+        where c.missing_from is not null
+            and c.jobs > 0
+        window line as (partition by n.operation_id, c.group_key, c.operation_ids order by c.nth)
+    ),
+    cut as materialized (
+        -- A full page when it is cheaper than its assets one by one, and the last one when it is.
+        select
+            l.*,
+            case
+                when l.call_units + l.call_units_per_asset::bigint * l.batch_size < l.item_units * l.batch_size
+                    then l.together / l.batch_size * l.batch_size
+                else 0
+            end
+            + case
+                when l.call_units + l.call_units_per_asset * (l.together % l.batch_size)
+                    < l.item_units * (l.together % l.batch_size)
+                    then l.together % l.batch_size
+                else 0
+            end as batched
+        from lined_up as l
+    ),
+    charge as materialized (
+        select
+            c.*,
+            headgate._batch_cost(c.batched, c.batch_size, c.call_units, c.call_units_per_asset)
+                + c.item_units * (c.together - c.batched) as cost,
+            c.item_units * c.together as item_cost,
+            headgate._batch_cost(c.together, c.batch_size, c.call_units, c.call_units_per_asset) as whole_cost
+        from cut as c
+    ),
+    part as (
+        select
+            c.*,
+            p.batch,
+            greatest(c.before, p.batch * c.batch_size) as first,
+            least(c.before + c.jobs, c.batched, (p.batch + 1) * c.batch_size) as last
+        from charge as c
+        cross join lateral generate_series(
+            c.before / c.batch_size, (least(c.before + c.jobs, c.batched) - 1) / c.batch_size
+        ) as p (batch)
+        where c.before < c.batched
+    )
+    select
+        p.class_no,
+        p.operation_id,
+        dense_rank() over (order by p.line_no, p.batch)::integer,
+        array[null::date],
+        true,
+        (p.first - p.before + 1)::bigint,
+        (p.last - p.before)::bigint,
+        (p.first - p.batch * p.batch_size)::bigint,
+        p.cost::bigint,
+        p.item_cost::bigint,
+        p.call_operation_id,
+        p.call_provider_id,
+        p.call_units,
+        p.call_units_per_asset
+    from part as p
+    union all
+    select
+        c.class_no, c.operation_id, null, null, false, null, null, null, c.cost::bigint,
+        c.whole_cost::bigint, c.call_operation_id, c.call_provider_id, c.call_units, c.call_units_per_asset
+    from charge as c
+    where c.before + c.jobs > c.batched;
+$$;
+
+ALTER FUNCTION headgate._batch_calls(p_classes headgate.plan_class[], p_needs jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _batch_cost(numeric, integer, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._batch_cost(p_assets numeric, p_batch_size integer, p_units integer, p_units_per_asset integer) RETURNS numeric
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select ceil(p_assets / p_batch_size) * p_units + p_assets * p_units_per_asset;
+$$;
+
+ALTER FUNCTION headgate._batch_cost(p_assets numeric, p_batch_size integer, p_units integer, p_units_per_asset integer) OWNER TO headgate_owner;
+
+--
 -- Name: _behind(bigint, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -6450,45 +6816,91 @@ $$;
 ALTER FUNCTION headgate._behind(p_execution_id bigint, p_steps text[]) OWNER TO headgate_owner;
 
 --
--- Name: _books(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _block_until(headgate.providers, bigint, jsonb, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._books(p_now timestamp with time zone) RETURNS TABLE(provider_id bigint, opened_at timestamp with time zone, reserved integer, spent integer, promised integer, at_least integer, at_most integer)
+CREATE FUNCTION headgate._block_until(p_provider headgate.providers, p_operation_id bigint, p_block jsonb, p_outcomes text[], p_faults text[], p_now timestamp with time zone, OUT blocked_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_breaker headgate.provider_breakers;
+    v_own headgate.operation_breakers;
+    v_trips record;
+    v_window_blocked_until timestamptz;
+begin
+    select * into v_breaker from headgate.provider_breakers as g where g.provider_id = p_provider.provider_id;
+    select * into v_own from headgate.operation_breakers as k where k.operation_id = p_operation_id;
+    select case when w.blocked_until > p_now then w.blocked_until end
+    into v_window_blocked_until
+    from headgate._window_at(p_provider, p_now) as b
+    join headgate.quota_windows as w on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
+
+    if v_breaker.blocked_until > p_now then
+        provider_until := v_breaker.blocked_until;
+        provider_reason := case when v_breaker.blocked_reason ~ '^(quota|provider): ' then '' else 'provider: ' end
+            || coalesce(v_breaker.blocked_reason, 'blocked');
+    end if;
+    if v_own.blocked_until > p_now then
+        blocked_until := v_own.blocked_until;
+        reason := v_own.blocked_reason;
+    end if;
+    if p_faults @> array['provider'] then
+        v_trips := headgate._tripped(p_provider, p_operation_id, v_breaker, v_own, p_outcomes, p_faults, p_now);
+        if v_trips.of_provider then
+            provider_until := greatest(provider_until, headgate._cooled_at(p_provider, v_breaker, p_now));
+            provider_reason := 'provider: the breaker is open';
+        end if;
+        if v_trips.of_operation then
+            blocked_until := headgate._cooled_at(p_provider, headgate._as_breaker(v_own), p_now);
+            reason := headgate._breaker_reason(p_operation_id);
+        end if;
+    end if;
+    if p_block ->> 'until' in ('retry_after', 'for') then
+        provider_until := greatest(
+            provider_until,
+            p_now + make_interval(secs => greatest(0, least(86400, coalesce((p_block ->> 'seconds')::numeric, 60))))
+        );
+        provider_reason := 'quota: ' || coalesce(p_block ->> 'reason', 'the provider asks to wait');
+    elsif p_block ->> 'until' = 'reset' or v_window_blocked_until is not null then
+        provider_until := greatest(
+            provider_until,
+            v_window_blocked_until,
+            (select w.closes_at from headgate._window_at(p_provider, p_now) as w)
+        );
+        provider_reason := 'quota: ' || coalesce(p_block ->> 'reason', 'the provider''s quota is used up');
+    end if;
+    blocked_until := greatest(blocked_until, provider_until);
+    reason := coalesce(provider_reason, reason);
+end;
+$$;
+
+ALTER FUNCTION headgate._block_until(p_provider headgate.providers, p_operation_id bigint, p_block jsonb, p_outcomes text[], p_faults text[], p_now timestamp with time zone, OUT blocked_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text) OWNER TO headgate_owner;
+
+--
+-- Name: _blocked_calls(bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._blocked_calls(p_chunk_ids bigint[], p_now timestamp with time zone) RETURNS TABLE(operation_id bigint, blocked_until timestamp with time zone, reason text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select
-        w.provider_id, w.opened_at, w.reserved, w.spent, c.promised,
-        (d.sure + c.leased)::integer, (d.units + c.leased + c.carried)::integer
-    from headgate.quota_windows as w
-    cross join lateral (
-        select
-            coalesce(
-                sum(c.units) filter (where c.state <> 'leased' and c.window_opened_at = w.opened_at), 0
-            )::integer as promised,
-            coalesce(sum(c.units) filter (where c.state = 'leased' and c.window_opened_at = w.opened_at), 0) as leased,
-            coalesce(sum(c.booked * cardinality(c.asset_ids)), 0) as carried
+        a.operation_id,
+        case when k.blocked_until > p_now then k.blocked_until else p_now + interval '5 seconds' end,
+        coalesce(k.reason, headgate._breaker_reason(a.operation_id))
+    from (
+        select distinct c.provider_id, coalesce(c.call_operation_id, c.operation_id) as operation_id
         from headgate.chunks as c
-        where c.provider_id = w.provider_id
-    ) as c
-    cross join lateral (
-        select
-            coalesce(sum(d.units), 0) as units,
-            coalesce(sum(d.units) filter (
-                where d.attempts <= 1
-                    and d.ended_at >= w.opened_at + least(interval '1 hour', (w.closes_at - w.opened_at) / 2)
-            ), 0) as sure
-        from headgate.asset_processing_details as d
-        join headgate.operations as o using (operation_id)
-        where o.provider_id = w.provider_id
-            and d.ended_at >= w.opened_at
-            and d.ended_at < w.closes_at
-    ) as d
-    where w.opened_at <= p_now
-        and w.closes_at > p_now;
+        where c.chunk_id = any (p_chunk_ids)
+    ) as a
+    join headgate.providers as p using (provider_id)
+    cross join lateral headgate._block_until(p, a.operation_id, null, '{}', '{}', p_now) as k
+    where k.blocked_until > p_now
+        or headgate._is_blocked(a.operation_id, p_now);
 $$;
 
-ALTER FUNCTION headgate._books(p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._blocked_calls(p_chunk_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _breaker_reason(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6519,213 +6931,25 @@ CREATE FUNCTION headgate._broken_calls(p_at timestamp with time zone) RETURNS TA
         format(
             'one by one, because %s %s until %s',
             a.name,
-            case when k.blocked_until > p_at then 'is closed' else 'failed' end,
+            case when k.blocked_until > p_at then 'is blocked' else 'failed' end,
             k.blocked_until at time zone 'UTC'
         )
-    from headgate.operation_gates as k
+    from headgate.operation_breakers as k
     join headgate.operations as a using (operation_id)
-    join headgate.operations as o on o.operation_id = a.alternative_of_operation_id
+    join headgate.operations as o on o.operation_id = a.bulk_call_of_operation_id
     join headgate.providers as p on p.provider_id = a.provider_id
-    join headgate.provider_gates as g on g.provider_id = a.provider_id
+    join headgate.provider_breakers as g on g.provider_id = a.provider_id
     where coalesce(o.path, o.handler, o.ingest_function) is not null
         and (
-            k.blocked_until > p_at + o.patience
+            k.blocked_until > p_at + o.max_wait
             or k.opened > 0
             and g.opened = 0
             and k.blocked_until > p_at - interval '1 day'
-            and p.breaker_cooldown * power(2, least(10, k.opened)) > o.patience
+            and p.breaker_cooldown * power(2, least(10, k.opened)) > o.max_wait
         );
 $$;
 
 ALTER FUNCTION headgate._broken_calls(p_at timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: providers; Type: TABLE; Schema: headgate; Owner: headgate_owner
---
-
-CREATE TABLE headgate.providers (
-    provider_id bigint NOT NULL,
-    name text NOT NULL,
-    description text DEFAULT ''::text NOT NULL,
-    base_url text,
-    auth jsonb DEFAULT '{"in": "none"}'::jsonb NOT NULL,
-    secret_name text,
-    headers jsonb DEFAULT '{}'::jsonb NOT NULL,
-    features text[] DEFAULT '{}'::text[] NOT NULL,
-    quota integer,
-    quota_buffer integer DEFAULT 0 NOT NULL,
-    quota_period text DEFAULT 'day'::text NOT NULL,
-    quota_zone text DEFAULT 'UTC'::text NOT NULL,
-    reset_guard interval DEFAULT '00:00:05'::interval NOT NULL,
-    requests_per_minute integer,
-    burst integer,
-    starts_at_once integer GENERATED ALWAYS AS (GREATEST(1, LEAST(COALESCE(burst, (requests_per_minute / 600)), ((requests_per_minute + 1) / 2)))) STORED,
-    start_every interval GENERATED ALWAYS AS (('00:01:00'::interval / (LEAST(((requests_per_minute)::numeric / 1.02), (((requests_per_minute)::numeric + 0.99) - (GREATEST(1, LEAST(COALESCE(burst, (requests_per_minute / 600)), ((requests_per_minute + 1) / 2))))::numeric)))::double precision)) STORED,
-    max_in_flight integer DEFAULT 50 NOT NULL,
-    breaker_failures integer DEFAULT 10 NOT NULL,
-    breaker_share numeric DEFAULT 0.5 NOT NULL,
-    breaker_cooldown interval DEFAULT '00:01:00'::interval NOT NULL,
-    publication_lag interval DEFAULT '00:00:00'::interval NOT NULL,
-    is_retired boolean DEFAULT false NOT NULL,
-    CONSTRAINT auth_names_its_secret CHECK ((((auth ->> 'in'::text) = 'none'::text) OR (secret_name IS NOT NULL))),
-    CONSTRAINT auth_place_is_known CHECK (((auth ->> 'in'::text) = ANY (ARRAY['none'::text, 'query'::text, 'header'::text, 'bearer'::text]))),
-    CONSTRAINT base_url_has_no_dot_segments CHECK ((base_url !~* '(/|\\|%2f|%5c)([.]|%2e){1,2}(/|\\|%2f|%5c|$)'::text)),
-    CONSTRAINT base_url_is_http CHECK ((base_url ~ '^https?://[^/?#@[:space:]]+(/[^?#[:space:]]*)?$'::text)),
-    CONSTRAINT breaker_share_is_a_share CHECK (((breaker_share > (0)::numeric) AND (breaker_share <= (1)::numeric))),
-    CONSTRAINT buffer_is_not_negative CHECK ((quota_buffer >= 0)),
-    CONSTRAINT limits_are_positive CHECK ((LEAST(requests_per_minute, burst, max_in_flight, breaker_failures) > 0)),
-    CONSTRAINT name_fits_a_queue CHECK ((name ~ '^[a-z][a-z0-9_]{0,30}$'::text)),
-    CONSTRAINT quota_is_not_negative CHECK ((quota >= 0)),
-    CONSTRAINT quota_period_is_known CHECK ((quota_period = ANY (ARRAY['minute'::text, 'hour'::text, 'day'::text, 'month'::text]))),
-    CONSTRAINT secret_is_a_name CHECK ((secret_name ~ '^[A-Za-z_][A-Za-z0-9_]*$'::text)),
-    CONSTRAINT times_are_not_negative CHECK (((reset_guard >= '00:00:00'::interval) AND (breaker_cooldown > '00:00:00'::interval) AND (publication_lag >= '00:00:00'::interval)))
-);
-
-ALTER TABLE headgate.providers OWNER TO headgate_owner;
-
---
--- Name: TABLE providers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON TABLE headgate.providers IS 'An outside service and its rules; `local` stands for work without one.';
-
---
--- Name: COLUMN providers.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.provider_id IS 'Surrogate key.';
-
---
--- Name: COLUMN providers.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.name IS 'Short name; its queues are called <name>_high, <name>_normal and <name>_low.';
-
---
--- Name: COLUMN providers.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.description IS 'What the service is.';
-
---
--- Name: COLUMN providers.base_url; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.base_url IS 'Every request''s URL starts with this; null for `local`.';
-
---
--- Name: COLUMN providers.auth; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.auth IS 'Where the secret goes: {"in": "query" | "header" | "bearer" | "none", "name": ...}.';
-
---
--- Name: COLUMN providers.secret_name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.secret_name IS 'Name of the runner''s environment variable that holds the secret; never the secret.';
-
---
--- Name: COLUMN providers.headers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.headers IS 'Headers sent with every request.';
-
---
--- Name: COLUMN providers.features; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.features IS 'What the account has that not every account has; operations name what they need. headgate.set_provider changes it.';
-
---
--- Name: COLUMN providers.quota; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.quota IS 'Units the provider allows per window; null: no quota.';
-
---
--- Name: COLUMN providers.quota_buffer; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.quota_buffer IS 'Units of the quota that are never spent.';
-
---
--- Name: COLUMN providers.quota_period; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.quota_period IS 'Length of a window: minute, hour, day or month.';
-
---
--- Name: COLUMN providers.quota_zone; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.quota_zone IS 'Time zone in which the provider''s windows begin.';
-
---
--- Name: COLUMN providers.reset_guard; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.reset_guard IS 'In the last moments before a window''s reset no call starts.';
-
---
--- Name: COLUMN providers.requests_per_minute; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.requests_per_minute IS 'Requests (not units) that the provider allows in any 60 seconds, spread evenly over them; null: no limit.';
-
---
--- Name: COLUMN providers.burst; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.burst IS 'Requests that may start at once after a pause; they are missing in the rest of the minute. Null: a tenth of a second''s worth.';
-
---
--- Name: COLUMN providers.starts_at_once; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.starts_at_once IS 'Requests that may start at once after a pause.';
-
---
--- Name: COLUMN providers.start_every; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.start_every IS 'Time between the starts of two requests: a minute, wherever it begins, holds no more than requests_per_minute, with two per cent to spare. Null: no limit.';
-
---
--- Name: COLUMN providers.max_in_flight; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.max_in_flight IS 'Calls open at once, over all runners.';
-
---
--- Name: COLUMN providers.breaker_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.breaker_failures IS 'Consecutive failures of the provider that open its breaker.';
-
---
--- Name: COLUMN providers.breaker_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.breaker_share IS 'Share of faults among a minute''s answers that opens its breaker, too, once they are twice breaker_failures; 1: only if all are.';
-
---
--- Name: COLUMN providers.breaker_cooldown; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.breaker_cooldown IS 'How long an open breaker keeps the provider closed before a probe; doubles while probes fail.';
-
---
--- Name: COLUMN providers.publication_lag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.publication_lag IS 'How long after a session''s close its data is there, unless publication_lags says otherwise.';
-
---
--- Name: COLUMN providers.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON COLUMN headgate.providers.is_retired IS 'True: its plan no longer declares it; the row stays because history refers to it.';
 
 --
 -- Name: _budget(headgate.providers, timestamp with time zone, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6754,7 +6978,7 @@ CREATE FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp w
     from headgate._window_at(p_provider, p_at) as b
     left join headgate.quota_windows as q
         on q.provider_id = p_provider.provider_id and q.opened_at = b.opened_at
-    left join headgate.provider_gates as g on g.provider_id = p_provider.provider_id;
+    left join headgate.provider_breakers as g on g.provider_id = p_provider.provider_id;
 $$;
 
 ALTER FUNCTION headgate._budget(p_provider headgate.providers, p_at timestamp with time zone, p_usable integer, OUT opened_at timestamp with time zone, OUT closes_at timestamp with time zone, OUT units_left integer, OUT blocked_until timestamp with time zone) OWNER TO headgate_owner;
@@ -6792,6 +7016,126 @@ CREATE FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at tim
 $$;
 
 ALTER FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb) OWNER TO headgate_owner;
+
+--
+-- Name: _bulk_calls(headgate.plan_class[], jsonb, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._bulk_calls(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean) RETURNS TABLE(class_no integer, operation_id bigint, call_no integer, sessions date[], is_in_call boolean, first_nth bigint, last_nth bigint, "position" bigint, cost bigint, other_cost bigint, call_operation_id bigint, call_provider_id bigint, call_units integer, call_units_per_asset integer)
+    LANGUAGE plpgsql STABLE ROWS 100
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+begin
+    return query
+    with need as materialized (
+        select n.*
+        from jsonb_to_recordset(p_needs) as n (
+            operation_id bigint, provider_id bigint, units integer, call_operation_id bigint, call_provider_id bigint,
+            call_units integer, most_calls integer, batch_size integer, is_callable boolean
+        )
+        where n.call_operation_id is not null
+            and n.batch_size is null
+    ),
+    stale as materialized (
+        select
+            c.class_no, c.operation_ids[1] as operation_id, c.group_key, c.calendar, c.missing_from, c.jobs,
+            c.jobs::bigint * case when n.is_callable then n.units else 1000000000 end as item_cost,
+            n.call_units,
+            c.nth
+        from unnest(p_classes) with ordinality as c (
+            class_no, operation_ids, group_key, calendar, priority, due_since, weight, jobs, missing_from, nth
+        )
+        join need as n on c.operation_ids = array[n.operation_id]
+        where c.missing_from > '-infinity'
+            and c.jobs > 0
+    ),
+    stretch as materialized (
+        -- What assets with this watermark miss. Null: more sessions than calls for the group could ever be worth; a few
+        -- sessions are looked at in any case, to tell how much dearer such calls would be.
+        select s.*, headgate._missing_sessions(
+            n.call_provider_id, s.calendar, s.missing_from, p_at, p_is_daily,
+            least(n.most_calls, greatest(5, least(s.jobs, s.most_worth / greatest(1, n.call_units))))::integer
+        ) as sessions
+        from (
+            select
+                operation_id, group_key, calendar, missing_from,
+                sum(sum(s.item_cost)) over (partition by operation_id, group_key) as most_worth,
+                sum(sum(s.jobs)) over (partition by operation_id, group_key) as jobs
+            from stale as s
+            group by operation_id, group_key, calendar, missing_from
+        ) as s
+        join need as n using (operation_id)
+    ),
+    choice as materialized (
+        select t.operation_id, t.group_key, t.sessions
+        from stretch as t
+        where cardinality(t.sessions) > 0
+        union
+        select t.operation_id, t.group_key, array_agg(distinct u.session order by u.session)
+        from stretch as t
+        join stretch as o using (operation_id, group_key)
+        cross join unnest(o.sessions) as u (session)
+        where o.missing_from >= t.missing_from
+            and exists (
+                select from stretch as m
+                where m.operation_id = t.operation_id
+                    and m.group_key = t.group_key
+                    and m.calendar <> t.calendar
+            )
+        group by t.operation_id, t.group_key, t.missing_from
+    ),
+    charge as (
+        select
+            c.operation_id, c.group_key, c.sessions,
+            cardinality(c.sessions)::bigint * min(s.call_units)
+                + coalesce(
+                    sum(s.item_cost) filter (where t.sessions is null or not t.sessions <@ c.sessions), 0
+                ) as cost,
+            sum(s.item_cost) as item_cost,
+            bool_and(coalesce(t.sessions <@ c.sessions, false)) as is_whole
+        from choice as c
+        join stale as s using (operation_id, group_key)
+        join stretch as t using (operation_id, group_key, calendar, missing_from)
+        group by c.operation_id, c.group_key, c.sessions
+    ),
+    best as (
+        select
+            p.*,
+            min(p.cost) filter (where p.is_whole) over (partition by p.operation_id, p.group_key) as whole_cost,
+            row_number() over (
+                partition by p.operation_id, p.group_key order by p.cost, cardinality(p.sessions), p.sessions
+            ) as place
+        from charge as p
+    )
+    select
+        s.class_no,
+        operation_id,
+        dense_rank() over (order by operation_id, group_key)::integer,
+        b.sessions,
+        b.cost < b.item_cost and coalesce(t.sessions <@ b.sessions, false),
+        1::bigint,
+        s.jobs::bigint,
+        coalesce(sum(s.jobs) over (
+            partition by operation_id, group_key, b.cost < b.item_cost and coalesce(t.sessions <@ b.sessions, false)
+            order by s.nth rows between unbounded preceding and 1 preceding
+        ), 0)::bigint,
+        least(b.cost, b.item_cost)::bigint,
+        case when b.cost < b.item_cost then b.item_cost else coalesce(b.whole_cost, b.cost) end::bigint,
+        n.call_operation_id,
+        n.call_provider_id,
+        n.call_units,
+        0
+    from best as b
+    join stale as s using (operation_id, group_key)
+    join stretch as t using (operation_id, group_key, calendar, missing_from)
+    join need as n using (operation_id)
+    where b.place = 1;
+end;
+$$;
+
+ALTER FUNCTION headgate._bulk_calls(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _calendar_of(headgate.providers); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6854,7 +7198,7 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
             where c.provider_id = p_provider.provider_id
                 and c.state = 'leased'
         ))),
-        'serves_all', case when p_operation.alternative_of_operation_id is not null then true end,
+        'serves_all', case when p_operation.bulk_call_of_operation_id is not null then true end,
         'probe', p_is_probe,
         'stop_before_seconds', p_stop_before,
         'schedule', p_schedule,
@@ -6863,7 +7207,7 @@ CREATE FUNCTION headgate._call(p_operation headgate.operations, p_provider headg
             select coalesce(jsonb_agg(
                 jsonb_build_object(
                     'status', r.status, 'content_type', r.content_type, 'body', r.body, 'outcome', r.outcome,
-                    'blame', r.fault, 'reason', r.reason, 'close', r.blocks, 'charged', nullif(r.charged, true)
+                    'fault', r.fault, 'reason', r.reason, 'blocks', r.blocks, 'charged', nullif(r.charged, true)
                 )
                 order by r.position
             ), '[]')
@@ -6945,10 +7289,10 @@ $_$;
 ALTER FUNCTION headgate._call_step(p_function text, p_pipeline text, p_run_id text) OWNER TO headgate_owner;
 
 --
--- Name: _can_pay_again(headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _can_charge_again(headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._can_pay_again(p_chunk headgate.chunks, p_now timestamp with time zone) RETURNS boolean
+CREATE FUNCTION headgate._can_charge_again(p_chunk headgate.chunks, p_now timestamp with time zone) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -6958,7 +7302,7 @@ CREATE FUNCTION headgate._can_pay_again(p_chunk headgate.chunks, p_now timestamp
     where p.provider_id = p_chunk.provider_id;
 $$;
 
-ALTER FUNCTION headgate._can_pay_again(p_chunk headgate.chunks, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._can_charge_again(p_chunk headgate.chunks, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _cancel_waiting(bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7074,6 +7418,18 @@ $$;
 ALTER FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text, p_is_round boolean) OWNER TO headgate_owner;
 
 --
+-- Name: _charged_units(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._charged_units(p_chunk headgate.chunks) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select p_chunk.charged_units + case when p_chunk.state = 'leased' then headgate._unit_price(p_chunk) else 0 end;
+$$;
+
+ALTER FUNCTION headgate._charged_units(p_chunk headgate.chunks) OWNER TO headgate_owner;
+
+--
 -- Name: _check_assets(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -7085,10 +7441,10 @@ declare
     v_fault text;
 begin
     if coalesce(p_universe, '') = '' or jsonb_typeof(p_assets) is distinct from 'array' then
-        v_fault := 'a universe''s name and an array of assets are needed';
+        v_fault := 'p_universe must be a name and p_assets a JSON array';
     else
         select case
-            when jsonb_typeof(e.asset) <> 'object' then format('asset %s is no object', e.nth)
+            when jsonb_typeof(e.asset) <> 'object' then format('asset %s must be an object', e.nth)
             when coalesce(e.asset ->> 'code', '') = '' then format('asset %s has no code', e.nth)
             when coalesce(e.asset ->> 'group_key', '') = '' then format('asset %s has no group_key', e.asset ->> 'code')
             when coalesce(jsonb_typeof(e.asset -> 'attributes'), 'object') <> 'object'
@@ -7118,7 +7474,7 @@ begin
             or e.asset - array['code', 'group_key', 'calendar', 'attributes', 'weight', 'is_active'] <> '{}'
         limit 1;
         if v_fault is null then
-            select format('asset %s is given twice', e.asset ->> 'code') into v_fault
+            select format('asset %s is listed twice', e.asset ->> 'code') into v_fault
             from jsonb_array_elements(p_assets) as e (asset)
             group by e.asset ->> 'code'
             having count(*) > 1
@@ -7261,10 +7617,10 @@ begin
         perform headgate._raise(
             'HG022',
             format(
-                'pipeline %s knows no dates: a run for %s would do today''s work', p_pipeline.name,
+                'pipeline %s has no request that names a date: a run for %s would do today''s work', p_pipeline.name,
                 to_char(p_logical_date at time zone 'UTC', 'YYYY-MM-DD')
             ),
-            'name {run.date} or {run.logical_date} in the path, query, headers or body of its operations'
+            'name {run.date} or {run.logical_date} in the path, query, headers or body of an operation'
         );
     end if;
 end;
@@ -7318,12 +7674,12 @@ CREATE FUNCTION headgate._check_open(p_execution headgate.process_executions) RE
 begin
     if p_execution.status = 'paused' then
         perform headgate._raise(
-            'HG013', format('execution %s is paused', p_execution.run_id), 'headgate.resume_pipeline lets it go on'
+            'HG013', format('execution %s is paused', p_execution.run_id), 'headgate.resume_pipeline resumes it'
         );
     elsif p_execution.status <> 'running' then
         perform headgate._raise(
             'HG014', format('execution %s has ended: %s', p_execution.run_id, p_execution.status),
-            'start a new run, or go on with what it did not do: headgate.retry_failed'
+            'start a new run, or run what it left undone: headgate.retry_failed'
         );
     end if;
 end;
@@ -7390,7 +7746,7 @@ ALTER FUNCTION headgate._check_reference(p_kind text, p_name text, p_referred_ki
 -- Name: _check_report(headgate.chunks, bigint[], text[], text[], text[], integer[], integer[], jsonb, integer[], integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_requests integer[], p_charged integer[], p_closing jsonb, p_row_counts integer[], p_row_count integer) RETURNS void
+CREATE FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_request_counts integer[], p_charged integer[], p_block jsonb, p_row_counts integer[], p_row_count integer) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -7398,8 +7754,8 @@ declare
     v_count constant integer := cardinality(p_asset_ids);
 begin
     if cardinality(p_outcomes) is distinct from v_count
-        or cardinality(p_blames) <> v_count
-        or cardinality(p_requests) <> v_count
+        or cardinality(p_faults) <> v_count
+        or cardinality(p_request_counts) <> v_count
         or cardinality(p_charged) <> v_count
         or cardinality(p_payloads) <> v_count and p_chunk.sessions is null
         or p_row_counts is not null
@@ -7408,12 +7764,12 @@ begin
             or (select sum(u.rows) from unnest(p_row_counts) as u (rows)) <> p_row_count
         )
         or not p_outcomes <@ array['success', 'skipped', 'retry', 'failed', 'deferred', 'unsent']
-        or not array_remove(p_blames, null) <@ array['item', 'provider', 'house', 'quota']
-        or p_closing ->> 'until' not in ('retry_after', 'reset', 'execution', 'for')
+        or not array_remove(p_faults, null) <@ array['item', 'provider', 'internal', 'quota']
+        or p_block ->> 'until' not in ('retry_after', 'reset', 'execution', 'for')
     then
         perform headgate._raise(
             'HG008', 'malformed report: array lengths differ or a value is unknown',
-            'give one known outcome, blame and payload for each asset, and a known closing; nothing was changed'
+            'give one known outcome, fault and payload per asset, and a known block; nothing was changed'
         );
     elsif p_chunk.sessions is not null and (
         p_asset_ids <> p_chunk.asset_ids
@@ -7423,15 +7779,15 @@ begin
     ) then
         perform headgate._raise(
             'HG008',
-            'malformed report: a call for a group has one outcome for all of its assets',
-            'report the whole chunk, with one payload for each session that was answered, in their order; nothing was '
+            'malformed report: a bulk call has one outcome for all of its assets',
+            'report the whole chunk, with one payload per answered session, in order; nothing was '
             'changed'
         );
     end if;
 end;
 $$;
 
-ALTER FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_requests integer[], p_charged integer[], p_closing jsonb, p_row_counts integer[], p_row_count integer) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_request_counts integer[], p_charged integer[], p_block jsonb, p_row_counts integer[], p_row_count integer) OWNER TO headgate_owner;
 
 --
 -- Name: _check_rows(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -7490,16 +7846,16 @@ begin
                     ) as o
                 ), 300)
             ),
-            'give the new run a name of its own'
+            'choose another run_id for the new run'
         );
     elsif p_execution.finished_at is not null then
         raise notice using
             message = format(
-                'run %s of pipeline %s HAS ENDED BEFORE: as %s, at %s UTC. It is not run again: nothing that succeeded '
-                'is done a second time', quote_literal(p_execution.run_id), p_pipeline.name, p_execution.status,
+                'run %s of pipeline %s HAS ALREADY ENDED: %s at %s UTC. It is not run again: nothing that succeeded '
+                'is done twice', quote_literal(p_execution.run_id), p_pipeline.name, p_execution.status,
                 to_char(p_execution.finished_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
             ),
-            hint = 'headgate.retry_failed runs what failed again; a new run needs a name of its own';
+            hint = 'headgate.retry_failed runs what failed again; a new run needs its own run_id';
     end if;
 end;
 $$;
@@ -7542,7 +7898,7 @@ begin
     ) then
         perform headgate._raise(
             'HG008', 'the parameters together select no asset',
-            'no asset is in all of the groups and lists that they name; leave one of them out'
+            'no asset matches all of the groups and lists given; leave one of them out'
         );
     end if;
 end;
@@ -7987,93 +8343,6 @@ $$;
 ALTER FUNCTION headgate._close_step(p_step headgate.process_steps, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _closed_calls(bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._closed_calls(p_chunk_ids bigint[], p_now timestamp with time zone) RETURNS TABLE(operation_id bigint, blocked_until timestamp with time zone, reason text)
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select
-        a.operation_id,
-        case when k.blocked_until > p_now then k.blocked_until else p_now + interval '5 seconds' end,
-        coalesce(k.reason, headgate._breaker_reason(a.operation_id))
-    from (
-        select distinct c.provider_id, coalesce(c.call_operation_id, c.operation_id) as operation_id
-        from headgate.chunks as c
-        where c.chunk_id = any (p_chunk_ids)
-    ) as a
-    join headgate.providers as p using (provider_id)
-    cross join lateral headgate._closing(p, a.operation_id, null, '{}', '{}', p_now) as k
-    where k.blocked_until > p_now
-        or headgate._is_shut(a.operation_id, p_now);
-$$;
-
-ALTER FUNCTION headgate._closed_calls(p_chunk_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: _closing(headgate.providers, bigint, jsonb, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._closing(p_provider headgate.providers, p_operation_id bigint, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT blocked_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text) RETURNS record
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_gate headgate.provider_gates;
-    v_own headgate.operation_gates;
-    v_trips record;
-    v_window_blocked_until timestamptz;
-begin
-    select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id;
-    select * into v_own from headgate.operation_gates as k where k.operation_id = p_operation_id;
-    select case when w.blocked_until > p_now then w.blocked_until end
-    into v_window_blocked_until
-    from headgate._window_at(p_provider, p_now) as b
-    join headgate.quota_windows as w on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
-
-    if v_gate.blocked_until > p_now then
-        provider_until := v_gate.blocked_until;
-        provider_reason := case when v_gate.blocked_reason ~ '^(quota|provider): ' then '' else 'provider: ' end
-            || coalesce(v_gate.blocked_reason, 'closed');
-    end if;
-    if v_own.blocked_until > p_now then
-        blocked_until := v_own.blocked_until;
-        reason := v_own.blocked_reason;
-    end if;
-    if p_blames @> array['provider'] then
-        v_trips := headgate._tripped(p_provider, p_operation_id, v_gate, v_own, p_outcomes, p_blames, p_now);
-        if v_trips.of_provider then
-            provider_until := greatest(provider_until, headgate._cooled_at(p_provider, v_gate, p_now));
-            provider_reason := 'provider: the breaker is open';
-        end if;
-        if v_trips.of_operation then
-            blocked_until := headgate._cooled_at(p_provider, headgate._as_gate(v_own), p_now);
-            reason := headgate._breaker_reason(p_operation_id);
-        end if;
-    end if;
-    if p_closing ->> 'until' in ('retry_after', 'for') then
-        provider_until := greatest(
-            provider_until,
-            p_now + make_interval(secs => greatest(0, least(86400, coalesce((p_closing ->> 'seconds')::numeric, 60))))
-        );
-        provider_reason := 'quota: ' || coalesce(p_closing ->> 'reason', 'the provider asks to wait');
-    elsif p_closing ->> 'until' = 'reset' or v_window_blocked_until is not null then
-        provider_until := greatest(
-            provider_until,
-            v_window_blocked_until,
-            (select w.closes_at from headgate._window_at(p_provider, p_now) as w)
-        );
-        provider_reason := 'quota: ' || coalesce(p_closing ->> 'reason', 'the provider''s quota is used up');
-    end if;
-    blocked_until := greatest(blocked_until, provider_until);
-    reason := coalesce(provider_reason, reason);
-end;
-$$;
-
-ALTER FUNCTION headgate._closing(p_provider headgate.providers, p_operation_id bigint, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT blocked_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text) OWNER TO headgate_owner;
-
---
 -- Name: _connections(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -8110,17 +8379,17 @@ $$;
 ALTER FUNCTION headgate._context(p_chunk headgate.chunks, p_operation headgate.operations, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _cooled_at(headgate.providers, headgate.provider_gates, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _cooled_at(headgate.providers, headgate.provider_breakers, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._cooled_at(p_provider headgate.providers, p_gate headgate.provider_gates, p_now timestamp with time zone) RETURNS timestamp with time zone
+CREATE FUNCTION headgate._cooled_at(p_provider headgate.providers, p_breaker headgate.provider_breakers, p_now timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select p_now + p_provider.breaker_cooldown * power(2, least(10, headgate._times_cooled(p_gate)));
+    select p_now + p_provider.breaker_cooldown * power(2, least(10, headgate._times_cooled(p_breaker)));
 $$;
 
-ALTER FUNCTION headgate._cooled_at(p_provider headgate.providers, p_gate headgate.provider_gates, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._cooled_at(p_provider headgate.providers, p_breaker headgate.provider_breakers, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _cost_words(bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8196,28 +8465,28 @@ $$;
 ALTER FUNCTION headgate._count_words(p_count bigint, p_noun text) OWNER TO headgate_owner;
 
 --
--- Name: _counted(headgate.provider_gates, integer, integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _counted(headgate.provider_breakers, integer, integer, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._counted(p_gate headgate.provider_gates, p_faults integer, p_answers integer, p_now timestamp with time zone) RETURNS headgate.provider_gates
+CREATE FUNCTION headgate._counted(p_breaker headgate.provider_breakers, p_faults integer, p_answers integer, p_now timestamp with time zone) RETURNS headgate.provider_breakers
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    if p_gate.counted_since is null or p_gate.counted_since < p_now - interval '1 minute' then
-        p_gate.counted_since := case when p_faults > 0 then p_now end;
-        p_gate.counted_faults := 0;
-        p_gate.counted_answers := 0;
+    if p_breaker.counted_since is null or p_breaker.counted_since < p_now - interval '1 minute' then
+        p_breaker.counted_since := case when p_faults > 0 then p_now end;
+        p_breaker.counted_faults := 0;
+        p_breaker.counted_answers := 0;
     end if;
-    if p_gate.counted_since is not null then
-        p_gate.counted_faults := p_gate.counted_faults + p_faults;
-        p_gate.counted_answers := p_gate.counted_answers + p_answers;
+    if p_breaker.counted_since is not null then
+        p_breaker.counted_faults := p_breaker.counted_faults + p_faults;
+        p_breaker.counted_answers := p_breaker.counted_answers + p_answers;
     end if;
-    return p_gate;
+    return p_breaker;
 end;
 $$;
 
-ALTER FUNCTION headgate._counted(p_gate headgate.provider_gates, p_faults integer, p_answers integer, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._counted(p_breaker headgate.provider_breakers, p_faults integer, p_answers integer, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _cover_groups(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8241,7 +8510,7 @@ begin
         perform headgate._raise(
             'HG003',
             format('pipeline %s has no step %s that covers groups', p_pipeline, quote_nullable(p_step)),
-            'those that do: ' || headgate._names(array(
+            'steps that do: ' || headgate._names(array(
                 select s.step
                 from headgate.pipeline_steps as s
                 where s.pipeline_id = v_pipeline.pipeline_id
@@ -8249,7 +8518,9 @@ begin
             ))
         );
     elsif coalesce(array_position(p_group_keys, null) is not null or '' = any (p_group_keys), true) then
-        perform headgate._raise('HG008', 'a group key is missing', 'an array of group keys, e.g. {VI}');
+        perform headgate._raise(
+            'HG008', 'p_group_keys must not contain null', 'give an array of group keys, e.g. {VI}'
+        );
     end if;
     select s.step, g.group_key into v_other
     from headgate.pipeline_steps as s
@@ -8260,8 +8531,8 @@ begin
     limit 1;
     if found then
         perform headgate._raise(
-            'HG008', format('group %L is covered by step %s already', v_other.group_key, v_other.step),
-            'a group is covered once; nothing was changed'
+            'HG008', format('group %L is already covered by step %s', v_other.group_key, v_other.step),
+            'a group belongs to one step only; nothing was changed'
         );
     end if;
 
@@ -8278,186 +8549,6 @@ end;
 $$;
 
 ALTER FUNCTION headgate._cover_groups(p_pipeline text, p_step text, p_group_keys text[]) OWNER TO headgate_owner;
-
---
--- Name: _covers(headgate.plan_class[], jsonb, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean) RETURNS TABLE(class_no integer, operation_id bigint, cover_no integer, sessions date[], is_covered boolean, first_nth bigint, last_nth bigint, "position" bigint, cost bigint, other_cost bigint, call_operation_id bigint, call_provider_id bigint, call_units integer, call_units_per_asset integer)
-    LANGUAGE plpgsql STABLE ROWS 100
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_generic_plan'
-    AS $$
-#variable_conflict use_column
-begin
-    return query
-    with need as materialized (
-        select n.*
-        from jsonb_to_recordset(p_needs) as n (
-            operation_id bigint, provider_id bigint, units integer, call_operation_id bigint, call_provider_id bigint,
-            call_units integer, most_calls integer, page_size integer, is_callable boolean
-        )
-        where n.call_operation_id is not null
-            and n.page_size is null
-    ),
-    stale as materialized (
-        select
-            c.class_no, c.operation_ids[1] as operation_id, c.group_key, c.calendar, c.missing_from, c.jobs,
-            c.jobs::bigint * case when n.is_callable then n.units else 1000000000 end as item_cost,
-            n.call_units,
-            c.nth
-        from unnest(p_classes) with ordinality as c (
-            class_no, operation_ids, group_key, calendar, priority, due_since, weight, jobs, missing_from, nth
-        )
-        join need as n on c.operation_ids = array[n.operation_id]
-        where c.missing_from > '-infinity'
-            and c.jobs > 0
-    ),
-    stretch as materialized (
-        -- What assets with this watermark miss. Null: more sessions than calls for the group could ever be worth; a few
-        -- sessions are looked at in any case, to tell how much dearer such calls would be.
-        select s.*, headgate._missing_sessions(
-            n.call_provider_id, s.calendar, s.missing_from, p_at, p_is_daily,
-            least(n.most_calls, greatest(5, least(s.jobs, s.most_worth / greatest(1, n.call_units))))::integer
-        ) as sessions
-        from (
-            select
-                operation_id, group_key, calendar, missing_from,
-                sum(sum(s.item_cost)) over (partition by operation_id, group_key) as most_worth,
-                sum(sum(s.jobs)) over (partition by operation_id, group_key) as jobs
-            from stale as s
-            group by operation_id, group_key, calendar, missing_from
-        ) as s
-        join need as n using (operation_id)
-    ),
-    choice as materialized (
-        select t.operation_id, t.group_key, t.sessions
-        from stretch as t
-        where cardinality(t.sessions) > 0
-        union
-        select t.operation_id, t.group_key, array_agg(distinct u.session order by u.session)
-        from stretch as t
-        join stretch as o using (operation_id, group_key)
-        cross join unnest(o.sessions) as u (session)
-        where o.missing_from >= t.missing_from
-            and exists (
-                select from stretch as m
-                where m.operation_id = t.operation_id
-                    and m.group_key = t.group_key
-                    and m.calendar <> t.calendar
-            )
-        group by t.operation_id, t.group_key, t.missing_from
-    ),
-    priced as (
-        select
-            c.operation_id, c.group_key, c.sessions,
-            cardinality(c.sessions)::bigint * min(s.call_units)
-                + coalesce(
-                    sum(s.item_cost) filter (where t.sessions is null or not t.sessions <@ c.sessions), 0
-                ) as cost,
-            sum(s.item_cost) as item_cost,
-            bool_and(coalesce(t.sessions <@ c.sessions, false)) as is_whole
-        from choice as c
-        join stale as s using (operation_id, group_key)
-        join stretch as t using (operation_id, group_key, calendar, missing_from)
-        group by c.operation_id, c.group_key, c.sessions
-    ),
-    best as (
-        select
-            p.*,
-            min(p.cost) filter (where p.is_whole) over (partition by p.operation_id, p.group_key) as whole_cost,
-            row_number() over (
-                partition by p.operation_id, p.group_key order by p.cost, cardinality(p.sessions), p.sessions
-            ) as place
-        from priced as p
-    )
-    select
-        s.class_no,
-        operation_id,
-        dense_rank() over (order by operation_id, group_key)::integer,
-        b.sessions,
-        b.cost < b.item_cost and coalesce(t.sessions <@ b.sessions, false),
-        1::bigint,
-        s.jobs::bigint,
-        coalesce(sum(s.jobs) over (
-            partition by operation_id, group_key, b.cost < b.item_cost and coalesce(t.sessions <@ b.sessions, false)
-            order by s.nth rows between unbounded preceding and 1 preceding
-        ), 0)::bigint,
-        least(b.cost, b.item_cost)::bigint,
-        case when b.cost < b.item_cost then b.item_cost else coalesce(b.whole_cost, b.cost) end::bigint,
-        n.call_operation_id,
-        n.call_provider_id,
-        n.call_units,
-        0
-    from best as b
-    join stale as s using (operation_id, group_key)
-    join stretch as t using (operation_id, group_key, calendar, missing_from)
-    join need as n using (operation_id)
-    where b.place = 1;
-end;
-$$;
-
-ALTER FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean) OWNER TO headgate_owner;
-
---
--- Name: _cure(bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._cure(p_chunk_ids bigint[], p_now timestamp with time zone) RETURNS integer
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_late record;
-    v_waiting bigint[];
-    v_ready bigint[];
-    v_lacking bigint[];
-begin
-    for v_late in
-        select k.reason, array_agg(c.chunk_id) as chunk_ids
-        from headgate.chunks as c
-        join headgate.operations as o using (operation_id)
-        join headgate._closed_calls(p_chunk_ids, p_now) as k
-            on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
-        where c.chunk_id = any (p_chunk_ids)
-            and k.blocked_until > coalesce(c.park_until, p_now + o.patience)
-        group by k.reason
-        order by k.reason
-        limit 1
-    loop
-        perform headgate._end_chunks(v_late.chunk_ids, 'deferred', v_late.reason, p_now);
-        return cardinality(v_late.chunk_ids);
-    end loop;
-
-    with waiting as (
-        update headgate.chunks as c
-        set wake_at = k.blocked_until
-        from headgate._closed_calls(p_chunk_ids, p_now) as k
-        where c.chunk_id = any (p_chunk_ids)
-            and c.state = 'parked'
-            and k.operation_id = coalesce(c.call_operation_id, c.operation_id)
-        returning c.chunk_id
-    )
-    select coalesce(array_agg(w.chunk_id), '{}') into v_waiting from waiting as w;
-    v_ready := array(
-        select c.chunk_id
-        from headgate.chunks as c
-        where c.chunk_id = any (p_chunk_ids)
-            and c.state = 'parked'
-            and c.chunk_id <> all (v_waiting)
-        order by c.chunk_id
-    );
-    v_lacking := headgate._unaffordable(v_ready, p_now);
-    if v_lacking <> '{}' then
-        perform headgate._end_chunks(v_lacking, 'deferred', 'quota: no units are left in this window', p_now);
-    elsif v_ready <> '{}' then
-        perform headgate._send_chunks(v_ready, p_now);
-    end if;
-    return cardinality(p_chunk_ids);
-end;
-$$;
-
-ALTER FUNCTION headgate._cure(p_chunk_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _dead_runners(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -8485,7 +8576,7 @@ ALTER FUNCTION headgate._dead_runners() OWNER TO headgate_owner;
 -- Name: _decide(bigint, jsonb, timestamp with time zone, integer, text, headgate.plan_class[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(class_no integer, first_nth bigint, last_nth bigint, rank bigint, cover_no integer, cover_position bigint, is_granted boolean, reason text, units_before bigint, units_each bigint, units_left bigint, run_at timestamp with time zone, provider_id bigint, covered_operation_id bigint, call_operation_id bigint, sessions date[], call_units bigint, cost bigint, other_cost bigint)
+CREATE FUNCTION headgate._decide(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_step text, p_classes headgate.plan_class[], p_used jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(class_no integer, first_nth bigint, last_nth bigint, rank bigint, call_no integer, position_in_call bigint, is_granted boolean, reason text, units_before bigint, units_each bigint, units_left bigint, run_at timestamp with time zone, provider_id bigint, served_operation_id bigint, call_operation_id bigint, sessions date[], call_units bigint, cost bigint, other_cost bigint)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -8551,53 +8642,53 @@ begin
             ) as classes,
             (select jsonb_agg(to_jsonb(n)) from need as n) as needs
     ),
-    cover as materialized (
+    call_choice as materialized (
         -- Which assets of a class calls for the group serve, and which not; each call, or set of calls, has its number.
         select
             v.class_no, v.operation_id,
             case
-                when v.is_covered
-                    then dense_rank() over (order by v.is_covered desc, v.is_page, v.cover_no)::integer
-            end as cover_no,
-            v.sessions, v.is_covered, v.first_nth, v.last_nth, v."position", v.cost, v.other_cost, v.call_operation_id,
+                when v.is_in_call
+                    then dense_rank() over (order by v.is_in_call desc, v.is_batch, v.call_no)::integer
+            end as call_no,
+            v.sessions, v.is_in_call, v.first_nth, v.last_nth, v."position", v.cost, v.other_cost, v.call_operation_id,
             v.call_provider_id, v.call_units::bigint * cardinality(v.sessions) as base, v.call_units_per_asset as units
         from (
-            select false as is_page, c.*
+            select false as is_batch, c.*
             from asked as a
-            cross join lateral headgate._covers(
+            cross join lateral headgate._bulk_calls(
                 a.classes, a.needs, p_at, coalesce(p_params #>> '{?,calendar}' = 'daily', false)
             ) as c
             union all
-            select true, g.* from asked as a cross join lateral headgate._pages(a.classes, a.needs) as g
+            select true, g.* from asked as a cross join lateral headgate._batch_calls(a.classes, a.needs) as g
         ) as v
     ),
     served as materialized (
         -- Of each class, what is left to be asked for one by one comes after what is covered.
-        select v.class_no, max(v.last_nth) as covered
-        from cover as v
-        where v.is_covered
+        select v.class_no, max(v.last_nth) as in_calls
+        from call_choice as v
+        where v.is_in_call
         group by v.class_no
     ),
     entry as materialized (
         -- What is granted one by one: the bundles of a class's assets, a group's calls for its sessions as one, the
         -- assets of a page.
         select
-            d.class_no, null::integer as cover_no, d.nth, coalesce(v.covered, 0) as skipped, d.is_backfill, d.priority,
-            d.value, d.bundle, d.group_key, d.allowed - coalesce(v.covered, 0) as many,
-            d.jobs - coalesce(v.covered, 0) as ranks
+            d.class_no, null::integer as call_no, d.nth, coalesce(v.in_calls, 0) as skipped, d.is_backfill, d.priority,
+            d.value, d.bundle, d.group_key, d.allowed - coalesce(v.in_calls, 0) as many,
+            d.jobs - coalesce(v.in_calls, 0) as ranks
         from due as d
         left join served as v using (class_no)
         union all
         select
-            null, v.cover_no, min(d.nth), 0, bool_and(d.is_backfill), min(d.priority),
+            null, v.call_no, min(d.nth), 0, bool_and(d.is_backfill), min(d.priority),
             sum(d.value * d.units * (v.last_nth - v.first_nth + 1))
                 / greatest(1, max(v.base) + sum((d.units - n.units + v.units) * (v.last_nth - v.first_nth + 1))),
             min(d.bundle), min(d.group_key), sum(v.last_nth - v.first_nth + 1)::bigint, 1
         from due as d
-        join cover as v using (class_no)
+        join call_choice as v using (class_no)
         join need as n on n.operation_id = v.operation_id
-        where v.is_covered
-        group by v.cover_no
+        where v.is_in_call
+        group by v.call_no
     ),
     ranked as materialized (
         select
@@ -8607,35 +8698,35 @@ begin
             )::bigint as rank
         from (
             select e.*, row_number() over (
-                order by e.is_backfill, e.priority, e.value desc, e.bundle, e.group_key, e.nth, e.cover_no nulls last
+                order by e.is_backfill, e.priority, e.value desc, e.bundle, e.group_key, e.nth, e.call_no nulls last
             ) as place
             from entry as e
         ) as e
     ),
-    shut as materialized (
-        select k.operation_id, k.blocked_until from headgate.operation_gates as k where k.blocked_until > p_at
+    blocked_call as materialized (
+        select k.operation_id, k.blocked_until from headgate.operation_breakers as k where k.blocked_until > p_at
     ),
     charge as materialized (
         -- What each asset costs, and what the call does that serves them all.
         select
-            c.place, c.provider_id, max(c.base) as base, sum(c.units)::bigint as units, max(c.patience) as patience,
-            max(k.blocked_until) as shut_until
+            c.place, c.provider_id, max(c.base) as base, sum(c.units)::bigint as units, max(c.max_wait) as max_wait,
+            max(k.blocked_until) as wait_until
         from (
-            select r.place, p.provider_id, 0::bigint as base, p.units, p.patience, p.operation_id
+            select r.place, p.provider_id, 0::bigint as base, p.units, p.max_wait, p.operation_id
             from ranked as r
             join part as p using (class_no)
             union all
-            select distinct r.place, v.call_provider_id, v.base, v.units, n.patience, v.call_operation_id
+            select distinct r.place, v.call_provider_id, v.base, v.units, n.max_wait, v.call_operation_id
             from ranked as r
-            join cover as v using (cover_no)
+            join call_choice as v using (call_no)
             join need as n on n.operation_id = v.operation_id
             union all
-            select distinct r.place, p.provider_id, 0::bigint, p.units, p.patience, p.operation_id
+            select distinct r.place, p.provider_id, 0::bigint, p.units, p.max_wait, p.operation_id
             from ranked as r
-            join cover as v using (cover_no)
+            join call_choice as v using (call_no)
             join part as p on p.class_no = v.class_no and p.operation_id <> v.operation_id
         ) as c
-        left join shut as k using (operation_id)
+        left join blocked_call as k using (operation_id)
         group by c.place, c.provider_id
     ),
     kept as materialized (
@@ -8646,8 +8737,8 @@ begin
                 p.provider_id, max(c.due_since) as last_due_at,
                 least(
                     sum(c.jobs::bigint * p.units),
-                    case when min(p.page_size) is null then min(p.call_units) else headgate._pages_cost(
-                        sum(c.jobs), min(p.page_size), min(p.call_units), min(p.call_units_per_asset)
+                    case when min(p.batch_size) is null then min(p.call_units) else headgate._batch_cost(
+                        sum(c.jobs), min(p.batch_size), min(p.call_units), min(p.call_units_per_asset)
                     ) end
                 ) as units
             from class as c
@@ -8663,7 +8754,7 @@ begin
     weighed as materialized (
         select
             r.place, g.provider_id, g.base, g.units, r.many, b.closes_at,
-            greatest(b.blocked_until, g.shut_until) as blocked_until,
+            greatest(b.blocked_until, g.wait_until) as blocked_until,
             b.units_left, b.is_shared,
             k.last_due_at,
             coalesce(sum(g.base + g.units * r.many) over (
@@ -8673,8 +8764,8 @@ begin
                 when r.is_backfill then greatest(0, b.units_left - b.reserve - coalesce(k.units, 0))
                 else b.units_left
             end as units_here,
-            coalesce(b.blocked_until > p_at + g.patience, false) as is_closed,
-            coalesce(g.shut_until > p_at + g.patience, false) as is_broken
+            coalesce(b.blocked_until > p_at + g.max_wait, false) as is_provider_blocked,
+            coalesce(g.wait_until > p_at + g.max_wait, false) as is_broken
         from ranked as r
         join charge as g using (place)
         join budget as b using (provider_id)
@@ -8684,9 +8775,9 @@ begin
         select distinct on (w.place)
             w.*,
             min(w.granted) over (partition by w.place) as most,
-            bool_or(w.is_closed or w.is_broken) over (partition by w.place) as is_shut,
-            bool_or(w.is_closed) over (partition by w.place) as is_away,
-            max(w.blocked_until) over (partition by w.place) as shut_until
+            bool_or(w.is_provider_blocked or w.is_broken) over (partition by w.place) as is_blocked,
+            bool_or(w.is_provider_blocked) over (partition by w.place) as is_away,
+            max(w.blocked_until) over (partition by w.place) as wait_until
         from (
             select
                 w.*,
@@ -8706,7 +8797,7 @@ begin
         join judged as j using (place)
         cross join lateral (
             values
-                (1::bigint, j.most, case when j.is_away then 'closed' when j.is_shut then 'breaker' end),
+                (1::bigint, j.most, case when j.is_away then 'blocked' when j.is_blocked then 'breaker' end),
                 (j.most + 1, r.many::bigint, case
                     when j.units_here = j.units_left or j.units_before + j.base + j.units * r.many > j.units_left
                         then case when j.is_shared then 'share' else 'quota' end
@@ -8722,15 +8813,15 @@ begin
             s.place, s.reason, v.class_no,
             v.first_nth + greatest(s.first_nth - v."position", 1) - 1 as first_nth,
             v.first_nth + least(s.last_nth - v."position", v.last_nth - v.first_nth + 1) - 1 as last_nth,
-            0::bigint as skipped, v.cover_no,
-            greatest(s.first_nth - 1, v."position") - (s.first_nth - 1) as cover_position,
+            0::bigint as skipped, v.call_no,
+            greatest(s.first_nth - 1, v."position") - (s.first_nth - 1) as position_in_call,
             s.first_nth as slice_nth,
-            v.operation_id as covered_operation_id, v.call_operation_id, v.sessions,
+            v.operation_id as served_operation_id, v.call_operation_id, v.sessions,
             v.base + v.units * (s.last_nth - s.first_nth + 1) as call_units,
             v.cost, v.other_cost
         from slice as s
         join ranked as r using (place)
-        join cover as v using (cover_no)
+        join call_choice as v using (call_no)
         where s.first_nth <= v."position" + v.last_nth - v.first_nth + 1
             and s.last_nth > v."position"
         union all
@@ -8740,15 +8831,15 @@ begin
         from slice as s
         join ranked as r using (place)
         left join (
-            select distinct on (c.class_no) c.* from cover as c order by c.class_no, c.is_covered
+            select distinct on (c.class_no) c.* from call_choice as c order by c.class_no, c.is_in_call
         ) as v using (class_no)
         where r.class_no is not null
     )
     select
         s.class_no, s.first_nth, s.last_nth,
-        r.rank + case when s.cover_no is not null then 0 else s.slice_nth - 1 end,
-        s.cover_no,
-        s.cover_position,
+        r.rank + case when s.call_no is not null then 0 else s.slice_nth - 1 end,
+        s.call_no,
+        s.position_in_call,
         s.reason is null,
         s.reason,
         j.units_before + case when s.slice_nth > 1 then j.base + j.units * (s.slice_nth - 1) else 0 end,
@@ -8757,16 +8848,16 @@ begin
         case
             when s.reason in ('quota', 'share') then j.closes_at
             when s.reason = 'reserve' then coalesce(j.last_due_at, j.closes_at)
-            when s.reason in ('closed', 'breaker') then j.shut_until
+            when s.reason in ('blocked', 'breaker') then j.wait_until
             -- The next run's ceiling lets it in, if units are left for it.
             when s.reason = 'max_assets'
                 and j.units_before + j.base + j.units * (r.many + 1) > j.units_here
                 and j.units > 0
-                then greatest(j.closes_at, j.shut_until)
-            else greatest(p_at, j.shut_until)
+                then greatest(j.closes_at, j.wait_until)
+            else greatest(p_at, j.wait_until)
         end,
         j.provider_id,
-        s.covered_operation_id,
+        s.served_operation_id,
         s.call_operation_id,
         s.sessions,
         s.call_units, s.cost, s.other_cost
@@ -8796,8 +8887,8 @@ declare
 begin
     select * into v_old from headgate.declarations as d where d.kind = p_kind and d.name = p_name;
     v_fault := case
-        when p_name ~ '^/|/$|//' or p_name = '' or p_name is null then 'its name is missing'
-        when v_old.plan <> v_plan then format('plan %s declares it already', v_old.plan)
+        when p_name ~ '^/|/$|//' or p_name = '' or p_name is null then 'it has no name'
+        when v_old.plan <> v_plan then format('plan %s already declares it', v_old.plan)
         when v_old.is_declared then format('declared twice%s', ', first at ' || v_old.place)
     end;
     if v_fault is not null then
@@ -8915,7 +9006,7 @@ CREATE FUNCTION headgate._deferral_lines(p_execution headgate.process_executions
         )
     from headgate.planner_deferrals as d
     join headgate.operations as o using (operation_id)
-    left join headgate.v_refusals as r using (reason)
+    left join headgate.v_deferral_reasons as r using (reason)
     where d.execution_id = p_execution.execution_id
     group by d.deferred_at, o.name, d.reason, r.meaning;
 $$;
@@ -8940,6 +9031,46 @@ CREATE FUNCTION headgate._differing_columns(p_kind text, p_name text, p_columns 
 $$;
 
 ALTER FUNCTION headgate._differing_columns(p_kind text, p_name text, p_columns jsonb, p_differ text[]) OWNER TO headgate_owner;
+
+--
+-- Name: _disposition(headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._disposition(p_chunk headgate.chunks, p_now timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_standing constant text := headgate._standing(p_chunk);
+begin
+    return case
+        when v_standing <> 'running' then v_standing
+        when p_chunk.state = 'leased' and p_chunk.lease_expirations >= 1
+            and case
+                when p_chunk.sessions is null then cardinality(p_chunk.asset_ids) > 1
+                else headgate._is_asked_alone(p_chunk.operation_id)
+            end
+            then 'split'
+        when p_chunk.state = 'leased'
+            and p_chunk.lease_expirations >= case when p_chunk.sessions is null then 2 else 1 end
+            then 'poison'
+        when p_chunk.state = 'leased' and not headgate._can_charge_again(p_chunk, p_now) then 'no_quota'
+        when p_chunk.units > 0
+            and p_chunk.window_opened_at is distinct from (
+                select w.opened_at
+                from headgate.providers as p
+                cross join lateral headgate._window_at(p, p_now) as w
+                where p.provider_id = p_chunk.provider_id
+            )
+            and headgate._unaffordable(array[p_chunk.chunk_id], p_now) <> '{}'
+            then 'no_quota'
+        when headgate._is_blocked(coalesce(p_chunk.call_operation_id, p_chunk.operation_id), p_now) then 'breaker_open'
+        else 'fit'
+    end;
+end;
+$$;
+
+ALTER FUNCTION headgate._disposition(p_chunk headgate.chunks, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _drop_needs(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9197,10 +9328,10 @@ $$;
 ALTER FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _end_jobs(headgate.chunks, headgate.operations, headgate.job_fate[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _end_jobs(headgate.chunks, headgate.operations, headgate.job_result[], headgate.job_tally, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -9228,21 +9359,22 @@ begin
         duration_ms, error, ended_at
     )
     select
-        p_chunk.execution_id, j.asset_id, p_chunk.operation_id, p_chunk.round, p_chunk.step, j.fate, j.reason, j.units,
-        j.requests, j.records, j.units, j.duration_ms, j.error, p_now
+        p_chunk.execution_id, j.asset_id, p_chunk.operation_id, p_chunk.round, p_chunk.step, j.result, j.reason,
+        j.units,
+        j.request_count, j.records, j.units, j.duration_ms, j.error, p_now
     from unnest(p_jobs) as j;
 
     perform headgate._count_jobs(p_chunk.execution_id, p_chunk.step, p_tally, p_now);
     if p_tally.deferred_by_fault > 0 then
         perform headgate._alert_fault(p_chunk.execution_id, p_chunk.step, max(j.reason), p_now)
         from unnest(p_jobs) as j
-        where j.fate = 'deferred'
+        where j.result = 'deferred'
             and headgate._is_internal_fault(j.reason);
     end if;
 end;
 $$;
 
-ALTER FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _end_late_parked(headgate.chunks, bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9254,7 +9386,7 @@ CREATE FUNCTION headgate._end_late_parked(p_chunk headgate.chunks, p_asset_ids b
     AS $$
 begin
     perform from headgate.process_executions as e where e.execution_id = p_chunk.execution_id for key share;
-    if headgate._standing(p_chunk) = 'over' then
+    if headgate._standing(p_chunk) = 'step_ended' then
         perform headgate._end_chunks(
             array(
                 select c.chunk_id
@@ -9360,7 +9492,7 @@ begin
     end if;
     perform pgmq.delete(c.queue, c.msg_id) from unnest(v_chunks) as c where c.msg_id is not null;
     delete from headgate.chunks as c where c.chunk_id = any (array(select u.chunk_id from unnest(v_chunks) as u));
-    perform headgate._let_go(v_chunks);
+    perform headgate._release_holds(v_chunks);
 
     insert into headgate.asset_processing_details (
         execution_id, asset_id, operation_id, round, step, status, reason, units, attempts, records, api_calls_used,
@@ -9368,11 +9500,11 @@ begin
     )
     select
         c.execution_id, u.asset_id, c.operation_id, c.round, c.step, p_status, p_reason, p.units,
-        case when c.sessions is null or u.nth = 1 then c.requests else 0 end, 0, p.units, 0, p_now
+        case when c.sessions is null or u.nth = 1 then c.request_count else 0 end, 0, p.units, 0, p_now
     from unnest(v_chunks) as c
     cross join unnest(c.asset_ids) with ordinality as u (asset_id, nth)
     cross join lateral (
-        select case when c.sessions is null or u.nth = 1 then headgate._paid(c) else 0 end as units
+        select case when c.sessions is null or u.nth = 1 then headgate._charged_units(c) else 0 end as units
     ) as p;
 
     for v_step in
@@ -9381,7 +9513,7 @@ begin
             c.step,
             sum(cardinality(c.asset_ids))::integer as jobs,
             sum(
-                case when c.sessions is null then cardinality(c.asset_ids) else 1 end * headgate._paid(c)
+                case when c.sessions is null then cardinality(c.asset_ids) else 1 end * headgate._charged_units(c)
             )::integer as units
         from unnest(v_chunks) as c
         group by c.execution_id, c.step
@@ -9441,7 +9573,7 @@ CREATE FUNCTION headgate._end_unfit(p_chunks headgate.chunks[], p_now timestamp 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_verdict constant text := headgate._verdict(p_chunks[1], p_now);
+    v_disposition constant text := headgate._disposition(p_chunks[1], p_now);
     -- Who stops an execution holds it, and waits for the messages that a claim has read: leave him his chunks.
     v_execution_ids constant bigint[] := array(
         select e.execution_id
@@ -9453,29 +9585,32 @@ declare
     v_chunks constant headgate.chunks[] := array(
         select c
         from unnest(p_chunks) as c
-        where headgate._verdict(c, p_now) = v_verdict
+        where headgate._disposition(c, p_now) = v_disposition
             and c.lost_reason is not distinct from (p_chunks[1]).lost_reason
             and c.execution_id = any (v_execution_ids)
     );
     v_chunk_ids constant bigint[] := array(select c.chunk_id from unnest(v_chunks) as c);
 begin
-    case v_verdict
-        when 'over' then
+    case v_disposition
+        when 'step_ended' then
             perform headgate._end_chunks(v_chunk_ids, 'cancelled', 'its step had ended', p_now);
-        when 'deadly' then
+        when 'poison' then
             perform headgate._end_chunks(
                 v_chunk_ids, 'deferred',
-                coalesce('house: three times: ' || (p_chunks[1]).lost_reason, 'house: its lease ran out three times'),
+                coalesce(
+                    'internal: three times: ' || (p_chunks[1]).lost_reason,
+                    'internal: its lease expired three times'
+                ),
                 p_now
             );
-        when 'poor' then
-            perform headgate._end_chunks(v_chunk_ids, 'deferred', 'quota: no units are left in this window', p_now);
+        when 'no_quota' then
+            perform headgate._end_chunks(v_chunk_ids, 'deferred', 'quota: no units left in this window', p_now);
         when 'split' then
             perform headgate._locked_pairs(v_chunks);
             perform headgate._split_chunk(c) from unnest(v_chunks) as c where c.sessions is null;
             perform headgate._ask_one_by_one(c, p_now) from unnest(v_chunks) as c where c.sessions is not null;
-        when 'shut' then
-            perform headgate._park_shut(v_chunks, p_now);
+        when 'breaker_open' then
+            perform headgate._park_blocked(v_chunks, p_now);
         else
             return '{}';  -- somebody has opened its step again meanwhile
     end case;
@@ -9531,7 +9666,7 @@ begin
             select c.provider_id
             from headgate.process_steps as s
             join headgate.operations as o on o.name = any (s.operations)
-            join headgate.operations as c on o.operation_id in (c.operation_id, c.alternative_of_operation_id)
+            join headgate.operations as c on o.operation_id in (c.operation_id, c.bulk_call_of_operation_id)
             where s.execution_id = p_execution.execution_id
                 and (p_step is null or s.step = p_step)
         )
@@ -9546,30 +9681,6 @@ $$;
 ALTER FUNCTION headgate._enter_planning(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _examine_books(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._examine_books() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select
-        'quota of ' || p.name, 'fail',
-        format(
-            'the window since %s says %s reserved, %s spent; chunks and details say %s, and %s to %s',
-            b.opened_at, b.reserved, b.spent, b.promised, b.at_least, b.at_most
-        ),
-        'headgate doctor --fix takes what chunks promise, and never lowers what is spent; see headgate.reconcile_quota',
-        true
-    from headgate._books(headgate.clock()) as b
-    join headgate.providers as p using (provider_id)
-    where b.reserved <> b.promised
-        or b.spent not between b.at_least and b.at_most;
-$$;
-
-ALTER FUNCTION headgate._examine_books() OWNER TO headgate_owner;
-
---
 -- Name: _examine_calendars(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -9581,7 +9692,7 @@ CREATE FUNCTION headgate._examine_calendars() RETURNS TABLE(subject text, verdic
         'calendar ' || c.calendar,
         case when coalesce(c.ends_at, '-infinity') < headgate.clock() then 'fail' else 'warn' end,
         coalesce('sessions up to ' || c.ends_at::date, 'no sessions'),
-        format('load later ones: python -m headgate.handlers.calendars %s --help', c.calendar),
+        format('load later sessions: python -m headgate.handlers.calendars %s --help', c.calendar),
         false
     from (
         select a.calendar, (
@@ -9594,7 +9705,7 @@ CREATE FUNCTION headgate._examine_calendars() RETURNS TABLE(subject text, verdic
     union all
     select
         'history', 'warn', 'next month has no partition yet',
-        'headgate doctor --fix makes it; so does headgate.retain', true
+        'headgate doctor --fix creates it; so does headgate.retain', true
     where to_regclass('headgate.asset_processing_details_' || to_char(
         headgate.clock() at time zone 'UTC' + interval '1 month', 'YYYYMM'
     )) is null;
@@ -9654,6 +9765,30 @@ $$;
 ALTER FUNCTION headgate._examine_groups() OWNER TO headgate_owner;
 
 --
+-- Name: _examine_ledger(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._examine_ledger() RETURNS TABLE(subject text, verdict text, found text, advice text, is_fixable boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        'quota of ' || p.name, 'fail',
+        format(
+            'the window since %s says %s reserved, %s spent; chunks and details say %s, and %s to %s',
+            b.opened_at, b.reserved, b.spent, b.promised, b.at_least, b.at_most
+        ),
+        'headgate doctor --fix takes what chunks promise, and never lowers what is spent; see headgate.reconcile_quota',
+        true
+    from headgate._ledger(headgate.clock()) as b
+    join headgate.providers as p using (provider_id)
+    where b.reserved <> b.promised
+        or b.spent not between b.at_least and b.at_most;
+$$;
+
+ALTER FUNCTION headgate._examine_ledger() OWNER TO headgate_owner;
+
+--
 -- Name: _examine_queues(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -9673,7 +9808,7 @@ begin
         if to_regclass(format('pgmq.%I', 'q_' || v_queue)) is null then
             verdict := 'fail';
             finding := 'it is missing';
-            advice := 'headgate doctor --fix makes it; what waited in it is sent again';
+            advice := 'headgate doctor --fix creates it and sends its chunks again';
             return next;
             verdict := 'warn';
             continue;
@@ -9681,13 +9816,13 @@ begin
         v_orphans := cardinality(headgate._orphan_messages(v_queue));
         if v_orphans > 0 then
             finding := format('%s messages belong to no chunk', v_orphans);
-            advice := 'a claim archives each when it meets it; headgate doctor --fix does so now';
+            advice := 'claims archive them one by one; headgate doctor --fix archives them now';
             return next;
         end if;
         v_lost := cardinality(headgate._lost_messages(v_queue));
         if v_lost > 0 then
             finding := format('%s chunks wait for messages that are gone', v_lost);
-            advice := 'a runner that finds nothing else to do sends them again; headgate doctor --fix does so now';
+            advice := 'idle runners send them again; headgate doctor --fix sends them now';
             return next;
         end if;
     end loop;
@@ -9722,7 +9857,7 @@ CREATE FUNCTION headgate._examine_roles() RETURNS TABLE(subject text, verdict te
         from role as r
         where r.rolcanlogin <> r.may_login
         union all
-        select r.name, 'may more than its work needs: ' || concat_ws(
+        select r.name, 'has more rights than it needs: ' || concat_ws(
             ', ', case when r.rolsuper then 'superuser' end, case when r.rolcreatedb then 'createdb' end,
             case when r.rolcreaterole then 'createrole' end, case when r.rolreplication then 'replication' end,
             case when r.rolbypassrls then 'bypassrls' end
@@ -9744,7 +9879,7 @@ CREATE FUNCTION headgate._examine_roles() RETURNS TABLE(subject text, verdict te
     )
     select 'role ' || f.name, 'fail', string_agg(f.says, '; ' order by f.says),
         case when bool_or(f.says like 'is a member%') then 'revoke that membership by hand; ' else '' end
-        || 'headgate doctor --fix puts the rest right', true
+        || 'headgate doctor --fix restores the rest', true
     from fault as f
     group by f.name
     union all
@@ -9761,7 +9896,7 @@ CREATE FUNCTION headgate._examine_roles() RETURNS TABLE(subject text, verdict te
     having count(*) > 0
     union all
     select 'address of ' || s.provider, 'fail', s.found,
-        'if it is right, a superuser says so: set_provider with base_url; if not, somebody is not who he seems: '
+        'if it is correct, a superuser sets it by set_provider with base_url; if not, an account was misused: '
         'change the secret',
         false
     from headgate._strange_addresses() as s;
@@ -9801,14 +9936,14 @@ CREATE FUNCTION headgate._examine_schema() RETURNS TABLE(subject text, verdict t
         'schema',
         case when s.is_another_server or not exists (select from headgate.schema_notes) then 'warn' else 'fail' end,
         case
-            when not exists (select from headgate.schema_notes) then 'how it should be was never noted'
-            when s.is_another_server then 'it was noted on another version of PostgreSQL'
+            when not exists (select from headgate.schema_notes) then 'the expected schema was never recorded'
+            when s.is_another_server then 'it was recorded on another version of PostgreSQL'
             else format('%s differ from what was migrated: %s', s.differences, s.told)
         end,
         case
             when s.is_table and not s.is_another_server
-                then 'headgate doctor --fix puts functions, views and rights right; put tables right by hand, as '
-                    'db/schema.sql has them'
+                then 'headgate doctor --fix restores functions, views and rights; restore tables by hand, following '
+                    'db/schema.sql'
             else 'headgate doctor --fix applies functions, views and rights again'
         end,
         true
@@ -9829,22 +9964,22 @@ CREATE FUNCTION headgate._examine_sessions() RETURNS TABLE(subject text, verdict
     select
         'sessions beyond their limits', 'warn',
         string_agg(format('%s (%s): %s', l.login, l.pid, l.excess), '; ' order by l.pid),
-        'headgate doctor --fix ends them; so do runners and the maintenance', headgate._may_end_sessions()
+        'headgate doctor --fix ends them; runners and the maintenance do so too', headgate._may_end_sessions()
     from headgate._late_sessions() as l
     having count(*) > 0
     union all
     select
         'role headgate_owner', 'warn', format('is not a member of %s: %s', m.role, m.lack),
-        format('a superuser says: grant %s to headgate_owner', m.role), false
+        format('as a superuser, run: grant %s to headgate_owner', m.role), false
     from (values
-        ('pg_read_all_stats', 'it does not see how old transactions are'),
-        ('pg_signal_backend', 'it cannot end sessions that are beyond their limits')
+        ('pg_read_all_stats', 'it cannot see the age of transactions'),
+        ('pg_signal_backend', 'it cannot end sessions that exceed their limits')
     ) as m (role, lack)
     where not pg_has_role('headgate_owner', m.role, 'usage')
     union all
     select
         'locks of ' || f.login, 'warn', string_agg(f.says, '; ' order by f.says),
-        format('see what it does, or end it: select pg_terminate_backend(%s)', f.pid), false
+        format('look at its query, or end it: select pg_terminate_backend(%s)', f.pid), false
     from headgate._foreign_locks() as f
     group by f.login, f.pid;
 $$;
@@ -9861,8 +9996,8 @@ CREATE FUNCTION headgate._examine_work() RETURNS TABLE(subject text, verdict tex
     AS $$
     select
         format('step %s of %s', s.step, s.run_id), 'fail',
-        format('it runs, with nothing in flight; %s of its jobs are lost', s.planned - s.ended),
-        'headgate doctor --fix ends it; what was lost is due again', true
+        format('it is running with nothing in flight: %s jobs are lost', s.planned - s.ended),
+        'headgate doctor --fix ends it; the lost jobs become due again', true
     from headgate._stuck_steps() as s
     union all
     select
@@ -9874,7 +10009,7 @@ CREATE FUNCTION headgate._examine_work() RETURNS TABLE(subject text, verdict tex
     group by c.step, e.run_id
     union all
     select
-        format('step %s of %s', c.step, e.run_id), 'fail', format('it is over, but %s chunks of it wait', count(*)),
+        format('step %s of %s', c.step, e.run_id), 'fail', format('it has ended, but %s of its chunks wait', count(*)),
         'headgate doctor --fix ends them; their units return', true
     from headgate._left_over_chunks() as l
     join headgate.chunks as c using (chunk_id)
@@ -9882,15 +10017,16 @@ CREATE FUNCTION headgate._examine_work() RETURNS TABLE(subject text, verdict tex
     group by c.step, e.run_id
     union all
     select
-        'queue ' || c.queue, 'warn', format('%s leases ran out, and nobody takes them over', count(*)),
+        'queue ' || c.queue, 'warn', format('%s leases have expired and no runner takes them over', count(*)),
         'start a runner for that queue: headgate worker', true
     from headgate._expired_leases() as x
     join headgate.chunks as c using (chunk_id)
     group by c.queue
     union all
     select
-        'state', 'fail', format('%s pairs are held by chunks that are gone: they are never planned', count(*)),
-        'headgate doctor --fix lets them go', true
+        'state', 'fail',
+        format('%s asset needs are held by chunks that no longer exist, so they are never planned', count(*)),
+        'headgate doctor --fix releases them', true
     from headgate._orphan_holds() as h
     having count(*) > 0
     union all
@@ -9907,7 +10043,7 @@ CREATE FUNCTION headgate._examine_work() RETURNS TABLE(subject text, verdict tex
     select
         format('execution %s of %s', e.run_id, p.name), 'warn',
         format(
-            'its scheduler has not been heard of since %s',
+            'no word from its scheduler since %s',
             to_char(d.heard_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI UTC')
         ),
         'start Airflow''s triggerer, or end it: headgate.cancel_execution', false
@@ -9952,7 +10088,7 @@ begin
                 where e.pipeline_id = v_pipeline_id
                 order by e.started_at desc
                 limit 100
-            )) || 'start it with headgate.start_execution, or look into headgate.v_recent_executions'
+            )) || 'start it with headgate.start_execution, or see headgate.v_recent_executions'
         );
     end if;
 
@@ -9974,12 +10110,12 @@ CREATE FUNCTION headgate._expired_leases() RETURNS TABLE(chunk_id bigint)
     from headgate.chunks as c
     join headgate.process_executions as e using (execution_id)
     join headgate.providers as p using (provider_id)
-    cross join lateral headgate._openness(p, headgate.clock()) as o
+    cross join lateral headgate._availability(p, headgate.clock()) as o
     where c.state = 'leased'
         and c.leased_until < clock_timestamp() - interval '1 minute'
         and e.status = 'running'
-        and o.is_open
-        and not headgate._is_shut(coalesce(c.call_operation_id, c.operation_id), headgate.clock());
+        and o.is_flowing
+        and not headgate._is_blocked(coalesce(c.call_operation_id, c.operation_id), headgate.clock());
 $$;
 
 ALTER FUNCTION headgate._expired_leases() OWNER TO headgate_owner;
@@ -10043,7 +10179,7 @@ begin
             'last_success', s.succeeded_at,
             'provider', r.name,
             'bulk_misses', nullif(s.bulk_misses, 0),
-            'served_by', case when p.cover_no is not null then k.name end,
+            'served_by', case when p.call_no is not null then k.name end,
             'breaker_open_until', headgate._request_time(h.blocked_until),
             'units_left', p.units_left,
             'units_ranked_before', p.units_before,
@@ -10056,8 +10192,8 @@ begin
         p.rank,
         p.run_at,
         case
-            when p.cover_no is not null and p.other_cost >= 1000000000 then 'no call for one asset'
-            when p.cover_no is not null
+            when p.call_no is not null and p.other_cost >= 1000000000 then 'no call for one asset'
+            when p.call_no is not null
                 then format('one by one: %s units, %s more', p.other_cost, p.other_cost - p.cost)
             when k.name is not null
                 then format('%s: %s units, %s more', k.name, p.other_cost, p.other_cost - p.cost)
@@ -10069,13 +10205,13 @@ begin
     join headgate.asset_processing_state as s
         on s.operation_id = p.operation_id and s.asset_id = p.asset_id
     left join headgate.operations as k on k.operation_id = p.call_operation_id
-    left join headgate.operation_gates as h
+    left join headgate.operation_breakers as h
         on h.blocked_until > p_at
-        and h.operation_id = case when p.cover_no is not null then p.call_operation_id else p.operation_id end
-    left join headgate.v_refusals as w on w.reason = p.reason
+        and h.operation_id = case when p.call_no is not null then p.call_operation_id else p.operation_id end
+    left join headgate.v_deferral_reasons as w on w.reason = p.reason
     left join headgate._broken_calls(p_at) as b
         on b.operation_id = p.operation_id
-        and p.cover_no is null
+        and p.call_no is null
         and headgate._missing_from(s, p_at) is not null
         and exists (
             select
@@ -10218,6 +10354,21 @@ $$;
 ALTER FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) OWNER TO headgate_owner;
 
 --
+-- Name: _field_error(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._field_error(p_field text, p_code text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select case
+        when p_field is not null then format('the template field {%s} has no value for %s', p_field, p_code)
+    end;
+$$;
+
+ALTER FUNCTION headgate._field_error(p_field text, p_code text) OWNER TO headgate_owner;
+
+--
 -- Name: _field_value(text, headgate.assets, headgate.asset_processing_state, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -10325,7 +10476,7 @@ begin
             )
         union all
         select
-            format('%s is no path: %s', p.what, quote_literal(p.path)),
+            format('%s is not a JSON path: %s', p.what, quote_literal(p.path)),
             'a JSON path: $[*] for rows, $.name for a value'
         from (
             select 'rows' as what, p_rows as path
@@ -10527,20 +10678,20 @@ begin
         cross join unnest(d.operation_ids) as o (operation_id)
         join need as n using (operation_id)
         where d.is_granted
-            and d.covered_operation_id is distinct from n.operation_id
+            and d.served_operation_id is distinct from n.operation_id
         group by n.provider_id
         union all
         select n.call_provider_id, d.call_units
         from decision as d
-        join need as n on n.operation_id = d.covered_operation_id
+        join need as n on n.operation_id = d.served_operation_id
         where d.is_granted
-            and d.cover_position = 0
+            and d.position_in_call = 0
     ),
-    paid as (
+    charge as (
         select c.provider_id, sum(c.units) as units from cost as c group by c.provider_id
     )
     select
-        coalesce((select sum(p.units) from paid as p), 0),
+        coalesce((select sum(p.units) from charge as p), 0),
         coalesce(sum(d.last_nth - d.first_nth + 1) filter (where d.is_granted and d.is_new), 0),
         coalesce(sum(d.last_nth - d.first_nth + 1) filter (where d.is_granted and not d.is_new), 0),
         coalesce(sum(d.last_nth - d.first_nth + 1) filter (where not d.is_granted), 0) + (
@@ -10549,7 +10700,7 @@ begin
             cross join unnest(c.needs) as n
             where n.is_left_out
         ),
-        coalesce((select jsonb_object_agg(p.provider_id, p.units) from paid as p), '{}'),
+        coalesce((select jsonb_object_agg(p.provider_id, p.units) from charge as p), '{}'),
         coalesce(jsonb_agg(jsonb_build_object(
             'class_no', d.sim_no, 'operation_ids', d.operation_ids, 'first', d.first_nth, 'last', d.last_nth
         )) filter (where d.is_granted), '[]')
@@ -10593,9 +10744,9 @@ begin
         moved as materialized (
             select
                 m.operation_id, m.calendar, m.next_due_at,
-                case when k.is_paged then '-infinity' else m.missing_from end as missing_from
+                case when k.is_batched then '-infinity' else m.missing_from end as missing_from
             from (
-                select o.operation_id, c.calendar, o.page_size is not null as is_paged
+                select o.operation_id, c.calendar, o.batch_size is not null as is_batched
                 from (select distinct c.calendar from unnest(p_classes) as c) as c
                 cross join headgate._needs(p_pipeline_id, p_params) as o
             ) as k
@@ -10701,7 +10852,7 @@ ALTER FUNCTION headgate._forecast_done(p_pipeline_id bigint, p_params jsonb, p_a
 -- Name: _forecast_need(headgate.asset_processing_state, text, bigint, integer, jsonb, timestamp with time zone, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_page_size integer, p_params jsonb, p_at timestamp with time zone, p_is_coarse boolean) RETURNS headgate.forecast_need
+CREATE FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_batch_size integer, p_params jsonb, p_at timestamp with time zone, p_is_coarse boolean) RETURNS headgate.forecast_need
     LANGUAGE sql STABLE
     AS $$
     select row(
@@ -10718,7 +10869,7 @@ CREATE FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state,
         case
             when p_call_operation_id is null then null
             when p_state.bulk_misses > 1 and coalesce(p_state.alone_until > p_at, true) then 'infinity'
-            when p_page_size is null then headgate._missing_from(p_state, p_at)
+            when p_batch_size is null then headgate._missing_from(p_state, p_at)
             when headgate._missing_from(p_state, p_at) is not null then '-infinity'
         end,
         p_state.succeeded_at is null,
@@ -10727,7 +10878,7 @@ CREATE FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state,
     )::headgate.forecast_need;
 $$;
 
-ALTER FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_page_size integer, p_params jsonb, p_at timestamp with time zone, p_is_coarse boolean) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_batch_size integer, p_params jsonb, p_at timestamp with time zone, p_is_coarse boolean) OWNER TO headgate_owner;
 
 --
 -- Name: _forecast_rule(jsonb, timestamp with time zone, bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -10749,7 +10900,7 @@ CREATE FUNCTION headgate._forecast_rule(p_params jsonb, p_at timestamp with time
         end,
         case
             when o.due_rule <> 'session' or not exists (
-                select from headgate.operations as c where c.alternative_of_operation_id = o.operation_id
+                select from headgate.operations as c where c.bulk_call_of_operation_id = o.operation_id
             ) then null
             when p_params #>> '{?,calendar}' = 'daily' then (p_at at time zone 'UTC')::date
             else (
@@ -10802,7 +10953,7 @@ begin
         select
             a.group_key, a.calendar, a.weight, a.asset_id, bool_or(n.due_rule = 'function') as is_itself,
             bit_xor(hash_record_extended(headgate._forecast_need(
-                s, n.due_rule, n.call_operation_id, n.page_size, p_params, p_at, v_is_coarse
+                s, n.due_rule, n.call_operation_id, n.batch_size, p_params, p_at, v_is_coarse
             ), 0)) as needs_hash
         from headgate.asset_processing_state as s
         join need as n using (operation_id)
@@ -10831,7 +10982,7 @@ begin
                 s.asset_id,
                 array_agg(
                     headgate._forecast_need(
-                        s, n.due_rule, n.call_operation_id, n.page_size, p_params, p_at, v_is_coarse
+                        s, n.due_rule, n.call_operation_id, n.batch_size, p_params, p_at, v_is_coarse
                     )
                     order by s.operation_id
                 ) as needs
@@ -10884,7 +11035,7 @@ CREATE FUNCTION headgate._foreign_locks() RETURNS TABLE(login text, pid integer,
         and (n.nspname in ('headgate', 'pgmq') or pg_get_userbyid(n.nspowner) like 'headgate\_plan\_%')
         and c.relkind in ('r', 'p')
     union all
-    select h.login, h.pid, format('%s (%s) waits for it', w.login, w.pid)
+    select h.login, h.pid, format('%s (%s) waits for its lock', w.login, w.pid)
     from (select distinct l.pid, l.login from lock as l where not l.granted) as w
     cross join lateral unnest(pg_blocking_pids(w.pid)) as b (pid)
     join (select distinct l.pid, l.login from lock as l) as h on h.pid = b.pid
@@ -10903,7 +11054,7 @@ CREATE FUNCTION headgate._function_mistakes(p_operation text, p_function text, p
     AS $$
     select
         'HG018',
-        format('operation %s: there is no fit function %s(%s)', p_operation, p_function, p_arguments),
+        format('operation %s: no function %s(%s) with the required signature', p_operation, p_function, p_arguments),
         format(
             '%sit must return %s%s, be security definer and pin its search_path', headgate._misfit(p_function) || '; ',
             coalesce(p_result, 'rows that begin with asset_id, be stable'),
@@ -10974,7 +11125,7 @@ ALTER FUNCTION headgate._given(p_settings jsonb) OWNER TO headgate_owner;
 -- Name: _go_on(headgate.chunks, headgate.operations, headgate.operations, text[], integer[], integer[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_requests integer[], p_charged integer[], p_now timestamp with time zone) RETURNS integer
+CREATE FUNCTION headgate._go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_request_counts integer[], p_charged integer[], p_now timestamp with time zone) RETURNS integer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -10983,18 +11134,20 @@ CREATE FUNCTION headgate._go_on(p_chunk headgate.chunks, p_operation headgate.op
 declare
     v_count constant integer := cardinality(p_answers);
     v_unit constant integer := p_chunk.units / p_chunk.calls;
-    v_requests constant bigint := coalesce((select sum(u.calls) from unnest(p_requests) as u (calls)), v_count);
+    v_request_count constant bigint := coalesce(
+        (select sum(u.calls) from unnest(p_request_counts) as u (calls)), v_count
+    );
     v_charged constant integer := case
         when p_chunk.leased_until >= clock_timestamp()
-            then least(coalesce((select sum(u.calls) from unnest(p_charged) as u (calls)), v_requests), v_count)
+            then least(coalesce((select sum(u.calls) from unnest(p_charged) as u (calls)), v_request_count), v_count)
         else v_count  -- a lease that ran out was paid for
     end;
     v_results constant headgate.ingest_result[] := headgate._ingest_for_all(p_chunk, p_call, p_answers, p_now);
-    v_done headgate.job_fate[];
+    v_done headgate.job_result[];
     v_records integer[];
 begin
     perform headgate._raise(
-        'HG018', r.reason, 'the ingest function cannot work: mend it or its rights; nothing was changed'
+        'HG018', r.reason, 'correct the ingest function or its rights; nothing was changed'
     )
     from unnest(v_results) as r
     where r.status = 'deferred'
@@ -11010,7 +11163,7 @@ begin
         coalesce(array_agg(
             row(
                 r.asset_id, 'success', null, null, 0, 0, r.records, r.watermark, 0, 1, null, null, 0, 0
-            )::headgate.job_fate
+            )::headgate.job_result
             order by r.asset_id
         ) filter (where r.asset_id is not null and (p_chunk.records is null or b.records is not null)), '{}')
     into v_records, v_done
@@ -11021,8 +11174,8 @@ begin
     set sessions = c.sessions[v_count + 1 :],
         calls = c.calls - v_count,
         units = c.units - v_unit * v_count,
-        booked = c.booked + v_unit * v_charged,
-        requests = c.requests + v_requests,
+        charged_units = c.charged_units + v_unit * v_charged,
+        request_count = c.request_count + v_request_count,
         records = v_records,
         attempt = 1,
         retry_count = 0,
@@ -11034,7 +11187,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_requests integer[], p_charged integer[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_request_counts integer[], p_charged integer[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _go_on_behind(headgate.process_executions, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11072,7 +11225,7 @@ declare
     v_passed record;
 begin
     if p_fit <> '{}' then
-        select * into v_passed from headgate._pass_gate(p_provider, p_fit, p_is_probe, p_now);
+        select * into v_passed from headgate._admit(p_provider, p_fit, p_is_probe, p_now);
     else
         select '{}'::bigint[] as granted into v_passed;
     end if;
@@ -11144,7 +11297,7 @@ declare
     v_fault text;
 begin
     if tg_table_name = 'operations' then
-        select format('%s, which is no name of a variable', quote_nullable(e.name)) into v_fault
+        select format('%s: not a valid variable name', quote_nullable(e.name)) into v_fault
         from unnest(new.handler_environment) as e (name)
         where e.name is null
             or e.name !~ '^[A-Za-z_][A-Za-z0-9_]*$'
@@ -11174,7 +11327,7 @@ begin
     limit 1;
     if v_fault is not null then
         perform headgate._raise(
-            'HG020', v_fault, 'secrets go into calls, and handlers make none: take the name out of handler_environment'
+            'HG020', v_fault, 'handlers make no calls, so they get no secrets: remove the name from handler_environment'
         );
     end if;
     return null;
@@ -11251,8 +11404,8 @@ begin
     end case;
     if v_what is not null then
         perform headgate._raise(
-            '42501', format('plan %s may not touch %s', p_plan, v_what),
-            'a plan may touch what its functions are named for: the universes and providers of its operations'
+            '42501', format('plan %s has no right to change %s', p_plan, v_what),
+            'a plan may change only the universes and providers of its own operations'
         );
     end if;
 end;
@@ -11272,7 +11425,7 @@ begin
     if p_changes ?| array['base_url', 'secret_name'] and not headgate._is_owners() then
         perform headgate._raise(
             '42501', format(
-                '%s may not change where provider %s is, nor its secret',
+                '%s may not change the address or the secret of provider %s',
                 coalesce(nullif(current_setting('role'), 'none'), session_user), p_provider
             ),
             'a superuser, or a member of headgate_owner, may change base_url and secret_name'
@@ -11406,7 +11559,7 @@ CREATE FUNCTION headgate._health(p_now timestamp with time zone) RETURNS TABLE(s
         'calendar ' || c.calendar,
         format(
             'the trading sessions of %s end on %s: load more (docs/operations.md)', c.calendar,
-            coalesce(c.last_session::text, 'no day at all')
+            coalesce(c.last_session::text, 'no session at all')
         ),
         coalesce(c.last_session < (p_now + s.ahead)::date, true)
     from (
@@ -11422,7 +11575,7 @@ CREATE FUNCTION headgate._health(p_now timestamp with time zone) RETURNS TABLE(s
     select
         'warning',
         'sessions beyond their limits',
-        format('%s go on and may not be ended: grant pg_signal_backend to headgate_owner', count(*)),
+        format('%s exceed their limits and cannot be ended: grant pg_signal_backend to headgate_owner', count(*)),
         count(*) > 0 and not headgate._may_end_sessions()
     from headgate._late_sessions() as s
     union all
@@ -11449,8 +11602,8 @@ begin
     if not found or v_chunk.state <> 'leased' or v_chunk.lease_no <> p_lease_no or v_chunk.runner <> p_runner then
         perform headgate._raise(
             'HG012',
-            format('lease %s of chunk %s is not held by %s any more', p_lease_no, p_chunk_id, p_runner),
-            'drop this work: somebody else has it, or it has ended'
+            format('lease %s of chunk %s is no longer held by %s', p_lease_no, p_chunk_id, p_runner),
+            'drop this work: another runner has it, or it has ended'
         );
     end if;
 
@@ -11882,6 +12035,24 @@ $$;
 ALTER FUNCTION headgate._is_asked_alone(p_operation_id bigint) OWNER TO headgate_owner;
 
 --
+-- Name: _is_blocked(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._is_blocked(p_operation_id bigint, p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select exists (
+        select
+        from headgate.operation_breakers as k
+        where k.operation_id = p_operation_id
+            and (k.blocked_until > p_now or k.opened > 0 and headgate._is_leased(k.probe_chunk_id))
+    );
+$$;
+
+ALTER FUNCTION headgate._is_blocked(p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _is_blocked_at(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -11891,7 +12062,7 @@ CREATE FUNCTION headgate._is_blocked_at(p_operation_id bigint, p_at timestamp wi
     AS $$
     select exists (
         select
-        from headgate.operation_gates as k
+        from headgate.operation_breakers as k
         where k.operation_id = p_operation_id
             and k.blocked_until > p_at
     );
@@ -11946,7 +12117,7 @@ CREATE FUNCTION headgate._is_dated(p_operation headgate.operations) RETURNS bool
     select exists (
         select
         from headgate.operations as c
-        where p_operation.operation_id in (c.operation_id, c.alternative_of_operation_id)
+        where p_operation.operation_id in (c.operation_id, c.bulk_call_of_operation_id)
             and headgate._names_its_date(c)
     );
 $$;
@@ -11960,7 +12131,7 @@ ALTER FUNCTION headgate._is_dated(p_operation headgate.operations) OWNER TO head
 CREATE FUNCTION headgate._is_fault(p_reason text) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     AS $$
-    select coalesce(p_reason like 'provider: %' or p_reason like 'house: %', false);
+    select coalesce(p_reason like 'provider: %' or p_reason like 'internal: %', false);
 $$;
 
 ALTER FUNCTION headgate._is_fault(p_reason text) OWNER TO headgate_owner;
@@ -11972,7 +12143,7 @@ ALTER FUNCTION headgate._is_fault(p_reason text) OWNER TO headgate_owner;
 CREATE FUNCTION headgate._is_internal_fault(p_reason text) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     AS $$
-    select coalesce(p_reason like 'house: %', false);
+    select coalesce(p_reason like 'internal: %', false);
 $$;
 
 ALTER FUNCTION headgate._is_internal_fault(p_reason text) OWNER TO headgate_owner;
@@ -12122,37 +12293,19 @@ $$;
 ALTER FUNCTION headgate._is_selected(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint) OWNER TO headgate_owner;
 
 --
--- Name: _is_shut(bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _is_watched(headgate.provider_breakers, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._is_shut(p_operation_id bigint, p_now timestamp with time zone) RETURNS boolean
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select exists (
-        select
-        from headgate.operation_gates as k
-        where k.operation_id = p_operation_id
-            and (k.blocked_until > p_now or k.opened > 0 and headgate._is_leased(k.probe_chunk_id))
-    );
-$$;
-
-ALTER FUNCTION headgate._is_shut(p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: _is_watched(headgate.provider_gates, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone) RETURNS boolean
+CREATE FUNCTION headgate._is_watched(p_breaker headgate.provider_breakers, p_probe_chunk_id bigint, p_now timestamp with time zone) RETURNS boolean
     LANGUAGE sql STABLE
     AS $$
-    select p_gate.failures > 0
-        or p_gate.opened > 0
+    select p_breaker.failures > 0
+        or p_breaker.opened > 0
         or p_probe_chunk_id is not null
-        or coalesce(p_gate.counted_since >= p_now - interval '1 minute', false);
+        or coalesce(p_breaker.counted_since >= p_now - interval '1 minute', false);
 $$;
 
-ALTER FUNCTION headgate._is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._is_watched(p_breaker headgate.provider_breakers, p_probe_chunk_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _is_worked_off(bigint, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12217,7 +12370,7 @@ CREATE FUNCTION headgate._job_lines(p_execution headgate.process_executions, p_s
             case d.status when 'success' then 'succeeded' else d.status end,
             case when d.round > 1 then format(' in round %s', d.round) end
         )
-        || coalesce(': ' || regexp_replace(d.why, '^(house|provider): ', ''), '')
+        || coalesce(': ' || regexp_replace(d.why, '^(internal|provider): ', ''), '')
         || case
             when d.status in ('failed', 'deferred') then format(' (%s)', headgate._names(array_agg(a.code))) else ''
         end
@@ -12316,153 +12469,6 @@ $_$;
 ALTER FUNCTION headgate._json_text(p_value text, p_path text, p_type text) OWNER TO headgate_owner;
 
 --
--- Name: _judge(headgate.chunks, headgate.operations, bigint[], text[], text[], text[], integer[], integer[], integer[], headgate.ingest_result[], timestamp with time zone, text, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone) RETURNS headgate.job_fate[]
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET plan_cache_mode TO 'force_generic_plan'
-    AS $$
-declare
-    v_is_whole constant boolean := p_asset_ids = p_chunk.asset_ids;
-    v_is_ingested constant boolean := p_operation.ingest_function is not null;
-    v_is_current constant boolean := p_chunk.leased_until >= clock_timestamp();
-    v_is_open constant boolean := coalesce(headgate._standing(p_chunk) <> 'over', false);
-    v_ends_execution constant boolean := coalesce(p_closing ->> 'until' = 'execution', false);
-    v_unit constant integer := case when p_chunk.calls > 0 then p_chunk.units / p_chunk.calls else 0 end;
-    -- What a call for the group took and cost stands at the chunk's first job.
-    v_serves_all constant boolean := p_chunk.sessions is not null;
-    v_requests constant bigint := coalesce(
-        (select sum(u.calls) from unnest(p_requests) as u (calls)),
-        case when p_outcomes[1] = 'unsent' then 0 else p_chunk.calls end
-    );
-    v_charged constant bigint := coalesce((select sum(u.calls) from unnest(p_charged) as u (calls)), v_requests);
-    v_park_until constant timestamptz := coalesce(p_chunk.park_until, p_now + p_operation.patience);
-    v_retry_at constant timestamptz := p_now
-        + least(p_operation.backoff_max, p_operation.backoff * power(2, least(20, p_chunk.retry_count)))
-        * (0.75 + random() / 2);
-begin
-    return array(
-        select row(
-            f.asset_id,
-            f.fate,
-            case
-                when f.fate = 'success' then null
-                when f.fate in ('skipped', 'failed') then left(headgate._visible(f.error), 500)
-                when f.fate = 'cancelled' then 'the execution had ended'
-                when f.outcome = 'missing' then 'missing: the answer for the group lacks it'
-                when f.outcome = 'unsent' and v_ends_execution
-                    then 'house: ' || coalesce(p_closing ->> 'reason', 'closed')
-                when f.outcome = 'unsent' then coalesce(p_blocked_reason, 'not started in time')
-                else case when f.blame = 'item' and f.fate <> 'park' then 'house' else f.blame end || ': '
-                    || left(coalesce(headgate._visible(f.error), 'no reason given'), 490)
-            end,
-            case when f.fate in ('failed', 'deferred', 'park') then left(headgate._visible(f.error), 2000) end,
-            case when f.is_payer then p_chunk.booked else 0 end
-                + v_unit * case when v_is_current then least(f.charged, f.calls) else f.calls end,
-            case when f.is_payer then p_chunk.requests else 0 end + f.requests,
-            f.records,
-            f.watermark,
-            f.duration_ms,
-            p_chunk.attempt + case when f.fate = 'park' and f.outcome = 'retry' and f.blame = 'item' then 1 else 0 end,
-            case
-                when f.fate <> 'park' then null
-                when f.outcome = 'unsent' then greatest(p_now, p_blocked_until)
-                else greatest(v_retry_at, p_blocked_until)
-            end,
-            v_park_until,
-            case when v_is_current then v_unit * greatest(0, f.calls - f.charged) else 0 end,
-            p_chunk.retry_count + case when f.fate = 'park' and f.outcome = 'retry' then 1 else 0 end
-        )::headgate.job_fate
-        from (
-            select
-                j.*,
-                case
-                    when j.outcome in ('success', 'skipped') then j.outcome
-                    when not v_is_open and j.outcome in ('retry', 'unsent')
-                        then case when j.requests = 0 then 'cancelled' else 'deferred' end
-                    when j.outcome = 'unsent' then
-                        case
-                            when v_ends_execution or coalesce(p_blocked_until, p_now) > v_park_until then 'deferred'
-                            else 'park'
-                        end
-                    when j.outcome in ('deferred', 'missing') or j.outcome = 'failed' and j.blame <> 'item'
-                        then 'deferred'
-                    when j.outcome = 'retry' and j.blame = 'item' and p_chunk.attempt < p_operation.max_attempts
-                        then 'park'
-                    when j.outcome = 'retry'
-                        and j.blame <> 'item'
-                        and greatest(v_retry_at, p_blocked_until) <= v_park_until
-                        then 'park'
-                    when j.outcome = 'retry' and j.blame <> 'item' then 'deferred'
-                    else 'failed'
-                end as fate
-            from (
-                select
-                    u.asset_id,
-                    case
-                        when u.outcome = 'success' and v_is_ingested
-                            then coalesce(r.status, case when v_serves_all then 'missing' else 'failed' end)
-                        else u.outcome
-                    end
-                        as outcome,
-                    case
-                        when u.outcome = 'success' and r.status = 'deferred' then 'house'
-                        when u.outcome = 'success' then 'item'
-                        else coalesce(u.blame, 'item')
-                    end as blame,
-                    case
-                        when u.outcome = 'success' and v_is_ingested and r.status is null
-                            then 'the ingest function returned no row for this asset'
-                        else coalesce(r.reason, u.error)
-                    end as error,
-                    c.is_payer,
-                    c.calls,
-                    c.requests,
-                    case
-                        when not c.is_payer then 0
-                        when v_serves_all then v_charged
-                        else coalesce(u.charged, c.requests)
-                    end as charged,
-                    coalesce(u.duration_ms, 0) as duration_ms,
-                    coalesce(r.records, 0) as records,
-                    r.watermark
-                from unnest(
-                    p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_charged, p_durations_ms
-                ) with ordinality as u (asset_id, outcome, blame, error, requests, charged, duration_ms, nth)
-                cross join lateral (
-                    select
-                        k.is_payer,
-                        case
-                            when not k.is_payer then 0
-                            when v_serves_all then p_chunk.calls
-                            else least(1, p_chunk.calls)
-                        end as calls,
-                        case
-                            when not k.is_payer then 0
-                            when v_serves_all then v_requests
-                            else coalesce(
-                                u.requests, case when u.outcome = 'unsent' then 0 else least(1, p_chunk.calls) end
-                            )
-                        end as requests
-                    from (select not v_serves_all or u.asset_id = p_chunk.asset_ids[1] as is_payer) as k
-                ) as c
-                left join unnest(p_results) as r using (asset_id)
-                where v_is_whole
-                    or u.asset_id = any (p_chunk.asset_ids) and u.nth = array_position(p_asset_ids, u.asset_id)
-                order by u.asset_id  -- the order in which state rows are locked
-                offset 0
-            ) as j
-            offset 0  -- each fate is found out once
-        ) as f
-    );
-end;
-$$;
-
-ALTER FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
 -- Name: _keep_name(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12472,8 +12478,8 @@ CREATE FUNCTION headgate._keep_name() RETURNS trigger
     AS $$
 begin
     perform headgate._raise(
-        'HG008', format('provider %s keeps its name: its queues are called after it', old.name),
-        'add a provider with the new name, and let the operations name that one; the description may change'
+        'HG008', format('provider %s cannot be renamed: its queues bear its name', old.name),
+        'add a provider with the new name and point the operations to it; the description may change'
     );
 end;
 $$;
@@ -12532,12 +12538,12 @@ begin
         perform headgate._raise(
             'HG008',
             format(
-                'provider %s: these are no features its operations know: %s',
+                'provider %s: unknown features: %s',
                 p_provider.name,
                 left(p_features::text, 100)
             ),
             case
-                when v_known = '{}' then 'no operation asks for a feature of the account'
+                when v_known = '{}' then 'no operation needs a feature of the account'
                 else 'a list of: ' || headgate._names(v_known)
             end
         );
@@ -12665,9 +12671,9 @@ begin
             lease_no = c.lease_no + 1,
             runner = p_runner,
             leased_until = clock_timestamp() + o.lease,
-            deaths = c.deaths + case when c.state = 'leased' then 1 else 0 end,
-            booked = c.booked + case when c.state = 'leased' then headgate._price(c) else 0 end,
-            requests = c.requests + case when c.state = 'leased' then least(1, c.calls) else 0 end,
+            lease_expirations = c.lease_expirations + case when c.state = 'leased' then 1 else 0 end,
+            charged_units = c.charged_units + case when c.state = 'leased' then headgate._unit_price(c) else 0 end,
+            request_count = c.request_count + case when c.state = 'leased' then least(1, c.calls) else 0 end,
             window_opened_at = case when p_provider.quota is not null and c.units > 0 then v_window.opened_at end
         from headgate.operations as o
         where c.chunk_id = any (p_chunk_ids)
@@ -12701,7 +12707,9 @@ begin
                 when v_operation.path is not null then headgate._call(
                     v_operation, p_provider, v_requests.refused, v_requests.headers is not null,
                     p_is_probe
-                        or exists (select from headgate.operation_gates as k where k.probe_chunk_id = v_chunk.chunk_id),
+                        or exists (
+                            select from headgate.operation_breakers as k where k.probe_chunk_id = v_chunk.chunk_id
+                        ),
                     headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now),
                     headgate._schedule(p_provider, p_starts_at[array_position(p_chunk_ids, v_chunk.chunk_id)], p_now)
                 )
@@ -12718,10 +12726,10 @@ $$;
 ALTER FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _leave_state(headgate.chunks, headgate.job_fate[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _leave_state(headgate.chunks, headgate.job_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_fate[]) RETURNS void
+CREATE FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_result[]) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -12735,7 +12743,48 @@ CREATE FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.j
         and s.chunk_id = p_chunk.chunk_id;
 $$;
 
-ALTER FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_fate[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_result[]) OWNER TO headgate_owner;
+
+--
+-- Name: _ledger(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._ledger(p_now timestamp with time zone) RETURNS TABLE(provider_id bigint, opened_at timestamp with time zone, reserved integer, spent integer, promised integer, at_least integer, at_most integer)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select
+        w.provider_id, w.opened_at, w.reserved, w.spent, c.promised,
+        (d.sure + c.leased)::integer, (d.units + c.leased + c.carried)::integer
+    from headgate.quota_windows as w
+    cross join lateral (
+        select
+            coalesce(
+                sum(c.units) filter (where c.state <> 'leased' and c.window_opened_at = w.opened_at), 0
+            )::integer as promised,
+            coalesce(sum(c.units) filter (where c.state = 'leased' and c.window_opened_at = w.opened_at), 0) as leased,
+            coalesce(sum(c.charged_units * cardinality(c.asset_ids)), 0) as carried
+        from headgate.chunks as c
+        where c.provider_id = w.provider_id
+    ) as c
+    cross join lateral (
+        select
+            coalesce(sum(d.units), 0) as units,
+            coalesce(sum(d.units) filter (
+                where d.attempts <= 1
+                    and d.ended_at >= w.opened_at + least(interval '1 hour', (w.closes_at - w.opened_at) / 2)
+            ), 0) as sure
+        from headgate.asset_processing_details as d
+        join headgate.operations as o using (operation_id)
+        where o.provider_id = w.provider_id
+            and d.ended_at >= w.opened_at
+            and d.ended_at < w.closes_at
+    ) as d
+    where w.opened_at <= p_now
+        and w.closes_at > p_now;
+$$;
+
+ALTER FUNCTION headgate._ledger(p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _left_out(bigint, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12808,44 +12857,26 @@ CREATE FUNCTION headgate._left_over_chunks() RETURNS TABLE(chunk_id bigint)
     select c.chunk_id
     from headgate.chunks as c
     where c.state <> 'leased'
-        and headgate._standing(c) = 'over';
+        and headgate._standing(c) = 'step_ended';
 $$;
 
 ALTER FUNCTION headgate._left_over_chunks() OWNER TO headgate_owner;
 
 --
--- Name: _let_go(headgate.chunks[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _live_block(headgate.providers, headgate.chunks, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._let_go(p_chunks headgate.chunks[]) RETURNS void
-    LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_seqscan TO 'off'
-    AS $$
-    update headgate.asset_processing_state as s
-    set chunk_id = null
-    from headgate._locked_pairs(p_chunks) as h
-    where s.operation_id = h.operation_id
-        and s.asset_id = h.asset_id;
-$$;
-
-ALTER FUNCTION headgate._let_go(p_chunks headgate.chunks[]) OWNER TO headgate_owner;
-
---
--- Name: _live_closing(headgate.providers, headgate.chunks, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._live_closing(p_provider headgate.providers, p_chunk headgate.chunks, p_closing jsonb, p_now timestamp with time zone) RETURNS jsonb
+CREATE FUNCTION headgate._live_block(p_provider headgate.providers, p_chunk headgate.chunks, p_block jsonb, p_now timestamp with time zone) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select p_closing
-    where p_closing ->> 'until' <> 'reset'
+    select p_block
+    where p_block ->> 'until' <> 'reset'
         or p_chunk.window_opened_at is null
         or p_chunk.window_opened_at >= (select w.opened_at from headgate._window_at(p_provider, p_now) as w);
 $$;
 
-ALTER FUNCTION headgate._live_closing(p_provider headgate.providers, p_chunk headgate.chunks, p_closing jsonb, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._live_block(p_provider headgate.providers, p_chunk headgate.chunks, p_block jsonb, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _lock(text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -12878,10 +12909,10 @@ CREATE FUNCTION headgate._lock_half_open(p_chunks headgate.chunks[], p_now times
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select coalesce(jsonb_object_agg(h.operation_id, not headgate._is_shut(h.operation_id, p_now)), '{}')
+    select coalesce(jsonb_object_agg(h.operation_id, not headgate._is_blocked(h.operation_id, p_now)), '{}')
     from (
         select k.operation_id
-        from headgate.operation_gates as k
+        from headgate.operation_breakers as k
         where k.opened > 0
             and k.operation_id in (select coalesce(u.call_operation_id, u.operation_id) from unnest(p_chunks) as u)
         order by k.operation_id
@@ -13071,241 +13102,6 @@ $$;
 ALTER FUNCTION headgate._meant_code(p_universe text, p_code text) OWNER TO headgate_owner;
 
 --
--- Name: _mend_books(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._mend_books(p_now timestamp with time zone) RETURNS integer
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_window record;
-    v_book record;
-    v_mended integer := 0;
-begin
-    for v_window in
-        select w.provider_id, w.opened_at
-        from headgate.quota_windows as w
-        where w.opened_at <= p_now and w.closes_at > p_now
-        order by w.provider_id, w.opened_at
-        for update
-    loop
-        select b.* into v_book
-        from headgate._books(p_now) as b
-        where b.provider_id = v_window.provider_id
-            and b.opened_at = v_window.opened_at;
-        update headgate.quota_windows as w
-        set reserved = least(w.usable, v_book.promised),
-            spent = greatest(w.spent, least(v_book.at_least, w.usable - least(w.usable, v_book.promised)))
-        where w.provider_id = v_window.provider_id
-            and w.opened_at = v_window.opened_at
-            and (w.reserved <> v_book.promised or w.spent < v_book.at_least)
-            and greatest(w.spent, least(v_book.at_least, w.usable - least(w.usable, v_book.promised)))
-                + least(w.usable, v_book.promised) <= w.usable;
-        v_mended := v_mended + case when found then 1 else 0 end;
-    end loop;
-
-    return v_mended;
-end;
-$$;
-
-ALTER FUNCTION headgate._mend_books(p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: _mend_chunks(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._mend_chunks(p_now timestamp with time zone) RETURNS integer
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_unsent bigint[];
-    v_left bigint[];
-    v_expired headgate.chunks[];
-begin
-    v_left := array(
-        select c.chunk_id
-        from headgate.chunks as c
-        join headgate._left_over_chunks() as l using (chunk_id)
-        order by c.chunk_id
-        for update of c skip locked
-    );
-    v_unsent := array(
-        select c.chunk_id
-        from headgate.chunks as c
-        join headgate._unsent_chunks() as u using (chunk_id)
-        order by c.chunk_id
-        for update of c skip locked
-    );
-    v_expired := array(
-        select c
-        from headgate.chunks as c
-        join headgate._expired_leases() as x using (chunk_id)
-        where c.state = 'leased'
-            and c.leased_until < clock_timestamp()
-        order by c.chunk_id
-        for update of c skip locked
-    );
-    perform headgate._put_back(c.queue, c.msg_id) from unnest(v_expired) as c;
-    if v_expired <> '{}' then
-        perform pg_notify('headgate_jobs', '');
-    end if;
-    perform headgate._end_chunks(v_left, 'cancelled', 'its step had ended', p_now);
-    perform headgate._send_chunks(v_unsent, p_now);
-    return cardinality(v_left) + cardinality(v_unsent) + cardinality(v_expired);
-end;
-$$;
-
-ALTER FUNCTION headgate._mend_chunks(p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: _mend_holds(text[], integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._mend_holds(p_operations text[], p_limit integer, OUT count integer, OUT pairs headgate.asset_processing_state[]) RETURNS record
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-    with orphan as materialized (
-        select h.operation_id, h.asset_id, h.chunk_id
-        from headgate._orphan_holds() as h
-        join headgate.operations as o using (operation_id)
-        where p_operations is null or o.name = any (p_operations)
-        order by h.operation_id, h.asset_id
-        limit p_limit
-    ),
-    held as materialized (
-        select s.operation_id, s.asset_id
-        from headgate.asset_processing_state as s
-        join orphan as o
-            on o.operation_id = s.operation_id
-            and o.asset_id = s.asset_id
-            and o.chunk_id = s.chunk_id
-        order by s.operation_id, s.asset_id
-        for update of s
-    ),
-    freed as (
-        update headgate.asset_processing_state as s
-        set chunk_id = null
-        from held as h
-        where s.operation_id = h.operation_id
-            and s.asset_id = h.asset_id
-        returning s
-    )
-    select count(*), coalesce(array_agg(f.s), '{}') into count, pairs from freed as f;
-end;
-$$;
-
-ALTER FUNCTION headgate._mend_holds(p_operations text[], p_limit integer, OUT count integer, OUT pairs headgate.asset_processing_state[]) OWNER TO headgate_owner;
-
---
--- Name: _mend_months(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._mend_months() RETURNS integer
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_before integer;
-begin
-    select count(*) into v_before
-    from pg_inherits as i where i.inhparent = 'headgate.asset_processing_details'::regclass;
-    perform headgate._open_months(3);
-    return (
-        select count(*) from pg_inherits as i where i.inhparent = 'headgate.asset_processing_details'::regclass
-    ) - v_before;
-end;
-$$;
-
-ALTER FUNCTION headgate._mend_months() OWNER TO headgate_owner;
-
---
--- Name: _mend_queues(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._mend_queues(p_now timestamp with time zone) RETURNS integer
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_queue text;
-    v_orphans bigint[];
-    v_mended integer := 0;
-    v_sent integer;
-begin
-    for v_queue in select q.queue from headgate._queues() as q order by q.queue loop
-        if to_regclass(format('pgmq.%I', 'q_' || v_queue)) is null then
-            perform pgmq.create(v_queue);
-            v_mended := v_mended + 1;
-        end if;
-        v_orphans := headgate._orphan_messages(v_queue);
-        perform pgmq.archive(v_queue, u.msg_id) from unnest(v_orphans) as u (msg_id);
-        v_mended := v_mended + cardinality(v_orphans);
-    end loop;
-    perform headgate._tune_queues();
-    loop
-        v_sent := headgate._resend_lost(1000);
-        v_mended := v_mended + v_sent;
-        exit when v_sent = 0;
-    end loop;
-
-    return v_mended;
-end;
-$$;
-
-ALTER FUNCTION headgate._mend_queues(p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: _mend_steps(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._mend_steps(p_now timestamp with time zone) RETURNS integer
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_stuck record;
-    v_freed record;
-    v_step headgate.process_steps;
-    v_mended integer := 0;
-begin
-    for v_stuck in select s.* from headgate._stuck_steps() as s order by s.execution_id, s.step loop
-        select m.* into v_freed from headgate._mend_holds(v_stuck.operations, v_stuck.planned - v_stuck.ended) as m;
-        insert into headgate.asset_processing_details (
-            execution_id, asset_id, operation_id, round, step, status, reason, ended_at
-        )
-        select
-            v_stuck.execution_id, u.asset_id, u.operation_id, v_stuck.round, v_stuck.step, 'deferred',
-            'house: it was lost, and found by headgate.repair', p_now
-        from unnest(v_freed.pairs) as u;
-
-        perform from headgate.process_executions as e where e.execution_id = v_stuck.execution_id for update;
-        update headgate.process_steps as s
-        set deferred = s.deferred + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped),
-            deferred_by_fault = s.deferred_by_fault + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped),
-            deferred_by_internal_fault = s.deferred_by_internal_fault
-                + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped)
-        where s.execution_id = v_stuck.execution_id
-            and s.step = v_stuck.step
-            and s.status = 'running'
-            and not exists (select from headgate.chunks as c where c.execution_id = s.execution_id and c.step = s.step)
-        returning s.* into v_step;
-        if found then
-            perform headgate._close_step(v_step, p_now);
-            v_mended := v_mended + 1;
-        end if;
-    end loop;
-
-    return v_mended;
-end;
-$$;
-
-ALTER FUNCTION headgate._mend_steps(p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
 -- Name: _merge(text, text, jsonb, jsonb, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -13364,7 +13160,7 @@ begin
     from pg_namespace as n
     where n.nspname = split_part(p_function, '.', 1);
     if v_schema.owner not in ('headgate_owner') and v_schema.owner not like 'headgate\_plan\_%' then
-        return format('its schema belongs to %s, which is no plan''s role', v_schema.owner);
+        return format('its schema belongs to %s, which is not a plan''s role', v_schema.owner);
     end if;
     for v_function in
         select p.proowner, p.prosecdef, p.prokind, p.proconfig
@@ -13375,7 +13171,7 @@ begin
         if v_function.proowner <> v_schema.nspowner then
             return format('it belongs to %s, not to %s', pg_get_userbyid(v_function.proowner), v_schema.owner);
         elsif v_function.prokind <> 'f' then
-            return 'it is no plain function';
+            return 'it is not a plain function';
         elsif not v_function.prosecdef then
             return 'it is not security definer';
         elsif not exists (
@@ -13387,7 +13183,7 @@ begin
             return 'its search_path is not pinned';
         end if;
     end loop;
-    return case when not found then 'it is not there' end;
+    return case when not found then 'it does not exist' end;
 end;
 $_$;
 
@@ -13607,7 +13403,7 @@ ALTER FUNCTION headgate._near(p_name text, p_names text[]) OWNER TO headgate_own
 -- Name: _needs(bigint, jsonb, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step text DEFAULT NULL::text, p_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(operation_id bigint, provider_id bigint, units integer, bundle integer, is_alone boolean, max_assets integer, chunk_size integer, patience interval, due_rule text, weight_power double precision, staleness_per_day double precision, is_backfill boolean, call_operation_id bigint, call_provider_id bigint, call_units integer, most_calls integer, page_size integer, call_units_per_asset integer, is_callable boolean, is_first boolean, is_tied boolean)
+CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step text DEFAULT NULL::text, p_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(operation_id bigint, provider_id bigint, units integer, bundle integer, is_alone boolean, max_assets integer, chunk_size integer, max_wait interval, due_rule text, weight_power double precision, staleness_per_day double precision, is_backfill boolean, call_operation_id bigint, call_provider_id bigint, call_units integer, most_calls integer, batch_size integer, call_units_per_asset integer, is_callable boolean, is_first boolean, is_tied boolean)
     LANGUAGE sql STABLE ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -13622,7 +13418,7 @@ CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step tex
         count(*) over (partition by g.bundle) = 1,
         lever.max_assets,
         lever.chunk_size,
-        o.patience,
+        o.max_wait,
         o.due_rule,
         o.weight_power,
         o.staleness_per_day,
@@ -13631,7 +13427,7 @@ CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step tex
         b.provider_id,
         b.units,
         b.most_calls,
-        b.page_size,
+        b.batch_size,
         b.units_per_asset,
         o.path is not null or o.handler is not null or o.ingest_function is not null,
         o.follows_operation_id is null and o.due_rule <> 'after',
@@ -13645,14 +13441,14 @@ CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step tex
         -- the question is what would be without such calls.
         select
             a.operation_id, a.provider_id, a.units, greatest(1, least(1000, p.requests_per_minute / 4)) as most_calls,
-            a.page_size, a.units_per_asset
+            a.batch_size, a.units_per_asset
         from headgate.operations as a
         join headgate.providers as p using (provider_id)
-        where a.alternative_of_operation_id = o.operation_id
-            and (o.due_rule = 'session' or a.page_size is not null)
+        where a.bulk_call_of_operation_id = o.operation_id
+            and (o.due_rule = 'session' or a.batch_size is not null)
             and (a.feature is null or a.feature = any (p.features))
             and not exists (select from headgate._broken_calls(p_at) as k where k.call_operation_id = a.operation_id)
-            and coalesce(p_params #>> '{?,alternatives}', 'true') = 'true'
+            and coalesce(p_params #>> '{?,bulk_calls}', 'true') = 'true'
         order by a.units, a.operation_id
         limit 1
     ) as b on true
@@ -13771,20 +13567,24 @@ CREATE FUNCTION headgate._next_start(p_provider headgate.providers, p_is_probe b
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_gate headgate.provider_gates;
+    v_breaker headgate.provider_breakers;
 begin
-    select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id for update;
-    if v_gate.blocked_until > p_now
-        or (v_gate.opened > 0) <> p_is_probe
-        or v_gate.opened > 0 and headgate._is_leased(v_gate.probe_chunk_id)
+    select *
+    into v_breaker
+    from headgate.provider_breakers as g
+    where g.provider_id = p_provider.provider_id
+    for update;
+    if v_breaker.blocked_until > p_now
+        or (v_breaker.opened > 0) <> p_is_probe
+        or v_breaker.opened > 0 and headgate._is_leased(v_breaker.probe_chunk_id)
     then
         return 'infinity';
     end if;
     return case
         when p_provider.requests_per_minute is null then null
         -- A clock that jumped back forgets what it granted; who read it a moment earlier does not.
-        when v_gate.next_start_at > p_now + interval '1 hour' then p_now
-        else greatest(v_gate.next_start_at, p_now - (p_provider.starts_at_once - 1) * p_provider.start_every)
+        when v_breaker.next_start_at > p_now + interval '1 hour' then p_now
+        else greatest(v_breaker.next_start_at, p_now - (p_provider.starts_at_once - 1) * p_provider.start_every)
     end;
 end;
 $$;
@@ -13819,7 +13619,7 @@ CREATE FUNCTION headgate._next_wake(p_queues text[], p_avoid text[], p_now times
     ))
     from headgate.chunks as c
     join headgate.process_executions as e using (execution_id)
-    left join headgate.provider_gates as g using (provider_id)
+    left join headgate.provider_breakers as g using (provider_id)
     join headgate.providers as p using (provider_id)
     left join headgate.quota_windows as w on w.provider_id = c.provider_id and w.opened_at = c.window_opened_at
     where c.state <> 'planned'
@@ -13889,52 +13689,56 @@ ALTER FUNCTION headgate._note_address() OWNER TO headgate_owner;
 -- Name: _note_answers(headgate.providers, bigint, headgate.chunks, text[], text[], jsonb, timestamp with time zone, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_faults text[], p_block jsonb, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
     v_report record;
-    v_gate headgate.provider_gates;
-    v_own headgate.operation_gates;
+    v_breaker headgate.provider_breakers;
+    v_own headgate.operation_breakers;
     v_trips record;
 begin
     if p_chunk.calls = 0 then
         return;  -- nobody was asked
     end if;
-    v_report := headgate._answers_of(p_outcomes, p_blames);
-    select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id;
-    select * into v_own from headgate.operation_gates as k where k.operation_id = p_operation_id;
-    if v_report.faults > 0 or v_report.auth_failures > 0 or p_closing is not null
+    v_report := headgate._answers_of(p_outcomes, p_faults);
+    select * into v_breaker from headgate.provider_breakers as g where g.provider_id = p_provider.provider_id;
+    select * into v_own from headgate.operation_breakers as k where k.operation_id = p_operation_id;
+    if v_report.faults > 0 or v_report.auth_failures > 0 or p_block is not null
         or v_report.answers > 0 and (
-            v_gate.auth_failures > 0
-            or headgate._is_watched(v_gate, v_gate.probe_chunk_id, p_now)
+            v_breaker.auth_failures > 0
+            or headgate._is_watched(v_breaker, v_breaker.probe_chunk_id, p_now)
             or v_own.operation_id is not null
-                and headgate._is_watched(headgate._as_gate(v_own), v_own.probe_chunk_id, p_now)
+                and headgate._is_watched(headgate._as_breaker(v_own), v_own.probe_chunk_id, p_now)
         )
     then
-        select * into v_gate from headgate.provider_gates as g where g.provider_id = p_provider.provider_id for update;
+        select *
+        into v_breaker
+        from headgate.provider_breakers as g
+        where g.provider_id = p_provider.provider_id
+        for update;
         if v_report.faults > 0 then
-            insert into headgate.operation_gates (operation_id) values (p_operation_id) on conflict do nothing;
+            insert into headgate.operation_breakers (operation_id) values (p_operation_id) on conflict do nothing;
         end if;
-        select * into v_own from headgate.operation_gates as k where k.operation_id = p_operation_id for update;
-        v_trips := headgate._tripped(p_provider, p_operation_id, v_gate, v_own, p_outcomes, p_blames, p_now);
+        select * into v_own from headgate.operation_breakers as k where k.operation_id = p_operation_id for update;
+        v_trips := headgate._tripped(p_provider, p_operation_id, v_breaker, v_own, p_outcomes, p_faults, p_now);
         perform headgate._note_provider(
-            p_provider, v_gate, p_chunk.chunk_id,
+            p_provider, v_breaker, p_chunk.chunk_id,
             case when v_own.blocked_until > p_now then 0 else v_report.faults end,
             v_report.answers, v_report.auth_failures,
             v_trips.of_provider, v_trips.is_suspected,
             case
-                when p_provider.quota is null or p_closing ->> 'until' is distinct from 'reset' then p_blocked_until
+                when p_provider.quota is null or p_block ->> 'until' is distinct from 'reset' then p_blocked_until
             end,
             p_reason, p_now
         );
         perform headgate._note_operation(
             p_provider, v_own, p_chunk.chunk_id, v_report.faults, v_report.answers, v_trips.of_operation, p_now
         );
-        perform headgate._alert_gates(p_provider.provider_id, p_operation_id, p_now);
+        perform headgate._alert_breakers(p_provider.provider_id, p_operation_id, p_now);
     end if;
-    if p_closing ->> 'until' = 'reset' then
+    if p_block ->> 'until' = 'reset' then
         update headgate.quota_windows as w
         set blocked_until = w.closes_at
         from headgate._window_at(p_provider, p_now) as b
@@ -13944,7 +13748,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_faults text[], p_block jsonb, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _note_dag(bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14032,28 +13836,28 @@ $$;
 ALTER FUNCTION headgate._note_mistake(p_kind text, p_name text, p_message text, p_hint text) OWNER TO headgate_owner;
 
 --
--- Name: _note_operation(headgate.providers, headgate.operation_gates, bigint, integer, integer, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _note_operation(headgate.providers, headgate.operation_breakers, bigint, integer, integer, boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._note_operation(p_provider headgate.providers, p_own headgate.operation_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._note_operation(p_provider headgate.providers, p_own headgate.operation_breakers, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_gate headgate.provider_gates := headgate._counted(headgate._as_gate(p_own), p_faults, p_answers, p_now);
+    v_breaker headgate.provider_breakers := headgate._counted(headgate._as_breaker(p_own), p_faults, p_answers, p_now);
 begin
-    if p_trips or v_gate.opened > 0 then
-        v_gate.counted_since := null;
+    if p_trips or v_breaker.opened > 0 then
+        v_breaker.counted_since := null;
     end if;
-    update headgate.operation_gates as k
+    update headgate.operation_breakers as k
     set failures = case when p_answers > 0 or p_trips then 0 else k.failures + p_faults end,
         opened = case when p_trips then least(10, k.opened + 1) when p_answers > 0 then 0 else k.opened end,
-        counted_since = v_gate.counted_since,
-        counted_faults = v_gate.counted_faults,
-        counted_answers = v_gate.counted_answers,
+        counted_since = v_breaker.counted_since,
+        counted_faults = v_breaker.counted_faults,
+        counted_answers = v_breaker.counted_answers,
         probe_chunk_id = case when k.probe_chunk_id = p_chunk_id then null else k.probe_chunk_id end,
         blocked_until = case
-            when p_trips then headgate._cooled_at(p_provider, headgate._as_gate(k), p_now)
+            when p_trips then headgate._cooled_at(p_provider, headgate._as_breaker(k), p_now)
             else k.blocked_until
         end,
         blocked_reason = case when p_trips then headgate._breaker_reason(k.operation_id) else k.blocked_reason end
@@ -14061,7 +13865,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._note_operation(p_provider headgate.providers, p_own headgate.operation_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._note_operation(p_provider headgate.providers, p_own headgate.operation_breakers, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _note_plan_mistakes(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14092,20 +13896,20 @@ $$;
 ALTER FUNCTION headgate._note_plan_mistakes(p_plan text) OWNER TO headgate_owner;
 
 --
--- Name: _note_provider(headgate.providers, headgate.provider_gates, bigint, integer, integer, integer, boolean, boolean, timestamp with time zone, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _note_provider(headgate.providers, headgate.provider_breakers, bigint, integer, integer, integer, boolean, boolean, timestamp with time zone, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._note_provider(p_provider headgate.providers, p_breaker headgate.provider_breakers, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v_gate headgate.provider_gates := headgate._counted(p_gate, p_faults, p_answers, p_now);
+    v_breaker headgate.provider_breakers := headgate._counted(p_breaker, p_faults, p_answers, p_now);
 begin
-    if p_trips or p_is_suspected or v_gate.opened > 0 then
-        v_gate.counted_since := null;  -- a breaker that opens or closes begins anew
+    if p_trips or p_is_suspected or v_breaker.opened > 0 then
+        v_breaker.counted_since := null;  -- a breaker that opens or closes begins anew
     end if;
-    update headgate.provider_gates as g
+    update headgate.provider_breakers as g
     set failures = case when p_answers > 0 or p_trips or p_is_suspected then 0 else g.failures + p_faults end,
         auth_failures = case when p_answers > 0 then 0 else g.auth_failures + p_auth_failures end,
         opened = case
@@ -14114,9 +13918,9 @@ begin
             when p_answers > 0 then 0
             else g.opened
         end,
-        counted_since = v_gate.counted_since,
-        counted_faults = v_gate.counted_faults,
-        counted_answers = v_gate.counted_answers,
+        counted_since = v_breaker.counted_since,
+        counted_faults = v_breaker.counted_faults,
+        counted_answers = v_breaker.counted_answers,
         probe_chunk_id = case when g.probe_chunk_id = p_chunk_id then null else g.probe_chunk_id end,
         blocked_until = greatest(
             case when not p_is_suspected then g.blocked_until end,
@@ -14126,11 +13930,11 @@ begin
         blocked_reason = coalesce(
             p_reason, case when p_trips then 'provider: the breaker is open' end, g.blocked_reason
         )
-    where g.provider_id = p_gate.provider_id;
+    where g.provider_id = p_breaker.provider_id;
 end;
 $$;
 
-ALTER FUNCTION headgate._note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._note_provider(p_provider headgate.providers, p_breaker headgate.provider_breakers, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _object(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -14173,7 +13977,7 @@ CREATE FUNCTION headgate._open_actions(p_execution headgate.process_executions, 
     where w.pipeline = p_pipeline
         and w.run_id = p_execution.run_id
         and p_execution.status = 'running'
-        and w.reason not in (select r.meaning from headgate.v_refusals as r);
+        and w.reason not in (select r.meaning from headgate.v_deferral_reasons as r);
 $$;
 
 ALTER FUNCTION headgate._open_actions(p_execution headgate.process_executions, p_pipeline text) OWNER TO headgate_owner;
@@ -14231,7 +14035,7 @@ begin
         select *
         from headgate.operations as o
         where (p_universe is null or o.universe = p_universe)
-            and o.alternative_of_operation_id is null  -- a call that serves another operation is no need of its own
+            and o.bulk_call_of_operation_id is null  -- a call that serves another operation is no need of its own
             and not o.is_retired
         order by o.operation_id
     loop
@@ -14436,28 +14240,6 @@ $$;
 ALTER FUNCTION headgate._open_window(p_provider headgate.providers, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _openness(headgate.providers, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._openness(p_provider headgate.providers, p_now timestamp with time zone, OUT is_open boolean, OUT is_probe boolean) RETURNS record
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select
-        coalesce(g.blocked_until <= p_now, true)
-        and coalesce(w.blocked_until <= p_now, true)
-        and (p_provider.quota is null or p_now < b.closes_at - p_provider.reset_guard)
-        and not coalesce(g.opened > 0 and headgate._is_leased(g.probe_chunk_id), false),
-        coalesce(g.opened > 0, false)
-    from headgate._window_at(p_provider, p_now) as b
-    left join headgate.provider_gates as g on g.provider_id = p_provider.provider_id
-    left join headgate.quota_windows as w
-        on w.provider_id = p_provider.provider_id and w.opened_at = b.opened_at;
-$$;
-
-ALTER FUNCTION headgate._openness(p_provider headgate.providers, p_now timestamp with time zone, OUT is_open boolean, OUT is_probe boolean) OWNER TO headgate_owner;
-
---
 -- Name: _operation(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -14499,7 +14281,7 @@ CREATE FUNCTION headgate._operation_alerts(p_provider_id bigint, p_operation_id 
         headgate._gate_message(o.name, o.provider_id, o.operation_id, k.opened, k.blocked_until, k.blocked_reason),
         headgate._needs_alert(k.opened, k.blocked_until, p_now)
     from headgate.operations as o
-    left join headgate.operation_gates as k using (operation_id)
+    left join headgate.operation_breakers as k using (operation_id)
     where o.path is not null
         and (p_provider_id is null or o.provider_id = p_provider_id)
         and (p_operation_id is null or o.operation_id = p_operation_id);
@@ -14535,21 +14317,21 @@ CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RE
     where u.function is not null
     union all
     select
-        'HG020', format('operation %s has a path, its provider no base URL', p_operation.name),
+        'HG020', format('operation %s has a path, but its provider has no base URL', p_operation.name),
         'give the provider a base_url'
     where p_operation.path is not null
         and not exists (
             select from headgate.providers as p where p.provider_id = p_operation.provider_id and p.base_url is not null
         )
     union all
-    select 'HG020', format('operation %s costs units, but calls nobody', p_operation.name), 'give it a path, or 0 units'
+    select 'HG020', format('operation %s costs units but makes no call', p_operation.name), 'give it a path, or 0 units'
     where p_operation.path is null
         and p_operation.units > 0
     union all
     select
-        'HG020', format('operation %s is a page, but does not name its assets', p_operation.name),
-        'put {chunk.codes} into its path or query, or leave page_size empty'
-    where p_operation.page_size is not null
+        'HG020', format('operation %s is a batch call but does not name its assets', p_operation.name),
+        'put {chunk.codes} into its path or query, or leave batch_size empty'
+    where p_operation.batch_size is not null
         and not exists (
             select from headgate._template_fields(p_operation) as f (field) where f.field = 'chunk.codes'
         )
@@ -14560,15 +14342,15 @@ CREATE FUNCTION headgate._operation_mistakes(p_operation headgate.operations) RE
         headgate._meant(f.field, headgate._fields_of(p_operation)) ||
         'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, '
         '{state.succeeded_at}, {param.<name>}, {run.id}, {run.pipeline}, {run.logical_date}, {run.date}, '
-        '{run.started_at}, {job.key}; of a call for a group also {chunk.session}, of a page {chunk.codes}'
+        '{run.started_at}, {job.key}; in a bulk call also {chunk.session}, in a batch call {chunk.codes}'
     from headgate._template_fields(p_operation) as f (field)
     where f.field !~ '^(asset|param)[.][A-Za-z0-9_]+$'
         and (
             f.field <> 'chunk.session'
-            or p_operation.alternative_of_operation_id is null
-            or p_operation.page_size is not null
+            or p_operation.bulk_call_of_operation_id is null
+            or p_operation.batch_size is not null
         )
-        and (f.field <> 'chunk.codes' or p_operation.page_size is null)
+        and (f.field <> 'chunk.codes' or p_operation.batch_size is null)
         and f.field not in (
             'state.watermark', 'state.since', 'state.succeeded_at',
             'run.id', 'run.pipeline', 'run.logical_date', 'run.date', 'run.started_at', 'job.key'
@@ -14619,7 +14401,7 @@ begin
     if not found and p_operation is not null then
         perform headgate._raise(
             'HG004',
-            format('provider %s is not called by an operation %s', p_provider.name, quote_literal(p_operation)),
+            format('provider %s has no operation %s', p_provider.name, quote_literal(p_operation)),
             headgate._known('its operations', p_operation, array(
                 select o.name
                 from headgate.operations as o
@@ -14813,129 +14595,6 @@ $$;
 ALTER FUNCTION headgate._own_quota(p_pipeline_id bigint, p_params jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _pages(headgate.plan_class[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._pages(p_classes headgate.plan_class[], p_needs jsonb) RETURNS TABLE(class_no integer, operation_id bigint, cover_no integer, sessions date[], is_covered boolean, first_nth bigint, last_nth bigint, "position" bigint, cost bigint, other_cost bigint, call_operation_id bigint, call_provider_id bigint, call_units integer, call_units_per_asset integer)
-    LANGUAGE sql STABLE ROWS 100
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    with need as materialized (
-        select n.*, case when n.is_callable then n.units else 1000000000 end::bigint as item_units
-        from jsonb_to_recordset(p_needs) as n (
-            operation_id bigint, units integer, call_operation_id bigint, call_provider_id bigint, call_units integer,
-            page_size integer, call_units_per_asset integer, is_callable boolean
-        )
-        where n.page_size is not null
-            and n.call_operation_id is not null
-    ),
-    lined_up as materialized (
-        -- Of operations granted together one is served by pages.
-        select
-            c.class_no, c.jobs, n.*,
-            sum(c.jobs) over line - c.jobs as before,
-            sum(c.jobs) over (partition by n.operation_id, c.group_key, c.operation_ids) as together,
-            dense_rank() over (order by n.operation_id, c.group_key, c.operation_ids) as line_no
-        from unnest(p_classes) with ordinality as c (
-            class_no, operation_ids, group_key, calendar, priority, due_since, weight, jobs, missing_from, nth
-        )
-        join lateral (
-            select n.* from need as n where n.operation_id = any (c.operation_ids) order by n.operation_id limit 1
-        ) as n on true
-        where c.missing_from is not null
-            and c.jobs > 0
-        window line as (partition by n.operation_id, c.group_key, c.operation_ids order by c.nth)
-    ),
-    cut as materialized (
-        -- A full page when it is cheaper than its assets one by one, and the last one when it is.
-        select
-            l.*,
-            case
-                when l.call_units + l.call_units_per_asset::bigint * l.page_size < l.item_units * l.page_size
-                    then l.together / l.page_size * l.page_size
-                else 0
-            end
-            + case
-                when l.call_units + l.call_units_per_asset * (l.together % l.page_size)
-                    < l.item_units * (l.together % l.page_size)
-                    then l.together % l.page_size
-                else 0
-            end as paged
-        from lined_up as l
-    ),
-    priced as materialized (
-        select
-            c.*,
-            headgate._pages_cost(c.paged, c.page_size, c.call_units, c.call_units_per_asset)
-                + c.item_units * (c.together - c.paged) as cost,
-            c.item_units * c.together as item_cost,
-            headgate._pages_cost(c.together, c.page_size, c.call_units, c.call_units_per_asset) as whole_cost
-        from cut as c
-    ),
-    part as (
-        select
-            c.*,
-            p.page,
-            greatest(c.before, p.page * c.page_size) as first,
-            least(c.before + c.jobs, c.paged, (p.page + 1) * c.page_size) as last
-        from priced as c
-        cross join lateral generate_series(
-            c.before / c.page_size, (least(c.before + c.jobs, c.paged) - 1) / c.page_size
-        ) as p (page)
-        where c.before < c.paged
-    )
-    select
-        p.class_no,
-        p.operation_id,
-        dense_rank() over (order by p.line_no, p.page)::integer,
-        array[null::date],
-        true,
-        (p.first - p.before + 1)::bigint,
-        (p.last - p.before)::bigint,
-        (p.first - p.page * p.page_size)::bigint,
-        p.cost::bigint,
-        p.item_cost::bigint,
-        p.call_operation_id,
-        p.call_provider_id,
-        p.call_units,
-        p.call_units_per_asset
-    from part as p
-    union all
-    select
-        c.class_no, c.operation_id, null, null, false, null, null, null, c.cost::bigint,
-        c.whole_cost::bigint, c.call_operation_id, c.call_provider_id, c.call_units, c.call_units_per_asset
-    from priced as c
-    where c.before + c.jobs > c.paged;
-$$;
-
-ALTER FUNCTION headgate._pages(p_classes headgate.plan_class[], p_needs jsonb) OWNER TO headgate_owner;
-
---
--- Name: _pages_cost(numeric, integer, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._pages_cost(p_assets numeric, p_page_size integer, p_units integer, p_units_per_asset integer) RETURNS numeric
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select ceil(p_assets / p_page_size) * p_units + p_assets * p_units_per_asset;
-$$;
-
-ALTER FUNCTION headgate._pages_cost(p_assets numeric, p_page_size integer, p_units integer, p_units_per_asset integer) OWNER TO headgate_owner;
-
---
--- Name: _paid(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._paid(p_chunk headgate.chunks) RETURNS integer
-    LANGUAGE sql IMMUTABLE
-    AS $$
-    select p_chunk.booked + case when p_chunk.state = 'leased' then headgate._price(p_chunk) else 0 end;
-$$;
-
-ALTER FUNCTION headgate._paid(p_chunk headgate.chunks) OWNER TO headgate_owner;
-
---
 -- Name: pipeline_parameters; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -15060,7 +14719,7 @@ begin
     if v_value is null then
         perform headgate._raise(
             'HG008',
-            format('parameter %s: %s is no valid value', p_parameter.name, left(p_value::text, 100)),
+            format('parameter %s: invalid value %s', p_parameter.name, left(p_value::text, 100)),
             'give ' || case p_parameter.type
                 when 'integer' then 'a whole number from 0 to 999999999'
                 when 'list' then 'a list of texts, or texts between commas'
@@ -15079,49 +14738,10 @@ $_$;
 ALTER FUNCTION headgate._param_value(p_parameter headgate.pipeline_parameters, p_value jsonb) OWNER TO headgate_owner;
 
 --
--- Name: _park_jobs(headgate.chunks, headgate.job_fate[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _park_blocked(headgate.chunks[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_fates headgate.job_fate[]) RETURNS void
-    LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    with parked as (
-        insert into headgate.chunks (
-            execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
-            state, wake_at, park_until, park_reason, attempt, retry_count, deaths, booked, requests, planned_at,
-            call_operation_id, sessions, records
-        )
-        select
-            p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
-            p_chunk.group_key, p_chunk.priority, array_agg(f.asset_id order by f.asset_id),
-            case when p_chunk.sessions is null then least(1, p_chunk.calls) * count(*) else p_chunk.calls end,
-            case when p_chunk.sessions is null then headgate._price(p_chunk) * count(*) else p_chunk.units end,
-            p_chunk.queue, 'parked', f.wake_at, min(f.park_until), min(f.reason), f.attempt, f.retry_count, 0,
-            max(f.units), max(f.requests),
-            p_chunk.planned_at, p_chunk.call_operation_id, p_chunk.sessions,
-            case when p_chunk.records is not null then array_agg(b.records order by f.asset_id) end
-        from unnest(p_fates) as f
-        left join unnest(p_chunk.asset_ids, p_chunk.records) as b (asset_id, records)
-            on p_chunk.records is not null and b.asset_id = f.asset_id
-        where f.fate = 'park'
-        group by f.wake_at, f.attempt, f.retry_count, case when p_chunk.sessions is null then (f.units, f.requests) end
-        returning chunk_id, asset_ids
-    )
-    update headgate.asset_processing_state as s
-    set chunk_id = n.chunk_id
-    from (select p.chunk_id, u.asset_id from parked as p cross join unnest(p.asset_ids) as u (asset_id)) as n
-    where s.operation_id = p_chunk.operation_id
-        and s.asset_id = n.asset_id;
-$$;
-
-ALTER FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_fates headgate.job_fate[]) OWNER TO headgate_owner;
-
---
--- Name: _park_shut(headgate.chunks[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._park_shut(p_chunks headgate.chunks[], p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._park_blocked(p_chunks headgate.chunks[], p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -15143,7 +14763,7 @@ declare
 begin
     perform pgmq.set_vt(u.queue, u.msg_id, clock_timestamp() + (k.blocked_until - p_now))
     from unnest(v_chunks) as u
-    join headgate._closed_calls(v_chunk_ids, p_now) as k
+    join headgate._blocked_calls(v_chunk_ids, p_now) as k
         on k.operation_id = coalesce(u.call_operation_id, u.operation_id)
     where u.state = 'leased';
     perform pgmq.delete(u.queue, u.msg_id) from unnest(v_chunks) as u where u.state = 'queued';
@@ -15151,10 +14771,10 @@ begin
     set state = 'parked',
         msg_id = null,
         wake_at = k.blocked_until,
-        park_until = coalesce(c.park_until, p_now + o.patience),
+        park_until = coalesce(c.park_until, p_now + o.max_wait),
         park_reason = k.reason,
         window_opened_at = null
-    from headgate._closed_calls(v_chunk_ids, p_now) as k
+    from headgate._blocked_calls(v_chunk_ids, p_now) as k
     cross join headgate.operations as o
     where c.chunk_id = any (v_chunk_ids)
         and c.state = 'queued'
@@ -15164,58 +14784,49 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._park_shut(p_chunks headgate.chunks[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._park_blocked(p_chunks headgate.chunks[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _pass_gate(headgate.providers, headgate.chunks[], boolean, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _park_jobs(headgate.chunks, headgate.job_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._pass_gate(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) RETURNS record
-    LANGUAGE plpgsql
+CREATE FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_job_results headgate.job_result[]) RETURNS void
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_chunk headgate.chunks;
-    v_next timestamptz;
-    v_is_paced constant boolean := p_provider.requests_per_minute is not null;
-    v_half_open jsonb;
-    v_operation_id bigint;
-begin
-    granted := '{}';
-    starts_at := '{}';
-    if v_is_paced or p_is_probe then
-        v_next := headgate._next_start(p_provider, p_is_probe, p_now);
-    end if;
-    if exists (select from headgate.operation_gates as k where k.opened > 0) then
-        v_half_open := headgate._lock_half_open(p_chunks, p_now);
-    end if;
-
-    foreach v_chunk in array p_chunks loop
-        v_operation_id := coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
-        continue when v_chunk.calls > 0 and v_next > p_now + headgate._start_ahead()
-            or (v_half_open -> v_operation_id::text)::boolean is false  -- its probe is out
-            or not headgate._spend_lease(p_provider, v_chunk, p_now);
-        granted := granted || v_chunk.chunk_id;
-        starts_at := starts_at || case when v_is_paced and v_chunk.calls > 0 then v_next end;
-        v_next := v_next + p_provider.start_every * v_chunk.calls;
-        if v_half_open ? v_operation_id::text then
-            v_half_open := v_half_open || jsonb_build_object(v_operation_id, false);
-            update headgate.operation_gates as k
-            set probe_chunk_id = v_chunk.chunk_id
-            where k.operation_id = v_operation_id;
-        end if;
-    end loop;
-
-    if granted <> '{}' and (v_is_paced or p_is_probe) then
-        update headgate.provider_gates as g
-        set next_start_at = case when v_is_paced then v_next else g.next_start_at end,
-            probe_chunk_id = case when p_is_probe then granted[1] else g.probe_chunk_id end
-        where g.provider_id = p_provider.provider_id;
-    end if;
-end;
+    with parked as (
+        insert into headgate.chunks (
+            execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
+            state, wake_at, park_until, park_reason, attempt, retry_count, lease_expirations, charged_units,
+            request_count, planned_at,
+            call_operation_id, sessions, records
+        )
+        select
+            p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
+            p_chunk.group_key, p_chunk.priority, array_agg(f.asset_id order by f.asset_id),
+            case when p_chunk.sessions is null then least(1, p_chunk.calls) * count(*) else p_chunk.calls end,
+            case when p_chunk.sessions is null then headgate._unit_price(p_chunk) * count(*) else p_chunk.units end,
+            p_chunk.queue, 'parked', f.wake_at, min(f.park_until), min(f.reason), f.attempt, f.retry_count, 0,
+            max(f.units), max(f.request_count),
+            p_chunk.planned_at, p_chunk.call_operation_id, p_chunk.sessions,
+            case when p_chunk.records is not null then array_agg(b.records order by f.asset_id) end
+        from unnest(p_job_results) as f
+        left join unnest(p_chunk.asset_ids, p_chunk.records) as b (asset_id, records)
+            on p_chunk.records is not null and b.asset_id = f.asset_id
+        where f.result = 'park'
+        group by
+            f.wake_at, f.attempt, f.retry_count,
+            case when p_chunk.sessions is null then (f.units, f.request_count) end
+        returning chunk_id, asset_ids
+    )
+    update headgate.asset_processing_state as s
+    set chunk_id = n.chunk_id
+    from (select p.chunk_id, u.asset_id from parked as p cross join unnest(p.asset_ids) as u (asset_id)) as n
+    where s.operation_id = p_chunk.operation_id
+        and s.asset_id = n.asset_id;
 $$;
 
-ALTER FUNCTION headgate._pass_gate(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_job_results headgate.job_result[]) OWNER TO headgate_owner;
 
 --
 -- Name: _pieces(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15267,7 +14878,7 @@ ALTER FUNCTION headgate._pipeline(p_pipeline text) OWNER TO headgate_owner;
 -- Name: _plan(bigint, jsonb, timestamp with time zone, integer, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer DEFAULT NULL::integer, p_step text DEFAULT NULL::text, p_is_round boolean DEFAULT false) RETURNS TABLE(rank bigint, operation_id bigint, asset_id bigint, step text, group_key text, provider_id bigint, chunk_size integer, units integer, due_since timestamp with time zone, is_granted boolean, reason text, units_before bigint, units_together bigint, units_left bigint, run_at timestamp with time zone, cover_no integer, "position" bigint, call_operation_id bigint, sessions date[], cost bigint, other_cost bigint)
+CREATE FUNCTION headgate._plan(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer DEFAULT NULL::integer, p_step text DEFAULT NULL::text, p_is_round boolean DEFAULT false) RETURNS TABLE(rank bigint, operation_id bigint, asset_id bigint, step text, group_key text, provider_id bigint, chunk_size integer, units integer, due_since timestamp with time zone, is_granted boolean, reason text, units_before bigint, units_together bigint, units_left bigint, run_at timestamp with time zone, call_no integer, "position" bigint, call_operation_id bigint, sessions date[], cost bigint, other_cost bigint)
     LANGUAGE plpgsql STABLE ROWS 10000
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_custom_plan'
@@ -15287,8 +14898,8 @@ begin
             c.operation_id, c.asset_id, c.step, c.group_key, c.calendar, c.priority,
             date_trunc('minute', c.due_since) as due_since, c.weight, n.bundle, n.is_alone, n.is_tied,
             case  -- of what pages serve, how much is missing makes no difference
-                when n.page_size is null and n.call_operation_id is not null then c.missing_from
-                when n.page_size is not null and c.missing_from is not null then '-infinity'
+                when n.batch_size is null and n.call_operation_id is not null then c.missing_from
+                when n.batch_size is not null and c.missing_from is not null then '-infinity'
             end as missing_from
         from headgate._candidates(p_pipeline_id, p_params, p_at, p_step, p_is_round) as c
         join need as n using (operation_id)
@@ -15339,27 +14950,27 @@ begin
         select p.operation_id, p.group_key, min(p.step) as step from pair as p group by p.operation_id, p.group_key
     )
     select
-        s.rank + case when s.cover_no is null then a.nth - s.first_nth else 0 end,
+        s.rank + case when s.call_no is null then a.nth - s.first_nth else 0 end,
         n.operation_id,
         a.asset_id,
         t.step,
         s.group_key,
-        case when c.is_covered then n.call_provider_id else n.provider_id end,
+        case when c.is_in_call then n.call_provider_id else n.provider_id end,
         n.chunk_size,
         case
-            when not c.is_covered then n.units
-            when s.cover_position + a.nth - s.first_nth = 0 then s.call_units::integer
+            when not c.is_in_call then n.units
+            when s.position_in_call + a.nth - s.first_nth = 0 then s.call_units::integer
             else 0
         end,
         s.due_since,
         s.is_granted,
         s.reason,
-        s.units_before + case when s.cover_no is null then (a.nth - s.first_nth) * s.units_each else 0 end,
+        s.units_before + case when s.call_no is null then (a.nth - s.first_nth) * s.units_each else 0 end,
         s.units_each,
         s.units_left,
         s.run_at,
-        case when c.is_covered then s.cover_no end,
-        s.cover_position + a.nth - s.first_nth + 1,
+        case when c.is_in_call then s.call_no end,
+        s.position_in_call + a.nth - s.first_nth + 1,
         case when n.call_operation_id = s.call_operation_id then s.call_operation_id end,
         s.sessions,
         s.cost,
@@ -15373,7 +14984,7 @@ begin
     ) as a
     cross join unnest(s.operation_ids) as o (operation_id)
     join need as n using (operation_id)
-    cross join lateral (select s.covered_operation_id is not distinct from n.operation_id as is_covered) as c
+    cross join lateral (select s.served_operation_id is not distinct from n.operation_id as is_in_call) as c
     join step_of as t using (operation_id, group_key)
     union all
     select
@@ -15546,18 +15157,6 @@ $$;
 ALTER FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_params jsonb, p_step text) OWNER TO headgate_owner;
 
 --
--- Name: _price(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._price(p_chunk headgate.chunks) RETURNS integer
-    LANGUAGE sql IMMUTABLE
-    AS $$
-    select case when p_chunk.sessions is null then p_chunk.units / greatest(1, p_chunk.calls) else p_chunk.units end;
-$$;
-
-ALTER FUNCTION headgate._price(p_chunk headgate.chunks) OWNER TO headgate_owner;
-
---
 -- Name: _provider(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -15599,19 +15198,19 @@ CREATE FUNCTION headgate._provider_alerts(p_provider_id bigint, p_now timestamp 
         headgate._gate_message(p.name, p.provider_id, null, g.opened, g.blocked_until, g.blocked_reason),
         headgate._needs_alert(g.opened, g.blocked_until, p_now)
     from headgate.providers as p
-    join headgate.provider_gates as g using (provider_id)
+    join headgate.provider_breakers as g using (provider_id)
     where p_provider_id is null or p.provider_id = p_provider_id
     union all
     select
         'error',
         'secret of ' || p.name,
         format(
-            '%s refuses our calls (401, 403) or they cannot be made: check %s where the runners are, then '
+            '%s rejects our calls (401, 403), or they cannot be made: check %s in the runners'' environment, then '
             'headgate.retry_failed', p.name, coalesce(p.secret_name, 'its base_url and auth')
         ),
         g.auth_failures > 0
     from headgate.providers as p
-    join headgate.provider_gates as g using (provider_id)
+    join headgate.provider_breakers as g using (provider_id)
     where p_provider_id is null or p.provider_id = p_provider_id;
 $$;
 
@@ -15671,8 +15270,8 @@ begin
     update headgate.chunks as c
     set state = case when v_standing = 'running' then 'queued' else 'planned' end,
         msg_id = case when v_standing = 'running' then c.msg_id end,
-        booked = c.booked + case when p_is_current then 0 else headgate._price(c) end,
-        window_opened_at = case when p_is_current and v_standing <> 'over' then c.window_opened_at end
+        charged_units = c.charged_units + case when p_is_current then 0 else headgate._unit_price(c) end,
+        window_opened_at = case when p_is_current and v_standing <> 'step_ended' then c.window_opened_at end
     where c.chunk_id = p_chunk.chunk_id;
     return v_standing;
 end;
@@ -15780,7 +15379,7 @@ CREATE FUNCTION headgate._reach(p_provider headgate.providers, p_queues text[], 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    select o.is_probe into is_probe from headgate._openness(p_provider, p_now) as o where o.is_open;
+    select o.is_probe into is_probe from headgate._availability(p_provider, p_now) as o where o.is_flowing;
     if found then
         select t.fit, t.unfit into fit, unfit
         from headgate._take_messages(p_provider, p_queues, case when is_probe then 1 else p_max_chunks end, p_now) as t;
@@ -15794,10 +15393,10 @@ $$;
 ALTER FUNCTION headgate._reach(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone, OUT is_probe boolean, OUT fit headgate.chunks[], OUT unfit headgate.chunks[]) OWNER TO headgate_owner;
 
 --
--- Name: _reach_watermarks(headgate.chunks, headgate.job_fate[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _reach_watermarks(headgate.chunks, headgate.job_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._reach_watermarks(p_chunk headgate.chunks, p_done headgate.job_fate[]) RETURNS void
+CREATE FUNCTION headgate._reach_watermarks(p_chunk headgate.chunks, p_done headgate.job_result[]) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
@@ -15813,7 +15412,7 @@ CREATE FUNCTION headgate._reach_watermarks(p_chunk headgate.chunks, p_done headg
         and d.watermark is not null;
 $$;
 
-ALTER FUNCTION headgate._reach_watermarks(p_chunk headgate.chunks, p_done headgate.job_fate[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._reach_watermarks(p_chunk headgate.chunks, p_done headgate.job_result[]) OWNER TO headgate_owner;
 
 --
 -- Name: _ready_steps(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -15888,7 +15487,7 @@ declare
     v_window record;
 begin
     if p_reported is null or p_reported < 0 then
-        perform headgate._raise('HG008', 'the reported units must be a number from 0', 'nothing was changed');
+        perform headgate._raise('HG008', 'the reported units must not be negative', 'nothing was changed');
     end if;
     perform headgate._open_window(v_provider, v_now);
     select * into v_window from headgate._window_at(v_provider, v_now);
@@ -15945,19 +15544,22 @@ $$;
 ALTER FUNCTION headgate._refit_window(p_provider text) OWNER TO headgate_owner;
 
 --
--- Name: _refusal(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _release_holds(headgate.chunks[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._refusal(p_field text, p_code text) RETURNS text
-    LANGUAGE sql IMMUTABLE
+CREATE FUNCTION headgate._release_holds(p_chunks headgate.chunks[]) RETURNS void
+    LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
     AS $$
-    select case
-        when p_field is not null then format('the template field {%s} has no value for %s', p_field, p_code)
-    end;
+    update headgate.asset_processing_state as s
+    set chunk_id = null
+    from headgate._locked_pairs(p_chunks) as h
+    where s.operation_id = h.operation_id
+        and s.asset_id = h.asset_id;
 $$;
 
-ALTER FUNCTION headgate._refusal(p_field text, p_code text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._release_holds(p_chunks headgate.chunks[]) OWNER TO headgate_owner;
 
 --
 -- Name: _rename_asset(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -16024,7 +15626,7 @@ begin
         elsif v_piece.value is null then
             perform headgate._raise(
                 'HG017',
-                headgate._refusal(v_piece.field, p_asset.code),
+                headgate._field_error(v_piece.field, p_asset.code),
                 'give the asset that attribute, or mark the field {...?} to leave the parameter out'
             );
         end if;
@@ -16074,10 +15676,245 @@ $$;
 ALTER FUNCTION headgate._reopen_behind(p_execution headgate.process_executions, p_steps text[]) OWNER TO headgate_owner;
 
 --
+-- Name: _repair_chunks(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._repair_chunks(p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_unsent bigint[];
+    v_left bigint[];
+    v_expired headgate.chunks[];
+begin
+    v_left := array(
+        select c.chunk_id
+        from headgate.chunks as c
+        join headgate._left_over_chunks() as l using (chunk_id)
+        order by c.chunk_id
+        for update of c skip locked
+    );
+    v_unsent := array(
+        select c.chunk_id
+        from headgate.chunks as c
+        join headgate._unsent_chunks() as u using (chunk_id)
+        order by c.chunk_id
+        for update of c skip locked
+    );
+    v_expired := array(
+        select c
+        from headgate.chunks as c
+        join headgate._expired_leases() as x using (chunk_id)
+        where c.state = 'leased'
+            and c.leased_until < clock_timestamp()
+        order by c.chunk_id
+        for update of c skip locked
+    );
+    perform headgate._put_back(c.queue, c.msg_id) from unnest(v_expired) as c;
+    if v_expired <> '{}' then
+        perform pg_notify('headgate_jobs', '');
+    end if;
+    perform headgate._end_chunks(v_left, 'cancelled', 'its step had ended', p_now);
+    perform headgate._send_chunks(v_unsent, p_now);
+    return cardinality(v_left) + cardinality(v_unsent) + cardinality(v_expired);
+end;
+$$;
+
+ALTER FUNCTION headgate._repair_chunks(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _repair_holds(text[], integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._repair_holds(p_operations text[], p_limit integer, OUT count integer, OUT pairs headgate.asset_processing_state[]) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    with orphan as materialized (
+        select h.operation_id, h.asset_id, h.chunk_id
+        from headgate._orphan_holds() as h
+        join headgate.operations as o using (operation_id)
+        where p_operations is null or o.name = any (p_operations)
+        order by h.operation_id, h.asset_id
+        limit p_limit
+    ),
+    held as materialized (
+        select s.operation_id, s.asset_id
+        from headgate.asset_processing_state as s
+        join orphan as o
+            on o.operation_id = s.operation_id
+            and o.asset_id = s.asset_id
+            and o.chunk_id = s.chunk_id
+        order by s.operation_id, s.asset_id
+        for update of s
+    ),
+    freed as (
+        update headgate.asset_processing_state as s
+        set chunk_id = null
+        from held as h
+        where s.operation_id = h.operation_id
+            and s.asset_id = h.asset_id
+        returning s
+    )
+    select count(*), coalesce(array_agg(f.s), '{}') into count, pairs from freed as f;
+end;
+$$;
+
+ALTER FUNCTION headgate._repair_holds(p_operations text[], p_limit integer, OUT count integer, OUT pairs headgate.asset_processing_state[]) OWNER TO headgate_owner;
+
+--
+-- Name: _repair_ledger(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._repair_ledger(p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_window record;
+    v_ledger record;
+    v_repaired integer := 0;
+begin
+    for v_window in
+        select w.provider_id, w.opened_at
+        from headgate.quota_windows as w
+        where w.opened_at <= p_now and w.closes_at > p_now
+        order by w.provider_id, w.opened_at
+        for update
+    loop
+        select b.* into v_ledger
+        from headgate._ledger(p_now) as b
+        where b.provider_id = v_window.provider_id
+            and b.opened_at = v_window.opened_at;
+        update headgate.quota_windows as w
+        set reserved = least(w.usable, v_ledger.promised),
+            spent = greatest(w.spent, least(v_ledger.at_least, w.usable - least(w.usable, v_ledger.promised)))
+        where w.provider_id = v_window.provider_id
+            and w.opened_at = v_window.opened_at
+            and (w.reserved <> v_ledger.promised or w.spent < v_ledger.at_least)
+            and greatest(w.spent, least(v_ledger.at_least, w.usable - least(w.usable, v_ledger.promised)))
+                + least(w.usable, v_ledger.promised) <= w.usable;
+        v_repaired := v_repaired + case when found then 1 else 0 end;
+    end loop;
+
+    return v_repaired;
+end;
+$$;
+
+ALTER FUNCTION headgate._repair_ledger(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _repair_months(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._repair_months() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_before integer;
+begin
+    select count(*) into v_before
+    from pg_inherits as i where i.inhparent = 'headgate.asset_processing_details'::regclass;
+    perform headgate._open_months(3);
+    return (
+        select count(*) from pg_inherits as i where i.inhparent = 'headgate.asset_processing_details'::regclass
+    ) - v_before;
+end;
+$$;
+
+ALTER FUNCTION headgate._repair_months() OWNER TO headgate_owner;
+
+--
+-- Name: _repair_queues(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._repair_queues(p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_queue text;
+    v_orphans bigint[];
+    v_repaired integer := 0;
+    v_sent integer;
+begin
+    for v_queue in select q.queue from headgate._queues() as q order by q.queue loop
+        if to_regclass(format('pgmq.%I', 'q_' || v_queue)) is null then
+            perform pgmq.create(v_queue);
+            v_repaired := v_repaired + 1;
+        end if;
+        v_orphans := headgate._orphan_messages(v_queue);
+        perform pgmq.archive(v_queue, u.msg_id) from unnest(v_orphans) as u (msg_id);
+        v_repaired := v_repaired + cardinality(v_orphans);
+    end loop;
+    perform headgate._tune_queues();
+    loop
+        v_sent := headgate._resend_lost(1000);
+        v_repaired := v_repaired + v_sent;
+        exit when v_sent = 0;
+    end loop;
+
+    return v_repaired;
+end;
+$$;
+
+ALTER FUNCTION headgate._repair_queues(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _repair_steps(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._repair_steps(p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_stuck record;
+    v_freed record;
+    v_step headgate.process_steps;
+    v_repaired integer := 0;
+begin
+    for v_stuck in select s.* from headgate._stuck_steps() as s order by s.execution_id, s.step loop
+        select m.* into v_freed from headgate._repair_holds(v_stuck.operations, v_stuck.planned - v_stuck.ended) as m;
+        insert into headgate.asset_processing_details (
+            execution_id, asset_id, operation_id, round, step, status, reason, ended_at
+        )
+        select
+            v_stuck.execution_id, u.asset_id, u.operation_id, v_stuck.round, v_stuck.step, 'deferred',
+            'internal: the job was lost; headgate.repair ended it', p_now
+        from unnest(v_freed.pairs) as u;
+
+        perform from headgate.process_executions as e where e.execution_id = v_stuck.execution_id for update;
+        update headgate.process_steps as s
+        set deferred = s.deferred + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped),
+            deferred_by_fault = s.deferred_by_fault + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped),
+            deferred_by_internal_fault = s.deferred_by_internal_fault
+                + s.planned - (s.succeeded + s.failed + s.deferred + s.skipped)
+        where s.execution_id = v_stuck.execution_id
+            and s.step = v_stuck.step
+            and s.status = 'running'
+            and not exists (select from headgate.chunks as c where c.execution_id = s.execution_id and c.step = s.step)
+        returning s.* into v_step;
+        if found then
+            perform headgate._close_step(v_step, p_now);
+            v_repaired := v_repaired + 1;
+        end if;
+    end loop;
+
+    return v_repaired;
+end;
+$$;
+
+ALTER FUNCTION headgate._repair_steps(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _request_bodies(headgate.chunks, headgate.operations, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._request_bodies(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb) RETURNS TABLE(nth bigint, asset_id bigint, body text, refusal text)
+CREATE FUNCTION headgate._request_bodies(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb) RETURNS TABLE(nth bigint, asset_id bigint, body text, request_error text)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -16095,11 +15932,11 @@ begin
         asset_id := (v_job.asset).asset_id;
         begin
             body := headgate._request_body(p_operation.body, v_job.asset, v_job.state, p_params)::text;
-            refusal := null;
+            request_error := null;
         exception
             when sqlstate 'HG017' then
                 body := null;
-                refusal := sqlerrm;
+                request_error := sqlerrm;
         end;
         return next;
     end loop;
@@ -16159,7 +15996,7 @@ ALTER FUNCTION headgate._request_time(p_at timestamp with time zone) OWNER TO he
 -- Name: _request_urls(headgate.chunks, headgate.operations, jsonb, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation headgate.operations, p_headers jsonb, p_params jsonb) RETURNS TABLE(nth bigint, asset_id bigint, code text, url text, headers jsonb, refusal text)
+CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation headgate.operations, p_headers jsonb, p_params jsonb) RETURNS TABLE(nth bigint, asset_id bigint, code text, url text, headers jsonb, request_error text)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -16237,10 +16074,10 @@ CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation head
         case when r.missing is null and r.unfit is null and not r.lacks_segment then r.url end,
         r.headers,
         case
-            when r.missing is not null then headgate._refusal(r.missing, (j.asset).code)
+            when r.missing is not null then headgate._field_error(r.missing, (j.asset).code)
             when r.lacks_segment then format('a segment of its path is empty for %s', (j.asset).code)
             when r.unfit is not null then format(
-                'the value of header %s for %s has characters that a header cannot carry', r.unfit, (j.asset).code
+                'the value of header %s for %s has characters that are not allowed in a header', r.unfit, (j.asset).code
             )
         end
     from job as j
@@ -16274,12 +16111,12 @@ begin
             select headgate._url_encode(a.code)
             from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
             join headgate.assets as a on a.asset_id = u.asset_id
-            where p_operation.page_size is not null
+            where p_operation.batch_size is not null
             order by u.nth
         ), ',');
         select
             array_agg(r.code), array_agg(r.url order by s.nth), array_agg(null::text),
-            nullif(jsonb_strip_nulls(jsonb_object_agg(r.asset_id, r.refusal)), '{}'),
+            nullif(jsonb_strip_nulls(jsonb_object_agg(r.asset_id, r.request_error)), '{}'),
             array_agg(r.headers order by s.nth)
         into assets, urls, bodies, refused, headers
         from unnest(p_chunk.sessions) with ordinality as s (session, nth)
@@ -16292,7 +16129,7 @@ begin
     select
         array_agg(r.code order by r.nth), array_agg(r.url order by r.nth),
         case when v_headers <> '{}' then array_agg(r.headers order by r.nth) end,
-        jsonb_object_agg(r.asset_id, r.refusal)
+        jsonb_object_agg(r.asset_id, r.request_error)
     into assets, urls, headers, v_missing
     from headgate._request_urls(p_chunk, p_operation, v_headers, v_params) as r;
 
@@ -16301,8 +16138,8 @@ begin
     else
         select
             array_agg(r.body order by r.nth),
-            array_agg(case when r.refusal is null then urls[r.nth] end order by r.nth),
-            v_missing || jsonb_strip_nulls(jsonb_object_agg(r.asset_id, r.refusal))
+            array_agg(case when r.request_error is null then urls[r.nth] end order by r.nth),
+            v_missing || jsonb_strip_nulls(jsonb_object_agg(r.asset_id, r.request_error))
         into bodies, urls, v_missing
         from headgate._request_bodies(p_chunk, p_operation, v_params) as r;
     end if;
@@ -16449,8 +16286,8 @@ begin
         if not headgate._move_units(v_total.provider_id, v_total.window_opened_at, v_total.units, 0) then
             raise exception using
                 errcode = '40001',
-                message = 'the quota changed while it was being planned',
-                hint = 'call again: nothing was written';
+                message = 'the quota changed during planning',
+                hint = 'call it again: nothing was written';
         end if;
     end loop;
 end;
@@ -16495,8 +16332,8 @@ begin
         if not headgate._move_units(v_need.provider_id, v_need.opened_at, v_need.units, 0) then
             raise exception using
                 errcode = '40001',
-                message = 'the quota changed while chunks were being sent',
-                hint = 'call again: nothing was written';
+                message = 'the quota changed while chunks were sent',
+                hint = 'call it again: nothing was written';
         end if;
     end loop;
 end;
@@ -16559,6 +16396,154 @@ $$;
 ALTER FUNCTION headgate._reset_asset(p_asset_id bigint, p_operations text[]) OWNER TO headgate_owner;
 
 --
+-- Name: _resolve(headgate.chunks, headgate.operations, bigint[], text[], text[], text[], integer[], integer[], integer[], headgate.ingest_result[], timestamp with time zone, text, jsonb, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._resolve(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_block jsonb, p_now timestamp with time zone) RETURNS headgate.job_result[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+    v_is_whole constant boolean := p_asset_ids = p_chunk.asset_ids;
+    v_is_ingested constant boolean := p_operation.ingest_function is not null;
+    v_is_current constant boolean := p_chunk.leased_until >= clock_timestamp();
+    v_is_open constant boolean := coalesce(headgate._standing(p_chunk) <> 'step_ended', false);
+    v_ends_execution constant boolean := coalesce(p_block ->> 'until' = 'execution', false);
+    v_unit constant integer := case when p_chunk.calls > 0 then p_chunk.units / p_chunk.calls else 0 end;
+    -- What a call for the group took and cost stands at the chunk's first job.
+    v_serves_all constant boolean := p_chunk.sessions is not null;
+    v_request_count constant bigint := coalesce(
+        (select sum(u.calls) from unnest(p_request_counts) as u (calls)),
+        case when p_outcomes[1] = 'unsent' then 0 else p_chunk.calls end
+    );
+    v_charged constant bigint := coalesce((select sum(u.calls) from unnest(p_charged) as u (calls)), v_request_count);
+    v_park_until constant timestamptz := coalesce(p_chunk.park_until, p_now + p_operation.max_wait);
+    v_retry_at constant timestamptz := p_now
+        + least(p_operation.backoff_max, p_operation.backoff * power(2, least(20, p_chunk.retry_count)))
+        * (0.75 + random() / 2);
+begin
+    return array(
+        select row(
+            f.asset_id,
+            f.result,
+            case
+                when f.result = 'success' then null
+                when f.result in ('skipped', 'failed') then left(headgate._visible(f.error), 500)
+                when f.result = 'cancelled' then 'the execution had ended'
+                when f.outcome = 'missing' then 'missing: the bulk answer does not contain it'
+                when f.outcome = 'unsent' and v_ends_execution
+                    then 'internal: ' || coalesce(p_block ->> 'reason', 'blocked')
+                when f.outcome = 'unsent' then coalesce(p_blocked_reason, 'not started in time')
+                else case when f.fault = 'item' and f.result <> 'park' then 'internal' else f.fault end || ': '
+                    || left(coalesce(headgate._visible(f.error), 'no reason given'), 490)
+            end,
+            case when f.result in ('failed', 'deferred', 'park') then left(headgate._visible(f.error), 2000) end,
+            case when f.is_charged then p_chunk.charged_units else 0 end
+                + v_unit * case when v_is_current then least(f.charged, f.calls) else f.calls end,
+            case when f.is_charged then p_chunk.request_count else 0 end + f.request_count,
+            f.records,
+            f.watermark,
+            f.duration_ms,
+            p_chunk.attempt
+                + case when f.result = 'park' and f.outcome = 'retry' and f.fault = 'item' then 1 else 0 end,
+            case
+                when f.result <> 'park' then null
+                when f.outcome = 'unsent' then greatest(p_now, p_blocked_until)
+                else greatest(v_retry_at, p_blocked_until)
+            end,
+            v_park_until,
+            case when v_is_current then v_unit * greatest(0, f.calls - f.charged) else 0 end,
+            p_chunk.retry_count + case when f.result = 'park' and f.outcome = 'retry' then 1 else 0 end
+        )::headgate.job_result
+        from (
+            select
+                j.*,
+                case
+                    when j.outcome in ('success', 'skipped') then j.outcome
+                    when not v_is_open and j.outcome in ('retry', 'unsent')
+                        then case when j.request_count = 0 then 'cancelled' else 'deferred' end
+                    when j.outcome = 'unsent' then
+                        case
+                            when v_ends_execution or coalesce(p_blocked_until, p_now) > v_park_until then 'deferred'
+                            else 'park'
+                        end
+                    when j.outcome in ('deferred', 'missing') or j.outcome = 'failed' and j.fault <> 'item'
+                        then 'deferred'
+                    when j.outcome = 'retry' and j.fault = 'item' and p_chunk.attempt < p_operation.max_attempts
+                        then 'park'
+                    when j.outcome = 'retry'
+                        and j.fault <> 'item'
+                        and greatest(v_retry_at, p_blocked_until) <= v_park_until
+                        then 'park'
+                    when j.outcome = 'retry' and j.fault <> 'item' then 'deferred'
+                    else 'failed'
+                end as result
+            from (
+                select
+                    u.asset_id,
+                    case
+                        when u.outcome = 'success' and v_is_ingested
+                            then coalesce(r.status, case when v_serves_all then 'missing' else 'failed' end)
+                        else u.outcome
+                    end
+                        as outcome,
+                    case
+                        when u.outcome = 'success' and r.status = 'deferred' then 'internal'
+                        when u.outcome = 'success' then 'item'
+                        else coalesce(u.fault, 'item')
+                    end as fault,
+                    case
+                        when u.outcome = 'success' and v_is_ingested and r.status is null
+                            then 'the ingest function returned no row for this asset'
+                        else coalesce(r.reason, u.error)
+                    end as error,
+                    c.is_charged,
+                    c.calls,
+                    c.request_count,
+                    case
+                        when not c.is_charged then 0
+                        when v_serves_all then v_charged
+                        else coalesce(u.charged, c.request_count)
+                    end as charged,
+                    coalesce(u.duration_ms, 0) as duration_ms,
+                    coalesce(r.records, 0) as records,
+                    r.watermark
+                from unnest(
+                    p_asset_ids, p_outcomes, p_faults, p_errors, p_request_counts, p_charged, p_durations_ms
+                ) with ordinality as u (asset_id, outcome, fault, error, request_count, charged, duration_ms, nth)
+                cross join lateral (
+                    select
+                        k.is_charged,
+                        case
+                            when not k.is_charged then 0
+                            when v_serves_all then p_chunk.calls
+                            else least(1, p_chunk.calls)
+                        end as calls,
+                        case
+                            when not k.is_charged then 0
+                            when v_serves_all then v_request_count
+                            else coalesce(
+                                u.request_count, case when u.outcome = 'unsent' then 0 else least(1, p_chunk.calls) end
+                            )
+                        end as request_count
+                    from (select not v_serves_all or u.asset_id = p_chunk.asset_ids[1] as is_charged) as k
+                ) as c
+                left join unnest(p_results) as r using (asset_id)
+                where v_is_whole
+                    or u.asset_id = any (p_chunk.asset_ids) and u.nth = array_position(p_asset_ids, u.asset_id)
+                order by u.asset_id  -- the order in which state rows are locked
+                offset 0
+            ) as j
+            offset 0  -- each fate is found out once
+        ) as f
+    );
+end;
+$$;
+
+ALTER FUNCTION headgate._resolve(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_block jsonb, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
 -- Name: _resolve_alert(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -16574,7 +16559,7 @@ begin
     where a.subject = p_subject
         and a.resolved_at is null;
     if p_caller like 'headgate\_plan\_%' and v_raised_by <> p_caller then
-        raise warning 'the alert % stays open: % has raised it', quote_literal(p_subject), v_raised_by;
+        raise warning 'the alert % stays open: it belongs to %', quote_literal(p_subject), v_raised_by;
         return;
     end if;
     perform headgate._set_alert(p_subject, null, null, false, headgate.clock());
@@ -16727,7 +16712,7 @@ begin
     )
         or exists (select from headgate.asset_processing_details as d where d.operation_id = p_operation_id)
         or exists (select from headgate.planner_deferrals as f where f.operation_id = p_operation_id)
-        or exists (select from headgate.operations as c where c.alternative_of_operation_id = p_operation_id)
+        or exists (select from headgate.operations as c where c.bulk_call_of_operation_id = p_operation_id)
     then
         update headgate.operations as o set is_retired = true where o.operation_id = p_operation_id;
         update headgate.asset_processing_state as s
@@ -16736,7 +16721,7 @@ begin
             and s.next_due_at is not null;
     else
         delete from headgate.asset_processing_state as s where s.operation_id = p_operation_id;
-        delete from headgate.operation_gates as g where g.operation_id = p_operation_id;
+        delete from headgate.operation_breakers as g where g.operation_id = p_operation_id;
         delete from headgate.operations as o where o.operation_id = p_operation_id;
     end if;
 end;
@@ -16785,7 +16770,7 @@ begin
     then
         update headgate.providers as p set is_retired = true where p.provider_id = p_provider_id;
     else
-        delete from headgate.provider_gates as g where g.provider_id = p_provider_id;
+        delete from headgate.provider_breakers as g where g.provider_id = p_provider_id;
         delete from headgate.providers as p where p.provider_id = p_provider_id;
     end if;
 end;
@@ -16897,7 +16882,7 @@ CREATE FUNCTION headgate._retry_action(p_execution headgate.process_executions, 
             (6, 'internal', ' deferred by an internal fault')
         ) as k (weight, kind, words) using (kind)
         join headgate.operations as o using (operation_id)
-        left join headgate.provider_gates as g using (provider_id)
+        left join headgate.provider_breakers as g using (provider_id)
         group by k.weight, k.words
         union all
         select 5, format('step %s failed: %s', s.step, left(f.error, 300)), null
@@ -17035,16 +17020,16 @@ CREATE FUNCTION headgate._row_measures() RETURNS TABLE(measure text, value numer
     cross join lateral (values
         (
             'dead_rows_in_queues', q.dead, 100000,
-            'see what holds the horizon (oldest_xmin_transactions); then autovacuum does it'
+            'end what holds the xmin horizon (oldest_xmin_transactions); autovacuum does the rest'
         ),
         (
             'queue_bloat_megabytes', greatest(0, q.bytes - 400 * q.live) / 1048576.0, 256,
-            'once they are empty: vacuum full pgmq.q_<queue> (it locks the queue for a moment)'
+            'when the queue is empty, run vacuum full pgmq.q_<queue> (it locks the queue briefly)'
         ),
         (
             'dead_rows_in_chunks',
             (select s.n_dead_tup from pg_stat_user_tables as s where s.relid = 'headgate.chunks'::regclass), 50000,
-            'see what holds the horizon; then: vacuum headgate.chunks'
+            'end what holds the xmin horizon, then run vacuum headgate.chunks'
         ),
         (
             'dead_rows_in_state_percent',
@@ -17053,7 +17038,7 @@ CREATE FUNCTION headgate._row_measures() RETURNS TABLE(measure text, value numer
                 from pg_stat_user_tables as s
                 where s.relid = 'headgate.asset_processing_state'::regclass
             ), 20,
-            'see what holds the horizon; then: vacuum headgate.asset_processing_state'
+            'end what holds the xmin horizon, then run vacuum headgate.asset_processing_state'
         ),
         (
             'history_outside_its_months',
@@ -17062,7 +17047,7 @@ CREATE FUNCTION headgate._row_measures() RETURNS TABLE(measure text, value numer
                 from pg_stat_user_tables as s
                 where s.relid = 'headgate.asset_processing_details_default'::regclass
             ), 0,
-            'headgate.retain makes the months'' partitions: call it at least once a month'
+            'headgate.retain creates the monthly partitions: call it at least once a month'
         )
     ) as v (measure, value, threshold, advice);
 $$;
@@ -17110,7 +17095,7 @@ CREATE FUNCTION headgate._row_of(p_kind text, p_name text) RETURNS jsonb
         from headgate.operations as o
         join headgate.providers as p using (provider_id)
         left join headgate.operations as f on f.operation_id = o.follows_operation_id
-        left join headgate.operations as c on c.operation_id = o.alternative_of_operation_id
+        left join headgate.operations as c on c.operation_id = o.bulk_call_of_operation_id
         where p_kind = 'operation'
             and o.name = p_name
         union all
@@ -17217,7 +17202,7 @@ CREATE FUNCTION headgate._run_actions(p_execution headgate.process_executions, p
             (d.evidence ->> 'earliest')::timestamptz as earliest
         from headgate.planner_deferrals as d
         join headgate.operations as o using (operation_id)
-        left join headgate.v_refusals as r using (reason)
+        left join headgate.v_deferral_reasons as r using (reason)
         cross join lateral (
             select count(*) as jobs
             from unnest(d.asset_ids) as a (asset_id)
@@ -17240,7 +17225,7 @@ CREATE FUNCTION headgate._run_actions(p_execution headgate.process_executions, p
         case
             when w.kind in ('quota', 'share', 'reserve')
                 then format('more units: headgate.set_provider(%L, ''{"quota": ...}'')', p.name)
-            when w.kind in ('closed', 'breaker')
+            when w.kind in ('blocked', 'breaker')
                 then format('to unblock it now: headgate.set_provider(%L, ''{"blocked_until": null}'')', p.name)
             when w.kind = 'failures' then 'headgate.v_failed_assets says what went wrong'
         end,
@@ -17553,7 +17538,7 @@ declare
 begin
     v_lacking := headgate._unaffordable(p_chunk_ids, p_now);
     if v_lacking <> '{}' then
-        perform headgate._end_chunks(v_lacking, 'deferred', 'quota: no units are left in this window', p_now);
+        perform headgate._end_chunks(v_lacking, 'deferred', 'quota: no units left in this window', p_now);
     end if;
 
     for v_queue in
@@ -17642,7 +17627,7 @@ ALTER FUNCTION headgate._send_step(p_execution headgate.process_executions, p_st
 -- Name: _sentence(headgate.operations, headgate.asset_processing_state, boolean, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_refusal text, p_meaning text, p_run_at timestamp with time zone) RETURNS text
+CREATE FUNCTION headgate._sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_deferral_reason text, p_meaning text, p_run_at timestamp with time zone) RETURNS text
     LANGUAGE sql STABLE
     AS $$
     select headgate._due_because(p_operation, p_state)
@@ -17653,15 +17638,15 @@ CREATE FUNCTION headgate._sentence(p_operation headgate.operations, p_state head
         end
         || case
             when p_is_granted then ''
-            when p_refusal = 'max_assets' then '; ' || p_meaning
-            when p_refusal = 'failures' then '; ' || p_meaning || coalesce(': ' || p_state.last_error, '')
+            when p_deferral_reason = 'max_assets' then '; ' || p_meaning
+            when p_deferral_reason = 'failures' then '; ' || p_meaning || coalesce(': ' || p_state.last_error, '')
             else '; ' || p_meaning
-                || case when p_refusal in ('closed', 'breaker') then ' until ' else ': earliest ' end
+                || case when p_deferral_reason in ('blocked', 'breaker') then ' until ' else ': earliest ' end
                 || (p_run_at at time zone 'UTC')
         end;
 $$;
 
-ALTER FUNCTION headgate._sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_refusal text, p_meaning text, p_run_at timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_deferral_reason text, p_meaning text, p_run_at timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _session_due_at(bigint, text, timestamp with time zone, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17754,10 +17739,10 @@ $$;
 ALTER FUNCTION headgate._set_asset_active(p_asset_id bigint, p_is_active boolean) OWNER TO headgate_owner;
 
 --
--- Name: _set_gate(bigint, bigint, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _set_breaker(bigint, bigint, timestamp with time zone, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) RETURNS void
+CREATE FUNCTION headgate._set_breaker(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -17766,7 +17751,7 @@ begin
         perform headgate._wake_parked(p_provider_id, p_operation_id);
     end if;
     if p_operation_id is null then
-        update headgate.provider_gates as g
+        update headgate.provider_breakers as g
         set blocked_until = p_blocked_until,
             blocked_reason = case when p_blocked_until is not null then p_reason end,
             failures = 0,
@@ -17777,10 +17762,10 @@ begin
             counted_answers = 0,
             probe_chunk_id = null
         where g.provider_id = p_provider_id;
-        delete from headgate.operation_gates as k
+        delete from headgate.operation_breakers as k
         where k.operation_id in (
             select l.operation_id
-            from headgate.operation_gates as l
+            from headgate.operation_breakers as l
             join headgate.operations as o using (operation_id)
             where o.provider_id = p_provider_id
                 and p_blocked_until is null
@@ -17788,7 +17773,7 @@ begin
             for update of l
         );
     else
-        insert into headgate.operation_gates as k (operation_id, blocked_until, blocked_reason)
+        insert into headgate.operation_breakers as k (operation_id, blocked_until, blocked_reason)
         values (
             p_operation_id,
             p_blocked_until,
@@ -17804,7 +17789,7 @@ begin
             counted_answers = 0,
             probe_chunk_id = null;
     end if;
-    perform headgate._alert_gates(p_provider_id, p_operation_id, headgate.clock());
+    perform headgate._alert_breakers(p_provider_id, p_operation_id, headgate.clock());
     if p_blocked_until is null and p_operation_id is null then
         update headgate.quota_windows as w
         set blocked_until = null
@@ -17815,7 +17800,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._set_breaker(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) OWNER TO headgate_owner;
 
 --
 -- Name: _setting_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -17826,12 +17811,9 @@ CREATE FUNCTION headgate._setting_of(p_column text) RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select case p_column
-        when 'patience' then 'max_wait'
-        when 'blame' then 'fault'
-        when 'close' then 'blocks'
         when 'provider_id' then 'provider'
         when 'follows_operation_id' then 'follows'
-        when 'alternative_of_operation_id' then 'bulk_call_of'
+        when 'bulk_call_of_operation_id' then 'bulk_call_of'
         else p_column
     end;
 $$;
@@ -17839,10 +17821,10 @@ $$;
 ALTER FUNCTION headgate._setting_of(p_column text) OWNER TO headgate_owner;
 
 --
--- Name: _settle_state(headgate.chunks, headgate.operations, headgate.job_fate[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _settle_state(headgate.chunks, headgate.operations, headgate.job_result[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -17866,54 +17848,54 @@ declare
 begin
     update headgate.asset_processing_state as s
     set chunk_id = null,
-        succeeded_at = case when j.fate = 'success' then p_now else s.succeeded_at end,
+        succeeded_at = case when j.result = 'success' then p_now else s.succeeded_at end,
         watermark = case
-            when j.fate in ('success', 'skipped') then coalesce(j.watermark, s.watermark)
+            when j.result in ('success', 'skipped') then coalesce(j.watermark, s.watermark)
             else s.watermark
         end,
         attempts = case
-            when j.fate in ('success', 'skipped') then 0
-            when j.fate = 'failed' then s.attempts + 1
+            when j.result in ('success', 'skipped') then 0
+            when j.result = 'failed' then s.attempts + 1
             else s.attempts
         end,
         consecutive_failures = case
-            when j.fate in ('success', 'skipped') then 0
-            when j.fate = 'failed' then s.consecutive_failures + 1
+            when j.result in ('success', 'skipped') then 0
+            when j.result = 'failed' then s.consecutive_failures + 1
             else s.consecutive_failures
         end,
         last_error = case
-            when j.fate in ('success', 'skipped') then null
-            when j.fate = 'failed' then coalesce(j.error, j.reason)
+            when j.result in ('success', 'skipped') then null
+            when j.result = 'failed' then coalesce(j.error, j.reason)
             else s.last_error
         end,
         bulk_missed_at = case
-            when j.fate in ('success', 'skipped') then null
-            when p_chunk.sessions is not null and (j.fate = 'failed' or j.reason like 'missing: %') then p_now
+            when j.result in ('success', 'skipped') then null
+            when p_chunk.sessions is not null and (j.result = 'failed' or j.reason like 'missing: %') then p_now
             else s.bulk_missed_at
         end,
         bulk_misses = case
             when p_chunk.sessions is null then s.bulk_misses
-            when j.fate in ('success', 'skipped') then 0
+            when j.result in ('success', 'skipped') then 0
             when j.reason like 'missing: %' then least(s.bulk_misses + 1, 99)
             else s.bulk_misses
         end,
         alone_until = case
             when p_chunk.sessions is null then s.alone_until
-            when j.fate in ('success', 'skipped') then null
+            when j.result in ('success', 'skipped') then null
             when j.reason like 'missing: %' then v_alone_until
             else s.alone_until
         end,
-        last_failed_at = case when j.fate = 'failed' then p_now else s.last_failed_at end,
+        last_failed_at = case when j.result = 'failed' then p_now else s.last_failed_at end,
         next_due_at = case
-            when j.fate = 'failed' then case when s.consecutive_failures + 1 < 5 then s.next_due_at end
-            when j.fate not in ('success', 'skipped') then s.next_due_at
+            when j.result = 'failed' then case when s.consecutive_failures + 1 < 5 then s.next_due_at end
+            when j.result not in ('success', 'skipped') then s.next_due_at
             when greatest(s.reprocess_requested_at, s.input_changed_at) > p_chunk.planned_at
                 then coalesce(s.next_due_at, p_now)
             when v_needs_rule then headgate._next_due_at(
                 p_operation,
                 s.asset_id,
                 (select a.calendar from headgate.assets as a where a.asset_id = s.asset_id),
-                case when j.fate = 'success' then coalesce(j.watermark, s.watermark) else p_now end,
+                case when j.result = 'success' then coalesce(j.watermark, s.watermark) else p_now end,
                 p_now,
                 p_chunk.planned_at,
                 v_is_fit
@@ -17928,7 +17910,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _share_left(bigint, bigint, timestamp with time zone, integer, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18080,7 +18062,7 @@ CREATE FUNCTION headgate._spelling_hint(p_message text) RETURNS text
                 where a.name <> all (k.arguments)
                 limit 1
             ),
-            'an argument is missing, or of another type; arguments: ' || array_to_string(k.arguments, ', ')
+            'an argument is missing or has the wrong type; arguments: ' || array_to_string(k.arguments, ', ')
         )
     end
     from called as c
@@ -18138,14 +18120,16 @@ begin
     with singles as (
         insert into headgate.chunks (
             execution_id, step, round, operation_id, provider_id, group_key, priority, asset_ids, calls, units, queue,
-            state, wake_at, park_until, park_reason, attempt, deaths, booked, requests, planned_at
+            state, wake_at, park_until, park_reason, attempt, lease_expirations, charged_units, request_count,
+            planned_at
         )
         select
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
             p_chunk.group_key, p_chunk.priority, array[u.asset_id], least(1, p_chunk.calls), v_unit, p_chunk.queue,
-            'parked', headgate.clock(), coalesce(p_chunk.park_until, headgate.clock() + o.patience),
-            coalesce('house: twice: ' || p_chunk.lost_reason, 'house: its lease ran out twice'), p_chunk.attempt,
-            p_chunk.deaths + 1, p_chunk.booked + v_unit, p_chunk.requests + least(1, p_chunk.calls),
+            'parked', headgate.clock(), coalesce(p_chunk.park_until, headgate.clock() + o.max_wait),
+            coalesce('internal: twice: ' || p_chunk.lost_reason, 'internal: its lease expired twice'), p_chunk.attempt,
+            p_chunk.lease_expirations + 1, p_chunk.charged_units + v_unit,
+            p_chunk.request_count + least(1, p_chunk.calls),
             p_chunk.planned_at
         from unnest(p_chunk.asset_ids) with ordinality as u (asset_id, nth)
         cross join headgate.operations as o
@@ -18173,7 +18157,7 @@ CREATE FUNCTION headgate._standing(p_chunk headgate.chunks) RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select case
-        when e.status not in ('running', 'paused') or s.status not in ('pending', 'running') then 'over'
+        when e.status not in ('running', 'paused') or s.status not in ('pending', 'running') then 'step_ended'
         else e.status
     end
     from headgate.process_executions as e
@@ -18215,8 +18199,8 @@ CREATE FUNCTION headgate._start_obstacle(p_pipeline headgate.pipelines) RETURNS 
     select
         'HG013', format('pipeline %s is paused', p_pipeline.name),
         case
-            when p_pipeline.is_paused_with_dag then 'its DAG is: let that go on, or headgate.resume_pipeline'
-            else 'headgate.resume_pipeline lets it run'
+            when p_pipeline.is_paused_with_dag then 'its DAG is paused: unpause it, or call headgate.resume_pipeline'
+            else 'headgate.resume_pipeline resumes it'
         end
     where p_pipeline.is_paused
     union all (
@@ -18419,7 +18403,7 @@ CREATE FUNCTION headgate._step_mistakes() RETURNS TABLE(kind text, name text, co
     union all
     select
         'step', format('%s/%s', p.name, s.step), 'HG020',
-        format('pipeline %s, step %s: %s is not fit: %s', p.name, s.step, s.function, headgate._misfit(s.function)),
+        format('pipeline %s, step %s: %s cannot be used: %s', p.name, s.step, s.function, headgate._misfit(s.function)),
         'a plan''s function belongs to the plan''s role, is security definer and pins its search_path', null, null
     from headgate.pipeline_steps as s
     join headgate.pipelines as p using (pipeline_id)
@@ -18598,14 +18582,14 @@ CREATE FUNCTION headgate._strange_addresses() RETURNS TABLE(provider text, found
     select p.name, concat_ws(
         '; ',
         case when a.provider_id is null
-            then format('calls go to %s, and nobody who may say so has set it', p.base_url) end,
+            then format('calls go to %s, which no authorised role has set', p.base_url) end,
         case when a.provider_id is not null and p.base_url is distinct from a.base_url
             then format('calls go to %s instead of %s', p.base_url, a.base_url) end,
         case when a.provider_id is not null and p.secret_name is distinct from a.secret_name
             then format('the secret is %s instead of %s', p.secret_name, a.secret_name) end,
-        case when p.auth is distinct from a.auth then 'the secret goes elsewhere in them' end,
+        case when p.auth is distinct from a.auth then 'the secret is sent in another place' end,
         case when a.provider_id is not null
-            then format('what was known was set by %s on %s', a.noted_by, a.noted_at) end,
+            then format('the known address was set by %s on %s', a.noted_by, a.noted_at) end,
         coalesce(format('changed by %s on %s', c.operator, c.acted_at), 'who changed it is not recorded')
     )
     from headgate.providers as p
@@ -18692,8 +18676,8 @@ begin
         select c.chunk_id
         from headgate.chunks as c
         join headgate.process_executions as e using (execution_id)
-        left join headgate.provider_gates as g using (provider_id)
-        left join headgate.operation_gates as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+        left join headgate.provider_breakers as g using (provider_id)
+        left join headgate.operation_breakers as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
         left join headgate.quota_windows as w
             on w.provider_id = c.provider_id and w.blocked_until > p_now and p_now between w.opened_at and w.closes_at
         where e.status = 'running'
@@ -18702,7 +18686,7 @@ begin
                 or c.state in ('queued', 'parked')
                     and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > p_now
                     and greatest(g.blocked_until, k.blocked_until, w.blocked_until) > coalesce(c.park_until, p_now + (
-                        select o.patience from headgate.operations as o where o.operation_id = c.operation_id
+                        select o.max_wait from headgate.operations as o where o.operation_id = c.operation_id
                     ))
             )
         order by c.chunk_id
@@ -18711,12 +18695,12 @@ begin
     );
     if v_chunk_ids <> '{}' then
         begin
-            v_swept := headgate._cure(v_chunk_ids, p_now);
+            v_swept := headgate._sweep_chunks(v_chunk_ids, p_now);
         exception
             when others then
                 foreach v_chunk_id in array v_chunk_ids loop
                     begin
-                        v_swept := v_swept + headgate._cure(array[v_chunk_id], p_now);
+                        v_swept := v_swept + headgate._sweep_chunks(array[v_chunk_id], p_now);
                     exception
                         when others then
                             raise warning 'chunk % could not be swept: %', v_chunk_id, sqlerrm;
@@ -18733,6 +18717,66 @@ end;
 $$;
 
 ALTER FUNCTION headgate._sweep(p_limit integer, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _sweep_chunks(bigint[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._sweep_chunks(p_chunk_ids bigint[], p_now timestamp with time zone) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_late record;
+    v_waiting bigint[];
+    v_ready bigint[];
+    v_lacking bigint[];
+begin
+    for v_late in
+        select k.reason, array_agg(c.chunk_id) as chunk_ids
+        from headgate.chunks as c
+        join headgate.operations as o using (operation_id)
+        join headgate._blocked_calls(p_chunk_ids, p_now) as k
+            on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+        where c.chunk_id = any (p_chunk_ids)
+            and k.blocked_until > coalesce(c.park_until, p_now + o.max_wait)
+        group by k.reason
+        order by k.reason
+        limit 1
+    loop
+        perform headgate._end_chunks(v_late.chunk_ids, 'deferred', v_late.reason, p_now);
+        return cardinality(v_late.chunk_ids);
+    end loop;
+
+    with waiting as (
+        update headgate.chunks as c
+        set wake_at = k.blocked_until
+        from headgate._blocked_calls(p_chunk_ids, p_now) as k
+        where c.chunk_id = any (p_chunk_ids)
+            and c.state = 'parked'
+            and k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+        returning c.chunk_id
+    )
+    select coalesce(array_agg(w.chunk_id), '{}') into v_waiting from waiting as w;
+    v_ready := array(
+        select c.chunk_id
+        from headgate.chunks as c
+        where c.chunk_id = any (p_chunk_ids)
+            and c.state = 'parked'
+            and c.chunk_id <> all (v_waiting)
+        order by c.chunk_id
+    );
+    v_lacking := headgate._unaffordable(v_ready, p_now);
+    if v_lacking <> '{}' then
+        perform headgate._end_chunks(v_lacking, 'deferred', 'quota: no units left in this window', p_now);
+    elsif v_ready <> '{}' then
+        perform headgate._send_chunks(v_ready, p_now);
+    end if;
+    return cardinality(p_chunk_ids);
+end;
+$$;
+
+ALTER FUNCTION headgate._sweep_chunks(p_chunk_ids bigint[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _table_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -18848,7 +18892,7 @@ declare
     v_queue text;
     v_chunk headgate.chunks;
     v_judged headgate.chunks;
-    v_verdict text;
+    v_disposition text;
 begin
     fit := '{}';
     unfit := '{}';
@@ -18861,11 +18905,11 @@ begin
         order by u.nth
     loop
         exit when cardinality(fit) + cardinality(unfit) >= p_max_chunks;
-        v_verdict := null;
+        v_disposition := null;
         foreach v_chunk in array
             headgate._take_chunks(v_queue, p_max_chunks - cardinality(fit) - cardinality(unfit))
         loop
-            if v_verdict is null
+            if v_disposition is null
                 or v_chunk.state <> 'queued'
                 or v_chunk.units > 0
                 or (
@@ -18876,10 +18920,10 @@ begin
                     'queued', 0
                 )
             then
-                v_verdict := headgate._verdict(v_chunk, p_now);
+                v_disposition := headgate._disposition(v_chunk, p_now);
                 v_judged := v_chunk;
             end if;
-            case v_verdict
+            case v_disposition
                 when 'fit' then fit := fit || v_chunk;
                 when 'paused' then perform headgate._take_out(v_chunk);
                 else unfit := unfit || v_chunk;
@@ -18948,10 +18992,10 @@ $$;
 ALTER FUNCTION headgate._take_out(p_chunk headgate.chunks) OWNER TO headgate_owner;
 
 --
--- Name: _tally(headgate.job_fate[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _tally(headgate.job_result[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._tally(p_fates headgate.job_fate[]) RETURNS headgate.job_tally
+CREATE FUNCTION headgate._tally(p_job_results headgate.job_result[]) RETURNS headgate.job_tally
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -18959,24 +19003,24 @@ declare
     v_tally headgate.job_tally;
 begin
     select
-        count(*) filter (where f.fate = 'success'),
-        count(*) filter (where f.fate = 'failed'),
-        count(*) filter (where f.fate = 'deferred'),
-        count(*) filter (where f.fate = 'deferred' and headgate._is_fault(f.reason)),
-        count(*) filter (where f.fate = 'skipped'),
-        count(*) filter (where f.fate = 'cancelled'),
-        count(*) filter (where f.fate = 'park'),
-        coalesce(sum(f.units) filter (where f.fate <> 'park'), 0),
+        count(*) filter (where f.result = 'success'),
+        count(*) filter (where f.result = 'failed'),
+        count(*) filter (where f.result = 'deferred'),
+        count(*) filter (where f.result = 'deferred' and headgate._is_fault(f.reason)),
+        count(*) filter (where f.result = 'skipped'),
+        count(*) filter (where f.result = 'cancelled'),
+        count(*) filter (where f.result = 'park'),
+        coalesce(sum(f.units) filter (where f.result <> 'park'), 0),
         coalesce(sum(f.refund), 0),
-        count(*) filter (where f.fate = 'deferred' and headgate._is_internal_fault(f.reason))
+        count(*) filter (where f.result = 'deferred' and headgate._is_internal_fault(f.reason))
     into v_tally
-    from unnest(p_fates) as f;
+    from unnest(p_job_results) as f;
 
     return v_tally;
 end;
 $$;
 
-ALTER FUNCTION headgate._tally(p_fates headgate.job_fate[]) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._tally(p_job_results headgate.job_result[]) OWNER TO headgate_owner;
 
 --
 -- Name: _tally_of(text, text, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19025,17 +19069,17 @@ $$;
 ALTER FUNCTION headgate._template_fields(p_operation headgate.operations) OWNER TO headgate_owner;
 
 --
--- Name: _times_cooled(headgate.provider_gates); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _times_cooled(headgate.provider_breakers); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._times_cooled(p_gate headgate.provider_gates) RETURNS integer
+CREATE FUNCTION headgate._times_cooled(p_breaker headgate.provider_breakers) RETURNS integer
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    select case when p_gate.blocked_until is null then 0 else p_gate.opened end;
+    select case when p_breaker.blocked_until is null then 0 else p_breaker.opened end;
 $$;
 
-ALTER FUNCTION headgate._times_cooled(p_gate headgate.provider_gates) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._times_cooled(p_breaker headgate.provider_breakers) OWNER TO headgate_owner;
 
 --
 -- Name: _totals(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19113,26 +19157,26 @@ CREATE FUNCTION headgate._transaction_measures() RETURNS TABLE(measure text, val
             'waiting_for_locks',
             (select count(*) from session as s where s.wait_event_type = 'Lock' and s.unchanged > 10) + k.nothing,
             0,
-            'pg_blocking_pids(pid) tells who holds them up'
+            'pg_blocking_pids(pid) names the blocking sessions'
         ),
         (
             'prepared_transactions',
             (select count(*) from prepared),
             0,
-            'commit prepared or rollback prepared: they hold the horizon for ever'
+            'run commit prepared or rollback prepared: until then they hold back the xmin horizon'
         ),
         (
             'idle_replication_slots',
             (select count(*) from slot as s where not s.active and s.xmin_age is not null),
             0,
-            'pg_drop_replication_slot, if nobody comes back for it'
+            'drop it with pg_drop_replication_slot if its consumer will not return'
         ),
         (
             'connections_percent',
             (select 100.0 * count(*) from pg_stat_activity as a where a.backend_type = 'client backend')
                 / current_setting('max_connections')::integer,
             80,
-            'fewer runners, a pool before the server, or a higher max_connections'
+            'run fewer runners, put a connection pooler in front, or raise max_connections'
         ),
         (
             'wraparound_percent',
@@ -19142,7 +19186,7 @@ CREATE FUNCTION headgate._transaction_measures() RETURNS TABLE(measure text, val
                 where d.datname = current_database()
             ),
             50,
-            'vacuum the database; see what keeps autovacuum from it'
+            'vacuum the database; find out what keeps autovacuum from it'
         )
     ) as v (measure, value, threshold, advice);
 $$;
@@ -19171,8 +19215,8 @@ begin
     end if;
     v_call := headgate._operation(p_operation);
     v_need := v_call;
-    if v_call.alternative_of_operation_id is not null then
-        select * into v_need from headgate.operations as o where o.operation_id = v_call.alternative_of_operation_id;
+    if v_call.bulk_call_of_operation_id is not null then
+        select * into v_need from headgate.operations as o where o.operation_id = v_call.bulk_call_of_operation_id;
     end if;
     v_asset := headgate._asset_of(p_asset_id, v_call, v_need);
     v_step := headgate._trial_step(v_call, v_need, v_asset, p_pipeline);
@@ -19205,10 +19249,10 @@ begin
     chunk.calls := 1;
     chunk.units := v_call.units + v_call.units_per_asset;
     chunk.planned_at := v_now;
-    if v_call.alternative_of_operation_id is not null then
+    if v_call.bulk_call_of_operation_id is not null then
         chunk.call_operation_id := v_call.operation_id;
         chunk.sessions := array[
-            case when v_call.page_size is null then headgate._last_session(provider, v_asset, v_now) end
+            case when v_call.batch_size is null then headgate._last_session(provider, v_asset, v_now) end
         ];
     end if;
 end;
@@ -19356,24 +19400,24 @@ $$;
 ALTER FUNCTION headgate._trial_step(p_call headgate.operations, p_need headgate.operations, p_asset headgate.assets, p_pipeline text) OWNER TO headgate_owner;
 
 --
--- Name: _tripped(headgate.providers, bigint, headgate.provider_gates, headgate.operation_gates, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _tripped(headgate.providers, bigint, headgate.provider_breakers, headgate.operation_breakers, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._tripped(p_provider headgate.providers, p_operation_id bigint, p_gate headgate.provider_gates, p_own headgate.operation_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) RETURNS record
+CREATE FUNCTION headgate._tripped(p_provider headgate.providers, p_operation_id bigint, p_breaker headgate.provider_breakers, p_own headgate.operation_breakers, p_outcomes text[], p_faults text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    of_operation := headgate._trips_breaker(p_provider, headgate._as_gate(p_own), p_outcomes, p_blames, p_now);
+    of_operation := headgate._trips_breaker(p_provider, headgate._as_breaker(p_own), p_outcomes, p_faults, p_now);
     of_provider := coalesce(p_own.blocked_until <= p_now, true)
-        and headgate._trips_breaker(p_provider, p_gate, p_outcomes, p_blames, p_now);
+        and headgate._trips_breaker(p_provider, p_breaker, p_outcomes, p_faults, p_now);
     is_suspected := of_provider
         and of_operation
-        and p_gate.failures <= coalesce(p_own.failures, 0)
+        and p_breaker.failures <= coalesce(p_own.failures, 0)
         and exists (
             select
             from headgate.chunks as c
-            left join headgate.operation_gates as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
+            left join headgate.operation_breakers as k on k.operation_id = coalesce(c.call_operation_id, c.operation_id)
             where c.provider_id = p_provider.provider_id
                 and c.state in ('queued', 'leased')
                 and c.calls > 0
@@ -19385,29 +19429,29 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._tripped(p_provider headgate.providers, p_operation_id bigint, p_gate headgate.provider_gates, p_own headgate.operation_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._tripped(p_provider headgate.providers, p_operation_id bigint, p_breaker headgate.provider_breakers, p_own headgate.operation_breakers, p_outcomes text[], p_faults text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) OWNER TO headgate_owner;
 
 --
--- Name: _trips_breaker(headgate.providers, headgate.provider_gates, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _trips_breaker(headgate.providers, headgate.provider_breakers, text[], text[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone) RETURNS boolean
+CREATE FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_breaker headgate.provider_breakers, p_outcomes text[], p_faults text[], p_now timestamp with time zone) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select r.faults > 0
-        and coalesce(p_gate.blocked_until <= p_now, true)
+        and coalesce(p_breaker.blocked_until <= p_now, true)
         and (
-            r.answers = 0 and (p_gate.opened > 0 or p_gate.failures + r.faults >= p_provider.breaker_failures)
-            or p_gate.opened = 0
+            r.answers = 0 and (p_breaker.opened > 0 or p_breaker.failures + r.faults >= p_provider.breaker_failures)
+            or p_breaker.opened = 0
             and c.counted_faults + c.counted_answers >= 2 * p_provider.breaker_failures
             and c.counted_faults >= p_provider.breaker_share * (c.counted_faults + c.counted_answers)
         )
-    from headgate._answers_of(p_outcomes, p_blames) as r
-    cross join lateral headgate._counted(p_gate, r.faults, r.answers, p_now) as c;
+    from headgate._answers_of(p_outcomes, p_faults) as r
+    cross join lateral headgate._counted(p_breaker, r.faults, r.answers, p_now) as c;
 $$;
 
-ALTER FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_breaker headgate.provider_breakers, p_outcomes text[], p_faults text[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _trust_bulk(text, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19570,7 +19614,7 @@ CREATE FUNCTION headgate._undone_jobs(p_execution headgate.process_executions) R
             else coalesce(substring(l.reason from '^(quota|provider): '), 'deferred')
         end,
         case
-            when l.status <> 'cancelled' then coalesce(l.error, regexp_replace(l.reason, '^(house|provider): ', ''))
+            when l.status <> 'cancelled' then coalesce(l.error, regexp_replace(l.reason, '^(internal|provider): ', ''))
         end
     from (
         select distinct on (d.operation_id, d.asset_id) d.operation_id, d.asset_id, d.status, d.reason, d.error
@@ -19619,6 +19663,18 @@ CREATE FUNCTION headgate._undone_pairs(p_operation_ids bigint[], p_execution_id 
 $$;
 
 ALTER FUNCTION headgate._undone_pairs(p_operation_ids bigint[], p_execution_id bigint, p_at timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _unit_price(headgate.chunks); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._unit_price(p_chunk headgate.chunks) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    select case when p_chunk.sessions is null then p_chunk.units / greatest(1, p_chunk.calls) else p_chunk.units end;
+$$;
+
+ALTER FUNCTION headgate._unit_price(p_chunk headgate.chunks) OWNER TO headgate_owner;
 
 --
 -- Name: _universe_of(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -19843,45 +19899,6 @@ $$;
 ALTER FUNCTION headgate._value_of(p_column text) OWNER TO headgate_owner;
 
 --
--- Name: _verdict(headgate.chunks, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._verdict(p_chunk headgate.chunks, p_now timestamp with time zone) RETURNS text
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_standing constant text := headgate._standing(p_chunk);
-begin
-    return case
-        when v_standing <> 'running' then v_standing
-        when p_chunk.state = 'leased' and p_chunk.deaths >= 1
-            and case
-                when p_chunk.sessions is null then cardinality(p_chunk.asset_ids) > 1
-                else headgate._is_asked_alone(p_chunk.operation_id)
-            end
-            then 'split'
-        when p_chunk.state = 'leased' and p_chunk.deaths >= case when p_chunk.sessions is null then 2 else 1 end
-            then 'deadly'
-        when p_chunk.state = 'leased' and not headgate._can_pay_again(p_chunk, p_now) then 'poor'
-        when p_chunk.units > 0
-            and p_chunk.window_opened_at is distinct from (
-                select w.opened_at
-                from headgate.providers as p
-                cross join lateral headgate._window_at(p, p_now) as w
-                where p.provider_id = p_chunk.provider_id
-            )
-            and headgate._unaffordable(array[p_chunk.chunk_id], p_now) <> '{}'
-            then 'poor'
-        when headgate._is_shut(coalesce(p_chunk.call_operation_id, p_chunk.operation_id), p_now) then 'shut'
-        else 'fit'
-    end;
-end;
-$$;
-
-ALTER FUNCTION headgate._verdict(p_chunk headgate.chunks, p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
 -- Name: _visible(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -19931,10 +19948,10 @@ $$;
 ALTER FUNCTION headgate._waits_for_its_turn(p_execution_id bigint, p_step text) OWNER TO headgate_owner;
 
 --
--- Name: _wake_computed(headgate.operations, headgate.job_fate[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _wake_computed(headgate.operations, headgate.job_result[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._wake_computed(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._wake_computed(p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -19952,7 +19969,7 @@ begin
         select s.operation_id, s.asset_id
         from unnest(p_jobs) as j
         join headgate.asset_processing_state as s on s.asset_id = j.asset_id
-        where j.fate = 'success'
+        where j.result = 'success'
             and j.records > 0
             and s.operation_id = any (v_dependent_ids)
         order by s.operation_id, s.asset_id
@@ -19967,13 +19984,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._wake_computed(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._wake_computed(p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
--- Name: _wake_dependents(headgate.operations, headgate.job_fate[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+-- Name: _wake_dependents(headgate.operations, headgate.job_result[], timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) RETURNS void
+CREATE FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -20000,7 +20017,7 @@ begin
             end
         from unnest(p_jobs) as j
         join headgate.assets as a using (asset_id)
-        where j.fate = 'success'
+        where j.result = 'success'
             and s.operation_id = v_follower.operation_id
             and s.asset_id = j.asset_id;
     end loop;
@@ -20008,7 +20025,7 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) OWNER TO headgate_owner;
+ALTER FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _wake_parked(bigint, bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20053,7 +20070,7 @@ begin
     select coalesce(jsonb_object_agg(w.key, w.value), '{}')
     into v_what_if
     from jsonb_each(p_params) as w
-    where w.key in ('alternatives', 'calendar', 'reserve', 'operations')
+    where w.key in ('bulk_calls', 'calendar', 'reserve', 'operations')
         and not exists (
             select
             from headgate.pipeline_parameters as p
@@ -20079,14 +20096,14 @@ begin
                 where s.pipeline_id = p_pipeline.pipeline_id
             ))
         );
-    elsif coalesce(jsonb_typeof(v_what_if -> 'alternatives') <> 'boolean', false)
+    elsif coalesce(jsonb_typeof(v_what_if -> 'bulk_calls') <> 'boolean', false)
         or coalesce(v_what_if ->> 'calendar' not in ('sessions', 'daily'), false)
         or coalesce(jsonb_typeof(v_what_if -> 'operations') <> 'array', false)
         or coalesce(v_what_if ->> 'reserve' !~ '^[0-9]{1,9}$', false)
     then
         perform headgate._raise(
-            'HG008', format('this question is no valid one: %s', left(v_what_if::text, 200)),
-            'alternatives: true or false; calendar: sessions or daily; reserve: units; operations: a list of names'
+            'HG008', format('invalid what-if parameter: %s', left(v_what_if::text, 200)),
+            'bulk_calls: true or false; calendar: sessions or daily; reserve: units; operations: a list of names'
         );
     end if;
 
@@ -20110,7 +20127,7 @@ declare
     v_last record;
 begin
     if v_at is null then
-        reason := 'no run of its pipeline is kept that started on this day';
+        reason := 'no run of its pipeline on this day is on record';
         evidence := '{}';
         return;
     end if;
@@ -20154,7 +20171,7 @@ CREATE FUNCTION headgate._why_not_asked(p_execution headgate.process_executions,
     AS $$
     select coalesce(
         (
-            select 'the run did not come to it: '
+            select 'the run did not reach it: '
                 || string_agg(format('step %s was %s', t.step, t.status), ', ' order by t.position)
             from headgate.process_steps as t
             join headgate.operations as o on o.operation_id = p_operation_id and o.name = any (t.operations)
@@ -20181,15 +20198,17 @@ CREATE FUNCTION headgate._why_not_due(p_operation_id bigint, p_asset_id bigint, 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
     select case
-        when p_done_at is null and f.name is not null then format('not open before %s had succeeded', f.name)
-        when p_done_at is null then 'not due: nothing is kept of it before this run'
-        when o.due_rule = 'session' and l.session is null then 'not due: no session was out'
+        when p_done_at is null and f.name is not null then format('waited for %s to succeed', f.name)
+        when p_done_at is null then 'not due: nothing is on record before this run'
+        when o.due_rule = 'session' and l.session is null then 'not due: no session had been published'
         when o.due_rule = 'session' and l.published_at <= p_done_at then format(
-            'not due: %s, the last session that was out, had been asked for by %s',
+            'not due: %s, the last published session, had been loaded by %s',
             l.session,
             p_done_at at time zone 'UTC'
         )
-        when o.due_rule = 'session' then format('not due: %s was out, but a later time had been set for it', l.session)
+        when o.due_rule = 'session' then format(
+            'not due: %s had been published, but a later due time was set', l.session
+        )
         when o.due_rule = 'every' then format(
             'not due: done on %s, and due every %s', p_done_at at time zone 'UTC', o.due_every
         )
@@ -20216,7 +20235,7 @@ CREATE FUNCTION headgate._why_not_free(p_execution headgate.process_executions, 
     AS $$
     select coalesce(
         (
-            select format('in the hands of run %s', e.run_id)
+            select format('held by run %s', e.run_id)
             from headgate.v_decisions as d
             join headgate.operations as o on o.name = d.operation and o.operation_id = p_operation_id
             join headgate.process_executions as e on e.run_id = d.run_id and e.execution_id <> p_execution.execution_id
@@ -20322,14 +20341,14 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
     line as materialized (
         -- Jobs that may travel together. Numbered, because numbers sort many times faster than names.
         select
-            p.step, p.operation_id, p.group_key, p.cover_no, row_number() over () as line,
-            case when p.cover_no is null then p.chunk_size else count(*)::integer end as chunk_size,
-            case when p.cover_no is not null then p.call_operation_id end as call_operation_id,
-            case when p.cover_no is not null then p.sessions end as sessions,
+            p.step, p.operation_id, p.group_key, p.call_no, row_number() over () as line,
+            case when p.call_no is null then p.chunk_size else count(*)::integer end as chunk_size,
+            case when p.call_no is not null then p.call_operation_id end as call_operation_id,
+            case when p.call_no is not null then p.sessions end as sessions,
             max(p.units) as units
         from plan as p
         where p.is_granted
-        group by p.step, p.operation_id, p.group_key, p.cover_no, p.chunk_size, 7, 8
+        group by p.step, p.operation_id, p.group_key, p.call_no, p.chunk_size, 7, 8
     ),
     lined_up as (
         select
@@ -20339,7 +20358,7 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
         from plan as p
         join line as l
             on l.step = p.step and l.operation_id = p.operation_id and l.group_key = p.group_key
-            and coalesce(l.cover_no, 0) = coalesce(p.cover_no, 0)
+            and coalesce(l.call_no, 0) = coalesce(p.call_no, 0)
         where p.is_granted
         group by l.line
     ),
@@ -20614,10 +20633,10 @@ declare
     );
 begin
     if coalesce(p_dag, '') = '' or coalesce(p_run_id, '') = '' then
-        perform headgate._raise('HG008', 'a run is told of by its DAG and its name', 'p_dag and p_run_id');
+        perform headgate._raise('HG008', 'p_dag and p_run_id are required', 'name the DAG and the run');
     elsif coalesce(p_state, '') not in ('success', 'failed', 'late') then
         perform headgate._raise(
-            'HG008', format('a run cannot be told of as %s', coalesce(quote_literal(p_state), 'null')),
+            'HG008', format('unknown state of a run: %s', coalesce(quote_literal(p_state), 'null')),
             'success, failed or late'
         );
     end if;
@@ -20625,7 +20644,7 @@ begin
     perform headgate._set_alert(
         v_late,
         'warning',
-        format('run %s has not ended in time: see its tasks, and headgate.v_waiting', left(p_run_id, 250)),
+        format('run %s is late: see its tasks and headgate.v_waiting', left(p_run_id, 250)),
         p_state = 'late',
         v_now
     );
@@ -20755,12 +20774,12 @@ declare
 begin
     if begin_plan.plan !~ '^[a-z][a-z0-9_]*$' then
         perform headgate._raise(
-            'HG020', format('a plan cannot be named %s', quote_literal(begin_plan.plan)),
-            'a plan is named like its folder, in small letters, digits and _'
+            'HG020', format('invalid plan name: %s', quote_literal(begin_plan.plan)),
+            'use the name of its folder: lower-case letters, digits and _'
         );
     elsif v_open is not null then
         perform headgate._raise(
-            'HG020', format('plan %s begins before plan %s has ended', begin_plan.plan, v_open),
+            'HG020', format('begin_plan(%s) was called before end_plan() of plan %s', begin_plan.plan, v_open),
             'a plan''s file ends with select headgate.end_plan();'
         );
     end if;
@@ -20781,58 +20800,6 @@ ALTER FUNCTION headgate.begin_plan(plan text) OWNER TO headgate_owner;
 --
 
 COMMENT ON FUNCTION headgate.begin_plan(plan text) IS 'Begin to declare a plan; what is not put before headgate.end_plan is retired. A dry run ends with rollback.';
-
---
--- Name: book_call(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate.book_call(p_operation text) RETURNS TABLE(provider text, units integer, remaining integer)
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_now constant timestamptz := headgate.clock();
-    v_operation constant headgate.operations := headgate._operation(p_operation);
-    v_provider headgate.providers;
-    v_window record;
-begin
-    select * into v_provider from headgate.providers as p where p.provider_id = v_operation.provider_id;
-    provider := v_provider.name;
-    units := v_operation.units + v_operation.units_per_asset;
-    if not (select o.is_open from headgate._openness(v_provider, v_now) as o) then
-        perform headgate._raise(
-            'HG008', format('provider %s is blocked, or its window is about to end: no call is made', provider),
-            'headgate.v_provider_health and headgate.v_quota say until when, and why'
-        );
-    end if;
-    if v_provider.quota is not null and units > 0 then
-        perform headgate._open_window(v_provider, v_now);
-        select * into v_window from headgate._window_at(v_provider, v_now);
-        update headgate.quota_windows as w
-        set used_elsewhere = w.used_elsewhere + book_call.units
-        where w.provider_id = v_provider.provider_id
-            and w.opened_at = v_window.opened_at
-            and w.used_elsewhere + w.reserved + w.spent + book_call.units <= w.usable
-        returning w.usable - w.used_elsewhere - w.reserved - w.spent into remaining;
-        if not found then
-            perform headgate._raise(
-                'HG008',
-                format('a call of %s costs %s, and the window of %s has less left', v_operation.name, units, provider),
-                format('the next window opens at %s; headgate.v_quota shows this one', v_window.closes_at)
-            );
-        end if;
-    end if;
-    return next;
-end;
-$$;
-
-ALTER FUNCTION headgate.book_call(p_operation text) OWNER TO headgate_owner;
-
---
--- Name: FUNCTION book_call(p_operation text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON FUNCTION headgate.book_call(p_operation text) IS 'Count the units of a call that no run makes as used_elsewhere, before it is made; refused where the window has too few, or is blocked.';
 
 --
 -- Name: cancel_execution(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20878,6 +20845,58 @@ ALTER FUNCTION headgate.cancel_execution(p_pipeline text, p_run_id text) OWNER T
 COMMENT ON FUNCTION headgate.cancel_execution(p_pipeline text, p_run_id text) IS 'Stop an execution: what has not started is cancelled and its units return; returns how many jobs.';
 
 --
+-- Name: charge_call(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.charge_call(p_operation text) RETURNS TABLE(provider text, units integer, remaining integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_operation constant headgate.operations := headgate._operation(p_operation);
+    v_provider headgate.providers;
+    v_window record;
+begin
+    select * into v_provider from headgate.providers as p where p.provider_id = v_operation.provider_id;
+    provider := v_provider.name;
+    units := v_operation.units + v_operation.units_per_asset;
+    if not (select o.is_flowing from headgate._availability(v_provider, v_now) as o) then
+        perform headgate._raise(
+            'HG008', format('provider %s is blocked, or its window is about to end', provider),
+            'headgate.v_provider_health and headgate.v_quota say until when, and why'
+        );
+    end if;
+    if v_provider.quota is not null and units > 0 then
+        perform headgate._open_window(v_provider, v_now);
+        select * into v_window from headgate._window_at(v_provider, v_now);
+        update headgate.quota_windows as w
+        set used_elsewhere = w.used_elsewhere + charge_call.units
+        where w.provider_id = v_provider.provider_id
+            and w.opened_at = v_window.opened_at
+            and w.used_elsewhere + w.reserved + w.spent + charge_call.units <= w.usable
+        returning w.usable - w.used_elsewhere - w.reserved - w.spent into remaining;
+        if not found then
+            perform headgate._raise(
+                'HG008',
+                format('a call of %s costs %s, and the window of %s has fewer left', v_operation.name, units, provider),
+                format('the next window opens at %s; headgate.v_quota shows this one', v_window.closes_at)
+            );
+        end if;
+    end if;
+    return next;
+end;
+$$;
+
+ALTER FUNCTION headgate.charge_call(p_operation text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION charge_call(p_operation text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.charge_call(p_operation text) IS 'Charge a call that no run makes to used_elsewhere, before it is made; raises if the provider is blocked or the window has too few units left.';
+
+--
 -- Name: check_health(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -20889,7 +20908,7 @@ declare
     v_now constant timestamptz := headgate.clock();
 begin
     perform headgate._end_sessions();
-    perform headgate._alert_gates(null, null, v_now);
+    perform headgate._alert_breakers(null, null, v_now);
     perform headgate._set_alert(h.subject, h.severity, h.message, h.is_wrong, v_now)
     from headgate._health(v_now) as h;
     perform headgate._resolve_gone_steps(v_now);
@@ -20919,7 +20938,7 @@ CREATE FUNCTION headgate.check_plans() RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    insert into headgate.provider_gates (provider_id)
+    insert into headgate.provider_breakers (provider_id)
     select p.provider_id from headgate.providers as p
     on conflict (provider_id) do nothing;
 
@@ -20943,7 +20962,7 @@ ALTER FUNCTION headgate.check_plans() OWNER TO headgate_owner;
 -- Name: FUNCTION check_plans(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.check_plans() IS 'Refuse rows that name missing things, and make what they imply; migrate calls it last.';
+COMMENT ON FUNCTION headgate.check_plans() IS 'Raise for rows that refer to missing objects, and create what they imply; migrate calls it last.';
 
 --
 -- Name: check_queues(text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21009,7 +21028,7 @@ ALTER FUNCTION headgate.check_quota(p_pipeline text, p_run_id text) OWNER TO hea
 -- Name: FUNCTION check_quota(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.check_quota(p_pipeline text, p_run_id text) IS 'Plan the execution: reserve what the budget carries, defer the rest; returns both per operation and group.';
+COMMENT ON FUNCTION headgate.check_quota(p_pipeline text, p_run_id text) IS 'Plan the execution: reserve what the budget covers, defer the rest; returns both per operation and group.';
 
 --
 -- Name: check_run(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21105,13 +21124,13 @@ ALTER FUNCTION headgate.clock() OWNER TO headgate_owner;
 -- Name: FUNCTION clock(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.clock() IS 'The time by which plans are made; read once per function. Leases use real time instead.';
+COMMENT ON FUNCTION headgate.clock() IS 'The current time for planning; read once per function. Leases use real time instead.';
 
 --
 -- Name: complete_jobs(text, bigint, integer, bigint[], text[], text[], text[], text[], integer[], integer[], jsonb, integer, text[], integer[], integer[], anyarray); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_requests integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_closing jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_charged integer[] DEFAULT NULL::integer[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[]) RETURNS SETOF headgate.claimed_chunk
+CREATE FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[] DEFAULT NULL::text[], p_payloads text[] DEFAULT NULL::text[], p_errors text[] DEFAULT NULL::text[], p_request_counts integer[] DEFAULT NULL::integer[], p_durations_ms integer[] DEFAULT NULL::integer[], p_block jsonb DEFAULT NULL::jsonb, p_claim integer DEFAULT 0, p_queues text[] DEFAULT NULL::text[], p_charged integer[] DEFAULT NULL::integer[], p_row_counts integer[] DEFAULT NULL::integer[], p_rows anyarray DEFAULT NULL::text[]) RETURNS SETOF headgate.claimed_chunk
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -21123,15 +21142,15 @@ declare
     v_call headgate.operations;
     v_provider headgate.providers;
     v_results headgate.ingest_result[];
-    v_closing jsonb;
-    v_closed record;
-    v_fates headgate.job_fate[];
+    v_block jsonb;
+    v_blocked record;
+    v_job_results headgate.job_result[];
     v_tally headgate.job_tally;
     v_refund integer;
     v_unstarted headgate.chunks[] := '{}';
 begin
     perform headgate._check_report(
-        v_chunk, p_asset_ids, p_outcomes, p_blames, p_payloads, p_requests, p_charged, p_closing, p_row_counts,
+        v_chunk, p_asset_ids, p_outcomes, p_faults, p_payloads, p_request_counts, p_charged, p_block, p_row_counts,
         cardinality(p_rows)
     );
     select * into v_operation from headgate.operations as o where o.operation_id = v_chunk.operation_id;
@@ -21143,7 +21162,7 @@ begin
     select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
 
     if p_outcomes[1] = 'success' and cardinality(p_payloads) < cardinality(v_chunk.sessions) then
-        v_refund := headgate._go_on(v_chunk, v_operation, v_call, p_payloads, p_requests, p_charged, v_now);
+        v_refund := headgate._go_on(v_chunk, v_operation, v_call, p_payloads, p_request_counts, p_charged, v_now);
         perform headgate._note_answers(
             v_provider, v_call.operation_id, v_chunk, p_outcomes, null, null, null, null, v_now
         );
@@ -21154,36 +21173,38 @@ begin
     v_results := headgate._ingest(
         v_chunk, v_call, p_asset_ids, p_outcomes, p_payloads, p_row_counts, p_rows, v_now
     );
-    if p_closing is not null then
-        v_closing := headgate._live_closing(v_provider, v_chunk, p_closing, v_now);
+    if p_block is not null then
+        v_block := headgate._live_block(v_provider, v_chunk, p_block, v_now);
     end if;
-    if v_closing is null then  -- an ingest function that cannot work ends the execution as a refused token does
-        v_closing := (
+    if v_block is null then  -- an ingest function that cannot work ends the execution as a refused token does
+        v_block := (
             select jsonb_build_object('until', 'execution', 'reason', r.reason)
             from unnest(v_results) as r
             where r.status = 'deferred'
             limit 1
         );
     end if;
-    select * into v_closed from headgate._closing(
-        v_provider, v_call.operation_id, v_closing, p_outcomes, p_blames, v_now
+    select * into v_blocked from headgate._block_until(
+        v_provider, v_call.operation_id, v_block, p_outcomes, p_faults, v_now
     );
-    v_fates := headgate._judge(
-        v_chunk, v_call, p_asset_ids, p_outcomes, p_blames, p_errors, p_requests, p_charged, p_durations_ms,
-        v_results, v_closed.blocked_until, v_closed.reason, v_closing, v_now
+    v_job_results := headgate._resolve(
+        v_chunk, v_call, p_asset_ids, p_outcomes, p_faults, p_errors, p_request_counts, p_charged, p_durations_ms,
+        v_results, v_blocked.blocked_until, v_blocked.reason, v_block, v_now
     );
 
-    v_tally := headgate._tally(v_fates);
-    perform headgate._apply_fates(v_chunk, v_operation, v_fates, v_tally, v_now);
+    v_tally := headgate._tally(v_job_results);
+    perform headgate._apply_results(v_chunk, v_operation, v_job_results, v_tally, v_now);
     if v_tally.parked > 0 then
         perform headgate._end_late_parked(v_chunk, p_asset_ids, v_now);
     end if;
-    if v_closing ->> 'until' = 'execution' then
-        v_unstarted := headgate._end_unstarted(v_chunk, 'house: ' || coalesce(v_closing ->> 'reason', 'closed'), v_now);
+    if v_block ->> 'until' = 'execution' then
+        v_unstarted := headgate._end_unstarted(
+            v_chunk, 'internal: ' || coalesce(v_block ->> 'reason', 'blocked'), v_now
+        );
     end if;
     perform headgate._note_answers(
-        v_provider, v_call.operation_id, v_chunk, p_outcomes, p_blames, v_closing, v_closed.provider_until,
-        v_closed.provider_reason, v_now
+        v_provider, v_call.operation_id, v_chunk, p_outcomes, p_faults, v_block, v_blocked.provider_until,
+        v_blocked.provider_reason, v_now
     );
     if v_unstarted <> '{}' then
         perform headgate._return_units(v_unstarted);
@@ -21195,8 +21216,8 @@ begin
     -- Who holds the gate or the window already asks again in a transaction of its own.
     if p_claim > 0
         and v_tally.refund = 0
-        and v_closing is null
-        and not coalesce('provider' = any (p_blames), false)
+        and v_block is null
+        and not coalesce('provider' = any (p_faults), false)
     then
         return query
         select * from headgate._claim_next(p_runner, v_chunk, v_provider, p_claim, p_queues, v_now);
@@ -21204,13 +21225,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
+COMMENT ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) IS 'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
 
 --
 -- Name: cover_groups(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21267,7 +21288,7 @@ ALTER FUNCTION headgate.database_health() OWNER TO headgate_owner;
 -- Name: FUNCTION database_health(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.database_health() IS 'What holds back the cleaning of the queues, and what it has come to, with thresholds; what v_database_health shows.';
+COMMENT ON FUNCTION headgate.database_health() IS 'What delays vacuuming of the queues and what that has led to, with thresholds; what v_database_health shows.';
 
 --
 -- Name: declared_objects(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21367,7 +21388,7 @@ declare
 begin
     if coalesce(p_state, '') not in ('success', 'failed', 'gone') then
         perform headgate._raise(
-            'HG008', format('a run cannot have ended as %s', coalesce(quote_literal(p_state), 'null')),
+            'HG008', format('invalid outcome of a run: %s', coalesce(quote_literal(p_state), 'null')),
             'success, failed or gone'
         );
     end if;
@@ -21425,7 +21446,7 @@ ALTER FUNCTION headgate.end_runner(p_runner text) OWNER TO headgate_owner;
 -- Name: FUNCTION end_runner(p_runner text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.end_runner(p_runner text) IS 'Forget a runner that ends in good order, and those that were killed more than a day ago; returns how many.';
+COMMENT ON FUNCTION headgate.end_runner(p_runner text) IS 'Remove a runner that shuts down, and those killed more than a day ago; returns how many.';
 
 --
 -- Name: enqueue_step(text, text, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21502,7 +21523,7 @@ CREATE FUNCTION headgate.examine() RETURNS TABLE(subject text, verdict text, fou
     union all
     select f.* from headgate._examine_groups() as f
     union all
-    select f.* from headgate._examine_books() as f
+    select f.* from headgate._examine_ledger() as f
     union all
     select f.* from headgate._examine_calendars() as f
     union all
@@ -21517,14 +21538,14 @@ CREATE FUNCTION headgate.examine() RETURNS TABLE(subject text, verdict text, fou
     select 'provider ' || p.name, 'warn', format('blocked until %s: %s', g.blocked_until, g.blocked_reason),
         format('wait, or unblock it: set_provider(''%s'', ''{"blocked_until": null}'')', p.name), false
     from headgate.providers as p
-    join headgate.provider_gates as g using (provider_id)
+    join headgate.provider_breakers as g using (provider_id)
     where g.blocked_until > headgate.clock()
     union all
     select 'operation ' || o.name, 'warn', format('blocked until %s: %s', k.blocked_until, k.blocked_reason),
         format(
             'wait, or unblock it: set_provider(''%s'', ''{"operation": "%s", "blocked_until": null}'')', p.name, o.name
         ), false
-    from headgate.operation_gates as k
+    from headgate.operation_breakers as k
     join headgate.operations as o using (operation_id)
     join headgate.providers as p using (provider_id)
     where k.blocked_until > headgate.clock();
@@ -21536,7 +21557,7 @@ ALTER FUNCTION headgate.examine() OWNER TO headgate_owner;
 -- Name: FUNCTION examine(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.examine() IS 'What is wrong here and what to do: schema, roles, queues, work that is stuck, books, calendars, health; no row: nothing.';
+COMMENT ON FUNCTION headgate.examine() IS 'Problems found and how to fix them: schema, roles, queues, stuck work, ledger, calendars, health; no rows: none.';
 
 --
 -- Name: execution_counts(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21637,6 +21658,51 @@ ALTER FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) OWNER T
 --
 
 COMMENT ON FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) IS 'How an execution stands, in jobs; also sends what is due to be sent again, and ends sessions beyond their limits.';
+
+--
+-- Name: explain_asset_day(text, date, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.explain_asset_day(p_asset text, p_on date, p_universe text DEFAULT NULL::text) RETURNS TABLE(operation text, pipeline text, run_id text, decision text, outcome text, reason text, units integer, evidence jsonb, decided_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_asset_id constant bigint := headgate.find_asset(p_universe, p_asset);
+    v_from constant timestamptz := p_on::timestamp at time zone 'UTC';
+    v_until constant timestamptz := v_from + interval '24 hours';
+begin
+    return query
+    with decided as materialized (
+        select d.*
+        from headgate.v_decisions as d
+        where d.asset_id = v_asset_id
+            and d.decided_at >= v_from
+            and coalesce(d.started_at, d.decided_at) < v_until
+            and (d.decided_at < v_until or d.started_at >= v_from)
+    )
+    select d.operation, d.pipeline, d.run_id, d.decision, d.outcome, d.reason, d.units, d.evidence, d.decided_at
+    from decided as d
+    union all
+    select o.name, p.name, e.run_id, 'skip', null, k.reason, 0, k.evidence, coalesce(e.started_at, v_from)
+    from headgate._operations_of(v_asset_id) as n
+    join headgate.operations as o using (operation_id)
+    join headgate.pipelines as p using (pipeline_id)
+    left join headgate.process_executions as e
+        on e.pipeline_id = n.pipeline_id and e.started_at >= v_from and e.started_at < v_until
+    cross join lateral headgate._why_not(e, n.operation_id, v_asset_id) as k
+    where not exists (select from decided as d where d.operation = o.name and (d.run_id = e.run_id or e.run_id is null))
+    order by 9, 1;
+end;
+$$;
+
+ALTER FUNCTION headgate.explain_asset_day(p_asset text, p_on date, p_universe text) OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION explain_asset_day(p_asset text, p_on date, p_universe text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.explain_asset_day(p_asset text, p_on date, p_universe text) IS 'What became of an asset on a day (UTC), operation by operation: what was decided in each run and its outcome, or what kept it out.';
 
 --
 -- Name: explain_plan(text, timestamp with time zone, integer, jsonb, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21804,7 +21870,7 @@ begin
         join headgate.operations as o using (operation_id)
         join headgate.assets as a using (asset_id)
         left join plan as p on p.operation_id = s.operation_id and p.asset_id = s.asset_id
-        left join headgate.v_refusals as w on w.reason = p.reason
+        left join headgate.v_deferral_reasons as w on w.reason = p.reason
         where c.is_whole
             or a.group_key = any (c.group_keys)
     )
@@ -21825,7 +21891,7 @@ ALTER FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time
 -- Name: FUNCTION explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) IS 'The plan counted, with what is not due: pairs and units per group, operation, decision and reason; the earliest time for what waits.';
+COMMENT ON FUNCTION headgate.explain_totals(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) IS 'The plan in totals, including what is not due: asset needs and units per group, operation, decision and reason; with the earliest time for what waits.';
 
 --
 -- Name: extend_leases(text, bigint[], integer[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21871,7 +21937,7 @@ ALTER FUNCTION headgate.extend_leases(p_runner text, p_chunk_ids bigint[], p_lea
 -- Name: FUNCTION extend_leases(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.extend_leases(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) IS 'Keep leases for another term; a chunk that is missing in the answer is lost.';
+COMMENT ON FUNCTION headgate.extend_leases(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) IS 'Extend leases by another term; the lease of a chunk missing from the result is lost.';
 
 --
 -- Name: failed_steps(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22041,7 +22107,9 @@ declare
 begin
     perform headgate._check_quota_value(p_quota);
     if p_days is null or p_days not between 1 and 3660 then
-        perform headgate._raise('HG008', format('this is no number of days: %s', p_days), 'from 1 to 3660');
+        perform headgate._raise(
+            'HG008', format('days must be between 1 and 3660, got %s', p_days), 'choose a number of days in that range'
+        );
     end if;
 
     for v_nth in 1 .. p_days loop
@@ -22091,7 +22159,7 @@ ALTER FUNCTION headgate.forget_files() OWNER TO headgate_owner;
 -- Name: FUNCTION forget_files(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.forget_files() IS 'Make the next migrate apply all roles, functions, views, grants and limits again; returns how many files. Only the owner may.';
+COMMENT ON FUNCTION headgate.forget_files() IS 'Make the next migrate re-apply all roles, functions, views, grants and limits; returns how many files. Only the owner may.';
 
 --
 -- Name: hear_dags(text, jsonb, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22152,7 +22220,7 @@ ALTER FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_v
 -- Name: FUNCTION heartbeat(p_runner text, p_host text, p_pid integer, p_version text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text) IS 'Note that a runner is there, and end the leases of runners that were killed (returns how many) and sessions beyond their limits.';
+COMMENT ON FUNCTION headgate.heartbeat(p_runner text, p_host text, p_pid integer, p_version text) IS 'Record that a runner is alive, and end the leases of killed runners (returns how many) and sessions beyond their limits.';
 
 --
 -- Name: ingest_sessions(jsonb, bigint[], headgate.calendar_session[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22237,7 +22305,7 @@ ALTER FUNCTION headgate.lose_lease(p_runner text, p_chunk_id bigint, p_lease_no 
 -- Name: FUNCTION lose_lease(p_runner text, p_chunk_id bigint, p_lease_no integer, p_reason text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.lose_lease(p_runner text, p_chunk_id bigint, p_lease_no integer, p_reason text) IS 'Give a lease up for lost, because the work died under the runner: it counts as one that ran out, without the wait.';
+COMMENT ON FUNCTION headgate.lose_lease(p_runner text, p_chunk_id bigint, p_lease_no integer, p_reason text) IS 'Give up a lease because its work crashed the runner''s process: it counts as expired, at once.';
 
 --
 -- Name: maintain_history(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22302,7 +22370,7 @@ CREATE FUNCTION headgate.mark_step(p_pipeline text, p_run_id text, p_step text, 
 begin
     if coalesce(p_status, '') not in ('succeeded', 'skipped', 'failed') then
         perform headgate._raise(
-            'HG008', format('a step cannot be marked as %s', coalesce(quote_literal(p_status), 'null')),
+            'HG008', format('a step cannot be marked %s', coalesce(quote_literal(p_status), 'null')),
             'succeeded, skipped or failed'
         );
     end if;
@@ -22369,7 +22437,7 @@ declare
     v_is_fit constant boolean := v_operation.due_rule = 'function'
         and headgate._is_plainly_fit(v_operation.due_function);
     v_free integer;
-    v_jobs headgate.job_fate[];
+    v_jobs headgate.job_result[];
 begin
     select count(*) filter (where l.chunk_id is null)
     into v_free
@@ -22388,7 +22456,7 @@ begin
         perform headgate._raise(
             'HG008',
             format('%s of %s assets can take a load for %s', v_free, cardinality(p_asset_ids), p_operation),
-            'the others are no assets of its universe, are named twice, or are being worked on: wait, or cancel the '
+            'the others are not in its universe, are listed twice, or have work in flight: wait, or cancel the '
             'execution'
         );
     end if;
@@ -22413,7 +22481,7 @@ begin
     v_jobs := array(
         select row(
             l.asset_id, 'success', null, null, 0, 0, l.records, l.watermark, 0, 1, null, null, 0, 0
-        )::headgate.job_fate
+        )::headgate.job_result
         from unnest(p_asset_ids, p_records, p_watermarks) as l (asset_id, records, watermark)
     );
     perform headgate._wake_dependents(v_operation, v_jobs, v_now);
@@ -22445,7 +22513,7 @@ CREATE FUNCTION headgate.note_mistake(p_message text, p_hint text DEFAULT NULL::
         end,
         p_message,
         coalesce(
-            headgate._spelling_hint(p_message), p_hint, 'the statement is not valid SQL; psql shows more of it'
+            headgate._spelling_hint(p_message), p_hint, 'run the file with psql to see the whole error'
         )
     )
     from (select (
@@ -22488,7 +22556,7 @@ ALTER FUNCTION headgate.note_schema() OWNER TO headgate_owner;
 -- Name: FUNCTION note_schema(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.note_schema() IS 'Take the schema as it is for what it should be; migrate calls it last.';
+COMMENT ON FUNCTION headgate.note_schema() IS 'Record the current schema as the expected one; migrate calls it last.';
 
 --
 -- Name: open_runs(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22577,7 +22645,7 @@ COMMENT ON FUNCTION headgate.pause_pipeline(p_pipeline text) IS 'Start nothing o
 -- Name: preview_request(text, bigint, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.preview_request(p_operation text, p_asset_id bigint, p_pipeline text DEFAULT NULL::text, p_params jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(pipeline text, step text, provider text, operation text, asset text, units integer, call jsonb, url text, headers jsonb, body text, refusal text)
+CREATE FUNCTION headgate.preview_request(p_operation text, p_asset_id bigint, p_pipeline text DEFAULT NULL::text, p_params jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(pipeline text, step text, provider text, operation text, asset text, units integer, call jsonb, url text, headers jsonb, body text, request_error text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -22594,7 +22662,7 @@ begin
             url := v_requests.urls[1];
             headers := v_requests.headers[1];
             body := v_requests.bodies[1];
-            refusal := v_requests.refused ->> p_asset_id::text;
+            request_error := v_requests.refused ->> p_asset_id::text;
             call := headgate._call(
                 v_trial.call, v_trial.provider, v_requests.refused, v_requests.headers is not null, false, null, null
             );
@@ -22618,7 +22686,7 @@ ALTER FUNCTION headgate.preview_request(p_operation text, p_asset_id bigint, p_p
 -- Name: FUNCTION preview_request(p_operation text, p_asset_id bigint, p_pipeline text, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.preview_request(p_operation text, p_asset_id bigint, p_pipeline text, p_params jsonb) IS 'The request an operation would make for an asset: how calls are made (null: it makes none), URL, own headers, body; or why none can be. Changes nothing.';
+COMMENT ON FUNCTION headgate.preview_request(p_operation text, p_asset_id bigint, p_pipeline text, p_params jsonb) IS 'The request an operation would make for an asset: how calls are made (null: it makes none), URL, own headers, body; or why no request can be made. Changes nothing.';
 
 --
 -- Name: published_at(text, text, date); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22649,7 +22717,7 @@ COMMENT ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_se
 -- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, interval, jsonb, jsonb, bigint, text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE FUNCTION headgate.put_operation(operation text, universe text, due text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, page_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision) RETURNS text
+CREATE FUNCTION headgate.put_operation(operation text, universe text, due text, provider text DEFAULT 'local'::text, request text DEFAULT NULL::text, description text DEFAULT NULL::text, units integer DEFAULT NULL::integer, units_per_asset integer DEFAULT NULL::integer, priority integer DEFAULT NULL::integer, bundle text DEFAULT NULL::text, follows text DEFAULT NULL::text, bulk_call_of text DEFAULT NULL::text, batch_size integer DEFAULT NULL::integer, feature text DEFAULT NULL::text, is_backfill boolean DEFAULT NULL::boolean, overlap integer DEFAULT NULL::integer, chunk_size integer DEFAULT NULL::integer, max_attempts integer DEFAULT NULL::integer, backoff interval DEFAULT NULL::interval, backoff_max interval DEFAULT NULL::interval, max_wait interval DEFAULT NULL::interval, lease interval DEFAULT NULL::interval, timeout interval DEFAULT NULL::interval, headers jsonb DEFAULT NULL::jsonb, body jsonb DEFAULT NULL::jsonb, max_bytes bigint DEFAULT NULL::bigint, "into" text DEFAULT NULL::text, rows text DEFAULT NULL::text, key text[] DEFAULT NULL::text[], columns jsonb DEFAULT NULL::jsonb, watermark text DEFAULT NULL::text, ingest_function text DEFAULT NULL::text, handler text DEFAULT NULL::text, handler_environment text[] DEFAULT NULL::text[], input_function text DEFAULT NULL::text, max_memory bigint DEFAULT NULL::bigint, weight_power double precision DEFAULT NULL::double precision, staleness_per_day double precision DEFAULT NULL::double precision) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -22670,7 +22738,7 @@ begin
         'bulk_call_of', case
             when headgate._check_reference('operation', operation, 'operation', bulk_call_of) then bulk_call_of
         end,
-        'page_size', page_size,
+        'batch_size', batch_size,
         'feature', feature,
         'is_backfill', is_backfill,
         'overlap', overlap,
@@ -22698,13 +22766,13 @@ begin
 end;
 $$;
 
-ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) OWNER TO headgate_owner;
+ALTER FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) OWNER TO headgate_owner;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) IS 'Declare an operation: due is once, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Returns created, unchanged, or changed and what.';
+COMMENT ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) IS 'Declare an operation: due is once, every <interval>, session, after <operations> or function <name>; request is GET /path?name=value, with {fields}. Returns created, unchanged, or changed and what.';
 
 --
 -- Name: put_parameter(text, text, text, text, text, jsonb, text[], text[], jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22823,7 +22891,7 @@ begin
         'reason', reason,
         'content_type', content_type,
         'body', body,
-        'fault', case fault when 'internal' then 'house' else fault end,
+        'fault', fault,
         'blocks', blocks,
         'charged', charged
     ));
@@ -22895,7 +22963,7 @@ ALTER FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message t
 -- Name: FUNCTION raise_alert(p_severity text, p_subject text, p_message text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) IS 'Put what people should know into v_alerts, once: while a subject''s alert is open, another one changes nothing.';
+COMMENT ON FUNCTION headgate.raise_alert(p_severity text, p_subject text, p_message text) IS 'Raise an alert in v_alerts; while a subject has an open alert, a second one changes nothing.';
 
 --
 -- Name: reconcile_quota(text, integer, date); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22959,7 +23027,7 @@ begin
     foreach v_chunk in array v_released loop
         chunk_id := v_chunk.chunk_id;
         released := cardinality(v_chunk.asset_ids);
-        if headgate._put_down(v_chunk, v_chunk.leased_until >= v_at) = 'over' then
+        if headgate._put_down(v_chunk, v_chunk.leased_until >= v_at) = 'step_ended' then
             v_over := v_over || v_chunk.chunk_id;
         end if;
         return next;
@@ -22993,7 +23061,7 @@ ALTER FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p_leas
 -- Name: FUNCTION release_jobs(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) IS 'Give leased chunks back whose remaining jobs were not started; their units are reserved again.';
+COMMENT ON FUNCTION headgate.release_jobs(p_runner text, p_chunk_ids bigint[], p_lease_nos integer[]) IS 'Give back leased chunks whose remaining jobs were not started; their units are reserved again.';
 
 --
 -- Name: rename_asset(bigint, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23039,17 +23107,17 @@ begin
     perform headgate._lock(format('planner %s', p.provider_id))
     from (select p.provider_id from headgate.providers as p order by p.provider_id) as p;
     for v_fix in
-        select 'history' as subject, headgate._mend_months() as count, '%s months'' partitions made' as says
+        select 'history' as subject, headgate._repair_months() as count, '%s monthly partitions created' as says
         union all
-        select 'steps', headgate._mend_steps(v_now), '%s steps ended'
+        select 'steps', headgate._repair_steps(v_now), '%s steps ended'
         union all
-        select 'state', (headgate._mend_holds(null, null)).count, '%s pairs let go'
+        select 'state', (headgate._repair_holds(null, null)).count, '%s held asset needs released'
         union all
-        select 'queues', headgate._mend_queues(v_now), '%s queues made, messages archived or sent again'
+        select 'queues', headgate._repair_queues(v_now), '%s queues created, messages archived or sent again'
         union all
-        select 'chunks', headgate._mend_chunks(v_now), '%s chunks sent, ended, or offered again'
+        select 'chunks', headgate._repair_chunks(v_now), '%s chunks sent, ended, or offered again'
         union all
-        select 'books', headgate._mend_books(v_now), '%s quota windows put right'
+        select 'ledger', headgate._repair_ledger(v_now), '%s quota windows corrected'
         union all
         select 'sessions', headgate._end_sessions(), '%s sessions ended'
     loop
@@ -23070,7 +23138,7 @@ ALTER FUNCTION headgate.repair() OWNER TO headgate_owner;
 -- Name: FUNCTION repair(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.repair() IS 'Mend what headgate.examine calls fixable in queues, chunks, state, steps, books, partitions and sessions; returns what was done.';
+COMMENT ON FUNCTION headgate.repair() IS 'Repair what headgate.examine calls fixable in queues, chunks, state, steps, ledger, partitions and sessions; returns what was done.';
 
 --
 -- Name: report_step(text, text, text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23088,7 +23156,7 @@ declare
 begin
     if coalesce(p_status, '') not in ('succeeded', 'failed') then
         perform headgate._raise(
-            'HG008', format('a step cannot be reported as %s', coalesce(quote_literal(p_status), 'null')),
+            'HG008', format('a step cannot be reported %s', coalesce(quote_literal(p_status), 'null')),
             'succeeded or failed'
         );
     end if;
@@ -23181,7 +23249,7 @@ ALTER FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) OWNER T
 -- Name: FUNCTION require_fit(p_function text, p_is_plans boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) IS 'Raise unless a plan''s function is its role''s, security definer and pins its search_path; p_is_plans false: functions of others pass.';
+COMMENT ON FUNCTION headgate.require_fit(p_function text, p_is_plans boolean) IS 'Raise unless a plan''s function belongs to the plan''s role, is security definer and pins its search_path; p_is_plans false: any owner will do.';
 
 --
 -- Name: required_secrets(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23213,7 +23281,7 @@ ALTER FUNCTION headgate.required_secrets(p_pipeline text) OWNER TO headgate_owne
 -- Name: FUNCTION required_secrets(p_pipeline text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.required_secrets(p_pipeline text) IS 'Names of the environment variables a pipeline''s runners need, or any pipeline''s (null); the secrets themselves are nowhere in the database.';
+COMMENT ON FUNCTION headgate.required_secrets(p_pipeline text) IS 'Names of the environment variables that runners of a pipeline (null: of any) need; the secrets themselves are never in the database.';
 
 --
 -- Name: reset_asset(bigint, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23263,7 +23331,7 @@ ALTER FUNCTION headgate.resolve_alert(p_subject text) OWNER TO headgate_owner;
 -- Name: FUNCTION resolve_alert(p_subject text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.resolve_alert(p_subject text) IS 'Close the open alert of a subject: its cause is gone. A plan does not close another plan''s.';
+COMMENT ON FUNCTION headgate.resolve_alert(p_subject text) IS 'Resolve the open alert of a subject, because its cause is gone. A plan cannot resolve another plan''s alerts.';
 
 --
 -- Name: resume_pipeline(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23330,7 +23398,7 @@ declare
     v_partition record;
 begin
     if p_keep is null or p_keep < interval '1 day' then
-        perform headgate._raise('HG008', 'the history to keep must be at least a day', 'e.g. 400 days');
+        perform headgate._raise('HG008', 'p_keep must be at least 1 day', 'e.g. 400 days');
     end if;
     perform headgate._open_months(3);
     dropped_partitions := 0;
@@ -23499,7 +23567,7 @@ ALTER FUNCTION headgate.run_parameters() OWNER TO headgate_owner;
 -- Name: FUNCTION run_parameters(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.run_parameters() IS 'Parameters of all pipelines, what a person sets first before the rest: type, default, choices; is_closed: nothing but those is accepted.';
+COMMENT ON FUNCTION headgate.run_parameters() IS 'Parameters of all pipelines, the most used first: type, default, choices; is_closed: only these choices are accepted.';
 
 --
 -- Name: run_pipeline(text, jsonb, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23598,7 +23666,7 @@ begin
     then
         perform headgate._raise(
             'HG008',
-            'an operation of a provider can be closed and opened, nothing else',
+            'an operation can only be blocked and unblocked',
             'e.g. {"operation": "fundamentals_bulk", "blocked_until": null}; the provider''s own settings in a call of '
             'their own'
         );
@@ -23635,8 +23703,8 @@ begin
     end;
 
     if p_changes ? 'blocked_until' then
-        perform headgate._set_gate(
-            v_old.provider_id, v_operation_id, v_blocked_until, coalesce(p_changes ->> 'reason', 'closed by hand')
+        perform headgate._set_breaker(
+            v_old.provider_id, v_operation_id, v_blocked_until, coalesce(p_changes ->> 'reason', 'blocked by hand')
         );
     end if;
     if p_changes ?| array['quota', 'buffer'] then
@@ -23657,7 +23725,7 @@ ALTER FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) OWNER TO 
 -- Name: FUNCTION set_provider(p_provider text, p_changes jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) IS 'Change a provider''s settings, or close it or its operation until a time and open it (blocked_until: null); returns how many were given.';
+COMMENT ON FUNCTION headgate.set_provider(p_provider text, p_changes jsonb) IS 'Change a provider''s settings, or block it or one of its operations until a time (null: unblock); returns how many settings were given.';
 
 --
 -- Name: skip_step(text, text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23702,11 +23770,11 @@ declare
     v_is_idle boolean := false;
 begin
     if coalesce(length(p_run_id), 0) not between 1 and 250 then
-        perform headgate._raise('HG008', 'a run needs a name of 1 to 250 characters', 'e.g. manual-2026-01-31');
+        perform headgate._raise('HG008', 'run_id must have 1 to 250 characters', 'e.g. manual-2026-01-31');
     elsif coalesce(p_driver, '') not in ('airflow', 'headgate') then
         perform headgate._raise('HG008', format('unknown driver: %s', quote_literal(p_driver)), 'airflow or headgate');
     elsif p_is_backfill and p_logical_date is null then
-        perform headgate._raise('HG008', 'a back-fill needs the date it is for', 'give p_logical_date');
+        perform headgate._raise('HG008', 'a back-fill needs p_logical_date', 'give p_logical_date');
     end if;
 
     perform headgate._lock(format('start %s', v_pipeline.pipeline_id));
@@ -23884,7 +23952,7 @@ begin
         select extract(epoch from statement_timestamp())::double precision, 0::double precision, 0::double precision, 1;
         return;
     end if;
-    update headgate.provider_gates as g
+    update headgate.provider_breakers as g
     set next_start_at = greatest(g.next_start_at, v_now) + v_provider.start_every * v_calls
     where g.provider_id = v_provider.provider_id
     returning g.next_start_at - v_provider.start_every * v_calls into v_starts_at;
@@ -23904,7 +23972,7 @@ ALTER FUNCTION headgate.take_starts(p_runner text, p_chunk_id bigint, p_lease_no
 -- Name: FUNCTION take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer) IS 'Grant a leased chunk times at which its next p_calls calls may start: seconds after it was asked, and between them.';
+COMMENT ON FUNCTION headgate.take_starts(p_runner text, p_chunk_id bigint, p_lease_no integer, p_calls integer) IS 'Grant start times for the next p_calls calls of a leased chunk: seconds after the request, and seconds between calls.';
 
 --
 -- Name: trigger_pipeline(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23960,7 +24028,7 @@ ALTER FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) OWNER
 -- Name: FUNCTION trust_bulk(p_operation text, p_asset_ids bigint[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) IS 'Let calls for the group serve assets again that such calls lacked: an answer has them now; returns how many.';
+COMMENT ON FUNCTION headgate.trust_bulk(p_operation text, p_asset_ids bigint[]) IS 'Let bulk calls serve assets again that earlier bulk answers did not contain; returns how many.';
 
 --
 -- Name: try_answer(text, bigint, text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23979,7 +24047,7 @@ begin
         select * into v_trial from headgate._trial(p_operation, p_asset_id, p_pipeline, p_params);
         if (v_trial.call).handler is not null then
             perform headgate._raise(
-                'HG008', format('operation %s has a handler, which makes its rows', (v_trial.call).name),
+                'HG008', format('operation %s has a handler, which computes its rows', (v_trial.call).name),
                 'a run of one asset shows what it does: headgate run PIPELINE --param'
             );
         end if;
@@ -23999,7 +24067,7 @@ begin
                 reason := v_result.reason;
             elsif (v_trial.call).ingest_function is null then
                 status := 'success';
-                reason := 'it has no ingest function: nothing is kept of the answer';
+                reason := 'it has no ingest function: answers are not stored';
             else
                 status := 'failed';
                 reason := 'the ingest function returned no row for this asset';
@@ -24052,36 +24120,10 @@ COMMENT ON FUNCTION headgate.upsert_assets(p_universe text, p_assets jsonb) IS '
 --
 
 CREATE FUNCTION headgate.why(p_asset text, p_on date, p_universe text DEFAULT NULL::text) RETURNS TABLE(operation text, pipeline text, run_id text, decision text, outcome text, reason text, units integer, evidence jsonb, decided_at timestamp with time zone)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    v_asset_id constant bigint := headgate.find_asset(p_universe, p_asset);
-    v_from constant timestamptz := p_on::timestamp at time zone 'UTC';
-    v_until constant timestamptz := v_from + interval '24 hours';
-begin
-    return query
-    with decided as materialized (
-        select d.*
-        from headgate.v_decisions as d
-        where d.asset_id = v_asset_id
-            and d.decided_at >= v_from
-            and coalesce(d.started_at, d.decided_at) < v_until
-            and (d.decided_at < v_until or d.started_at >= v_from)
-    )
-    select d.operation, d.pipeline, d.run_id, d.decision, d.outcome, d.reason, d.units, d.evidence, d.decided_at
-    from decided as d
-    union all
-    select o.name, p.name, e.run_id, 'skip', null, k.reason, 0, k.evidence, coalesce(e.started_at, v_from)
-    from headgate._operations_of(v_asset_id) as n
-    join headgate.operations as o using (operation_id)
-    join headgate.pipelines as p using (pipeline_id)
-    left join headgate.process_executions as e
-        on e.pipeline_id = n.pipeline_id and e.started_at >= v_from and e.started_at < v_until
-    cross join lateral headgate._why_not(e, n.operation_id, v_asset_id) as k
-    where not exists (select from decided as d where d.operation = o.name and (d.run_id = e.run_id or e.run_id is null))
-    order by 9, 1;
-end;
+    select * from headgate.explain_asset_day(p_asset, p_on, p_universe);
 $$;
 
 ALTER FUNCTION headgate.why(p_asset text, p_on date, p_universe text) OWNER TO headgate_owner;
@@ -24090,7 +24132,7 @@ ALTER FUNCTION headgate.why(p_asset text, p_on date, p_universe text) OWNER TO h
 -- Name: FUNCTION why(p_asset text, p_on date, p_universe text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.why(p_asset text, p_on date, p_universe text) IS 'What became of an asset on a day (UTC), operation by operation: what was decided in each run and its outcome, or what kept it out.';
+COMMENT ON FUNCTION headgate.why(p_asset text, p_on date, p_universe text) IS 'Short for headgate.explain_asset_day.';
 
 --
 -- Name: bar_revisions; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
@@ -24966,7 +25008,7 @@ COMMENT ON COLUMN equities.settings.value IS 'Its value.';
 -- Name: COLUMN settings.description; Type: COMMENT; Schema: equities; Owner: headgate_plan_equities
 --
 
-COMMENT ON COLUMN equities.settings.description IS 'What it does.';
+COMMENT ON COLUMN equities.settings.description IS 'Its description.';
 
 --
 -- Name: shipped_listings; Type: TABLE; Schema: equities; Owner: headgate_plan_equities
@@ -26530,19 +26572,19 @@ ALTER VIEW headgate._requests OWNER TO headgate_owner;
 -- Name: VIEW _requests; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate._requests IS 'What is asked of the core by whoever may insert here; it is answered at once, and no row is kept.';
+COMMENT ON VIEW headgate._requests IS 'Calls of core functions by plan roles: an insert is answered at once, and no row is kept.';
 
 --
 -- Name: COLUMN _requests.caller; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate._requests.caller IS 'Who asks: the role whose rights the asking function has. Nobody may set it.';
+COMMENT ON COLUMN headgate._requests.caller IS 'The calling role; set by the system only.';
 
 --
 -- Name: COLUMN _requests.function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate._requests.function IS 'The function of the core.';
+COMMENT ON COLUMN headgate._requests.function IS 'The core function to call.';
 
 --
 -- Name: COLUMN _requests.arguments; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -26716,7 +26758,7 @@ COMMENT ON COLUMN headgate.dags.active_runs IS 'Its runs there that have not end
 -- Name: COLUMN dags.heard_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.dags.heard_at IS 'When the scheduler said so.';
+COMMENT ON COLUMN headgate.dags.heard_at IS 'When the scheduler reported it.';
 
 --
 -- Name: declaration_mistakes; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -27145,7 +27187,7 @@ COMMENT ON COLUMN headgate.planner_deferrals.group_key IS 'The group.';
 -- Name: COLUMN planner_deferrals.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.planner_deferrals.reason IS 'quota, max_assets, closed, failures, or what else kept them back.';
+COMMENT ON COLUMN headgate.planner_deferrals.reason IS 'quota, max_assets, blocked, failures, or what else kept them back.';
 
 --
 -- Name: COLUMN planner_deferrals.asset_ids; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27444,12 +27486,12 @@ CREATE TABLE headgate.response_rules (
     content_type text,
     body text,
     outcome text NOT NULL,
-    blame text DEFAULT 'item'::text NOT NULL,
+    fault text DEFAULT 'item'::text NOT NULL,
     charged boolean DEFAULT true NOT NULL,
-    close text,
+    blocks text,
     reason text NOT NULL,
-    CONSTRAINT close_is_readable CHECK ((close ~ '^(retry_after|reset|execution|[0-9]+ seconds)$'::text)),
-    CONSTRAINT rule_blame_is_known CHECK ((blame = ANY (ARRAY['item'::text, 'provider'::text, 'house'::text, 'quota'::text]))),
+    CONSTRAINT blocks_is_readable CHECK ((blocks ~ '^(retry_after|reset|execution|[0-9]+ seconds)$'::text)),
+    CONSTRAINT rule_fault_is_known CHECK ((fault = ANY (ARRAY['item'::text, 'provider'::text, 'internal'::text, 'quota'::text]))),
     CONSTRAINT rule_outcome_is_known CHECK ((outcome = ANY (ARRAY['success'::text, 'retry'::text, 'failed'::text, 'deferred'::text, 'skipped'::text]))),
     CONSTRAINT status_is_readable CHECK ((status ~ '^([1-5][0-9]{2}(-[1-5][0-9]{2})?|[*]|error:(timeout|connect|cut))$'::text))
 );
@@ -27499,10 +27541,10 @@ COMMENT ON COLUMN headgate.response_rules.body IS 'Regular expression the start 
 COMMENT ON COLUMN headgate.response_rules.outcome IS 'What becomes of the job.';
 
 --
--- Name: COLUMN response_rules.blame; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN response_rules.fault; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.response_rules.blame IS 'Whose fault it is: item (burns attempts), provider (feeds the breaker), house (ours: a token, a setting), quota (nobody''s).';
+COMMENT ON COLUMN headgate.response_rules.fault IS 'Whose fault it is: item (burns attempts), provider (feeds the breaker), internal (ours: a token, a setting), quota (nobody''s).';
 
 --
 -- Name: COLUMN response_rules.charged; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27511,10 +27553,10 @@ COMMENT ON COLUMN headgate.response_rules.blame IS 'Whose fault it is: item (bur
 COMMENT ON COLUMN headgate.response_rules.charged IS 'False: the provider does not charge for such an answer, and the units of its call are given back.';
 
 --
--- Name: COLUMN response_rules.close; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN response_rules.blocks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.response_rules.close IS 'What else is closed: the provider until retry_after, reset or for N seconds, or the rest of this execution.';
+COMMENT ON COLUMN headgate.response_rules.blocks IS 'What else is closed: the provider until retry_after, reset or for N seconds, or the rest of this execution.';
 
 --
 -- Name: COLUMN response_rules.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27971,7 +28013,7 @@ COMMENT ON COLUMN headgate.v_asset_states.is_held IS 'True: a chunk holds it.';
 -- Name: COLUMN v_asset_states.bulk_misses; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_asset_states.bulk_misses IS 'Calls for its group in a row whose answer lacked it; after two it is asked for alone.';
+COMMENT ON COLUMN headgate.v_asset_states.bulk_misses IS 'Consecutive bulk answers that did not contain it; after two it is called for alone.';
 
 --
 -- Name: COLUMN v_asset_states.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28013,7 +28055,7 @@ ALTER VIEW headgate.v_dags OWNER TO headgate_owner;
 -- Name: VIEW v_dags; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_dags IS 'A scheduler''s DAGs that run pipelines, as the scheduler last said.';
+COMMENT ON VIEW headgate.v_dags IS 'DAGs that run pipelines, as the scheduler last reported them.';
 
 --
 -- Name: COLUMN v_dags.deployment; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28055,7 +28097,7 @@ COMMENT ON COLUMN headgate.v_dags.active_runs IS 'Its runs there that have not e
 -- Name: COLUMN v_dags.heard_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_dags.heard_at IS 'When the scheduler said so.';
+COMMENT ON COLUMN headgate.v_dags.heard_at IS 'When the scheduler reported it.';
 
 --
 -- Name: v_data_freshness; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -28130,7 +28172,7 @@ COMMENT ON COLUMN headgate.v_data_freshness.never IS 'Assets that never had it.'
 -- Name: COLUMN v_data_freshness.oldest_watermark; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_data_freshness.oldest_watermark IS 'How far the data of the one left behind most reaches.';
+COMMENT ON COLUMN headgate.v_data_freshness.oldest_watermark IS 'How far the data of the most outdated asset reaches.';
 
 --
 -- Name: v_database_health; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -28176,33 +28218,33 @@ COMMENT ON COLUMN headgate.v_database_health.threshold IS 'How much it may be.';
 COMMENT ON COLUMN headgate.v_database_health.verdict IS 'ok, warn above the threshold, unknown where the owner may not see it.';
 
 --
--- Name: v_refusals; Type: VIEW; Schema: headgate; Owner: headgate_owner
+-- Name: v_deferral_reasons; Type: VIEW; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE VIEW headgate.v_refusals AS
+CREATE VIEW headgate.v_deferral_reasons AS
  SELECT reason,
     meaning
-   FROM ( VALUES ('quota'::text,'quota exhausted before this asset''s rank'::text), ('share'::text,'the pipeline''s share of the quota is exhausted before this asset''s rank'::text), ('reserve'::text,'backfill: the remaining units are kept for what is due later'::text), ('max_assets'::text,'the run''s asset limit is reached'::text), ('breaker'::text,'its breaker is open'::text), ('closed'::text,'its provider is blocked'::text), ('failures'::text,'left out after 5 failures in a row, until it is reset'::text)) r(reason, meaning);
+   FROM ( VALUES ('quota'::text,'quota exhausted before this asset''s rank'::text), ('share'::text,'the pipeline''s share of the quota is exhausted before this asset''s rank'::text), ('reserve'::text,'backfill: the remaining units are kept for what is due later'::text), ('max_assets'::text,'the run''s asset limit is reached'::text), ('breaker'::text,'its breaker is open'::text), ('blocked'::text,'its provider is blocked'::text), ('failures'::text,'left out after 5 failures in a row, until it is reset'::text)) r(reason, meaning);
 
-ALTER VIEW headgate.v_refusals OWNER TO headgate_owner;
-
---
--- Name: VIEW v_refusals; Type: COMMENT; Schema: headgate; Owner: headgate_owner
---
-
-COMMENT ON VIEW headgate.v_refusals IS 'The reasons for which the planner puts off what is due, in words.';
+ALTER VIEW headgate.v_deferral_reasons OWNER TO headgate_owner;
 
 --
--- Name: COLUMN v_refusals.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: VIEW v_deferral_reasons; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_refusals.reason IS 'quota, share, reserve, max_assets, breaker, closed or failures.';
+COMMENT ON VIEW headgate.v_deferral_reasons IS 'The reasons for which the planner puts off what is due, in words.';
 
 --
--- Name: COLUMN v_refusals.meaning; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+-- Name: COLUMN v_deferral_reasons.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_refusals.meaning IS 'The reason in words.';
+COMMENT ON COLUMN headgate.v_deferral_reasons.reason IS 'quota, share, reserve, max_assets, breaker, blocked or failures.';
+
+--
+-- Name: COLUMN v_deferral_reasons.meaning; Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON COLUMN headgate.v_deferral_reasons.meaning IS 'The reason in words.';
 
 --
 -- Name: v_deferrals; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -28225,7 +28267,7 @@ CREATE VIEW headgate.v_deferrals AS
      JOIN headgate.process_executions e USING (execution_id))
      JOIN headgate.pipelines p USING (pipeline_id))
      JOIN headgate.operations o USING (operation_id))
-     LEFT JOIN headgate.v_refusals r USING (reason));
+     LEFT JOIN headgate.v_deferral_reasons r USING (reason));
 
 ALTER VIEW headgate.v_deferrals OWNER TO headgate_owner;
 
@@ -28263,7 +28305,7 @@ COMMENT ON COLUMN headgate.v_deferrals.group_key IS 'The group.';
 -- Name: COLUMN v_deferrals.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_deferrals.reason IS 'quota, share, reserve, max_assets, breaker, closed or failures.';
+COMMENT ON COLUMN headgate.v_deferrals.reason IS 'quota, share, reserve, max_assets, breaker, blocked or failures.';
 
 --
 -- Name: COLUMN v_deferrals.meaning; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28481,7 +28523,7 @@ CREATE VIEW headgate.v_execution_steps AS
                 CASE
                     WHEN (c_1.sessions IS NULL) THEN cardinality(c_1.asset_ids)
                     ELSE 1
-                END * c_1.booked) +
+                END * c_1.charged_units) +
                 CASE
                     WHEN (c_1.state = 'leased'::text) THEN c_1.units
                     ELSE 0
@@ -28724,7 +28766,7 @@ CREATE VIEW headgate.v_operation_health AS
         END AS reason
    FROM (((headgate.operations o
      JOIN headgate.providers p USING (provider_id))
-     LEFT JOIN headgate.operation_gates k USING (operation_id))
+     LEFT JOIN headgate.operation_breakers k USING (operation_id))
      CROSS JOIN ( SELECT headgate.clock() AS now
          OFFSET 0) t)
   WHERE (o.path IS NOT NULL)
@@ -28748,7 +28790,7 @@ COMMENT ON COLUMN headgate.v_operation_health.operation IS 'The operation.';
 -- Name: COLUMN v_operation_health.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_operation_health.provider IS 'Whom it asks.';
+COMMENT ON COLUMN headgate.v_operation_health.provider IS 'The provider it calls.';
 
 --
 -- Name: COLUMN v_operation_health.state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28802,7 +28844,7 @@ CREATE VIEW headgate.v_operations AS
     o.priority,
     o.bundle,
     o.max_attempts,
-    o.patience AS max_wait,
+    o.max_wait,
     ARRAY( SELECT l.name
            FROM headgate.pipelines l
           WHERE (EXISTS ( SELECT
@@ -28813,7 +28855,7 @@ CREATE VIEW headgate.v_operations AS
     h.blocked_until
    FROM (((headgate.operations o
      JOIN headgate.providers p USING (provider_id))
-     LEFT JOIN headgate.operations n ON ((n.operation_id = o.alternative_of_operation_id)))
+     LEFT JOIN headgate.operations n ON ((n.operation_id = o.bulk_call_of_operation_id)))
      LEFT JOIN headgate.v_operation_health h ON ((h.operation = o.name)))
   ORDER BY o.name;
 
@@ -28835,7 +28877,7 @@ COMMENT ON COLUMN headgate.v_operations.operation IS 'Its name.';
 -- Name: COLUMN v_operations.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_operations.description IS 'What it does.';
+COMMENT ON COLUMN headgate.v_operations.description IS 'Its description.';
 
 --
 -- Name: COLUMN v_operations.universe; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28847,7 +28889,7 @@ COMMENT ON COLUMN headgate.v_operations.universe IS 'The universe whose assets n
 -- Name: COLUMN v_operations.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_operations.provider IS 'Whom it asks; local: nobody.';
+COMMENT ON COLUMN headgate.v_operations.provider IS 'The provider it calls; local: none.';
 
 --
 -- Name: COLUMN v_operations.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28871,7 +28913,7 @@ COMMENT ON COLUMN headgate.v_operations.serves IS 'The need that it serves by on
 -- Name: COLUMN v_operations.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_operations.units IS 'What the provider charges for one call.';
+COMMENT ON COLUMN headgate.v_operations.units IS 'Units the provider charges for one call.';
 
 --
 -- Name: COLUMN v_operations.priority; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29013,14 +29055,14 @@ CREATE VIEW headgate.v_orders AS
      CROSS JOIN LATERAL ( SELECT
                 CASE
                     WHEN (p.is_paused AND p.is_paused_with_dag) THEN 'its DAG is paused, and the pipeline with it'::text
-                    WHEN p.is_paused THEN 'the pipeline is paused: headgate.resume_pipeline lets it run'::text
-                    WHEN (d.heard_at IS NULL) THEN 'no scheduler has said that it has a DAG for it'::text
-                    WHEN (d.heard = 0) THEN ('no scheduler has been heard of since '::text || d.heard_at)
+                    WHEN p.is_paused THEN 'the pipeline is paused: call headgate.resume_pipeline'::text
+                    WHEN (d.heard_at IS NULL) THEN 'no scheduler has reported a DAG for it'::text
+                    WHEN (d.heard = 0) THEN ('no word from a scheduler since '::text || d.heard_at)
                     WHEN d.is_paused THEN 'its DAG is paused'::text
                     WHEN (b.orders > 0) THEN format('%s before it'::text, b.orders)
                     WHEN (r.run_id IS NOT NULL) THEN format('run %s is under way'::text, r.run_id)
-                    WHEN (o.announced_at IS NULL) THEN 'the scheduler is about to be told'::text
-                    ELSE 'the scheduler has been told: its run is about to begin'::text
+                    WHEN (o.announced_at IS NULL) THEN 'the scheduler is about to be notified'::text
+                    ELSE 'the scheduler was notified: its run is about to begin'::text
                 END AS reason) w)
   ORDER BY o.order_id DESC;
 
@@ -29207,12 +29249,12 @@ CREATE VIEW headgate.v_provider_health AS
         END AS rate_tokens,
     COALESCE(g.auth_failures, 0) AS auth_failures,
     ARRAY( SELECT o.name
-           FROM (headgate.operation_gates k
+           FROM (headgate.operation_breakers k
              JOIN headgate.operations o USING (operation_id))
           WHERE ((o.provider_id = p.provider_id) AND ((k.blocked_until > t.now) OR (k.opened > 0)))
           ORDER BY o.name) AS blocked_operations
    FROM ((headgate.providers p
-     LEFT JOIN headgate.provider_gates g USING (provider_id))
+     LEFT JOIN headgate.provider_breakers g USING (provider_id))
      CROSS JOIN ( SELECT headgate.clock() AS now
          OFFSET 0) t)
   ORDER BY p.name;
@@ -29265,7 +29307,7 @@ COMMENT ON COLUMN headgate.v_provider_health.rate_tokens IS 'Requests that may s
 -- Name: COLUMN v_provider_health.auth_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_provider_health.auth_failures IS 'Consecutive faults of our own in asking it (401, 403, no token): they end their execution''s work with it and close nothing else.';
+COMMENT ON COLUMN headgate.v_provider_health.auth_failures IS 'Consecutive faults of our own in asking it (401, 403, no token): they end that execution''s work with it and block nothing else.';
 
 --
 -- Name: COLUMN v_provider_health.blocked_operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29406,7 +29448,7 @@ COMMENT ON COLUMN headgate.v_quota.remaining IS 'Units that may still be promise
 -- Name: COLUMN v_quota.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_quota.blocked_until IS 'The provider said its quota is used up: nothing is asked of it before.';
+COMMENT ON COLUMN headgate.v_quota.blocked_until IS 'No call is made before: the provider reported its quota as exhausted.';
 
 --
 -- Name: v_recent_executions; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -29522,7 +29564,7 @@ COMMENT ON COLUMN headgate.v_recent_executions.units IS 'Units its calls cost; w
 -- Name: COLUMN v_recent_executions.driver; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_recent_executions.driver IS 'What carries it from step to step: airflow, or headgate (the runners).';
+COMMENT ON COLUMN headgate.v_recent_executions.driver IS 'What advances its steps: airflow, or headgate (the runners).';
 
 --
 -- Name: v_response_rules; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -29536,8 +29578,8 @@ CREATE VIEW headgate.v_response_rules AS
     r.content_type,
     r.body,
     r.outcome,
-    r.blame AS fault,
-    r.close AS blocks,
+    r.fault,
+    r.blocks,
     r.reason,
     r.charged,
     false AS is_usual
@@ -29557,7 +29599,7 @@ UNION ALL
     true AS charged,
     true AS is_usual
    FROM (headgate.providers p
-     CROSS JOIN ( VALUES (1,'401'::text,'deferred'::text,'house'::text,'execution'::text,'the provider refuses our token'::text), (2,'403'::text,'deferred'::text,'house'::text,'execution'::text,'the provider refuses our token, or what it may do'::text), (3,'402'::text,'deferred'::text,'quota'::text,'reset'::text,'the provider''s quota is used up'::text), (4,'429'::text,'retry'::text,'quota'::text,'retry_after'::text,'too many requests'::text), (5,'408'::text,'retry'::text,'provider'::text,NULL::text,'the provider did not get the request in time'::text), (6,'404'::text,'failed'::text,'item'::text,NULL::text,'unknown to the provider'::text), (7,'400-499'::text,'failed'::text,'item'::text,NULL::text,'the provider refuses the request'::text), (8,'300-399'::text,'failed'::text,'provider'::text,NULL::text,'redirected: the base URL has moved'::text), (9,'500-599'::text,'retry'::text,'provider'::text,NULL::text,'the provider is in trouble'::text), (10,'error:timeout'::text,'retry'::text,'provider'::text,NULL::text,'no answer in time'::text), (11,'error:connect'::text,'retry'::text,'provider'::text,NULL::text,'no connection'::text), (12,'error:cut'::text,'retry'::text,'provider'::text,NULL::text,'the connection broke'::text), (13,'200-299'::text,'success'::text,'item'::text,NULL::text,'data'::text)) u("position", status, outcome, fault, blocks, reason))
+     CROSS JOIN ( VALUES (1,'401'::text,'deferred'::text,'internal'::text,'execution'::text,'the provider refuses our token'::text), (2,'403'::text,'deferred'::text,'internal'::text,'execution'::text,'the provider refuses our token, or what it may do'::text), (3,'402'::text,'deferred'::text,'quota'::text,'reset'::text,'the provider''s quota is used up'::text), (4,'429'::text,'retry'::text,'quota'::text,'retry_after'::text,'too many requests'::text), (5,'408'::text,'retry'::text,'provider'::text,NULL::text,'the provider did not get the request in time'::text), (6,'404'::text,'failed'::text,'item'::text,NULL::text,'unknown to the provider'::text), (7,'400-499'::text,'failed'::text,'item'::text,NULL::text,'the provider refuses the request'::text), (8,'300-399'::text,'failed'::text,'provider'::text,NULL::text,'redirected: the base URL has moved'::text), (9,'500-599'::text,'retry'::text,'provider'::text,NULL::text,'the provider is in trouble'::text), (10,'error:timeout'::text,'retry'::text,'provider'::text,NULL::text,'no answer in time'::text), (11,'error:connect'::text,'retry'::text,'provider'::text,NULL::text,'no connection'::text), (12,'error:cut'::text,'retry'::text,'provider'::text,NULL::text,'the connection broke'::text), (13,'200-299'::text,'success'::text,'item'::text,NULL::text,'data'::text)) u("position", status, outcome, fault, blocks, reason))
   WHERE ((p.base_url IS NOT NULL) AND ((u.outcome <> 'success'::text) OR (NOT (EXISTS ( SELECT
            FROM headgate.response_rules r
           WHERE ((r.provider_id = p.provider_id) AND (r.outcome = 'success'::text)))))));
@@ -29616,7 +29658,7 @@ COMMENT ON COLUMN headgate.v_response_rules.outcome IS 'What becomes of the job.
 -- Name: COLUMN v_response_rules.fault; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_response_rules.fault IS 'Whose fault it is: item, provider, house (ours) or quota (nobody''s).';
+COMMENT ON COLUMN headgate.v_response_rules.fault IS 'Whose fault it is: item, provider, internal (ours) or quota (nobody''s).';
 
 --
 -- Name: COLUMN v_response_rules.blocks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29664,7 +29706,7 @@ ALTER VIEW headgate.v_run_documents OWNER TO headgate_owner;
 -- Name: VIEW v_run_documents; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_run_documents IS 'What each execution knows of itself, one document per execution.';
+COMMENT ON VIEW headgate.v_run_documents IS 'The run document of each execution, as templates and conditions read it.';
 
 --
 -- Name: COLUMN v_run_documents.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29718,7 +29760,7 @@ ALTER VIEW headgate.v_runners OWNER TO headgate_owner;
 -- Name: VIEW v_runners; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_runners IS 'Runners that work, or were killed lately: a heartbeat older than some seconds.';
+COMMENT ON VIEW headgate.v_runners IS 'Runners that are alive, and those killed lately (their heartbeat is more than some seconds old).';
 
 --
 -- Name: COLUMN v_runners.runner; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29905,13 +29947,13 @@ CREATE VIEW headgate.v_waiting AS
                     WHEN 'paused'::text THEN 'the pipeline is paused'::text
                     WHEN 'parked'::text THEN c.park_reason
                     WHEN 'provider'::text THEN h.blocked_reason
-                    WHEN 'window'::text THEN 'quota: the provider says it is used up'::text
+                    WHEN 'window'::text THEN 'quota: the provider reports it as exhausted'::text
                     WHEN 'reset'::text THEN 'quota: the window is about to be reset'::text
                     WHEN 'operation'::text THEN k.reason
                     WHEN 'probe'::text THEN 'provider: one call probes it, the others wait for the answer'::text
                     WHEN 'rate'::text THEN format('rate limit: %s requests a minute'::text, r.requests_per_minute)
                     WHEN 'no runner'::text THEN 'no runner is connected'::text
-                    WHEN 'left'::text THEN format('no runner takes it from queue %s: they are busy, serve other queues%s'::text, c.queue, COALESCE((' or lack the secret '::text || r.secret_name), ''::text))
+                    WHEN 'left'::text THEN format('no runner takes it from queue %s: all are busy or serve other queues%s'::text, c.queue, COALESCE((' or lack the secret '::text || r.secret_name), ''::text))
                     ELSE NULL::text
                 END AS reason,
                 CASE v.cause
@@ -29931,7 +29973,7 @@ CREATE VIEW headgate.v_waiting AS
              JOIN headgate.providers r ON ((r.provider_id = c.provider_id)))
              LEFT JOIN headgate.operations b ON ((b.operation_id = c.call_operation_id)))
              JOIN headgate.v_provider_health h ON ((h.provider = r.name)))
-             JOIN headgate.provider_gates g ON ((g.provider_id = c.provider_id)))
+             JOIN headgate.provider_breakers g ON ((g.provider_id = c.provider_id)))
              LEFT JOIN headgate.v_operation_health k ON ((k.operation = COALESCE(b.name, o.name))))
              CROSS JOIN ( SELECT headgate.clock() AS now
                  OFFSET 0) t)
@@ -29981,7 +30023,7 @@ UNION ALL
             max(n.execution_id) AS execution_id
            FROM headgate.process_executions n
           GROUP BY n.pipeline_id) newest ON ((newest.pipeline_id = e.pipeline_id)))
-     LEFT JOIN headgate.v_refusals f USING (reason))
+     LEFT JOIN headgate.v_deferral_reasons f USING (reason))
      LEFT JOIN LATERAL ( SELECT s.step
            FROM headgate.process_steps s
           WHERE ((s.execution_id = e.execution_id) AND (o.name = ANY (s.operations)) AND ((s.group_keys IS NULL) OR (d.group_key = ANY (s.group_keys))))
@@ -30269,11 +30311,11 @@ ALTER TABLE ONLY headgate.locks
     ADD CONSTRAINT locks_pkey PRIMARY KEY (name);
 
 --
--- Name: operation_gates operation_gates_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+-- Name: operation_breakers operation_breakers_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
-ALTER TABLE ONLY headgate.operation_gates
-    ADD CONSTRAINT operation_gates_pkey PRIMARY KEY (operation_id);
+ALTER TABLE ONLY headgate.operation_breakers
+    ADD CONSTRAINT operation_breakers_pkey PRIMARY KEY (operation_id);
 
 --
 -- Name: operation_inputs operation_inputs_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -30374,11 +30416,11 @@ ALTER TABLE ONLY headgate.provider_addresses
     ADD CONSTRAINT provider_addresses_pkey PRIMARY KEY (provider_id);
 
 --
--- Name: provider_gates provider_gates_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
+-- Name: provider_breakers provider_breakers_pkey; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
-ALTER TABLE ONLY headgate.provider_gates
-    ADD CONSTRAINT provider_gates_pkey PRIMARY KEY (provider_id);
+ALTER TABLE ONLY headgate.provider_breakers
+    ADD CONSTRAINT provider_breakers_pkey PRIMARY KEY (provider_id);
 
 --
 -- Name: providers providers_name_is_unique; Type: CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -30728,7 +30770,7 @@ CREATE TRIGGER handler_environment_is_harmless AFTER INSERT OR UPDATE OF handler
 -- Name: TRIGGER handler_environment_is_harmless ON operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TRIGGER handler_environment_is_harmless ON headgate.operations IS 'No handler is to see a secret.';
+COMMENT ON TRIGGER handler_environment_is_harmless ON headgate.operations IS 'Handlers never see a secret.';
 
 --
 -- Name: providers provider_address_is_noted; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
@@ -30740,7 +30782,7 @@ CREATE TRIGGER provider_address_is_noted AFTER INSERT OR UPDATE OF base_url, aut
 -- Name: TRIGGER provider_address_is_noted ON providers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TRIGGER provider_address_is_noted ON headgate.providers IS 'Whoever changes where a secret is sent is recorded.';
+COMMENT ON TRIGGER provider_address_is_noted ON headgate.providers IS 'Records who changes where a secret is sent.';
 
 --
 -- Name: providers provider_keeps_its_name; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
@@ -30752,7 +30794,7 @@ CREATE TRIGGER provider_keeps_its_name BEFORE UPDATE ON headgate.providers FOR E
 -- Name: TRIGGER provider_keeps_its_name ON providers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TRIGGER provider_keeps_its_name ON headgate.providers IS 'Queues are called after their provider.';
+COMMENT ON TRIGGER provider_keeps_its_name ON headgate.providers IS 'Queues are named after their provider.';
 
 --
 -- Name: _requests request_is_answered; Type: TRIGGER; Schema: headgate; Owner: headgate_owner
@@ -30822,11 +30864,11 @@ ALTER TABLE ONLY headgate.dags
     ADD CONSTRAINT dags_pipeline_id_fkey FOREIGN KEY (pipeline_id) REFERENCES headgate.pipelines(pipeline_id);
 
 --
--- Name: operation_gates operation_gates_operation_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+-- Name: operation_breakers operation_breakers_operation_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
-ALTER TABLE ONLY headgate.operation_gates
-    ADD CONSTRAINT operation_gates_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES headgate.operations(operation_id);
+ALTER TABLE ONLY headgate.operation_breakers
+    ADD CONSTRAINT operation_breakers_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES headgate.operations(operation_id);
 
 --
 -- Name: operation_inputs operation_inputs_input_operation_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -30843,11 +30885,11 @@ ALTER TABLE ONLY headgate.operation_inputs
     ADD CONSTRAINT operation_inputs_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES headgate.operations(operation_id);
 
 --
--- Name: operations operations_alternative_of_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+-- Name: operations operations_bulk_call_of_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
 ALTER TABLE ONLY headgate.operations
-    ADD CONSTRAINT operations_alternative_of_fkey FOREIGN KEY (alternative_of_operation_id) REFERENCES headgate.operations(operation_id);
+    ADD CONSTRAINT operations_bulk_call_of_fkey FOREIGN KEY (bulk_call_of_operation_id) REFERENCES headgate.operations(operation_id);
 
 --
 -- Name: operations operations_follows_operation_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -30927,11 +30969,11 @@ ALTER TABLE ONLY headgate.provider_addresses
     ADD CONSTRAINT provider_addresses_provider_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id) ON DELETE CASCADE;
 
 --
--- Name: provider_gates provider_gates_provider_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
+-- Name: provider_breakers provider_breakers_provider_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
 --
 
-ALTER TABLE ONLY headgate.provider_gates
-    ADD CONSTRAINT provider_gates_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id);
+ALTER TABLE ONLY headgate.provider_breakers
+    ADD CONSTRAINT provider_breakers_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES headgate.providers(provider_id);
 
 --
 -- Name: publication_lags publication_lags_provider_id_fkey; Type: FK CONSTRAINT; Schema: headgate; Owner: headgate_owner
@@ -31047,10 +31089,10 @@ REVOKE ALL ON FUNCTION equities._clean_answer(p_payload text, OUT payload text, 
 REVOKE ALL ON FUNCTION equities._clean_bar(p_bar jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _companies_of_page(p_asset_ids bigint[], p_payload text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+-- Name: FUNCTION _companies_of_batch(p_asset_ids bigint[], p_payload text); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
-REVOKE ALL ON FUNCTION equities._companies_of_page(p_asset_ids bigint[], p_payload text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION equities._companies_of_batch(p_asset_ids bigint[], p_payload text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _days_to_watch(p_group_keys text[], p_now timestamp with time zone); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -31420,11 +31462,11 @@ REVOKE ALL ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids
 GRANT ALL ON FUNCTION equities.ingest_fundamentals(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
--- Name: FUNCTION ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
+-- Name: FUNCTION ingest_fundamentals_batch(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
 --
 
-REVOKE ALL ON FUNCTION equities.ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION equities.ingest_fundamentals_page(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
+REVOKE ALL ON FUNCTION equities.ingest_fundamentals_batch(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION equities.ingest_fundamentals_batch(p_context jsonb, p_asset_ids bigint[], p_payloads text[]) TO headgate_nobody;
 
 --
 -- Name: FUNCTION ingest_fx_rates(p_context jsonb, p_asset_ids bigint[], p_payloads text[]); Type: ACL; Schema: equities; Owner: headgate_plan_equities
@@ -31552,6 +31594,12 @@ GRANT ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) TO
 REVOKE ALL ON FUNCTION headgate._add_step_groups() FROM PUBLIC;
 
 --
+-- Name: FUNCTION _admit(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._admit(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _advance(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -31570,16 +31618,16 @@ REVOKE ALL ON FUNCTION headgate._advance_reopened(p_now timestamp with time zone
 REVOKE ALL ON FUNCTION headgate._after_declaring(p_kind text, p_name text, p_written text[]) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _alert_breakers(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._alert_breakers(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION _alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _alert_lines(p_execution headgate.process_executions, p_pipeline text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31600,22 +31648,28 @@ REVOKE ALL ON FUNCTION headgate._announce(p_execution_id bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._answer() FROM PUBLIC;
 
 --
--- Name: FUNCTION _answers_of(p_outcomes text[], p_blames text[], OUT faults integer, OUT answers integer, OUT auth_failures integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _answers_of(p_outcomes text[], p_faults text[], OUT faults integer, OUT answers integer, OUT auth_failures integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._answers_of(p_outcomes text[], p_blames text[], OUT faults integer, OUT answers integer, OUT auth_failures integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._answers_of(p_outcomes text[], p_faults text[], OUT faults integer, OUT answers integer, OUT auth_failures integer) FROM PUBLIC;
 
 --
--- Name: FUNCTION _apply_fates(p_chunk headgate.chunks, p_operation headgate.operations, p_fates headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _apply_results(p_chunk headgate.chunks, p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._apply_fates(p_chunk headgate.chunks, p_operation headgate.operations, p_fates headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._apply_results(p_chunk headgate.chunks, p_operation headgate.operations, p_job_results headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _are_many_due_times(p_pipeline_id bigint, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._are_many_due_times(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _as_breaker(p_own headgate.operation_breakers); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._as_breaker(p_own headgate.operation_breakers) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _as_columns(p_kind text, p_name text, p_settings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31628,12 +31682,6 @@ REVOKE ALL ON FUNCTION headgate._as_columns(p_kind text, p_name text, p_settings
 --
 
 REVOKE ALL ON FUNCTION headgate._as_due(p_operation text, p_due text) FROM PUBLIC;
-
---
--- Name: FUNCTION _as_gate(p_own headgate.operation_gates); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._as_gate(p_own headgate.operation_gates) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _as_lags(p_provider text, p_lags jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31678,16 +31726,40 @@ REVOKE ALL ON FUNCTION headgate._asset_of(p_asset_id bigint, p_call headgate.ope
 REVOKE ALL ON FUNCTION headgate._assets_of_groups(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _availability(p_provider headgate.providers, p_now timestamp with time zone, OUT is_flowing boolean, OUT is_probe boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._availability(p_provider headgate.providers, p_now timestamp with time zone, OUT is_flowing boolean, OUT is_probe boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _batch_calls(p_classes headgate.plan_class[], p_needs jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._batch_calls(p_classes headgate.plan_class[], p_needs jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _batch_cost(p_assets numeric, p_batch_size integer, p_units integer, p_units_per_asset integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._batch_cost(p_assets numeric, p_batch_size integer, p_units integer, p_units_per_asset integer) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _behind(p_execution_id bigint, p_steps text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._behind(p_execution_id bigint, p_steps text[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _books(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _block_until(p_provider headgate.providers, p_operation_id bigint, p_block jsonb, p_outcomes text[], p_faults text[], p_now timestamp with time zone, OUT blocked_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._books(p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._block_until(p_provider headgate.providers, p_operation_id bigint, p_block jsonb, p_outcomes text[], p_faults text[], p_now timestamp with time zone, OUT blocked_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _blocked_calls(p_chunk_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._blocked_calls(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _breaker_reason(p_operation_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31712,6 +31784,12 @@ REVOKE ALL ON FUNCTION headgate._budget(p_provider headgate.providers, p_at time
 --
 
 REVOKE ALL ON FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_quota integer, p_used jsonb) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _bulk_calls(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._bulk_calls(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _calendar_of(p_provider headgate.providers); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31750,10 +31828,10 @@ REVOKE ALL ON FUNCTION headgate._call_ingest(p_function text, p_context jsonb, p
 REVOKE ALL ON FUNCTION headgate._call_step(p_function text, p_pipeline text, p_run_id text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _can_pay_again(p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _can_charge_again(p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._can_pay_again(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._can_charge_again(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _cancel_waiting(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31766,6 +31844,12 @@ REVOKE ALL ON FUNCTION headgate._cancel_waiting(p_execution_id bigint, p_step te
 --
 
 REVOKE ALL ON FUNCTION headgate._candidates(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_step text, p_is_round boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _charged_units(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._charged_units(p_chunk headgate.chunks) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _check_assets(p_universe text, p_assets jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31810,10 +31894,10 @@ REVOKE ALL ON FUNCTION headgate._check_quota_value(p_quota integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._check_reference(p_kind text, p_name text, p_referred_kind text, p_referred text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_requests integer[], p_charged integer[], p_closing jsonb, p_row_counts integer[], p_row_count integer); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_request_counts integer[], p_charged integer[], p_block jsonb, p_row_counts integer[], p_row_count integer); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_requests integer[], p_charged integer[], p_closing jsonb, p_row_counts integer[], p_row_count integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._check_report(p_chunk headgate.chunks, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_request_counts integer[], p_charged integer[], p_block jsonb, p_row_counts integer[], p_row_count integer) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _check_rows(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31882,18 +31966,6 @@ REVOKE ALL ON FUNCTION headgate._close_execution(p_execution_id bigint, p_now ti
 REVOKE ALL ON FUNCTION headgate._close_step(p_step headgate.process_steps, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _closed_calls(p_chunk_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._closed_calls(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION _closing(p_provider headgate.providers, p_operation_id bigint, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT blocked_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._closing(p_provider headgate.providers, p_operation_id bigint, p_closing jsonb, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT blocked_until timestamp with time zone, OUT reason text, OUT provider_until timestamp with time zone, OUT provider_reason text) FROM PUBLIC;
-
---
 -- Name: FUNCTION _connections(p_value text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -31906,10 +31978,10 @@ REVOKE ALL ON FUNCTION headgate._connections(p_value text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._context(p_chunk headgate.chunks, p_operation headgate.operations, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _cooled_at(p_provider headgate.providers, p_gate headgate.provider_gates, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _cooled_at(p_provider headgate.providers, p_breaker headgate.provider_breakers, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._cooled_at(p_provider headgate.providers, p_gate headgate.provider_gates, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._cooled_at(p_provider headgate.providers, p_breaker headgate.provider_breakers, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _cost_words(p_records bigint, p_units bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31930,28 +32002,16 @@ REVOKE ALL ON FUNCTION headgate._count_jobs(p_execution_id bigint, p_step text, 
 REVOKE ALL ON FUNCTION headgate._count_words(p_count bigint, p_noun text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _counted(p_gate headgate.provider_gates, p_faults integer, p_answers integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _counted(p_breaker headgate.provider_breakers, p_faults integer, p_answers integer, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._counted(p_gate headgate.provider_gates, p_faults integer, p_answers integer, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._counted(p_breaker headgate.provider_breakers, p_faults integer, p_answers integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _cover_groups(p_pipeline text, p_step text, p_group_keys text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._cover_groups(p_pipeline text, p_step text, p_group_keys text[]) FROM PUBLIC;
-
---
--- Name: FUNCTION _covers(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._covers(p_classes headgate.plan_class[], p_needs jsonb, p_at timestamp with time zone, p_is_daily boolean) FROM PUBLIC;
-
---
--- Name: FUNCTION _cure(p_chunk_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._cure(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _dead_runners(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -31996,6 +32056,12 @@ REVOKE ALL ON FUNCTION headgate._deferral_lines(p_execution headgate.process_exe
 REVOKE ALL ON FUNCTION headgate._differing_columns(p_kind text, p_name text, p_columns jsonb, p_differ text[]) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _disposition(p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._disposition(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _drop_needs(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -32032,10 +32098,10 @@ REVOKE ALL ON FUNCTION headgate._due_pairs(p_operation_ids bigint[], p_at timest
 REVOKE ALL ON FUNCTION headgate._end_chunks(p_chunk_ids bigint[], p_status text, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._end_jobs(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_tally headgate.job_tally, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _end_late_parked(p_chunk headgate.chunks, p_asset_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32086,12 +32152,6 @@ REVOKE ALL ON FUNCTION headgate._end_unstarted(p_chunk headgate.chunks, p_reason
 REVOKE ALL ON FUNCTION headgate._enter_planning(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _examine_books(); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._examine_books() FROM PUBLIC;
-
---
 -- Name: FUNCTION _examine_calendars(); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -32108,6 +32168,12 @@ REVOKE ALL ON FUNCTION headgate._examine_functions() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._examine_groups() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _examine_ledger(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._examine_ledger() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _examine_queues(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32176,6 +32242,12 @@ REVOKE ALL ON FUNCTION headgate._failed_pairs(p_execution_id bigint, p_step text
 REVOKE ALL ON FUNCTION headgate._field(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _field_error(p_field text, p_code text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._field_error(p_field text, p_code text) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _field_value(p_field text, p_asset headgate.assets, p_state headgate.asset_processing_state, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -32224,10 +32296,10 @@ REVOKE ALL ON FUNCTION headgate._forecast_day(p_pipeline_id bigint, p_params jso
 REVOKE ALL ON FUNCTION headgate._forecast_done(p_pipeline_id bigint, p_params jsonb, p_at timestamp with time zone, p_classes headgate.forecast_class[], p_done jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_page_size integer, p_params jsonb, p_at timestamp with time zone, p_is_coarse boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_batch_size integer, p_params jsonb, p_at timestamp with time zone, p_is_coarse boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_page_size integer, p_params jsonb, p_at timestamp with time zone, p_is_coarse boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._forecast_need(p_state headgate.asset_processing_state, p_due_rule text, p_call_operation_id bigint, p_batch_size integer, p_params jsonb, p_at timestamp with time zone, p_is_coarse boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _forecast_rule(p_params jsonb, p_at timestamp with time zone, p_operation_id bigint, p_calendar text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32266,10 +32338,10 @@ REVOKE ALL ON FUNCTION headgate._gate_message(p_name text, p_provider_id bigint,
 REVOKE ALL ON FUNCTION headgate._given(p_settings jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_requests integer[], p_charged integer[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_request_counts integer[], p_charged integer[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_requests integer[], p_charged integer[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._go_on(p_chunk headgate.chunks, p_operation headgate.operations, p_call headgate.operations, p_answers text[], p_request_counts integer[], p_charged integer[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _go_on_behind(p_execution headgate.process_executions, p_step text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32428,6 +32500,12 @@ REVOKE ALL ON FUNCTION headgate._is_alerted(p_subject text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._is_asked_alone(p_operation_id bigint) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _is_blocked(p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._is_blocked(p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _is_blocked_at(p_operation_id bigint, p_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -32506,16 +32584,10 @@ REVOKE ALL ON FUNCTION headgate._is_plainly_fit(p_function text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._is_selected(p_execution headgate.process_executions, p_operation_id bigint, p_asset_id bigint) FROM PUBLIC;
 
 --
--- Name: FUNCTION _is_shut(p_operation_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _is_watched(p_breaker headgate.provider_breakers, p_probe_chunk_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._is_shut(p_operation_id bigint, p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION _is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._is_watched(p_gate headgate.provider_gates, p_probe_chunk_id bigint, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._is_watched(p_breaker headgate.provider_breakers, p_probe_chunk_id bigint, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _is_worked_off(p_execution_id bigint, p_states text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32552,12 +32624,6 @@ REVOKE ALL ON FUNCTION headgate._json_rows(p_value text, p_path text) FROM PUBLI
 --
 
 REVOKE ALL ON FUNCTION headgate._json_text(p_value text, p_path text, p_type text) FROM PUBLIC;
-
---
--- Name: FUNCTION _judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._judge(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_errors text[], p_requests integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_closing jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _keep_name(); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32608,10 +32674,16 @@ REVOKE ALL ON FUNCTION headgate._late_sessions() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_chunk_ids bigint[], p_starts_at timestamp with time zone[], p_is_probe boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _leave_state(p_chunk headgate.chunks, p_jobs headgate.job_fate[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _leave_state(p_chunk headgate.chunks, p_jobs headgate.job_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_fate[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._leave_state(p_chunk headgate.chunks, p_jobs headgate.job_result[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _ledger(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._ledger(p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _left_out(p_pipeline_id bigint, p_params jsonb, p_step text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32632,16 +32704,10 @@ REVOKE ALL ON FUNCTION headgate._left_out_steps(p_execution headgate.process_exe
 REVOKE ALL ON FUNCTION headgate._left_over_chunks() FROM PUBLIC;
 
 --
--- Name: FUNCTION _let_go(p_chunks headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _live_block(p_provider headgate.providers, p_chunk headgate.chunks, p_block jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._let_go(p_chunks headgate.chunks[]) FROM PUBLIC;
-
---
--- Name: FUNCTION _live_closing(p_provider headgate.providers, p_chunk headgate.chunks, p_closing jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._live_closing(p_provider headgate.providers, p_chunk headgate.chunks, p_closing jsonb, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._live_block(p_provider headgate.providers, p_chunk headgate.chunks, p_block jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _lock(p_name text, p_is_shared boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32696,42 +32762,6 @@ REVOKE ALL ON FUNCTION headgate._meant(p_name text, p_names text[]) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION headgate._meant_code(p_universe text, p_code text) FROM PUBLIC;
-
---
--- Name: FUNCTION _mend_books(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._mend_books(p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION _mend_chunks(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._mend_chunks(p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION _mend_holds(p_operations text[], p_limit integer, OUT count integer, OUT pairs headgate.asset_processing_state[]); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._mend_holds(p_operations text[], p_limit integer, OUT count integer, OUT pairs headgate.asset_processing_state[]) FROM PUBLIC;
-
---
--- Name: FUNCTION _mend_months(); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._mend_months() FROM PUBLIC;
-
---
--- Name: FUNCTION _mend_queues(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._mend_queues(p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION _mend_steps(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._mend_steps(p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _merge(p_kind text, p_name text, p_row jsonb, p_said jsonb, p_says jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32860,10 +32890,10 @@ REVOKE ALL ON FUNCTION headgate._no_chunk(p_wake_at timestamp with time zone, p_
 REVOKE ALL ON FUNCTION headgate._note_address() FROM PUBLIC;
 
 --
--- Name: FUNCTION _note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_faults text[], p_block jsonb, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_blames text[], p_closing jsonb, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._note_answers(p_provider headgate.providers, p_operation_id bigint, p_chunk headgate.chunks, p_outcomes text[], p_faults text[], p_block jsonb, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _note_dag(p_pipeline_id bigint, p_deployment text, p_dag text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32890,10 +32920,10 @@ REVOKE ALL ON FUNCTION headgate._note_follow_up(p_kind text, p_name text) FROM P
 REVOKE ALL ON FUNCTION headgate._note_mistake(p_kind text, p_name text, p_message text, p_hint text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _note_operation(p_provider headgate.providers, p_own headgate.operation_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _note_operation(p_provider headgate.providers, p_own headgate.operation_breakers, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._note_operation(p_provider headgate.providers, p_own headgate.operation_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._note_operation(p_provider headgate.providers, p_own headgate.operation_breakers, p_chunk_id bigint, p_faults integer, p_answers integer, p_trips boolean, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _note_plan_mistakes(p_plan text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32902,10 +32932,10 @@ REVOKE ALL ON FUNCTION headgate._note_operation(p_provider headgate.providers, p
 REVOKE ALL ON FUNCTION headgate._note_plan_mistakes(p_plan text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _note_provider(p_provider headgate.providers, p_breaker headgate.provider_breakers, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._note_provider(p_provider headgate.providers, p_gate headgate.provider_gates, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._note_provider(p_provider headgate.providers, p_breaker headgate.provider_breakers, p_chunk_id bigint, p_faults integer, p_answers integer, p_auth_failures integer, p_trips boolean, p_is_suspected boolean, p_blocked_until timestamp with time zone, p_reason text, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _object(p_kind text, p_name text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32960,12 +32990,6 @@ REVOKE ALL ON FUNCTION headgate._open_steps(p_execution_id bigint, p_is_idle boo
 --
 
 REVOKE ALL ON FUNCTION headgate._open_window(p_provider headgate.providers, p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION _openness(p_provider headgate.providers, p_now timestamp with time zone, OUT is_open boolean, OUT is_probe boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._openness(p_provider headgate.providers, p_now timestamp with time zone, OUT is_open boolean, OUT is_probe boolean) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _operation(p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33046,46 +33070,22 @@ REVOKE ALL ON FUNCTION headgate._outcome_words(p_planned integer, p_succeeded in
 REVOKE ALL ON FUNCTION headgate._own_quota(p_pipeline_id bigint, p_params jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _pages(p_classes headgate.plan_class[], p_needs jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._pages(p_classes headgate.plan_class[], p_needs jsonb) FROM PUBLIC;
-
---
--- Name: FUNCTION _pages_cost(p_assets numeric, p_page_size integer, p_units integer, p_units_per_asset integer); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._pages_cost(p_assets numeric, p_page_size integer, p_units integer, p_units_per_asset integer) FROM PUBLIC;
-
---
--- Name: FUNCTION _paid(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._paid(p_chunk headgate.chunks) FROM PUBLIC;
-
---
 -- Name: FUNCTION _param_value(p_parameter headgate.pipeline_parameters, p_value jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._param_value(p_parameter headgate.pipeline_parameters, p_value jsonb) FROM PUBLIC;
 
 --
--- Name: FUNCTION _park_jobs(p_chunk headgate.chunks, p_fates headgate.job_fate[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _park_blocked(p_chunks headgate.chunks[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_fates headgate.job_fate[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._park_blocked(p_chunks headgate.chunks[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _park_shut(p_chunks headgate.chunks[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _park_jobs(p_chunk headgate.chunks, p_job_results headgate.job_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._park_shut(p_chunks headgate.chunks[], p_now timestamp with time zone) FROM PUBLIC;
-
---
--- Name: FUNCTION _pass_gate(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._pass_gate(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._park_jobs(p_chunk headgate.chunks, p_job_results headgate.job_result[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _pieces(p_template text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33134,12 +33134,6 @@ REVOKE ALL ON FUNCTION headgate._planned_before(p_execution headgate.process_exe
 --
 
 REVOKE ALL ON FUNCTION headgate._planned_operations(p_pipeline_id bigint, p_params jsonb, p_step text) FROM PUBLIC;
-
---
--- Name: FUNCTION _price(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._price(p_chunk headgate.chunks) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _provider(p_provider text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33208,10 +33202,10 @@ REVOKE ALL ON FUNCTION headgate._raise_mistakes(p_plan text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._reach(p_provider headgate.providers, p_queues text[], p_max_chunks integer, p_now timestamp with time zone, OUT is_probe boolean, OUT fit headgate.chunks[], OUT unfit headgate.chunks[]) FROM PUBLIC;
 
 --
--- Name: FUNCTION _reach_watermarks(p_chunk headgate.chunks, p_done headgate.job_fate[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _reach_watermarks(p_chunk headgate.chunks, p_done headgate.job_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._reach_watermarks(p_chunk headgate.chunks, p_done headgate.job_fate[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._reach_watermarks(p_chunk headgate.chunks, p_done headgate.job_result[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _ready_steps(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33244,10 +33238,10 @@ REVOKE ALL ON FUNCTION headgate._record_action(p_action text, p_arguments jsonb,
 REVOKE ALL ON FUNCTION headgate._refit_window(p_provider text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _refusal(p_field text, p_code text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _release_holds(p_chunks headgate.chunks[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._refusal(p_field text, p_code text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._release_holds(p_chunks headgate.chunks[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _rename_asset(p_asset_id bigint, p_code text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33266,6 +33260,42 @@ REVOKE ALL ON FUNCTION headgate._render(p_template text, p_asset headgate.assets
 --
 
 REVOKE ALL ON FUNCTION headgate._reopen_behind(p_execution headgate.process_executions, p_steps text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _repair_chunks(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._repair_chunks(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _repair_holds(p_operations text[], p_limit integer, OUT count integer, OUT pairs headgate.asset_processing_state[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._repair_holds(p_operations text[], p_limit integer, OUT count integer, OUT pairs headgate.asset_processing_state[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _repair_ledger(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._repair_ledger(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _repair_months(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._repair_months() FROM PUBLIC;
+
+--
+-- Name: FUNCTION _repair_queues(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._repair_queues(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _repair_steps(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._repair_steps(p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _request_bodies(p_chunk headgate.chunks, p_operation headgate.operations, p_params jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33326,6 +33356,12 @@ REVOKE ALL ON FUNCTION headgate._reserve_queued(p_chunk_ids bigint[], p_now time
 --
 
 REVOKE ALL ON FUNCTION headgate._reset_asset(p_asset_id bigint, p_operations text[]) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _resolve(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_block jsonb, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._resolve(p_chunk headgate.chunks, p_operation headgate.operations, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_errors text[], p_request_counts integer[], p_charged integer[], p_durations_ms integer[], p_results headgate.ingest_result[], p_blocked_until timestamp with time zone, p_blocked_reason text, p_block jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _resolve_alert(p_subject text, p_caller text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33502,10 +33538,10 @@ REVOKE ALL ON FUNCTION headgate._send_chunks(p_chunk_ids bigint[], p_now timesta
 REVOKE ALL ON FUNCTION headgate._send_step(p_execution headgate.process_executions, p_step text, p_attempt integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_refusal text, p_meaning text, p_run_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_deferral_reason text, p_meaning text, p_run_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_refusal text, p_meaning text, p_run_at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._sentence(p_operation headgate.operations, p_state headgate.asset_processing_state, p_is_granted boolean, p_deferral_reason text, p_meaning text, p_run_at timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _session_due_at(p_provider_id bigint, p_calendar text, p_watermark timestamp with time zone, p_now timestamp with time zone, p_asked_at timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33526,10 +33562,10 @@ REVOKE ALL ON FUNCTION headgate._set_alert(p_subject text, p_severity text, p_me
 REVOKE ALL ON FUNCTION headgate._set_asset_active(p_asset_id bigint, p_is_active boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION _set_gate(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _set_breaker(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._set_breaker(p_provider_id bigint, p_operation_id bigint, p_blocked_until timestamp with time zone, p_reason text) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _setting_of(p_column text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33538,10 +33574,10 @@ REVOKE ALL ON FUNCTION headgate._set_gate(p_provider_id bigint, p_operation_id b
 REVOKE ALL ON FUNCTION headgate._setting_of(p_column text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._settle_state(p_chunk headgate.chunks, p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _share_left(p_provider_id bigint, p_pipeline_id bigint, p_opened_at timestamp with time zone, p_usable integer, p_used bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33706,6 +33742,12 @@ REVOKE ALL ON FUNCTION headgate._stuck_steps() FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._sweep(p_limit integer, p_now timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _sweep_chunks(p_chunk_ids bigint[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._sweep_chunks(p_chunk_ids bigint[], p_now timestamp with time zone) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _table_of(p_kind text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -33742,10 +33784,10 @@ REVOKE ALL ON FUNCTION headgate._take_order(p_pipeline headgate.pipelines, p_par
 REVOKE ALL ON FUNCTION headgate._take_out(p_chunk headgate.chunks) FROM PUBLIC;
 
 --
--- Name: FUNCTION _tally(p_fates headgate.job_fate[]); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _tally(p_job_results headgate.job_result[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._tally(p_fates headgate.job_fate[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._tally(p_job_results headgate.job_result[]) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _tally_of(p_status text, p_reason text, p_jobs integer, p_units integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33760,10 +33802,10 @@ REVOKE ALL ON FUNCTION headgate._tally_of(p_status text, p_reason text, p_jobs i
 REVOKE ALL ON FUNCTION headgate._template_fields(p_operation headgate.operations) FROM PUBLIC;
 
 --
--- Name: FUNCTION _times_cooled(p_gate headgate.provider_gates); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _times_cooled(p_breaker headgate.provider_breakers); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._times_cooled(p_gate headgate.provider_gates) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._times_cooled(p_breaker headgate.provider_breakers) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _totals(p_execution_id bigint, OUT planned integer, OUT succeeded integer, OUT failed integer, OUT deferred integer, OUT skipped integer, OUT units integer); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33790,16 +33832,16 @@ REVOKE ALL ON FUNCTION headgate._trial(p_operation text, p_asset_id bigint, p_pi
 REVOKE ALL ON FUNCTION headgate._trial_step(p_call headgate.operations, p_need headgate.operations, p_asset headgate.assets, p_pipeline text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _tripped(p_provider headgate.providers, p_operation_id bigint, p_gate headgate.provider_gates, p_own headgate.operation_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _tripped(p_provider headgate.providers, p_operation_id bigint, p_breaker headgate.provider_breakers, p_own headgate.operation_breakers, p_outcomes text[], p_faults text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._tripped(p_provider headgate.providers, p_operation_id bigint, p_gate headgate.provider_gates, p_own headgate.operation_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._tripped(p_provider headgate.providers, p_operation_id bigint, p_breaker headgate.provider_breakers, p_own headgate.operation_breakers, p_outcomes text[], p_faults text[], p_now timestamp with time zone, OUT of_provider boolean, OUT of_operation boolean, OUT is_suspected boolean) FROM PUBLIC;
 
 --
--- Name: FUNCTION _trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _trips_breaker(p_provider headgate.providers, p_breaker headgate.provider_breakers, p_outcomes text[], p_faults text[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_gate headgate.provider_gates, p_outcomes text[], p_blames text[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._trips_breaker(p_provider headgate.providers, p_breaker headgate.provider_breakers, p_outcomes text[], p_faults text[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _trust_bulk(p_operation text, p_asset_ids bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33844,6 +33886,12 @@ REVOKE ALL ON FUNCTION headgate._undone_jobs(p_execution headgate.process_execut
 REVOKE ALL ON FUNCTION headgate._undone_pairs(p_operation_ids bigint[], p_execution_id bigint, p_at timestamp with time zone) FROM PUBLIC;
 
 --
+-- Name: FUNCTION _unit_price(p_chunk headgate.chunks); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._unit_price(p_chunk headgate.chunks) FROM PUBLIC;
+
+--
 -- Name: FUNCTION _universe_of(p_code text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -33886,12 +33934,6 @@ REVOKE ALL ON FUNCTION headgate._url_encode(p_text text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._value_of(p_column text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _verdict(p_chunk headgate.chunks, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._verdict(p_chunk headgate.chunks, p_now timestamp with time zone) FROM PUBLIC;
-
---
 -- Name: FUNCTION _visible(p_text text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -33904,16 +33946,16 @@ REVOKE ALL ON FUNCTION headgate._visible(p_text text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION headgate._waits_for_its_turn(p_execution_id bigint, p_step text) FROM PUBLIC;
 
 --
--- Name: FUNCTION _wake_computed(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _wake_computed(p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._wake_computed(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._wake_computed(p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
--- Name: FUNCTION _wake_dependents(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _wake_dependents(p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_jobs headgate.job_fate[], p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._wake_dependents(p_operation headgate.operations, p_jobs headgate.job_result[], p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _wake_parked(p_provider_id bigint, p_operation_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34037,18 +34079,18 @@ GRANT ALL ON FUNCTION headgate.ask_again(p_operation text, p_asset_ids bigint[],
 REVOKE ALL ON FUNCTION headgate.begin_plan(plan text) FROM PUBLIC;
 
 --
--- Name: FUNCTION book_call(p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate.book_call(p_operation text) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.book_call(p_operation text) TO headgate_planner;
-
---
 -- Name: FUNCTION cancel_execution(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate.cancel_execution(p_pipeline text, p_run_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.cancel_execution(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION charge_call(p_operation text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.charge_call(p_operation text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.charge_call(p_operation text) TO headgate_planner;
 
 --
 -- Name: FUNCTION check_health(p_pipeline text, p_run_id text); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34104,11 +34146,11 @@ GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_equities;
 GRANT ALL ON FUNCTION headgate.clock() TO headgate_plan_maintenance;
 
 --
--- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) FROM PUBLIC;
-GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_blames text[], p_payloads text[], p_errors text[], p_requests integer[], p_durations_ms integer[], p_closing jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) TO headgate_runner;
+REVOKE ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.complete_jobs(p_runner text, p_chunk_id bigint, p_lease_no integer, p_asset_ids bigint[], p_outcomes text[], p_faults text[], p_payloads text[], p_errors text[], p_request_counts integer[], p_durations_ms integer[], p_block jsonb, p_claim integer, p_queues text[], p_charged integer[], p_row_counts integer[], p_rows anyarray) TO headgate_runner;
 
 --
 -- Name: FUNCTION cover_groups(p_pipeline text, p_step text, p_group_keys text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34204,6 +34246,14 @@ GRANT ALL ON FUNCTION headgate.execution_id(p_pipeline text, p_run_id text) TO h
 
 REVOKE ALL ON FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) TO headgate_planner;
+
+--
+-- Name: FUNCTION explain_asset_day(p_asset text, p_on date, p_universe text); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.explain_asset_day(p_asset text, p_on date, p_universe text) FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.explain_asset_day(p_asset text, p_on date, p_universe text) TO headgate_planner;
+GRANT ALL ON FUNCTION headgate.explain_asset_day(p_asset text, p_on date, p_universe text) TO headgate_reader;
 
 --
 -- Name: FUNCTION explain_plan(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34394,10 +34444,10 @@ GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_
 GRANT ALL ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) TO headgate_plan_maintenance;
 
 --
--- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, page_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate.put_operation(operation text, universe text, due text, provider text, request text, description text, units integer, units_per_asset integer, priority integer, bundle text, follows text, bulk_call_of text, batch_size integer, feature text, is_backfill boolean, overlap integer, chunk_size integer, max_attempts integer, backoff interval, backoff_max interval, max_wait interval, lease interval, timeout interval, headers jsonb, body jsonb, max_bytes bigint, "into" text, rows text, key text[], columns jsonb, watermark text, ingest_function text, handler text, handler_environment text[], input_function text, max_memory bigint, weight_power double precision, staleness_per_day double precision) FROM PUBLIC;
 
 --
 -- Name: FUNCTION put_parameter(pipeline text, parameter text, effect text, description text, type text, default_value jsonb, allowed text[], operations text[], meanings jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34908,13 +34958,13 @@ GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_equities;
 GRANT SELECT ON TABLE headgate.v_database_health TO headgate_plan_maintenance;
 
 --
--- Name: TABLE v_refusals; Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: TABLE v_deferral_reasons; Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-GRANT SELECT ON TABLE headgate.v_refusals TO headgate_planner;
-GRANT SELECT ON TABLE headgate.v_refusals TO headgate_reader;
-GRANT SELECT ON TABLE headgate.v_refusals TO headgate_plan_equities;
-GRANT SELECT ON TABLE headgate.v_refusals TO headgate_plan_maintenance;
+GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_planner;
+GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_reader;
+GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_equities;
+GRANT SELECT ON TABLE headgate.v_deferral_reasons TO headgate_plan_maintenance;
 
 --
 -- Name: TABLE v_deferrals; Type: ACL; Schema: headgate; Owner: headgate_owner

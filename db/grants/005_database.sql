@@ -10,7 +10,7 @@ begin
     revoke create on schema public from public;
 exception
     when insufficient_privilege then
-        raise warning 'everybody may connect and make temporary tables here'
+        raise warning 'every role may connect and create temporary tables here'
             using hint = 'the owner of the database may revoke that';
     when internal_error then null;  -- another migration of this server was faster
 end;
@@ -25,6 +25,8 @@ begin
 exception
     when insufficient_privilege then
         raise warning 'statements may be compiled here, which takes seconds'
-            using hint = format('the owner of the database says: alter database %I set jit = off', current_database());
+            using hint = format(
+                'as the owner of the database, run: alter database %I set jit = off', current_database()
+            );
 end;
 $jit$;

@@ -27,7 +27,7 @@ begin
         exception
             when insufficient_privilege then
                 raise warning 'may not set % of %', v_wrong.name, v_wrong.role
-                    using hint = 'a superuser, or who made the role, may';
+                    using hint = 'a superuser or the creator of the role may';
         end;
     end loop;
 end;

@@ -78,13 +78,13 @@ comment on table headgate.operations is
     'A kind of work on one asset. Without path and handler its ingest function does the work alone.';
 comment on column headgate.operations.operation_id is 'Surrogate key.';
 comment on column headgate.operations.name is 'Its name, unique in the database.';
-comment on column headgate.operations.description is 'What it does.';
+comment on column headgate.operations.description is 'Its description.';
 comment on column headgate.operations.universe is 'The universe whose assets need it.';
 comment on column headgate.operations.provider_id is 'Whom it asks; `local` when nobody.';
 comment on column headgate.operations.feature is
     'Planned only where the provider''s account has this feature '
     '(providers.features); null: every account may call it.';
-comment on column headgate.operations.units is 'What the provider charges for one call.';
+comment on column headgate.operations.units is 'Units the provider charges for one call.';
 comment on column headgate.operations.units_per_asset is
     'What the provider charges for each asset that a page names, besides units for the page.';
 comment on column headgate.operations.priority is

@@ -16,4 +16,4 @@ comment on column headgate.dags.deployment is 'The scheduler, where several have
 comment on column headgate.dags.dag is 'The DAG''s id.';
 comment on column headgate.dags.is_paused is 'Whether it is paused there.';
 comment on column headgate.dags.active_runs is 'Its runs there that have not ended, and those that are about to begin.';
-comment on column headgate.dags.heard_at is 'When the scheduler said so.';
+comment on column headgate.dags.heard_at is 'When the scheduler reported it.';

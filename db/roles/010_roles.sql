@@ -31,7 +31,7 @@ begin
             );
         exception
             when insufficient_privilege then
-                raise warning 'role % has rights that its work does not need', v_role.name
+                raise warning 'role % has more rights than it needs', v_role.name
                     using hint = 'a superuser may alter it';
         end;
     end loop;
@@ -53,7 +53,7 @@ begin
         exception
             when insufficient_privilege then
                 raise warning 'headgate_owner is not a member of %', v_role
-                    using hint = format('a superuser says: grant %I to headgate_owner', v_role);
+                    using hint = format('as a superuser, run: grant %I to headgate_owner', v_role);
         end;
     end loop;
 end;

@@ -17,9 +17,9 @@ for each row
 execute function headgate._answer();
 
 comment on view headgate._requests is
-    'What is asked of the core by whoever may insert here; it is answered at once, and no row is kept.';
+    'Calls of core functions by plan roles: an insert is answered at once, and no row is kept.';
 comment on column headgate._requests.caller is
-    'Who asks: the role whose rights the asking function has. Nobody may set it.';
-comment on column headgate._requests.function is 'The function of the core.';
+    'The calling role; set by the system only.';
+comment on column headgate._requests.function is 'The core function to call.';
 comment on column headgate._requests.arguments is 'Its arguments by name.';
 comment on column headgate._requests.result is 'The row it returned.';

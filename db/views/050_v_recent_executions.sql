@@ -49,4 +49,4 @@ comment on column headgate.v_recent_executions.deferred is
 comment on column headgate.v_recent_executions.skipped is 'Jobs that were not needed, or cancelled.';
 comment on column headgate.v_recent_executions.units is 'Units its calls cost; while it runs, those spent so far.';
 comment on column headgate.v_recent_executions.driver is
-    'What carries it from step to step: airflow, or headgate (the runners).';
+    'What advances its steps: airflow, or headgate (the runners).';

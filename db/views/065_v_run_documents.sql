@@ -37,7 +37,7 @@ cross join lateral (
     from (select coalesce(e.logical_date, e.started_at) at time zone 'UTC' as at) as d
 ) as r;
 
-comment on view headgate.v_run_documents is 'What each execution knows of itself, one document per execution.';
+comment on view headgate.v_run_documents is 'The run document of each execution, as templates and conditions read it.';
 comment on column headgate.v_run_documents.pipeline is 'The pipeline.';
 comment on column headgate.v_run_documents.run_id is 'The run''s name.';
 comment on column headgate.v_run_documents.run is

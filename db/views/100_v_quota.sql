@@ -29,4 +29,4 @@ comment on column headgate.v_quota.spent is 'Units of calls that started.';
 comment on column headgate.v_quota.used_elsewhere is 'Units the provider reports beyond our own book.';
 comment on column headgate.v_quota.remaining is 'Units that may still be promised.';
 comment on column headgate.v_quota.blocked_until is
-    'The provider said its quota is used up: nothing is asked of it before.';
+    'No call is made before: the provider reported its quota as exhausted.';

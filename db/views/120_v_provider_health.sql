@@ -46,6 +46,6 @@ comment on column headgate.v_provider_health.rate_tokens is
     'Requests that may start at this moment; null: no limit.';
 comment on column headgate.v_provider_health.auth_failures is
     'Consecutive faults of our own in asking it (401, 403, no token): '
-    'they end their execution''s work with it and close nothing else.';
+    'they end that execution''s work with it and block nothing else.';
 comment on column headgate.v_provider_health.blocked_operations is
     'Its operations that are blocked or probing by themselves: v_operation_health says more. The others go on.';

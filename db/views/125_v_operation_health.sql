@@ -24,7 +24,7 @@ order by p.name, o.name;
 comment on view headgate.v_operation_health is
     'How the breaker of each operation that makes calls stands; its provider''s comes on top.';
 comment on column headgate.v_operation_health.operation is 'The operation.';
-comment on column headgate.v_operation_health.provider is 'Whom it asks.';
+comment on column headgate.v_operation_health.provider is 'The provider it calls.';
 comment on column headgate.v_operation_health.state is
     'flowing: it is called; blocked: it is not called until blocked_until; probing: one call goes first, '
     'and its answer decides.';

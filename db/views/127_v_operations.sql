@@ -48,14 +48,14 @@ order by o.name;
 comment on view headgate.v_operations is
     'Operations: kinds of work on one asset, and the calls that serve many assets at once.';
 comment on column headgate.v_operations.operation is 'Its name.';
-comment on column headgate.v_operations.description is 'What it does.';
+comment on column headgate.v_operations.description is 'Its description.';
 comment on column headgate.v_operations.universe is 'The universe whose assets need it.';
-comment on column headgate.v_operations.provider is 'Whom it asks; local: nobody.';
+comment on column headgate.v_operations.provider is 'The provider it calls; local: none.';
 comment on column headgate.v_operations.kind is
     'call: an HTTP request; handler: Python computes; sql: its ingest function does the work alone.';
 comment on column headgate.v_operations.due is 'Its due rule: once, every, session, after or function.';
 comment on column headgate.v_operations.serves is 'The need that it serves by one call for many assets; null: its own.';
-comment on column headgate.v_operations.units is 'What the provider charges for one call.';
+comment on column headgate.v_operations.units is 'Units the provider charges for one call.';
 comment on column headgate.v_operations.priority is '1 is most urgent, 9 least.';
 comment on column headgate.v_operations.bundle is
     'Operations of one bundle are granted to an asset together or not at all.';

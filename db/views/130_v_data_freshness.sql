@@ -36,4 +36,4 @@ comment on column headgate.v_data_freshness.fresh is 'Assets that have it and ar
 comment on column headgate.v_data_freshness.stale is 'Assets that have it and are due, or fail.';
 comment on column headgate.v_data_freshness.never is 'Assets that never had it.';
 comment on column headgate.v_data_freshness.oldest_watermark is
-    'How far the data of the one left behind most reaches.';
+    'How far the data of the most outdated asset reaches.';

@@ -21,7 +21,8 @@ left join (
 ) as c using (runner)
 order by r.last_seen_at desc, r.runner;
 
-comment on view headgate.v_runners is 'Runners that work, or were killed lately: a heartbeat older than some seconds.';
+comment on view headgate.v_runners is
+    'Runners that are alive, and those killed lately (their heartbeat is more than some seconds old).';
 comment on column headgate.v_runners.runner is 'The runner''s name.';
 comment on column headgate.v_runners.host is 'The machine it runs on.';
 comment on column headgate.v_runners.pid is 'Its process there.';

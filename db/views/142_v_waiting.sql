@@ -28,14 +28,14 @@ from (
             when 'paused' then 'the pipeline is paused'
             when 'parked' then c.park_reason
             when 'provider' then h.blocked_reason
-            when 'window' then 'quota: the provider says it is used up'
+            when 'window' then 'quota: the provider reports it as exhausted'
             when 'reset' then 'quota: the window is about to be reset'
             when 'operation' then k.reason
             when 'probe' then 'provider: one call probes it, the others wait for the answer'
             when 'rate' then format('rate limit: %s requests a minute', r.requests_per_minute)
             when 'no runner' then 'no runner is connected'
             when 'left' then format(
-                'no runner takes it from queue %s: they are busy, serve other queues%s', c.queue,
+                'no runner takes it from queue %s: all are busy or serve other queues%s', c.queue,
                 coalesce(' or lack the secret ' || r.secret_name, '')
             )
         end as reason,

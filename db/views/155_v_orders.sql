@@ -46,14 +46,14 @@ cross join lateral (
 cross join lateral (
     select case
         when p.is_paused and p.is_paused_with_dag then 'its DAG is paused, and the pipeline with it'
-        when p.is_paused then 'the pipeline is paused: headgate.resume_pipeline lets it run'
-        when d.heard_at is null then 'no scheduler has said that it has a DAG for it'
-        when d.heard = 0 then 'no scheduler has been heard of since ' || d.heard_at
+        when p.is_paused then 'the pipeline is paused: call headgate.resume_pipeline'
+        when d.heard_at is null then 'no scheduler has reported a DAG for it'
+        when d.heard = 0 then 'no word from a scheduler since ' || d.heard_at
         when d.is_paused then 'its DAG is paused'
         when b.orders > 0 then format('%s before it', b.orders)
         when r.run_id is not null then format('run %s is under way', r.run_id)
-        when o.announced_at is null then 'the scheduler is about to be told'
-        else 'the scheduler has been told: its run is about to begin'
+        when o.announced_at is null then 'the scheduler is about to be notified'
+        else 'the scheduler was notified: its run is about to begin'
     end as reason
 ) as w
 order by o.order_id desc;

@@ -5,7 +5,7 @@ HeadgateError
 ├── ServerError
 │   ├── ServerMissing       neither HEADGATE_DSN nor the embedded server's package
 │   ├── ServerFailed        the embedded server did not start or stop
-│   ├── ServerUnreachable   nobody answers at the address, or it refuses the login
+│   ├── ServerUnreachable   it does not answer, or it refuses the login
 │   │   └── DatabaseMissing the server has no database of that name
 │   ├── ServerTooOld        PostgreSQL before 15
 │   └── ServerUnsuitable    an encoding, setting or pooler that Headgate cannot work with
@@ -34,37 +34,37 @@ class HeadgateError(Exception):
 
 
 class UnknownPipeline(HeadgateError):
-    """There is no such pipeline."""
+    """Unknown pipeline."""
 
     code = "HG001"
 
 
 class UnknownExecution(HeadgateError):
-    """There is no such execution."""
+    """Unknown execution."""
 
     code = "HG002"
 
 
 class UnknownStep(HeadgateError):
-    """There is no such step."""
+    """Unknown step."""
 
     code = "HG003"
 
 
 class UnknownOperation(HeadgateError):
-    """There is no such operation."""
+    """Unknown operation."""
 
     code = "HG004"
 
 
 class UnknownProvider(HeadgateError):
-    """There is no such provider."""
+    """Unknown provider."""
 
     code = "HG005"
 
 
 class UnknownGroup(HeadgateError):
-    """There is no such group."""
+    """Unknown group."""
 
     code = "HG006"
 
@@ -82,7 +82,7 @@ class InvalidValue(HeadgateError):
 
 
 class UnknownAsset(HeadgateError):
-    """There is no such asset."""
+    """Unknown asset."""
 
     code = "HG009"
 
@@ -100,7 +100,7 @@ class PlanAlreadyRunning(HeadgateError):
 
 
 class LostLease(HeadgateError):
-    """The lease is somebody else's by now; nothing was written."""
+    """Another runner holds the lease; nothing was written."""
 
     code = "HG012"
 
@@ -124,7 +124,7 @@ class TemplateFieldMissing(HeadgateError):
 
 
 class WrongFunction(HeadgateError):
-    """An ingest or due function does not have the signature it must have."""
+    """An ingest or due function has the wrong signature."""
 
     code = "HG018"
 
@@ -167,7 +167,7 @@ class ServerMissing(ServerError):
 
 
 class ServerFailed(ServerError):
-    """The embedded PostgreSQL did not do what it was told."""
+    """The embedded PostgreSQL did not start or stop."""
 
 
 class ServerUnreachable(ServerError):
@@ -197,7 +197,7 @@ class MigrateError(HeadgateError):
 class MigrationEdited(MigrateError):
     """A migration was edited after it had been applied."""
 
-    default_hint = "put the file back as it was and write the change as a new migration"
+    default_hint = "restore the file and write the change as a new migration"
 
 
 class MigrationNumbering(MigrateError):

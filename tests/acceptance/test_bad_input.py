@@ -45,7 +45,7 @@ BAD: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
     "pipeline": (("run", "no_such"), {}, "unknown pipeline: 'no_such' [HG001]"),
     "parameter": ((*RUN, "--param=no_such=1"), {}, "has no parameter 'no_such' [HG007]"),
     "group": ((*RUN, "--param=exchanges=NOWHERE"), {}, "has no group 'NOWHERE' [HG006]"),
-    "value": ((*RUN, "--param=eodhd_daily_quota=-1"), {}, "-1 is no valid value [HG008]"),
+    "value": ((*RUN, "--param=eodhd_daily_quota=-1"), {}, "invalid value -1 [HG008]"),
     "ticker": ((*RUN, "--param=tickers=NO_SUCH.US"), {}, "'NO_SUCH.US' [HG009]"),
     "symbol": ((*RUN, "--param=tickers=SAP"), {}, "'SAP' is ambiguous in universe equities"),
     "secret": (RUN, {TOKEN: ""}, f"whose secret {TOKEN} is not set [HG019]"),

@@ -64,7 +64,7 @@ def test_a_group_is_loaded_by_pages_and_what_they_lack_one_by_one(frankfurt):
     found = {x["code"] for x in loaded if x["status"] == "success"}
     assert found == stocks - set(dropped)
     assert {x["reason"] for x in loaded if x["status"] != "success"} == {
-        "missing: the answer for the group lacks it"
+        "missing: the bulk answer does not contain it"
     }
     histories = [x for x in rows if x["operation"] == "prices_historical"]
     assert {x["code"] for x in histories if x["status"] == "success"} == codes

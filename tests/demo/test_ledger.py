@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from headgate.demo.eodhd.book import Ledger, Rate
+from headgate.demo.eodhd.ledger import Ledger, Rate
 
 MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
 

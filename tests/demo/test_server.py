@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from headgate.demo.eodhd import Options, serve, spawn
-from headgate.demo.eodhd.book import Rate
 from headgate.demo.eodhd.faults import QUOTA_USED_UP
+from headgate.demo.eodhd.ledger import Rate
 from tests.limits import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -151,7 +151,7 @@ def test_a_call_that_is_blocked_beyond_max_wait_is_not_waited_for(toy: Toy):
     assert [x["units"] for x in rows] == [1] * 12
     assert {x["reason"] for x in rows} == {
         "a session has closed since 2024-03-01;"
-        " one by one, because update_all is closed until 2024-03-05 13:00:00"
+        " one by one, because update_all is blocked until 2024-03-05 13:00:00"
     }
     assert work_off(toy, "r1") == {"update": 12}
 

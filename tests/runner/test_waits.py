@@ -234,7 +234,7 @@ def test_retry_says_when_there_is_nothing_to_run_again(run: Run, database: Setti
     result = run("retry", done["run_id"], settings=database)
 
     assert result.code == 0
-    assert "nothing of it can be run again now" in result.err
+    assert "nothing can be retried now" in result.err
 
 
 def test_retry_leaves_a_run_of_airflow_to_airflow(run: Run, database: Settings, plan: Plan):

@@ -69,10 +69,10 @@ declare
     v_fault text;
 begin
     if coalesce(p_universe, '') = '' or jsonb_typeof(p_assets) is distinct from 'array' then
-        v_fault := 'a universe''s name and an array of assets are needed';
+        v_fault := 'p_universe must be a name and p_assets a JSON array';
     else
         select case
-            when jsonb_typeof(e.asset) <> 'object' then format('asset %s is no object', e.nth)
+            when jsonb_typeof(e.asset) <> 'object' then format('asset %s must be an object', e.nth)
             when coalesce(e.asset ->> 'code', '') = '' then format('asset %s has no code', e.nth)
             when coalesce(e.asset ->> 'group_key', '') = '' then format('asset %s has no group_key', e.asset ->> 'code')
             when coalesce(jsonb_typeof(e.asset -> 'attributes'), 'object') <> 'object'
@@ -102,7 +102,7 @@ begin
             or e.asset - array['code', 'group_key', 'calendar', 'attributes', 'weight', 'is_active'] <> '{}'
         limit 1;
         if v_fault is null then
-            select format('asset %s is given twice', e.asset ->> 'code') into v_fault
+            select format('asset %s is listed twice', e.asset ->> 'code') into v_fault
             from jsonb_array_elements(p_assets) as e (asset)
             group by e.asset ->> 'code'
             having count(*) > 1

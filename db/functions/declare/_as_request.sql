@@ -19,7 +19,7 @@ begin
     if p_request is null then
         return '{}';
     elsif v_parts is null then
-        v_fault := format('request cannot be %s', quote_literal(p_request));
+        v_fault := format('malformed request: %s', quote_literal(p_request));
     else
         select
             jsonb_object_agg(split_part(q.pair, '=', 1), substr(q.pair, strpos(q.pair, '=') + 1)),

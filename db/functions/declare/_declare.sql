@@ -22,8 +22,8 @@ declare
 begin
     select * into v_old from headgate.declarations as d where d.kind = p_kind and d.name = p_name;
     v_fault := case
-        when p_name ~ '^/|/$|//' or p_name = '' or p_name is null then 'its name is missing'
-        when v_old.plan <> v_plan then format('plan %s declares it already', v_old.plan)
+        when p_name ~ '^/|/$|//' or p_name = '' or p_name is null then 'it has no name'
+        when v_old.plan <> v_plan then format('plan %s already declares it', v_old.plan)
         when v_old.is_declared then format('declared twice%s', ', first at ' || v_old.place)
     end;
     if v_fault is not null then

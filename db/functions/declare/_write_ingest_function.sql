@@ -272,7 +272,7 @@ begin
             )
         union all
         select
-            format('%s is no path: %s', p.what, quote_literal(p.path)),
+            format('%s is not a JSON path: %s', p.what, quote_literal(p.path)),
             'a JSON path: $[*] for rows, $.name for a value'
         from (
             select 'rows' as what, p_rows as path

@@ -12,12 +12,12 @@ declare
 begin
     if begin_plan.plan !~ '^[a-z][a-z0-9_]*$' then
         perform headgate._raise(
-            'HG020', format('a plan cannot be named %s', quote_literal(begin_plan.plan)),
-            'a plan is named like its folder, in small letters, digits and _'
+            'HG020', format('invalid plan name: %s', quote_literal(begin_plan.plan)),
+            'use the name of its folder: lower-case letters, digits and _'
         );
     elsif v_open is not null then
         perform headgate._raise(
-            'HG020', format('plan %s begins before plan %s has ended', begin_plan.plan, v_open),
+            'HG020', format('begin_plan(%s) was called before end_plan() of plan %s', begin_plan.plan, v_open),
             'a plan''s file ends with select headgate.end_plan();'
         );
     end if;

@@ -20,7 +20,7 @@ as $func$
         end,
         p_message,
         coalesce(
-            headgate._spelling_hint(p_message), p_hint, 'the statement is not valid SQL; psql shows more of it'
+            headgate._spelling_hint(p_message), p_hint, 'run the file with psql to see the whole error'
         )
     )
     from (select (
@@ -64,7 +64,7 @@ as $func$
                 where a.name <> all (k.arguments)
                 limit 1
             ),
-            'an argument is missing, or of another type; arguments: ' || array_to_string(k.arguments, ', ')
+            'an argument is missing or has the wrong type; arguments: ' || array_to_string(k.arguments, ', ')
         )
     end
     from called as c

@@ -18,7 +18,7 @@ declare
 begin
     if coalesce(p_state, '') not in ('success', 'failed', 'gone') then
         perform headgate._raise(
-            'HG008', format('a run cannot have ended as %s', coalesce(quote_literal(p_state), 'null')),
+            'HG008', format('invalid outcome of a run: %s', coalesce(quote_literal(p_state), 'null')),
             'success, failed or gone'
         );
     end if;

@@ -15,7 +15,7 @@ as $func$
 begin
     if coalesce(p_status, '') not in ('succeeded', 'skipped', 'failed') then
         perform headgate._raise(
-            'HG008', format('a step cannot be marked as %s', coalesce(quote_literal(p_status), 'null')),
+            'HG008', format('a step cannot be marked %s', coalesce(quote_literal(p_status), 'null')),
             'succeeded, skipped or failed'
         );
     end if;

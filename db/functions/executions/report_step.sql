@@ -22,7 +22,7 @@ declare
 begin
     if coalesce(p_status, '') not in ('succeeded', 'failed') then
         perform headgate._raise(
-            'HG008', format('a step cannot be reported as %s', coalesce(quote_literal(p_status), 'null')),
+            'HG008', format('a step cannot be reported %s', coalesce(quote_literal(p_status), 'null')),
             'succeeded or failed'
         );
     end if;

@@ -12,7 +12,7 @@ declare
     v_partition record;
 begin
     if p_keep is null or p_keep < interval '1 day' then
-        perform headgate._raise('HG008', 'the history to keep must be at least a day', 'e.g. 400 days');
+        perform headgate._raise('HG008', 'p_keep must be at least 1 day', 'e.g. 400 days');
     end if;
     perform headgate._open_months(3);
     dropped_partitions := 0;

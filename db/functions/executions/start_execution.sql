@@ -29,11 +29,11 @@ declare
     v_is_idle boolean := false;
 begin
     if coalesce(length(p_run_id), 0) not between 1 and 250 then
-        perform headgate._raise('HG008', 'a run needs a name of 1 to 250 characters', 'e.g. manual-2026-01-31');
+        perform headgate._raise('HG008', 'run_id must have 1 to 250 characters', 'e.g. manual-2026-01-31');
     elsif coalesce(p_driver, '') not in ('airflow', 'headgate') then
         perform headgate._raise('HG008', format('unknown driver: %s', quote_literal(p_driver)), 'airflow or headgate');
     elsif p_is_backfill and p_logical_date is null then
-        perform headgate._raise('HG008', 'a back-fill needs the date it is for', 'give p_logical_date');
+        perform headgate._raise('HG008', 'a back-fill needs p_logical_date', 'give p_logical_date');
     end if;
 
     perform headgate._lock(format('start %s', v_pipeline.pipeline_id));
@@ -123,16 +123,16 @@ begin
                     ) as o
                 ), 300)
             ),
-            'give the new run a name of its own'
+            'choose another run_id for the new run'
         );
     elsif p_execution.finished_at is not null then
         raise notice using
             message = format(
-                'run %s of pipeline %s HAS ENDED BEFORE: as %s, at %s UTC. It is not run again: nothing that succeeded '
-                'is done a second time', quote_literal(p_execution.run_id), p_pipeline.name, p_execution.status,
+                'run %s of pipeline %s HAS ALREADY ENDED: %s at %s UTC. It is not run again: nothing that succeeded '
+                'is done twice', quote_literal(p_execution.run_id), p_pipeline.name, p_execution.status,
                 to_char(p_execution.finished_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
             ),
-            hint = 'headgate.retry_failed runs what failed again; a new run needs a name of its own';
+            hint = 'headgate.retry_failed runs what failed again; a new run needs its own run_id';
     end if;
 end;
 $func$;
@@ -158,10 +158,10 @@ begin
         perform headgate._raise(
             'HG022',
             format(
-                'pipeline %s knows no dates: a run for %s would do today''s work', p_pipeline.name,
+                'pipeline %s has no request that names a date: a run for %s would do today''s work', p_pipeline.name,
                 to_char(p_logical_date at time zone 'UTC', 'YYYY-MM-DD')
             ),
-            'name {run.date} or {run.logical_date} in the path, query, headers or body of its operations'
+            'name {run.date} or {run.logical_date} in the path, query, headers or body of an operation'
         );
     end if;
 end;

@@ -37,7 +37,7 @@ begin
         perform headgate._raise(
             'HG008',
             format('%s of %s assets can take a load for %s', v_free, cardinality(p_asset_ids), p_operation),
-            'the others are no assets of its universe, are named twice, or are being worked on: wait, or cancel the '
+            'the others are not in its universe, are listed twice, or have work in flight: wait, or cancel the '
             'execution'
         );
     end if;

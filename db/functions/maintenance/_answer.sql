@@ -126,8 +126,8 @@ begin
     end case;
     if v_what is not null then
         perform headgate._raise(
-            '42501', format('plan %s may not touch %s', p_plan, v_what),
-            'a plan may touch what its functions are named for: the universes and providers of its operations'
+            '42501', format('plan %s has no right to change %s', p_plan, v_what),
+            'a plan may change only the universes and providers of its own operations'
         );
     end if;
 end;

@@ -18,7 +18,7 @@ begin
         if to_regclass(format('pgmq.%I', 'q_' || v_queue)) is null then
             verdict := 'fail';
             finding := 'it is missing';
-            advice := 'headgate doctor --fix makes it; what waited in it is sent again';
+            advice := 'headgate doctor --fix creates it and sends its chunks again';
             return next;
             verdict := 'warn';
             continue;
@@ -26,13 +26,13 @@ begin
         v_orphans := cardinality(headgate._orphan_messages(v_queue));
         if v_orphans > 0 then
             finding := format('%s messages belong to no chunk', v_orphans);
-            advice := 'a claim archives each when it meets it; headgate doctor --fix does so now';
+            advice := 'claims archive them one by one; headgate doctor --fix archives them now';
             return next;
         end if;
         v_lost := cardinality(headgate._lost_messages(v_queue));
         if v_lost > 0 then
             finding := format('%s chunks wait for messages that are gone', v_lost);
-            advice := 'a runner that finds nothing else to do sends them again; headgate doctor --fix does so now';
+            advice := 'idle runners send them again; headgate doctor --fix sends them now';
             return next;
         end if;
     end loop;

@@ -9,8 +9,8 @@ set search_path = pg_catalog, pg_temp
 as $func$
     select
         format('step %s of %s', s.step, s.run_id), 'fail',
-        format('it runs, with nothing in flight; %s of its jobs are lost', s.planned - s.ended),
-        'headgate doctor --fix ends it; what was lost is due again', true
+        format('it is running with nothing in flight: %s jobs are lost', s.planned - s.ended),
+        'headgate doctor --fix ends it; the lost jobs become due again', true
     from headgate._stuck_steps() as s
     union all
     select
@@ -22,7 +22,7 @@ as $func$
     group by c.step, e.run_id
     union all
     select
-        format('step %s of %s', c.step, e.run_id), 'fail', format('it is over, but %s chunks of it wait', count(*)),
+        format('step %s of %s', c.step, e.run_id), 'fail', format('it has ended, but %s of its chunks wait', count(*)),
         'headgate doctor --fix ends them; their units return', true
     from headgate._left_over_chunks() as l
     join headgate.chunks as c using (chunk_id)
@@ -30,15 +30,16 @@ as $func$
     group by c.step, e.run_id
     union all
     select
-        'queue ' || c.queue, 'warn', format('%s leases ran out, and nobody takes them over', count(*)),
+        'queue ' || c.queue, 'warn', format('%s leases have expired and no runner takes them over', count(*)),
         'start a runner for that queue: headgate worker', true
     from headgate._expired_leases() as x
     join headgate.chunks as c using (chunk_id)
     group by c.queue
     union all
     select
-        'state', 'fail', format('%s pairs are held by chunks that are gone: they are never planned', count(*)),
-        'headgate doctor --fix lets them go', true
+        'state', 'fail',
+        format('%s asset needs are held by chunks that no longer exist, so they are never planned', count(*)),
+        'headgate doctor --fix releases them', true
     from headgate._orphan_holds() as h
     having count(*) > 0
     union all
@@ -55,7 +56,7 @@ as $func$
     select
         format('execution %s of %s', e.run_id, p.name), 'warn',
         format(
-            'its scheduler has not been heard of since %s',
+            'no word from its scheduler since %s',
             to_char(d.heard_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI UTC')
         ),
         'start Airflow''s triggerer, or end it: headgate.cancel_execution', false

@@ -15,7 +15,7 @@ begin
     where a.subject = p_subject
         and a.resolved_at is null;
     if p_caller like 'headgate\_plan\_%' and v_raised_by <> p_caller then
-        raise warning 'the alert % stays open: % has raised it', quote_literal(p_subject), v_raised_by;
+        raise warning 'the alert % stays open: it belongs to %', quote_literal(p_subject), v_raised_by;
         return;
     end if;
     perform headgate._set_alert(p_subject, null, null, false, headgate.clock());

@@ -22,10 +22,10 @@ declare
     );
 begin
     if coalesce(p_dag, '') = '' or coalesce(p_run_id, '') = '' then
-        perform headgate._raise('HG008', 'a run is told of by its DAG and its name', 'p_dag and p_run_id');
+        perform headgate._raise('HG008', 'p_dag and p_run_id are required', 'name the DAG and the run');
     elsif coalesce(p_state, '') not in ('success', 'failed', 'late') then
         perform headgate._raise(
-            'HG008', format('a run cannot be told of as %s', coalesce(quote_literal(p_state), 'null')),
+            'HG008', format('unknown state of a run: %s', coalesce(quote_literal(p_state), 'null')),
             'success, failed or late'
         );
     end if;
@@ -33,7 +33,7 @@ begin
     perform headgate._set_alert(
         v_late,
         'warning',
-        format('run %s has not ended in time: see its tasks, and headgate.v_waiting', left(p_run_id, 250)),
+        format('run %s is late: see its tasks and headgate.v_waiting', left(p_run_id, 250)),
         p_state = 'late',
         v_now
     );

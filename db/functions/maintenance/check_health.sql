@@ -42,7 +42,7 @@ as $func$
         'calendar ' || c.calendar,
         format(
             'the trading sessions of %s end on %s: load more (docs/operations.md)', c.calendar,
-            coalesce(c.last_session::text, 'no day at all')
+            coalesce(c.last_session::text, 'no session at all')
         ),
         coalesce(c.last_session < (p_now + s.ahead)::date, true)
     from (
@@ -58,7 +58,7 @@ as $func$
     select
         'warning',
         'sessions beyond their limits',
-        format('%s go on and may not be ended: grant pg_signal_backend to headgate_owner', count(*)),
+        format('%s exceed their limits and cannot be ended: grant pg_signal_backend to headgate_owner', count(*)),
         count(*) > 0 and not headgate._may_end_sessions()
     from headgate._late_sessions() as s
     union all

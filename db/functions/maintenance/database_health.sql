@@ -22,7 +22,7 @@ as $func$
 $func$;
 
 comment on function headgate.database_health() is
-    'What holds back the cleaning of the queues, and what it has come to, with thresholds; '
+    'What delays vacuuming of the queues and what that has led to, with thresholds; '
     'what v_database_health shows.';
 
 -- Transactions, connections and horizons. Null where the owner may not see the transactions of others.
@@ -83,26 +83,26 @@ as $func$
             'waiting_for_locks',
             (select count(*) from session as s where s.wait_event_type = 'Lock' and s.unchanged > 10) + k.nothing,
             0,
-            'pg_blocking_pids(pid) tells who holds them up'
+            'pg_blocking_pids(pid) names the blocking sessions'
         ),
         (
             'prepared_transactions',
             (select count(*) from prepared),
             0,
-            'commit prepared or rollback prepared: they hold the horizon for ever'
+            'run commit prepared or rollback prepared: until then they hold back the xmin horizon'
         ),
         (
             'idle_replication_slots',
             (select count(*) from slot as s where not s.active and s.xmin_age is not null),
             0,
-            'pg_drop_replication_slot, if nobody comes back for it'
+            'drop it with pg_drop_replication_slot if its consumer will not return'
         ),
         (
             'connections_percent',
             (select 100.0 * count(*) from pg_stat_activity as a where a.backend_type = 'client backend')
                 / current_setting('max_connections')::integer,
             80,
-            'fewer runners, a pool before the server, or a higher max_connections'
+            'run fewer runners, put a connection pooler in front, or raise max_connections'
         ),
         (
             'wraparound_percent',
@@ -112,7 +112,7 @@ as $func$
                 where d.datname = current_database()
             ),
             50,
-            'vacuum the database; see what keeps autovacuum from it'
+            'vacuum the database; find out what keeps autovacuum from it'
         )
     ) as v (measure, value, threshold, advice);
 $func$;
@@ -138,16 +138,16 @@ as $func$
     cross join lateral (values
         (
             'dead_rows_in_queues', q.dead, 100000,
-            'see what holds the horizon (oldest_xmin_transactions); then autovacuum does it'
+            'end what holds the xmin horizon (oldest_xmin_transactions); autovacuum does the rest'
         ),
         (
             'queue_bloat_megabytes', greatest(0, q.bytes - 400 * q.live) / 1048576.0, 256,
-            'once they are empty: vacuum full pgmq.q_<queue> (it locks the queue for a moment)'
+            'when the queue is empty, run vacuum full pgmq.q_<queue> (it locks the queue briefly)'
         ),
         (
             'dead_rows_in_chunks',
             (select s.n_dead_tup from pg_stat_user_tables as s where s.relid = 'headgate.chunks'::regclass), 50000,
-            'see what holds the horizon; then: vacuum headgate.chunks'
+            'end what holds the xmin horizon, then run vacuum headgate.chunks'
         ),
         (
             'dead_rows_in_state_percent',
@@ -156,7 +156,7 @@ as $func$
                 from pg_stat_user_tables as s
                 where s.relid = 'headgate.asset_processing_state'::regclass
             ), 20,
-            'see what holds the horizon; then: vacuum headgate.asset_processing_state'
+            'end what holds the xmin horizon, then run vacuum headgate.asset_processing_state'
         ),
         (
             'history_outside_its_months',
@@ -165,7 +165,7 @@ as $func$
                 from pg_stat_user_tables as s
                 where s.relid = 'headgate.asset_processing_details_default'::regclass
             ), 0,
-            'headgate.retain makes the months'' partitions: call it at least once a month'
+            'headgate.retain creates the monthly partitions: call it at least once a month'
         )
     ) as v (measure, value, threshold, advice);
 $func$;

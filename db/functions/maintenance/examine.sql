@@ -47,8 +47,8 @@ as $func$
 $func$;
 
 comment on function headgate.examine() is
-    'What is wrong here and what to do: schema, roles, queues, work that is stuck, books, calendars, health; '
-    'no row: nothing.';
+    'Problems found and how to fix them: schema, roles, queues, stuck work, ledger, calendars, health; '
+    'no rows: none.';
 
 -- What somebody changed by hand since the last migrate.
 create or replace function headgate._examine_schema()
@@ -81,14 +81,14 @@ as $func$
         'schema',
         case when s.is_another_server or not exists (select from headgate.schema_notes) then 'warn' else 'fail' end,
         case
-            when not exists (select from headgate.schema_notes) then 'how it should be was never noted'
-            when s.is_another_server then 'it was noted on another version of PostgreSQL'
+            when not exists (select from headgate.schema_notes) then 'the expected schema was never recorded'
+            when s.is_another_server then 'it was recorded on another version of PostgreSQL'
             else format('%s differ from what was migrated: %s', s.differences, s.told)
         end,
         case
             when s.is_table and not s.is_another_server
-                then 'headgate doctor --fix puts functions, views and rights right; put tables right by hand, as '
-                    'db/schema.sql has them'
+                then 'headgate doctor --fix restores functions, views and rights; restore tables by hand, following '
+                    'db/schema.sql'
             else 'headgate doctor --fix applies functions, views and rights again'
         end,
         true
@@ -122,7 +122,7 @@ as $func$
         from role as r
         where r.rolcanlogin <> r.may_login
         union all
-        select r.name, 'may more than its work needs: ' || concat_ws(
+        select r.name, 'has more rights than it needs: ' || concat_ws(
             ', ', case when r.rolsuper then 'superuser' end, case when r.rolcreatedb then 'createdb' end,
             case when r.rolcreaterole then 'createrole' end, case when r.rolreplication then 'replication' end,
             case when r.rolbypassrls then 'bypassrls' end
@@ -144,7 +144,7 @@ as $func$
     )
     select 'role ' || f.name, 'fail', string_agg(f.says, '; ' order by f.says),
         case when bool_or(f.says like 'is a member%') then 'revoke that membership by hand; ' else '' end
-        || 'headgate doctor --fix puts the rest right', true
+        || 'headgate doctor --fix restores the rest', true
     from fault as f
     group by f.name
     union all
@@ -161,7 +161,7 @@ as $func$
     having count(*) > 0
     union all
     select 'address of ' || s.provider, 'fail', s.found,
-        'if it is right, a superuser says so: set_provider with base_url; if not, somebody is not who he seems: '
+        'if it is correct, a superuser sets it by set_provider with base_url; if not, an account was misused: '
         'change the secret',
         false
     from headgate._strange_addresses() as s;
@@ -178,22 +178,22 @@ as $func$
     select
         'sessions beyond their limits', 'warn',
         string_agg(format('%s (%s): %s', l.login, l.pid, l.excess), '; ' order by l.pid),
-        'headgate doctor --fix ends them; so do runners and the maintenance', headgate._may_end_sessions()
+        'headgate doctor --fix ends them; runners and the maintenance do so too', headgate._may_end_sessions()
     from headgate._late_sessions() as l
     having count(*) > 0
     union all
     select
         'role headgate_owner', 'warn', format('is not a member of %s: %s', m.role, m.lack),
-        format('a superuser says: grant %s to headgate_owner', m.role), false
+        format('as a superuser, run: grant %s to headgate_owner', m.role), false
     from (values
-        ('pg_read_all_stats', 'it does not see how old transactions are'),
-        ('pg_signal_backend', 'it cannot end sessions that are beyond their limits')
+        ('pg_read_all_stats', 'it cannot see the age of transactions'),
+        ('pg_signal_backend', 'it cannot end sessions that exceed their limits')
     ) as m (role, lack)
     where not pg_has_role('headgate_owner', m.role, 'usage')
     union all
     select
         'locks of ' || f.login, 'warn', string_agg(f.says, '; ' order by f.says),
-        format('see what it does, or end it: select pg_terminate_backend(%s)', f.pid), false
+        format('look at its query, or end it: select pg_terminate_backend(%s)', f.pid), false
     from headgate._foreign_locks() as f
     group by f.login, f.pid;
 $func$;
@@ -229,7 +229,7 @@ as $func$
         and (n.nspname in ('headgate', 'pgmq') or pg_get_userbyid(n.nspowner) like 'headgate\_plan\_%')
         and c.relkind in ('r', 'p')
     union all
-    select h.login, h.pid, format('%s (%s) waits for it', w.login, w.pid)
+    select h.login, h.pid, format('%s (%s) waits for its lock', w.login, w.pid)
     from (select distinct l.pid, l.login from lock as l where not l.granted) as w
     cross join lateral unnest(pg_blocking_pids(w.pid)) as b (pid)
     join (select distinct l.pid, l.login from lock as l) as h on h.pid = b.pid
@@ -269,7 +269,7 @@ as $func$
         'calendar ' || c.calendar,
         case when coalesce(c.ends_at, '-infinity') < headgate.clock() then 'fail' else 'warn' end,
         coalesce('sessions up to ' || c.ends_at::date, 'no sessions'),
-        format('load later ones: python -m headgate.handlers.calendars %s --help', c.calendar),
+        format('load later sessions: python -m headgate.handlers.calendars %s --help', c.calendar),
         false
     from (
         select a.calendar, (
@@ -282,7 +282,7 @@ as $func$
     union all
     select
         'history', 'warn', 'next month has no partition yet',
-        'headgate doctor --fix makes it; so does headgate.retain', true
+        'headgate doctor --fix creates it; so does headgate.retain', true
     where to_regclass('headgate.asset_processing_details_' || to_char(
         headgate.clock() at time zone 'UTC' + interval '1 month', 'YYYYMM'
     )) is null;

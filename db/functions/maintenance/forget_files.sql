@@ -15,5 +15,5 @@ end;
 $func$;
 
 comment on function headgate.forget_files() is
-    'Make the next migrate apply all roles, functions, views, grants and limits again; '
+    'Make the next migrate re-apply all roles, functions, views, grants and limits; '
     'returns how many files. Only the owner may.';

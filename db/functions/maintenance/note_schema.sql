@@ -16,4 +16,4 @@ begin
 end;
 $func$;
 
-comment on function headgate.note_schema() is 'Take the schema as it is for what it should be; migrate calls it last.';
+comment on function headgate.note_schema() is 'Record the current schema as the expected one; migrate calls it last.';

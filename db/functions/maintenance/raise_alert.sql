@@ -15,4 +15,4 @@ as $func$
 $func$;
 
 comment on function headgate.raise_alert(text, text, text) is
-    'Put what people should know into v_alerts, once: while a subject''s alert is open, another one changes nothing.';
+    'Raise an alert in v_alerts; while a subject has an open alert, a second one changes nothing.';

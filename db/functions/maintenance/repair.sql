@@ -16,17 +16,17 @@ begin
     perform headgate._lock(format('planner %s', p.provider_id))
     from (select p.provider_id from headgate.providers as p order by p.provider_id) as p;
     for v_fix in
-        select 'history' as subject, headgate._repair_months() as count, '%s months'' partitions made' as says
+        select 'history' as subject, headgate._repair_months() as count, '%s monthly partitions created' as says
         union all
         select 'steps', headgate._repair_steps(v_now), '%s steps ended'
         union all
-        select 'state', (headgate._repair_holds(null, null)).count, '%s pairs let go'
+        select 'state', (headgate._repair_holds(null, null)).count, '%s held asset needs released'
         union all
-        select 'queues', headgate._repair_queues(v_now), '%s queues made, messages archived or sent again'
+        select 'queues', headgate._repair_queues(v_now), '%s queues created, messages archived or sent again'
         union all
         select 'chunks', headgate._repair_chunks(v_now), '%s chunks sent, ended, or offered again'
         union all
-        select 'ledger', headgate._repair_ledger(v_now), '%s quota windows put right'
+        select 'ledger', headgate._repair_ledger(v_now), '%s quota windows corrected'
         union all
         select 'sessions', headgate._end_sessions(), '%s sessions ended'
     loop
@@ -42,7 +42,7 @@ end;
 $func$;
 
 comment on function headgate.repair() is
-    'Mend what headgate.examine calls fixable in queues, chunks, state, steps, books, partitions and sessions; '
+    'Repair what headgate.examine calls fixable in queues, chunks, state, steps, ledger, partitions and sessions; '
     'returns what was done.';
 
 -- Queues that are missing, messages nobody knows, chunks whose message is gone.
@@ -186,7 +186,7 @@ begin
         )
         select
             v_stuck.execution_id, u.asset_id, u.operation_id, v_stuck.round, v_stuck.step, 'deferred',
-            'internal: it was lost, and found by headgate.repair', p_now
+            'internal: the job was lost; headgate.repair ended it', p_now
         from unnest(v_freed.pairs) as u;
 
         perform from headgate.process_executions as e where e.execution_id = v_stuck.execution_id for update;

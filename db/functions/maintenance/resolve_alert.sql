@@ -11,4 +11,4 @@ as $func$
 $func$;
 
 comment on function headgate.resolve_alert(text) is
-    'Close the open alert of a subject: its cause is gone. A plan does not close another plan''s.';
+    'Resolve the open alert of a subject, because its cause is gone. A plan cannot resolve another plan''s alerts.';

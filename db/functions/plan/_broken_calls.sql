@@ -15,7 +15,7 @@ as $func$
         format(
             'one by one, because %s %s until %s',
             a.name,
-            case when k.blocked_until > p_at then 'is closed' else 'failed' end,
+            case when k.blocked_until > p_at then 'is blocked' else 'failed' end,
             k.blocked_until at time zone 'UTC'
         )
     from headgate.operation_breakers as k

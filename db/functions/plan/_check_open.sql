@@ -7,12 +7,12 @@ as $func$
 begin
     if p_execution.status = 'paused' then
         perform headgate._raise(
-            'HG013', format('execution %s is paused', p_execution.run_id), 'headgate.resume_pipeline lets it go on'
+            'HG013', format('execution %s is paused', p_execution.run_id), 'headgate.resume_pipeline resumes it'
         );
     elsif p_execution.status <> 'running' then
         perform headgate._raise(
             'HG014', format('execution %s has ended: %s', p_execution.run_id, p_execution.status),
-            'start a new run, or go on with what it did not do: headgate.retry_failed'
+            'start a new run, or run what it left undone: headgate.retry_failed'
         );
     end if;
 end;

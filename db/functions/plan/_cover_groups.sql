@@ -22,7 +22,7 @@ begin
         perform headgate._raise(
             'HG003',
             format('pipeline %s has no step %s that covers groups', p_pipeline, quote_nullable(p_step)),
-            'those that do: ' || headgate._names(array(
+            'steps that do: ' || headgate._names(array(
                 select s.step
                 from headgate.pipeline_steps as s
                 where s.pipeline_id = v_pipeline.pipeline_id
@@ -30,7 +30,9 @@ begin
             ))
         );
     elsif coalesce(array_position(p_group_keys, null) is not null or '' = any (p_group_keys), true) then
-        perform headgate._raise('HG008', 'a group key is missing', 'an array of group keys, e.g. {VI}');
+        perform headgate._raise(
+            'HG008', 'p_group_keys must not contain null', 'give an array of group keys, e.g. {VI}'
+        );
     end if;
     select s.step, g.group_key into v_other
     from headgate.pipeline_steps as s
@@ -41,8 +43,8 @@ begin
     limit 1;
     if found then
         perform headgate._raise(
-            'HG008', format('group %L is covered by step %s already', v_other.group_key, v_other.step),
-            'a group is covered once; nothing was changed'
+            'HG008', format('group %L is already covered by step %s', v_other.group_key, v_other.step),
+            'a group belongs to one step only; nothing was changed'
         );
     end if;
 

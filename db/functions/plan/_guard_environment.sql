@@ -10,7 +10,7 @@ declare
     v_fault text;
 begin
     if tg_table_name = 'operations' then
-        select format('%s, which is no name of a variable', quote_nullable(e.name)) into v_fault
+        select format('%s: not a valid variable name', quote_nullable(e.name)) into v_fault
         from unnest(new.handler_environment) as e (name)
         where e.name is null
             or e.name !~ '^[A-Za-z_][A-Za-z0-9_]*$'
@@ -40,7 +40,7 @@ begin
     limit 1;
     if v_fault is not null then
         perform headgate._raise(
-            'HG020', v_fault, 'secrets go into calls, and handlers make none: take the name out of handler_environment'
+            'HG020', v_fault, 'handlers make no calls, so they get no secrets: remove the name from handler_environment'
         );
     end if;
     return null;
@@ -53,7 +53,7 @@ for each row
 when (new.handler_environment <> '{}')
 execute function headgate._guard_environment();
 
-comment on trigger handler_environment_is_harmless on headgate.operations is 'No handler is to see a secret.';
+comment on trigger handler_environment_is_harmless on headgate.operations is 'Handlers never see a secret.';
 
 create or replace trigger secret_is_no_handlers
 after insert or update of secret_name on headgate.providers

@@ -72,7 +72,7 @@ as $func$
     union all
     select
         'step', format('%s/%s', p.name, s.step), 'HG020',
-        format('pipeline %s, step %s: %s is not fit: %s', p.name, s.step, s.function, headgate._misfit(s.function)),
+        format('pipeline %s, step %s: %s cannot be used: %s', p.name, s.step, s.function, headgate._misfit(s.function)),
         'a plan''s function belongs to the plan''s role, is security definer and pins its search_path', null, null
     from headgate.pipeline_steps as s
     join headgate.pipelines as p using (pipeline_id)
@@ -122,19 +122,19 @@ as $func$
     where u.function is not null
     union all
     select
-        'HG020', format('operation %s has a path, its provider no base URL', p_operation.name),
+        'HG020', format('operation %s has a path, but its provider has no base URL', p_operation.name),
         'give the provider a base_url'
     where p_operation.path is not null
         and not exists (
             select from headgate.providers as p where p.provider_id = p_operation.provider_id and p.base_url is not null
         )
     union all
-    select 'HG020', format('operation %s costs units, but calls nobody', p_operation.name), 'give it a path, or 0 units'
+    select 'HG020', format('operation %s costs units but makes no call', p_operation.name), 'give it a path, or 0 units'
     where p_operation.path is null
         and p_operation.units > 0
     union all
     select
-        'HG020', format('operation %s is a page, but does not name its assets', p_operation.name),
+        'HG020', format('operation %s is a batch call but does not name its assets', p_operation.name),
         'put {chunk.codes} into its path or query, or leave batch_size empty'
     where p_operation.batch_size is not null
         and not exists (
@@ -147,7 +147,7 @@ as $func$
         headgate._meant(f.field, headgate._fields_of(p_operation)) ||
         'fields: {asset.code}, {asset.group_key}, {asset.<attribute>}, {state.watermark}, {state.since}, '
         '{state.succeeded_at}, {param.<name>}, {run.id}, {run.pipeline}, {run.logical_date}, {run.date}, '
-        '{run.started_at}, {job.key}; of a call for a group also {chunk.session}, of a page {chunk.codes}'
+        '{run.started_at}, {job.key}; in a bulk call also {chunk.session}, in a batch call {chunk.codes}'
     from headgate._template_fields(p_operation) as f (field)
     where f.field !~ '^(asset|param)[.][A-Za-z0-9_]+$'
         and (
@@ -225,7 +225,7 @@ set search_path = pg_catalog, pg_temp
 as $func$
     select
         'HG018',
-        format('operation %s: there is no fit function %s(%s)', p_operation, p_function, p_arguments),
+        format('operation %s: no function %s(%s) with the required signature', p_operation, p_function, p_arguments),
         format(
             '%sit must return %s%s, be security definer and pin its search_path', headgate._misfit(p_function) || '; ',
             coalesce(p_result, 'rows that begin with asset_id, be stable'),

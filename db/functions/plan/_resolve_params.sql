@@ -85,7 +85,7 @@ begin
     if v_value is null then
         perform headgate._raise(
             'HG008',
-            format('parameter %s: %s is no valid value', p_parameter.name, left(p_value::text, 100)),
+            format('parameter %s: invalid value %s', p_parameter.name, left(p_value::text, 100)),
             'give ' || case p_parameter.type
                 when 'integer' then 'a whole number from 0 to 999999999'
                 when 'list' then 'a list of texts, or texts between commas'
@@ -140,7 +140,7 @@ begin
     ) then
         perform headgate._raise(
             'HG008', 'the parameters together select no asset',
-            'no asset is in all of the groups and lists that they name; leave one of them out'
+            'no asset matches all of the groups and lists given; leave one of them out'
         );
     end if;
 end;

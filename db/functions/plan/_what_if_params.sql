@@ -52,7 +52,7 @@ begin
         or coalesce(v_what_if ->> 'reserve' !~ '^[0-9]{1,9}$', false)
     then
         perform headgate._raise(
-            'HG008', format('this question is no valid one: %s', left(v_what_if::text, 200)),
+            'HG008', format('invalid what-if parameter: %s', left(v_what_if::text, 200)),
             'bulk_calls: true or false; calendar: sessions or daily; reserve: units; operations: a list of names'
         );
     end if;

@@ -273,8 +273,8 @@ begin
         if not headgate._move_units(v_total.provider_id, v_total.window_opened_at, v_total.units, 0) then
             raise exception using
                 errcode = '40001',
-                message = 'the quota changed while it was being planned',
-                hint = 'call again: nothing was written';
+                message = 'the quota changed during planning',
+                hint = 'call it again: nothing was written';
         end if;
     end loop;
 end;

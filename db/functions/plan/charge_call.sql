@@ -19,7 +19,7 @@ begin
     units := v_operation.units + v_operation.units_per_asset;
     if not (select o.is_flowing from headgate._availability(v_provider, v_now) as o) then
         perform headgate._raise(
-            'HG008', format('provider %s is blocked, or its window is about to end: no call is made', provider),
+            'HG008', format('provider %s is blocked, or its window is about to end', provider),
             'headgate.v_provider_health and headgate.v_quota say until when, and why'
         );
     end if;
@@ -35,7 +35,7 @@ begin
         if not found then
             perform headgate._raise(
                 'HG008',
-                format('a call of %s costs %s, and the window of %s has less left', v_operation.name, units, provider),
+                format('a call of %s costs %s, and the window of %s has fewer left', v_operation.name, units, provider),
                 format('the next window opens at %s; headgate.v_quota shows this one', v_window.closes_at)
             );
         end if;
@@ -45,5 +45,5 @@ end;
 $func$;
 
 comment on function headgate.charge_call(text) is
-    'Count the units of a call that no run makes as used_elsewhere, before it is made; refused where the window has '
-    'too few, or is blocked.';
+    'Charge a call that no run makes to used_elsewhere, before it is made; raises if the provider is blocked or the '
+    'window has too few units left.';

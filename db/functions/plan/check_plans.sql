@@ -28,7 +28,7 @@ end;
 $func$;
 
 comment on function headgate.check_plans() is
-    'Refuse rows that name missing things, and make what they imply; migrate calls it last.';
+    'Raise for rows that refer to missing objects, and create what they imply; migrate calls it last.';
 
 -- All at once, under the code of the first.
 create or replace function headgate._check_rows()

@@ -32,7 +32,7 @@ end;
 $func$;
 
 comment on function headgate.check_quota(text, text) is
-    'Plan the execution: reserve what the budget carries, defer the rest; returns both per operation and group.';
+    'Plan the execution: reserve what the budget covers, defer the rest; returns both per operation and group.';
 
 -- Planned and deferred pairs of an execution, whatever has become of them since.
 create or replace function headgate._plan_summary(p_execution headgate.process_executions)

@@ -81,7 +81,7 @@ declare
     v_last record;
 begin
     if v_at is null then
-        reason := 'no run of its pipeline is kept that started on this day';
+        reason := 'no run of its pipeline on this day is on record';
         evidence := '{}';
         return;
     end if;
@@ -126,7 +126,7 @@ set search_path = pg_catalog, pg_temp
 as $func$
     select coalesce(
         (
-            select 'the run did not come to it: '
+            select 'the run did not reach it: '
                 || string_agg(format('step %s was %s', t.step, t.status), ', ' order by t.position)
             from headgate.process_steps as t
             join headgate.operations as o on o.operation_id = p_operation_id and o.name = any (t.operations)
@@ -183,7 +183,7 @@ set search_path = pg_catalog, pg_temp
 as $func$
     select coalesce(
         (
-            select format('in the hands of run %s', e.run_id)
+            select format('held by run %s', e.run_id)
             from headgate.v_decisions as d
             join headgate.operations as o on o.name = d.operation and o.operation_id = p_operation_id
             join headgate.process_executions as e on e.run_id = d.run_id and e.execution_id <> p_execution.execution_id
@@ -211,15 +211,17 @@ stable
 set search_path = pg_catalog, pg_temp
 as $func$
     select case
-        when p_done_at is null and f.name is not null then format('not open before %s had succeeded', f.name)
-        when p_done_at is null then 'not due: nothing is kept of it before this run'
-        when o.due_rule = 'session' and l.session is null then 'not due: no session was out'
+        when p_done_at is null and f.name is not null then format('waited for %s to succeed', f.name)
+        when p_done_at is null then 'not due: nothing is on record before this run'
+        when o.due_rule = 'session' and l.session is null then 'not due: no session had been published'
         when o.due_rule = 'session' and l.published_at <= p_done_at then format(
-            'not due: %s, the last session that was out, had been asked for by %s',
+            'not due: %s, the last published session, had been loaded by %s',
             l.session,
             p_done_at at time zone 'UTC'
         )
-        when o.due_rule = 'session' then format('not due: %s was out, but a later time had been set for it', l.session)
+        when o.due_rule = 'session' then format(
+            'not due: %s had been published, but a later due time was set', l.session
+        )
         when o.due_rule = 'every' then format(
             'not due: done on %s, and due every %s', p_done_at at time zone 'UTC', o.due_every
         )

@@ -73,5 +73,5 @@ end;
 $func$;
 
 comment on function headgate.explain_totals(text, timestamptz, integer, jsonb) is
-    'The plan counted, with what is not due: pairs and units per group, operation, decision and reason; '
-    'the earliest time for what waits.';
+    'The plan in totals, including what is not due: asset needs and units per group, operation, decision and reason; '
+    'with the earliest time for what waits.';

@@ -23,7 +23,9 @@ declare
 begin
     perform headgate._check_quota_value(p_quota);
     if p_days is null or p_days not between 1 and 3660 then
-        perform headgate._raise('HG008', format('this is no number of days: %s', p_days), 'from 1 to 3660');
+        perform headgate._raise(
+            'HG008', format('days must be between 1 and 3660, got %s', p_days), 'choose a number of days in that range'
+        );
     end if;
 
     for v_nth in 1 .. p_days loop

@@ -49,4 +49,4 @@ $func$;
 
 comment on function headgate.preview_request(text, bigint, text, jsonb) is
     'The request an operation would make for an asset: how calls are made (null: it makes none), URL, own headers, '
-    'body; or why none can be. Changes nothing.';
+    'body; or why no request can be made. Changes nothing.';

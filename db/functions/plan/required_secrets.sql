@@ -22,5 +22,5 @@ end;
 $func$;
 
 comment on function headgate.required_secrets(text) is
-    'Names of the environment variables a pipeline''s runners need, or any pipeline''s (null); the secrets themselves '
-    'are nowhere in the database.';
+    'Names of the environment variables that runners of a pipeline (null: of any) need; the secrets themselves '
+    'are never in the database.';

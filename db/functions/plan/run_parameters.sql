@@ -31,8 +31,8 @@ as $func$
 $func$;
 
 comment on function headgate.run_parameters() is
-    'Parameters of all pipelines, what a person sets first before the rest: type, default, choices; is_closed: '
-    'nothing but those is accepted.';
+    'Parameters of all pipelines, the most used first: type, default, choices; is_closed: '
+    'only these choices are accepted.';
 
 -- Keys of the groups that some step covers, and, where a group's other names count, theirs.
 create or replace function headgate._group_names(

@@ -23,7 +23,7 @@ begin
         select * into v_trial from headgate._trial(p_operation, p_asset_id, p_pipeline, p_params);
         if (v_trial.call).handler is not null then
             perform headgate._raise(
-                'HG008', format('operation %s has a handler, which makes its rows', (v_trial.call).name),
+                'HG008', format('operation %s has a handler, which computes its rows', (v_trial.call).name),
                 'a run of one asset shows what it does: headgate run PIPELINE --param'
             );
         end if;
@@ -43,7 +43,7 @@ begin
                 reason := v_result.reason;
             elsif (v_trial.call).ingest_function is null then
                 status := 'success';
-                reason := 'it has no ingest function: nothing is kept of the answer';
+                reason := 'it has no ingest function: answers are not stored';
             else
                 status := 'failed';
                 reason := 'the ingest function returned no row for this asset';

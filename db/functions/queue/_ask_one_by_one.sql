@@ -38,7 +38,7 @@ begin
             case when v_operation.path is null then 0 else cardinality(p.asset_ids) end,
             v_operation.units * cardinality(p.asset_ids), headgate._queue(r.name, v_operation.priority),
             'parked', p_now, coalesce(p_chunk.park_until, p_now + v_operation.max_wait),
-            'internal: the lease of a call for the group ran out twice', p_chunk.attempt, p.charged_units,
+            'internal: the lease of the bulk call expired twice', p_chunk.attempt, p.charged_units,
             p.request_count,
             p_chunk.planned_at
         from piece as p

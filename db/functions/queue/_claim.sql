@@ -109,7 +109,7 @@ begin
             p_chunk.execution_id, p_chunk.step, p_chunk.round, p_chunk.operation_id, p_chunk.provider_id,
             p_chunk.group_key, p_chunk.priority, array[u.asset_id], least(1, p_chunk.calls), v_unit, p_chunk.queue,
             'parked', headgate.clock(), coalesce(p_chunk.park_until, headgate.clock() + o.max_wait),
-            coalesce('internal: twice: ' || p_chunk.lost_reason, 'internal: its lease ran out twice'), p_chunk.attempt,
+            coalesce('internal: twice: ' || p_chunk.lost_reason, 'internal: its lease expired twice'), p_chunk.attempt,
             p_chunk.lease_expirations + 1, p_chunk.charged_units + v_unit,
             p_chunk.request_count + least(1, p_chunk.calls),
             p_chunk.planned_at
@@ -166,12 +166,12 @@ begin
                 v_chunk_ids, 'deferred',
                 coalesce(
                     'internal: three times: ' || (p_chunks[1]).lost_reason,
-                    'internal: its lease ran out three times'
+                    'internal: its lease expired three times'
                 ),
                 p_now
             );
         when 'no_quota' then
-            perform headgate._end_chunks(v_chunk_ids, 'deferred', 'quota: no units are left in this window', p_now);
+            perform headgate._end_chunks(v_chunk_ids, 'deferred', 'quota: no units left in this window', p_now);
         when 'split' then
             perform headgate._locked_pairs(v_chunks);
             perform headgate._split_chunk(c) from unnest(v_chunks) as c where c.sessions is null;

@@ -35,7 +35,7 @@ declare
     v_records integer[];
 begin
     perform headgate._raise(
-        'HG018', r.reason, 'the ingest function cannot work: mend it or its rights; nothing was changed'
+        'HG018', r.reason, 'correct the ingest function or its rights; nothing was changed'
     )
     from unnest(v_results) as r
     where r.status = 'deferred'

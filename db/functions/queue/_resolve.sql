@@ -49,7 +49,7 @@ begin
                 when f.result = 'success' then null
                 when f.result in ('skipped', 'failed') then left(headgate._visible(f.error), 500)
                 when f.result = 'cancelled' then 'the execution had ended'
-                when f.outcome = 'missing' then 'missing: the answer for the group lacks it'
+                when f.outcome = 'missing' then 'missing: the bulk answer does not contain it'
                 when f.outcome = 'unsent' and v_ends_execution
                     then 'internal: ' || coalesce(p_block ->> 'reason', 'blocked')
                 when f.outcome = 'unsent' then coalesce(p_blocked_reason, 'not started in time')

@@ -17,7 +17,7 @@ declare
 begin
     v_lacking := headgate._unaffordable(p_chunk_ids, p_now);
     if v_lacking <> '{}' then
-        perform headgate._end_chunks(v_lacking, 'deferred', 'quota: no units are left in this window', p_now);
+        perform headgate._end_chunks(v_lacking, 'deferred', 'quota: no units left in this window', p_now);
     end if;
 
     for v_queue in
@@ -92,8 +92,8 @@ begin
         if not headgate._move_units(v_need.provider_id, v_need.opened_at, v_need.units, 0) then
             raise exception using
                 errcode = '40001',
-                message = 'the quota changed while chunks were being sent',
-                hint = 'call again: nothing was written';
+                message = 'the quota changed while chunks were sent',
+                hint = 'call it again: nothing was written';
         end if;
     end loop;
 end;

@@ -114,7 +114,7 @@ begin
     );
     v_lacking := headgate._unaffordable(v_ready, p_now);
     if v_lacking <> '{}' then
-        perform headgate._end_chunks(v_lacking, 'deferred', 'quota: no units are left in this window', p_now);
+        perform headgate._end_chunks(v_lacking, 'deferred', 'quota: no units left in this window', p_now);
     elsif v_ready <> '{}' then
         perform headgate._send_chunks(v_ready, p_now);
     end if;

@@ -23,4 +23,4 @@ as $func$
 $func$;
 
 comment on function headgate.trust_bulk(text, bigint[]) is
-    'Let calls for the group serve assets again that such calls lacked: an answer has them now; returns how many.';
+    'Let bulk calls serve assets again that earlier bulk answers did not contain; returns how many.';

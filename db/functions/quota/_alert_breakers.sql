@@ -47,7 +47,7 @@ as $func$
         'error',
         'secret of ' || p.name,
         format(
-            '%s refuses our calls (401, 403) or they cannot be made: check %s where the runners are, then '
+            '%s rejects our calls (401, 403), or they cannot be made: check %s in the runners'' environment, then '
             'headgate.retry_failed', p.name, coalesce(p.secret_name, 'its base_url and auth')
         ),
         g.auth_failures > 0

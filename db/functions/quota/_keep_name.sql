@@ -7,8 +7,8 @@ set search_path = pg_catalog, pg_temp
 as $func$
 begin
     perform headgate._raise(
-        'HG008', format('provider %s keeps its name: its queues are called after it', old.name),
-        'add a provider with the new name, and let the operations name that one; the description may change'
+        'HG008', format('provider %s cannot be renamed: its queues bear its name', old.name),
+        'add a provider with the new name and point the operations to it; the description may change'
     );
 end;
 $func$;
@@ -19,4 +19,4 @@ for each row
 when (old.name <> new.name)
 execute function headgate._keep_name();
 
-comment on trigger provider_keeps_its_name on headgate.providers is 'Queues are called after their provider.';
+comment on trigger provider_keeps_its_name on headgate.providers is 'Queues are named after their provider.';

@@ -41,4 +41,4 @@ for each row
 execute function headgate._note_address();
 
 comment on trigger provider_address_is_noted on headgate.providers is
-    'Whoever changes where a secret is sent is recorded.';
+    'Records who changes where a secret is sent.';

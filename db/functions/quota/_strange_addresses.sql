@@ -9,14 +9,14 @@ as $func$
     select p.name, concat_ws(
         '; ',
         case when a.provider_id is null
-            then format('calls go to %s, and nobody who may say so has set it', p.base_url) end,
+            then format('calls go to %s, which no authorised role has set', p.base_url) end,
         case when a.provider_id is not null and p.base_url is distinct from a.base_url
             then format('calls go to %s instead of %s', p.base_url, a.base_url) end,
         case when a.provider_id is not null and p.secret_name is distinct from a.secret_name
             then format('the secret is %s instead of %s', p.secret_name, a.secret_name) end,
-        case when p.auth is distinct from a.auth then 'the secret goes elsewhere in them' end,
+        case when p.auth is distinct from a.auth then 'the secret is sent in another place' end,
         case when a.provider_id is not null
-            then format('what was known was set by %s on %s', a.noted_by, a.noted_at) end,
+            then format('the known address was set by %s on %s', a.noted_by, a.noted_at) end,
         coalesce(format('changed by %s on %s', c.operator, c.acted_at), 'who changed it is not recorded')
     )
     from headgate.providers as p

@@ -41,7 +41,7 @@ begin
     then
         perform headgate._raise(
             'HG008',
-            'an operation of a provider can be closed and opened, nothing else',
+            'an operation can only be blocked and unblocked',
             'e.g. {"operation": "fundamentals_bulk", "blocked_until": null}; the provider''s own settings in a call of '
             'their own'
         );
@@ -95,8 +95,8 @@ end;
 $func$;
 
 comment on function headgate.set_provider(text, jsonb) is
-    'Change a provider''s settings, or close it or its operation until a time and open it (blocked_until: null); '
-    'returns how many were given.';
+    'Change a provider''s settings, or block it or one of its operations until a time (null: unblock); '
+    'returns how many settings were given.';
 
 -- What the account has, of what some operation of the provider asks for.
 create or replace function headgate._known_features(
@@ -121,12 +121,12 @@ begin
         perform headgate._raise(
             'HG008',
             format(
-                'provider %s: these are no features its operations know: %s',
+                'provider %s: unknown features: %s',
                 p_provider.name,
                 left(p_features::text, 100)
             ),
             case
-                when v_known = '{}' then 'no operation asks for a feature of the account'
+                when v_known = '{}' then 'no operation needs a feature of the account'
                 else 'a list of: ' || headgate._names(v_known)
             end
         );
@@ -150,7 +150,7 @@ begin
     if p_changes ?| array['base_url', 'secret_name'] and not headgate._is_owners() then
         perform headgate._raise(
             '42501', format(
-                '%s may not change where provider %s is, nor its secret',
+                '%s may not change the address or the secret of provider %s',
                 coalesce(nullif(current_setting('role'), 'none'), session_user), p_provider
             ),
             'a superuser, or a member of headgate_owner, may change base_url and secret_name'
@@ -180,7 +180,7 @@ begin
     if not found and p_operation is not null then
         perform headgate._raise(
             'HG004',
-            format('provider %s is not called by an operation %s', p_provider.name, quote_literal(p_operation)),
+            format('provider %s has no operation %s', p_provider.name, quote_literal(p_operation)),
             headgate._known('its operations', p_operation, array(
                 select o.name
                 from headgate.operations as o

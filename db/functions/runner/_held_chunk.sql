@@ -17,8 +17,8 @@ begin
     if not found or v_chunk.state <> 'leased' or v_chunk.lease_no <> p_lease_no or v_chunk.runner <> p_runner then
         perform headgate._raise(
             'HG012',
-            format('lease %s of chunk %s is not held by %s any more', p_lease_no, p_chunk_id, p_runner),
-            'drop this work: somebody else has it, or it has ended'
+            format('lease %s of chunk %s is no longer held by %s', p_lease_no, p_chunk_id, p_runner),
+            'drop this work: another runner has it, or it has ended'
         );
     end if;
 

@@ -159,7 +159,7 @@ begin
     then
         perform headgate._raise(
             'HG008', 'malformed report: array lengths differ or a value is unknown',
-            'give one known outcome, fault and payload for each asset, and a known closing; nothing was changed'
+            'give one known outcome, fault and payload per asset, and a known block; nothing was changed'
         );
     elsif p_chunk.sessions is not null and (
         p_asset_ids <> p_chunk.asset_ids
@@ -169,8 +169,8 @@ begin
     ) then
         perform headgate._raise(
             'HG008',
-            'malformed report: a call for a group has one outcome for all of its assets',
-            'report the whole chunk, with one payload for each session that was answered, in their order; nothing was '
+            'malformed report: a bulk call has one outcome for all of its assets',
+            'report the whole chunk, with one payload per answered session, in order; nothing was '
             'changed'
         );
     end if;

@@ -16,4 +16,4 @@ end;
 $func$;
 
 comment on function headgate.end_runner(text) is
-    'Forget a runner that ends in good order, and those that were killed more than a day ago; returns how many.';
+    'Remove a runner that shuts down, and those killed more than a day ago; returns how many.';

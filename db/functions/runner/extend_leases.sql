@@ -40,4 +40,4 @@ end;
 $func$;
 
 comment on function headgate.extend_leases(text, bigint[], integer[]) is
-    'Keep leases for another term; a chunk that is missing in the answer is lost.';
+    'Extend leases by another term; the lease of a chunk missing from the result is lost.';

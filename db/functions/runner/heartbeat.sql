@@ -28,7 +28,7 @@ end;
 $func$;
 
 comment on function headgate.heartbeat(text, text, integer, text) is
-    'Note that a runner is there, and end the leases of runners that were killed (returns how many) and sessions '
+    'Record that a runner is alive, and end the leases of killed runners (returns how many) and sessions '
     'beyond their limits.';
 
 create or replace function headgate._end_leases_of_the_dead(p_limit integer)

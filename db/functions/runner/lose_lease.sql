@@ -23,5 +23,5 @@ end;
 $func$;
 
 comment on function headgate.lose_lease(text, bigint, integer, text) is
-    'Give a lease up for lost, because the work died under the runner: it counts as one that ran out, '
-    'without the wait.';
+    'Give up a lease because its work crashed the runner''s process: it counts as expired, '
+    'at once.';

@@ -64,7 +64,7 @@ end;
 $func$;
 
 comment on function headgate.release_jobs(text, bigint[], integer[]) is
-    'Give leased chunks back whose remaining jobs were not started; their units are reserved again.';
+    'Give back leased chunks whose remaining jobs were not started; their units are reserved again.';
 
 -- Back to the queue; or to its place in the plan while its pipeline is paused; or, when its step is over, to be ended.
 -- A lease that ran out was paid for.

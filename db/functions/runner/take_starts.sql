@@ -42,5 +42,5 @@ end;
 $func$;
 
 comment on function headgate.take_starts(text, bigint, integer, integer) is
-    'Grant a leased chunk times at which its next p_calls calls may start: seconds after it was asked, '
-    'and between them.';
+    'Grant start times for the next p_calls calls of a leased chunk: seconds after the request, '
+    'and seconds between calls.';

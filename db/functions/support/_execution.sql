@@ -25,7 +25,7 @@ begin
                 where e.pipeline_id = v_pipeline_id
                 order by e.started_at desc
                 limit 100
-            )) || 'start it with headgate.start_execution, or look into headgate.v_recent_executions'
+            )) || 'start it with headgate.start_execution, or see headgate.v_recent_executions'
         );
     end if;
 

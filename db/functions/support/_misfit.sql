@@ -16,7 +16,7 @@ begin
     from pg_namespace as n
     where n.nspname = split_part(p_function, '.', 1);
     if v_schema.owner not in ('headgate_owner') and v_schema.owner not like 'headgate\_plan\_%' then
-        return format('its schema belongs to %s, which is no plan''s role', v_schema.owner);
+        return format('its schema belongs to %s, which is not a plan''s role', v_schema.owner);
     end if;
     for v_function in
         select p.proowner, p.prosecdef, p.prokind, p.proconfig
@@ -27,7 +27,7 @@ begin
         if v_function.proowner <> v_schema.nspowner then
             return format('it belongs to %s, not to %s', pg_get_userbyid(v_function.proowner), v_schema.owner);
         elsif v_function.prokind <> 'f' then
-            return 'it is no plain function';
+            return 'it is not a plain function';
         elsif not v_function.prosecdef then
             return 'it is not security definer';
         elsif not exists (
@@ -39,6 +39,6 @@ begin
             return 'its search_path is not pinned';
         end if;
     end loop;
-    return case when not found then 'it is not there' end;
+    return case when not found then 'it does not exist' end;
 end;
 $func$;

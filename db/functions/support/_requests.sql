@@ -160,7 +160,7 @@ as $func$
             when r.missing is not null then headgate._field_error(r.missing, (j.asset).code)
             when r.lacks_segment then format('a segment of its path is empty for %s', (j.asset).code)
             when r.unfit is not null then format(
-                'the value of header %s for %s has characters that a header cannot carry', r.unfit, (j.asset).code
+                'the value of header %s for %s has characters that are not allowed in a header', r.unfit, (j.asset).code
             )
         end
     from job as j

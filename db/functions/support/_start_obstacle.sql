@@ -14,8 +14,8 @@ as $func$
     select
         'HG013', format('pipeline %s is paused', p_pipeline.name),
         case
-            when p_pipeline.is_paused_with_dag then 'its DAG is: let that go on, or headgate.resume_pipeline'
-            else 'headgate.resume_pipeline lets it run'
+            when p_pipeline.is_paused_with_dag then 'its DAG is paused: unpause it, or call headgate.resume_pipeline'
+            else 'headgate.resume_pipeline resumes it'
         end
     where p_pipeline.is_paused
     union all (

@@ -23,4 +23,4 @@ end;
 $func$;
 
 comment on function headgate.clock() is
-    'The time by which plans are made; read once per function. Leases use real time instead.';
+    'The current time for planning; read once per function. Leases use real time instead.';

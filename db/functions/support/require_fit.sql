@@ -35,5 +35,6 @@ end;
 $func$;
 
 comment on function headgate.require_fit(text, boolean) is
-    'Raise unless a plan''s function is its role''s, security definer and pins its search_path; p_is_plans false: '
-    'functions of others pass.';
+    'Raise unless a plan''s function belongs to the plan''s role, is security definer and pins its search_path; '
+    'p_is_plans false: '
+    'any owner will do.';

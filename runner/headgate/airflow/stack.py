@@ -194,7 +194,7 @@ class Stack:
             if running is not None:
                 port = running.port if running.on_tcp else None
             else:
-                logger.warning("PostgreSQL does not run; starting it again")
+                logger.warning("PostgreSQL is not running; starting it again")
                 try:
                     await asyncio.to_thread(server.start, port=port)
                 except HeadgateError as exc:

@@ -34,7 +34,7 @@ def any_client(name: str, settings: Settings) -> Path:
         return path
     where = describe(dsn_of(settings))
     raise ServerError(
-        f"there is no {name} to open {where} with", hint="install a PostgreSQL client"
+        f"cannot open {where}: {name} is not installed", hint="install a PostgreSQL client"
     )
 
 

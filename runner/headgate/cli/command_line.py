@@ -169,7 +169,7 @@ PANELS: dict[str, dict[str, Entry]] = {
         ),
         "doctor": Entry(
             "doctor:doctor",
-            "Look for what is wrong in server, schema, queues, books, calendars; say what to do.",
+            "Check server, schema, queues, ledger and calendars; say how to fix problems.",
         ),
         "airflow": Entry(
             "airflow:app", "Airflow as clock and window: all its processes, and runners."
@@ -215,7 +215,7 @@ def command(name: str) -> click.Command:
 app = typer.Typer(
     name="headgate",
     cls=Commands,
-    help="A SQL-centric orchestrator: the plan is in PostgreSQL, these are its hands.",
+    help="A SQL-centric orchestrator: PostgreSQL holds the plan, these commands carry it out.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -272,7 +272,7 @@ def _on_terminal() -> logging.Handler:
 
 
 def main() -> None:
-    """Run the command line; every error is a message, a hint and a code, never a traceback."""
+    """Run the command line; errors are a message, a hint and a code, never a traceback."""
     try:
         app()
     except HeadgateError as exc:
@@ -301,7 +301,7 @@ def _as_ours(exc: Exception) -> HeadgateError | None:
     if isinstance(exc, UnicodeEncodeError) and broken:
         shown = os.fsencode(broken[0]).decode(errors="backslashreplace")
         hint = "check the terminal's encoding, or where the argument comes from"
-        return InvalidValue(f"an argument is not UTF-8: {shown}", hint=hint)
+        return InvalidValue(f"an argument is not valid UTF-8: {shown}", hint=hint)
     return None
 
 

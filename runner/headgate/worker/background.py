@@ -31,4 +31,4 @@ class Background:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (exc := task.exception()) is not None:
-            logger.error("a chunk is left to its lease", exc_info=exc)
+            logger.error("a chunk is abandoned until its lease expires", exc_info=exc)

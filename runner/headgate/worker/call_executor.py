@@ -170,7 +170,7 @@ class CallExecutor:
         is_answered = outcome.is_success or outcome.fault == "item"
         if outcome.block is not None:
             state.block(held.chunk, outcome.block, self._loop.time())
-            logger.warning("%s is closed: %s", state.provider, outcome.reason)
+            logger.warning("%s is blocked: %s", state.provider, outcome.reason)
             for other in state.affected():
                 self.give_up(other, outcome.block.reason)
         if held.is_probing and is_answered:

@@ -37,7 +37,7 @@ class Auth:
         if not secret or not secret.isprintable():
             raise SecretMissing(
                 f"the environment variable {self.variable} is not set, or holds no secret",
-                hint=f"set {self.variable} where the runner starts",
+                hint=f"set {self.variable} in the runner's environment",
             )
         return secret
 

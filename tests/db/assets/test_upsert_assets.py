@@ -82,7 +82,7 @@ def test_a_new_weight_moves_the_state_and_leaves_the_rest_of_it(toy: Toy):
             "is_active must be true or false",
         ),
         ([{"code": "A1", "group_key": "A", "colour": "red"}], "unknown key colour"),
-        ([{"code": "A1", "group_key": "A"}] * 2, "asset A1 is given twice"),
+        ([{"code": "A1", "group_key": "A"}] * 2, "asset A1 is listed twice"),
     ],
 )
 def test_a_faulty_document_is_refused_whole_with_its_fault(toy: Toy, assets: Any, words: str):

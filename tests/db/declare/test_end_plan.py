@@ -147,7 +147,7 @@ def test_a_function_that_is_not_there_is_a_mistake(shelf: Shelf):
         "put_step('shelves', 'all', function => 'toy.nothing')",
     )
 
-    assert "operation dust: there is no fit function toy.kep(jsonb, bigint[], text[])" in said
+    assert "operation dust: no function toy.kep(jsonb, bigint[], text[])" in said
     assert "step all: no function toy.nothing(p_pipeline text, p_run_id text, ...)" in said
 
 

@@ -23,7 +23,7 @@ def test_a_paused_one_stays_paused(shelf: Shelf, toy: Toy):
 
 def test_a_name_that_is_none_is_a_mistake(shelf: Shelf):
     assert "breaks the rule: pipeline name is plain" in shelf.mistakes("put_pipeline('a b')")
-    assert "its name is missing" in shelf.mistakes("put_pipeline('')")
+    assert "it has no name" in shelf.mistakes("put_pipeline('')")
 
 
 def test_steps_that_were_there_before_it_was_adopted_go(shelf: Shelf, toy: Toy):

@@ -74,8 +74,8 @@ def test_a_run_that_has_ended_is_not_started_again_and_says_so_loudly(toy: Toy):
         again = toy.start()
     assert (again["status"], again["is_new"]) == ("succeeded", False)
     (line,) = said
-    assert "'r1' of pipeline plain HAS ENDED BEFORE: as succeeded, at 2024-03-05 12:05 UTC" in line
-    assert "nothing that succeeded is done a second time" in line
+    assert "'r1' of pipeline plain HAS ALREADY ENDED: as succeeded, at 2024-03-05 12:05 UTC" in line
+    assert "nothing that succeeded is done twice" in line
 
 
 # ------------------------------------------------------------------- for a day that is past

@@ -34,7 +34,7 @@ def test_a_pause_stands_before_a_run(toy: Toy):
 
     found = obstacle(toy)
     assert found is not None
-    assert (found["code"], found["hint"]) == ("HG013", "headgate.resume_pipeline lets it run")
+    assert (found["code"], found["hint"]) == ("HG013", "headgate.resume_pipeline resumes it")
 
 
 def test_an_unknown_pipeline_is_refused(toy: Toy):

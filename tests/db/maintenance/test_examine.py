@@ -87,7 +87,11 @@ def test_what_was_changed_by_hand_is_named(db: Plan, change: str, named: str | N
 @pytest.mark.parametrize(
     ("change", "role", "named"),
     [
-        ("alter role headgate_reader createdb", "reader", "may more than its work needs: createdb"),
+        (
+            "alter role headgate_reader createdb",
+            "reader",
+            "has more rights than it needs: createdb",
+        ),
         ("alter role headgate_owner login", "owner", "may log in"),
         ("alter role headgate_runner nologin", "runner", "may not log in"),
         (

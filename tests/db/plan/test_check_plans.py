@@ -96,32 +96,32 @@ FAULTS: list[tuple[str, LiteralString, str]] = [
         "HG020",
     ),
     (
-        "operation look: there is no fit function toy.nothing",
+        "operation look: no function toy.nothing",
         "update headgate.operations set ingest_function = 'toy.nothing' where name = 'look'",
         "HG018",
     ),
     (
-        "operation look: there is no fit function nothing",
+        "operation look: no function nothing",
         "update headgate.operations set ingest_function = 'nothing' where name = 'look'",
         "HG018",
     ),
     (
-        "operation look: there is no fit function toy.keep",
+        "operation look: no function toy.keep",
         "alter function toy.keep(jsonb, bigint[], text[]) security invoker",
         "HG018",
     ),
     (
-        "operation look: there is no fit function toy.keep",
+        "operation look: no function toy.keep",
         "alter function toy.keep(jsonb, bigint[], text[]) reset search_path",
         "HG018",
     ),
     (
-        "operation look: there is no fit function toy.weekly",
+        "operation look: no function toy.weekly",
         "update headgate.operations set ingest_function = 'toy.weekly' where name = 'look'",
         "HG018",
     ),
     (
-        "operation look: there is no fit function toy.one",
+        "operation look: no function toy.one",
         "create function toy.one(jsonb, bigint[], text[]) returns headgate.ingest_result"
         " language sql security definer set search_path = pg_catalog as"
         " 'select 1::bigint, ''x'', 1, null::timestamptz, ''x''';"
@@ -129,7 +129,7 @@ FAULTS: list[tuple[str, LiteralString, str]] = [
         "HG018",
     ),
     (
-        "operation weigh: there is no fit function toy.keep",
+        "operation weigh: no function toy.keep",
         "update headgate.operations set due_function = 'toy.keep' where name = 'weigh'",
         "HG018",
     ),

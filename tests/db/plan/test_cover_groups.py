@@ -52,8 +52,8 @@ def test_what_was_added_outlives_the_plan_s_rows(toy: Toy):
     [
         ("a", ["B"], "HG008", "group 'B' is covered by step b already"),
         ("a", [], None, ""),
-        ("a", [""], "HG008", "a group key is missing"),
-        ("a", [None], "HG008", "a group key is missing"),
+        ("a", [""], "HG008", "p_group_keys must not contain null"),
+        ("a", [None], "HG008", "p_group_keys must not contain null"),
         ("quota", ["Z"], "HG003", "plain has no step 'quota' that covers groups"),
         ("nope", ["Z"], "HG003", "plain has no step 'nope' that covers groups"),
     ],

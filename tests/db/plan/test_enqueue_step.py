@@ -204,7 +204,7 @@ def test_a_plan_the_new_day_cannot_carry_is_deferred_in_part(toy: Toy):
     assert toy.enqueue()["sent"] == 1
     step = toy.step()
     assert (step["queued"], step["deferred"]) == (10, 15)
-    assert {x["reason"] for x in toy.details()} == {"quota: no units are left in this window"}
+    assert {x["reason"] for x in toy.details()} == {"quota: no units left in this window"}
     toy.drain()
     assert toy.step()["status"] == "succeeded"
 

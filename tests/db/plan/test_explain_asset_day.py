@@ -74,7 +74,7 @@ def test_what_the_budget_did_not_carry_tells_how_much_was_left(toy: Toy):
 def test_no_run_on_that_day(toy: Toy):
     toy.add(1)
 
-    assert only(toy) == ("skip", None, "no run of its pipeline is kept that started on this day")
+    assert only(toy) == ("skip", None, "no run of its pipeline on this day is on record")
 
 
 def test_it_was_not_due(toy: Toy):
@@ -149,10 +149,10 @@ def test_a_run_of_another_pipeline_had_it(toy: Toy):
 
     said = {(x["pipeline"], x["run_id"]): x["reason"] for x in why(toy)}
     assert said["plain", "r1"] == "queued"
-    assert said["twin", "r2"] == "in the hands of run r1"
+    assert said["twin", "r2"] == "held by run r1"
     toy.later(minutes=5)
     toy.drain()
-    assert {x["pipeline"]: x["reason"] for x in why(toy)}["twin"] == "in the hands of run r1"
+    assert {x["pipeline"]: x["reason"] for x in why(toy)}["twin"] == "held by run r1"
 
 
 def test_it_had_failed_too_often(toy: Toy):
@@ -184,7 +184,7 @@ def test_the_run_did_not_come_to_it(toy: Toy):
     toy.start("r1")
     toy.call("cancel_execution", p_pipeline="plain", p_run_id="r1")
 
-    assert only(toy)[2] == "the run did not come to it: step a was cancelled"
+    assert only(toy)[2] == "the run did not reach it: step a was cancelled"
 
 
 def test_a_run_that_ends_after_midnight_is_found_on_both_days(toy: Toy):

@@ -51,9 +51,9 @@ def test_a_window_of_several_days_is_spent_but_once(toy: Toy):
 def test_wrong_questions_are_refused(toy: Toy):
     with toy.refused("HG001", "unknown pipeline: 'x'"):
         forecast(toy, 1, "x")
-    with toy.refused("HG008", "this is no number of days: 0"):
+    with toy.refused("HG008", "days must be between 1 and 3660, got 0"):
         forecast(toy, 0)
     with toy.refused("HG004", "pipeline plain has no operation 'fly'", "look"):
         forecast(toy, 1, p_params={"operations": ["fly"]})
-    with toy.refused("HG008", "this question is no valid one"):
+    with toy.refused("HG008", "invalid what-if parameter"):
         forecast(toy, 1, p_params={"calendar": "lunar"})

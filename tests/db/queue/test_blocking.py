@@ -400,7 +400,7 @@ class TestClosed:
         toy.later(minutes=1)
 
         assert toy.claim() == []
-        assert {x["reason"] for x in toy.details()} == {"quota: no units are left in this window"}
+        assert {x["reason"] for x in toy.details()} == {"quota: no units left in this window"}
 
     @pytest.mark.parametrize("how", ["pause_pipeline", "cancel_execution", "finalize_execution"])
     def test_the_sweep_leaves_what_does_not_run_alone(self, toy: Toy, how: str):

@@ -238,7 +238,7 @@ class TestLeaseExpirations:
         assert toy.endings() == {"deferred": 3}
         assert toy.units() == (0, 3)
         assert {(x["reason"], x["units"]) for x in toy.details()} == {
-            ("quota: no units are left in this window", 1)
+            ("quota: no units left in this window", 1)
         }
         assert toy.step()["status"] == "succeeded"
 
@@ -305,7 +305,7 @@ class TestLeaseExpirations:
             others[0]: ("success", 3),
             others[1]: ("success", 3),
         }
-        assert toy.details(poison)[0]["reason"].startswith("internal: its lease ran out")
+        assert toy.details(poison)[0]["reason"].startswith("internal: its lease expired")
         assert toy.state(poison)["consecutive_failures"] == 0
         assert (
             toy.step()["status"] == "failed"

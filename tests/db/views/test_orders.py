@@ -27,17 +27,17 @@ def said(toy: Toy, number: int) -> tuple[str, str | None]:
 
 def test_it_says_what_keeps_an_order_waiting(toy: Toy):
     first, second = order(toy), order(toy)
-    assert said(toy, first) == ("waiting", "no scheduler has said that it has a DAG for it")
+    assert said(toy, first) == ("waiting", "no scheduler has reported a DAG for it")
 
     hear(toy, paused=True)
     assert said(toy, first) == ("waiting", "its DAG is paused")
     hear(toy, paused=False)
-    assert said(toy, first) == ("waiting", "the scheduler is about to be told")
+    assert said(toy, first) == ("waiting", "the scheduler is about to be notified")
     assert said(toy, second) == ("waiting", "1 before it")
     toy.call("announce_order", p_pipeline="plain")
-    assert said(toy, first)[1] == "the scheduler has been told: its run is about to begin"
+    assert said(toy, first)[1] == "the scheduler was notified: its run is about to begin"
     toy.later(minutes=5)
-    assert said(toy, first)[1] == "no scheduler has been heard of since 2024-03-05 12:00:00+00"
+    assert said(toy, first)[1] == "no word from a scheduler since 2024-03-05 12:00:00+00"
 
 
 def test_it_names_the_run_that_is_in_the_way_and_the_pause(toy: Toy):
@@ -49,7 +49,7 @@ def test_it_names_the_run_that_is_in_the_way_and_the_pause(toy: Toy):
     hear(toy, paused=True)
     assert said(toy, number)[1] == "its DAG is paused, and the pipeline with it"
     toy.call("pause_pipeline", p_pipeline="plain")
-    assert "headgate.resume_pipeline lets it run" in str(said(toy, number)[1])
+    assert "headgate.resume_pipeline resumes it" in str(said(toy, number)[1])
 
 
 def test_an_order_that_was_taken_stands_as_its_run_does(toy: Toy):

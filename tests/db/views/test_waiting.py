@@ -87,7 +87,7 @@ def test_a_window_that_the_provider_closed_is_waited_for(toy: Toy):
     toy.begin()
     toy.sql("update headgate.quota_windows set blocked_until = closes_at")
 
-    assert reasons(toy) == {"quota: the provider says it is used up": toy.window_closes()}
+    assert reasons(toy) == {"quota: the provider reports it as exhausted": toy.window_closes()}
 
 
 def test_no_call_starts_in_a_window_s_last_moments(toy: Toy):

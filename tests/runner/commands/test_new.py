@@ -93,7 +93,7 @@ def test_it_migrates_and_runs_at_once_by_the_commands_it_names(
         ("Item 1", "1.50"), ("Item 2", "2.50"), ("Item 3", "3.50"),
     ]  # fmt: skip
     check = headgate("check", "books", settings=core, **environ)
-    assert check.stderr.splitlines()[-1] == "nothing is wrong, and nothing new"
+    assert check.stderr.splitlines()[-1] == "no mistakes and no changes"
 
 
 def test_the_dag_has_the_plans_steps_and_is_named_after_it(new, tmp_path: Path):

@@ -135,7 +135,7 @@ def test_a_run_s_name_that_several_pipelines_have_needs_the_pipeline(
     write_plan(monday, provider="market", assets=1)
     start(monday, "monday-1", provider="market")
 
-    assert "[HG008]\nhint: say which: --pipeline" in refused("cancel", "monday-1")
+    assert "[HG008]\nhint: choose one: --pipeline" in refused("cancel", "monday-1")
     assert "small_market monday-1" in shown("cancel", "monday-1", "--pipeline", "small_market")
 
 

@@ -169,7 +169,7 @@ def test_a_good_answer_is_judged_and_ingested_and_undone(tried, things: Plan, bo
         "ingest success, 1 record",
         "public.answers: 1 inserted",
     ]
-    assert "what was written is undone" in result.err
+    assert "everything written was rolled back" in result.err
     assert things.sql("select from public.answers") == service.asked == []
 
 

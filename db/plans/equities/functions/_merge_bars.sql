@@ -120,8 +120,8 @@ begin
             when u.payload is null then 'no answer'
             when a.asset_id is null then 'the provider has no bars'
             when a.fault is not null then a.fault
-            when a.is_restated and not p_is_history then 'its past was restated: the whole history is loaded anew'
-            when a.doubted > 0 then format('%s of its bars not believed', a.doubted)
+            when a.is_restated and not p_is_history then 'its history was restated: it is loaded again in full'
+            when a.doubted > 0 then format('%s of its bars are implausible', a.doubted)
         end
     from unnest(p_asset_ids, p_payloads) as u (asset_id, payload)
     left join changes as a on a.asset_id = u.asset_id and a.kind = 'answer'

@@ -155,7 +155,7 @@ begin
     end if;
 exception
     when data_exception or statement_too_complex then
-        fault := 'the answer is no array of bars: ' || left(sqlerrm, 200);
+        fault := 'the answer is not an array of bars: ' || left(sqlerrm, 200);
 end;
 $func$;
 
@@ -173,7 +173,7 @@ declare
     v_name text;
 begin
     if jsonb_typeof(p_bar) <> 'object' then
-        raise exception using errcode = 'invalid_parameter_value', message = 'one of its elements is no object';
+        raise exception using errcode = 'invalid_parameter_value', message = 'an element is not an object';
     end if;
     begin
         v_clean := jsonb_set(v_clean, '{date}', to_jsonb((p_bar ->> 'date')::date));

@@ -32,7 +32,7 @@ begin
     perform equities._trust_bulk(p_asset_ids, v_payload);
 exception
     when data_exception or statement_too_complex then  -- no JSON, or no array: no listing is to blame, and all stay due
-        raise warning 'the answer for % is no array of bars: %', p_context ->> 'group_key', left(sqlerrm, 200);
+        raise warning 'the answer for % is not an array of bars: %', p_context ->> 'group_key', left(sqlerrm, 200);
 end;
 $func$;
 

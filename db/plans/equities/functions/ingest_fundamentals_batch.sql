@@ -25,7 +25,7 @@ begin
 exception
     -- No JSON, or no object: no listing is to blame, and all stay due.
     when data_exception or statement_too_complex then
-        raise warning 'the page of fundamentals for % is no object of companies: %',
+        raise warning 'the answer for % is not an object of companies: %',
             p_context ->> 'group_key', left(sqlerrm, 200);
 end;
 $func$;

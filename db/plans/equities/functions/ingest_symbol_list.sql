@@ -37,7 +37,7 @@ begin
         return next row(
             v_list.asset_id, case when v_taken.is_refused then 'skipped' else 'success' end,
             v_taken.renamed + v_taken.delisted + v_taken.relisted + v_taken.reused, v_now,
-            case when v_taken.is_refused then 'the list has shrunk too much to be believed' end
+            case when v_taken.is_refused then 'the list has shrunk too much to be plausible' end
         )::headgate.ingest_result;
     end loop;
 end;

@@ -60,7 +60,7 @@ begin
             perform headgate.raise_alert(
                 case when v_is_error then 'error' else 'warning' end,
                 format('prices %s %s', v_group.group_key, v_group.session),
-                case when v_is_error then 'not published: ' else 'published, but look: ' end || v_faults
+                case when v_is_error then 'not published: ' else 'published with warnings: ' end || v_faults
             );
         end if;
         return next;

@@ -37,13 +37,13 @@ begin
         end if;
         is_published := true;
         if v_held <> '{}' then
-            reason := 'as they were before, because their prices are held back: ' || array_to_string(v_held, ', ');
+            reason := 'unchanged, because their prices are held back: ' || array_to_string(v_held, ', ');
         end if;
         perform headgate.resolve_alert('screener');
     exception
         when raise_exception then
             is_published := false;
-            perform headgate.raise_alert('error', 'screener', 'the screener was not published anew: ' || reason);
+            perform headgate.raise_alert('error', 'screener', 'the screener was not published: ' || reason);
     end;
 
     return next;

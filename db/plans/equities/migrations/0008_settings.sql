@@ -11,6 +11,6 @@ comment on table equities.settings is
     'Parameters of this plan''s functions; an operator''s update stays when the plan is applied again.';
 comment on column equities.settings.name is 'Its name.';
 comment on column equities.settings.value is 'Its value.';
-comment on column equities.settings.description is 'What it does.';
+comment on column equities.settings.description is 'Its description.';
 
 grant select, insert, update on equities.settings to headgate_owner;

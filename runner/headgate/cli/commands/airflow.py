@@ -53,7 +53,7 @@ def start(
         if not is_ours:
             url = read_state(home.folder).get("url", "somewhere")
             raise HeadgateError(
-                f"Airflow runs already, at {url}", hint="run: headgate airflow stop"
+                f"Airflow is already running at {url}", hint="run: headgate airflow stop"
             )
         if left := end_orphans(home.folder):
             console.say(f"ended {left} processes that an earlier start had left behind")
@@ -81,7 +81,7 @@ def stop() -> None:
         with alone(folder) as is_ours:
             if is_ours:
                 left = end_orphans(folder)
-                console.say("Airflow has stopped" if told or left else "Airflow did not run")
+                console.say("Airflow has stopped" if told or left else "Airflow was not running")
                 return
         pid = holder(folder)
         if pid and pid != told:

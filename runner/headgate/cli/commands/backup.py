@@ -35,7 +35,7 @@ def backup(file: BackupFile) -> None:
     with connect(settings, "backup") as connection:  # what is wrong is said here, with a hint
         _require_session(connection)
         program = fitting_client("pg_dump", connection.info.server_version // 10_000)
-    taken = ServerError(f"{file} is there already", hint="name another file, or move that one")
+    taken = ServerError(f"{file} already exists", hint="name another file, or move that one")
     if file.exists():
         raise taken
     dsn, _ = client_connection(settings)
@@ -61,7 +61,7 @@ def restore(file: BackupFile) -> None:
     if database_exists(settings):
         raise ServerError(
             f"database {settings.database} is there already: nothing was restored",
-            hint="HEADGATE_DATABASE names another one; or drop that one first",
+            hint="set HEADGATE_DATABASE to another database, or drop this one first",
         )
     create_database(settings)
     try:
@@ -78,7 +78,7 @@ def restore(file: BackupFile) -> None:
         connection.execute("analyze")
     console.say(f"{describe(dsn_of(settings))} is restored from {file}")
     console.say(
-        "calls made after the backup are not in its book: headgate.reconcile_quota, "
+        "calls made after the backup are missing from its ledger: headgate.reconcile_quota, "
         "or close the provider until its reset"
     )
 
@@ -88,7 +88,7 @@ def _require_session(connection: Connection[DictRow]) -> None:
     if is_pooled(connection):
         raise ServerError(
             "a pooler stands before the server: its programs need a session of their own",
-            hint="name the server itself in HEADGATE_DSN for this command",
+            hint="set HEADGATE_DSN to the server itself for this command",
         )
 
 

@@ -116,5 +116,5 @@ async def _wait_for_workers(
     if is_crash:
         raise HeadgateError(
             f"all workers ended before the run did, with codes {codes}",
-            hint="what they logged says why; the same command goes on with the run",
+            hint="see their log; the same command continues the run",
         )

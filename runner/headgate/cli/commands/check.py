@@ -36,7 +36,7 @@ def check(
     if any(x.files for x in found):
         console.say("nothing was changed; headgate migrate applies it")
     else:
-        console.say("nothing is wrong, and nothing new")
+        console.say("no mistakes and no changes")
 
 
 def _show(checked: Checked) -> None:

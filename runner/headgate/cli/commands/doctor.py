@@ -58,11 +58,11 @@ class Finding:
 def doctor(
     as_json: AsJson = False,
     fix: Annotated[
-        bool, typer.Option("--fix", help="Mend what is mended safely, and look again.")
+        bool, typer.Option("--fix", help="Repair what is safe to repair, then check again.")
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings, too.")] = False,
 ) -> None:
-    """Look for what is wrong in server, schema, queues, books, calendars; say what to do."""
+    """Check server, schema, queues, ledger and calendars; say how to fix problems."""
     settings = console.ready_settings()
     findings = list(_examine(settings))
     done: list[Finding] = []
@@ -140,7 +140,7 @@ def _database(connection: Connection[DictRow]) -> Iterator[Finding]:
         advice, is_fixable = row["advice"], row["is_fixable"]
         yield Finding(row["subject"], row["verdict"], row["found"], advice, is_fixable)
     if not found:
-        yield Finding("plan", "ok", "schema, queues, steps, books and calendars are in order")
+        yield Finding("plan", "ok", "schema, queues, steps, ledger and calendars are in order")
 
 
 def _server(connection: Connection[DictRow], settings: Settings) -> Finding:

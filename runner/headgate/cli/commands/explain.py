@@ -95,7 +95,9 @@ def _moment(connection: Connection[DictRow], text: str | None) -> datetime:
     try:
         row = connection.execute(MOMENT, {"text": text}).fetchone()
     except psycopg.DataError as exc:
-        raise InvalidValue(f"--at: {text!r} is no time", hint="e.g. '2026-01-31 21:30Z'") from exc
+        raise InvalidValue(
+            f"--at: {text!r} is not a time", hint="e.g. '2026-01-31 21:30Z'"
+        ) from exc
     assert row is not None
     moment: datetime = row["at"]
     return moment

@@ -49,7 +49,7 @@ def print_story(story: dict[str, Any]) -> None:
     }
     print(f"{asset['code']}: {console.as_text(about)}")
     if not story["plan"]:
-        console.say("the pipeline has no operation for it")
+        console.say("the pipeline has no operation for this asset")
     for row in story["plan"]:
         print(f"\n{row['operation']}: {row['decision']}, {row['reason']}")
         console.print_lines(_facts(row))

@@ -44,7 +44,7 @@ def forecast(
     if done is None:
         console.say(f"{rows[-1]['backlog']:,} assets still wait after {days} days")
     elif done["deferred"] == 0:
-        console.say(f"all is loaded on day {done['day']}")
+        console.say(f"everything is loaded on day {done['day']}")
     else:
         left_out = f"{done['deferred']:,} left out after failures"
-        console.say(f"all is loaded on day {done['day']}, but {left_out}")
+        console.say(f"everything is loaded on day {done['day']}, but {left_out}")

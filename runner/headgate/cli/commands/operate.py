@@ -55,7 +55,7 @@ def pause(pipeline: Pipeline, as_json: AsJson = False) -> None:
         console.print_json({"pipeline": pipeline, "is_paused": True, **changed})
         return
     print(f"{pipeline} is paused: {_counts(changed)}")
-    print(f"next: it goes on with: {program_of(settings)} resume {pipeline}")
+    print(f"next: to resume it: {program_of(settings)} resume {pipeline}")
 
 
 def resume(pipeline: Pipeline, as_json: AsJson = False) -> None:

@@ -72,7 +72,7 @@ def retry(
         opened = connection.execute(RETRY, names).fetchone() or {"planned": 0}
         row = find_run(connection, settings, pipeline, run_id)
     if row["status"] in ENDED:
-        console.say("nothing of it can be run again now")
+        console.say("nothing can be retried now")
         conclude(settings, pipeline, run_id, as_json)
     else:
         console.say(f"{run_id} goes on with {opened['planned']:,} jobs")
@@ -88,7 +88,7 @@ def _start(connection: Connection[DictRow], pipeline: str, params: dict[str, Any
         found = None if params else _left_behind(connection, pipeline)
         if found is None:
             raise
-        console.say(f"going on with {found}, which was left running")
+        console.say(f"continuing {found}, which was left running")
         return found
     run_id = str(row["run_id"]) if row else ""
     console.say(f"started {pipeline} {run_id}")

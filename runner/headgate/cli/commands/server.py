@@ -49,7 +49,7 @@ def down() -> None:
     if Server(settings.home).stop():
         console.say("PostgreSQL has stopped")
     else:
-        console.say("PostgreSQL did not run")
+        console.say("PostgreSQL was not running")
 
 
 def dsn(
@@ -80,7 +80,7 @@ def _dsn(settings: Settings, role: Role | None) -> str:
         return dsn_of(settings)
     user = f"headgate_{role}"
     if settings.dsn is not None:
-        console.say(f"its password is yours to set: alter role {user} password '...'")
+        console.say(f"set its password: alter role {user} password '...'")
         parts = conninfo_to_dict(dsn_of(settings)) | {"user": user, "password": None}
         return make_conninfo("", **parts)
     server = Server(settings.home)

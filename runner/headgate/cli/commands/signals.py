@@ -40,7 +40,7 @@ def stop_on_signal() -> Iterator[Stop]:
         if number == signal.SIGHUP:
             _silence(terminals)
         stop.exit_code = 128 + number
-        logger.info("ending: calls under way are finished, the rest is given back")
+        logger.info("stopping: calls under way finish, the rest is given back")
         stop.set()
         restore()
 

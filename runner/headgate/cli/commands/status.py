@@ -66,7 +66,9 @@ def find_run(
     names = {"pipeline": pipeline, "run_id": run_id, "limit": 2}
     rows = connection.execute(EXECUTIONS, names).fetchall()
     if len(rows) > 1:
-        raise InvalidValue(f"several pipelines have a run {run_id!r}", hint="say which: --pipeline")
+        raise InvalidValue(
+            f"several pipelines have a run {run_id!r}", hint="choose one: --pipeline"
+        )
     if rows:
         return rows[0]
     latest = connection.execute(EXECUTIONS, {**names, "run_id": None, "limit": 100})

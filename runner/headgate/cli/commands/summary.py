@@ -33,7 +33,7 @@ def print_summary(settings: Settings, run: DictRow, facts: dict[str, Any]) -> No
     console.print_table(facts["steps"], *STEP_COLUMNS)
     tolerated = [x["step"] for x in facts["steps"] if x["status"] == "failed" and x["may_fail"]]
     if tolerated:
-        print(f"failed, as may be: {', '.join(tolerated)}")
+        print(f"failed, but allowed to fail: {', '.join(tolerated)}")
     print_waiting(facts["waiting"])
     psql = f"{program_of(settings)} psql"
     print(LOOK_AROUND.format(psql=psql, run_id=run["run_id"], pipeline=run["pipeline"]))

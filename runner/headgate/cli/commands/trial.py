@@ -87,7 +87,7 @@ def try_(
         typer.Option(metavar="FILE", help="An answer's body; - reads it from standard input."),
     ] = None,
     send: Annotated[
-        bool, typer.Option("--send", help="Make the call: it costs what it costs.")
+        bool, typer.Option("--send", help="Make the real call, which costs its units.")
     ] = False,
     status: Annotated[
         int, typer.Option(min=100, max=599, help="The answer's status, with --answer.")
@@ -104,7 +104,7 @@ def try_(
     from headgate.cli import trial  # brings the HTTP client
 
     if answer is not None and send:
-        raise typer.BadParameter("one of them, not both", param_hint="--answer, --send")
+        raise typer.BadParameter("use one of them, not both", param_hint="--answer, --send")
     canned = None if answer is None else trial.Canned(status, content_type, _read(answer))
     settings = console.ready_settings()
     with _opened(settings, "try") as connection, mapped_errors():
@@ -229,7 +229,9 @@ def _show(provider: str, judged: trial.Judged | None, result: DictRow | None) ->
         for table, counts in sorted(result["written"].items()):
             done = ", ".join(f"{n:,} {what}" for what, n in sorted(counts.items()) if n)
             print(f"         {table}: {done}")
-    console.say("what was written is undone" if result is not None else "nothing was written")
+    console.say(
+        "everything written was rolled back" if result is not None else "nothing was written"
+    )
 
 
 def _as_text(rule: Any) -> str:

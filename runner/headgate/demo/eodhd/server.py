@@ -16,9 +16,9 @@ from headgate.demo.eodhd import clock as clocks
 from headgate.demo.eodhd import market
 from headgate.demo.eodhd.answers import Answer, Api, Refused
 from headgate.demo.eodhd.bars import FromFolder, Source, Synthetic
-from headgate.demo.eodhd.book import Ledger, Rate
 from headgate.demo.eodhd.clock import Clock
 from headgate.demo.eodhd.faults import REFUSALS, Faults, error_body, spoil
+from headgate.demo.eodhd.ledger import Ledger, Rate
 from headgate.demo.eodhd.options import Options
 from headgate.demo.eodhd.replay import Replay
 

@@ -119,7 +119,7 @@ def test_a_run_for_an_exchange_that_no_step_covers_says_what_to_do(db: Plan, vie
         ({"p_group_key": "VI", "p_calendar": ""}, "needs the calendar"),
         ({"p_group_key": "VI", "p_calendar": "XWBO", "p_step": "process_mars"}, "no step"),
         ({"p_group_key": "LS", "p_calendar": "XLIS", "p_step": "process_lse"}, "covered by step"),
-        ({"p_group_key": None, "p_calendar": "XWBO"}, "a group key is missing"),
+        ({"p_group_key": None, "p_calendar": "XWBO"}, "p_group_keys must not contain null"),
     ],
 )
 def test_what_makes_no_sense_is_refused(db: Plan, arguments: dict[str, str], message: str):

@@ -49,7 +49,7 @@ def test_what_a_job_ended_with_is_told(db: Plan, market: Market):
         x=asset_id(db, EDP),
     )
 
-    assert row["reason"] == "missing: the answer for the group lacks it"
+    assert row["reason"] == "missing: the bulk answer does not contain it"
     assert row["error"] == "the ingest function returned no row for this asset"
 
 
