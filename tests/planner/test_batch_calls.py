@@ -139,7 +139,7 @@ def test_an_account_without_the_feature_opens_books_one_by_one(toy: Toy):
     assert work_off(toy, "r1") == {"open": 4, "history": 4}
 
 
-def test_what_no_operation_asks_for_is_no_feature(toy: Toy):
+def test_what_no_operation_asks_for_is_not_a_feature(toy: Toy):
     paged(toy)
     with toy.refused("HG008", "these are no features its operations know"):
         toy.provider(features=["pages", "leather"])

@@ -134,7 +134,7 @@ class Completer:
         """End a group whose answers the database does not take, once no call is open any more."""
         if not isinstance(held, GroupLease) or not isinstance(report, GroupReport):
             return False
-        if held.refusal is not None:
+        if held.rejection is not None:
             return False
         held.refuse(report, reason)
         self._upstream.give_up(held, reason)
@@ -173,7 +173,7 @@ class Completer:
             logger.error("chunk %s is left to its lease: %s", chunk.chunk_id, exc)
             return None
         if block is not None:
-            state.told(chunk, self._loop.time())
+            state.mark_reported(chunk, self._loop.time())
         self._totals.count(report, is_last=is_last)
         return claim
 

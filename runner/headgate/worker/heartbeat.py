@@ -12,7 +12,7 @@ import psycopg
 
 from headgate import __version__
 from headgate.errors import HeadgateError
-from headgate.worker.completion import told
+from headgate.worker.completion import reason_of
 from headgate.worker.connection_pool import ConnectionPool
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ async def beat(connections: ConnectionPool) -> None:
                 logger.warning("%s leases of runners that are gone were ended", ended)
         except (psycopg.Error, HeadgateError) as exc:
             level = logging.WARNING if is_heard else logging.DEBUG
-            logger.log(level, "no heartbeat: %s", told(exc))
+            logger.log(level, "no heartbeat: %s", reason_of(exc))
             is_heard = False
         await asyncio.sleep(BEAT_SECONDS)
 
@@ -42,4 +42,4 @@ async def end(connections: ConnectionPool) -> None:
     try:
         await connections.run(lambda queue: queue.end_runner())
     except (psycopg.Error, HeadgateError) as exc:
-        logger.debug("the end of this runner was not noted: %s", told(exc))
+        logger.debug("the end of this runner was not noted: %s", reason_of(exc))

@@ -12,7 +12,7 @@ import psycopg
 from headgate.errors import HeadgateError, LostLease
 from headgate.worker.background import Background
 from headgate.worker.chunks import Chunk
-from headgate.worker.completion import told
+from headgate.worker.completion import reason_of
 from headgate.worker.connection_pool import ConnectionPool
 from headgate.worker.leases import CallLease, HandlerLease, Leased
 from headgate.worker.pace import Pace, ServerClock
@@ -79,7 +79,7 @@ class Keeper:
         try:
             await self._connections.run(lambda queue: queue.lose(held.chunk, reason))
         except (psycopg.Error, HeadgateError) as exc:
-            logger.error("chunk %s is left to its lease: %s", held.chunk.chunk_id, told(exc))
+            logger.error("chunk %s is left to its lease: %s", held.chunk.chunk_id, reason_of(exc))
         self.lose(held)
 
     def lose(self, held: Leased) -> None:
@@ -106,7 +106,7 @@ class Keeper:
         try:
             leases = await self._connections.run(lambda queue: queue.extend([x.chunk for x in due]))
         except (psycopg.Error, HeadgateError) as exc:
-            logger.error("leases could not be extended: %s", told(exc))
+            logger.error("leases could not be extended: %s", reason_of(exc))
             return
         ours = {lease.chunk_id: lease for lease in leases}
         for held in due:
@@ -132,7 +132,7 @@ class Keeper:
             self.lose(held)
             return
         except (psycopg.Error, HeadgateError) as exc:
-            logger.error("chunk %s has no time to start: %s", held.chunk.chunk_id, told(exc))
+            logger.error("chunk %s has no time to start: %s", held.chunk.chunk_id, reason_of(exc))
             await asyncio.sleep(TICK_SECONDS)
         else:
             now = self._loop.time()
@@ -144,6 +144,6 @@ class Keeper:
         try:
             released = await self._connections.run(lambda queue: queue.release(chunks))
         except (psycopg.Error, HeadgateError) as exc:
-            logger.error("%s chunks are left to their leases: %s", len(chunks), told(exc))
+            logger.error("%s chunks are left to their leases: %s", len(chunks), reason_of(exc))
             return
         self._totals.released += released

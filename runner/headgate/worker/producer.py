@@ -16,7 +16,7 @@ from headgate.errors import NotMigrated, SecretMissing, WrongPlan
 from headgate.worker.call_executor import CallExecutor
 from headgate.worker.chunks import Call, Chunk, Claim, UniformReport
 from headgate.worker.completer import Completer
-from headgate.worker.completion import told
+from headgate.worker.completion import reason_of
 from headgate.worker.connection_pool import ConnectionPool
 from headgate.worker.group_lease import GroupLease
 from headgate.worker.handler_executor import HandlerExecutor
@@ -134,7 +134,7 @@ class Producer:
             self._take(chunk, at)
         except Exception as exc:
             logger.exception("chunk %s of %s cannot be used", chunk.chunk_id, chunk.operation)
-            self._defer(chunk, f"the runner cannot use it: {told(exc)}")
+            self._defer(chunk, f"the runner cannot use it: {reason_of(exc)}")
 
     def _take(self, chunk: Chunk, at: float) -> None:
         if self.is_stopping:
@@ -184,7 +184,7 @@ class Producer:
             or state.uniform_reports >= self._connections.size
             or (state.handlings > 0 and not self._handler_executor.room(state))
         )
-        return is_busy or state.is_telling()
+        return is_busy or state.is_unreported()
 
     def _target_of(self, state: ProviderState) -> int:
         return min(self._target, 2 * state.in_flight) if state.load else self._target

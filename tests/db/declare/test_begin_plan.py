@@ -17,7 +17,7 @@ def test_declaring_again_changes_nothing(shelf: Shelf):
     assert shelf.put(*ALL) == ["unchanged"] * 5
 
 
-def test_a_name_that_is_no_folder_s_is_refused(shelf: Shelf):
+def test_a_name_that_is_not_a_folder_s_is_refused(shelf: Shelf):
     with shelf.refused() as said:
         shelf.put(plan="My Plan")
 

@@ -110,7 +110,7 @@ def test_one_whose_requests_name_the_day_does(toy: Toy, column: str, text: objec
     assert toy.scalar("select is_backfill from headgate.process_executions")
 
 
-def test_its_run_s_name_and_start_are_no_day(toy: Toy):
+def test_its_run_s_name_and_start_are_not_a_day(toy: Toy):
     toy.tune("look", query={"id": "{run.id}", "at": "{run.started_at}"})
 
     with toy.refused("HG022"):

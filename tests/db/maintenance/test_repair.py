@@ -33,7 +33,7 @@ def waiting(toy: Toy) -> Toy:
 
 
 @pytest.mark.parametrize("breakage", BREAKAGES.values(), ids=BREAKAGES)
-def test_what_was_broken_is_found_mended_and_goes_on(waiting: Toy, breakage: str):
+def test_what_was_broken_is_found_repaired_and_goes_on(waiting: Toy, breakage: str):
     waiting.connection.execute(breakage.encode())
     assert wrong(waiting)
     assert waiting.call("repair")

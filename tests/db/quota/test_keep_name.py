@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.db.toy import Toy
 
 
-def test_a_provider_cannot_be_renamed_but_described_anew(toy: Toy):
+def test_a_provider_cannot_be_renamed_but_described_again(toy: Toy):
     toy.add(3)
     toy.begin()
     with toy.unchanged(), toy.refused("HG008", "provider shop keeps its name", "add a provider"):

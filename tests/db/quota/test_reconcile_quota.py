@@ -59,7 +59,7 @@ def test_what_is_promised_already_is_kept(toy: Toy):
     assert toy.drain() == 90
 
 
-def test_a_second_delivery_is_not_paid_with_what_was_used_elsewhere(toy: Toy):
+def test_a_second_delivery_is_not_charged_to_what_was_used_elsewhere(toy: Toy):
     toy.add(10)
     toy.begin()
     toy.expire(*toy.claim())

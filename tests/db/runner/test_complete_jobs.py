@@ -243,7 +243,7 @@ def test_one_poisonous_payload_harms_only_itself(toy: Toy, chunk: Row, state: st
     ],
     ids=["html", "nothing", "half a pair", "a pair turned", "NUL", "NUL in a key", "exponent", "digits", "deep"],
 )  # fmt: skip
-def test_text_that_is_no_json_of_postgres_is_its_item_s_fault(toy: Toy, chunk: Row, text: str):
+def test_text_that_is_not_json_of_postgres_is_its_item_s_fault(toy: Toy, chunk: Row, text: str):
     report(toy, chunk, ["success"] * 10, ["{}"] * 9 + [text])
 
     spoilt = chunk["asset_ids"][9]

@@ -39,7 +39,7 @@ def test_any_other_is_refused_with_the_reason(toy: Toy, change: str, says: str):
         toy.call("require_fit", p_function="toy.keep")
 
 
-def test_airflow_may_call_functions_of_schemas_that_are_no_plans(toy: Toy):
+def test_airflow_may_call_functions_of_schemas_that_are_not_plans(toy: Toy):
     toy.sql("create function public.hello() returns integer language sql as 'select 1'")
     toy.call("require_fit", p_function="public.hello", p_is_plans=False)
     with toy.refused("42501", "which is no plan's role"):

@@ -1,0 +1,90 @@
+"""`headgate doctor --fix` on a database that was ruined by hand."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from headgate.cli.commands import doctor
+from headgate.database import connect
+
+RUINS = {
+    "functions, views, rights and queues": [
+        "drop view headgate.v_quota",
+        "drop function headgate._availability(headgate.providers, timestamptz)",
+        "alter function headgate.clock() volatile",
+        "grant select on headgate.settings to headgate_reader",
+        "select pgmq.drop_queue('local_low')",
+        "select pgmq.send('local_high', '{}')",
+    ],
+    "the doctor's own eyes": ["drop function headgate.database_health() cascade"],
+    "pgmq": ["drop schema pgmq cascade"],
+}
+
+
+@pytest.mark.parametrize("ruin", RUINS.values(), ids=RUINS)
+def test_what_was_ruined_is_found_and_repaired(headgate, database, ruin):
+    with connect(database, "test") as connection:
+        for statement in ruin:
+            connection.execute(statement)
+    before = json.loads(headgate("doctor", "--json", settings=database).stdout)
+    after = headgate("doctor", "--fix", "--json", settings=database)
+
+    found = {x["verdict"] for x in before if x["is_fixable"]}
+    assert found, before
+    assert after.returncode == 0, after.stdout + after.stderr
+    verdicts = [x["verdict"] for x in json.loads(after.stdout)]
+    assert "done" in verdicts and "fail" not in verdicts
+    assert not any(x["is_fixable"] for x in json.loads(after.stdout))
+
+
+HUNDRED_THOUSAND_TRANSACTIONS = """
+do $$
+begin
+    create temp table done (n integer) on commit drop;
+    for i in 1..100001 loop
+        begin
+            insert into done values (i);
+        exception
+            when division_by_zero then null;  -- the block is a transaction with a number of its own
+        end;
+    end loop;
+end;
+$$
+"""
+
+
+def test_a_snapshot_that_pins_the_horizon_is_reported_until_it_is_gone(headgate, database):
+    with (
+        connect(database, "somebody's notebook", autocommit=False) as forgotten,
+        connect(database, "test") as connection,
+    ):
+        forgotten.execute("set transaction isolation level repeatable read")
+        forgotten.execute("select 1")
+        connection.execute(HUNDRED_THOUSAND_TRANSACTIONS)
+        during = told(headgate("doctor", "--json", settings=database).stdout)
+        forgotten.rollback()
+        after = told(headgate("doctor", "--json", settings=database).stdout)
+
+    assert during["database oldest_xmin_transactions"]["verdict"] == "warn"
+    assert "pg_stat_activity" in during["database oldest_xmin_transactions"]["advice"]
+    assert "database oldest_xmin_transactions" not in after
+
+
+def told(printed: str) -> dict[str, dict[str, str]]:
+    """Return what a doctor says, by what it looked at."""
+    return {x["check"]: x for x in json.loads(printed)}
+
+
+@pytest.mark.parametrize(("ahead", "verdict"), [(0, "ok"), (60, "warn"), (-60, "warn")])
+def test_a_clock_that_differs_from_the_server_s_is_reported(database, monkeypatch, ahead, verdict):
+    monkeypatch.setattr(
+        "headgate.cli.commands.doctor.time.time", lambda now=time.time: now() + ahead
+    )
+    with connect(database, "test") as connection:
+        finding = doctor._clock(connection)
+
+    assert finding.verdict == verdict
+    assert ("behind" if ahead > 0 else "ahead of") in finding.found or not ahead

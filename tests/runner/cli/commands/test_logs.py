@@ -1,0 +1,127 @@
+"""What happened in a run, line by line, and as it happens."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+
+from headgate.cli.commands import logs
+from headgate.database import dsn_of
+from tests.limits import PATIENCE
+from tests.plan import Plan
+from tests.runner.cli.commands.conftest import Ask
+from tests.servers import DB
+
+
+def test_a_run_s_log_is_printed_in_order(shown: Ask, asked: Ask, monday: Plan):
+    monday.call("cancel_execution", p_pipeline="small_shop", p_run_id="monday-1")
+
+    lines = shown("logs", "monday-1").splitlines()
+    assert lines[0].endswith(" info    started, carried by runners")
+    assert any(x.endswith(" warning ended as cancelled: 3 jobs, 3 skipped") for x in lines)
+    assert any(" all: 3 jobs of look_shop cancelled: " in x for x in lines)
+    found = asked("logs", "monday-1", "--pipeline", "small_shop")
+    assert [x["message"] for x in found if x["event"] == "step"] == [
+        "started",
+        "cancelled: 3 jobs, 3 skipped",
+    ]
+
+
+def test_it_is_followed_until_the_run_has_ended(shown: Ask, monday: Plan, monkeypatch):
+    looks: list[int] = []
+
+    def rest(_: float) -> None:
+        looks.append(len(looks))
+        if len(looks) == 2:
+            monday.call("skip_step", p_pipeline="small_shop", p_run_id="monday-1", p_step="all")
+            monday.call("finalize_execution", p_pipeline="small_shop", p_run_id="monday-1")
+
+    monkeypatch.setattr("headgate.cli.commands.logs.time.sleep", rest)
+
+    lines = shown("logs", "monday-1", "--follow").splitlines()
+    assert len(looks) == 2
+    assert len(lines) == len(set(lines))
+    assert any("ended as succeeded" in x for x in lines)
+
+
+def test_one_that_has_ended_is_followed_to_its_end_at_once(shown: Ask, monday: Plan, monkeypatch):
+    monday.call("cancel_execution", p_pipeline="small_shop", p_run_id="monday-1")
+    monkeypatch.setattr(
+        "headgate.cli.commands.logs.time.sleep",
+        lambda _: pytest.fail("there is nothing to wait for"),
+    )
+
+    assert shown("logs", "monday-1", "--follow") == shown("logs", "monday-1")
+
+
+def test_a_line_that_commits_late_is_not_lost(shown: Ask, monday: Plan, monkeypatch):
+    """It bears a time before the last one that was seen, further back than is looked at again."""
+    monkeypatch.setattr(logs, "OVERLAP", timedelta(0))
+
+    def rest(_: float) -> None:
+        monday.sql(
+            "insert into headgate.alerts (severity, subject, message, raised_at)"
+            " select 'error', 'the provider', 'late', e.started_at"
+            " from headgate.process_executions as e"
+        )
+        monday.call("cancel_execution", p_pipeline="small_shop", p_run_id="monday-1")
+
+    monkeypatch.setattr("headgate.cli.commands.logs.time.sleep", rest)
+
+    assert shown("logs", "monday-1", "-f").count("the provider: late") == 1
+
+
+def test_a_server_that_is_away_is_asked_again(shown: Ask, monday: Plan, monkeypatch):
+    looks: list[int] = []
+
+    def rest(_: float) -> None:
+        looks.append(1)
+        if len(looks) == 1:
+            monday.sql(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where application_name = 'headgate logs' and datname = current_database()"
+            )
+        else:
+            monday.call("cancel_execution", p_pipeline="small_shop", p_run_id="monday-1")
+
+    monkeypatch.setattr("headgate.cli.commands.logs.time.sleep", rest)
+
+    assert "ended as cancelled" in shown("logs", "monday-1", "--follow")
+    assert len(looks) >= 2
+
+
+def test_a_run_that_nobody_knows_is_refused_with_what_was_meant(refused: Ask, monday: Plan):
+    assert "[HG002]\nhint: did you mean monday-1?" in refused("logs", "mondya-1")
+    assert "[HG001]\nhint: did you mean small_shop?" in refused(
+        "logs", "monday-1", "--pipeline", "small_shpo"
+    )
+
+
+def test_one_document_is_not_followed(refused: Ask, monday: Plan):
+    assert "not with --follow" in refused("logs", "monday-1", "--follow", "--json", code=2)
+
+
+def test_ctrl_c_ends_it_without_a_traceback(core, monday: Plan):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "headgate", "logs", "monday-1", "--follow"],
+        env={**os.environ, "HEADGATE_DSN": dsn_of(core), "HEADGATE_DB": str(core.db)},
+        cwd=DB.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+
+    assert "started, carried by runners" in first
+    assert (process.returncode, err) == (130, "")

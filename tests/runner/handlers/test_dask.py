@@ -1,0 +1,80 @@
+"""Handlers on a Dask cluster: the same contract, and the loss of a worker costs only time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import dask
+import pytest
+from distributed import LocalCluster
+
+from headgate.errors import HeadgateError
+from tests.limits import PATIENCE, until
+from tests.plan import Plan, Row
+from tests.runner.handlers.compute_plan import ends, start, status, write_plan
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+MEANS = "select mean, count(*) from public.means group by 1"
+
+
+@pytest.fixture
+async def cluster(monkeypatch):
+    monkeypatch.setattr("headgate.handlers.dask.CONNECT_SECONDS", PATIENCE)
+    with dask.config.set({f"distributed.comm.timeouts.{x}": PATIENCE for x in ("connect", "tcp")}):
+        async with LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=None,
+            asynchronous=True,
+            silence_logs=50,
+        ) as opened:
+            yield opened
+
+
+async def test_a_worker_that_is_killed_in_mid_chunk_costs_only_time(plan, run, cluster):
+    write_plan(plan, "tests.runner.handlers.samples:slow_mean", assets=12, chunk_size=2)
+    start(plan)
+    running = asyncio.create_task(run(dask=cluster.scheduler_address))
+    await until(lambda: len(started(plan)) >= 3)
+
+    os.kill(cluster.workers[0].process.pid, signal.SIGKILL)
+    await running
+
+    assert status(plan)["succeeded"] == 12
+    assert plan.sql(MEANS) == [{"mean": 3.0, "count": 12}]
+    assert plan.scalar("select max(attempts) from headgate.asset_processing_details") == 0
+
+
+async def test_the_contract_is_the_same(plan, run, cluster, hurry):
+    hurry("P5")
+    write_plan(
+        plan,
+        "tests.runner.handlers.samples:raises_and_hangs",
+        assets=8,
+        max_attempts=1,
+        timeout="2 seconds",
+    )
+    start(plan)
+
+    await run(dask=cluster.scheduler_address)
+
+    found = ends(plan)
+    ((outcome, reason),) = found.pop("P3")
+    assert (outcome, str(reason).partition(" (")[0]) == ("failed", "ValueError: no mean of this")
+    ((outcome, reason),) = found.pop("P5")
+    assert (outcome, reason) == ("deferred", "internal: three times: it took longer than 2 seconds")
+    assert list(found.values()) == [{("success", None)}] * 6
+
+
+async def test_a_scheduler_that_is_not_there_is_named(plan, run, monkeypatch):
+    monkeypatch.setattr("headgate.handlers.dask.CONNECT_SECONDS", 0.1)
+    with pytest.raises(HeadgateError, match=r"no Dask scheduler answers at tcp://127.0.0.1:1"):
+        await run(dask="tcp://127.0.0.1:1")
+
+
+def started(plan: Plan) -> list[Row]:
+    """Return the chunks that are being worked on."""
+    return plan.sql("select chunk_id from headgate.chunks where state = 'leased'")

@@ -1,0 +1,73 @@
+"""The processes of handlers end with their pool, whatever is under way."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+
+import psutil
+import pytest
+
+from headgate.handlers.pool import Pool
+from headgate.handlers.pool_messages import Input, Task
+from tests.limits import PATIENCE, until
+
+HANGS = Task(
+    "tests.runner.handlers.samples:hangs",
+    "compute",
+    {"now": "2026-06-15T12:00:00+00:00"},
+    [1],
+    ["P5"],
+    [None],
+    Input(),
+    None,
+    timeout_seconds=3600,
+    max_memory=2**30,
+)
+
+
+def processes() -> list[int]:
+    """Return the processes of this one that run handlers; those that have ended run none."""
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):  # a zombie, too
+            if "headgate.handlers.pool_process" in child.cmdline():
+                found.append(child.pid)
+    return found
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_task_that_is_cancelled_while_its_process_is_killed_leaves_none(times: int):
+    """Cancelled twice, the task does not wait for the end of its process: the pool does."""
+    pool = Pool(1)
+    running = asyncio.create_task(pool.run(HANGS))
+    await until(processes)
+
+    for _ in range(times):
+        running.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await pool.aclose()
+
+    assert processes() == []
+
+
+async def test_a_process_serves_one_set_of_variables(monkeypatch: pytest.MonkeyPatch):
+    """Each sees what its operation declares; an idle one makes room for one that sees others."""
+    monkeypatch.setenv("MODEL_KEY", "the-model-s-key")
+    monkeypatch.setenv("OTHER_KEY", "another-key")
+    tells = replace(
+        HANGS, handler="tests.runner.handlers.samples:names_its_keys", timeout_seconds=PATIENCE
+    )
+    pool = Pool(1)
+    seen = []
+    for names in (("MODEL_KEY",), ("MODEL_KEY",), ("OTHER_KEY",), ()):
+        done = await pool.run(replace(tells, environment=names))
+        seen.append((done.jobs[0].error, processes()[-1]))
+        await until(lambda: len(processes()) == 1)
+    await pool.aclose()
+
+    assert [said for said, _ in seen] == ["keys: MODEL_KEY"] * 2 + ["keys: OTHER_KEY", "keys:"]
+    assert len({process for _, process in seen}) == 3
