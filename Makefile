@@ -26,7 +26,7 @@ ATTACKS_ALONE := tests/attacks/test_endurance.py
 
 # The tests of all of Airflow's processes mostly wait: the others run beside them.
 AIRFLOW_TESTS := tests/airflow/test_clicks.py tests/airflow/test_stack.py tests/airflow/test_deployments.py tests/airflow/test_compose_file.py \
-	tests/runner/test_airflow.py tests/runner/test_airflow_dags.py tests/dags
+	tests/runner/airflow/test_operators.py tests/runner/airflow/test_dags.py tests/dags
 AIRFLOW_LONG_TESTS := tests/airflow/test_compose_stack.py
 WITHOUT_AIRFLOW := $(addprefix --ignore=,$(AIRFLOW_TESTS) $(AIRFLOW_LONG_TESTS))
 SQL_TESTS := tests/db tests/acceptance/test_backup.py
@@ -143,7 +143,7 @@ test/db: $(DEV) ## Run the tests of the SQL alone
 
 .PHONY: test/handlers
 test/handlers: $(DEV) ## Run the tests of handlers and indicators alone
-	@$(PYTEST) tests/handlers tests/indicators $(ARGS)
+	@$(PYTEST) tests/runner/handlers $(ARGS)
 
 .PHONY: test/attacks
 test/attacks: $(DEV) ## Run the attacks in their short form alone

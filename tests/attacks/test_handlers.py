@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from headgate.handlers.pool import environ_of_handlers
 from headgate.handlers.pool_messages import Done, Garbage, Input, Job, Task, head_of, read_done
 from headgate.worker.worker import work
-from tests.handlers.compute_plan import ends, start, status, write_plan
 from tests.limits import PATIENCE
 from tests.runner.conftest import core_database, core_plan
+from tests.runner.handlers.compute_plan import ends, start, status, write_plan
 
 __all__ = ["core_database", "core_plan"]
 
@@ -54,7 +54,7 @@ async def test_a_handler_sees_no_secret_of_its_runner(core_plan, run, monkeypatc
         if name not in ("HEADGATE_DSN", "PGPASSWORD", "PGPASSFILE"):
             monkeypatch.setenv(name, value)
     monkeypatch.setenv("TZ", "UTC")
-    write_plan(core_plan, "tests.handlers.samples:tells_its_environment", max_attempts=1)
+    write_plan(core_plan, "tests.runner.handlers.samples:tells_its_environment", max_attempts=1)
     start(core_plan)
 
     await run(core_plan)
@@ -84,7 +84,7 @@ async def test_what_a_handler_was_given_shows_in_no_error_and_no_log(
     monkeypatch.setenv("HEADGATE_TEST_KEY", KEY)
     write_plan(
         core_plan,
-        "tests.handlers.samples:tells_what_it_was_given",
+        "tests.runner.handlers.samples:tells_what_it_was_given",
         max_attempts=1,
         assets=5,
         handler_environment=["HEADGATE_TEST_KEY"],
@@ -113,7 +113,7 @@ async def test_an_answer_that_would_run_is_garbage(core_plan, run, monkeypatch, 
     monkeypatch.setenv("HEADGATE_TEST_TRACE", str(trace))
     write_plan(
         core_plan,
-        "tests.handlers.samples:answers_with_a_bomb",
+        "tests.runner.handlers.samples:answers_with_a_bomb",
         assets=1,
         handler_environment=["HEADGATE_TEST_TRACE"],
     )

@@ -25,8 +25,8 @@ from headgate.settings import Settings
 from tests.benchmarks import house
 from tests.benchmarks.measure import Figure
 from tests.benchmarks.naive import naive
-from tests.indicators.bars import made_up
 from tests.plan import Plan
+from tests.runner.handlers.indicators.bars import made_up
 
 PIPELINE: Final = "calculate_indicators"
 OPERATION: Final = "indicators_calculation"

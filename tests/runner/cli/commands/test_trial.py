@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 from headgate.settings import Settings
 from tests.adopt import adopt
 from tests.plan import Plan
-from tests.runner.commands.conftest import Ask
+from tests.runner.cli.commands.conftest import Ask
 from tests.runner.conftest import Run
 from tests.runner.small_plan import write_plan
 

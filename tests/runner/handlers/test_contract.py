@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.adopt import adopt
-from tests.handlers.compute_plan import (
+from tests.runner.handlers.compute_plan import (
     add_assets,
     add_pipeline,
     ends,
@@ -17,14 +17,14 @@ from tests.handlers.compute_plan import (
     write_plan,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 MEANS = "select bars, mean, last_date::text from public.means group by 1, 2, 3"
 
 
 @pytest.mark.parametrize("handler", ["mean", "mean_of_a_frame"])
 async def test_rows_are_written_with_the_state(plan, run, handler):
-    write_plan(plan, f"tests.handlers.samples:{handler}", assets=250, bars=5)
+    write_plan(plan, f"tests.runner.handlers.samples:{handler}", assets=250, bars=5)
     start(plan)
 
     totals = await run()
@@ -40,7 +40,7 @@ async def test_rows_are_written_with_the_state(plan, run, handler):
 
 
 async def test_the_guilty_asset_alone_fails(plan, run):
-    write_plan(plan, "tests.handlers.samples:raises", max_attempts=1)
+    write_plan(plan, "tests.runner.handlers.samples:raises", max_attempts=1)
     start(plan)
 
     await run()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.plan import Plan
-from tests.runner.commands.conftest import Ask
+from tests.runner.cli.commands.conftest import Ask
 
 BLOCKED = {"operation": "look_shop", "blocked_until": "2099-01-01T00:00:00Z", "reason": "broken"}
 LISTS = (["pipelines"], ["operations"], ["assets"], ["assets", "--due"], ["quota"], ["runners"])

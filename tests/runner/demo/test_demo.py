@@ -16,7 +16,7 @@ from headgate.demo import DATABASE
 from tests import clock
 from tests.limits import PATIENCE
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.adopt import adopt
-from tests.handlers.compute_plan import start, status, write_plan
 from tests.plan import Plan
+from tests.runner.handlers.compute_plan import start, status, write_plan
 from tests.runner.small_plan import insert
 
 PLANNED = (
@@ -47,7 +47,7 @@ def load_bars_first(plan: Plan) -> None:
 
 
 async def test_a_reload_of_170_histories_recalculates_170(plan, run):
-    write_plan(plan, "tests.handlers.samples:mean", assets=1000, bars=3, due_rule="after")
+    write_plan(plan, "tests.runner.handlers.samples:mean", assets=1000, bars=3, due_rule="after")
     load_bars_first(plan)
     start(plan)
     await run()

@@ -8,7 +8,7 @@ import pytest
 
 from headgate.database import connect
 from tests.plan import Plan
-from tests.runner.commands.conftest import Ask
+from tests.runner.cli.commands.conftest import Ask
 
 READING = (
     ["pipelines"],

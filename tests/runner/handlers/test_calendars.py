@@ -18,7 +18,7 @@ NAMES = ("XNYS", "XLON", "XFRA", "XETR", "XPAR", "XAMS", "XBRU", "XLIS", "XMAD",
 
 
 def test_the_shipped_sessions_are_those_of_the_package():
-    path = Path(__file__).resolve().parents[2] / SHIPPED
+    path = Path(__file__).resolve().parents[3] / SHIPPED
     with gzip.open(path, "rt", newline="") as lines:
         shipped = list(csv.reader(lines))
 

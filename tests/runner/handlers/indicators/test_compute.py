@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from headgate.handlers.indicators.compute import LEAST_BARS, compute
-from tests.indicators.bars import block_of, made_up
-from tests.indicators.reference import last_values
+from tests.runner.handlers.indicators.bars import block_of, made_up
+from tests.runner.handlers.indicators.reference import last_values
 
 IN_SHARES = {"volume", "volume_sma_20", "volume_sma_50", "obv"}
 

@@ -14,7 +14,7 @@ from headgate.handlers.pool_messages import Input, Task
 from tests.limits import PATIENCE, until
 
 HANGS = Task(
-    "tests.handlers.samples:hangs",
+    "tests.runner.handlers.samples:hangs",
     "compute",
     {"now": "2026-06-15T12:00:00+00:00"},
     [1],
@@ -59,7 +59,7 @@ async def test_a_process_serves_one_set_of_variables(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("MODEL_KEY", "the-model-s-key")
     monkeypatch.setenv("OTHER_KEY", "another-key")
     tells = replace(
-        HANGS, handler="tests.handlers.samples:names_its_keys", timeout_seconds=PATIENCE
+        HANGS, handler="tests.runner.handlers.samples:names_its_keys", timeout_seconds=PATIENCE
     )
     pool = Pool(1)
     seen = []

@@ -17,7 +17,7 @@ from headgate.demo.eodhd.book import Rate
 from headgate.demo.eodhd.faults import QUOTA_USED_UP
 from tests.limits import wait_until
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FRIDAY_NIGHT = datetime(2026, 11, 20, 22, tzinfo=UTC)
 
 

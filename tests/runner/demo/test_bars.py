@@ -18,7 +18,7 @@ import pytest
 from headgate.demo.eodhd import market
 from headgate.demo.eodhd.bars import FromFolder, Synthetic
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FRIDAY_NIGHT = datetime(2026, 11, 20, 22, tzinfo=UTC).timestamp()
 CODES = ("AAPL.US", "BAC-PL.US", "BMW.XETRA", "001.F", "IPR AM.LS", "SAN.MC", "NESN.SW", "MC.PA")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.plan import Plan
-from tests.runner.commands.conftest import Ask
+from tests.runner.cli.commands.conftest import Ask
 from tests.runner.small_plan import write_plan
 
 

@@ -18,10 +18,10 @@ from headgate.demo.eodhd.fundamentals import fundamentals
 from headgate.settings import Settings
 from tests import clock
 from tests.docs import PAGES, as_lines, blocks, squeezed
-from tests.indicators.bars import made_up
-from tests.indicators.reference import last_values
 from tests.limits import PATIENCE
 from tests.plan import Plan
+from tests.runner.handlers.indicators.bars import made_up
+from tests.runner.handlers.indicators.reference import last_values
 from tests.servers import DB
 
 AT = datetime(2026, 6, 16, 23, tzinfo=UTC)

@@ -9,9 +9,9 @@ import pytest
 
 from headgate.worker.chunks import Handling
 from headgate.worker.worker import work
-from tests.handlers.compute_plan import status
 from tests.limits import PATIENCE
 from tests.runner.conftest import core_database, core_plan
+from tests.runner.handlers.compute_plan import status
 
 __all__ = ["core_database", "core_plan"]
 

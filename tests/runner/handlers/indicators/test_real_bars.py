@@ -8,8 +8,8 @@ import pytest
 import talib
 
 from headgate.handlers.indicators.compute import LEAST_BARS, compute
-from tests.indicators.bars import FOLDER, block_of, real
-from tests.indicators.reference import last_values
+from tests.runner.handlers.indicators.bars import FOLDER, block_of, real
+from tests.runner.handlers.indicators.reference import last_values
 
 PRECISION = 1e-9
 SEEDED = {"ema_100": 1e-5, "ema_200": 0.02}

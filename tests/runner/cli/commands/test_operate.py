@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.plan import Plan
-from tests.runner.commands.conftest import Ask
+from tests.runner.cli.commands.conftest import Ask
 from tests.runner.small_plan import start, status, write_plan
 
 ON_RUNS = (["cancel", "{}"], ["skip", "{}", "all"], ["mark", "{}", "all", "failed"])

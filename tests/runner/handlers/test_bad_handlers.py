@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.handlers.compute_plan import ends, start, status, write_plan
 from tests.limits import wait_until
+from tests.runner.handlers.compute_plan import ends, start, status, write_plan
 from tests.servers import DB
 
 NAP = f"9877.{os.getpid()}"
@@ -24,7 +24,7 @@ import asyncio
 from headgate.handlers.pool import Pool
 from headgate.handlers.pool_messages import Input, Task
 
-handler = "tests.handlers.samples:leaves_a_session_and_hangs"
+handler = "tests.runner.handlers.samples:leaves_a_session_and_hangs"
 task = Task(handler, "compute", {"now": "2026-06-15T12:00:00+00:00"}, [1], ["P0"], [None], Input(), None, 3600, 2**30, ("HEADGATE_TEST_NAP",))
 asyncio.run(Pool(1).run(task))
 """
@@ -38,7 +38,9 @@ def _our_own_nap(monkeypatch):
 async def work_off(plan, run, handler, **operation):
     """Run a handler over ten assets, of which P3 is the guilty one; return its end."""
     write_plan(
-        plan, f"tests.handlers.samples:{handler}", **{"max_attempts": 1, **SEES_NAP, **operation}
+        plan,
+        f"tests.runner.handlers.samples:{handler}",
+        **{"max_attempts": 1, **SEES_NAP, **operation},
     )
     start(plan)
     await run()
@@ -49,7 +51,7 @@ async def work_off(plan, run, handler, **operation):
 @pytest.mark.parametrize(
     ("handler", "message"),
     [
-        ("nowhere", "there is no handler 'tests.handlers.samples:nowhere': AttributeError"),
+        ("nowhere", "there is no handler 'tests.runner.handlers.samples:nowhere': AttributeError"),
         ("no_signature", "cannot be called with a chunk alone: too many positional arguments"),
         ("says_nothing", "the handler returned NoneType, not a Result"),
         ("wrong_columns", "the wrong columns; missing: mean; unknown: average"),
@@ -83,7 +85,7 @@ async def test_one_bad_row_harms_its_asset_alone(plan, run, handler, message):
 
 
 async def test_an_asset_without_a_row_fails(plan, run):
-    write_plan(plan, "tests.handlers.samples:too_few_rows", max_attempts=1)
+    write_plan(plan, "tests.runner.handlers.samples:too_few_rows", max_attempts=1)
     start(plan)
 
     await run()
@@ -154,7 +156,7 @@ def sleepers() -> list[str]:
 @pytest.mark.parametrize("then", ["", "_and_hangs", "_and_crashes"])
 async def test_what_leaves_its_session_does_not_outlive_it_either(plan, run, then):
     limits: dict[str, Any] = {"timeout": "2 seconds"} if then == "_and_hangs" else {}
-    handler = f"tests.handlers.samples:leaves_a_session{then}"
+    handler = f"tests.runner.handlers.samples:leaves_a_session{then}"
     write_plan(plan, handler, assets=2, max_attempts=1, **SEES_NAP, **limits)
     start(plan)
 
@@ -175,7 +177,7 @@ def test_nothing_outlives_a_runner_that_is_killed():
 
 
 async def test_input_that_cannot_be_read_names_its_asset(plan, run):
-    write_plan(plan, "tests.handlers.samples:mean", max_attempts=1)
+    write_plan(plan, "tests.runner.handlers.samples:mean", max_attempts=1)
     plan.sql(
         "create or replace function public.read_bars(p_context jsonb, p_asset_ids bigint[])"
         " returns table (asset_id bigint, dates date[], close float8[]) language sql stable"

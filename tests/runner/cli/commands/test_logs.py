@@ -14,7 +14,7 @@ from headgate.cli.commands import logs
 from headgate.database import dsn_of
 from tests.limits import PATIENCE
 from tests.plan import Plan
-from tests.runner.commands.conftest import Ask
+from tests.runner.cli.commands.conftest import Ask
 from tests.servers import DB
 
 

@@ -11,9 +11,9 @@ import pytest
 from distributed import LocalCluster
 
 from headgate.errors import HeadgateError
-from tests.handlers.compute_plan import ends, start, status, write_plan
 from tests.limits import PATIENCE, until
 from tests.plan import Plan, Row
+from tests.runner.handlers.compute_plan import ends, start, status, write_plan
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 MEANS = "select mean, count(*) from public.means group by 1"
@@ -35,7 +35,7 @@ async def cluster(monkeypatch):
 
 
 async def test_a_worker_that_is_killed_in_mid_chunk_costs_only_time(plan, run, cluster):
-    write_plan(plan, "tests.handlers.samples:slow_mean", assets=12, chunk_size=2)
+    write_plan(plan, "tests.runner.handlers.samples:slow_mean", assets=12, chunk_size=2)
     start(plan)
     running = asyncio.create_task(run(dask=cluster.scheduler_address))
     await until(lambda: len(started(plan)) >= 3)
@@ -52,7 +52,7 @@ async def test_the_contract_is_the_same(plan, run, cluster, hurry):
     hurry("P5")
     write_plan(
         plan,
-        "tests.handlers.samples:raises_and_hangs",
+        "tests.runner.handlers.samples:raises_and_hangs",
         assets=8,
         max_attempts=1,
         timeout="2 seconds",
