@@ -136,3 +136,10 @@ def test_no_part_of_the_worker_is_given_another_one_after_it_was_made():
         and ast.unparse(node.value) != "self"
     ]
     assert found == []
+
+
+@pytest.mark.parametrize("module", sorted(x for x in MODULES if x.startswith("headgate.worker.")))
+def test_each_module_of_the_worker_has_a_test_file_of_its_own(module):
+    name = module.rpartition(".")[2]
+
+    assert (ROOT / "tests" / "runner" / "worker" / f"test_{name}.py").exists()
