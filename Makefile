@@ -143,7 +143,7 @@ test/db: $(DEV) ## Run the tests of the SQL alone
 
 .PHONY: test/handlers
 test/handlers: $(DEV) ## Run the tests of handlers and indicators alone
-	@$(PYTEST) tests/runner/handlers tests/runner/handlers/indicators $(ARGS)
+	@$(PYTEST) tests/runner/handlers $(ARGS)
 
 .PHONY: test/attacks
 test/attacks: $(DEV) ## Run the attacks in their short form alone

@@ -53,8 +53,7 @@ select headgate.put_operation('prices_incremental', 'equities', due => 'session'
     chunk_size => 200, timeout => '30 seconds', ingest_function => 'equities.ingest_prices');
 select headgate.put_operation('indicators_calculation', 'equities',
     due => 'after prices_historical, prices_incremental', description => 'Technical indicators from daily bars.',
-    priority => 4, chunk_size => 250, timeout => '5 minutes',
-    handler => 'headgate.handlers.indicators.handler:calculate',
+    priority => 4, chunk_size => 250, timeout => '5 minutes', handler => 'indicators',
     input_function => 'equities.bars_for_indicators', ingest_function => 'equities.ingest_indicators');
 
 -- One call for all listings of an exchange and one session: 100 units, whatever their number. Lisbon's 74 are cheaper

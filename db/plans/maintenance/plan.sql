@@ -16,7 +16,7 @@ select headgate.put_step('headgate_maintenance', 'finalize_execution', function 
 -- ahead.
 select headgate.put_operation('trading_calendars', 'trading_calendars', due => 'every 7 days',
     description => 'The sessions of a calendar, a year and a half ahead.', priority => 2,
-    handler => 'headgate.handlers.calendars:extend', ingest_function => 'headgate.ingest_sessions');
+    handler => 'calendars', ingest_function => 'headgate.ingest_sessions');
 select headgate.put_pipeline('trading_calendars', 'Compute the trading sessions to come; weekly.');
 select headgate.put_step('trading_calendars', 'initialize_execution', function => 'headgate.start_execution');
 select headgate.put_step('trading_calendars', 'extend_calendars', operations => '{trading_calendars}',

@@ -11,6 +11,7 @@ import inspect
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Any, Final, TypeAlias
@@ -55,7 +56,7 @@ def find_handler(name: str) -> Handler:
         if not separator:
             module, _, attribute = name.rpartition(".")
         if not module or not attribute:
-            raise WrongPlan(f"there is no handler {name!r} among the entry points of {GROUP}")
+            raise WrongPlan(_unknown(name))
         return _checked(name, getattr(importlib.import_module(module), attribute))
     except (ImportError, AttributeError) as exc:
         raise WrongPlan(f"there is no handler {name!r}: {type(exc).__name__}: {exc}") from exc
@@ -63,6 +64,18 @@ def find_handler(name: str) -> Handler:
         raise
     except Exception as exc:
         raise WrongPlan(f"the handler {name!r} cannot be loaded: {_told(exc)}") from exc
+
+
+def _unknown(name: str) -> str:
+    """Say that no entry point has the name, which ones there are, and what else may be named."""
+    known = sorted(entry_points(group=GROUP).names)
+    near = get_close_matches(name, known, 1)
+    guess = f" Did you mean {near[0]!r}?" if near else ""
+    return (
+        f"there is no handler {name!r} among the entry points of {GROUP}.{guess} "
+        f"Installed: {', '.join(known) or 'none'}. Name any other function as module:function, "
+        "or install the package that has the entry point, and restart the worker."
+    )
 
 
 def _checked(name: str, found: Any) -> Handler:

@@ -1,0 +1,78 @@
+"""A handler is named by an entry point or by module:function; a name that is neither says what is known."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from headgate.errors import WrongPlan
+from headgate.handlers import GROUP
+from headgate.handlers.task import find_handler
+from tests.runner.handlers import samples
+from tests.runner.handlers.compute_plan import ends, start, write_plan
+from tests.servers import DB
+
+
+@pytest.fixture(autouse=True)
+def _looked_up_anew():
+    find_handler.cache_clear()
+
+
+@pytest.fixture
+def system(tmp_path, monkeypatch):
+    """Install a package of somebody else's with one handler."""
+    (tmp_path / "house_averages.py").write_text("def mean(chunk): ...\n")
+    folder = tmp_path / "house-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: system\nVersion: 1.0\n")
+    (folder / "entry_points.txt").write_text(f"[{GROUP}]\nmean = house_averages:mean\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def test_a_package_s_entry_point_is_found_by_its_name(system):
+    found = find_handler("mean")
+
+    assert (found.__module__, found.__name__) == ("house_averages", "mean")
+
+
+@pytest.mark.parametrize("name", [f"{samples.__name__}:mean", f"{samples.__name__}.mean"])
+def test_a_function_is_found_by_its_dotted_name(name):
+    assert find_handler(name).__name__ == "mean"
+
+
+def test_every_handler_that_a_shipped_plan_names_is_there():
+    plans = "".join(x.read_text() for x in DB.glob("plans/*/plan.sql"))
+    names = set(re.findall(r"handler => '([^']+)'", plans))
+
+    assert names == {"calendars", "indicators"}
+    assert all(callable(find_handler(x)) for x in names)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("indicator", f"among the entry points of {GROUP}. Did you mean 'indicators'?"),
+        ("zzz", f"among the entry points of {GROUP}. Installed: calendars, indicators. Name any"),
+        ("no_such_house:mean", "no handler 'no_such_house:mean': ModuleNotFoundError: No module"),
+        ("no_such_house.mean", "no handler 'no_such_house.mean': ModuleNotFoundError: No module"),
+    ],
+)
+def test_an_unknown_name_is_named_with_the_way_out(name, said):
+    with pytest.raises(WrongPlan) as caught:
+        find_handler(name)
+
+    assert f"there is no handler {name!r}" in str(caught.value)
+    assert said in str(caught.value)
+
+
+async def test_the_jobs_of_an_unknown_handler_are_deferred_with_that_reason(plan, run):
+    write_plan(plan, "averages", assets=2)
+    start(plan)
+    await run()
+
+    reasons = {reason for found in ends(plan).values() for _, reason in found}
+    (reason,) = reasons
+    assert reason is not None
+    assert "there is no handler 'averages'" in reason
+    assert "Installed: calendars, indicators" in reason

@@ -1,0 +1,122 @@
+"""Calls go out while there is room, as many at once as the worker and the provider allow."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from headgate.worker.buffer import Buffer
+from headgate.worker.call_executor import CallExecutor
+from headgate.worker.calls import Caller
+from headgate.worker.leases import CallLease
+from headgate.worker.pace import Pace, ServerClock
+from headgate.worker.provider_state import Gates
+from tests.limits import until
+from tests.runner.shop import Shop, json_of, never, when
+from tests.runner.worker.parts import chunk_of, lease_of
+
+
+class Noting(CallExecutor):
+    """Makes calls, three at once; notes on whom it has called back."""
+
+    def __init__(self, caller: Caller) -> None:
+        self.results: list[CallLease] = []
+        self.starved: list[CallLease] = []
+        super().__init__(
+            caller, Gates(), ServerClock(), 3, self.results.append, self.starved.append
+        )
+
+
+def lease(shop: Shop, jobs: int, **call: int) -> Any:
+    """Lease a chunk just now, whose calls go to the shop."""
+    chunk = chunk_of(jobs, url=shop.url, call={"in_flight": 10} | call)
+    held = lease_of(chunk, at=asyncio.get_running_loop().time())
+    return held
+
+
+@pytest.fixture
+async def executor():
+    """Make an executor of calls."""
+    caller = Caller(3, Buffer(2**28))
+    made = Noting(caller)
+    yield made
+    await made.finish([], 0)
+    await caller.aclose()
+
+
+async def test_no_more_calls_are_open_than_it_may_make(executor, shop):
+    shop.answer = shop.together(3, json_of("{}"))
+    held = lease(shop, 7, in_flight=10)
+    executor.take(held)
+
+    await until(lambda: held.is_ended)
+    assert shop.most_open == 3
+    assert len(shop.asked) == len(executor.results) == 7
+    assert (executor.open, executor.gates.load) == (0, 0)
+    assert executor.buffered == 7 * 2, "bytes that are not handed in"
+    executor.freed(7 * 2)
+    assert executor.buffered == 0
+
+
+async def test_nor_more_than_the_provider_allows(executor, shop):
+    shop.answer = shop.together(2, json_of("{}"))
+    held = lease(shop, 6, in_flight=2)
+    executor.take(held)
+
+    await until(lambda: held.is_ended)
+    assert shop.most_open == 2
+
+
+async def test_a_chunk_that_is_given_up_ends_the_calls_that_are_open_and_starts_none(
+    executor, shop
+):
+    answered: list[bool] = []
+    shop.answer = when(lambda: answered)
+    held = lease(shop, 5, in_flight=2)
+    executor.take(held)
+    await until(lambda: shop.open == 2)
+
+    executor.give_up(held, "the provider is closed")
+    answered.append(True)
+
+    await until(lambda: held.is_ended)
+    assert len(shop.asked) == 2
+    assert sorted(held.take_report().outcomes) == ["success"] * 2 + ["unsent"] * 3
+
+
+async def test_a_chunk_that_is_lost_is_forgotten(executor, shop):
+    shop.answer = never()
+    held = lease(shop, 3, in_flight=1)
+    executor.take(held)
+    await until(lambda: shop.open == 1)
+
+    executor.drop(held)
+
+    await until(lambda: not held.open)
+    assert held.is_ended and not held.has_report
+    assert (executor.open, executor.gates.load, executor.results) == (0, 0, [])
+
+
+async def test_a_chunk_whose_times_have_run_out_asks_for_more_once(executor, shop):
+    held = lease(shop, 2)
+    held.pace = Pace(next_at=0.0, every=0.0, burst=1, left=1)
+    executor.take(held)
+
+    await until(lambda: len(shop.asked) == 1)
+    await until(lambda: not held.open)
+    executor.pump()
+    assert executor.starved == [held] and held.is_asking
+
+
+async def test_calls_that_take_too_long_at_the_end_are_cut(executor, shop):
+    shop.answer = never()
+    held = lease(shop, 1)
+    executor.take(held)
+    await until(lambda: shop.open == 1)
+
+    await executor.finish([held], 0.01)
+
+    report = held.take_report()
+    assert (report.outcomes, report.errors) == (["retry"], ["cut by shutdown"])

@@ -1,0 +1,88 @@
+"""A lease knows what may start, what is to be handed in, and what was never sent."""
+
+from __future__ import annotations
+
+from headgate.worker import leases
+from headgate.worker.leases import SLICE_JOBS
+from headgate.worker.pace import Pace
+from tests.runner.worker.parts import GONE, chunk_of, lease_of, reply
+
+
+def test_it_is_extended_at_a_third_of_its_time_and_starts_nothing_near_its_end():
+    held = lease_of(chunk_of(), at=100.0)
+
+    assert (held.beat_at, held.lease_ends) == (120.0, 160.0)
+    assert held.may_start(149.0) and not held.may_start(151.0)
+    held.extended(140.0, 60.0)
+    assert held.may_start(151.0)
+
+
+def test_a_probe_goes_alone_until_it_is_answered():
+    held = lease_of(chunk_of(call={"probe": True}))
+
+    assert held.may_start(0.0)
+    held.next = 1
+    assert not held.may_start(0.0)
+    held.is_probing = False
+    assert held.may_start(0.0)
+
+
+def test_calls_wait_for_their_time_and_ask_for_more_when_it_has_run_out():
+    held = lease_of(chunk_of(2))
+    held.pace = Pace(next_at=5.0, every=1.0, burst=1, left=1)
+
+    assert not held.may_start(4.9) and held.may_start(5.0)
+    held.pace.take()
+    held.next = 1
+    assert held.is_starved
+
+
+def test_what_has_not_started_is_reported_unsent():
+    held = lease_of(chunk_of(3))
+    held.next = 1
+    held.record(0, reply(), now=1.0)
+
+    assert held.give_up("the provider is closed", now=2.0) == 2
+    assert held.is_ended and held.oldest_at == 1.0
+    report = held.take_report()
+    assert report.outcomes == ["success", "unsent", "unsent"]
+    assert report.requests == [1, 0, 0]
+    assert not held.has_report
+
+
+def test_an_answer_that_is_not_a_success_says_why_and_has_no_payload():
+    held = lease_of(chunk_of(1))
+    held.next = 1
+    held.record(0, reply(GONE), now=1.0)
+
+    report = held.take_report()
+    assert (report.outcomes, report.errors, report.payloads) == (
+        ["failed"],
+        ["no such thing"],
+        [None],
+    )
+
+
+def test_a_slice_is_due_when_there_is_enough_of_it(monkeypatch):
+    held = lease_of(chunk_of(SLICE_JOBS + 1))
+    held.next = SLICE_JOBS
+    for index in range(SLICE_JOBS - 1):
+        held.record(index, reply(), now=0.0)
+    assert not held.is_slice_due
+    held.record(SLICE_JOBS - 1, reply(), now=0.0)
+    assert held.is_slice_due
+
+    monkeypatch.setattr(leases, "SLICE_BYTES", 10)
+    held = lease_of(chunk_of(3))
+    held.record(0, reply(payload=b"x" * 10), now=0.0)
+    assert held.is_slice_due
+    held.is_settling = True
+    assert not held.may_start(0.0), "what is held is bounded while it is handed in"
+
+
+def test_what_is_dropped_says_how_large_it_was():
+    held = lease_of(chunk_of(2))
+    held.record(0, reply(payload=b"12345"), now=0.0)
+
+    assert held.discard() == 5
+    assert not held.has_report
