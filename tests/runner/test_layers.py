@@ -136,8 +136,6 @@ def test_no_part_of_the_worker_is_given_another_one_after_it_was_made():
         and ast.unparse(node.value) != "self"
     ]
     assert found == []
-<<<<<<< b758111387b507907166660e0c0dd8dc5b2f25cb
-=======
 
 
 @pytest.mark.parametrize("module", sorted(x for x in MODULES if x.startswith("headgate.worker.")))
@@ -145,4 +143,3 @@ def test_each_module_of_the_worker_has_a_test_file_of_its_own(module):
     name = module.rpartition(".")[2]
 
     assert (ROOT / "tests" / "runner" / "worker" / f"test_{name}.py").exists()
->>>>>>> 6c7af53e2079a960cb61290f5d0130e5044fc6bf
