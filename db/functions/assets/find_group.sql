@@ -1,4 +1,4 @@
--- A group's key as somebody has typed it.
+-- Look up a group key given by a user.
 
 create or replace function headgate.find_group(p_group text)
 returns text

@@ -1,4 +1,4 @@
--- What headgate.execution_status says, for whoever only looks: nothing is sent on the way.
+-- Like headgate.execution_status, but read-only: it does not sweep.
 
 create or replace function headgate.execution_counts(
     p_pipeline text,

@@ -1,5 +1,5 @@
--- What an execution has brought, group by group: for those whom a scheduler wakes when it ends. The sessions are those
--- that the data of its jobs reach to now.
+-- The results of an execution by group, for consumers that a scheduler triggers at its end. Sessions are those that the
+-- data of its jobs reaches now.
 
 create or replace function headgate.execution_groups(
     p_pipeline text,

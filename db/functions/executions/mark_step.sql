@@ -1,4 +1,4 @@
--- An operator says how a step ended: what of it has not started is cancelled, and what depends on it goes on.
+-- An operator sets the outcome of a step: its unstarted work is cancelled, and the steps that depend on it continue.
 
 create or replace function headgate.mark_step(
     p_pipeline text,

@@ -1,4 +1,4 @@
--- A paused pipeline holds its place: its unleased messages leave the queue, its reservations stay.
+-- A paused pipeline keeps its place: messages that are not leased leave the queue, reservations stay.
 
 create or replace function headgate.pause_pipeline(p_pipeline text)
 returns table (paused_executions integer, paused_chunks integer)

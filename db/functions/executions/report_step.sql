@@ -1,5 +1,5 @@
--- How a step that calls a function went, as the scheduler that called it reports. What the plan does not know is left
--- alone: a DAG may have tasks of its own. A task that is cleared and runs again opens an execution that has ended.
+-- The scheduler that called a function step reports its outcome. Tasks unknown to the plan are ignored: a DAG may have
+-- tasks of its own. A cleared task that runs again reopens an ended execution.
 
 create or replace function headgate.report_step(
     p_pipeline text,

@@ -1,4 +1,4 @@
--- What a start would be refused for: asked before one, and by a scheduler's run that waits for its turn.
+-- The error that a start would raise, checked beforehand, also by scheduler runs waiting for their turn.
 
 create or replace function headgate.start_obstacle(p_pipeline text)
 returns table (code text, message text, hint text)

@@ -1,4 +1,4 @@
--- What a run could spend: the same budgets that the plan is cut by.
+-- What a run could spend: the budgets that the plan uses.
 
 create or replace function headgate.explain_quota(
     p_pipeline text,
