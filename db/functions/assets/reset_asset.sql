@@ -22,4 +22,4 @@ as $func$
 $func$;
 
 comment on function headgate.reset_asset(bigint, text[]) is
-    'Make an asset''s operations (null: all) due again and forget their failures; returns how many.';
+    'Make an asset''s operations (null: all) due again and reset their failures; returns how many.';

@@ -43,8 +43,7 @@ end;
 $func$;
 
 comment on function headgate.announce_order(text, text) is
-    'The order that comes next, if the scheduler has not been told of it and a DAG of its can take it; '
-    'no row otherwise.';
+    'The next order, if the scheduler has not been notified of it and one of its DAGs can take it; no row otherwise.';
 
 -- Whether all DAGs of a scheduler that run a pipeline are paused; false without any report.
 create or replace function headgate._is_dag_paused(

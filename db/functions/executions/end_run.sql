@@ -45,4 +45,5 @@ end;
 $func$;
 
 comment on function headgate.end_run(text, text, text) is
-    'End what a scheduler''s run has left open: it ended there by hand (success, failed), or is gone; returns how.';
+    'End what a scheduler''s run left open: it was ended there by hand (success, failed), or no longer exists (gone); '
+    'returns how.';

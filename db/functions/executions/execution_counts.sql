@@ -21,4 +21,4 @@ as $func$
 $func$;
 
 comment on function headgate.execution_counts(text, text) is
-    'How an execution stands, in jobs; it changes nothing, so readers may ask.';
+    'The status of an execution, in jobs; read-only, so readers may call it.';

@@ -33,4 +33,4 @@ end;
 $func$;
 
 comment on function headgate.execution_groups(text, text) is
-    'Groups for which jobs of an execution have succeeded, with rows written and the sessions their data reach to.';
+    'Groups in which jobs of an execution succeeded, with rows written and the latest sessions of their data.';

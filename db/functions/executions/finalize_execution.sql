@@ -35,4 +35,4 @@ end;
 $func$;
 
 comment on function headgate.finalize_execution(text, text) is
-    'End an execution and settle its units; returns its status and totals, and raises nothing when it has failed.';
+    'End an execution and settle its units; returns its status and totals, and does not raise if it failed.';

@@ -31,8 +31,8 @@ end;
 $func$;
 
 comment on function headgate.hear_dags(text, jsonb, boolean) is
-    'Take in how a scheduler''s DAGs stand, [{dag, is_paused, active_runs, orders_of: [pipeline]}]: pausing one '
-    'pauses its pipeline, where p_follows_pauses; returns what was paused and resumed.';
+    'Record the state of a scheduler''s DAGs, [{dag, is_paused, active_runs, orders_of: [pipeline]}]: with '
+    'p_follows_pauses, pausing a DAG pauses its pipeline; returns what was paused and resumed.';
 
 -- Store the reported state of DAGs that run pipelines. Returns pipelines whose DAGs have all been paused since the last
 -- report, and those with a DAG that was unpaused.

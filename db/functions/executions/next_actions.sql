@@ -26,8 +26,8 @@ end;
 $func$;
 
 comment on function headgate.next_actions(text, text) is
-    'What a run left undone and the call that goes on with it: run, retry, reset, resume, work (a runner is missing), '
-    'wait. No row: nothing is left.';
+    'What a run left undone and the call that continues it: run, retry, reset, resume, work (start a runner), wait. '
+    'No row: nothing is left.';
 
 -- An unfinished run waits for an action or for a time. What it did not plan is left to the next run.
 create or replace function headgate._open_actions(

@@ -21,4 +21,4 @@ as $func$
 $func$;
 
 comment on function headgate.open_runs(text) is
-    'Executions that a scheduler has not ended yet: it looks whether their runs are there.';
+    'Executions that a scheduler has not ended yet, so that it can check whether their runs still exist.';

@@ -49,4 +49,4 @@ end;
 $func$;
 
 comment on function headgate.pause_pipeline(text) is
-    'Start nothing of a pipeline until it is resumed; calls under way end. Returns what was stopped.';
+    'Start no more work of a pipeline until it is resumed; calls in flight finish. Returns what was stopped.';

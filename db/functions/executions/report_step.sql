@@ -71,5 +71,5 @@ end;
 $func$;
 
 comment on function headgate.report_step(text, text, text, text, jsonb) is
-    'Report how a function step that Airflow called has ended, with its rows; returns what that makes of it, and no '
-    'row for a step the plan does not have.';
+    'Report the outcome of a function step that Airflow called, with its rows; returns the step''s status, or no row '
+    'for a step that the plan does not have.';

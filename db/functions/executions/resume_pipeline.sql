@@ -41,5 +41,4 @@ begin
 end;
 $func$;
 
-comment on function headgate.resume_pipeline(text) is
-    'Let a paused pipeline go on where it stood; returns what was resumed.';
+comment on function headgate.resume_pipeline(text) is 'Resume a paused pipeline; returns what was resumed.';

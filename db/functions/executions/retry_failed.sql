@@ -40,7 +40,7 @@ end;
 $func$;
 
 comment on function headgate.retry_failed(text, text, text) is
-    'Run again, within what may be spent now, what failed, was deferred, cancelled or left out, and what was skipped '
+    'Run again, within the current budget, what failed, was deferred, cancelled or left out, and what was skipped '
     'behind it; returns jobs planned, chunks sent, steps opened.';
 
 -- Ended steps with jobs left undone. A step that an operator decided runs again only if named; a function step that

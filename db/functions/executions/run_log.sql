@@ -39,7 +39,7 @@ end;
 $func$;
 
 comment on function headgate.run_log(text, text, timestamptz) is
-    'What happened in a run, in order of time: its start and end, steps, jobs, deferrals, alerts and operators; from '
+    'The history of a run in time order: its start and end, steps, jobs, deferrals, alerts and operator actions; from '
     'p_since on.';
 
 create or replace function headgate._run_lines(p_execution headgate.process_executions)

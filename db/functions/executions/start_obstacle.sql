@@ -11,4 +11,4 @@ as $func$
 $func$;
 
 comment on function headgate.start_obstacle(text) is
-    'Why a pipeline could not be started now: retired (HG001), paused (HG013), or running (HG011); no row: it could.';
+    'Why a pipeline cannot be started now: retired (HG001), paused (HG013) or running (HG011); no row: it can.';

@@ -34,7 +34,8 @@ end;
 $func$;
 
 comment on function headgate.explain_plan(text, timestamptz, integer, jsonb, bigint[]) is
-    'What a run would do and why, pair by pair, at another time, quota or parameters if given; changes nothing.';
+    'What a run would do and why, pair by pair, optionally at another time, quota or with parameters; changes '
+    'nothing.';
 
 -- Every due pair and its decision, and the pairs left out after failures. All are ranked, whichever were asked for. A
 -- few pairs look up their assets and states one by one, as the plan does; many are joined.

@@ -47,8 +47,8 @@ end;
 $func$;
 
 comment on function headgate.forecast(text, integer, integer, jsonb) is
-    'What one run a day, from now on, would do: units, assets loaded for the first time, refreshed and put off (also '
-    'those left out after failures), and those that wait at its end.';
+    'What one run a day, from now on, would do: units, assets loaded for the first time, refreshed and put off '
+    '(including those left out after failures), and the backlog at the end of each day.';
 
 -- One day: decide, count, and apply the success of what was granted.
 create or replace function headgate._forecast_day(
