@@ -400,7 +400,7 @@ class RunStep(BaseOperator):
 
 
 def is_backfill(run: Any) -> bool:
-    """Tell whether a run is for a day that is past, by a back-fill or by hand."""
+    """Return whether a run is for a day that is past, by a back-fill or by hand."""
     kind, at = getattr(run, "run_type", None), getattr(run, "logical_date", None)
     if kind == "manual" and at is not None:
         return bool(at < datetime.now(UTC) - timedelta(days=1))
@@ -435,7 +435,7 @@ class OurTask:
         return cls(task.task_id, given.get("pipeline"), given.get("step"))
 
     def is_among(self, failed: set[str]) -> bool:
-        """Tell whether its step is one of those that have failed, as far as it is known."""
+        """Return whether its step is one of those that have failed, as far as it is known."""
         return bool(failed) if self.step is None else self.step in failed
 
 

@@ -165,12 +165,12 @@ async def aselect(connection: AsyncConnection[Row], function: str, arguments: Ro
 
 
 def is_passed(connection: Connection[Row], arguments: Row) -> bool:
-    """Tell whether a step has passed: succeeded, or skipped by an operator."""
+    """Return whether a step has passed: succeeded, or skipped by an operator."""
     return connection.execute(PASSED, arguments).fetchone() is not None
 
 
 async def ais_passed(connection: AsyncConnection[Row], arguments: Row) -> bool:
-    """Tell whether a step has passed: succeeded, or skipped by an operator."""
+    """Return whether a step has passed: succeeded, or skipped by an operator."""
     cursor = await connection.execute(PASSED, arguments)
     return await cursor.fetchone() is not None
 
@@ -213,7 +213,7 @@ def failure(exc: psycopg.Error) -> AirflowException:
 
 
 def is_final(exc: BaseException) -> bool:
-    """Tell whether another try is of no use."""
+    """Return whether another try is of no use."""
     return isinstance(exc, AirflowFailException)
 
 

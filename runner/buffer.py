@@ -52,11 +52,11 @@ class Buffer:
             self._waiting.popleft()
 
     def has_turn(self, share: Share) -> bool:
-        """Tell whether nobody waits who comes first."""
+        """Return whether nobody waits who comes first."""
         return share is self._alone or not self._waiting
 
     def fits(self, share: Share, count: int) -> bool:
-        """Tell whether there is room for so many bytes more; who finds none goes on alone."""
+        """Return whether there is room for so many bytes more; who finds none goes on alone."""
         if self._alone is None and self.taken + count > self.most:
             self._alone = share
         if share is self._alone:

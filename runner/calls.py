@@ -35,7 +35,7 @@ from runner.payloads import (
 )
 from runner.redaction import Redactor, Uncleared
 from runner.rules import Answer, Outcome
-from runner.shown import learn, told
+from runner.shown import learn, redacted
 from runner.wire import LARGEST_HEAD, NEVER_SENT, Wire, is_head_too_large, is_no_http
 
 CONNECT_SECONDS = 10.0
@@ -116,7 +116,11 @@ class Caller:
         try:
             request = request_of(call, url, body, own)
         except (ValueError, httpx.InvalidURL, WrongPlan) as exc:
-            return Outcome("failed", "item", told(f"the request cannot be made: {exc}")), 0, None
+            return (
+                Outcome("failed", "item", redacted(f"the request cannot be made: {exc}")),
+                0,
+                None,
+            )
         share = Share(self._buffer)
         try:
             async with asyncio.timeout(call.timeout_seconds) as deadline:
@@ -265,7 +269,7 @@ def _text(answer: Answer, data: bytearray, redactor: Redactor) -> Bytes:
 
 def _spoilt(outcome: Outcome, problem: BadPayload) -> Outcome:
     """Return what becomes of a job whose answer was good but for its body."""
-    reason = told(str(problem))
+    reason = redacted(str(problem))
     return replace(outcome, outcome=problem.outcome, fault=problem.fault, reason=reason)
 
 

@@ -54,7 +54,7 @@ async def hand_in(
     except (LostLease, ServerUnreachable):
         raise
     except Exception as exc:
-        reason = told(exc)
+        reason = reason_of(exc)
         if not isinstance(report, Report) or report.rows is not None:
             raise Unwritable(reason) from exc
         logger.warning("a report of %s jobs could not be written: %s", len(report), reason)
@@ -68,15 +68,15 @@ async def hand_in(
         return await hand_in(lanes, spared, send, is_last=is_last, max_retries=0)
 
 
-def told(exc: Exception) -> str:
+def reason_of(exc: Exception) -> str:
     """Return what went wrong in one line that can be stored."""
     if isinstance(exc, psycopg.Error):
-        return shown.told(str(from_psycopg(exc)))
-    return shown.told((str(exc) or type(exc).__name__).partition("\n")[0])
+        return shown.redacted(str(from_psycopg(exc)))
+    return shown.redacted((str(exc) or type(exc).__name__).partition("\n")[0])
 
 
 def is_of_the_data(exc: Exception) -> bool:
-    """Tell whether an answer is at fault, and not this program or the server."""
+    """Return whether an answer is at fault, and not this program or the server."""
     if isinstance(exc, psycopg.Error):
         return (exc.sqlstate or "").startswith(OF_THE_DATA)
     return isinstance(exc, UnicodeError | OverflowError)

@@ -15,7 +15,7 @@ from typing import Any, Final
 from runner.errors import HeadgateError
 from runner.pool import Pool
 from runner.pool_messages import Done, Task, WorkLost
-from runner.shown import told
+from runner.shown import redacted
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,9 @@ class DaskPower:
         except WorkLost:
             raise
         except Exception as exc:
-            raise WorkLost(f"Dask reports {type(exc).__name__}: {told(str(exc))[:200]}") from exc
+            raise WorkLost(
+                f"Dask reports {type(exc).__name__}: {redacted(str(exc))[:200]}"
+            ) from exc
         finally:
             future.release()
         return done

@@ -12,7 +12,7 @@ from typing import Final
 import psycopg
 
 from runner.chunks import Call, Chunk, Claim, Verdict
-from runner.completion import told
+from runner.completion import reason_of
 from runner.database import from_psycopg
 from runner.errors import NotMigrated, SecretMissing, WrongPlan
 from runner.flight import Flight
@@ -133,7 +133,7 @@ class Feeder:
             self._take(chunk, at)
         except Exception as exc:
             logger.exception("chunk %s of %s cannot be used", chunk.chunk_id, chunk.operation)
-            self._defer(chunk, f"the runner cannot use it: {told(exc)}")
+            self._defer(chunk, f"the runner cannot use it: {reason_of(exc)}")
 
     def _take(self, chunk: Chunk, at: float) -> None:
         if self.is_stopping:
@@ -183,7 +183,7 @@ class Feeder:
             or state.verdicts >= self._lanes.size
             or (state.handlings > 0 and not self._workshop.room(state))
         )
-        return is_busy or state.is_telling()
+        return is_busy or state.is_unreported()
 
     def _target_of(self, state: ProviderState) -> int:
         return min(self._target, 2 * state.in_flight) if state.load else self._target

@@ -27,7 +27,7 @@ class HeldGroup(Held):
     reported: int = 0
     """How many calls' answers were taken for a report."""
     unsent_reason: str = ""
-    refusal: Outcome | None = None
+    rejection: Outcome | None = None
     """Why the database does not take an answer."""
     last: GroupReport | None = None
     """The end of the chunk, after all answers that count."""
@@ -38,28 +38,28 @@ class HeldGroup(Held):
 
     @property
     def has_report(self) -> bool:
-        """Tell whether something has come that is not handed in."""
+        """Return whether something has come that is not handed in."""
         return bool(self.report.payloads) or self.last is not None
 
     @property
     def has_sent(self) -> bool:
-        """Tell whether the database does not know yet of a call that may have been sent."""
+        """Return whether the database does not know yet of a call that may have been sent."""
         return self.has_report or bool(self.open) or bool(self.replies)
 
     @property
     def is_slice_due(self) -> bool:
-        """Tell whether what has come is enough for a completion of its own."""
+        """Return whether what has come is enough for a completion of its own."""
         return self.is_ended or self.report.size >= SLICE_BYTES
 
     @property
     def must_stop(self) -> bool:
-        """Tell whether no further call is worth starting."""
-        return self.refusal is not None or any(
+        """Return whether no further call is worth starting."""
+        return self.rejection is not None or any(
             not reply.outcome.is_success for reply in self.replies.values()
         )
 
     def may_start(self, now: float) -> bool:
-        """Tell whether its next call may start: not too far before an answer that has not come."""
+        """Return whether its next call may start, not too far ahead of a pending answer."""
         return self.next < self.reported + MAX_AHEAD and Held.may_start(self, now)
 
     def record(self, index: int, reply: Reply, now: float) -> None:
@@ -78,12 +78,12 @@ class HeldGroup(Held):
 
     def refuse(self, report: GroupReport, reason: str) -> None:
         """Note that the database does not take these answers: they end the chunk as our fault."""
-        self.refusal = Outcome("deferred", "internal", reason)
+        self.rejection = Outcome("deferred", "internal", reason)
         self.reported -= len(report.payloads)
         for nth in range(len(report.payloads)):
             is_first = nth == 0
             self.replies[self.reported + nth] = Reply(
-                self.refusal,
+                self.rejection,
                 report.requests if is_first else 0,
                 None,
                 report.duration_ms if is_first else 0,

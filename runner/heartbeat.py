@@ -11,7 +11,7 @@ from typing import Final
 import psycopg
 
 from runner import __version__
-from runner.completion import told
+from runner.completion import reason_of
 from runner.errors import HeadgateError
 from runner.lanes import Lanes
 
@@ -32,7 +32,7 @@ async def beat(lanes: Lanes) -> None:
                 logger.warning("%s leases of runners that are gone were ended", ended)
         except (psycopg.Error, HeadgateError) as exc:
             level = logging.WARNING if is_heard else logging.DEBUG
-            logger.log(level, "no heartbeat: %s", told(exc))
+            logger.log(level, "no heartbeat: %s", reason_of(exc))
             is_heard = False
         await asyncio.sleep(BEAT_SECONDS)
 
@@ -42,4 +42,4 @@ async def end(lanes: Lanes) -> None:
     try:
         await lanes.run(lambda queue: queue.end_runner())
     except (psycopg.Error, HeadgateError) as exc:
-        logger.debug("the end of this runner was not noted: %s", told(exc))
+        logger.debug("the end of this runner was not noted: %s", reason_of(exc))

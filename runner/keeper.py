@@ -11,7 +11,7 @@ import psycopg
 
 from runner.background import Background
 from runner.chunks import Chunk
-from runner.completion import told
+from runner.completion import reason_of
 from runner.errors import HeadgateError, LostLease
 from runner.flight import Flight
 from runner.lanes import Lanes
@@ -69,7 +69,7 @@ class Keeper:
         try:
             await self._lanes.run(lambda queue: queue.lose(held.chunk, reason))
         except (psycopg.Error, HeadgateError) as exc:
-            logger.error("chunk %s is left to its lease: %s", held.chunk.chunk_id, told(exc))
+            logger.error("chunk %s is left to its lease: %s", held.chunk.chunk_id, reason_of(exc))
         self.lose(held)
 
     def lose(self, held: Leased) -> None:
@@ -98,7 +98,7 @@ class Keeper:
         try:
             leases = await self._lanes.run(lambda queue: queue.extend([x.chunk for x in due]))
         except (psycopg.Error, HeadgateError) as exc:
-            logger.error("leases could not be extended: %s", told(exc))
+            logger.error("leases could not be extended: %s", reason_of(exc))
             return
         ours = {lease.chunk_id: lease for lease in leases}
         for held in due:
@@ -124,7 +124,7 @@ class Keeper:
             self.lose(held)
             return
         except (psycopg.Error, HeadgateError) as exc:
-            logger.error("chunk %s has no time to start: %s", held.chunk.chunk_id, told(exc))
+            logger.error("chunk %s has no time to start: %s", held.chunk.chunk_id, reason_of(exc))
             await asyncio.sleep(TICK_SECONDS)
         else:
             now = self._loop.time()
@@ -136,6 +136,6 @@ class Keeper:
         try:
             released = await self._lanes.run(lambda queue: queue.release(chunks))
         except (psycopg.Error, HeadgateError) as exc:
-            logger.error("%s chunks are left to their leases: %s", len(chunks), told(exc))
+            logger.error("%s chunks are left to their leases: %s", len(chunks), reason_of(exc))
             return
         self._totals.released += released

@@ -76,36 +76,36 @@ class Held(Leased):
 
     @property
     def is_ended(self) -> bool:
-        """Tell whether nothing is left to call or to wait for."""
+        """Return whether nothing is left to call or to wait for."""
         return not self.open and self.next == len(self.urls)
 
     @property
     def is_starved(self) -> bool:
-        """Tell whether calls wait that have no time to start."""
+        """Return whether calls wait that have no time to start."""
         return self.pace is not None and self.waiting > 0 and self.pace.left == 0
 
     @property
     def has_report(self) -> bool:
-        """Tell whether something has come that is not handed in."""
+        """Return whether something has come that is not handed in."""
         return len(self.report) > 0
 
     @property
     def has_sent(self) -> bool:
-        """Tell whether the database does not know yet of a call that may have been sent."""
+        """Return whether the database does not know yet of a call that may have been sent."""
         return self.has_report or bool(self.open)
 
     @property
     def is_slice_due(self) -> bool:
-        """Tell whether what has come is enough for a completion of its own."""
+        """Return whether what has come is enough for a completion of its own."""
         return self.is_ended or len(self.report) >= SLICE_JOBS or self.report.size >= SLICE_BYTES
 
     @property
     def must_stop(self) -> bool:
-        """Tell whether no further call is worth starting."""
+        """Return whether no further call is worth starting."""
         return False
 
     def may_start(self, now: float) -> bool:
-        """Tell whether its next call may start: lease, memory, pace and probe allow it."""
+        """Return whether its next call may start: lease, memory, pace and probe allow it."""
         is_safe = now < self.lease_ends - self.chunk.lease_seconds / 6
         is_full = self.is_settling and self.report.size >= SLICE_BYTES
         if not is_safe or is_full or (self.is_probing and self.next):

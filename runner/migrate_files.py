@@ -45,7 +45,7 @@ class File:
 
     @property
     def is_stateless(self) -> bool:
-        """Tell whether the file is applied again in place: a function or a view."""
+        """Return whether the file is applied again in place: a function or a view."""
         return self.kind in ("function", "view")
 
     @property
@@ -55,12 +55,12 @@ class File:
 
     @property
     def is_private(self) -> bool:
-        """Tell whether a function file holds helpers only."""
+        """Return whether a function file holds helpers only."""
         return self.kind == "function" and self.name.startswith("_")
 
     @property
     def is_transactional(self) -> bool:
-        """Tell whether the file may share a transaction with others.
+        """Return whether the file may share a transaction with others.
 
         Roles do not: they are the server's, and the migration of another database must not wait.
         """
@@ -131,7 +131,7 @@ def plan_folders(db: Path, plans: Sequence[Path] = ()) -> dict[str, Path]:
 
 
 def is_plan(folder: Path) -> bool:
-    """Tell whether a folder is a plan: it has one of the things that a plan consists of."""
+    """Return whether a folder is a plan: it has one of the things that a plan consists of."""
     return folder.is_dir() and any((folder / x).exists() for x in PARTS)
 
 

@@ -54,7 +54,7 @@ select
 
 
 def has_ledger(connection: Connection[Any]) -> bool:
-    """Tell whether anything was ever applied here."""
+    """Return whether anything was ever applied here."""
     found = "select 1 where to_regclass('headgate.schema_files') is not null"
     return connection.execute(found).fetchone() is not None
 
@@ -113,7 +113,7 @@ def gone_files(
 
 
 def _is_there(connection: Connection[Any], file: File) -> bool:
-    """Tell whether the function or view that the file is named after still exists."""
+    """Return whether the function or view that the file is named after still exists."""
     if not file.is_stateless:
         return False
     names = {"name": file.name, "schema": file.plan or "headgate"}

@@ -48,7 +48,7 @@ select pg_catalog.has_schema_privilege(%(owner)s, 'pgmq', 'create')
 
 
 def has_pgmq(connection: Connection[Any]) -> bool:
-    """Tell whether pgmq is installed, however it was and whatever its version."""
+    """Return whether pgmq is installed, however it was and whatever its version."""
     return connection.execute(INSTALLED, NEWEST).fetchone() is not None
 
 

@@ -59,7 +59,7 @@ CLOSE: LiteralString = "revoke all on database postgres, template1 from public"
 
 
 def database_exists(settings: Settings) -> bool:
-    """Tell whether the server has the database; raise when the server does not answer.
+    """Return whether the server has the database; raise when the server does not answer.
 
     The server's own database is asked: a pooler holds up a login to one that is not there.
     """
@@ -153,7 +153,7 @@ def prepare_schema(connection: Connection[Any], plan: str) -> None:
 
 
 def _is_member(connection: Connection[Any], role: str, member: str | None = None) -> bool:
-    """Tell whether a role, or the connecting user, has the rights of another one."""
+    """Return whether a role, or the connecting user, has the rights of another one."""
     query = "select pg_catalog.pg_has_role(coalesce(%s, current_user), %s, 'usage') as is_member"
     row = connection.execute(query, (member, role)).fetchone()
     return bool(row and row["is_member"])
@@ -181,7 +181,7 @@ def execute_about_roles(connection: Connection[Any], statement: Query) -> None:
 
 
 def role_exists(connection: Connection[Any], role: str) -> bool:
-    """Tell whether the server has the role."""
+    """Return whether the server has the role."""
     query = "select 1 from pg_catalog.pg_roles where rolname = %s"
     return connection.execute(query, (role,)).fetchone() is not None
 

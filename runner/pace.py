@@ -63,7 +63,7 @@ class Pace:
         return cls(asked_at + schedule.start_in, schedule.every, schedule.burst, calls)
 
     def may_start(self, now: float) -> bool:
-        """Tell whether a call may start; forget the times that have lapsed."""
+        """Return whether a call may start; forget the times that have lapsed."""
         late = now - self.next_at - (self.burst - 1 + LATENESS) * self.every
         if late > 0 and self.every > 0:
             lapsed = min(self.left, math.ceil(late / self.every))

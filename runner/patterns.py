@@ -37,7 +37,7 @@ class Pattern:
     head: int
 
     def found_in(self, text: str) -> bool:
-        """Tell whether the pattern occurs in the part of the text it may see."""
+        """Return whether the pattern occurs in the part of the text it may see."""
         return self.regex.search(text, 0, self.head) is not None
 
 

@@ -88,7 +88,7 @@ def read_text(body: bytearray, content_type: str) -> bytearray:
 
 
 def is_charset(label: str) -> bool:
-    """Tell whether texts of that charset are read."""
+    """Return whether texts of that charset are read."""
     try:
         return label in SPOKEN or lookup(label[:LONGEST_LABEL]).name in CHARSETS
     except (LookupError, ValueError):

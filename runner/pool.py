@@ -27,7 +27,7 @@ from runner.pool_messages import (
     read_done,
 )
 from runner.pool_process import LENGTH
-from runner.shown import learn, told
+from runner.shown import learn, redacted
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +105,9 @@ class Pool:
             process.start_timer(IDLE_SECONDS, lambda: self._retire(process))
         else:
             if done.lost is None:
-                logger.warning("%s: its process is replaced: %s", task.handler, told(done.must_end))
+                logger.warning(
+                    "%s: its process is replaced: %s", task.handler, redacted(done.must_end)
+                )
             self._kill_soon(process)
 
     def _retire(self, process: Process) -> None:
@@ -224,7 +226,7 @@ class Process:
                 code = await self._process.wait()
         except TimeoutError:
             return "its process answered with garbage"
-        last = told(self._line.decode(errors="replace"), cut_after=True) or self._last
+        last = redacted(self._line.decode(errors="replace"), cut_after=True) or self._last
         said = f"; its last words: {last[:200]}" if last else ""
         if code < 0:
             return f"its process was killed by {signal.Signals(-code).name}{said}"
@@ -245,7 +247,7 @@ class Process:
                 self._line = b""
 
     def _hear(self, line: bytes, *, is_cut: bool = False) -> None:
-        said = told(line.decode(errors="replace"), cut_after=is_cut)
+        said = redacted(line.decode(errors="replace"), cut_after=is_cut)
         if said:
             self._last = said
             logger.info("a handler says: %s", said)

@@ -84,7 +84,7 @@ def _data_bytes() -> int:
 
 
 def _has_children() -> bool:
-    """Tell whether a handler left a process that still runs; bury those that have ended."""
+    """Return whether a handler left a process that still runs; bury those that have ended."""
     while True:
         try:
             pid, _ = os.waitpid(-1, os.WNOHANG)

@@ -21,11 +21,11 @@ Scope: TypeAlias = tuple[str, str] | None
 
 @dataclass(slots=True)
 class KnownBlock:
-    """A block as the answer gave it; it holds until a claim made after it was told says else."""
+    """A block from an answer; it holds until a claim after its report says otherwise."""
 
     block: Block
     at: float
-    told_at: float | None = None
+    reported_at: float | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -68,7 +68,7 @@ class ProviderState:
         """Note that an answer closed the provider, or only the chunk's execution."""
         scope = chunk.execution if block.until == "execution" else None
         known = self.blocks.get(scope)
-        if known is None or known.told_at is not None:
+        if known is None or known.reported_at is not None:
             self.blocks[scope] = KnownBlock(block, now)
 
     def block_for(self, chunk: Chunk, now: float) -> Block | None:
@@ -78,23 +78,23 @@ class ProviderState:
             return known.block if known else None
         return replace(known.block, seconds=max(0.0, known.block.seconds - (now - known.at)))
 
-    def told(self, chunk: Chunk, now: float) -> None:
+    def mark_reported(self, chunk: Chunk, now: float) -> None:
         """Note that the database knows what is closed for the chunk."""
         for scope in (None, chunk.execution):
-            if (known := self.blocks.get(scope)) and known.told_at is None:
-                known.told_at = now
+            if (known := self.blocks.get(scope)) and known.reported_at is None:
+                known.reported_at = now
 
     def unblock(self, chunk: Chunk, claimed_at: float) -> None:
         """A chunk that was claimed after the database knew of a block ends it."""
         for scope in (None, chunk.execution):
             known = self.blocks.get(scope)
-            if known and known.told_at is not None and claimed_at > known.told_at:
+            if known and known.reported_at is not None and claimed_at > known.reported_at:
                 del self.blocks[scope]
 
-    def is_telling(self) -> bool:
-        """Tell whether the provider is closed and the database does not know it yet."""
+    def is_unreported(self) -> bool:
+        """Return whether the provider is closed and the database does not know it yet."""
         known = self.blocks.get(None)
-        return known is not None and known.told_at is None
+        return known is not None and known.reported_at is None
 
     def affected(self) -> Iterator[Held]:
         """Return the chunks whose waiting calls are closed."""

@@ -20,7 +20,7 @@ from runner.database import mapped_errors
 from runner.pace import Schedule
 from runner.pool_messages import Input
 from runner.rules import Block
-from runner.shown import told
+from runner.shown import redacted
 
 REPEATS: Final = 8
 
@@ -147,7 +147,7 @@ class Queue:
 
     async def lose(self, chunk: Chunk, reason: str) -> None:
         """Tell that the work on a chunk died: its lease ends at once, as if it had run out."""
-        token = {"chunk_id": chunk.chunk_id, "lease_no": chunk.lease_no, "reason": told(reason)}
+        token = {"chunk_id": chunk.chunk_id, "lease_no": chunk.lease_no, "reason": redacted(reason)}
         await self._call(LOSE, token)
 
     async def heartbeat(self, identity: Mapping[str, Any]) -> int:
@@ -228,7 +228,7 @@ def _columns(report: Result) -> dict[str, Any]:
             "outcomes": arrays.texts(report.outcomes),
             "faults": arrays.texts(report.faults),
             "payloads": arrays.texts(report.payloads),
-            "errors": arrays.texts([x and told(x) for x in report.errors]),
+            "errors": arrays.texts([x and redacted(x) for x in report.errors]),
             "requests": arrays.integers(report.requests),
             "charged": arrays.integers(report.charged),
             "durations_ms": arrays.integers(report.durations_ms),
@@ -238,7 +238,7 @@ def _columns(report: Result) -> dict[str, Any]:
         "asset_ids": arrays.bigints(report.asset_ids),
         "outcomes": arrays.same_texts(report.outcome, count),
         "faults": arrays.same_texts(report.fault, count),
-        "errors": arrays.same_texts(report.error and told(report.error), count),
+        "errors": arrays.same_texts(report.error and redacted(report.error), count),
     }
     if isinstance(report, Verdict):
         return columns | {
@@ -257,4 +257,4 @@ def _columns(report: Result) -> dict[str, Any]:
 
 
 def _as_json(block: Block) -> dict[str, Any]:
-    return {"until": block.until, "seconds": block.seconds, "reason": told(block.reason)}
+    return {"until": block.until, "seconds": block.seconds, "reason": redacted(block.reason)}

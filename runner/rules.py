@@ -42,7 +42,7 @@ class Answer:
 
     @property
     def is_blank(self) -> bool:
-        """Tell whether it is a good answer without content."""
+        """Return whether it is a good answer without content."""
         is_good = self.status in NOTHING or (len(self.status) == 3 and self.status[0] == "2")
         return is_good and self.is_readable and not self.body
 
@@ -69,7 +69,7 @@ class Outcome:
 
     @property
     def is_success(self) -> bool:
-        """Tell whether the answer is a payload."""
+        """Return whether the answer is a payload."""
         return self.outcome == "success"
 
 
@@ -86,11 +86,11 @@ class Rule:
 
     @property
     def expects_content(self) -> bool:
-        """Tell whether it looks at more than the status."""
+        """Return whether it looks at more than the status."""
         return self.content_type is not None or self.body is not None
 
     def fits_blank(self, answer: Answer) -> bool:
-        """Tell whether it speaks of a good answer without content: as a success, or by name."""
+        """Return whether it speaks of a good answer without content: as a success, or by name."""
         if self.outcome.is_success:
             return True
         return answer.status not in NOTHING or self.status == answer.status
@@ -136,7 +136,7 @@ class Rules:
         return None
 
     def may_succeed(self, status: str) -> bool:
-        """Tell whether an answer of that status can be a payload."""
+        """Return whether an answer of that status can be a payload."""
         return any(rule.outcome.is_success and rule.fits_status(status) for rule in self._rules)
 
 

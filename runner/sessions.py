@@ -104,12 +104,12 @@ async def aopen_session(
 
 
 def is_pooled(connection: AnyConnection) -> bool:
-    """Tell whether a pooler stands between: there is no session to notify, or to leave state in."""
+    """Return whether a pooler is in between: no session receives notifications or keeps state."""
     return connection.prepare_threshold is None
 
 
 def may_stray(parts: Mapping[str, Any]) -> bool:
-    """Tell whether a connection to several hosts may lead to one that takes no writes."""
+    """Return whether a connection to several hosts may lead to one that takes no writes."""
     hosts = parts.get("hostaddr") or parts.get("host") or ""
     return "," in hosts and parts.get("target_session_attrs", "any") == "any"
 

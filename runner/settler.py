@@ -50,7 +50,7 @@ class Settler:
         self._loop = asyncio.get_running_loop()
 
     def join(self, feed: Feed, flight: Flight) -> None:
-        """Tell where chunks come from, and where their calls are made."""
+        """Return where chunks come from, and where their calls are made."""
         self.feed, self.flight, self.keeper.flight = feed, flight, flight
         self.keeper.on_lost = lambda: feed.chunk_ended(was_fruitless=False, has_next=False)
 
@@ -124,7 +124,7 @@ class Settler:
         """End a group whose answers the database does not take, once no call is open any more."""
         if not isinstance(held, HeldGroup) or not isinstance(report, GroupReport):
             return False
-        if held.refusal is not None:
+        if held.rejection is not None:
             return False
         held.refuse(report, reason)
         self.flight.give_up(held, reason)
@@ -163,7 +163,7 @@ class Settler:
             logger.error("chunk %s is left to its lease: %s", chunk.chunk_id, exc)
             return None
         if block is not None:
-            state.told(chunk, self._loop.time())
+            state.mark_reported(chunk, self._loop.time())
         self.totals.count(report, is_last=is_last)
         return claim
 

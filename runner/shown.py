@@ -39,7 +39,7 @@ def learn(secret: str) -> Redactor:
     redactor = _known.get(secret)
     if redactor is None:
         redactor = _known[secret] = Redactor(secret)
-        told.cache_clear()
+        redacted.cache_clear()
     return redactor
 
 
@@ -54,7 +54,7 @@ def learn_passwords(environ: Mapping[str, str]) -> None:
 
 
 @lru_cache(maxsize=1024)
-def told(text: str, *, cut_before: bool = False, cut_after: bool = False) -> str:
+def redacted(text: str, *, cut_before: bool = False, cut_after: bool = False) -> str:
     """Return a text as it may be stored and logged: without secrets, visible, and not too long."""
     data: Bytes = text.encode(errors="backslashreplace")
     try:

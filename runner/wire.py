@@ -146,7 +146,7 @@ class _Connection(ResponseHandler):
 
 
 def is_head_too_large(exc: BaseException) -> bool:
-    """Tell whether an answer could not be read because of its headers."""
+    """Return whether an answer could not be read because of its headers."""
     return any(
         isinstance(x, (HeadTooLarge, LineTooLong))
         or (isinstance(x, BadHttpMessage) and "Too many headers" in x.message)
@@ -155,7 +155,7 @@ def is_head_too_large(exc: BaseException) -> bool:
 
 
 def is_no_http(exc: BaseException) -> bool:
-    """Tell whether what came is no answer of HTTP."""
+    """Return whether what came is no answer of HTTP."""
     return any(isinstance(x, HttpProcessingError) for x in _causes(exc))
 
 

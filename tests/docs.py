@@ -85,7 +85,7 @@ TABLES: dict[str, LiteralString] = {
             coalesce(nullif(r.status, '*'), 'any') as status,
             '`' || r.content_type || '`' as type,
             '`' || r.body || '`' as body,
-            r.outcome, r.fault, r.close as closes, r.reason
+            r.outcome, r.fault, r.blocks, r.reason
         from headgate.response_rules as r
         join headgate.providers as p using (provider_id)
         where p.name = 'eodhd'

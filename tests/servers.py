@@ -235,7 +235,7 @@ def migrated(settings: Settings) -> None:
 
 
 def has_debian(version: str) -> bool:
-    """Tell whether the distribution's PostgreSQL of that version is installed."""
+    """Return whether the distribution's PostgreSQL of that version is installed."""
     return (DEBIAN / version / "bin" / "initdb").exists()
 
 
@@ -304,6 +304,6 @@ def _run(user: str | None, *command: object, env: dict[str, str] | None = None) 
 
 
 def accepts(path: Path) -> bool:
-    """Tell whether somebody listens at a socket's file, which is there a moment before."""
+    """Return whether somebody listens at a socket's file, which is there a moment before."""
     with socket.socket(socket.AF_UNIX) as client:
         return client.connect_ex(str(path)) == 0

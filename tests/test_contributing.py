@@ -39,7 +39,7 @@ def code(page) -> list[str]:
 
 
 def is_path(text: str) -> bool:
-    """Tell whether it is meant as a file or a folder."""
+    """Return whether it is meant as a file or a folder."""
     return "/" in text or re.search(r"\.(md|py|sql|yml|toml)$", text) is not None
 
 

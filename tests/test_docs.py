@@ -271,7 +271,7 @@ def test_the_changelog_names_the_latest_migrations():
         assert f"migrations 0001 to {latest}" in text
 
 
-def test_a_missing_secret_is_told_as_the_page_says(run, monkeypatch):
+def test_a_missing_secret_is_reported_as_the_page_says(run, monkeypatch):
     monkeypatch.delenv("EODHD_API_TOKEN", raising=False)
 
     with pytest.raises(errors.SecretMissing, match="is not set") as caught:

@@ -563,7 +563,7 @@ def test_a_role_that_may_create_roles_and_databases_is_enough(tmp_path):
         assert folder.migrate() == []
 
 
-def test_a_second_admin_is_told_which_grant_is_missing_and_who_can_give_it(tmp_path):
+def test_a_second_admin_is_reported_which_grant_is_missing_and_who_can_give_it(tmp_path):
     with embedded_server() as server:
         with connect(server, "test") as connection:
             connection.execute("create role first login createrole createdb")
@@ -590,12 +590,12 @@ def test_migrations_of_two_databases_of_one_server_do_not_wait_for_each_other(tm
         for folder in (first, second):
             folder.write("roles/010_limits.sql", LIMITS)
             folder.write("plans/fruit/migrations/0001_bowls.sql", "create table fruit.bowls ();")
-        first.write("migrations/0003_wait.sql", "lock table public.gate;")
+        first.write("migrations/0003_wait.sql", "lock table public.queue;")
         with connect(server, "test") as connection:
             connection.execute("create database a")
-        first.sql("create table public.gate (); grant all on public.gate to public")
+        first.sql("create table public.queue (); grant all on public.queue to public")
         with connect(first.settings, "test", autocommit=False) as holder, ThreadPoolExecutor() as x:
-            holder.execute("lock table public.gate")
+            holder.execute("lock table public.queue")
             waiting = x.submit(migrate, replace(first.settings, lock_timeout="1h"))
             wait_for(server, "select 1 from pg_locks where not granted")
 
@@ -623,20 +623,20 @@ def test_an_advisory_lock_of_somebody_s_does_not_keep_migrate_waiting(folder):
 
 
 def test_a_run_that_is_killed_lets_the_next_one_go_on(folder):
-    folder.sql("create table public.gate (); grant all on public.gate to public")
-    folder.write("migrations/0003_wait.sql", "lock table public.gate;")
+    folder.sql("create table public.queue (); grant all on public.queue to public")
+    folder.write("migrations/0003_wait.sql", "lock table public.queue;")
     with (
         connect(folder.settings, "test", autocommit=False) as holder,
         ThreadPoolExecutor() as threads,
     ):
-        holder.execute("lock table public.gate")
+        holder.execute("lock table public.queue")
         killed = threads.submit(migrate, replace(folder.settings, lock_timeout="1h"))
         wait_for(folder.settings, BLOCKED)
         next_one = threads.submit(migrate, folder.settings)
         wait_for(folder.settings, f"{BLOCKED} and query like 'lock table headgate.%'")
         folder.sql(
             "select pg_terminate_backend(pid) from pg_stat_activity"
-            " where cardinality(pg_blocking_pids(pid)) > 0 and query like 'lock table public.gate%'"
+            " where cardinality(pg_blocking_pids(pid)) > 0 and query like 'lock table public.queue%'"
         )
         holder.rollback()
 
@@ -720,7 +720,7 @@ def test_an_extension_that_is_installed_and_too_old_is_refused_before_anything_i
     assert folder.sql("select to_regnamespace('headgate')") == [(None,)]
 
 
-def test_a_pgmq_that_is_no_extension_and_too_old_is_refused(folder):
+def test_a_pgmq_that_is_not_an_extension_and_too_old_is_refused(folder):
     folder.sql("drop schema pgmq cascade; create schema pgmq")
 
     with pytest.raises(

@@ -163,7 +163,7 @@ def test_arguments_begin_with_p(db: Plan):
 
 
 def is_declaration(function: str) -> bool:
-    """Tell whether plan.sql calls it by name, with arguments that read as prose."""
+    """Return whether plan.sql calls it by name, with arguments that read as prose."""
     return re.match(r"headgate\.(put_\w+|begin_plan)\(", function) is not None
 
 

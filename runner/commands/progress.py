@@ -112,7 +112,7 @@ class _Display(Protocol):
     ) -> None: ...
 
     def is_due(self) -> bool:
-        """Tell whether it is time to show something."""
+        """Return whether it is time to show something."""
 
     def update(self, steps: list[DictRow], waiting: list[str]) -> None:
         """Show where the steps are now."""

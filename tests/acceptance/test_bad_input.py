@@ -69,7 +69,7 @@ def processes(system: System, before: list[Row]) -> dict[str, subprocess.Popen[s
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_told_and_writes_nothing(system, before, processes, name):
+def test_bad_input_is_reported_and_writes_nothing(system, before, processes, name):
     assert processes[name].wait(PATIENCE) == 1
     told = system.said(processes[name])
     assert BAD[name][2] in told
@@ -79,7 +79,7 @@ def test_bad_input_is_told_and_writes_nothing(system, before, processes, name):
     assert written(system.settings) == before
 
 
-def test_a_database_that_was_not_migrated_is_told_with_what_to_do(system, clone):
+def test_a_database_that_was_not_migrated_is_reported_with_what_to_do(system, clone):
     empty = clone(None)
     process = system.spawn(*RUN, HEADGATE_DSN=dsn_of(empty), HEADGATE_DATABASE=empty.database)
 

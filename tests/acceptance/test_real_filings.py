@@ -59,7 +59,7 @@ def read() -> dict[str, list[dict[str, str]]]:
 
 
 def restates(filings: list[dict[str, str]]) -> bool:
-    """Tell whether a period came again on a later day, with other figures."""
+    """Return whether a period came again on a later day, with other figures."""
     seen: dict[tuple[str, str], dict[str, str]] = {}
     for row in filings:
         key = (row["period_focus"], row["end_date"])

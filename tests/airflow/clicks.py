@@ -81,7 +81,7 @@ class Answers:
 
     @property
     def is_holding(self) -> bool:
-        """Tell whether nobody gets an answer now."""
+        """Return whether nobody gets an answer now."""
         return self._mood == "holds"
 
     def status(self, url: str) -> int:

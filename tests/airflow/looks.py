@@ -89,7 +89,7 @@ def wait_for_end(stack: Scene, run: str, dag: str = PIPELINE) -> str:
 
 
 def is_paused(stack: Scene) -> bool:
-    """Tell whether the pipeline is paused in the plan."""
+    """Return whether the pipeline is paused in the plan."""
     (row,) = stack.rows(
         "select is_paused from headgate.v_pipelines where pipeline = %(name)s", name=PIPELINE
     )

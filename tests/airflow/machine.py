@@ -200,13 +200,13 @@ class Desk:
         return {x["run_id"]: x["status"] for x in rows}
 
     def is_over(self, run: str) -> bool:
-        """Tell whether a run has ended, on one side at least."""
+        """Return whether a run has ended, on one side at least."""
         return (
             self.runs().get(run) in ENDED or self.executions().get(run, "running") not in UNDER_WAY
         )
 
     def is_quiet(self) -> bool:
-        """Tell whether nothing is under way any more, and nothing about to begin."""
+        """Return whether nothing is under way any more, and nothing about to begin."""
         return (
             set(self.runs().values()) <= set(ENDED)
             and not set(UNDER_WAY) & set(self.executions().values())

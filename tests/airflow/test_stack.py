@@ -186,7 +186,7 @@ def test_whatever_is_killed_in_mid_run_the_run_ends_green_with_exact_counts(
     stack.kill("scheduler")
     assert stack.execution(PIPELINE, run)["status"] == "running"
     server.kill()
-    wait_until(lambda: not server.is_running(), "the server's death")
+    wait_until(lambda: not server.is_running(), "the server's end")
     stack.at_risk = at_risk + leased_units(stack)
     stack.standin.set_faults([unknown(dead)])
 

@@ -103,7 +103,7 @@ class AnyOrder(RuleBasedStateMachine):
             self.model.claimed(row, runner, self.midnight)
 
     def is_valid(self, token: Token) -> bool:
-        """Tell whether a lease that is late, or whose run has ended itself, is still its holder's.
+        """Return whether a lease that is late, or whose run has ended itself, is still its holder's.
 
         A run that ends itself takes the leases of its steps; cancelled by an operator it leaves them.
         """
@@ -113,7 +113,7 @@ class AnyOrder(RuleBasedStateMachine):
         return not token.is_late or self.is_held(token)
 
     def is_held(self, token: Token) -> bool:
-        """Tell whether the chunk is still leased so."""
+        """Return whether the chunk is still leased so."""
         return bool(
             self.toy.scalar(
                 "select count(*) from headgate.chunks where chunk_id = %(chunk_id)s"

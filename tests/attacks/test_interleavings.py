@@ -248,7 +248,7 @@ def _is_fine(answers: list[Any]) -> bool:
 
 
 def _is_held(witness: Toy, table: LiteralString) -> bool:
-    """Tell whether somebody holds a row of a table, stronger than a reference to it."""
+    """Return whether somebody holds a row of a table, stronger than a reference to it."""
     count = witness.connection.execute(
         f"select (select count(*) from {table}) > (select count(*) from ("
         f"select 1 from {table} for no key update skip locked) as free) as held".encode()

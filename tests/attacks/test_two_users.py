@@ -91,7 +91,7 @@ def test_another_user_can_neither_lock_nor_read_what_is_in_our_folder(everybodys
     assert "Permission denied" in strangers("ls home", everybodys)
 
 
-def test_another_user_s_lock_from_before_is_told_with_his_name(everybodys: Path, monkeypatch):
+def test_another_user_s_lock_from_before_is_reported_with_his_name(everybodys: Path, monkeypatch):
     monkeypatch.setattr(files, "STRANGER_SECONDS", 0.1)
     home = everybodys / "home"
     home.mkdir(mode=0o755)

@@ -30,7 +30,7 @@ class Figure:
 
     @property
     def is_ok(self) -> bool | None:
-        """Tell whether it is as good as it has to be; None for what is only on the record."""
+        """Return whether it is as good as it has to be; None for what is only on the record."""
         if self.at_least is not None:
             return self.value >= self.at_least
         if self.at_most is not None:

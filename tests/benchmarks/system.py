@@ -89,7 +89,7 @@ def worker(
 
 
 def _listens(connection: Connection[DictRow]) -> bool:
-    """Tell whether a worker listens."""
+    """Return whether a worker listens."""
     row = connection.execute(
         "select count(*) as listening from pg_stat_activity where datname = current_database()"
         " and application_name = 'headgate worker, listening' and state = 'idle'"

@@ -98,7 +98,7 @@ def test_a_dag_says_what_it_is_for_whose_it_is_and_where_to_read_on(bag: Any, na
 
 
 @pytest.mark.parametrize("name", [x.stem for x in FILES])
-def test_a_run_that_fails_or_lasts_too_long_is_told_of(bag: Any, name: str):
+def test_a_run_that_fails_or_lasts_too_long_is_reported(bag: Any, name: str):
     dag = bag.dags[name]
     said = [dag.on_failure_callback, dag.on_success_callback]
 

@@ -480,7 +480,7 @@ class System:
         self.ends = time.monotonic() + self.SECONDS
 
     def goes_on(self) -> bool:
-        """Tell whether there is time left; a busy machine takes longer to its first success."""
+        """Return whether there is time left; a busy machine takes longer to its first success."""
         return time.monotonic() < self.ends + (0 if self.has_success else PATIENCE)
 
     def attempt(self, what: Callable[..., Any], *given: Any, **named: Any) -> Any:
@@ -578,7 +578,7 @@ class System:
 
 
 class TestClosedProvider:
-    """8. A closed provider costs nothing and blocks nobody else (see also queue/test_closing.py)."""
+    """8. A closed provider costs nothing and blocks nobody else (see also queue/test_blocking.py)."""
 
     def test_nothing_is_spent_and_the_others_end(self, toy: Toy):
         toy.add(30)

@@ -294,7 +294,7 @@ def may_call(db: Plan, function: Row) -> bool:
 def is_allowed(
     db: Plan, query: sql.Composed, function: str = "", but: tuple[type[psycopg.Error], ...] = ()
 ) -> bool:
-    """Tell whether the server let it run; whatever it did is undone."""
+    """Return whether the server let it run; whatever it did is undone."""
     try:
         with db.connection.transaction(force_rollback=True):
             db.connection.execute(query)

@@ -31,7 +31,7 @@ def meanwhile(what: Callable[[], Any], caller: Plan, witness: Plan) -> Iterator[
 
 
 def waits(caller: Plan, witness: Plan, answers: list[Any]) -> bool:
-    """Tell whether a session waits for a lock, as soon as it does or has its answer."""
+    """Return whether a session waits for a lock, as soon as it does or has its answer."""
     pid = caller.connection.info.backend_pid
     wait_until(lambda: answers or witness.scalar(WAITS, pid=pid), "an answer or a lock")
     return not answers

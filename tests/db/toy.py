@@ -295,5 +295,5 @@ class Toy(Plan):
             self.connection.remove_notice_handler(note)
 
     def assert_ledger_balances(self) -> None:
-        """See tests/db/books.py."""
+        """See tests/db/ledger.py."""
         assert_ledger_balances(self)

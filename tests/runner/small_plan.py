@@ -17,14 +17,14 @@ USED_UP = {
     "outcome": "deferred",
     "fault": "provider",
     "reason": "used up",
-    "close": "reset",
+    "blocks": "reset",
 }
 REFUSED = {
     "status": "401-403",
     "outcome": "deferred",
     "fault": "internal",
     "reason": "refused",
-    "close": "execution",
+    "blocks": "execution",
 }
 RULES = (OK, GONE, USED_UP, REFUSED)
 

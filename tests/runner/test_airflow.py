@@ -229,7 +229,7 @@ def test_a_run_is_its_airflows_where_several_share_a_database(
     assert [x["run_id"] for x in runs] == ["blue/r1", "green/r1"]
 
 
-def test_extras_that_are_no_options_of_libpq_are_passed_over_by_name(
+def test_extras_that_are_not_options_of_libpq_are_passed_over_by_name(
     connected: Callable[..., None], caplog: pytest.LogCaptureFixture
 ):
     connected(extra={"iam": True, "colour": "red", "application_name": "ours"})
@@ -262,7 +262,7 @@ def test_a_run_whose_order_another_one_has_taken_is_skipped(connected: object, p
     assert (row["status"], row["planned"], row["units"]) == ("succeeded", 0, 0)
 
 
-def test_airflow_is_told_none_of_the_providers_secrets(
+def test_airflow_gets_none_of_the_providers_secrets(
     database: Settings, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("EODHD_API_TOKEN", "a secret")
@@ -277,7 +277,7 @@ def test_an_unknown_connection_is_named(connected: object):
         call("headgate.start_execution", conn_id="elsewhere")
 
 
-def test_a_role_without_rights_is_told_which_to_use(connected: Callable[..., None]):
+def test_a_role_without_rights_is_reported_which_to_use(connected: Callable[..., None]):
     connected(login="headgate_reader")
     with fails("permission denied", "42501", "headgate_planner"):
         call("headgate.start_execution")
@@ -323,7 +323,7 @@ def test_the_statement_ends_before_the_tasks_own_time(connected: object, plan: P
     assert at_work(plan) == 0
 
 
-def test_a_task_that_is_told_to_end_cancels_its_query(connected: object, plan: Plan):
+def test_a_task_that_is_asked_to_end_cancels_its_query(connected: object, plan: Plan):
     plan.connection.execute(SLEEPER.format("sleep", 3600).encode())
     task = operator("public.sleep")
     context = {"dag_run": SimpleNamespace(dag_id=PIPELINE, run_id="r1")}

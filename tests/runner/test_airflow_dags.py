@@ -145,7 +145,7 @@ def test_the_plugin_is_found_by_its_entry_point_and_is_valid():
 
 
 @pytest.mark.parametrize("is_installed", [False, True])
-def test_openlineage_is_told_the_call_where_its_provider_is(
+def test_openlineage_is_reported_the_call_where_its_provider_is(
     monkeypatch: pytest.MonkeyPatch, is_installed: bool
 ):
     from runner.airflow import CallFunction, RunStep
@@ -201,7 +201,7 @@ def test_a_failed_run_is_an_alert_until_one_succeeds(told: Callable[[str], Any],
     assert plan.sql(OPEN) == []
 
 
-def test_a_late_run_is_told_of_from_the_triggerer(told: Callable[[str], Any], plan: Plan):
+def test_a_late_run_is_reported_from_the_triggerer(told: Callable[[str], Any], plan: Plan):
     notifier = told("late")
     notifier.context = {"dag_run": {"dag_id": "nightly", "dag_run_id": "r1"}}
 

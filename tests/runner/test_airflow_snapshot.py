@@ -76,7 +76,7 @@ def test_a_file_that_is_none_is_passed_over(tmp_path: Path, text: str | None):
     assert read_snapshot([tmp_path, tmp_path / "other"]) == {"p": {}}
 
 
-def test_migrate_writes_it_where_it_is_told_and_fails_for_no_folder(
+def test_migrate_writes_it_where_it_is_reported_and_fails_for_no_folder(
     database: Settings,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

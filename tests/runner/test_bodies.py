@@ -27,7 +27,7 @@ RULES = [
         "outcome": "retry",
         "fault": "provider",
         "reason": "x",
-        "close": "retry_after",
+        "blocks": "retry_after",
     },
 ]
 JSON_RULES = [

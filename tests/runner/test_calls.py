@@ -35,7 +35,7 @@ RULES = [
         "outcome": "retry",
         "fault": "provider",
         "reason": "x",
-        "close": "retry_after",
+        "blocks": "retry_after",
     },
     {"status": "error:timeout", "outcome": "retry", "fault": "provider", "reason": "late"},
 ]
@@ -133,7 +133,7 @@ async def test_a_request_s_own_headers_go_with_it_alone(shop, caller):
 
 
 @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\rb", "a\0b", "\x7f", "\u2028"])
-async def test_an_own_header_that_is_no_line_of_text_fails_its_item(shop, caller, value):
+async def test_an_own_header_that_is_not_a_line_of_text_fails_its_item(shop, caller, value):
     reply = await caller.fetch(call(shop), "/a", own={"X-Key": value})
 
     assert (reply.outcome.outcome, reply.outcome.fault, reply.requests) == ("failed", "item", 0)

@@ -110,7 +110,7 @@ async def test_an_operator_skips_a_step_of_the_chain_and_it_goes_on(plan, shop, 
     assert shop.paths() == ["/api/fetch", "/api/analyze", "/api/write"]
 
 
-async def test_a_tolerated_failure_is_told_and_fails_nothing(plan, shop, run):
+async def test_a_tolerated_failure_is_reported_and_fails_nothing(plan, shop, run):
     write_chain(plan, shop.url)
     plan.sql(
         "update headgate.pipeline_steps set trigger_rule = 'all_done', may_fail = step = 'analyze'"

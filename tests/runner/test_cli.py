@@ -96,7 +96,7 @@ def test_a_shell_completes_commands(run, shell):
 @pytest.mark.parametrize(
     "arguments", [["bogus"], ["run"], ["run", "x", "--bogus"], ["up", "--port", "x"]]
 )
-def test_wrong_usage_is_told_with_the_usage(run, arguments):
+def test_wrong_usage_is_reported_with_the_usage(run, arguments):
     result = run(*arguments)
 
     assert result.code == 2
@@ -143,7 +143,7 @@ def test_psql_answers_a_query(headgate, database):
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-def test_a_server_that_does_not_answer_is_told_in_two_lines(run, arguments):
+def test_a_server_that_does_not_answer_is_reported_in_two_lines(run, arguments):
     result = run(*arguments, HEADGATE_DSN=NOWHERE)
 
     assert result.code == 1
@@ -155,7 +155,7 @@ def test_a_server_that_does_not_answer_is_told_in_two_lines(run, arguments):
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
-def test_a_malformed_connection_string_is_told(run, arguments):
+def test_a_malformed_connection_string_is_reported(run, arguments):
     result = run(*arguments, HEADGATE_DSN="postgresql://me:hun/ter2@db/x")
 
     assert result.code == 1
@@ -165,7 +165,7 @@ def test_a_malformed_connection_string_is_told(run, arguments):
 @pytest.mark.parametrize(
     "arguments", [["status"], ["explain", "x"], ["run", "x"], ["worker"]], ids=" ".join
 )
-def test_a_database_without_the_plan_is_told_with_what_to_do(run, clone, arguments):
+def test_a_database_without_the_plan_is_reported_with_what_to_do(run, clone, arguments):
     empty = clone(None)
 
     result = run(*arguments, settings=empty)
@@ -239,7 +239,7 @@ def test_a_name_that_is_not_utf8_is_refused(run, database, command):
 
 
 @pytest.mark.parametrize("command", ["run", "explain"])
-def test_an_unknown_pipeline_is_told(run, database, command):
+def test_an_unknown_pipeline_is_reported(run, database, command):
     result = run(command, "no_such_pipeline", settings=database)
 
     assert result.code == 1
@@ -247,7 +247,7 @@ def test_an_unknown_pipeline_is_told(run, database, command):
     assert "[HG001]\nhint: " in result.err
 
 
-def test_a_run_that_does_not_exist_is_told(run, database):
+def test_a_run_that_does_not_exist_is_reported(run, database):
     result = run("status", "no-such-run", settings=database)
 
     assert (result.code, "[HG002]" in result.err) == (1, True)
@@ -262,7 +262,7 @@ def test_a_run_that_does_not_exist_is_told(run, database):
     ],
     ids=["quota", "parameter", "asset"],
 )
-def test_wrong_questions_are_told(run, database, plan, arguments, code):
+def test_wrong_questions_are_reported(run, database, plan, arguments, code):
     write_plan(plan, assets=1)
 
     result = run("explain", "small_shop", *arguments, settings=database)
@@ -407,7 +407,7 @@ def test_a_forecast_names_what_is_left_out_after_failures(run, database, plan):
 
     said = run("forecast", "small_shop", "--days", "2", settings=database)
 
-    assert "all is loaded on day 1, but 1 left out after failures" in said.err + said.out
+    assert "everything is loaded on day 1, but 1 left out after failures" in said.err + said.out
 
 
 def test_run_refuses_without_the_providers_secret(run, database, plan):
@@ -428,7 +428,7 @@ def test_run_goes_on_with_what_an_interrupted_one_left(run, database, plan):
     result = run("run", "small_shop", "--json", settings=database)
 
     assert json.loads(result.out)["run_id"] == run_id
-    assert f"going on with {run_id}" in result.err
+    assert f"continuing {run_id}" in result.err
 
 
 def test_run_does_not_go_on_with_somebody_elses(run, database, plan):

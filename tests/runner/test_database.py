@@ -54,7 +54,7 @@ def test_other_errors_pass_so_that_a_deadlock_can_be_repeated(database):
         connection.execute(RAISE.format("deadlock", "40P01"))
 
 
-def test_any_error_can_be_told_in_one_line(database):
+def test_any_error_can_be_reported_in_one_line(database):
     with connect(database, "test") as connection, pytest.raises(psycopg.Error) as error:
         connection.execute("select *\nfrom nowhere")
 
@@ -75,7 +75,7 @@ def test_a_server_that_does_not_answer_is_named_without_its_password(tmp_path):
     assert "hunter2" not in f"{error.value!r} {error.value.hint}"
 
 
-def test_a_missing_database_is_told_with_what_creates_it(server):
+def test_a_missing_database_is_reported_with_what_creates_it(server):
     with pytest.raises(ServerUnreachable, match="does not exist") as error:
         connect(server.with_database("headgate_test_nowhere"), "test")
 
@@ -98,14 +98,14 @@ def test_an_answer_of_the_server_is_known_in_any_language(answer: str, says: str
     assert (error.hint or "").startswith(hint)
 
 
-def test_the_embedded_server_that_does_not_run_is_told_with_what_starts_it(tmp_path):
+def test_the_embedded_server_that_does_not_run_is_reported_with_what_starts_it(tmp_path):
     with pytest.raises(ServerUnreachable, match="does not run") as error:
         connect(elsewhere(tmp_path, None), "test")
 
     assert error.value.hint == "run: headgate up"
 
 
-def test_a_connection_that_breaks_is_told_as_such(database):
+def test_a_connection_that_breaks_is_reported_as_such(database):
     with connect(database, "test") as connection:
         with connect(database, "test") as other:
             other.execute("select pg_terminate_backend(%s)", (connection.info.backend_pid,))
@@ -138,7 +138,7 @@ def test_the_database_in_the_settings_wins(tmp_path):
         ("dbname=plans", "database 'plans' at the local socket"),
     ],
 )
-def test_a_connection_string_is_told_without_secrets(dsn, told):
+def test_a_connection_string_is_reported_without_secrets(dsn, told):
     assert describe(dsn) == told
 
 

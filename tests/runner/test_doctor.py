@@ -25,7 +25,7 @@ RUINS = {
 
 
 @pytest.mark.parametrize("ruin", RUINS.values(), ids=RUINS)
-def test_what_was_ruined_is_found_and_mended(headgate, database, ruin):
+def test_what_was_ruined_is_found_and_repaired(headgate, database, ruin):
     with connect(database, "test") as connection:
         for statement in ruin:
             connection.execute(statement)
@@ -56,7 +56,7 @@ $$
 """
 
 
-def test_a_snapshot_that_pins_the_horizon_is_told_until_it_is_gone(headgate, database):
+def test_a_snapshot_that_pins_the_horizon_is_reported_until_it_is_gone(headgate, database):
     with (
         connect(database, "somebody's notebook", autocommit=False) as forgotten,
         connect(database, "test") as connection,
@@ -79,7 +79,7 @@ def told(printed: str) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.parametrize(("ahead", "verdict"), [(0, "ok"), (60, "warn"), (-60, "warn")])
-def test_a_clock_that_differs_from_the_server_s_is_told(database, monkeypatch, ahead, verdict):
+def test_a_clock_that_differs_from_the_server_s_is_reported(database, monkeypatch, ahead, verdict):
     monkeypatch.setattr("runner.commands.doctor.time.time", lambda now=time.time: now() + ahead)
     with connect(database, "test") as connection:
         finding = doctor._clock(connection)

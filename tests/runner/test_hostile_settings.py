@@ -118,7 +118,7 @@ async def test_a_database_in_another_encoding_is_refused(
         assert "HEADGATE_DATABASE" in err and "Traceback" not in err
 
 
-async def test_a_database_that_takes_no_writes_is_told_and_not_written_to(core: Settings):
+async def test_a_database_that_takes_no_writes_is_reported_and_not_written_to(core: Settings):
     with connect(core, "test") as connection:
         async with open_shop() as shop:
             shop.answer = json_of(ANSWER)

@@ -63,7 +63,7 @@ def test_a_parquet_file_is_read_block_by_block(db, tmp_path, monkeypatch):
     assert bars(db)[2] == {"date": "2026-01-06", "close": 11.0, "volume": 1000}
 
 
-def test_a_file_that_is_no_parquet_is_told(db, tmp_path):
+def test_a_file_that_is_not_a_parquet_is_reported(db, tmp_path):
     file = tmp_path / "bars.parquet"
     file.write_text("code,date")
 

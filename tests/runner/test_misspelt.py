@@ -58,7 +58,7 @@ def test_it_is_answered_with_what_was_meant(
     assert shop.scalar(RUNS) == ("monday-1" in (meant, *arguments))
 
 
-def test_a_value_that_is_not_allowed_is_told_before_the_secret(
+def test_a_value_that_is_not_allowed_is_reported_before_the_secret(
     run: Run, database: Settings, shop: Plan
 ):
     result = run("run", "small_shop", "--param", "max_new=many", settings=database)
@@ -66,7 +66,9 @@ def test_a_value_that_is_not_allowed_is_told_before_the_secret(
     assert "[HG008]\nhint: give a whole number" in result.err
 
 
-def test_with_all_names_right_the_missing_secret_is_told(run: Run, database: Settings, shop: Plan):
+def test_with_all_names_right_the_missing_secret_is_reported(
+    run: Run, database: Settings, shop: Plan
+):
     result = run("run", "small_shop", "--param", "max_new=3", settings=database)
 
     assert "SHOP_TOKEN is not set [HG019]" in result.err
@@ -108,7 +110,7 @@ def test_a_run_of_another_database_is_found(run: Run, database: Settings, other:
     assert f"HEADGATE_DATABASE={other.database} headgate status" in result.err
 
 
-def test_a_database_that_is_missing_or_empty_is_told_with_those_that_have_runs(
+def test_a_database_that_is_missing_or_empty_is_reported_with_those_that_have_runs(
     run: Run, database: Settings, other: Settings, clone: Callable[[Settings | None], Settings]
 ):
     missing = run("status", settings=database.with_database("headgate_nowhere"))

@@ -138,7 +138,7 @@ async def test_a_superseded_lease_changes_nothing(plan, mine, connect):
     other = await connect("other")
     (again,) = (await claim(other)).chunks
 
-    with pytest.raises(LostLease, match="not held by me"):
+    with pytest.raises(LostLease, match="no longer held by me"):
         await mine.complete(chunk, successes(chunk.asset_ids))
     assert (again.chunk_id, again.lease_no) == (chunk.chunk_id, 2)
     assert await mine.extend([chunk]) == []
@@ -209,7 +209,7 @@ async def test_a_deadlock_is_repeated_whole(plan, mine, monkeypatch, sqlstate):
     assert plan.scalar("select count(*) from public.answers") == 2
 
 
-async def test_a_deadlock_that_does_not_end_is_told(plan, mine, monkeypatch):
+async def test_a_deadlock_that_does_not_end_is_reported(plan, mine, monkeypatch):
     monkeypatch.setattr(queue, "REPEATS", 2)
     write_plan(plan, base_url=WEB, assets=2)
     start(plan)
@@ -225,7 +225,7 @@ async def test_a_deadlock_that_does_not_end_is_told(plan, mine, monkeypatch):
         await mine.complete(chunk, successes(chunk.asset_ids))
 
 
-async def test_a_broken_connection_is_told_as_such(plan, mine):
+async def test_a_broken_connection_is_reported_as_such(plan, mine):
     plan.sql("select pg_terminate_backend(%(pid)s, 5000)", pid=mine.connection.info.backend_pid)
 
     with pytest.raises(ServerUnreachable):

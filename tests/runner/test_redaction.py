@@ -64,7 +64,7 @@ def test_six_forms_within_each_other_are_seen_through():
 
 
 @pytest.mark.parametrize("form", [x for x in FORMS if x not in BARE])
-def test_what_stays_of_a_text_that_was_cut_is_no_part_of_it(form):
+def test_what_stays_of_a_text_that_was_cut_is_not_a_part_of_it(form):
     whole = FORMS[form](SECRET)
 
     for place in range(1, len(whole)):

@@ -79,7 +79,7 @@ def test_only_the_start_of_a_body_is_searched():
     assert judge(rows, "200", b" " * 66_000 + b"needle").reason != "found"
 
 
-def test_bytes_that_are_no_text_can_still_be_judged():
+def test_bytes_that_are_not_text_can_still_be_judged():
     rows = [{"status": "*", "body": "limit", "outcome": "failed", "reason": "found"}]
 
     assert judge(rows, "200", b"\xff\xfe\x00limit").reason == "found"
@@ -233,5 +233,5 @@ def test_no_pattern_keeps_a_runner_busy(pattern):
     assert time.process_time() - started < 10, "0.2 s on an idle machine"
 
 
-def test_sets_and_escapes_are_no_repeats():
+def test_sets_and_escapes_are_not_repeats():
     assert compile_pattern(r"[*+?]\*\+[]}]").head == 65_536

@@ -82,7 +82,7 @@ def test_a_buffer_s_size_is_written_as_postgres_writes_sizes(size, count):
     assert Settings.from_env({"HEADGATE_MAX_BUFFER": size}).max_buffer == count
 
 
-def test_a_worker_holds_256_mb_of_answers_unless_told():
+def test_a_worker_holds_256_mb_of_answers_unless_set():
     assert Settings.from_env({"HEADGATE_MAX_BUFFER": ""}).max_buffer == 256 * 1024**2
 
 

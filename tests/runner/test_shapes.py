@@ -175,7 +175,7 @@ async def work_until(target: Settings, condition: Callable[[], bool]) -> None:
 
 
 def ended(plan: Plan) -> bool:
-    """Tell whether no run is under way."""
+    """Return whether no run is under way."""
     running = "select count(*) from headgate.process_executions where finished_at is null"
     return bool(plan.scalar(running) == 0)
 

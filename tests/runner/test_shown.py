@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from runner.redaction import NOT_SHOWN
-from runner.shown import LONGEST_ERROR, Redacting, learn, learn_passwords, told, visible
+from runner.shown import LONGEST_ERROR, Redacting, learn, learn_passwords, redacted, visible
 
 SECRET = "shown/only+here=42"
 learn(SECRET)
@@ -27,26 +27,26 @@ learn(SECRET)
 )
 def test_what_would_not_be_seen_is_written_out(text: str, shown: str):
     assert visible(text) == shown
-    assert told(text) == shown
+    assert redacted(text) == shown
 
 
 def test_an_error_is_cleared_and_then_cut():
     place = LONGEST_ERROR - len("shown/on")
 
-    assert told("." * place + SECRET) == "." * place + "[secret]"
-    assert told("." * (place + 3) + SECRET) == "." * (place + 3) + "[secr"
-    assert len(told("x" * 100_000)) == LONGEST_ERROR
-    assert told("half a pair: \ud800") == r"half a pair: \ud800"
+    assert redacted("." * place + SECRET) == "." * place + "[secret]"
+    assert redacted("." * (place + 3) + SECRET) == "." * (place + 3) + "[secr"
+    assert len(redacted("x" * 100_000)) == LONGEST_ERROR
+    assert redacted("half a pair: \ud800") == r"half a pair: \ud800"
 
 
 def test_an_error_that_cannot_be_cleared_is_replaced():
-    assert told("folded: shown/only\n +here=42") == NOT_SHOWN
+    assert redacted("folded: shown/only\n +here=42") == NOT_SHOWN
 
 
 def test_a_secret_that_is_learnt_later_is_cleared_from_then_on():
-    assert told("it was said: learnt-later") == "it was said: learnt-later"
+    assert redacted("it was said: learnt-later") == "it was said: learnt-later"
     learn("learnt-later")
-    assert told("it was said: learnt-later") == "it was said: [secret]"
+    assert redacted("it was said: learnt-later") == "it was said: [secret]"
 
 
 def test_no_log_and_no_traceback_holds_a_secret():
@@ -79,4 +79,4 @@ def test_the_passwords_of_our_own_logins_are_secrets_too():
     )
     learn_passwords({"HEADGATE_DSN": "no connection string", "HEADGATE_LISTEN_DSN": ""})
 
-    assert told("pass/word-1 pass%2Fword-2 pass/word-3") == "[secret] [secret] [secret]"
+    assert redacted("pass/word-1 pass%2Fword-2 pass/word-3") == "[secret] [secret] [secret]"

@@ -153,7 +153,7 @@ async def test_heads_that_other_clients_read_are_read(raw, caller, headers):
     ],
     ids=["long", "long name", "many", "too many", "cookies for ever"],
 )
-async def test_a_head_that_is_too_large_is_told_and_feeds_no_breaker(raw, caller, headers):
+async def test_a_head_that_is_too_large_is_reported_and_feeds_no_breaker(raw, caller, headers):
     raw.answer = plain(b"ok", *headers)
 
     reply = await caller.fetch(call(raw), "/a")
@@ -216,7 +216,7 @@ async def test_trailers_are_left_out(raw, caller):
         (CHUNKED[:-2] + b"Connection: close\r\n\r\n2\r\nok\r\n", "broke within the answer"),
     ],
 )
-async def test_what_is_no_whole_answer_says_what_it_was(raw, caller, answer, reason):
+async def test_what_is_not_a_whole_answer_says_what_it_was(raw, caller, answer, reason):
     raw.answer = answer
 
     reply = await caller.fetch(call(raw), "/a")

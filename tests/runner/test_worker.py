@@ -35,7 +35,7 @@ BUSY = {
     "outcome": "retry",
     "fault": "provider",
     "reason": "slow down",
-    "close": "retry_after",
+    "blocks": "retry_after",
 }
 
 
@@ -695,7 +695,7 @@ async def test_an_answer_that_cannot_be_written_ends_its_own_job_alone(
     assert "could not be written" in caplog.text
 
 
-async def test_a_database_that_is_not_there_is_told_at_once(server):
+async def test_a_database_that_is_not_there_is_reported_at_once(server):
     settings = Settings(
         dsn=dsn_of(server), database="no_such_database", home=server.home, db=server.db
     )
@@ -704,7 +704,7 @@ async def test_a_database_that_is_not_there_is_told_at_once(server):
         await asyncio.wait_for(work(settings), PATIENCE)
 
 
-async def test_a_database_without_our_functions_is_told_at_once(clone):
+async def test_a_database_without_our_functions_is_reported_at_once(clone):
     with pytest.raises(NotMigrated):
         await asyncio.wait_for(work(clone(None)), PATIENCE)
 

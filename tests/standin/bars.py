@@ -41,7 +41,7 @@ class Source(Protocol):
     """Where bars come from; dates are ISO text."""
 
     def knows(self, code: str) -> bool:
-        """Tell whether there is such a ticker."""
+        """Return whether there is such a ticker."""
         ...
 
     def listings(self) -> Iterable[market.Listing]:
@@ -81,7 +81,7 @@ class Synthetic:
         self._history_seconds = history_days * 86_400
 
     def knows(self, code: str) -> bool:
-        """Tell whether it is a shipped listing or a pair, or could be one if any ticker will do."""
+        """Return whether it is a shipped listing or a pair, or could be one if any ticker will do."""
         return (
             code in market.listings()
             or code in market.PAIRS
@@ -132,7 +132,7 @@ class FromFolder:
             lines.sort()
 
     def knows(self, code: str) -> bool:
-        """Tell whether the file has the symbol."""
+        """Return whether the file has the symbol."""
         return code in self._lines
 
     def listings(self) -> Iterable[market.Listing]:

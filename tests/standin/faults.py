@@ -20,7 +20,7 @@ from datetime import date, timedelta
 from typing import Any
 
 # A refusal costs nothing; an answer that was served and then spoilt is charged.
-REFUSALS = frozenset({"status", "redirect"})
+REJECTIONS = frozenset({"status", "redirect"})
 DELIVERIES = frozenset({"latency", "hold", "drop", "drip", "html_200", "no_content", "charset"})
 MATCHES = frozenset({"path", "code", "first", "after", "every", "probability"})
 
@@ -215,4 +215,4 @@ _SPOILERS: dict[str, Callable[[Mapping[str, Any], bytes], bytes]] = {
     "missing": _missing,
     "bad_bars": _bad_bars,
 }
-KINDS = REFUSALS | DELIVERIES | set(_SPOILERS)
+KINDS = REJECTIONS | DELIVERIES | set(_SPOILERS)

@@ -49,7 +49,7 @@ class Replay:
                 )
 
     def knows(self, code: str) -> bool:
-        """Tell whether the files have the symbol."""
+        """Return whether the files have the symbol."""
         return code in self._bars
 
     def listings(self) -> list[market.Listing]:

@@ -17,7 +17,7 @@ from tests.standin import market
 from tests.standin.answers import Answer, Api, Refused
 from tests.standin.bars import FromFolder, Source, Synthetic
 from tests.standin.clock import Clock
-from tests.standin.faults import REFUSALS, Faults, error_body, spoil
+from tests.standin.faults import REJECTIONS, Faults, error_body, spoil
 from tests.standin.ledger import Ledger, Rate
 from tests.standin.options import Options
 from tests.standin.replay import Replay
@@ -77,25 +77,25 @@ class StandIn:
             "Bearer "
         )
         if token not in self.options.tokens:
-            return _refusal(403 if token else 401)
+            return _rejection(403 if token else 401)
         if wait := self.rate.take():
-            return _refusal(429, {"Retry-After": str(math.ceil(wait))})
+            return _rejection(429, {"Retry-After": str(math.ceil(wait))})
         path = request.path
         wait, fault = self.faults.pick(path, path.rpartition("/")[2])
         if fault is not None:
             self.ledger.faults[fault["kind"]] += 1
-            if fault["kind"] in REFUSALS:
+            if fault["kind"] in REJECTIONS:
                 return await _after(wait, _refuse_by_fault(fault))
             if fault["kind"] == "drop" and fault.get("where", "before") == "before":
                 return _cut(request)
         try:
             answer = self._answer(endpoint, subject, query, token)
         except Refused as exc:
-            return await _after(wait, _refusal(exc.status, text=exc.text))
+            return await _after(wait, _rejection(exc.status, text=exc.text))
         if not self.ledger.charge(
             token, self.clock.now().date(), endpoint, answer.code, answer.units
         ):
-            return await _after(wait, _refusal(402))
+            return await _after(wait, _rejection(402))
         if wait:
             await asyncio.sleep(wait)
         if fault is not None and fault["kind"] == "hold":
@@ -238,7 +238,7 @@ async def _after(seconds: float, response: web.Response) -> web.Response:
     return response
 
 
-def _refusal(
+def _rejection(
     status: int, headers: Mapping[str, str] | None = None, text: str | None = None
 ) -> web.Response:
     content_type, body = error_body(status)
@@ -252,7 +252,7 @@ def _refuse_by_fault(fault: Mapping[str, Any]) -> web.Response:
         headers = {"Location": fault.get("to", "http://other-host.invalid/api/")}
         return web.Response(status=fault.get("status", 302), headers=headers)
     headers = {"Retry-After": str(fault["retry_after"])} if "retry_after" in fault else {}
-    return _refusal(fault.get("status", 500), headers, fault.get("text"))
+    return _rejection(fault.get("status", 500), headers, fault.get("text"))
 
 
 def _cut(

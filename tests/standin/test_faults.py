@@ -113,7 +113,7 @@ async def test_a_nul_may_be_escaped_or_raw():
     assert b"\0" in raw
 
 
-async def test_a_charset_may_yield_what_is_no_character():
+async def test_a_charset_may_yield_what_is_not_a_character():
     answer, body, units = await ask(always("charset"))
     other, _, _ = await ask(always("charset", name="hex"))
 

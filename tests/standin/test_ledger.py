@@ -68,7 +68,7 @@ def test_the_minute_slides():
     assert rate.take() == 60.0
 
 
-def test_no_limit_is_no_limit():
+def test_no_limit_is_not_a_limit():
     rate = Rate(None)
 
     assert not any(rate.take() for _ in range(5_000))

@@ -69,7 +69,7 @@ def nothing_of(day: int) -> str:
     return f"A.B,2015-06-{day},,,,,,,2015-06-{day},,,,"
 
 
-def test_actions_are_told_that_were_known_on_their_day(replay: Replay):
+def test_actions_are_reported_that_were_known_on_their_day(replay: Replay):
     (action,) = replay.actions("A-B.US", "2015-06-01", "2015-06-30")
 
     assert (action.date, action.ratio) == ("2015-06-16", 2.0)

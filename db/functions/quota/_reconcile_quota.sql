@@ -14,7 +14,7 @@ declare
     v_window record;
 begin
     if p_reported is null or p_reported < 0 then
-        perform headgate._raise('HG008', 'the reported units must not be negative', 'nothing was changed');
+        perform headgate._raise('HG008', 'the reported units must be 0 or more', 'nothing was changed');
     end if;
     perform headgate._open_window(v_provider, v_now);
     select * into v_window from headgate._window_at(v_provider, v_now);

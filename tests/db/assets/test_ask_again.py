@@ -7,7 +7,7 @@ from datetime import timedelta
 from tests.db.toy import Toy
 
 
-def test_an_asset_becomes_due_when_it_is_told(toy: Toy):
+def test_an_asset_becomes_due_when_it_is_reported(toy: Toy):
     asset, other = toy.add(2)
     toy.begin()
     toy.drain()

@@ -160,7 +160,7 @@ def test_a_mistake_names_the_place_that_is_known(shelf: Shelf, toy: Toy):
     toy.sql("select set_config('headgate.place', '', true)")
 
 
-def test_without_a_plan_there_is_no_end(shelf: Shelf):
+def test_without_a_plan_there_is_not_an_end(shelf: Shelf):
     with shelf.refused() as said:
         shelf.run("end_plan()")
 

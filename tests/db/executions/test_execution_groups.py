@@ -9,7 +9,7 @@ def groups(toy: Toy) -> list[dict[str, object]]:
     return toy.call("execution_groups", p_pipeline="library", p_run_id="r1")
 
 
-def test_only_groups_with_success_are_told_with_their_jobs(toy: Toy):
+def test_only_groups_with_success_are_reported_with_their_jobs(toy: Toy):
     toy.add(2, "W", "books")
     toy.add(1, "E", "books")
     toy.begin("west", pipeline="library", groups=["W"])

@@ -11,7 +11,7 @@ from tests.limits import PATIENCE
 CHANNELS = ("headgate_steps", "headgate_jobs", "headgate_orders")
 
 
-def test_it_is_what_the_end_of_a_step_is_told_by(toys: Toys):
+def test_it_is_what_the_end_of_a_step_is_reported_by(toys: Toys):
     toys.one.add(1)
     listener = toys.another()
     for channel in CHANNELS:

@@ -119,7 +119,7 @@ def test_an_order_waits_for_the_pause_to_end_and_is_announced_then(toy: Toy):
     assert announced(toy) == [order]
 
 
-def test_an_announcement_that_a_pause_has_swallowed_is_made_anew(toy: Toy):
+def test_an_announcement_that_a_pause_has_swallowed_is_made_again(toy: Toy):
     order = toy.value("trigger_pipeline", p_pipeline="plain")
     assert announced(toy) == [order]
 

@@ -163,7 +163,7 @@ def test_what_runs_out_of_units_on_its_way_is_for_the_next_window(shop: Toy):
     assert "quota exhausted while it ran" in found["run"]["found"]
 
 
-def test_a_deferral_that_is_tried_again_in_vain_is_told_once(shop: Toy):
+def test_a_deferral_that_is_tried_again_in_vain_is_reported_once(shop: Toy):
     for chunk in shop.claim(chunks=9):
         shop.complete(chunk, "deferred", fault="provider")
     shop.finish()

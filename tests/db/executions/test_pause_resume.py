@@ -126,7 +126,7 @@ def test_parked_jobs_keep_their_place_and_are_sent_at_the_end(toy: Toy):
     assert toy.drain() == 3
 
 
-def test_a_pause_over_midnight_reserves_anew(toy: Toy):
+def test_a_pause_over_midnight_reserves_again(toy: Toy):
     toy.add(3)
     toy.begin()
     pause(toy)

@@ -60,7 +60,7 @@ def send(toy: Toy, step: str, attempt: int = 1) -> str:
 
 
 def reopened(toy: Toy) -> bool:
-    """Tell whether the run counts as opened again."""
+    """Return whether the run counts as opened again."""
     return bool(
         toy.scalar("select count(*) from headgate.process_executions where reopened_at is not null")
     )

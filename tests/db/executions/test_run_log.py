@@ -30,7 +30,7 @@ def shop(toy: Toy) -> Toy:
     return toy
 
 
-def test_a_run_s_life_is_told_from_its_start_to_its_end(shop: Toy):
+def test_a_run_s_life_is_reported_from_its_start_to_its_end(shop: Toy):
     for chunk in shop.claim(chunks=9):
         shop.later(seconds=1)
         shop.complete(chunk, says={"records": 2})
@@ -61,7 +61,7 @@ def test_lines_of_one_moment_stay_with_their_step(shop: Toy):
         assert said[-1].startswith(("succeeded", "skipped"))
 
 
-def test_only_what_happened_since_a_moment_is_told_when_asked(shop: Toy):
+def test_only_what_happened_since_a_moment_is_reported_when_asked(shop: Toy):
     for chunk in shop.claim(chunks=9):
         shop.later(seconds=1)
         shop.complete(chunk)
@@ -102,7 +102,7 @@ def test_a_second_round_says_so(shop: Toy):
     assert any("called retry_failed: 6 planned" in x for x in messages(shop, "operator"))
 
 
-def test_what_was_not_planned_is_told_with_its_reason(toy: Toy):
+def test_what_was_not_planned_is_reported_with_its_reason(toy: Toy):
     toy.add(6)
     toy.provider(quota=4)
     toy.begin()
@@ -148,7 +148,7 @@ def test_a_step_that_was_marked_before_its_turn_has_not_started(shop: Toy):
     assert said.endswith(" called mark_step, failed")
 
 
-def test_alerts_of_its_time_are_told_but_not_those_of_other_pipelines_steps(shop: Toy):
+def test_alerts_of_its_time_are_reported_but_not_those_of_other_pipelines_steps(shop: Toy):
     def alert(subject: str) -> None:
         shop.call("raise_alert", p_subject=subject, p_severity="error", p_message="it is broken")
 

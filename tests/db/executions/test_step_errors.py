@@ -23,7 +23,7 @@ def test_what_failed_comes_first_with_its_error(toy: Toy):
     assert len(errors(toy, p_limit=1)) == 1
 
 
-def test_what_waits_for_quota_alone_is_no_error(toy: Toy):
+def test_what_waits_for_quota_alone_is_not_an_error(toy: Toy):
     toy.add(1)
     toy.begin()
     (chunk,) = toy.claim()

@@ -56,7 +56,9 @@ def test_an_old_snapshot_is_measured_in_seconds_and_in_transactions(
     assert found["longest_transaction_seconds"]["value"] >= 0.3
 
 
-def test_dead_messages_that_nothing_may_clean_away_are_told(plan: Plan, other: Connection[DictRow]):
+def test_dead_messages_that_nothing_may_clean_away_are_reported(
+    plan: Plan, other: Connection[DictRow]
+):
     other.execute("set transaction isolation level repeatable read")
     other.execute("select 1")
     plan.sql(
@@ -69,7 +71,7 @@ def test_dead_messages_that_nothing_may_clean_away_are_told(plan: Plan, other: C
     assert found["dead_rows_in_queues"]["value"] > 100_000
 
 
-def test_history_of_a_month_without_a_partition_is_told(plan: Plan):
+def test_history_of_a_month_without_a_partition_is_reported(plan: Plan):
     plan.sql(
         "insert into headgate.asset_processing_details"
         " (execution_id, asset_id, operation_id, round, step, status, ended_at)"

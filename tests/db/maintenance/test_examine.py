@@ -133,7 +133,7 @@ def test_a_role_that_is_not_as_it_should_be_is_named(db: Plan, change: str, role
     assert found["verdict"] == "fail"
 
 
-def test_a_missing_queue_and_orphan_and_lost_messages_are_told_apart(busy: Toy):
+def test_a_missing_queue_and_orphan_and_lost_messages_are_distinguished(busy: Toy):
     busy.sql("select pgmq.drop_queue('side_low')")
     busy.sql("select pgmq.send('side_high', '{\"chunk_id\": 0}')")
     busy.sql("delete from pgmq.q_shop_normal")
@@ -151,7 +151,7 @@ def test_a_stuck_step_and_its_lost_jobs_are_named(busy: Toy):
 
     found = wrong(busy)
     assert (
-        found["step a of r1"]["found"] == "it runs, with nothing in flight; 10 of its jobs are lost"
+        found["step a of r1"]["found"] == "it is running with nothing in flight: 10 jobs are lost"
     )
     assert found["state"]["found"].startswith("10 pairs are held by chunks that are gone")
     assert found["quota of shop"]["verdict"] == "fail"
@@ -161,7 +161,7 @@ def test_a_stuck_step_and_its_lost_jobs_are_named(busy: Toy):
     )  # what was under way can be known by nobody
 
 
-def test_chunks_that_were_never_sent_are_told(busy: Toy):
+def test_chunks_that_were_never_sent_are_reported(busy: Toy):
     busy.sql(
         "update headgate.chunks set state = 'planned', msg_id = null"
         " where chunk_id = (select max(chunk_id) from headgate.chunks where state = 'queued')"
@@ -171,7 +171,7 @@ def test_chunks_that_were_never_sent_are_told(busy: Toy):
     busy.call("repair")
 
 
-def test_an_expired_lease_that_nobody_takes_is_told_after_a_minute(busy: Toy):
+def test_an_expired_lease_that_nobody_takes_is_reported_after_a_minute(busy: Toy):
     (leased,) = busy.chunks("leased")
     busy.expire(leased)
     assert wrong(busy) == {}
@@ -180,14 +180,15 @@ def test_an_expired_lease_that_nobody_takes_is_told_after_a_minute(busy: Toy):
         "update headgate.chunks set leased_until = leased_until - interval '1 minute' where state = 'leased'"
     )
     assert (
-        wrong(busy)["queue shop_normal"]["found"] == "1 leases ran out, and nobody takes them over"
+        wrong(busy)["queue shop_normal"]["found"]
+        == "1 leases have expired and no runner takes them over"
     )
 
 
 @pytest.mark.parametrize(
     "change", ["reserved = reserved + 1", "spent = spent - 3", "spent = spent + 1"]
 )
-def test_a_window_that_disagrees_with_chunks_and_details_is_told(busy: Toy, change: str):
+def test_a_window_that_disagrees_with_chunks_and_details_is_reported(busy: Toy, change: str):
     busy.sql("update headgate.asset_processing_details set attempts = 1")
     busy.connection.execute(f"update headgate.quota_windows set {change}".encode())
 
@@ -200,7 +201,9 @@ def undone(change: str) -> str:
 
 
 @pytest.mark.parametrize(("days", "verdict"), [(91, None), (89, "warn"), (-1, "fail")])
-def test_a_calendar_that_ends_within_ninety_days_is_told(toy: Toy, days: int, verdict: str | None):
+def test_a_calendar_that_ends_within_ninety_days_is_reported(
+    toy: Toy, days: int, verdict: str | None
+):
     ends_at = toy.now + timedelta(days=days)
     toy.sql(
         "insert into headgate.trading_sessions (calendar, session, opens_at, closes_at)"
@@ -214,7 +217,7 @@ def test_a_calendar_that_ends_within_ninety_days_is_told(toy: Toy, days: int, ve
     assert verdict is None or "runner.calendars XNYS" in str(found)
 
 
-def test_a_group_that_no_step_covers_is_told(toy: Toy):
+def test_a_group_that_no_step_covers_is_reported(toy: Toy):
     toy.add(3, "Z")
     (found,) = wrong(toy).values()
 
@@ -224,7 +227,7 @@ def test_a_group_that_no_step_covers_is_told(toy: Toy):
     assert wrong(toy) == {}
 
 
-def test_a_blocked_provider_and_an_execution_nobody_ends_are_told(toy: Toy):
+def test_a_blocked_provider_and_an_execution_nobody_ends_are_reported(toy: Toy):
     toy.provider(blocked_until="2099-01-01", reason="their maintenance")
     toy.start()
     toy.later(days=2)
@@ -234,17 +237,17 @@ def test_a_blocked_provider_and_an_execution_nobody_ends_are_told(toy: Toy):
     assert "finalize_execution" in found["execution r1 of plain"]["advice"]
 
 
-def test_a_run_whose_scheduler_is_not_heard_of_any_more_is_told(toy: Toy):
+def test_a_run_whose_scheduler_is_not_heard_of_any_more_is_reported(toy: Toy):
     toy.start(p_dag="nightly")
     assert wrong(toy) == {}
 
     toy.later(minutes=6)
     found = wrong(toy)["execution r1 of plain"]
-    assert found["found"] == "its scheduler has not been heard of since 2024-03-05 12:00 UTC"
+    assert found["found"] == "no word from its scheduler since 2024-03-05 12:00 UTC"
     assert "headgate.cancel_execution" in found["advice"]
 
 
-def test_what_the_database_s_health_warns_of_is_told(plan: Plan):
+def test_what_the_database_s_health_warns_of_is_reported(plan: Plan):
     plan.sql(
         "insert into headgate.asset_processing_details"
         " (execution_id, asset_id, operation_id, round, step, status, ended_at)"

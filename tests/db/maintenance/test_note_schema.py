@@ -32,7 +32,7 @@ def test_the_functions_that_migrate_applies_again_are_whole_again(database: Sett
         assert wrong(plan) == {}
 
 
-def test_another_version_of_the_server_is_told_as_such(db: Plan):
+def test_another_version_of_the_server_is_reported_as_such(db: Plan):
     db.sql("update headgate.schema_notes set fingerprint = '14' where kind = 'server'")
 
     assert "another version" in wrong(db)["schema"]["found"]

@@ -168,7 +168,7 @@ def test_a_job_that_another_run_has_taken_is_not_run_twice(toy: Toy):
     assert toy.enqueue(p_attempt=2)["sent"] == 0
 
 
-def test_a_job_that_another_run_has_done_meanwhile_is_not_paid_for_again(toy: Toy):
+def test_a_job_that_another_run_has_done_meanwhile_is_not_charged_again(toy: Toy):
     toy.add(3)
     toy.begin()
     toy.drain(outcome="failed")

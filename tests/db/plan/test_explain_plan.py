@@ -196,7 +196,7 @@ def test_why_a_pair_is_due_is_said(toy: Toy):
     assert said["W6", "open"] == "never done"
 
 
-def test_the_session_that_should_be_there_is_told(toy: Toy):
+def test_the_session_that_should_be_there_is_reported(toy: Toy):
     arrange(toy, holidays=("2024-03-04",))
     loaded(toy, 2, "W", "2024-02-29")
 

@@ -48,7 +48,7 @@ def test_each_pair_of_the_pipeline_is_counted_once(toy: Toy):
     assert sum(x["count"] for x in totals(toy, p_params={"mode": "new"})) == pairs
 
 
-def test_why_pairs_are_left_out_is_told(toy: Toy):
+def test_why_pairs_are_left_out_is_reported(toy: Toy):
     crowd(toy)
     toy.start("r2", "library", p_params={"max_new": 2})
     toy.check("r2", "library")

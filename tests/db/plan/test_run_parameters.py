@@ -32,7 +32,7 @@ def test_choices_are_the_values_that_a_run_accepts(toy: Toy):
     toy.start("r1", "library", p_params={"groups": found["groups"]["choices"]})
 
 
-def test_groups_that_no_step_covers_are_no_choice(toy: Toy):
+def test_groups_that_no_step_covers_are_not_a_choice(toy: Toy):
     toy.sql("delete from headgate.pipeline_steps where step = 'sum'")
     toy.add(1, "W", "books")
     toy.add(1, "Z", "books", attributes={"exchange": "zoo"})

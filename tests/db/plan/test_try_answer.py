@@ -35,7 +35,7 @@ def test_rows_that_were_written_before_are_not_counted(toy: Toy):
     assert try_answer(toy)["written"]["toy.answers"]["inserted"] == 1
 
 
-def test_the_ingest_function_is_told_what_it_would_be_told(toy: Toy):
+def test_the_ingest_function_is_reported_what_it_would_be_reported(toy: Toy):
     toy.tune("look", ingest_function="toy.tell")
     toy.sql("""
         set role headgate_plan_toy;

@@ -29,7 +29,7 @@ def alerts(toy: Toy) -> dict[str, str]:
     return {x["subject"]: x["message"] for x in toy.sql(OPEN)}
 
 
-def test_a_breaker_that_opens_is_told_in_the_same_commit_with_its_last_error(shop: Toy):
+def test_a_breaker_that_opens_is_reported_in_the_same_commit_with_its_last_error(shop: Toy):
     shop.complete(shop.claim()[0], "retry", fault="provider")
 
     found = alerts(shop)
@@ -37,7 +37,7 @@ def test_a_breaker_that_opens_is_told_in_the_same_commit_with_its_last_error(sho
     assert found["provider shop"].startswith("calls to shop fail (provider: it went wrong): ")
 
 
-def test_failures_that_open_no_breaker_are_no_alert(shop: Toy):
+def test_failures_that_open_no_breaker_are_not_an_alert(shop: Toy):
     chunk = shop.claim()[0]
     shop.complete(chunk, "retry", chunk["asset_ids"][:9], fault="provider")
 
@@ -79,7 +79,7 @@ def test_a_block_by_hand_is_an_alert_when_it_lasts(shop: Toy):
     assert "it is broken" in alerts(shop)["operation look"]
 
 
-def test_a_refused_secret_is_told_until_an_answer_comes(shop: Toy):
+def test_a_refused_secret_is_reported_until_an_answer_comes(shop: Toy):
     (chunk,) = shop.claim()
     shop.complete(chunk, "deferred", fault="internal", block=CLOSE_EXECUTION)
     assert "SHOP_TOKEN" in alerts(shop)["secret of shop"]
@@ -91,7 +91,7 @@ def test_a_refused_secret_is_told_until_an_answer_comes(shop: Toy):
     assert "secret of shop" not in alerts(shop)
 
 
-def test_what_our_own_fault_defers_is_told_with_its_reason_until_the_step_succeeds(shop: Toy):
+def test_what_our_own_fault_defers_is_reported_with_its_reason_until_the_step_succeeds(shop: Toy):
     (chunk,) = shop.claim()
     shop.complete(chunk, "deferred", fault="internal", block=CLOSE_EXECUTION)
     assert "run r1 deferred jobs by an internal fault: " in alerts(shop)["step a of plain"]
@@ -102,7 +102,7 @@ def test_what_our_own_fault_defers_is_told_with_its_reason_until_the_step_succee
     assert "step a of plain" not in alerts(shop)
 
 
-def test_it_is_told_when_no_call_was_made(shop: Toy):
+def test_it_is_reported_when_no_call_was_made(shop: Toy):
     (chunk,) = shop.claim()
     shop.complete(chunk, "deferred", fault="internal", requests=0)
 
@@ -133,10 +133,10 @@ def test_a_chunk_whose_runners_die_is_our_own_fault(toy: Toy):
         toy.expire(*toy.claim())
     assert toy.claim() == []
 
-    assert "its lease ran out three times" in alerts(toy)["step a of plain"]
+    assert "its lease expired three times" in alerts(toy)["step a of plain"]
 
 
-def test_what_the_provider_or_the_quota_defers_is_no_fault_of_ours(shop: Toy):
+def test_what_the_provider_or_the_quota_defers_is_not_a_fault_of_ours(shop: Toy):
     first, second = shop.claim(chunks=2)
     shop.complete(first, "deferred", fault="quota")
     shop.complete(second, "deferred", second["asset_ids"][:3], fault="provider")

@@ -67,7 +67,7 @@ class TestBreaker:
     @pytest.mark.parametrize(
         ("outcome", "fault"), [("success", "item"), ("failed", "item"), ("retry", "quota")]
     )
-    def test_any_answer_between_starts_the_count_anew(self, shop: Toy, outcome: str, fault: str):
+    def test_any_answer_between_starts_the_count_again(self, shop: Toy, outcome: str, fault: str):
         shop.provider(breaker_share=1)
         first, second, third = shop.claim(chunks=3)
         fail(shop, first, 9)
@@ -283,7 +283,7 @@ class TestErrorShare:
 
         assert blocked_for(shop) == (0 if seconds == 0 else 60)
 
-    def test_a_probe_that_is_answered_begins_anew(self, many: Toy):
+    def test_a_probe_that_is_answered_begins_again(self, many: Toy):
         self.report(many, 4, 0)
         many.later(seconds=60)
         self.report(many, 0, 1)
@@ -301,7 +301,7 @@ class TestErrorShare:
         assert many.sql("select xmin, ctid from headgate.provider_breakers") == before
 
 
-class TestRefusals:
+class TestAuthFailures:
     """401 and 403: the token is wrong, and the provider is well."""
 
     @pytest.fixture(autouse=True)
@@ -446,7 +446,7 @@ class TestWindowTurn:
         toy.later(seconds=5)
         assert toy.drain() == 3
 
-    def test_a_lease_is_told_when_its_last_call_may_start(self, toy: Toy):
+    def test_a_lease_says_when_its_last_call_may_start(self, toy: Toy):
         toy.at("2024-03-05 23:58:00+00:00")
         toy.add(3)
         toy.begin()
@@ -471,7 +471,7 @@ class TestWindowTurn:
 
         assert toy.claim()[0]["call"]["stop_before_seconds"] == 300
 
-    def test_what_was_planned_yesterday_is_paid_by_today(self, toy: Toy):
+    def test_what_was_planned_yesterday_is_charged_to_today(self, toy: Toy):
         toy.add(20)
         toy.begin()
         toy.complete(toy.claim()[0])
@@ -502,7 +502,7 @@ class TestWindowTurn:
         spent = toy.sql("select spent from headgate.quota_windows order by opened_at")
         assert [x["spent"] for x in spent] == [0, 3]
 
-    def test_a_lease_of_yesterday_that_ran_out_is_paid_again_by_today(self, toy: Toy):
+    def test_a_lease_of_yesterday_that_ran_out_is_charged_again_to_today(self, toy: Toy):
         toy.add(3)
         toy.begin()
         (chunk,) = toy.claim()

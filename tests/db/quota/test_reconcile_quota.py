@@ -59,7 +59,7 @@ def test_what_is_promised_already_is_kept(toy: Toy):
     assert toy.drain() == 90
 
 
-def test_a_second_delivery_is_not_paid_with_what_was_used_elsewhere(toy: Toy):
+def test_a_second_delivery_is_not_charged_to_what_was_used_elsewhere(toy: Toy):
     toy.add(10)
     toy.begin()
     toy.expire(*toy.claim())
@@ -87,7 +87,7 @@ def test_the_day_is_the_provider_s(toy: Toy):
 
 @pytest.mark.parametrize("reported", [-1, None])
 def test_a_count_is_a_number(toy: Toy, reported: int | None):
-    with toy.unchanged(), toy.refused("HG008", "a number from 0"):
+    with toy.unchanged(), toy.refused("HG008", "must be 0 or more"):
         reconcile(toy, reported)
 
 

@@ -331,7 +331,7 @@ class TestMessages:
         "message", ["{}", '{"chunk_id": 0}', '{"chunk_id": "x"}', '{"chunk_id": 99999999999999999999999}',
                     '{"chunk_id": null}', '{"chunk_id": {"a": 1}}', "[]", '"poison"', "null"],
     )  # fmt: skip
-    def test_what_is_no_known_chunk_is_archived(self, toy: Toy, message: str):
+    def test_what_is_not_a_known_chunk_is_archived(self, toy: Toy, message: str):
         toy.add(3)
         toy.sql("select pgmq.send('shop_normal', %(m)s::jsonb)", m=message)
         toy.begin()

@@ -177,7 +177,7 @@ def test_a_report_that_makes_no_sense_is_refused(toy: Toy, chunk: Row, given: di
 
 @pytest.mark.parametrize("change", [{"lease_no": 2}, {"lease_no": 0}, {"chunk_id": 0}])
 def test_a_wrong_token_changes_nothing(toy: Toy, chunk: Row, change: Row):
-    with toy.unchanged(), toy.refused("HG012", "not held by w1", "drop this work"):
+    with toy.unchanged(), toy.refused("HG012", "no longer held by w1", "drop this work"):
         toy.complete(chunk | change)
 
 
@@ -243,7 +243,7 @@ def test_one_poisonous_payload_harms_only_itself(toy: Toy, chunk: Row, state: st
     ],
     ids=["html", "nothing", "half a pair", "a pair turned", "NUL", "NUL in a key", "exponent", "digits", "deep"],
 )  # fmt: skip
-def test_text_that_is_no_json_of_postgres_is_its_item_s_fault(toy: Toy, chunk: Row, text: str):
+def test_text_that_is_not_json_of_postgres_is_its_item_s_fault(toy: Toy, chunk: Row, text: str):
     report(toy, chunk, ["success"] * 10, ["{}"] * 9 + [text])
 
     spoilt = chunk["asset_ids"][9]

@@ -19,7 +19,7 @@ def beat(toy: Toy, runner: str = "w2") -> int:
 
 
 def is_settled(toy: Toy) -> bool:
-    """Tell whether the server has run for so long that silence means something."""
+    """Return whether the server has run for so long that silence means something."""
     return bool(
         toy.scalar("select pg_postmaster_start_time() < clock_timestamp() - interval '15 seconds'")
     )

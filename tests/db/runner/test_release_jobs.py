@@ -31,7 +31,7 @@ def test_the_jobs_are_queued_again_and_their_units_reserved(toy: Toy):
     assert {x["units"] for x in toy.details()} == {1}
 
 
-def test_a_release_is_no_expiration(toy: Toy):
+def test_a_release_is_not_an_expiration(toy: Toy):
     toy.add(3)
     toy.begin()
     for _ in range(4):
@@ -74,7 +74,7 @@ def test_a_late_release_gives_no_units_back(toy: Toy):
     assert toy.details(asset)[0]["units"] == 2
 
 
-def test_a_release_after_midnight_is_paid_by_the_new_day(toy: Toy):
+def test_a_release_after_midnight_is_charged_to_the_new_day(toy: Toy):
     toy.add(3)
     toy.begin()
     (chunk,) = toy.claim()

@@ -108,7 +108,7 @@ def test_one_that_belongs_to_somebody_else_is_refused(toy: Toy):
 
 
 @pytest.mark.parametrize("kind", ["", DEFINER], ids=["invoker", "definer"])
-def test_a_step_function_that_was_made_anew_has_no_rights_of_the_core(toy: Toy, kind: str):
+def test_a_step_function_that_was_made_again_has_no_rights_of_the_core(toy: Toy, kind: str):
     put_step(toy)
     as_plan(toy, EVIL_STEP % kind)
     step = run_step(toy)

@@ -44,7 +44,7 @@ def set_limit(toys: Toys, limit: str, name: str = "transaction_age") -> None:
 
 
 def is_ended(toys: Toys, session: Connection[DictRow]) -> bool:
-    """Tell whether the session is gone, as soon as a signal has had its effect."""
+    """Return whether the session is gone, as soon as a signal has had its effect."""
     pid = session.info.backend_pid
     deadline = time.monotonic() + 60
     while toys.one.sql(THERE, pid=pid):

@@ -104,7 +104,7 @@ def test_an_optional_parameter_without_a_value_is_left_out(toy: Toy):
     assert chunk["urls"] == ["/look/A0?fmt=json"]
 
 
-def test_a_query_of_nothing_but_optional_parameters_is_no_query(toy: Toy):
+def test_a_query_of_nothing_but_optional_parameters_is_not_a_query(toy: Toy):
     toy.add(1)
 
     assert claimed(toy, query={"from": "{state.watermark?}"})["urls"] == ["/look/A0"]
@@ -142,7 +142,7 @@ def test_a_template_does_not_lead_up_its_path(toy: Toy, path: str):
 @pytest.mark.parametrize(
     "path", ["/a/.../b", "/a..b", "/.well-known/{asset.code}", "/{asset.code}.json"]
 )
-def test_dots_in_a_name_are_no_way_up(toy: Toy, path: str):
+def test_dots_in_a_name_are_not_a_way_up(toy: Toy, path: str):
     toy.tune(path=path)
 
 
@@ -331,7 +331,7 @@ class TestHeaders:
         assert chunk["call"]["refused"] == {
             str(
                 asset
-            ): "the value of header X-Lang for A0 has characters that a header cannot carry"
+            ): "the value of header X-Lang for A0 has characters that are not allowed in a header"
         }
 
 

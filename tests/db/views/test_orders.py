@@ -49,7 +49,7 @@ def test_it_names_the_run_that_is_in_the_way_and_the_pause(toy: Toy):
     hear(toy, paused=True)
     assert said(toy, number)[1] == "its DAG is paused, and the pipeline with it"
     toy.call("pause_pipeline", p_pipeline="plain")
-    assert "headgate.resume_pipeline resumes it" in str(said(toy, number)[1])
+    assert "call headgate.resume_pipeline" in str(said(toy, number)[1])
 
 
 def test_an_order_that_was_taken_stands_as_its_run_does(toy: Toy):

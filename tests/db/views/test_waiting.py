@@ -109,7 +109,7 @@ def test_a_rate_limit_is_a_reason_to_wait(toy: Toy):
     assert waiting(toy) == [expected]
 
 
-def test_a_paused_pipeline_waits_for_whoever_resumes_it(toy: Toy):
+def test_a_paused_pipeline_waits_until_it_is_resumed(toy: Toy):
     toy.add(2)
     toy.begin()
     toy.call("pause_pipeline", p_pipeline="plain")
@@ -126,7 +126,7 @@ def test_without_any_runner_the_queue_waits_for_one(toy: Toy):
     assert waiting(toy) == [("a", "look", "no runner is connected", 2, None)]
 
 
-def test_runners_that_leave_a_queue_alone_are_told_of(served: Toy):
+def test_runners_that_leave_a_queue_alone_are_reported(served: Toy):
     served.add(2)
     served.begin()
 

@@ -114,5 +114,5 @@ def test_an_empty_list_is_an_empty_array_and_says_what_to_do(run, core, core_pla
     "arguments",
     [["assets", "--limit", "0"], ["assets", "--limit", "99999999999999999999"], ["quota", "extra"]],
 )
-def test_wrong_usage_is_no_error_of_the_database(refused: Ask, core_plan, arguments):
+def test_wrong_usage_is_not_an_error_of_the_database(refused: Ask, core_plan, arguments):
     assert "Usage: headgate" in refused(*arguments, code=2)

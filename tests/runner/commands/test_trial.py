@@ -195,7 +195,7 @@ def test_an_answer_that_closes_the_provider_says_so(tried, things: Plan, body):
     assert (found["outcome"]["outcome"], found["outcome"]["blocks"]) == ("deferred", "reset")
 
 
-def test_a_body_that_is_no_json_is_judged_as_a_runner_would(tried, things: Plan, tmp_path):
+def test_a_body_that_is_not_json_is_judged_as_a_runner_would(tried, things: Plan, tmp_path):
     (tmp_path / "cut.json").write_text('{"thing":')
 
     result = tried("look_shop", "T1", "--answer", str(tmp_path / "cut.json"))
@@ -236,7 +236,7 @@ def test_without_the_secret_or_the_units_nothing_is_sent(
     assert "SHOP_TOKEN" in refused("try", "look_shop", "T1", "--send")
     assert things.sql(QUOTA) == []
     things.sql("update headgate.providers set quota = 1 where name = 'shop'")
-    assert "the window of shop has less left" in tried("look_shop", "T1", "--send").err
+    assert "the window of shop has fewer left" in tried("look_shop", "T1", "--send").err
     assert service.asked == []
 
 

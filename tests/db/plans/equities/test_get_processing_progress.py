@@ -36,7 +36,7 @@ def test_a_listing_put_aside_does_not_count(db: Plan):
     assert db.row("equities.get_processing_progress")["total_assets"] == before - 1
 
 
-def test_nothing_loaded_is_no_division_by_zero(db: Plan):
+def test_nothing_loaded_is_not_a_division_by_zero(db: Plan):
     db.sql("update headgate.assets set is_active = false")
 
     assert db.row("equities.get_processing_progress")["percent_complete"] == 0

@@ -53,7 +53,7 @@ def test_what_a_page_says_again_is_not_kept_again(db: Plan):
     assert stored(db) == [APPLE]
 
 
-def test_an_answer_that_is_no_page_is_nobody_s_fault(db: Plan):
+def test_an_answer_that_is_not_a_page_is_nobody_s_fault(db: Plan):
     for text in ("no JSON", "[1, 2]", '"text"', "[]", '{"0": 1, "1": {"General": "x"}}'):
         assert take(db, text) == {}, text
     assert stored(db) == []

@@ -56,7 +56,7 @@ def test_an_overlap_that_shows_another_past_changes_nothing_and_asks_for_all(db:
     result = ingest_prices(db, {"AAPL.US": answer}, LATER)["AAPL.US"]
 
     assert (result["status"], result["records"], result["watermark"]) == ("skipped", 0, None)
-    assert "history is loaded anew" in result["reason"]
+    assert "it is loaded again in full" in result["reason"]
     assert (sorted(prices(db)), adjusted(db)) == (DAYS, {10.8})
     assert db.scalar(STATE)
 
@@ -124,7 +124,7 @@ def test_a_history_that_is_not_restated_loses_nothing(db: Plan):
     assert sorted(prices(db)) == DAYS
 
 
-def test_rounding_is_no_restatement(db: Plan):
+def test_rounding_is_not_a_restatement(db: Plan):
     cheap = {"open": 0.05, "high": 0.06, "low": 0.04, "close": 0.05}
     take(db, [bar(x, **cheap, adjusted_close=0.0487) for x in DAYS])
     answer = [bar(x, **cheap, adjusted_close=0.0488) for x in DAYS[-2:]]
@@ -132,7 +132,7 @@ def test_rounding_is_no_restatement(db: Plan):
     assert ingest_prices(db, {"AAPL.US": answer})["AAPL.US"]["status"] == "success"
 
 
-def test_a_corrected_close_is_no_restatement(db: Plan):
+def test_a_corrected_close_is_not_a_restatement(db: Plan):
     loaded(db)
     answer = [bar(DAYS[-1], close=11.11, adjusted_close=10.908)]
     result = ingest_prices(db, {"AAPL.US": answer}, LATER)["AAPL.US"]

@@ -65,7 +65,7 @@ def test_says_all_that_is_wrong_with_a_bar(db: Plan, changes: dict[str, Any], re
     assert quarantine(db) == {MONDAY: reason}
     assert list(prices(db)) == [TUESDAY]
     assert (result["status"], result["records"]) == ("success", 1)
-    assert result["reason"] == "1 of its bars not believed"
+    assert result["reason"] == "1 of its bars are implausible"
 
 
 def test_a_number_may_come_as_text(db: Plan):
@@ -75,7 +75,7 @@ def test_a_number_may_come_as_text(db: Plan):
     assert prices(db)[MONDAY][-1] == 2000
 
 
-def test_a_date_that_is_no_session_is_not_believed(db: Plan):
+def test_a_date_that_is_not_a_session_is_not_believed(db: Plan):
     answer = [bar("2025-12-24"), bar("2025-12-25"), bar("2025-12-27")]
     ingest_prices(db, {"AAPL.US": answer})
 
@@ -162,7 +162,7 @@ def test_what_a_bar_was_before_goes_to_the_revisions_and_only_a_change_does(db: 
     ("factor", "reason"),
     [(100, "a hundred times the bar before"), (0.01, "a hundredth of the bar before")],
 )
-def test_pence_are_no_pounds_until_the_whole_history_says_so(db: Plan, factor: float, reason: str):
+def test_pence_are_not_pounds_until_the_whole_history_says_so(db: Plan, factor: float, reason: str):
     def priced(date: str, factor: float) -> dict[str, Any]:
         names = ("open", "high", "low", "close", "adjusted_close")
         return bar(date, **{x: bar(date)[x] * factor for x in names})
@@ -179,7 +179,7 @@ def test_pence_are_no_pounds_until_the_whole_history_says_so(db: Plan, factor: f
     assert quarantine(db, "VOD.LSE") == {}
 
 
-def test_a_split_of_a_hundred_is_no_other_unit(db: Plan):
+def test_a_split_of_a_hundred_is_not_an_other_unit(db: Plan):
     ingest_prices(db, {"AAPL.US": [bar(MONDAY)]})
     db.sql(
         "insert into equities.corporate_actions (asset_id, ex_date, kind, ratio, seen_at) "
@@ -283,7 +283,9 @@ def test_a_cut_history_fails_and_nothing_of_it_is_written(db: Plan):
     ],
     ids=lambda x: repr(x)[:30],
 )
-def test_an_answer_that_is_no_array_of_bars_fails_its_own_listing(db: Plan, payload: str | None):
+def test_an_answer_that_is_not_an_array_of_bars_fails_its_own_listing(
+    db: Plan, payload: str | None
+):
     answers = {"MSFT.US": [bar(MONDAY)], "AAPL.US": payload, "KO.US": [bar(MONDAY, volume=0)]}
     results = ingest_prices(db, answers)
 

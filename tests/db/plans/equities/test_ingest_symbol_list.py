@@ -145,7 +145,7 @@ def test_a_list_that_has_shrunk_is_refused_with_one_alert(db: Plan, listed: list
     assert db.sql(alerts) == []
 
 
-def test_renames_and_what_was_missing_before_are_no_shrinking(db: Plan, listed: list[Row]):
+def test_renames_and_what_was_missing_before_are_not_shrinking(db: Plan, listed: list[Row]):
     first, second, *_ = [x["Code"] for x in listed if x["Isin"]]
     take(db, without(listed, first))
     row = take(db, changed(without(listed, first), second, Code="RENAMED"), DAYS[1])

@@ -64,7 +64,7 @@ def test_a_listing_without_a_bar_for_the_last_session_is_not_due_in_every_run(
     assert db.scalar(due) == 0
 
 
-def test_a_date_in_the_quarantine_is_no_hole(db: Plan, market: Market):
+def test_a_date_in_the_quarantine_is_not_a_hole(db: Plan, market: Market):
     market.evening(DAYS[0])
     db.sql(
         "insert into equities.prices_quarantine (asset_id, date, reason, seen_at) "

@@ -76,7 +76,7 @@ def take(plan: Plan, lines: Any) -> Row:
     return result
 
 
-def test_an_action_told_again_some_days_later_is_the_same(db: Plan, market: Market):
+def test_an_action_reported_again_some_days_later_is_the_same(db: Plan, market: Market):
     market.evening(DAYS[0])
     told = json.dumps([{"code": "EDP", "date": DAYS[1], "split": "1.000000/20.000000"}])
 
@@ -106,7 +106,7 @@ def test_only_loaded_listings_count_and_odd_lines_harm_nobody(db: Plan, market: 
     }
 
 
-def test_a_bulk_bar_does_not_join_a_history_that_waits_to_be_loaded_anew(db: Plan, market: Market):
+def test_a_bulk_bar_does_not_join_a_history_that_waits_to_be_loaded_again(db: Plan, market: Market):
     market.evening(DAYS[0])
     take(db, json.dumps([{"code": "EDP", "date": DAYS[1], "split": "2/1"}]))
     ids = [asset_id(db, x) for x in (EDP, GALP)]

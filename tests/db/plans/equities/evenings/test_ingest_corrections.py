@@ -116,7 +116,7 @@ def test_bars_of_what_was_not_asked_for_yet_are_left_alone(db: Plan, market: Mar
     assert max(prices(db, EDP)) == DAYS[1]
 
 
-def test_a_past_that_was_restated_is_loaded_anew(db: Plan, market: Market):
+def test_a_past_that_was_restated_is_loaded_again(db: Plan, market: Market):
     for day in DAYS[:3]:
         market.evening(day)
     bar = {"code": "EDP", **market.bars(EDP)[-2], "adjusted_close": 5.5}
