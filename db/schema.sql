@@ -78,7 +78,7 @@ ALTER TYPE headgate.calendar_session OWNER TO headgate_owner;
 -- Name: TYPE calendar_session; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TYPE headgate.calendar_session IS 'A trading session as a handler computed it; the asset is its calendar.';
+COMMENT ON TYPE headgate.calendar_session IS 'A trading session computed by a handler; the asset is its calendar.';
 
 --
 -- Name: claimed_chunk; Type: TYPE; Schema: headgate; Owner: headgate_owner
@@ -132,7 +132,7 @@ ALTER TYPE headgate.forecast_need OWNER TO headgate_owner;
 -- Name: TYPE forecast_need; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TYPE headgate.forecast_need IS 'One need of the assets of a forecast''s class: when it is due, and what it has.';
+COMMENT ON TYPE headgate.forecast_need IS 'One need of a forecast class: when it is due, and its data.';
 
 --
 -- Name: forecast_class; Type: TYPE; Schema: headgate; Owner: headgate_owner
@@ -154,7 +154,7 @@ ALTER TYPE headgate.forecast_class OWNER TO headgate_owner;
 -- Name: TYPE forecast_class; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TYPE headgate.forecast_class IS 'Assets that are alike in a forecast, and their needs; the asset''s own number only where a function says when it is due.';
+COMMENT ON TYPE headgate.forecast_class IS 'Similar assets of a forecast, and their needs; the asset''s own id only if a function computes when it is due.';
 
 --
 -- Name: ingest_result; Type: TYPE; Schema: headgate; Owner: headgate_owner
@@ -174,7 +174,7 @@ ALTER TYPE headgate.ingest_result OWNER TO headgate_owner;
 -- Name: TYPE ingest_result; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TYPE headgate.ingest_result IS 'What an ingest function made of one asset''s answer: success, failed or skipped; rows changed; its new watermark.';
+COMMENT ON TYPE headgate.ingest_result IS 'An ingest function''s result for one asset: success, failed or skipped; rows changed; new watermark.';
 
 --
 -- Name: job_result; Type: TYPE; Schema: headgate; Owner: headgate_owner
@@ -203,7 +203,7 @@ ALTER TYPE headgate.job_result OWNER TO headgate_owner;
 -- Name: TYPE job_result; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TYPE headgate.job_result IS 'A reported job''s result: an end (its status) or ''park'', and what either needs.';
+COMMENT ON TYPE headgate.job_result IS 'The result of a reported job: an end (its status) or ''park'', and the data for either.';
 
 --
 -- Name: job_tally; Type: TYPE; Schema: headgate; Owner: headgate_owner
@@ -228,7 +228,7 @@ ALTER TYPE headgate.job_tally OWNER TO headgate_owner;
 -- Name: TYPE job_tally; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TYPE headgate.job_tally IS 'How many jobs had which result, what the ended ones cost, and what is given back.';
+COMMENT ON TYPE headgate.job_tally IS 'The number of jobs per result, the cost of the ended ones, and the units to give back.';
 
 --
 -- Name: plan_class; Type: TYPE; Schema: headgate; Owner: headgate_owner
@@ -252,7 +252,7 @@ ALTER TYPE headgate.plan_class OWNER TO headgate_owner;
 -- Name: TYPE plan_class; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TYPE headgate.plan_class IS 'Assets whose due operations (granted together) are alike: how many, how urgent, and after which session bars are missing (null: no call for the group serves them).';
+COMMENT ON TYPE headgate.plan_class IS 'Assets whose due operations (granted together) are alike: how many, how urgent, and after which session bars are missing (null: no bulk call serves them).';
 
 --
 -- Name: _ask_first_corrections(timestamp with time zone); Type: FUNCTION; Schema: equities; Owner: headgate_plan_equities
@@ -4863,19 +4863,19 @@ COMMENT ON COLUMN headgate.chunks.round IS 'The step''s round.';
 -- Name: COLUMN chunks.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.operation_id IS 'The need that its jobs meet.';
+COMMENT ON COLUMN headgate.chunks.operation_id IS 'The need that its jobs serve.';
 
 --
 -- Name: COLUMN chunks.call_operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.call_operation_id IS 'The call that serves the whole group; null: each asset is called for by the operation itself.';
+COMMENT ON COLUMN headgate.chunks.call_operation_id IS 'The bulk or batch call that serves the chunk; null: each asset is called for by the operation itself.';
 
 --
 -- Name: COLUMN chunks.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.provider_id IS 'Whom.';
+COMMENT ON COLUMN headgate.chunks.provider_id IS 'The provider it calls.';
 
 --
 -- Name: COLUMN chunks.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -4899,13 +4899,13 @@ COMMENT ON COLUMN headgate.chunks.asset_ids IS 'The jobs that have not ended, in
 -- Name: COLUMN chunks.sessions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.sessions IS 'Of a call for the group: the sessions that have not been answered, one call each; a page, which is for none, has one null. Null: a call for each asset.';
+COMMENT ON COLUMN headgate.chunks.sessions IS 'Of a bulk call: the sessions without an answer yet, one call each; a batch call, which has none, has one null. Null: a call for each asset.';
 
 --
 -- Name: COLUMN chunks.records; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.records IS 'Of a call for the group: rows that answers to earlier sessions changed, in the order of asset_ids; null: none was answered.';
+COMMENT ON COLUMN headgate.chunks.records IS 'Of a bulk call: rows changed by answers to earlier sessions, in the order of asset_ids; null: no answer yet.';
 
 --
 -- Name: COLUMN chunks.calls; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -4917,13 +4917,13 @@ COMMENT ON COLUMN headgate.chunks.calls IS 'Calls still to be made.';
 -- Name: COLUMN chunks.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.units IS 'Units they cost, all together.';
+COMMENT ON COLUMN headgate.chunks.units IS 'Units of those calls in total.';
 
 --
 -- Name: COLUMN chunks.window_opened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.window_opened_at IS 'The quota window that carries those units: reserved before the lease, spent in it; null: none does.';
+COMMENT ON COLUMN headgate.chunks.window_opened_at IS 'The quota window that carries those units: reserved before the lease, spent during it; null: none.';
 
 --
 -- Name: COLUMN chunks.state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -4953,7 +4953,7 @@ COMMENT ON COLUMN headgate.chunks.lease_no IS 'Fencing token: grows with each le
 -- Name: COLUMN chunks.runner; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.runner IS 'Who holds, or last held, the lease.';
+COMMENT ON COLUMN headgate.chunks.runner IS 'The runner that holds, or last held, the lease.';
 
 --
 -- Name: COLUMN chunks.leased_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -4965,7 +4965,7 @@ COMMENT ON COLUMN headgate.chunks.leased_until IS 'End of the lease, real time.'
 -- Name: COLUMN chunks.lost_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.lost_reason IS 'Why its last lease was given up for lost; null: it ran out unseen.';
+COMMENT ON COLUMN headgate.chunks.lost_reason IS 'Why its last lease was given up; null: it expired.';
 
 --
 -- Name: COLUMN chunks.wake_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -4977,7 +4977,7 @@ COMMENT ON COLUMN headgate.chunks.wake_at IS 'When a parked chunk is sent again.
 -- Name: COLUMN chunks.park_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.park_until IS 'End of its max_wait: what is still parked then is deferred.';
+COMMENT ON COLUMN headgate.chunks.park_until IS 'When max_wait ends: a chunk still parked then is deferred.';
 
 --
 -- Name: COLUMN chunks.park_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -4989,25 +4989,25 @@ COMMENT ON COLUMN headgate.chunks.park_reason IS 'Why it is parked.';
 -- Name: COLUMN chunks.retry_count; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.retry_count IS 'Times in a row that its jobs were parked to be called again; an answer ends the row.';
+COMMENT ON COLUMN headgate.chunks.retry_count IS 'Times in a row that its jobs were parked for a retry; an answer resets it.';
 
 --
 -- Name: COLUMN chunks.attempt; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.attempt IS 'The attempt its jobs are at.';
+COMMENT ON COLUMN headgate.chunks.attempt IS 'The current attempt of its jobs.';
 
 --
 -- Name: COLUMN chunks.lease_expirations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.lease_expirations IS 'Leases that ran out.';
+COMMENT ON COLUMN headgate.chunks.lease_expirations IS 'Number of leases that expired.';
 
 --
 -- Name: COLUMN chunks.charged_units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.charged_units IS 'Units each of its jobs has cost in earlier leases.';
+COMMENT ON COLUMN headgate.chunks.charged_units IS 'Units charged for each of its jobs in earlier leases.';
 
 --
 -- Name: COLUMN chunks.request_count; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5019,7 +5019,7 @@ COMMENT ON COLUMN headgate.chunks.request_count IS 'Requests made for each of it
 -- Name: COLUMN chunks.planned_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.chunks.planned_at IS 'When its jobs were planned; what was asked for later is not done by it.';
+COMMENT ON COLUMN headgate.chunks.planned_at IS 'When its jobs were planned; requests made later are not cleared by it.';
 
 --
 -- Name: providers; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -5093,7 +5093,7 @@ COMMENT ON COLUMN headgate.providers.description IS 'What the service is.';
 -- Name: COLUMN providers.base_url; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.providers.base_url IS 'Every request''s URL starts with this; null for `local`.';
+COMMENT ON COLUMN headgate.providers.base_url IS 'Prefix of every request''s URL; null for `local`.';
 
 --
 -- Name: COLUMN providers.auth; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5117,7 +5117,7 @@ COMMENT ON COLUMN headgate.providers.headers IS 'Headers sent with every request
 -- Name: COLUMN providers.features; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.providers.features IS 'What the account has that not every account has; operations name what they need. headgate.set_provider changes it.';
+COMMENT ON COLUMN headgate.providers.features IS 'Features of the account that not every account has; operations name the one they need. headgate.set_provider changes it.';
 
 --
 -- Name: COLUMN providers.quota; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5147,7 +5147,7 @@ COMMENT ON COLUMN headgate.providers.quota_zone IS 'Time zone in which the provi
 -- Name: COLUMN providers.reset_guard; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.providers.reset_guard IS 'In the last moments before a window''s reset no call starts.';
+COMMENT ON COLUMN headgate.providers.reset_guard IS 'No call starts in the last moments before a window''s reset, for this long.';
 
 --
 -- Name: COLUMN providers.requests_per_minute; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5159,7 +5159,7 @@ COMMENT ON COLUMN headgate.providers.requests_per_minute IS 'Requests (not units
 -- Name: COLUMN providers.burst; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.providers.burst IS 'Requests that may start at once after a pause; they are missing in the rest of the minute. Null: a tenth of a second''s worth.';
+COMMENT ON COLUMN headgate.providers.burst IS 'Requests that may start at once after a pause; the rest of the minute has that many fewer. Null: a tenth of a second''s worth.';
 
 --
 -- Name: COLUMN providers.starts_at_once; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5189,19 +5189,19 @@ COMMENT ON COLUMN headgate.providers.breaker_failures IS 'Consecutive failures o
 -- Name: COLUMN providers.breaker_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.providers.breaker_share IS 'Share of faults among a minute''s answers that opens its breaker, too, once they are twice breaker_failures; 1: only if all are.';
+COMMENT ON COLUMN headgate.providers.breaker_share IS 'Share of faults among a minute''s answers that also opens its breaker, once there are twice breaker_failures of them; 1: only if all are faults.';
 
 --
 -- Name: COLUMN providers.breaker_cooldown; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.providers.breaker_cooldown IS 'How long an open breaker keeps the provider closed before a probe; doubles while probes fail.';
+COMMENT ON COLUMN headgate.providers.breaker_cooldown IS 'How long an open breaker blocks the provider before a probe; doubles while probes fail.';
 
 --
 -- Name: COLUMN providers.publication_lag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.providers.publication_lag IS 'How long after a session''s close its data is there, unless publication_lags says otherwise.';
+COMMENT ON COLUMN headgate.providers.publication_lag IS 'How long after a session''s close its data is available, unless publication_lags says otherwise.';
 
 --
 -- Name: COLUMN providers.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5236,7 +5236,7 @@ begin
     foreach v_chunk in array p_chunks loop
         v_operation_id := coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
         continue when v_chunk.calls > 0 and v_next > p_now + headgate._start_ahead()
-            or (v_half_open -> v_operation_id::text)::boolean is false  -- its probe is out
+            or (v_half_open -> v_operation_id::text)::boolean is false  -- its probe is in flight
             or not headgate._spend_lease(p_provider, v_chunk, p_now);
         granted := granted || v_chunk.chunk_id;
         starts_at := starts_at || case when v_is_paced and v_chunk.calls > 0 then v_next end;
@@ -5294,7 +5294,7 @@ begin
             perform headgate._close_execution(v_execution.execution_id, p_now);  -- a graph without a finalizing step
             v_advanced := true;
         end if;
-        exit when v_advanced;  -- else another runner was faster
+        exit when v_advanced;  -- otherwise another runner was faster
     end loop;
 
     return v_advanced or headgate._advance_reopened(p_now);
@@ -5529,7 +5529,7 @@ COMMENT ON COLUMN headgate.process_executions.finished_at IS 'When it ended.';
 -- Name: COLUMN process_executions.reopened_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_executions.reopened_at IS 'When it was opened again after it had ended; null: it was not, or it has ended again.';
+COMMENT ON COLUMN headgate.process_executions.reopened_at IS 'When it was reopened after its end; null: it was not, or it has ended again.';
 
 --
 -- Name: COLUMN process_executions.planned; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5553,7 +5553,7 @@ COMMENT ON COLUMN headgate.process_executions.failed IS 'Jobs that failed.';
 -- Name: COLUMN process_executions.deferred; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_executions.deferred IS 'Jobs that were planned and had to wait for the next execution.';
+COMMENT ON COLUMN headgate.process_executions.deferred IS 'Planned jobs that were left to the next execution.';
 
 --
 -- Name: COLUMN process_executions.skipped; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5751,7 +5751,7 @@ ALTER TABLE headgate.operations OWNER TO headgate_owner;
 -- Name: TABLE operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.operations IS 'A kind of work on one asset. Without path and handler its ingest function does the work alone.';
+COMMENT ON TABLE headgate.operations IS 'A kind of work on one asset. Without path and handler, its ingest function does all the work.';
 
 --
 -- Name: COLUMN operations.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5781,7 +5781,7 @@ COMMENT ON COLUMN headgate.operations.universe IS 'The universe whose assets nee
 -- Name: COLUMN operations.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.provider_id IS 'Whom it asks; `local` when nobody.';
+COMMENT ON COLUMN headgate.operations.provider_id IS 'The provider it calls; `local` for none.';
 
 --
 -- Name: COLUMN operations.feature; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5799,7 +5799,7 @@ COMMENT ON COLUMN headgate.operations.units IS 'Units the provider charges for o
 -- Name: COLUMN operations.units_per_asset; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.units_per_asset IS 'What the provider charges for each asset that a page names, besides units for the page.';
+COMMENT ON COLUMN headgate.operations.units_per_asset IS 'Units the provider charges per asset named in a batch call, in addition to units.';
 
 --
 -- Name: COLUMN operations.priority; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5823,7 +5823,7 @@ COMMENT ON COLUMN headgate.operations.staleness_per_day IS 'How much waiting cou
 -- Name: COLUMN operations.is_backfill; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.is_backfill IS 'True: it takes what a window has left, after all other operations, not the units of what becomes due later.';
+COMMENT ON COLUMN headgate.operations.is_backfill IS 'True: it uses what a window has left after all other operations, and leaves units for what becomes due later.';
 
 --
 -- Name: COLUMN operations.bundle; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5853,25 +5853,25 @@ COMMENT ON COLUMN headgate.operations.due_function IS 'The rule `function`: sche
 -- Name: COLUMN operations.follows_operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.follows_operation_id IS 'Opens only once this operation has succeeded, and takes over its watermark.';
+COMMENT ON COLUMN headgate.operations.follows_operation_id IS 'Becomes due only after this operation has succeeded, and inherits its watermark.';
 
 --
 -- Name: COLUMN operations.bulk_call_of_operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.bulk_call_of_operation_id IS 'Another call for the same need: one call serves a whole group for one session, where that is cheaper; null: a need of its own.';
+COMMENT ON COLUMN headgate.operations.bulk_call_of_operation_id IS 'The need that this bulk or batch call serves for many assets at once, if that is cheaper; null: a need of its own.';
 
 --
 -- Name: COLUMN operations.batch_size; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.batch_size IS 'Of a call that names the assets it serves ({chunk.codes}): how many at most; null: a call serves one asset, or a whole group for a session.';
+COMMENT ON COLUMN headgate.operations.batch_size IS 'The most assets that a batch call names ({chunk.codes}); null: a call serves one asset, or a whole group for one session.';
 
 --
 -- Name: COLUMN operations.overlap; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.overlap IS 'Sessions up to the watermark that {state.since} asks for again; days for assets without a calendar; 0: from the watermark on.';
+COMMENT ON COLUMN headgate.operations.overlap IS 'Number of sessions (days for assets without a calendar) before the watermark that {state.since} requests again; 0: none.';
 
 --
 -- Name: COLUMN operations.chunk_size; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5949,7 +5949,7 @@ COMMENT ON COLUMN headgate.operations.timeout IS 'How long one call, or a handle
 -- Name: COLUMN operations.max_bytes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.max_bytes IS 'Longest answer that is read.';
+COMMENT ON COLUMN headgate.operations.max_bytes IS 'The longest answer that is read.';
 
 --
 -- Name: COLUMN operations.ingest_function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -5967,7 +5967,7 @@ COMMENT ON COLUMN headgate.operations.handler IS 'Python that computes instead o
 -- Name: COLUMN operations.input_function; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operations.input_function IS 'schema.name of the function that reads what the handler computes from; null: it needs the chunk alone.';
+COMMENT ON COLUMN headgate.operations.input_function IS 'schema.name of the function that reads the handler''s input; null: it needs only the chunk.';
 
 --
 -- Name: COLUMN operations.max_memory; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6096,7 +6096,7 @@ ALTER TABLE headgate.operation_breakers OWNER TO headgate_owner;
 -- Name: TABLE operation_breakers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.operation_breakers IS 'How the breaker of a call operation stands, by the thresholds of its provider; no row: it never had a fault.';
+COMMENT ON TABLE headgate.operation_breakers IS 'The breaker of an operation''s calls, with the thresholds of its provider; no row: no fault yet.';
 
 --
 -- Name: COLUMN operation_breakers.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6120,7 +6120,7 @@ COMMENT ON COLUMN headgate.operation_breakers.opened IS 'Times its breaker has o
 -- Name: COLUMN operation_breakers.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operation_breakers.blocked_until IS 'It is not called before; null: calls flow. After a breaker a probe goes first.';
+COMMENT ON COLUMN headgate.operation_breakers.blocked_until IS 'No call is made before; null: calls flow. After a breaker a probe goes first.';
 
 --
 -- Name: COLUMN operation_breakers.blocked_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6138,7 +6138,7 @@ COMMENT ON COLUMN headgate.operation_breakers.probe_chunk_id IS 'The chunk that 
 -- Name: COLUMN operation_breakers.counted_since; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.operation_breakers.counted_since IS 'The fault from which its share is counted, for a minute; null: there was none since the breaker last moved.';
+COMMENT ON COLUMN headgate.operation_breakers.counted_since IS 'The fault from which the share is counted, for a minute; null: no fault since the breaker last changed.';
 
 --
 -- Name: COLUMN operation_breakers.counted_faults; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6178,7 +6178,7 @@ ALTER TABLE headgate.provider_breakers OWNER TO headgate_owner;
 -- Name: TABLE provider_breakers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.provider_breakers IS 'How a provider stands: the times granted to requests, and its breaker.';
+COMMENT ON TABLE headgate.provider_breakers IS 'A provider''s breaker and rate limiter: failures counted, and start times granted to requests.';
 
 --
 -- Name: COLUMN provider_breakers.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6190,7 +6190,7 @@ COMMENT ON COLUMN headgate.provider_breakers.provider_id IS 'The provider.';
 -- Name: COLUMN provider_breakers.next_start_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.provider_breakers.next_start_at IS 'When the next request may start that nobody has been granted; those before have their times. Earlier than now: the provider has rested.';
+COMMENT ON COLUMN headgate.provider_breakers.next_start_at IS 'The next start time that has not been granted yet; in the past if the provider has been idle.';
 
 --
 -- Name: COLUMN provider_breakers.failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6208,7 +6208,7 @@ COMMENT ON COLUMN headgate.provider_breakers.opened IS 'Times the breaker has op
 -- Name: COLUMN provider_breakers.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.provider_breakers.blocked_until IS 'No call is made to the provider before; null: calls flow. After a breaker a probe goes first. Null while opened: one operation failed, and another one probes.';
+COMMENT ON COLUMN headgate.provider_breakers.blocked_until IS 'No call is made before; null: calls flow. After a breaker a probe goes first. Null while opened > 0: one operation failed, and another one probes.';
 
 --
 -- Name: COLUMN provider_breakers.blocked_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6226,7 +6226,7 @@ COMMENT ON COLUMN headgate.provider_breakers.probe_chunk_id IS 'The chunk that p
 -- Name: COLUMN provider_breakers.counted_since; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.provider_breakers.counted_since IS 'The fault from which its share is counted, for a minute; null: there was none since the breaker last moved.';
+COMMENT ON COLUMN headgate.provider_breakers.counted_since IS 'The fault from which the share is counted, for a minute; null: no fault since the breaker last changed.';
 
 --
 -- Name: COLUMN provider_breakers.counted_faults; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6238,13 +6238,13 @@ COMMENT ON COLUMN headgate.provider_breakers.counted_faults IS 'Faults of the pr
 -- Name: COLUMN provider_breakers.counted_answers; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.provider_breakers.counted_answers IS 'Its answers counted since then.';
+COMMENT ON COLUMN headgate.provider_breakers.counted_answers IS 'Answers counted since then.';
 
 --
 -- Name: COLUMN provider_breakers.auth_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.provider_breakers.auth_failures IS 'Consecutive internal faults in calling it (a refused token) since its last answer; they block nothing but their execution.';
+COMMENT ON COLUMN headgate.provider_breakers.auth_failures IS 'Consecutive internal faults in calling it (a rejected token) since its last answer; they block only their execution.';
 
 --
 -- Name: _as_breaker(headgate.operation_breakers); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -6341,7 +6341,7 @@ exception
             headgate._meant(v_rule, '{once,every,session,after,function}')
             || 'due is once, session, every <interval>, after <operation>, <operation>, or function <schema.name>'
         );
-        return '{"due_rule": "once"}';  -- stands in, so that the rest is checked
+        return '{"due_rule": "once"}';  -- placeholder, so that the other settings are still checked
 end;
 $_$;
 
@@ -6406,7 +6406,7 @@ begin
         'operation', p_operation, format('operation %s: %s', p_operation, v_fault),
         'a request is a method, a path below the provider''s base URL and a query: GET /posts/{asset.code}?x={param.y?}'
     );
-    return '{"path": "/"}';  -- stands in, so that the rest is checked
+    return '{"path": "/"}';  -- placeholder, so that the other settings are still checked
 end;
 $_$;
 
@@ -6446,7 +6446,7 @@ begin
         select
             s.asset_id,
             case
-                -- What holds it now answers everything asked before it was planned, and nothing asked since.
+                -- A chunk that holds the pair answers requests made before it was planned, not later ones.
                 when c.chunk_id is null or greatest(s.reprocess_requested_at, s.input_changed_at) > c.planned_at
                     then least(s.next_due_at, u.due_at)
                 else u.due_at
@@ -6568,7 +6568,7 @@ COMMENT ON COLUMN headgate.assets.universe IS 'The set of assets it belongs to; 
 -- Name: COLUMN assets.code; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.assets.code IS 'What people type, e.g. AAPL.US.';
+COMMENT ON COLUMN headgate.assets.code IS 'The code users type, e.g. AAPL.US.';
 
 --
 -- Name: COLUMN assets.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6586,13 +6586,13 @@ COMMENT ON COLUMN headgate.assets.calendar IS 'Its session calendar in trading_s
 -- Name: COLUMN assets.attributes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.assets.attributes IS 'What else is known of it; templates may use it.';
+COMMENT ON COLUMN headgate.assets.attributes IS 'Further attributes, available to templates.';
 
 --
 -- Name: COLUMN assets.weight; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.assets.weight IS 'Its worth in the ranking when the budget is short.';
+COMMENT ON COLUMN headgate.assets.weight IS 'Its weight in the ranking when the budget is short.';
 
 --
 -- Name: COLUMN assets.is_active; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -6699,7 +6699,7 @@ CREATE FUNCTION headgate._batch_calls(p_classes headgate.plan_class[], p_needs j
             and n.call_operation_id is not null
     ),
     lined_up as materialized (
-        -- Of operations granted together one is served by pages.
+        -- Of operations granted together, one is served by batch calls.
         select
             c.class_no, c.jobs, n.*,
             sum(c.jobs) over line - c.jobs as before,
@@ -6716,7 +6716,7 @@ CREATE FUNCTION headgate._batch_calls(p_classes headgate.plan_class[], p_needs j
         window line as (partition by n.operation_id, c.group_key, c.operation_ids order by c.nth)
     ),
     cut as materialized (
-        -- A full page when it is cheaper than its assets one by one, and the last one when it is.
+        -- Full batches if they are cheaper than single calls, and the last one likewise.
         select
             l.*,
             case
@@ -6996,7 +6996,7 @@ CREATE FUNCTION headgate._budgets(p_pipeline_id bigint, p_params jsonb, p_at tim
         b.opened_at,
         b.closes_at,
         b.blocked_until,
-        case  -- no quota and no share: no end
+        case  -- no quota and no share: unlimited
             when coalesce(b.units_left, h.units_left) is not null
                 then greatest(0, least(
                     b.units_left - coalesce((p_used ->> p.provider_id::text)::bigint, 0), h.units_left
@@ -7052,8 +7052,8 @@ begin
             and c.jobs > 0
     ),
     stretch as materialized (
-        -- What assets with this watermark miss. Null: more sessions than calls for the group could ever be worth; a few
-        -- sessions are looked at in any case, to tell how much dearer such calls would be.
+        -- Sessions that assets with this watermark miss. Null if there are more than bulk calls could ever be worth; a
+        -- few sessions are always considered, to compute how much dearer such calls would be.
         select s.*, headgate._missing_sessions(
             n.call_provider_id, s.calendar, s.missing_from, p_at, p_is_daily,
             least(n.most_calls, greatest(5, least(s.jobs, s.most_worth / greatest(1, n.call_units))))::integer
@@ -7250,7 +7250,7 @@ declare
     v_results headgate.ingest_result[];
 begin
     if p_function not like 'headgate.%' then
-        if not headgate._is_plainly_fit(p_function) then  -- one call less for each completion
+        if not headgate._is_plainly_fit(p_function) then  -- saves a call per completion
             perform headgate.require_fit(p_function);
         end if;
         return headgate._ingest_as_nobody(v_query, p_context, p_asset_ids, p_answers);
@@ -7532,7 +7532,7 @@ COMMENT ON COLUMN headgate.pipelines.name IS 'Its name; Airflow''s dag_id.';
 -- Name: COLUMN pipelines.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.pipelines.description IS 'What it is for.';
+COMMENT ON COLUMN headgate.pipelines.description IS 'Its purpose.';
 
 --
 -- Name: COLUMN pipelines.is_paused; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -7544,7 +7544,7 @@ COMMENT ON COLUMN headgate.pipelines.is_paused IS 'True: nothing of it is sent o
 -- Name: COLUMN pipelines.is_paused_with_dag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.pipelines.is_paused_with_dag IS 'True: it is paused because its DAG was; it goes on when that does. False: somebody has paused it here.';
+COMMENT ON COLUMN headgate.pipelines.is_paused_with_dag IS 'True: it is paused because its DAG was, and resumes with it. False: it was paused here.';
 
 --
 -- Name: COLUMN pipelines.is_retired; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -7825,7 +7825,7 @@ declare
     v_defaults constant jsonb := headgate._resolve_params(p_pipeline, '{}');
     v_params constant jsonb := headgate._resolve_params(p_pipeline, p_params);
 begin
-    -- What has become a parameter since was at its default then.
+    -- A parameter added since then had its default value.
     if v_params not in (v_defaults, v_defaults || p_execution.params) then
         perform headgate._raise(
             'HG021',
@@ -7983,12 +7983,12 @@ begin
         return;
     end if;
 
-    -- Either leases are given or what nobody may lease any more is ended, so that each locks what it needs in order.
+    -- A claim either gives leases or ends chunks that can no longer be leased, so that each takes its locks in order.
     v_ended := headgate._end_unfit(v_reach.unfit, p_now);
     perform headgate._put_back(c.queue, c.msg_id)
     from unnest(v_reach.fit || v_reach.unfit) as c
     where c.chunk_id <> all (v_ended);
-    -- At once again, unless somebody holds what is to be ended.
+    -- Claim again at once, unless another session holds what has to end.
     return query
     select * from headgate._no_chunk(p_now + case when v_ended = '{}' then interval '1 second' else '0' end, p_now);
 end;
@@ -8027,7 +8027,7 @@ CREATE FUNCTION headgate._close_execution(p_execution_id bigint, p_now timestamp
 declare
     v_status text;
 begin
-    -- The step that calls this has done its work; any other that never ran is skipped, or stays as it had ended before.
+    -- The calling step has done its work; other steps that never ran are skipped, or stay as they had ended.
     update headgate.process_steps as s
     set status = x.status,
         skip_reason = case when x.status = 'skipped' then 'finalized' end,
@@ -8061,7 +8061,7 @@ begin
     where e.execution_id = p_execution_id
     returning e.status into v_status;
     perform headgate._announce(p_execution_id);
-    -- While orders wait, the end of a run wakes the next.
+    -- The end of a run wakes the next one while orders wait.
     perform pg_notify('headgate_orders', '')
     from headgate.process_executions as e
     where e.execution_id = p_execution_id
@@ -8172,13 +8172,13 @@ COMMENT ON COLUMN headgate.process_steps.function IS 'The function it calls.';
 -- Name: COLUMN process_steps.operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.operations IS 'Operations the fan-out covers.';
+COMMENT ON COLUMN headgate.process_steps.operations IS 'Operations of the fan-out.';
 
 --
 -- Name: COLUMN process_steps.group_keys; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.group_keys IS 'Groups the fan-out covers; null: all.';
+COMMENT ON COLUMN headgate.process_steps.group_keys IS 'Groups of the fan-out; null: all.';
 
 --
 -- Name: COLUMN process_steps.max_failed_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -8208,7 +8208,7 @@ COMMENT ON COLUMN headgate.process_steps.skip_reason IS 'Why it was skipped: rul
 -- Name: COLUMN process_steps.is_marked; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.is_marked IS 'True: an operator has said how it ended; it runs again only when an operator names it.';
+COMMENT ON COLUMN headgate.process_steps.is_marked IS 'True: an operator has set its status; it runs again only if an operator names it.';
 
 --
 -- Name: COLUMN process_steps.is_left_out; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -8220,7 +8220,7 @@ COMMENT ON COLUMN headgate.process_steps.is_left_out IS 'True: nothing was plann
 -- Name: COLUMN process_steps.reopened_from; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.process_steps.reopened_from IS 'How it had ended before it was opened again, and ends if its task does not run; null: it waits for no task.';
+COMMENT ON COLUMN headgate.process_steps.reopened_from IS 'Its status before it was reopened, which it gets back if its task does not run; null: it waits for no task.';
 
 --
 -- Name: COLUMN process_steps.round; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -8419,7 +8419,7 @@ declare
     v_step headgate.process_steps;
 begin
     select * into v_execution from headgate._join_execution(p_execution_id);
-    if v_execution.is_over then  -- calls that were under way when it was cancelled
+    if v_execution.is_over then  -- calls in flight when it was cancelled
         update headgate.process_executions as e
         set succeeded = e.succeeded + p_tally.succeeded,
             failed = e.failed + p_tally.failed,
@@ -8440,7 +8440,7 @@ begin
         and s.step = p_step
     returning s.* into v_step;
 
-    if p_tally.cancelled = 0 then  -- whoever cancels jobs says what becomes of their step
+    if p_tally.cancelled = 0 then  -- the canceller also sets the status of the step
         perform headgate._close_step(v_step, p_now);
         if v_execution.is_reopened then
             perform headgate._end_reopened(p_execution_id, p_now);
@@ -8593,7 +8593,7 @@ begin
         select b.* from headgate._budgets(p_pipeline_id, p_params, p_at, p_quota, p_used) as b
     ),
     part as materialized (
-        -- A class and each of its operations: what one of its assets costs there.
+        -- A class with each of its operations, and their cost per asset.
         select c.class_no, n.*
         from unnest(p_classes) as c
         cross join unnest(c.operation_ids) as u (operation_id)
@@ -8643,7 +8643,8 @@ begin
             (select jsonb_agg(to_jsonb(n)) from need as n) as needs
     ),
     call_choice as materialized (
-        -- Which assets of a class calls for the group serve, and which not; each call, or set of calls, has its number.
+        -- Which assets of a class are served by bulk or batch calls, and which are not; each call, or set of calls, has
+        -- a number.
         select
             v.class_no, v.operation_id,
             case
@@ -8663,15 +8664,14 @@ begin
         ) as v
     ),
     served as materialized (
-        -- Of each class, what is left to be asked for one by one comes after what is covered.
+        -- Within a class, assets for single calls rank behind those served by bulk or batch calls.
         select v.class_no, max(v.last_nth) as in_calls
         from call_choice as v
         where v.is_in_call
         group by v.class_no
     ),
     entry as materialized (
-        -- What is granted one by one: the bundles of a class's assets, a group's calls for its sessions as one, the
-        -- assets of a page.
+        -- The units of granting: an asset's bundle, all of a group's bulk calls, or one batch.
         select
             d.class_no, null::integer as call_no, d.nth, coalesce(v.in_calls, 0) as skipped, d.is_backfill, d.priority,
             d.value, d.bundle, d.group_key, d.allowed - coalesce(v.in_calls, 0) as many,
@@ -8707,7 +8707,7 @@ begin
         select k.operation_id, k.blocked_until from headgate.operation_breakers as k where k.blocked_until > p_at
     ),
     charge as materialized (
-        -- What each asset costs, and what the call does that serves them all.
+        -- The cost of each asset, and the effect of the call that serves them all.
         select
             c.place, c.provider_id, max(c.base) as base, sum(c.units)::bigint as units, max(c.max_wait) as max_wait,
             max(k.blocked_until) as wait_until
@@ -8730,7 +8730,7 @@ begin
         group by c.place, c.provider_id
     ),
     kept as materialized (
-        -- Units that will be wanted later in this window by what goes before the backfill, at their cheapest.
+        -- Units needed later in this window by work with precedence over the backfill, at the lowest cost.
         select k.provider_id, sum(k.units)::bigint as units, max(k.last_due_at) as last_due_at
         from (
             select
@@ -8791,7 +8791,7 @@ begin
         order by w.place, w.granted - w.many, w.base + w.units desc, w.provider_id
     ),
     slice as (
-        -- Of each class or cover: what is granted, what the units do not reach, what the run's ceiling keeps out.
+        -- For each class or call: assets granted, those beyond the budget, and those beyond the run's asset limit.
         select r.place, s.*
         from ranked as r
         join judged as j using (place)
@@ -8808,7 +8808,7 @@ begin
         where s.first_nth <= s.last_nth
     ),
     spread as (
-        -- A cover is for assets of several classes; what their ceilings keep out follows behind.
+        -- A call serves assets of several classes; those beyond their limits follow.
         select
             s.place, s.reason, v.class_no,
             v.first_nth + greatest(s.first_nth - v."position", 1) - 1 as first_nth,
@@ -8849,7 +8849,7 @@ begin
             when s.reason in ('quota', 'share') then j.closes_at
             when s.reason = 'reserve' then coalesce(j.last_due_at, j.closes_at)
             when s.reason in ('blocked', 'breaker') then j.wait_until
-            -- The next run's ceiling lets it in, if units are left for it.
+            -- The next run's asset limit admits it, if there are units left.
             when s.reason = 'max_assets'
                 and j.units_before + j.base + j.units * (r.many + 1) > j.units_here
                 and j.units > 0
@@ -9139,7 +9139,7 @@ ALTER TABLE headgate.asset_processing_state OWNER TO headgate_owner;
 -- Name: TABLE asset_processing_state; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.asset_processing_state IS 'One need of one asset: how far it is, when it is due, who holds it.';
+COMMENT ON TABLE headgate.asset_processing_state IS 'One need of one asset: its progress, when it is due, and the chunk that holds it.';
 
 --
 -- Name: COLUMN asset_processing_state.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -9211,7 +9211,7 @@ COMMENT ON COLUMN headgate.asset_processing_state.last_failed_at IS 'When it las
 -- Name: COLUMN asset_processing_state.reprocess_requested_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.asset_processing_state.reprocess_requested_at IS 'Somebody asked for it again; a job planned earlier does not clear it.';
+COMMENT ON COLUMN headgate.asset_processing_state.reprocess_requested_at IS 'When it was reset; a job planned earlier does not clear it.';
 
 --
 -- Name: COLUMN asset_processing_state.input_changed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -9223,19 +9223,19 @@ COMMENT ON COLUMN headgate.asset_processing_state.input_changed_at IS 'An input 
 -- Name: COLUMN asset_processing_state.bulk_missed_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.asset_processing_state.bulk_missed_at IS 'A call for the whole group answered without this asset, or not at all: until its next success it is asked for alone.';
+COMMENT ON COLUMN headgate.asset_processing_state.bulk_missed_at IS 'When a bulk answer did not contain this asset, or failed: until its next success it is called for alone.';
 
 --
 -- Name: COLUMN asset_processing_state.bulk_misses; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.asset_processing_state.bulk_misses IS 'Calls for the whole group in a row that lacked this asset; after two it is asked for alone.';
+COMMENT ON COLUMN headgate.asset_processing_state.bulk_misses IS 'Consecutive bulk answers that did not contain this asset; after two it is called for alone.';
 
 --
 -- Name: COLUMN asset_processing_state.alone_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.asset_processing_state.alone_until IS 'Until when it is asked for alone after two such calls; null: until one has it.';
+COMMENT ON COLUMN headgate.asset_processing_state.alone_until IS 'Until when it is called for alone after two such answers; null: until a bulk answer contains it.';
 
 --
 -- Name: _due_because(headgate.operations, headgate.asset_processing_state); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -9284,14 +9284,14 @@ CREATE FUNCTION headgate._due_pairs(p_operation_ids bigint[], p_at timestamp wit
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    -- The keys come in order, so a limit stops at the first ones that fill it.
+    -- Keys come in order, so a limit stops as soon as it is reached.
     select d.operation_id, d.asset_id, d.priority, d.next_due_at, d.missing_from
     from (
         select o.operation_id, p.priority::smallint as priority
         from headgate.operations as o
         cross join generate_series(o.priority * 10, o.priority * 10 + 9) as p (priority)
         where o.operation_id = any (p_operation_ids)
-        order by 2, 1  -- the very expressions of the outer order, so that nothing is sorted again
+        order by 2, 1  -- the same expressions as the outer order by, which avoids a second sort
     ) as k
     cross join lateral (
         select s.operation_id, s.asset_id, s.priority, s.next_due_at, headgate._missing_from(s, p_at) as missing_from
@@ -9341,7 +9341,7 @@ begin
         return;
     end if;
 
-    -- The work of a day that is past: what is due today, and how far the data reach, is none of its business.
+    -- Work for a past date changes neither what is due today nor the watermark.
     if (select e.is_backfill from headgate.process_executions as e where e.execution_id = p_chunk.execution_id)
         and headgate._is_dated(p_operation)
     then
@@ -9574,7 +9574,8 @@ CREATE FUNCTION headgate._end_unfit(p_chunks headgate.chunks[], p_now timestamp 
     AS $$
 declare
     v_disposition constant text := headgate._disposition(p_chunks[1], p_now);
-    -- Who stops an execution holds it, and waits for the messages that a claim has read: leave him his chunks.
+    -- A session that stops an execution holds it and waits for the messages this claim has read: leave its chunks
+    -- alone.
     v_execution_ids constant bigint[] := array(
         select e.execution_id
         from headgate.process_executions as e
@@ -9612,7 +9613,7 @@ begin
         when 'breaker_open' then
             perform headgate._park_blocked(v_chunks, p_now);
         else
-            return '{}';  -- somebody has opened its step again meanwhile
+            return '{}';  -- its step was reopened meanwhile
     end case;
     return v_chunk_ids;
 end;
@@ -10149,7 +10150,7 @@ begin
         select p.* from headgate._plan(p_pipeline_id, p_params, p_at, p_quota) as p
     ),
     last_out as materialized (
-        -- What should be there by now: the last session of each calendar that the provider has published.
+        -- The last published session of each calendar.
         select k.operation_id, k.calendar, headgate._missing_sessions(
             k.provider_id, k.calendar, (p_at at time zone 'UTC')::date - 30, p_at, false, 100
         ) as sessions
@@ -10755,7 +10756,7 @@ begin
             ) as m
         ),
         cut as (
-            -- Where the assets of a class stop being treated alike.
+            -- The points at which a class is split.
             select c.class_no, 1 as first from unnest(p_classes) as c
             union
             select d.class_no, d.first from done as d
@@ -10779,7 +10780,7 @@ begin
             where p.from_nth between d.first and d.last
         ),
         stirred as materialized (
-            -- Followers that open, dependents that wake.
+            -- Followers that become due, and dependents that wake.
             select
                 m.class_no, m.from_nth, l.operation_id, bool_or(l.is_follower) as is_opened,
                 bool_or(not l.is_follower) as is_woken
@@ -11140,7 +11141,7 @@ declare
     v_charged constant integer := case
         when p_chunk.leased_until >= clock_timestamp()
             then least(coalesce((select sum(u.calls) from unnest(p_charged) as u (calls)), v_request_count), v_count)
-        else v_count  -- a lease that ran out was paid for
+        else v_count  -- an expired lease has been charged
     end;
     v_results constant headgate.ingest_result[] := headgate._ingest_for_all(p_chunk, p_call, p_answers, p_now);
     v_done headgate.job_result[];
@@ -11369,7 +11370,7 @@ begin
                 select
                 from headgate.operations as o
                 where o.universe = p_arguments ->> 'p_universe'
-                    -- Or the function is everybody's.
+                    -- Or the function is open to all.
                     and (o.operation_id = any (v_operation_ids) or o.ingest_function like 'headgate.%')
             ) then
                 v_what := 'universe ' || (p_arguments ->> 'p_universe');
@@ -11625,7 +11626,7 @@ declare
     v_chunks headgate.chunks[] := '{}';
     v_more headgate.chunks[];
 begin
-    loop  -- a completion that we wait for may park jobs in new chunks
+    loop  -- a completion we wait for may park jobs in new chunks
         v_more := array(
             select c
             from headgate.chunks as c
@@ -11781,7 +11782,7 @@ declare
     v_results headgate.ingest_result[];
 begin
     execute p_query into v_results using p_context, p_asset_ids, p_answers;
-    set constraints all immediate;  -- before 18 a trigger that is put off runs as whoever has logged in
+    set constraints all immediate;  -- before PostgreSQL 18 a deferred trigger runs as the session's user
     return v_results;
 end;
 $$;
@@ -12278,7 +12279,7 @@ CREATE FUNCTION headgate._is_selected(p_execution headgate.process_executions, p
             from headgate._planned_operations(p_execution.pipeline_id, headgate._plan_params(p_execution)) as n
             where n.operation_id = p_operation_id
         )
-        -- By name: a code of then may not be known any more.
+        -- By name, because the code may no longer exist.
         and coalesce((
             select bool_or(c.items ?| array[a.code, split_part(a.code, '.', 1)])
             from headgate._choices(p_execution.pipeline_id, p_execution.params, 'assets') as c
@@ -12618,7 +12619,7 @@ CREATE FUNCTION headgate._late_sessions() RETURNS TABLE(pid integer, login text,
             and a.pid <> pg_backend_pid()
             and (a.xact_start is not null or k.locks > 0)
     ),
-    -- A login that is a member of several roles has the widest limits of them; of the owner or a superuser, none.
+    -- A login that is a member of several roles has the widest of their limits; the owner and superusers have none.
     limited as (
         select s.pid, s.login, s.xact_start, s.state_change, s.is_idle, s.locks,
             max(l.value::interval) filter (where l.name = 'transaction_age') as transaction_age,
@@ -13115,7 +13116,7 @@ declare
     v_new jsonb;
     v_differ text[];
 begin
-    -- Of a row that no file has declared yet everything is compared, but for what operators set.
+    -- A row that no file has declared before is compared in full, except for what operators set.
     select v_defaults || coalesce(p_row, '{}')
         || jsonb_object_agg(k.key, coalesce(p_says -> k.key, v_defaults -> k.key))
     into v_new
@@ -13407,9 +13408,8 @@ CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step tex
     LANGUAGE sql STABLE ROWS 10
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    -- Bundles are numbered in the order of their names: numbers sort many times faster. Operations that nothing ranks
-    -- before each other and that became due together are granted together, too: one complete asset is worth more than
-    -- two half ones.
+    -- Bundles are numbered in name order, because numbers sort many times faster. Operations of equal rank that became
+    -- due together are also granted together: one complete asset is worth more than two half-finished ones.
     select
         o.operation_id,
         o.provider_id,
@@ -13437,8 +13437,8 @@ CREATE FUNCTION headgate._needs(p_pipeline_id bigint, p_params jsonb, p_step tex
     left join headgate.quota_shares as q
         on q.provider_id = o.provider_id and q.pipeline_id = p_pipeline_id
     left join lateral (
-        -- A call for the group that the account may make and that is not broken at the moment (null: whenever), unless
-        -- the question is what would be without such calls.
+        -- The bulk or batch call that the account includes and that is not broken at the moment (null: at any moment),
+        -- unless the question excludes such calls.
         select
             a.operation_id, a.provider_id, a.units, greatest(1, least(1000, p.requests_per_minute / 4)) as most_calls,
             a.batch_size, a.units_per_asset
@@ -13505,7 +13505,7 @@ begin
             exception
                 when transaction_rollback then
                     raise;
-                when others then  -- one asset it cannot answer for: the others go on, and it is asked again tomorrow
+                when others then  -- a failing due function affects one asset only, which is checked again tomorrow
                     raise warning '% of asset %: %', p_operation.due_function, p_asset_id, sqlerrm;
                     v_due_at := p_now + interval '1 day';
             end;
@@ -13582,7 +13582,7 @@ begin
     end if;
     return case
         when p_provider.requests_per_minute is null then null
-        -- A clock that jumped back forgets what it granted; who read it a moment earlier does not.
+        -- If the clock jumped back, earlier grants are discarded.
         when v_breaker.next_start_at > p_now + interval '1 hour' then p_now
         else greatest(v_breaker.next_start_at, p_now - (p_provider.starts_at_once - 1) * p_provider.start_every)
     end;
@@ -13700,7 +13700,7 @@ declare
     v_trips record;
 begin
     if p_chunk.calls = 0 then
-        return;  -- nobody was asked
+        return;  -- no call was made
     end if;
     v_report := headgate._answers_of(p_outcomes, p_faults);
     select * into v_breaker from headgate.provider_breakers as g where g.provider_id = p_provider.provider_id;
@@ -13883,7 +13883,7 @@ CREATE FUNCTION headgate._note_plan_mistakes(p_plan text) RETURNS void
         and d.is_declared
         and not headgate._is_mistaken(f.kind, f.name)
         and (f.missing is null or not headgate._is_mistaken(f.missing_kind, f.missing))
-        and not exists (  -- a field of a parameter that is wrong itself
+        and not exists (  -- fields of an invalid parameter are not reported again
             select
             from headgate.declaration_mistakes as m
             where m.plan = p_plan
@@ -13907,7 +13907,7 @@ declare
     v_breaker headgate.provider_breakers := headgate._counted(p_breaker, p_faults, p_answers, p_now);
 begin
     if p_trips or p_is_suspected or v_breaker.opened > 0 then
-        v_breaker.counted_since := null;  -- a breaker that opens or closes begins anew
+        v_breaker.counted_since := null;  -- a breaker that opens or closes starts a new count
     end if;
     update headgate.provider_breakers as g
     set failures = case when p_answers > 0 or p_trips or p_is_suspected then 0 else g.failures + p_faults end,
@@ -14008,8 +14008,9 @@ begin
                 (v_month + interval '1 month') at time zone 'UTC'
             );
         exception
-            when check_violation then null;  -- the default partition already holds rows of that month: they stay there
-            when duplicate_table or duplicate_object or unique_violation then null;  -- another session has just made it
+            when check_violation then null;  -- the default partition already holds rows of that month, which stay there
+            -- another session has just created it
+            when duplicate_table or duplicate_object or unique_violation then null;
         end;
     end loop;
 end;
@@ -14035,7 +14036,7 @@ begin
         select *
         from headgate.operations as o
         where (p_universe is null or o.universe = p_universe)
-            and o.bulk_call_of_operation_id is null  -- a call that serves another operation is no need of its own
+            and o.bulk_call_of_operation_id is null  -- a bulk or batch call is not a need of its own
             and not o.is_retired
         order by o.operation_id
     loop
@@ -14621,7 +14622,7 @@ ALTER TABLE headgate.pipeline_parameters OWNER TO headgate_owner;
 -- Name: TABLE pipeline_parameters; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.pipeline_parameters IS 'What a run may set, and which of the planner''s levers it moves.';
+COMMENT ON TABLE headgate.pipeline_parameters IS 'A parameter of a pipeline''s runs, and its effect on the planner.';
 
 --
 -- Name: COLUMN pipeline_parameters.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -14663,7 +14664,7 @@ COMMENT ON COLUMN headgate.pipeline_parameters.effect IS 'quota and quota_buffer
 -- Name: COLUMN pipeline_parameters.operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.pipeline_parameters.operations IS 'The operations that max_assets and chunk_size speak of; null: all.';
+COMMENT ON COLUMN headgate.pipeline_parameters.operations IS 'The operations that max_assets and chunk_size apply to; null: all.';
 
 --
 -- Name: COLUMN pipeline_parameters.meanings; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -14893,11 +14894,11 @@ begin
         select n.* from headgate._needs(p_pipeline_id, p_params, p_step, p_at) as n
     ),
     pair as materialized (
-        -- Waiting counts in whole minutes: what became due together is alike.
+        -- Waiting is measured in whole minutes, so that pairs that became due together are equal.
         select
             c.operation_id, c.asset_id, c.step, c.group_key, c.calendar, c.priority,
             date_trunc('minute', c.due_since) as due_since, c.weight, n.bundle, n.is_alone, n.is_tied,
-            case  -- of what pages serve, how much is missing makes no difference
+            case  -- for batch calls it makes no difference how much is missing
                 when n.batch_size is null and n.call_operation_id is not null then c.missing_from
                 when n.batch_size is not null and c.missing_from is not null then '-infinity'
             end as missing_from
@@ -14905,7 +14906,7 @@ begin
         join need as n using (operation_id)
     ),
     bundled as (
-        -- What is granted together: an asset's due operations of one bundle.
+        -- Granted together: an asset's due operations of one bundle.
         select
             p.asset_id, p.bundle, array_agg(p.operation_id order by p.operation_id) as operation_ids,
             min(p.group_key) as group_key, min(p.calendar) as calendar, min(p.priority) as priority,
@@ -15487,7 +15488,11 @@ declare
     v_window record;
 begin
     if p_reported is null or p_reported < 0 then
+<<<<<<< 3eaa1169eed9d1d6dc4c168e198296ff8c011274
         perform headgate._raise('HG008', 'the reported units must not be negative', 'nothing was changed');
+=======
+        perform headgate._raise('HG008', 'the reported units must be 0 or more', 'nothing was changed');
+>>>>>>> b4b5e26cea3737f4798a7fbb53c7b2844c0bec81
     end if;
     perform headgate._open_window(v_provider, v_now);
     select * into v_window from headgate._window_at(v_provider, v_now);
@@ -16030,9 +16035,9 @@ CREATE FUNCTION headgate._request_urls(p_chunk headgate.chunks, p_operation head
                 case
                     when p.field is null then p.literal
                     when p.kind = 'header' then v.value
-                    -- Each code is encoded; the commas between them would be three times as long encoded.
+                    -- Codes are encoded one by one: encoded commas would be three times as long.
                     when p.field = 'chunk.codes' then v.value
-                    when v.value ~ '^[A-Za-z0-9_.~-]*$' then v.value  -- as it is, without the cost of a call
+                    when v.value ~ '^[A-Za-z0-9_.~-]*$' then v.value  -- unchanged, without the cost of a call
                     else headgate._url_encode(v.value)
                 end,
                 '' order by p.nth
@@ -16103,7 +16108,7 @@ declare
     v_codes text;
 begin
     if p_operation.path is null then
-        return;  -- nothing to call: asset codes and URLs would only travel for nothing
+        return;  -- no call to make: asset codes and URLs are not needed
     end if;
     if p_chunk.sessions is not null then
         v_first.asset_ids := p_chunk.asset_ids[1 : 1];
@@ -16366,7 +16371,7 @@ begin
         select s.operation_id, s.asset_id, l.asset_id is null as is_open
         from headgate.asset_processing_state as s
         join headgate.operations as o using (operation_id)
-        left join headgate.asset_processing_state as l  -- what it follows, where that has never succeeded
+        left join headgate.asset_processing_state as l  -- the operation it follows, if that has never succeeded
             on l.operation_id = o.follows_operation_id and l.asset_id = s.asset_id and l.succeeded_at is null
         where s.asset_id = p_asset_id
             and (v_operation_ids is null or s.operation_id = any (v_operation_ids))
@@ -16411,7 +16416,7 @@ declare
     v_is_open constant boolean := coalesce(headgate._standing(p_chunk) <> 'step_ended', false);
     v_ends_execution constant boolean := coalesce(p_block ->> 'until' = 'execution', false);
     v_unit constant integer := case when p_chunk.calls > 0 then p_chunk.units / p_chunk.calls else 0 end;
-    -- What a call for the group took and cost stands at the chunk's first job.
+    -- Requests and cost of a bulk call are recorded on the chunk's first job.
     v_serves_all constant boolean := p_chunk.sessions is not null;
     v_request_count constant bigint := coalesce(
         (select sum(u.calls) from unnest(p_request_counts) as u (calls)),
@@ -16535,7 +16540,7 @@ begin
                 order by u.asset_id  -- the order in which state rows are locked
                 offset 0
             ) as j
-            offset 0  -- each fate is found out once
+            offset 0  -- each result is computed once
         ) as f
     );
 end;
@@ -16791,7 +16796,7 @@ declare
     v_obstacle text;
     v_retired text[] := '{}';
 begin
-    -- What refers to others goes before them.
+    -- Objects that refer to others are retired first.
     for v_object in
         select d.kind, d.name
         from (
@@ -16963,7 +16968,8 @@ CREATE FUNCTION headgate._role_deviations() RETURNS TABLE(role text, place text,
         select l.role, l.name, l.value
         from headgate.role_limits as l
         where l.name not in ('connection_limit', 'transaction_age', 'idle_age', 'advisory_locks')
-            and exists (select from pg_settings as s where s.name = l.name)  -- this version of PostgreSQL has it
+            -- the setting exists in this version of PostgreSQL
+            and exists (select from pg_settings as s where s.name = l.name)
     ),
     setting as (
         select r.role, d.datname::text as place, split_part(c.setting, '=', 1) as name,
@@ -16979,7 +16985,7 @@ CREATE FUNCTION headgate._role_deviations() RETURNS TABLE(role text, place text,
     from (select r.role, l.name, l.value from limit_of as l join role as r using (role)) as l
     full join setting as s on s.role = l.role and s.name = l.name and s.place is null
     where s.value is distinct from l.value
-        and coalesce((s.name, s.value) not in (  -- what every session of ours pins for itself anyway, and poolers need
+        and coalesce((s.name, s.value) not in (  -- what our sessions pin themselves, and poolers need
             values
                 ('DateStyle', 'ISO, MDY'),
                 ('TimeZone', 'UTC'),
@@ -17341,7 +17347,7 @@ begin
             into v_result;
     end;
 
-    -- What an operator has said of the step meanwhile holds.
+    -- An operator's decision about the step in the meantime wins.
     update headgate.process_steps as s
     set status = v_result.status, output = v_result.output, started_at = coalesce(s.started_at, p_now),
         finished_at = headgate.clock()
@@ -17598,8 +17604,8 @@ begin
         order by c.chunk_id
         for update
     );
-    -- The step runs before its chunks are sent, so that a chunk without units can end it. An attempt that comes while
-    -- it runs is the same one: a caller that lost its connection and asks again opens no new round.
+    -- The step is running before its chunks are sent, so that a chunk without units can end it. A call while it runs is
+    -- the same attempt: a caller that lost its connection and retries opens no new round.
     perform headgate._join_execution(p_execution.execution_id);
     update headgate.process_steps as s
     set status = 'running',
@@ -17838,7 +17844,7 @@ declare
     v_next_due_at constant timestamptz := case
         when p_operation.due_rule = 'every' then p_now + p_operation.due_every
     end;
-    -- A call for the group that lacks half of it may be at fault itself: it is tried again some day.
+    -- A bulk answer that misses half of the group may itself be wrong: bulk calls are tried again later.
     v_alone_until constant timestamptz := (
         select case when count(*) * 2 >= cardinality(p_jobs) then p_now + interval '30 days' end
         from unnest(p_jobs) as j
@@ -18083,7 +18089,8 @@ declare
     v_opened_at timestamptz;
 begin
     if p_provider.quota is null and p_chunk.state = 'queued' then
-        return headgate._move_units(p_provider.provider_id, p_chunk.window_opened_at, -p_chunk.units, 0);  -- it had one
+        -- it had a quota before
+        return headgate._move_units(p_provider.provider_id, p_chunk.window_opened_at, -p_chunk.units, 0);
     elsif p_provider.quota is null or p_chunk.units = 0 then
         return true;
     end if;
@@ -18317,7 +18324,7 @@ CREATE FUNCTION headgate._step_lines(p_execution headgate.process_executions) RE
     from headgate.process_steps as s
     where s.execution_id = p_execution.execution_id
         and s.status not in ('pending', 'skipped')
-        -- one that was ended before its turn began when it ended
+        -- steps ended before their turn are placed at their end
         and not ((s.status = 'cancelled' or s.is_marked) and s.started_at = s.finished_at)
     union all
     select
@@ -18516,7 +18523,8 @@ CREATE FUNCTION headgate._steps_to_retry(p_execution headgate.process_executions
         and case
             when s.step = p_step then s.kind = 'fan_out' or s.status <> 'succeeded'
             when s.status = 'skipped' then s.skip_reason = 'finalized' and s.planned_at is not null
-            else s.status in ('failed', 'cancelled') or s.planned_at is not null  -- jobs fail in a success, too
+            -- a successful step can have failed jobs
+            else s.status in ('failed', 'cancelled') or s.planned_at is not null
         end;
 $$;
 
@@ -18815,7 +18823,7 @@ begin
     select * into v_chunk from headgate.chunks as c where c.chunk_id = v_chunk_id for update skip locked;
     if not found then
         if exists (select from headgate.chunks as c where c.chunk_id = v_chunk_id and c.msg_id = p_msg_id) then
-            perform headgate._put_back(p_queue, p_msg_id);  -- somebody is at it: next delivery
+            perform headgate._put_back(p_queue, p_msg_id);  -- another session has it: next delivery
         else
             perform pgmq.archive(p_queue, p_msg_id);  -- no known chunk
         end if;
@@ -19308,7 +19316,7 @@ COMMENT ON COLUMN headgate.pipeline_steps.step IS 'The step''s name; Airflow''s 
 -- Name: COLUMN pipeline_steps."position"; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.pipeline_steps."position" IS 'Order in which ready steps are taken.';
+COMMENT ON COLUMN headgate.pipeline_steps."position" IS 'The order in which ready steps are started.';
 
 --
 -- Name: COLUMN pipeline_steps.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -19338,13 +19346,13 @@ COMMENT ON COLUMN headgate.pipeline_steps.function IS 'schema.name of the stored
 -- Name: COLUMN pipeline_steps.operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.pipeline_steps.operations IS 'Operations the fan-out covers.';
+COMMENT ON COLUMN headgate.pipeline_steps.operations IS 'Operations of the fan-out.';
 
 --
 -- Name: COLUMN pipeline_steps.group_keys; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.pipeline_steps.group_keys IS 'Groups the fan-out covers; null: all.';
+COMMENT ON COLUMN headgate.pipeline_steps.group_keys IS 'Groups of the fan-out; null: all.';
 
 --
 -- Name: COLUMN pipeline_steps.max_failed_share; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -20339,7 +20347,7 @@ CREATE FUNCTION headgate._write_chunks(p_execution headgate.process_executions, 
         where p_is_round or s.planned_at is null and s.status in ('pending', 'running')
     ),
     line as materialized (
-        -- Jobs that may travel together. Numbered, because numbers sort many times faster than names.
+        -- Jobs that may share a chunk. Numbered, because numbers sort many times faster than names.
         select
             p.step, p.operation_id, p.group_key, p.call_no, row_number() over () as line,
             case when p.call_no is null then p.chunk_size else count(*)::integer end as chunk_size,
@@ -20591,7 +20599,7 @@ declare
     v_planned integer;
 begin
     perform headgate._enter_planning(p_execution, p_step, v_now);
-    if not p_is_round then  -- as it is now that nobody else can stop it
+    if not p_is_round then  -- read again, now that no one else can end it
         perform headgate._check_open(e)
         from headgate.process_executions as e
         where e.execution_id = p_execution.execution_id;
@@ -20604,8 +20612,8 @@ begin
             return v_planned;
         exception
             when serialization_failure or deadlock_detected then
-                -- Runners took units between the plan's reading and the window's lock, or woke pairs it was about to
-                -- hold: plan from what is left.
+                -- Runners took units between reading the plan and locking the window, or woke pairs it was about to
+                -- hold: plan again with what is left.
                 if v_try = 5 then
                     raise;
                 end if;
@@ -20712,7 +20720,7 @@ ALTER FUNCTION headgate.announce_order(p_pipeline text, p_deployment text) OWNER
 -- Name: FUNCTION announce_order(p_pipeline text, p_deployment text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.announce_order(p_pipeline text, p_deployment text) IS 'The order that comes next, if the scheduler has not been told of it and a DAG of its can take it; no row otherwise.';
+COMMENT ON FUNCTION headgate.announce_order(p_pipeline text, p_deployment text) IS 'The next order, if the scheduler has not been notified of it and one of its DAGs can take it; no row otherwise.';
 
 --
 -- Name: applied_files(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21066,7 +21074,7 @@ declare
     v_provider headgate.providers;
 begin
     if headgate._advance(v_now) then
-        return query select * from headgate._no_chunk(v_now, v_now);  -- this transaction has touched enough: ask again
+        return query select * from headgate._no_chunk(v_now, v_now);  -- enough for one transaction: ask again
         return;
     end if;
     if headgate._sweep(20, v_now) > 0 then
@@ -21176,7 +21184,7 @@ begin
     if p_block is not null then
         v_block := headgate._live_block(v_provider, v_chunk, p_block, v_now);
     end if;
-    if v_block is null then  -- an ingest function that cannot work ends the execution as a refused token does
+    if v_block is null then  -- a broken ingest function ends the execution, as a rejected token does
         v_block := (
             select jsonb_build_object('until', 'execution', 'reason', r.reason)
             from unnest(v_results) as r
@@ -21213,7 +21221,7 @@ begin
         perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
     end if;
 
-    -- Who holds the gate or the window already asks again in a transaction of its own.
+    -- A completion that holds the breaker or the window claims in a second transaction.
     if p_claim > 0
         and v_tally.refund = 0
         and v_block is null
@@ -21420,7 +21428,7 @@ ALTER FUNCTION headgate.end_run(p_pipeline text, p_run_id text, p_state text) OW
 -- Name: FUNCTION end_run(p_pipeline text, p_run_id text, p_state text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.end_run(p_pipeline text, p_run_id text, p_state text) IS 'End what a scheduler''s run has left open: it ended there by hand (success, failed), or is gone; returns how.';
+COMMENT ON FUNCTION headgate.end_run(p_pipeline text, p_run_id text, p_state text) IS 'End what a scheduler''s run left open: it was ended there by hand (success, failed), or no longer exists (gone); returns how.';
 
 --
 -- Name: end_runner(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21580,7 +21588,7 @@ ALTER FUNCTION headgate.execution_counts(p_pipeline text, p_run_id text) OWNER T
 -- Name: FUNCTION execution_counts(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.execution_counts(p_pipeline text, p_run_id text) IS 'How an execution stands, in jobs; it changes nothing, so readers may ask.';
+COMMENT ON FUNCTION headgate.execution_counts(p_pipeline text, p_run_id text) IS 'The status of an execution, in jobs; read-only, so readers may call it.';
 
 --
 -- Name: execution_groups(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21614,7 +21622,7 @@ ALTER FUNCTION headgate.execution_groups(p_pipeline text, p_run_id text) OWNER T
 -- Name: FUNCTION execution_groups(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.execution_groups(p_pipeline text, p_run_id text) IS 'Groups for which jobs of an execution have succeeded, with rows written and the sessions their data reach to.';
+COMMENT ON FUNCTION headgate.execution_groups(p_pipeline text, p_run_id text) IS 'Groups in which jobs of an execution succeeded, with rows written and the latest sessions of their data.';
 
 --
 -- Name: execution_id(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21633,7 +21641,7 @@ ALTER FUNCTION headgate.execution_id(p_pipeline text, p_run_id text) OWNER TO he
 -- Name: FUNCTION execution_id(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.execution_id(p_pipeline text, p_run_id text) IS 'What the channel headgate_steps calls an execution: its notifications name nothing else.';
+COMMENT ON FUNCTION headgate.execution_id(p_pipeline text, p_run_id text) IS 'The id of an execution, as in notifications on the channel headgate_steps.';
 
 --
 -- Name: execution_status(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21657,7 +21665,7 @@ ALTER FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) OWNER T
 -- Name: FUNCTION execution_status(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) IS 'How an execution stands, in jobs; also sends what is due to be sent again, and ends sessions beyond their limits.';
+COMMENT ON FUNCTION headgate.execution_status(p_pipeline text, p_run_id text) IS 'The status of an execution, in jobs; also sweeps, and ends sessions that exceed their limits.';
 
 --
 -- Name: explain_asset_day(text, date, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21735,7 +21743,7 @@ ALTER FUNCTION headgate.explain_plan(p_pipeline text, p_at timestamp with time z
 -- Name: FUNCTION explain_plan(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.explain_plan(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]) IS 'What a run would do and why, pair by pair, at another time, quota or parameters if given; changes nothing.';
+COMMENT ON FUNCTION headgate.explain_plan(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb, p_assets bigint[]) IS 'What a run would do and why, pair by pair, optionally at another time, quota or with parameters; changes nothing.';
 
 --
 -- Name: explain_quota(text, timestamp with time zone, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21776,7 +21784,7 @@ ALTER FUNCTION headgate.explain_quota(p_pipeline text, p_at timestamp with time 
 -- Name: FUNCTION explain_quota(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.explain_quota(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) IS 'What a run of the pipeline could spend with each of its providers, and until when: usable units of the window, and those left.';
+COMMENT ON FUNCTION headgate.explain_quota(p_pipeline text, p_at timestamp with time zone, p_quota integer, p_params jsonb) IS 'What a run of the pipeline could spend with each of its providers, and until when: usable and remaining units of the window.';
 
 --
 -- Name: explain_summary(text, timestamp with time zone, integer, jsonb, bigint[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -21844,7 +21852,7 @@ begin
         from headgate._plan(v_pipeline.pipeline_id, v_params, v_at, p_quota) as p
     ),
     covered as materialized (
-        -- The pipeline's operations, each with the groups that some step of it takes.
+        -- The pipeline's operations, each with the groups of its steps.
         select o.operation_id, bool_or(g.group_keys is null) as is_whole, array_agg(u.group_key) as group_keys
         from headgate.pipeline_steps as g
         join headgate.operations as o on o.name = any (g.operations)
@@ -21965,7 +21973,7 @@ ALTER FUNCTION headgate.failed_steps(p_pipeline text, p_run_id text) OWNER TO he
 -- Name: FUNCTION failed_steps(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.failed_steps(p_pipeline text, p_run_id text) IS 'Steps of an execution that have failed: a scheduler compares them with its own.';
+COMMENT ON FUNCTION headgate.failed_steps(p_pipeline text, p_run_id text) IS 'Failed steps of an execution, for a scheduler to compare with its own.';
 
 --
 -- Name: finalize_execution(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22002,7 +22010,7 @@ ALTER FUNCTION headgate.finalize_execution(p_pipeline text, p_run_id text) OWNER
 -- Name: FUNCTION finalize_execution(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.finalize_execution(p_pipeline text, p_run_id text) IS 'End an execution and settle its units; returns its status and totals, and raises nothing when it has failed.';
+COMMENT ON FUNCTION headgate.finalize_execution(p_pipeline text, p_run_id text) IS 'End an execution and settle its units; returns its status and totals, and does not raise if it failed.';
 
 --
 -- Name: find_asset(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22087,7 +22095,7 @@ ALTER FUNCTION headgate.find_group(p_group text) OWNER TO headgate_owner;
 -- Name: FUNCTION find_group(p_group text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.find_group(p_group text) IS 'The group of that key; an unknown one is an error that lists the known ones.';
+COMMENT ON FUNCTION headgate.find_group(p_group text) IS 'The group with this key; an unknown key is an error that lists the known ones.';
 
 --
 -- Name: forecast(text, integer, integer, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22136,7 +22144,7 @@ ALTER FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota intege
 -- Name: FUNCTION forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) IS 'What one run a day, from now on, would do: units, assets loaded for the first time, refreshed and put off (also those left out after failures), and those that wait at its end.';
+COMMENT ON FUNCTION headgate.forecast(p_pipeline text, p_days integer, p_quota integer, p_params jsonb) IS 'What one run a day, from now on, would do: units, assets loaded for the first time, refreshed and put off (including those left out after failures), and the backlog at the end of each day.';
 
 --
 -- Name: forget_files(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22192,7 +22200,7 @@ ALTER FUNCTION headgate.hear_dags(p_deployment text, p_dags jsonb, p_follows_pau
 -- Name: FUNCTION hear_dags(p_deployment text, p_dags jsonb, p_follows_pauses boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.hear_dags(p_deployment text, p_dags jsonb, p_follows_pauses boolean) IS 'Take in how a scheduler''s DAGs stand, [{dag, is_paused, active_runs, orders_of: [pipeline]}]: pausing one pauses its pipeline, where p_follows_pauses; returns what was paused and resumed.';
+COMMENT ON FUNCTION headgate.hear_dags(p_deployment text, p_dags jsonb, p_follows_pauses boolean) IS 'Record the state of a scheduler''s DAGs, [{dag, is_paused, active_runs, orders_of: [pipeline]}]: with p_follows_pauses, pausing a DAG pauses its pipeline; returns what was paused and resumed.';
 
 --
 -- Name: heartbeat(text, text, integer, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22390,7 +22398,7 @@ ALTER FUNCTION headgate.mark_step(p_pipeline text, p_run_id text, p_step text, p
 -- Name: FUNCTION mark_step(p_pipeline text, p_run_id text, p_step text, p_status text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.mark_step(p_pipeline text, p_run_id text, p_step text, p_status text) IS 'Say that a step has succeeded, has failed, or is skipped: what of it has not started is cancelled, and what was skipped behind it runs where that allows it; returns jobs and steps.';
+COMMENT ON FUNCTION headgate.mark_step(p_pipeline text, p_run_id text, p_step text, p_status text) IS 'Set a step''s outcome to succeeded, failed or skipped: its unstarted work is cancelled, and steps skipped behind it run if that allows it; returns jobs and steps.';
 
 --
 -- Name: next_actions(text, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22421,7 +22429,7 @@ ALTER FUNCTION headgate.next_actions(p_pipeline text, p_run_id text) OWNER TO he
 -- Name: FUNCTION next_actions(p_pipeline text, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.next_actions(p_pipeline text, p_run_id text) IS 'What a run left undone and the call that goes on with it: run, retry, reset, resume, work (a runner is missing), wait. No row: nothing is left.';
+COMMENT ON FUNCTION headgate.next_actions(p_pipeline text, p_run_id text) IS 'What a run left undone and the call that continues it: run, retry, reset, resume, work (start a runner), wait. No row: nothing is left.';
 
 --
 -- Name: note_load(text, bigint[], integer[], timestamp with time zone[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22582,7 +22590,7 @@ ALTER FUNCTION headgate.open_runs(p_deployment text) OWNER TO headgate_owner;
 -- Name: FUNCTION open_runs(p_deployment text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.open_runs(p_deployment text) IS 'Executions that a scheduler has not ended yet: it looks whether their runs are there.';
+COMMENT ON FUNCTION headgate.open_runs(p_deployment text) IS 'Executions that a scheduler has not ended yet, so that it can check whether their runs still exist.';
 
 --
 -- Name: pause_pipeline(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22639,7 +22647,7 @@ ALTER FUNCTION headgate.pause_pipeline(p_pipeline text) OWNER TO headgate_owner;
 -- Name: FUNCTION pause_pipeline(p_pipeline text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.pause_pipeline(p_pipeline text) IS 'Start nothing of a pipeline until it is resumed; calls under way end. Returns what was stopped.';
+COMMENT ON FUNCTION headgate.pause_pipeline(p_pipeline text) IS 'Start no more work of a pipeline until it is resumed; calls in flight finish. Returns what was stopped.';
 
 --
 -- Name: preview_request(text, bigint, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -22711,7 +22719,7 @@ ALTER FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session
 -- Name: FUNCTION published_at(p_provider text, p_calendar text, p_session date); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) IS 'When a provider has the data of a session: its close and the publication lag; null when it is no session.';
+COMMENT ON FUNCTION headgate.published_at(p_provider text, p_calendar text, p_session date) IS 'When a provider has the data of a session: its close plus the publication lag; null if there is no such session.';
 
 --
 -- Name: put_operation(text, text, text, text, text, text, integer, integer, integer, text, text, text, integer, text, boolean, integer, integer, integer, interval, interval, interval, interval, interval, jsonb, jsonb, bigint, text, text, text[], jsonb, text, text, text, text[], text, bigint, double precision, double precision); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23018,7 +23026,7 @@ begin
         order by c.chunk_id
         for update of c
     );
-    -- Whoever cancels or skips holds the execution: we come before its second look, or after its end.
+    -- A session that cancels or skips holds the execution: this runs before its second pass, or after its end.
     perform
     from headgate.process_executions as e
     where e.execution_id = any (array(select c.execution_id from unnest(v_released) as c))
@@ -23089,7 +23097,7 @@ ALTER FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) OWNER TO he
 -- Name: FUNCTION rename_asset(p_asset_id bigint, p_code text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) IS 'Give an asset another code; all that is known of it stays its own.';
+COMMENT ON FUNCTION headgate.rename_asset(p_asset_id bigint, p_code text) IS 'Give an asset another code; its state and history stay.';
 
 --
 -- Name: repair(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23210,7 +23218,7 @@ ALTER FUNCTION headgate.report_step(p_pipeline text, p_run_id text, p_step text,
 -- Name: FUNCTION report_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_output jsonb); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.report_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_output jsonb) IS 'Report how a function step that Airflow called has ended, with its rows; returns what that makes of it, and no row for a step the plan does not have.';
+COMMENT ON FUNCTION headgate.report_step(p_pipeline text, p_run_id text, p_step text, p_status text, p_output jsonb) IS 'Report the outcome of a function step that Airflow called, with its rows; returns the step''s status, or no row for a step that the plan does not have.';
 
 --
 -- Name: require_fit(text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23309,7 +23317,7 @@ ALTER FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) OWNE
 -- Name: FUNCTION reset_asset(p_asset_id bigint, p_operations text[]); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) IS 'Make an asset''s operations (null: all) due again and forget their failures; returns how many.';
+COMMENT ON FUNCTION headgate.reset_asset(p_asset_id bigint, p_operations text[]) IS 'Make an asset''s operations (null: all) due again and reset their failures; returns how many.';
 
 --
 -- Name: resolve_alert(text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23349,7 +23357,7 @@ begin
     update headgate.pipelines as p
     set is_paused = false, is_paused_with_dag = false
     where p.pipeline_id = v_pipeline.pipeline_id;
-    v_chunk_ids := array(  -- before their executions: who ends one of those holds its chunks first, too
+    v_chunk_ids := array(  -- chunks before executions: a session that ends an execution also locks its chunks first
         select c.chunk_id
         from headgate.chunks as c
         join headgate.process_executions as e using (execution_id)
@@ -23368,7 +23376,7 @@ begin
     get diagnostics resumed_executions = row_count;
     sent_chunks := headgate._send_chunks(v_chunk_ids, v_now);
     perform pg_notify('headgate_jobs', '');
-    perform pg_notify('headgate_orders', '');  -- and runs that wait for their turn
+    perform pg_notify('headgate_orders', '');  -- and wakes runs that wait for their turn
     perform headgate._record_action(
         'resume_pipeline', jsonb_build_object('pipeline', p_pipeline),
         jsonb_build_object('resumed_executions', resumed_executions, 'sent_chunks', sent_chunks)
@@ -23383,7 +23391,7 @@ ALTER FUNCTION headgate.resume_pipeline(p_pipeline text) OWNER TO headgate_owner
 -- Name: FUNCTION resume_pipeline(p_pipeline text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.resume_pipeline(p_pipeline text) IS 'Let a paused pipeline go on where it stood; returns what was resumed.';
+COMMENT ON FUNCTION headgate.resume_pipeline(p_pipeline text) IS 'Resume a paused pipeline; returns what was resumed.';
 
 --
 -- Name: retain(interval); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23467,7 +23475,7 @@ begin
     from headgate._open_rounds(v_execution, headgate._steps_to_retry(v_execution, p_step));
     planned := v_rounds.planned;
     reopened := cardinality(v_rounds.opened) + v_rounds.reopened;
-    -- Attempts are Airflow's to count.
+    -- Attempts are counted by Airflow.
     select coalesce(sum(headgate._send_step(v_execution, s.step, s.attempt, v_now)), 0)
     into sent
     from headgate._unblocked(v_execution, v_rounds.opened) as s;
@@ -23489,7 +23497,7 @@ ALTER FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text
 -- Name: FUNCTION retry_failed(p_pipeline text, p_run_id text, p_step text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text) IS 'Run again, within what may be spent now, what failed, was deferred, cancelled or left out, and what was skipped behind it; returns jobs planned, chunks sent, steps opened.';
+COMMENT ON FUNCTION headgate.retry_failed(p_pipeline text, p_run_id text, p_step text) IS 'Run again, within the current budget, what failed, was deferred, cancelled or left out, and what was skipped behind it; returns jobs planned, chunks sent, steps opened.';
 
 --
 -- Name: run_log(text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23531,7 +23539,7 @@ ALTER FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestam
 -- Name: FUNCTION run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone) IS 'What happened in a run, in order of time: its start and end, steps, jobs, deferrals, alerts and operators; from p_since on.';
+COMMENT ON FUNCTION headgate.run_log(p_pipeline text, p_run_id text, p_since timestamp with time zone) IS 'The history of a run in time order: its start and end, steps, jobs, deferrals, alerts and operator actions; from p_since on.';
 
 --
 -- Name: run_parameters(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23597,7 +23605,7 @@ ALTER FUNCTION headgate.run_pipeline(p_pipeline text, p_params jsonb, p_run_id t
 -- Name: FUNCTION run_pipeline(p_pipeline text, p_params jsonb, p_run_id text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.run_pipeline(p_pipeline text, p_params jsonb, p_run_id text) IS 'Start a pipeline that headgate''s own runners carry through, step by step; returns its run id.';
+COMMENT ON FUNCTION headgate.run_pipeline(p_pipeline text, p_params jsonb, p_run_id text) IS 'Start a pipeline that headgate''s own runners advance, step by step; returns its run id.';
 
 --
 -- Name: set_asset_active(bigint, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23625,7 +23633,7 @@ ALTER FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean)
 -- Name: FUNCTION set_asset_active(p_asset_id bigint, p_is_active boolean); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) IS 'Take an asset out of all plans, or back in; its history stays.';
+COMMENT ON FUNCTION headgate.set_asset_active(p_asset_id bigint, p_is_active boolean) IS 'Exclude an asset from all plans, or include it again; its history stays.';
 
 --
 -- Name: set_provider(text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23751,7 +23759,7 @@ ALTER FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) O
 -- Name: FUNCTION skip_step(p_pipeline text, p_run_id text, p_step text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) IS 'Leave a step out and go on: what of it has not started is cancelled, what depends on it counts it as passed; returns how many jobs.';
+COMMENT ON FUNCTION headgate.skip_step(p_pipeline text, p_run_id text, p_step text) IS 'Skip a step: its unstarted work is cancelled, and steps that depend on it count it as passed; returns how many jobs.';
 
 --
 -- Name: start_execution(text, text, timestamp with time zone, jsonb, text, boolean, text, text, boolean); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23848,7 +23856,7 @@ ALTER FUNCTION headgate.start_obstacle(p_pipeline text) OWNER TO headgate_owner;
 -- Name: FUNCTION start_obstacle(p_pipeline text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.start_obstacle(p_pipeline text) IS 'Why a pipeline could not be started now: retired (HG001), paused (HG013), or running (HG011); no row: it could.';
+COMMENT ON FUNCTION headgate.start_obstacle(p_pipeline text) IS 'Why a pipeline cannot be started now: retired (HG001), paused (HG013) or running (HG011); no row: it can.';
 
 --
 -- Name: step_errors(text, text, text, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23928,7 +23936,7 @@ ALTER FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text)
 -- Name: FUNCTION step_status(p_pipeline text, p_run_id text, p_step text); Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text) IS 'How a step stands, in jobs; also sends what is due to be sent again, and ends sessions beyond their limits.';
+COMMENT ON FUNCTION headgate.step_status(p_pipeline text, p_run_id text, p_step text) IS 'The status of a step, in jobs; also sweeps, and ends sessions that exceed their limits.';
 
 --
 -- Name: take_starts(text, bigint, integer, integer); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -23948,7 +23956,7 @@ begin
     select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
     if v_provider.requests_per_minute is null then
         return query
-        -- The limit is gone.
+        -- The limit was removed.
         select extract(epoch from statement_timestamp())::double precision, 0::double precision, 0::double precision, 1;
         return;
     end if;
@@ -25194,7 +25202,7 @@ ALTER VIEW headgate.v_assets OWNER TO headgate_owner;
 -- Name: VIEW v_assets; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_assets IS 'Assets: the things worked on.';
+COMMENT ON VIEW headgate.v_assets IS 'Assets.';
 
 --
 -- Name: COLUMN v_assets.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -25212,7 +25220,7 @@ COMMENT ON COLUMN headgate.v_assets.universe IS 'The set of assets it belongs to
 -- Name: COLUMN v_assets.code; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_assets.code IS 'What people type, e.g. AAPL.US.';
+COMMENT ON COLUMN headgate.v_assets.code IS 'The code users type, e.g. AAPL.US.';
 
 --
 -- Name: COLUMN v_assets.group_key; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -25230,13 +25238,13 @@ COMMENT ON COLUMN headgate.v_assets.calendar IS 'Its session calendar; null: no 
 -- Name: COLUMN v_assets.attributes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_assets.attributes IS 'What else is known of it.';
+COMMENT ON COLUMN headgate.v_assets.attributes IS 'Further attributes.';
 
 --
 -- Name: COLUMN v_assets.weight; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_assets.weight IS 'Its worth in the ranking when the budget is short.';
+COMMENT ON COLUMN headgate.v_assets.weight IS 'Its weight in the ranking when the budget is short.';
 
 --
 -- Name: COLUMN v_assets.is_active; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -26324,7 +26332,7 @@ COMMENT ON COLUMN headgate.asset_processing_details.reason IS 'Why, in a word or
 -- Name: COLUMN asset_processing_details.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.asset_processing_details.units IS 'Units booked for its calls.';
+COMMENT ON COLUMN headgate.asset_processing_details.units IS 'Units charged for its calls.';
 
 --
 -- Name: COLUMN asset_processing_details.attempts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -26342,7 +26350,7 @@ COMMENT ON COLUMN headgate.asset_processing_details.records IS 'Rows inserted or
 -- Name: COLUMN asset_processing_details.api_calls_used; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.asset_processing_details.api_calls_used IS 'Units as the API names them: calls charged.';
+COMMENT ON COLUMN headgate.asset_processing_details.api_calls_used IS 'The same units, as the API names them: calls charged.';
 
 --
 -- Name: COLUMN asset_processing_details.duration_ms; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -26453,7 +26461,7 @@ COMMENT ON COLUMN headgate.v_asset_processing_history.attempts IS 'Requests made
 -- Name: COLUMN v_asset_processing_history.error; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_asset_processing_history.error IS 'The error, or why it was not done.';
+COMMENT ON COLUMN headgate.v_asset_processing_history.error IS 'The error, or why it did not succeed.';
 
 --
 -- Name: COLUMN v_asset_processing_history.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -26620,7 +26628,7 @@ ALTER TABLE headgate.alerts OWNER TO headgate_owner;
 -- Name: TABLE alerts; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.alerts IS 'What people should know of; looked at through headgate.v_alerts.';
+COMMENT ON TABLE headgate.alerts IS 'Problems that need attention; read through headgate.v_alerts.';
 
 --
 -- Name: COLUMN alerts.alert_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -26638,19 +26646,19 @@ COMMENT ON COLUMN headgate.alerts.severity IS 'warning or error.';
 -- Name: COLUMN alerts.subject; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.alerts.subject IS 'What it is about; a subject has at most one open alert.';
+COMMENT ON COLUMN headgate.alerts.subject IS 'Its subject; a subject has at most one open alert.';
 
 --
 -- Name: COLUMN alerts.message; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.alerts.message IS 'What is wrong and what to do, as first seen.';
+COMMENT ON COLUMN headgate.alerts.message IS 'What is wrong and what to do, as first raised.';
 
 --
 -- Name: COLUMN alerts.raised_by; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.alerts.raised_by IS 'The role that asked for it: another plan''s does not close it; null: the core itself, or not known.';
+COMMENT ON COLUMN headgate.alerts.raised_by IS 'The role that raised it; another plan''s role cannot resolve it. Null: the core, or unknown.';
 
 --
 -- Name: COLUMN alerts.raised_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -26722,7 +26730,7 @@ ALTER TABLE headgate.dags OWNER TO headgate_owner;
 -- Name: TABLE dags; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.dags IS 'A scheduler''s DAG that runs a pipeline, as the scheduler last said.';
+COMMENT ON TABLE headgate.dags IS 'A DAG that runs a pipeline, as the scheduler last reported it.';
 
 --
 -- Name: COLUMN dags.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -26734,7 +26742,7 @@ COMMENT ON COLUMN headgate.dags.pipeline_id IS 'The pipeline it runs.';
 -- Name: COLUMN dags.deployment; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.dags.deployment IS 'The scheduler, where several have this database; empty: it has no name.';
+COMMENT ON COLUMN headgate.dags.deployment IS 'The scheduler''s name, where several share this database; may be empty.';
 
 --
 -- Name: COLUMN dags.dag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -26780,7 +26788,7 @@ ALTER TABLE headgate.declaration_mistakes OWNER TO headgate_owner;
 -- Name: TABLE declaration_mistakes; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.declaration_mistakes IS 'Mistakes found since begin_plan. end_plan reports them all at once, and with the transaction they are gone.';
+COMMENT ON TABLE headgate.declaration_mistakes IS 'Mistakes found since begin_plan. end_plan reports them all at once; they vanish with the transaction.';
 
 --
 -- Name: COLUMN declaration_mistakes.mistake_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -26804,7 +26812,7 @@ COMMENT ON COLUMN headgate.declaration_mistakes.place IS 'File and line; null wh
 -- Name: COLUMN declaration_mistakes.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.declaration_mistakes.kind IS 'Kind of the object that is wrong; null: no declaration of an object.';
+COMMENT ON COLUMN headgate.declaration_mistakes.kind IS 'Kind of the invalid object; null: not an object''s declaration.';
 
 --
 -- Name: COLUMN declaration_mistakes.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -26858,7 +26866,7 @@ ALTER TABLE headgate.declarations OWNER TO headgate_owner;
 -- Name: TABLE declarations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.declarations IS 'An object that a plan''s file declares, and what the file said of it last time, to compare what it says now.';
+COMMENT ON TABLE headgate.declarations IS 'An object declared in a plan''s file, with its last declared settings, the base of the three-way merge.';
 
 --
 -- Name: COLUMN declarations.kind; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -26888,7 +26896,7 @@ COMMENT ON COLUMN headgate.declarations."position" IS 'Its place among the plan'
 -- Name: COLUMN declarations.settings; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.declarations.settings IS 'What the file gave it, by argument. One that is missing here has its default, or what an operator set.';
+COMMENT ON COLUMN headgate.declarations.settings IS 'The settings given in the file, by argument. A missing one has its default, or what an operator set.';
 
 --
 -- Name: COLUMN declarations.place; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -26900,7 +26908,7 @@ COMMENT ON COLUMN headgate.declarations.place IS 'File and line of its declarati
 -- Name: COLUMN declarations.is_declared; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.declarations.is_declared IS 'False only between begin_plan and end_plan: the file has not named it yet. end_plan retires what is left.';
+COMMENT ON COLUMN headgate.declarations.is_declared IS 'False only between begin_plan and end_plan: not declared yet by the file. end_plan retires such objects.';
 
 --
 -- Name: locks; Type: TABLE; Schema: headgate; Owner: headgate_owner
@@ -26916,7 +26924,7 @@ ALTER TABLE headgate.locks OWNER TO headgate_owner;
 -- Name: TABLE locks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.locks IS 'Locks: a row is locked by the transaction that works on what it names; made when first asked for.';
+COMMENT ON TABLE headgate.locks IS 'Locks: a transaction locks the row that names what it works on; rows are created when first needed.';
 
 --
 -- Name: COLUMN locks.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -26987,7 +26995,7 @@ ALTER TABLE headgate.operator_actions OWNER TO headgate_owner;
 -- Name: TABLE operator_actions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.operator_actions IS 'What operators did by hand, one row per call that went through.';
+COMMENT ON TABLE headgate.operator_actions IS 'Actions of operators, one row per successful call.';
 
 --
 -- Name: COLUMN operator_actions.action_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27066,13 +27074,13 @@ ALTER TABLE headgate.orders OWNER TO headgate_owner;
 -- Name: TABLE orders; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.orders IS 'A work order: parameters for a run that somebody asked for by headgate.trigger_pipeline.';
+COMMENT ON TABLE headgate.orders IS 'An order: parameters for a run requested by headgate.trigger_pipeline.';
 
 --
 -- Name: COLUMN orders.order_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.orders.order_id IS 'Surrogate key; orders are taken in this order.';
+COMMENT ON COLUMN headgate.orders.order_id IS 'Surrogate key; orders are taken in ascending order.';
 
 --
 -- Name: COLUMN orders.pipeline_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27102,7 +27110,7 @@ COMMENT ON COLUMN headgate.orders.ordered_by IS 'The database user who ordered i
 -- Name: COLUMN orders.announced_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.orders.announced_at IS 'When the scheduler was told of it; null: not yet.';
+COMMENT ON COLUMN headgate.orders.announced_at IS 'When the scheduler was notified of it; null: not yet.';
 
 --
 -- Name: COLUMN orders.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27114,7 +27122,7 @@ COMMENT ON COLUMN headgate.orders.execution_id IS 'The execution that took it.';
 -- Name: COLUMN orders.taken_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.orders.taken_at IS 'When it was taken; null: it waits.';
+COMMENT ON COLUMN headgate.orders.taken_at IS 'When it was taken; null: it is pending.';
 
 --
 -- Name: orders_order_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
@@ -27163,13 +27171,13 @@ ALTER TABLE headgate.planner_deferrals OWNER TO headgate_owner;
 -- Name: TABLE planner_deferrals; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.planner_deferrals IS 'Pairs that were due and could not be afforded or started, one row per group and reason.';
+COMMENT ON TABLE headgate.planner_deferrals IS 'Pairs that were due but could not be afforded or started, one row per operation, group and reason.';
 
 --
 -- Name: COLUMN planner_deferrals.execution_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.planner_deferrals.execution_id IS 'The execution that could not take them.';
+COMMENT ON COLUMN headgate.planner_deferrals.execution_id IS 'The execution that put them off.';
 
 --
 -- Name: COLUMN planner_deferrals.operation_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27187,7 +27195,7 @@ COMMENT ON COLUMN headgate.planner_deferrals.group_key IS 'The group.';
 -- Name: COLUMN planner_deferrals.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.planner_deferrals.reason IS 'quota, max_assets, blocked, failures, or what else kept them back.';
+COMMENT ON COLUMN headgate.planner_deferrals.reason IS 'The deferral reason: quota, max_assets, blocked, failures, ... (headgate.v_deferral_reasons).';
 
 --
 -- Name: COLUMN planner_deferrals.asset_ids; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27205,7 +27213,7 @@ COMMENT ON COLUMN headgate.planner_deferrals.units IS 'Units they would have cos
 -- Name: COLUMN planner_deferrals.evidence; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.planner_deferrals.evidence IS 'What the decision rested on: units left, units ranked before, the earliest time to run.';
+COMMENT ON COLUMN headgate.planner_deferrals.evidence IS 'The basis of the decision: units left, units ranked before, the earliest time to run.';
 
 --
 -- Name: COLUMN planner_deferrals.deferred_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27245,7 +27253,7 @@ ALTER TABLE headgate.provider_addresses OWNER TO headgate_owner;
 -- Name: TABLE provider_addresses; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.provider_addresses IS 'Where each provider''s secret is sent, as somebody has said who may: the doctor compares it with what runners are told.';
+COMMENT ON TABLE headgate.provider_addresses IS 'Where each provider''s secret is sent, as an authorised role has set it; the doctor compares it with the provider''s row.';
 
 --
 -- Name: COLUMN provider_addresses.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27275,13 +27283,13 @@ COMMENT ON COLUMN headgate.provider_addresses.secret_name IS 'The environment va
 -- Name: COLUMN provider_addresses.noted_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.provider_addresses.noted_at IS 'When it was said.';
+COMMENT ON COLUMN headgate.provider_addresses.noted_at IS 'When it was set.';
 
 --
 -- Name: COLUMN provider_addresses.noted_by; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.provider_addresses.noted_by IS 'Who had logged in then.';
+COMMENT ON COLUMN headgate.provider_addresses.noted_by IS 'The user who set it.';
 
 --
 -- Name: providers_provider_id_seq; Type: SEQUENCE; Schema: headgate; Owner: headgate_owner
@@ -27502,7 +27510,7 @@ ALTER TABLE headgate.response_rules OWNER TO headgate_owner;
 -- Name: TABLE response_rules; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.response_rules IS 'How a provider''s answers are read: the first rule that fits decides; what fits none is the provider''s fault.';
+COMMENT ON TABLE headgate.response_rules IS 'How a provider''s answers are classified: the first matching rule decides; an answer without a match is the provider''s fault.';
 
 --
 -- Name: COLUMN response_rules.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27514,7 +27522,7 @@ COMMENT ON COLUMN headgate.response_rules.provider_id IS 'The provider.';
 -- Name: COLUMN response_rules."position"; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.response_rules."position" IS 'Order of trying.';
+COMMENT ON COLUMN headgate.response_rules."position" IS 'The order in which rules are tried.';
 
 --
 -- Name: COLUMN response_rules.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27538,13 +27546,13 @@ COMMENT ON COLUMN headgate.response_rules.body IS 'Regular expression the start 
 -- Name: COLUMN response_rules.outcome; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.response_rules.outcome IS 'What becomes of the job.';
+COMMENT ON COLUMN headgate.response_rules.outcome IS 'The outcome for the job.';
 
 --
 -- Name: COLUMN response_rules.fault; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.response_rules.fault IS 'Whose fault it is: item (burns attempts), provider (feeds the breaker), internal (ours: a token, a setting), quota (nobody''s).';
+COMMENT ON COLUMN headgate.response_rules.fault IS 'Whose fault it is: item (uses up attempts), provider (counts for the breaker), internal (ours: a token, a setting), quota (nobody''s).';
 
 --
 -- Name: COLUMN response_rules.charged; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27556,7 +27564,7 @@ COMMENT ON COLUMN headgate.response_rules.charged IS 'False: the provider does n
 -- Name: COLUMN response_rules.blocks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.response_rules.blocks IS 'What else is closed: the provider until retry_after, reset or for N seconds, or the rest of this execution.';
+COMMENT ON COLUMN headgate.response_rules.blocks IS 'What the answer blocks: the provider until retry_after, reset or for N seconds, or the rest of this execution.';
 
 --
 -- Name: COLUMN response_rules.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27580,13 +27588,13 @@ ALTER TABLE headgate.role_limits OWNER TO headgate_owner;
 -- Name: TABLE role_limits; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.role_limits IS 'How the roles are limited: migrate writes it, the doctor compares it, the watchdog ends what is beyond it. After a change: headgate doctor --fix.';
+COMMENT ON TABLE headgate.role_limits IS 'Limits of the roles: migrate applies them, the doctor compares them, and sessions that exceed them are ended. After a change: headgate doctor --fix.';
 
 --
 -- Name: COLUMN role_limits.role; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.role_limits.role IS 'The role; roles belong to the server, so the rows of its databases should agree.';
+COMMENT ON COLUMN headgate.role_limits.role IS 'The role; roles belong to the server, so the rows of all its databases should agree.';
 
 --
 -- Name: COLUMN role_limits.name; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27622,7 +27630,7 @@ ALTER TABLE headgate.runners OWNER TO headgate_owner;
 -- Name: TABLE runners; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON TABLE headgate.runners IS 'A runner that works, or was killed lately; one that ends in good order has no row.';
+COMMENT ON TABLE headgate.runners IS 'A runner that is alive, or was killed lately; one that shut down has no row.';
 
 --
 -- Name: COLUMN runners.runner; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27652,7 +27660,7 @@ COMMENT ON COLUMN headgate.runners.version IS 'Its version of Headgate.';
 -- Name: COLUMN runners.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.runners.started_at IS 'When it began, real time.';
+COMMENT ON COLUMN headgate.runners.started_at IS 'When it started, real time.';
 
 --
 -- Name: COLUMN runners.last_seen_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -27947,7 +27955,7 @@ ALTER VIEW headgate.v_asset_states OWNER TO headgate_owner;
 -- Name: VIEW v_asset_states; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_asset_states IS 'One need of one asset: how far it is and when it is due.';
+COMMENT ON VIEW headgate.v_asset_states IS 'One need of one asset: its progress and when it is due.';
 
 --
 -- Name: COLUMN v_asset_states.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28197,19 +28205,19 @@ COMMENT ON VIEW headgate.v_database_health IS 'What slows the queues down: old t
 -- Name: COLUMN v_database_health.measure; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_database_health.measure IS 'What is measured; its name ends in its unit where it is not a count.';
+COMMENT ON COLUMN headgate.v_database_health.measure IS 'What is measured; the name ends in the unit, unless it is a count.';
 
 --
 -- Name: COLUMN v_database_health.value; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_database_health.value IS 'How much it is now.';
+COMMENT ON COLUMN headgate.v_database_health.value IS 'The current value.';
 
 --
 -- Name: COLUMN v_database_health.threshold; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_database_health.threshold IS 'How much it may be.';
+COMMENT ON COLUMN headgate.v_database_health.threshold IS 'The highest acceptable value.';
 
 --
 -- Name: COLUMN v_database_health.verdict; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28232,7 +28240,7 @@ ALTER VIEW headgate.v_deferral_reasons OWNER TO headgate_owner;
 -- Name: VIEW v_deferral_reasons; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_deferral_reasons IS 'The reasons for which the planner puts off what is due, in words.';
+COMMENT ON VIEW headgate.v_deferral_reasons IS 'The planner''s deferral reasons, in words.';
 
 --
 -- Name: COLUMN v_deferral_reasons.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28275,7 +28283,7 @@ ALTER VIEW headgate.v_deferrals OWNER TO headgate_owner;
 -- Name: VIEW v_deferrals; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_deferrals IS 'What was due in an execution and was not planned, per operation, group and reason.';
+COMMENT ON VIEW headgate.v_deferrals IS 'What was due in an execution but not planned, per operation, group and reason.';
 
 --
 -- Name: COLUMN v_deferrals.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28287,7 +28295,7 @@ COMMENT ON COLUMN headgate.v_deferrals.pipeline IS 'The pipeline.';
 -- Name: COLUMN v_deferrals.run_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_deferrals.run_id IS 'The execution that could not take it.';
+COMMENT ON COLUMN headgate.v_deferrals.run_id IS 'The execution that put it off.';
 
 --
 -- Name: COLUMN v_deferrals.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28335,7 +28343,7 @@ COMMENT ON COLUMN headgate.v_deferrals.asset_ids IS 'Which assets.';
 -- Name: COLUMN v_deferrals.evidence; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_deferrals.evidence IS 'What it rested on: units left, units ranked before, the earliest time to run.';
+COMMENT ON COLUMN headgate.v_deferrals.evidence IS 'The basis of the decision: units left, units ranked before, the earliest time to run.';
 
 --
 -- Name: COLUMN v_deferrals.started_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28422,7 +28430,7 @@ ALTER VIEW headgate.v_decisions OWNER TO headgate_owner;
 -- Name: VIEW v_decisions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_decisions IS 'What was decided about each asset and what came of it: one row for a job that has ended, is under way, or had to wait.';
+COMMENT ON VIEW headgate.v_decisions IS 'What was decided about each asset, and the outcome: one row per job that has ended, is in flight, or was put off.';
 
 --
 -- Name: COLUMN v_decisions.asset_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28488,13 +28496,13 @@ COMMENT ON COLUMN headgate.v_decisions.reason IS 'Why it had to wait, or why it 
 -- Name: COLUMN v_decisions.units; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_decisions.units IS 'Units booked.';
+COMMENT ON COLUMN headgate.v_decisions.units IS 'Units charged.';
 
 --
 -- Name: COLUMN v_decisions.evidence; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_decisions.evidence IS 'What the decision rested on, or what it took.';
+COMMENT ON COLUMN headgate.v_decisions.evidence IS 'The basis of the decision, or what the job took.';
 
 --
 -- Name: v_execution_steps; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -28628,7 +28636,7 @@ COMMENT ON COLUMN headgate.v_execution_steps.may_fail IS 'True: its failure does
 -- Name: COLUMN v_execution_steps.output; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_execution_steps.output IS 'What a function step returned, one value or row as it is, several as an array; or how it failed.';
+COMMENT ON COLUMN headgate.v_execution_steps.output IS 'What a function step returned (one value or row as it is, several as an array), or how it failed.';
 
 --
 -- Name: v_leases; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -28675,7 +28683,7 @@ ALTER VIEW headgate.v_leases OWNER TO headgate_owner;
 -- Name: VIEW v_leases; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_leases IS 'Chunks that runners hold, by runner, and when each was last heard from.';
+COMMENT ON VIEW headgate.v_leases IS 'Leased chunks by runner, and the runner''s last heartbeat.';
 
 --
 -- Name: COLUMN v_leases.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28778,7 +28786,7 @@ ALTER VIEW headgate.v_operation_health OWNER TO headgate_owner;
 -- Name: VIEW v_operation_health; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_operation_health IS 'How the breaker of each operation that makes calls stands; its provider''s comes on top.';
+COMMENT ON VIEW headgate.v_operation_health IS 'The breaker of each operation that makes calls; the breaker of its provider applies as well.';
 
 --
 -- Name: COLUMN v_operation_health.operation; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28808,7 +28816,7 @@ COMMENT ON COLUMN headgate.v_operation_health.failures IS 'Consecutive failures 
 -- Name: COLUMN v_operation_health.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_operation_health.blocked_until IS 'It is not, or was not, called before; null: calls flow.';
+COMMENT ON COLUMN headgate.v_operation_health.blocked_until IS 'No call is, or was, made before; null: calls flow.';
 
 --
 -- Name: COLUMN v_operation_health.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -28955,7 +28963,7 @@ COMMENT ON COLUMN headgate.v_operations.state IS 'Its own breaker: flowing, bloc
 -- Name: COLUMN v_operations.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_operations.blocked_until IS 'It is not, or was not, called before; null: calls flow.';
+COMMENT ON COLUMN headgate.v_operations.blocked_until IS 'No call is, or was, made before; null: calls flow.';
 
 --
 -- Name: v_operator_actions; Type: VIEW; Schema: headgate; Owner: headgate_owner
@@ -28977,7 +28985,7 @@ ALTER VIEW headgate.v_operator_actions OWNER TO headgate_owner;
 -- Name: VIEW v_operator_actions; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_operator_actions IS 'What operators did by hand, newest first.';
+COMMENT ON VIEW headgate.v_operator_actions IS 'Actions of operators, newest first.';
 
 --
 -- Name: COLUMN v_operator_actions.acted_at; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29072,7 +29080,7 @@ ALTER VIEW headgate.v_orders OWNER TO headgate_owner;
 -- Name: VIEW v_orders; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_orders IS 'Orders of headgate.trigger_pipeline, newest first: where each one is, and why.';
+COMMENT ON VIEW headgate.v_orders IS 'Orders of headgate.trigger_pipeline, newest first, with their state and its reason.';
 
 --
 -- Name: COLUMN v_orders.order_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29185,7 +29193,7 @@ COMMENT ON COLUMN headgate.v_pipelines.pipeline IS 'Its name; Airflow''s dag_id.
 -- Name: COLUMN v_pipelines.description; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_pipelines.description IS 'What it is for.';
+COMMENT ON COLUMN headgate.v_pipelines.description IS 'Its purpose.';
 
 --
 -- Name: COLUMN v_pipelines.is_paused; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29197,7 +29205,7 @@ COMMENT ON COLUMN headgate.v_pipelines.is_paused IS 'True: nothing of it is sent
 -- Name: COLUMN v_pipelines.is_paused_with_dag; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_pipelines.is_paused_with_dag IS 'True: it is paused because its DAG was, and goes on with that.';
+COMMENT ON COLUMN headgate.v_pipelines.is_paused_with_dag IS 'True: it is paused because its DAG was, and resumes with it.';
 
 --
 -- Name: COLUMN v_pipelines.steps; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29265,7 +29273,7 @@ ALTER VIEW headgate.v_provider_health OWNER TO headgate_owner;
 -- Name: VIEW v_provider_health; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_provider_health IS 'How each provider stands: flowing, blocked or probing.';
+COMMENT ON VIEW headgate.v_provider_health IS 'The state of each provider: flowing, blocked or probing.';
 
 --
 -- Name: COLUMN v_provider_health.provider; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29289,7 +29297,7 @@ COMMENT ON COLUMN headgate.v_provider_health.failures IS 'Its consecutive failur
 -- Name: COLUMN v_provider_health.blocked_until; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_provider_health.blocked_until IS 'No call is, or was, made to it before; null: calls flow.';
+COMMENT ON COLUMN headgate.v_provider_health.blocked_until IS 'No call is, or was, made before; null: calls flow.';
 
 --
 -- Name: COLUMN v_provider_health.blocked_reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29307,7 +29315,11 @@ COMMENT ON COLUMN headgate.v_provider_health.rate_tokens IS 'Requests that may s
 -- Name: COLUMN v_provider_health.auth_failures; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
+<<<<<<< 3eaa1169eed9d1d6dc4c168e198296ff8c011274
 COMMENT ON COLUMN headgate.v_provider_health.auth_failures IS 'Consecutive faults of our own in asking it (401, 403, no token): they end that execution''s work with it and block nothing else.';
+=======
+COMMENT ON COLUMN headgate.v_provider_health.auth_failures IS 'Consecutive internal faults in calling it (401, 403, no token): they end that execution''s work with it and block nothing else.';
+>>>>>>> b4b5e26cea3737f4798a7fbb53c7b2844c0bec81
 
 --
 -- Name: COLUMN v_provider_health.blocked_operations; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29610,7 +29622,7 @@ ALTER VIEW headgate.v_response_rules OWNER TO headgate_owner;
 -- Name: VIEW v_response_rules; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_response_rules IS 'How each provider''s answers are read: the first rule that fits decides.';
+COMMENT ON VIEW headgate.v_response_rules IS 'How each provider''s answers are classified: the first matching rule decides.';
 
 --
 -- Name: COLUMN v_response_rules.provider_id; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29628,7 +29640,7 @@ COMMENT ON COLUMN headgate.v_response_rules.provider IS 'The provider.';
 -- Name: COLUMN v_response_rules."position"; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_response_rules."position" IS 'Order of trying; usual rules come last.';
+COMMENT ON COLUMN headgate.v_response_rules."position" IS 'The order in which rules are tried; the usual rules come last.';
 
 --
 -- Name: COLUMN v_response_rules.status; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29652,7 +29664,7 @@ COMMENT ON COLUMN headgate.v_response_rules.body IS 'Regular expression the star
 -- Name: COLUMN v_response_rules.outcome; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_response_rules.outcome IS 'What becomes of the job.';
+COMMENT ON COLUMN headgate.v_response_rules.outcome IS 'The outcome for the job.';
 
 --
 -- Name: COLUMN v_response_rules.fault; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -29664,7 +29676,7 @@ COMMENT ON COLUMN headgate.v_response_rules.fault IS 'Whose fault it is: item, p
 -- Name: COLUMN v_response_rules.blocks; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON COLUMN headgate.v_response_rules.blocks IS 'What else is blocked: the provider until retry_after, reset or for N seconds, or the rest of the execution.';
+COMMENT ON COLUMN headgate.v_response_rules.blocks IS 'What the answer blocks: the provider until retry_after, reset or for N seconds, or the rest of the execution.';
 
 --
 -- Name: COLUMN v_response_rules.reason; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -30038,7 +30050,7 @@ ALTER VIEW headgate.v_waiting OWNER TO headgate_owner;
 -- Name: VIEW v_waiting; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON VIEW headgate.v_waiting IS 'What waits, why and until when: parked, held up in a queue, or due and not planned by its pipeline''s newest run.';
+COMMENT ON VIEW headgate.v_waiting IS 'What waits, why and until when: parked, held up in a queue, or due but not planned by its pipeline''s latest run.';
 
 --
 -- Name: COLUMN v_waiting.pipeline; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -30626,7 +30638,7 @@ CREATE INDEX asset_processing_details_failures_idx ON ONLY headgate.asset_proces
 -- Name: INDEX asset_processing_details_failures_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON INDEX headgate.asset_processing_details_failures_idx IS 'What failed in an execution.';
+COMMENT ON INDEX headgate.asset_processing_details_failures_idx IS 'Finds the failures of an execution.';
 
 --
 -- Name: asset_processing_details_history_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
@@ -30686,7 +30698,7 @@ CREATE INDEX chunks_execution_idx ON headgate.chunks USING btree (execution_id, 
 -- Name: INDEX chunks_execution_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON INDEX headgate.chunks_execution_idx IS 'Counts and ends what is in flight of a step.';
+COMMENT ON INDEX headgate.chunks_execution_idx IS 'Finds what a step has in flight.';
 
 --
 -- Name: chunks_queue_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
@@ -30698,7 +30710,7 @@ CREATE INDEX chunks_queue_idx ON headgate.chunks USING btree (queue) WHERE (msg_
 -- Name: INDEX chunks_queue_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON INDEX headgate.chunks_queue_idx IS 'Which queues hold messages.';
+COMMENT ON INDEX headgate.chunks_queue_idx IS 'Finds the queues that hold messages.';
 
 --
 -- Name: chunks_wake_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
@@ -30710,7 +30722,7 @@ CREATE INDEX chunks_wake_idx ON headgate.chunks USING btree (wake_at) WHERE (sta
 -- Name: INDEX chunks_wake_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON INDEX headgate.chunks_wake_idx IS 'The sweep takes parked chunks whose time has come.';
+COMMENT ON INDEX headgate.chunks_wake_idx IS 'Finds parked chunks that are due.';
 
 --
 -- Name: declarations_plan_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
@@ -30734,7 +30746,7 @@ CREATE INDEX operation_inputs_input_idx ON headgate.operation_inputs USING btree
 -- Name: INDEX operation_inputs_input_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON INDEX headgate.operation_inputs_input_idx IS 'A completion looks up which operations its changes make due.';
+COMMENT ON INDEX headgate.operation_inputs_input_idx IS 'Finds the operations that a completion''s changes make due.';
 
 --
 -- Name: orders_pending_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
@@ -30746,7 +30758,7 @@ CREATE INDEX orders_pending_idx ON headgate.orders USING btree (pipeline_id, ord
 -- Name: INDEX orders_pending_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON INDEX headgate.orders_pending_idx IS 'Finds a pipeline''s oldest order that waits.';
+COMMENT ON INDEX headgate.orders_pending_idx IS 'Finds a pipeline''s oldest pending order.';
 
 --
 -- Name: process_executions_open_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
@@ -30758,7 +30770,7 @@ CREATE INDEX process_executions_open_idx ON headgate.process_executions USING bt
 -- Name: INDEX process_executions_open_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
 --
 
-COMMENT ON INDEX headgate.process_executions_open_idx IS 'Finds the few executions that have not ended among all that have.';
+COMMENT ON INDEX headgate.process_executions_open_idx IS 'Finds the few executions that have not ended.';
 
 --
 -- Name: operations handler_environment_is_harmless; Type: TRIGGER; Schema: headgate; Owner: headgate_owner

@@ -26,10 +26,10 @@ create table headgate.role_limits (
 );
 
 comment on table headgate.role_limits is
-    'How the roles are limited: migrate writes it, the doctor compares it, the '
-    'watchdog ends what is beyond it. After a change: headgate doctor --fix.';
+    'Limits of the roles: migrate applies them, the doctor compares them, and sessions that exceed them are ended. '
+    'After a change: headgate doctor --fix.';
 comment on column headgate.role_limits.role is
-    'The role; roles belong to the server, so the rows of its databases should agree.';
+    'The role; roles belong to the server, so the rows of all its databases should agree.';
 comment on column headgate.role_limits.name is
     'A setting of PostgreSQL''s; or connection_limit (a number, or a share of max_connections), '
     'transaction_age, idle_age (in a transaction), advisory_locks: sessions beyond these three are ended.';

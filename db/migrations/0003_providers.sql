@@ -59,25 +59,26 @@ comment on column headgate.providers.provider_id is 'Surrogate key.';
 comment on column headgate.providers.name is
     'Short name; its queues are called <name>_high, <name>_normal and <name>_low.';
 comment on column headgate.providers.description is 'What the service is.';
-comment on column headgate.providers.base_url is 'Every request''s URL starts with this; null for `local`.';
+comment on column headgate.providers.base_url is 'Prefix of every request''s URL; null for `local`.';
 comment on column headgate.providers.auth is
     'Where the secret goes: {"in": "query" | "header" | "bearer" | "none", "name": ...}.';
 comment on column headgate.providers.secret_name is
     'Name of the runner''s environment variable that holds the secret; never the secret.';
 comment on column headgate.providers.headers is 'Headers sent with every request.';
 comment on column headgate.providers.features is
-    'What the account has that not every account has; operations '
-    'name what they need. headgate.set_provider changes it.';
+    'Features of the account that not every account has; operations name the one they need. headgate.set_provider '
+    'changes it.';
 comment on column headgate.providers.quota is 'Units the provider allows per window; null: no quota.';
 comment on column headgate.providers.quota_buffer is 'Units of the quota that are never spent.';
 comment on column headgate.providers.quota_period is 'Length of a window: minute, hour, day or month.';
 comment on column headgate.providers.quota_zone is 'Time zone in which the provider''s windows begin.';
-comment on column headgate.providers.reset_guard is 'In the last moments before a window''s reset no call starts.';
+comment on column headgate.providers.reset_guard is
+    'No call starts in the last moments before a window''s reset, for this long.';
 comment on column headgate.providers.requests_per_minute is
     'Requests (not units) that the provider allows in any 60 seconds, spread evenly over them; null: no limit.';
 comment on column headgate.providers.burst is
-    'Requests that may start at once after a pause; they are missing '
-    'in the rest of the minute. Null: a tenth of a second''s worth.';
+    'Requests that may start at once after a pause; the rest of the minute has that many fewer. Null: a tenth of a '
+    'second''s worth.';
 comment on column headgate.providers.starts_at_once is 'Requests that may start at once after a pause.';
 comment on column headgate.providers.start_every is
     'Time between the starts of two requests: a minute, wherever it begins, holds '
@@ -85,12 +86,12 @@ comment on column headgate.providers.start_every is
 comment on column headgate.providers.max_in_flight is 'Calls open at once, over all runners.';
 comment on column headgate.providers.breaker_failures is 'Consecutive failures of the provider that open its breaker.';
 comment on column headgate.providers.breaker_share is
-    'Share of faults among a minute''s answers that opens its breaker, '
-    'too, once they are twice breaker_failures; 1: only if all are.';
+    'Share of faults among a minute''s answers that also opens its breaker, once there are twice breaker_failures of '
+    'them; 1: only if all are faults.';
 comment on column headgate.providers.breaker_cooldown is
-    'How long an open breaker keeps the provider closed before a probe; doubles while probes fail.';
+    'How long an open breaker blocks the provider before a probe; doubles while probes fail.';
 comment on column headgate.providers.publication_lag is
-    'How long after a session''s close its data is there, unless publication_lags says otherwise.';
+    'How long after a session''s close its data is available, unless publication_lags says otherwise.';
 comment on column headgate.providers.is_retired is
     'True: its plan no longer declares it; the row stays because history refers to it.';
 
@@ -128,21 +129,22 @@ create table headgate.response_rules (
 );
 
 comment on table headgate.response_rules is
-    'How a provider''s answers are read: the first rule that fits decides; what fits none is the provider''s fault.';
+    'How a provider''s answers are classified: the first matching rule decides; an answer without a match is the '
+    'provider''s fault.';
 comment on column headgate.response_rules.provider_id is 'The provider.';
-comment on column headgate.response_rules.position is 'Order of trying.';
+comment on column headgate.response_rules.position is 'The order in which rules are tried.';
 comment on column headgate.response_rules.status is
     'HTTP status or range (500-599), error:timeout, error:connect, error:cut, or * for any.';
 comment on column headgate.response_rules.content_type is 'Regular expression the content type must match; null: any.';
 comment on column headgate.response_rules.body is 'Regular expression the start of the body must match; null: any.';
-comment on column headgate.response_rules.outcome is 'What becomes of the job.';
+comment on column headgate.response_rules.outcome is 'The outcome for the job.';
 comment on column headgate.response_rules.fault is
-    'Whose fault it is: item (burns attempts), provider (feeds the '
-    'breaker), internal (ours: a token, a setting), quota (nobody''s).';
+    'Whose fault it is: item (uses up attempts), provider (counts for the breaker), internal (ours: a token, a '
+    'setting), quota (nobody''s).';
 comment on column headgate.response_rules.charged is
     'False: the provider does not charge for such an answer, and the units of its call are given back.';
 comment on column headgate.response_rules.blocks is
-    'What else is closed: the provider until retry_after, reset or for N seconds, or the rest of this execution.';
+    'What the answer blocks: the provider until retry_after, reset or for N seconds, or the rest of this execution.';
 comment on column headgate.response_rules.reason is 'The reason kept with the job.';
 
 -- What is noted here, somebody has set who may: by a plan's file or by hand.
@@ -159,14 +161,14 @@ create table headgate.provider_addresses (
 );
 
 comment on table headgate.provider_addresses is
-    'Where each provider''s secret is sent, as somebody has said '
-    'who may: the doctor compares it with what runners are told.';
+    'Where each provider''s secret is sent, as an authorised role has set it; the doctor compares it with the '
+    'provider''s row.';
 comment on column headgate.provider_addresses.provider_id is 'The provider.';
 comment on column headgate.provider_addresses.base_url is 'Its address.';
 comment on column headgate.provider_addresses.auth is 'Where in a request the secret goes.';
 comment on column headgate.provider_addresses.secret_name is 'The environment variable that holds the secret.';
-comment on column headgate.provider_addresses.noted_at is 'When it was said.';
-comment on column headgate.provider_addresses.noted_by is 'Who had logged in then.';
+comment on column headgate.provider_addresses.noted_at is 'When it was set.';
+comment on column headgate.provider_addresses.noted_by is 'The user who set it.';
 
 -- Plans' operations name it.
 insert into headgate.providers (name, description) values ('local', 'Work that asks nobody: handlers and SQL.');

@@ -20,11 +20,11 @@ create table headgate.assets (
 comment on table headgate.assets is 'A thing worked on: a listing, an account, a service, a source.';
 comment on column headgate.assets.asset_id is 'Surrogate key; survives a change of code.';
 comment on column headgate.assets.universe is 'The set of assets it belongs to; an operation works on one universe.';
-comment on column headgate.assets.code is 'What people type, e.g. AAPL.US.';
+comment on column headgate.assets.code is 'The code users type, e.g. AAPL.US.';
 comment on column headgate.assets.group_key is 'How assets are partitioned for calls, e.g. the exchange code US.';
 comment on column headgate.assets.calendar is 'Its session calendar in trading_sessions; null: no sessions.';
-comment on column headgate.assets.attributes is 'What else is known of it; templates may use it.';
-comment on column headgate.assets.weight is 'Its worth in the ranking when the budget is short.';
+comment on column headgate.assets.attributes is 'Further attributes, available to templates.';
+comment on column headgate.assets.weight is 'Its weight in the ranking when the budget is short.';
 comment on column headgate.assets.is_active is 'False: nothing is done for it; its history stays.';
 
 create index assets_group_idx on headgate.assets (universe, group_key);

@@ -75,18 +75,18 @@ create table headgate.operations (
 );
 
 comment on table headgate.operations is
-    'A kind of work on one asset. Without path and handler its ingest function does the work alone.';
+    'A kind of work on one asset. Without path and handler, its ingest function does all the work.';
 comment on column headgate.operations.operation_id is 'Surrogate key.';
 comment on column headgate.operations.name is 'Its name, unique in the database.';
 comment on column headgate.operations.description is 'Its description.';
 comment on column headgate.operations.universe is 'The universe whose assets need it.';
-comment on column headgate.operations.provider_id is 'Whom it asks; `local` when nobody.';
+comment on column headgate.operations.provider_id is 'The provider it calls; `local` for none.';
 comment on column headgate.operations.feature is
     'Planned only where the provider''s account has this feature '
     '(providers.features); null: every account may call it.';
 comment on column headgate.operations.units is 'Units the provider charges for one call.';
 comment on column headgate.operations.units_per_asset is
-    'What the provider charges for each asset that a page names, besides units for the page.';
+    'Units the provider charges per asset named in a batch call, in addition to units.';
 comment on column headgate.operations.priority is
     '1 is most urgent, 9 least; 1-3 travel in the queue high, 4-6 in normal, 7-9 in low.';
 comment on column headgate.operations.weight_power is
@@ -95,7 +95,7 @@ comment on column headgate.operations.staleness_per_day is
     'How much waiting counts in the ranking: value = weight ^ '
     'weight_power x (1 + staleness_per_day x days overdue) / units.';
 comment on column headgate.operations.is_backfill is
-    'True: it takes what a window has left, after all other operations, not the units of what becomes due later.';
+    'True: it uses what a window has left after all other operations, and leaves units for what becomes due later.';
 comment on column headgate.operations.bundle is
     'Operations of one bundle are granted to an asset together or not at all.';
 comment on column headgate.operations.due_rule is
@@ -104,16 +104,16 @@ comment on column headgate.operations.due_every is 'The interval of the rule `ev
 comment on column headgate.operations.due_function is
     'The rule `function`: schema.name(asset_id bigint, watermark timestamptz, now timestamptz) returns timestamptz.';
 comment on column headgate.operations.follows_operation_id is
-    'Opens only once this operation has succeeded, and takes over its watermark.';
+    'Becomes due only after this operation has succeeded, and inherits its watermark.';
 comment on column headgate.operations.bulk_call_of_operation_id is
-    'Another call for the same need: one call serves a whole group '
-    'for one session, where that is cheaper; null: a need of its own.';
+    'The need that this bulk or batch call serves for many assets at once, if that is cheaper; null: a need of its '
+    'own.';
 comment on column headgate.operations.batch_size is
-    'Of a call that names the assets it serves ({chunk.codes}): how many at '
-    'most; null: a call serves one asset, or a whole group for a session.';
+    'The most assets that a batch call names ({chunk.codes}); null: a call serves one asset, or a whole group for one '
+    'session.';
 comment on column headgate.operations.overlap is
-    'Sessions up to the watermark that {state.since} asks for again; '
-    'days for assets without a calendar; 0: from the watermark on.';
+    'Number of sessions (days for assets without a calendar) before the watermark that {state.since} requests again; '
+    '0: none.';
 comment on column headgate.operations.chunk_size is 'The most assets that travel in one chunk.';
 comment on column headgate.operations.max_attempts is 'Attempts before a job that fails by its own fault is failed.';
 comment on column headgate.operations.backoff is 'First wait before a retry; doubles, with jitter.';
@@ -129,14 +129,14 @@ comment on column headgate.operations.query is
 comment on column headgate.operations.headers is 'Headers of this operation''s requests.';
 comment on column headgate.operations.body is 'JSON body; its strings are templates.';
 comment on column headgate.operations.timeout is 'How long one call, or a handler over one chunk, may take.';
-comment on column headgate.operations.max_bytes is 'Longest answer that is read.';
+comment on column headgate.operations.max_bytes is 'The longest answer that is read.';
 comment on column headgate.operations.ingest_function is
     'schema.name of the function that turns answers into rows; null: the answer is dropped.';
 comment on column headgate.operations.handler is
     'Python that computes instead of calling: an entry point of '
     'the group headgate.handlers, or module:function; null: none.';
 comment on column headgate.operations.input_function is
-    'schema.name of the function that reads what the handler computes from; null: it needs the chunk alone.';
+    'schema.name of the function that reads the handler''s input; null: it needs only the chunk.';
 comment on column headgate.operations.max_memory is 'Bytes of memory a handler''s process may take.';
 comment on column headgate.operations.handler_environment is
     'Names of the environment variables its handler sees besides '
@@ -157,4 +157,4 @@ comment on column headgate.operation_inputs.operation_id is 'The operation that 
 comment on column headgate.operation_inputs.input_operation_id is 'The operation whose changes make it due.';
 
 create index operation_inputs_input_idx on headgate.operation_inputs (input_operation_id);
-comment on index headgate.operation_inputs_input_idx is 'A completion looks up which operations its changes make due.';
+comment on index headgate.operation_inputs_input_idx is 'Finds the operations that a completion''s changes make due.';

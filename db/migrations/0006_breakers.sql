@@ -16,25 +16,25 @@ create table headgate.provider_breakers (
     constraint breaker_counts_are_not_negative check (least(failures, opened) >= 0)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
-comment on table headgate.provider_breakers is 'How a provider stands: the times granted to requests, and its breaker.';
+comment on table headgate.provider_breakers is
+    'A provider''s breaker and rate limiter: failures counted, and start times granted to requests.';
 comment on column headgate.provider_breakers.provider_id is 'The provider.';
 comment on column headgate.provider_breakers.next_start_at is
-    'When the next request may start that nobody has been granted; those '
-    'before have their times. Earlier than now: the provider has rested.';
+    'The next start time that has not been granted yet; in the past if the provider has been idle.';
 comment on column headgate.provider_breakers.failures is 'Consecutive failures of the provider since its last answer.';
 comment on column headgate.provider_breakers.opened is 'Times the breaker has opened in a row; doubles the cool-down.';
 comment on column headgate.provider_breakers.blocked_until is
-    'No call is made to the provider before; null: calls flow. After a breaker a probe '
-    'goes first. Null while opened: one operation failed, and another one probes.';
+    'No call is made before; null: calls flow. After a breaker a probe goes first. Null while opened > 0: one '
+    'operation failed, and another one probes.';
 comment on column headgate.provider_breakers.blocked_reason is 'Why it is blocked.';
 comment on column headgate.provider_breakers.probe_chunk_id is 'The chunk that probes a half-open breaker.';
 comment on column headgate.provider_breakers.counted_since is
-    'The fault from which its share is counted, for a minute; null: there was none since the breaker last moved.';
+    'The fault from which the share is counted, for a minute; null: no fault since the breaker last changed.';
 comment on column headgate.provider_breakers.counted_faults is 'Faults of the provider counted since then.';
-comment on column headgate.provider_breakers.counted_answers is 'Its answers counted since then.';
+comment on column headgate.provider_breakers.counted_answers is 'Answers counted since then.';
 comment on column headgate.provider_breakers.auth_failures is
-    'Consecutive internal faults in calling it (a refused token) '
-    'since its last answer; they block nothing but their execution.';
+    'Consecutive internal faults in calling it (a rejected token) since its last answer; they block only their '
+    'execution.';
 
 -- One broken endpoint blocks itself, not its provider.
 create table headgate.operation_breakers (
@@ -52,15 +52,15 @@ create table headgate.operation_breakers (
 ) with (fillfactor = 50);
 
 comment on table headgate.operation_breakers is
-    'How the breaker of a call operation stands, by the thresholds of its provider; no row: it never had a fault.';
+    'The breaker of an operation''s calls, with the thresholds of its provider; no row: no fault yet.';
 comment on column headgate.operation_breakers.operation_id is 'The operation whose calls are counted.';
 comment on column headgate.operation_breakers.failures is 'Consecutive failures of its calls since their last answer.';
 comment on column headgate.operation_breakers.opened is 'Times its breaker has opened in a row; doubles the cool-down.';
 comment on column headgate.operation_breakers.blocked_until is
-    'It is not called before; null: calls flow. After a breaker a probe goes first.';
+    'No call is made before; null: calls flow. After a breaker a probe goes first.';
 comment on column headgate.operation_breakers.blocked_reason is 'Why it is blocked.';
 comment on column headgate.operation_breakers.probe_chunk_id is 'The chunk that probes its half-open breaker.';
 comment on column headgate.operation_breakers.counted_since is
-    'The fault from which its share is counted, for a minute; null: there was none since the breaker last moved.';
+    'The fault from which the share is counted, for a minute; null: no fault since the breaker last changed.';
 comment on column headgate.operation_breakers.counted_faults is 'Faults counted since then.';
 comment on column headgate.operation_breakers.counted_answers is 'Answers counted since then.';

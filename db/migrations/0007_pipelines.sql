@@ -15,10 +15,10 @@ create table headgate.pipelines (
 comment on table headgate.pipelines is 'A named graph of steps.';
 comment on column headgate.pipelines.pipeline_id is 'Surrogate key.';
 comment on column headgate.pipelines.name is 'Its name; Airflow''s dag_id.';
-comment on column headgate.pipelines.description is 'What it is for.';
+comment on column headgate.pipelines.description is 'Its purpose.';
 comment on column headgate.pipelines.is_paused is 'True: nothing of it is sent or claimed until it is resumed.';
 comment on column headgate.pipelines.is_paused_with_dag is
-    'True: it is paused because its DAG was; it goes on when that does. False: somebody has paused it here.';
+    'True: it is paused because its DAG was, and resumes with it. False: it was paused here.';
 comment on column headgate.pipelines.is_retired is
     'True: its plan no longer declares it; the row stays because executions refer to it. It cannot be started.';
 
@@ -44,7 +44,7 @@ create table headgate.pipeline_parameters (
     constraint selections_are_lists check ((effect in ('groups', 'assets')) <= (type = 'list'))
 );
 
-comment on table headgate.pipeline_parameters is 'What a run may set, and which of the planner''s levers it moves.';
+comment on table headgate.pipeline_parameters is 'A parameter of a pipeline''s runs, and its effect on the planner.';
 comment on column headgate.pipeline_parameters.pipeline_id is 'The pipeline.';
 comment on column headgate.pipeline_parameters.name is 'The parameter''s name.';
 comment on column headgate.pipeline_parameters.type is 'integer (not negative), text or list.';
@@ -55,7 +55,7 @@ comment on column headgate.pipeline_parameters.effect is
     'quota and quota_buffer (units a window may spend, for this run), max_assets, '
     'chunk_size, mode (which operations), groups, assets, request (templates only).';
 comment on column headgate.pipeline_parameters.operations is
-    'The operations that max_assets and chunk_size speak of; null: all.';
+    'The operations that max_assets and chunk_size apply to; null: all.';
 comment on column headgate.pipeline_parameters.meanings is
     'mode: value to list of operations (absent: all). groups: {"attribute": name} whose values '
     'are accepted as well as group keys; "advice": what to do about a group that no step covers.';
@@ -86,7 +86,7 @@ create table headgate.pipeline_steps (
 comment on table headgate.pipeline_steps is 'A step: one stored function, or a fan-out over due assets.';
 comment on column headgate.pipeline_steps.pipeline_id is 'The pipeline.';
 comment on column headgate.pipeline_steps.step is 'The step''s name; Airflow''s task_id.';
-comment on column headgate.pipeline_steps.position is 'Order in which ready steps are taken.';
+comment on column headgate.pipeline_steps.position is 'The order in which ready steps are started.';
 comment on column headgate.pipeline_steps.kind is 'function or fan_out.';
 comment on column headgate.pipeline_steps.depends_on is 'Steps that must have ended before.';
 comment on column headgate.pipeline_steps.trigger_rule is
@@ -94,8 +94,8 @@ comment on column headgate.pipeline_steps.trigger_rule is
     'step skipped by an operator counting as passed; else it is skipped.';
 comment on column headgate.pipeline_steps.function is
     'schema.name of the stored function, called with p_pipeline and p_run_id.';
-comment on column headgate.pipeline_steps.operations is 'Operations the fan-out covers.';
-comment on column headgate.pipeline_steps.group_keys is 'Groups the fan-out covers; null: all.';
+comment on column headgate.pipeline_steps.operations is 'Operations of the fan-out.';
+comment on column headgate.pipeline_steps.group_keys is 'Groups of the fan-out; null: all.';
 comment on column headgate.pipeline_steps.max_failed_share is
     'The step has failed when a larger share of its jobs failed or was deferred by an internal fault.';
 comment on column headgate.pipeline_steps.may_fail is

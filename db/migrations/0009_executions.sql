@@ -51,19 +51,17 @@ comment on column headgate.process_executions.params is 'Its parameters, default
 comment on column headgate.process_executions.started_at is 'When it started.';
 comment on column headgate.process_executions.finished_at is 'When it ended.';
 comment on column headgate.process_executions.reopened_at is
-    'When it was opened again after it had ended; null: it was not, or it has ended again.';
+    'When it was reopened after its end; null: it was not, or it has ended again.';
 comment on column headgate.process_executions.planned is 'Jobs planned; set when it ends.';
 comment on column headgate.process_executions.succeeded is 'Jobs that succeeded.';
 comment on column headgate.process_executions.failed is 'Jobs that failed.';
-comment on column headgate.process_executions.deferred is
-    'Jobs that were planned and had to wait for the next execution.';
+comment on column headgate.process_executions.deferred is 'Planned jobs that were left to the next execution.';
 comment on column headgate.process_executions.skipped is 'Jobs that were not needed, or cancelled.';
 comment on column headgate.process_executions.units is 'Units its calls cost.';
 
 create index process_executions_open_idx
     on headgate.process_executions (pipeline_id) where status in ('running', 'paused');
-comment on index headgate.process_executions_open_idx is
-    'Finds the few executions that have not ended among all that have.';
+comment on index headgate.process_executions_open_idx is 'Finds the few executions that have not ended.';
 
 -- An execution keeps the graph it started with.
 create table headgate.process_steps (
@@ -124,8 +122,8 @@ comment on column headgate.process_steps.kind is
 comment on column headgate.process_steps.depends_on is 'Steps that must have ended before.';
 comment on column headgate.process_steps.trigger_rule is 'all_success, all_done or one_success of those it depends on.';
 comment on column headgate.process_steps.function is 'The function it calls.';
-comment on column headgate.process_steps.operations is 'Operations the fan-out covers.';
-comment on column headgate.process_steps.group_keys is 'Groups the fan-out covers; null: all.';
+comment on column headgate.process_steps.operations is 'Operations of the fan-out.';
+comment on column headgate.process_steps.group_keys is 'Groups of the fan-out; null: all.';
 comment on column headgate.process_steps.max_failed_share is
     'The step has failed when a larger share of its jobs failed or was deferred by an internal fault.';
 comment on column headgate.process_steps.may_fail is 'True: its failure does not fail the execution.';
@@ -134,11 +132,11 @@ comment on column headgate.process_steps.skip_reason is
     'Why it was skipped: rule (its trigger rule), condition, '
     'operator, or finalized (the execution ended before it ran).';
 comment on column headgate.process_steps.is_marked is
-    'True: an operator has said how it ended; it runs again only when an operator names it.';
+    'True: an operator has set its status; it runs again only if an operator names it.';
 comment on column headgate.process_steps.is_left_out is
     'True: nothing was planned, because all of its pairs are left out after failures; the step has failed.';
 comment on column headgate.process_steps.reopened_from is
-    'How it had ended before it was opened again, and ends if its task does not run; null: it waits for no task.';
+    'Its status before it was reopened, which it gets back if its task does not run; null: it waits for no task.';
 comment on column headgate.process_steps.round is 'Grows each time failed jobs are run again.';
 comment on column headgate.process_steps.attempt is 'The caller''s attempt that opened the round.';
 comment on column headgate.process_steps.planned_at is 'When its round was planned; null: not yet.';
@@ -170,14 +168,14 @@ create table headgate.planner_deferrals (
 );
 
 comment on table headgate.planner_deferrals is
-    'Pairs that were due and could not be afforded or started, one row per group and reason.';
-comment on column headgate.planner_deferrals.execution_id is 'The execution that could not take them.';
+    'Pairs that were due but could not be afforded or started, one row per operation, group and reason.';
+comment on column headgate.planner_deferrals.execution_id is 'The execution that put them off.';
 comment on column headgate.planner_deferrals.operation_id is 'The operation.';
 comment on column headgate.planner_deferrals.group_key is 'The group.';
 comment on column headgate.planner_deferrals.reason is
-    'quota, max_assets, blocked, failures, or what else kept them back.';
+    'The deferral reason: quota, max_assets, blocked, failures, ... (headgate.v_deferral_reasons).';
 comment on column headgate.planner_deferrals.asset_ids is 'The assets.';
 comment on column headgate.planner_deferrals.units is 'Units they would have cost.';
 comment on column headgate.planner_deferrals.evidence is
-    'What the decision rested on: units left, units ranked before, the earliest time to run.';
+    'The basis of the decision: units left, units ranked before, the earliest time to run.';
 comment on column headgate.planner_deferrals.deferred_at is 'When it was decided.';

@@ -28,7 +28,7 @@ create table headgate.asset_processing_state (
 );
 
 comment on table headgate.asset_processing_state is
-    'One need of one asset: how far it is, when it is due, who holds it.';
+    'One need of one asset: its progress, when it is due, and the chunk that holds it.';
 comment on column headgate.asset_processing_state.operation_id is 'The need.';
 comment on column headgate.asset_processing_state.asset_id is 'The asset.';
 comment on column headgate.asset_processing_state.priority is
@@ -44,16 +44,15 @@ comment on column headgate.asset_processing_state.consecutive_failures is
 comment on column headgate.asset_processing_state.last_error is 'What went wrong last; null after a success.';
 comment on column headgate.asset_processing_state.last_failed_at is 'When it last failed by its own fault.';
 comment on column headgate.asset_processing_state.reprocess_requested_at is
-    'Somebody asked for it again; a job planned earlier does not clear it.';
+    'When it was reset; a job planned earlier does not clear it.';
 comment on column headgate.asset_processing_state.input_changed_at is
     'An input changed; a job planned earlier does not clear it.';
 comment on column headgate.asset_processing_state.bulk_missed_at is
-    'A call for the whole group answered without this asset, or '
-    'not at all: until its next success it is asked for alone.';
+    'When a bulk answer did not contain this asset, or failed: until its next success it is called for alone.';
 comment on column headgate.asset_processing_state.bulk_misses is
-    'Calls for the whole group in a row that lacked this asset; after two it is asked for alone.';
+    'Consecutive bulk answers that did not contain this asset; after two it is called for alone.';
 comment on column headgate.asset_processing_state.alone_until is
-    'Until when it is asked for alone after two such calls; null: until one has it.';
+    'Until when it is called for alone after two such answers; null: until a bulk answer contains it.';
 
 create index asset_processing_state_due_idx
     on headgate.asset_processing_state (operation_id, priority, next_due_at);

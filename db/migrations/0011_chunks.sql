@@ -63,47 +63,46 @@ comment on column headgate.chunks.chunk_id is 'Surrogate key; what the message c
 comment on column headgate.chunks.execution_id is 'The execution.';
 comment on column headgate.chunks.step is 'The step.';
 comment on column headgate.chunks.round is 'The step''s round.';
-comment on column headgate.chunks.operation_id is 'The need that its jobs meet.';
+comment on column headgate.chunks.operation_id is 'The need that its jobs serve.';
 comment on column headgate.chunks.call_operation_id is
-    'The call that serves the whole group; null: each asset is called for by the operation itself.';
-comment on column headgate.chunks.provider_id is 'Whom.';
+    'The bulk or batch call that serves the chunk; null: each asset is called for by the operation itself.';
+comment on column headgate.chunks.provider_id is 'The provider it calls.';
 comment on column headgate.chunks.group_key is 'The group its assets belong to.';
 comment on column headgate.chunks.priority is 'The operation''s priority.';
 comment on column headgate.chunks.asset_ids is 'The jobs that have not ended, in rank order.';
 comment on column headgate.chunks.sessions is
-    'Of a call for the group: the sessions that have not been answered, one call '
-    'each; a page, which is for none, has one null. Null: a call for each asset.';
+    'Of a bulk call: the sessions without an answer yet, one call each; a batch call, which has none, has one null. '
+    'Null: a call for each asset.';
 comment on column headgate.chunks.records is
-    'Of a call for the group: rows that answers to earlier sessions '
-    'changed, in the order of asset_ids; null: none was answered.';
+    'Of a bulk call: rows changed by answers to earlier sessions, in the order of asset_ids; null: no answer yet.';
 comment on column headgate.chunks.calls is 'Calls still to be made.';
-comment on column headgate.chunks.units is 'Units they cost, all together.';
+comment on column headgate.chunks.units is 'Units of those calls in total.';
 comment on column headgate.chunks.window_opened_at is
-    'The quota window that carries those units: reserved before the lease, spent in it; null: none does.';
+    'The quota window that carries those units: reserved before the lease, spent during it; null: none.';
 comment on column headgate.chunks.state is 'planned, queued, leased or parked.';
 comment on column headgate.chunks.queue is 'The pgmq queue it travels in.';
 comment on column headgate.chunks.msg_id is 'Its message.';
 comment on column headgate.chunks.lease_no is 'Fencing token: grows with each lease; an older one changes nothing.';
-comment on column headgate.chunks.runner is 'Who holds, or last held, the lease.';
+comment on column headgate.chunks.runner is 'The runner that holds, or last held, the lease.';
 comment on column headgate.chunks.leased_until is 'End of the lease, real time.';
-comment on column headgate.chunks.lost_reason is 'Why its last lease was given up for lost; null: it ran out unseen.';
+comment on column headgate.chunks.lost_reason is 'Why its last lease was given up; null: it expired.';
 comment on column headgate.chunks.wake_at is 'When a parked chunk is sent again.';
-comment on column headgate.chunks.park_until is 'End of its max_wait: what is still parked then is deferred.';
+comment on column headgate.chunks.park_until is 'When max_wait ends: a chunk still parked then is deferred.';
 comment on column headgate.chunks.park_reason is 'Why it is parked.';
 comment on column headgate.chunks.retry_count is
-    'Times in a row that its jobs were parked to be called again; an answer ends the row.';
-comment on column headgate.chunks.attempt is 'The attempt its jobs are at.';
-comment on column headgate.chunks.lease_expirations is 'Leases that ran out.';
-comment on column headgate.chunks.charged_units is 'Units each of its jobs has cost in earlier leases.';
+    'Times in a row that its jobs were parked for a retry; an answer resets it.';
+comment on column headgate.chunks.attempt is 'The current attempt of its jobs.';
+comment on column headgate.chunks.lease_expirations is 'Number of leases that expired.';
+comment on column headgate.chunks.charged_units is 'Units charged for each of its jobs in earlier leases.';
 comment on column headgate.chunks.request_count is 'Requests made for each of its jobs in earlier leases.';
 comment on column headgate.chunks.planned_at is
-    'When its jobs were planned; what was asked for later is not done by it.';
+    'When its jobs were planned; requests made later are not cleared by it.';
 
 create index chunks_execution_idx on headgate.chunks (execution_id, step);
-comment on index headgate.chunks_execution_idx is 'Counts and ends what is in flight of a step.';
+comment on index headgate.chunks_execution_idx is 'Finds what a step has in flight.';
 
 create index chunks_wake_idx on headgate.chunks (wake_at) where state = 'parked';
-comment on index headgate.chunks_wake_idx is 'The sweep takes parked chunks whose time has come.';
+comment on index headgate.chunks_wake_idx is 'Finds parked chunks that are due.';
 
 create index chunks_queue_idx on headgate.chunks (queue) where msg_id is not null;
-comment on index headgate.chunks_queue_idx is 'Which queues hold messages.';
+comment on index headgate.chunks_queue_idx is 'Finds the queues that hold messages.';

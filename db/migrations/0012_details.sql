@@ -26,10 +26,11 @@ comment on column headgate.asset_processing_details.round is 'The step''s round.
 comment on column headgate.asset_processing_details.step is 'The step.';
 comment on column headgate.asset_processing_details.status is 'success, failed, deferred, skipped or cancelled.';
 comment on column headgate.asset_processing_details.reason is 'Why, in a word or a sentence.';
-comment on column headgate.asset_processing_details.units is 'Units booked for its calls.';
+comment on column headgate.asset_processing_details.units is 'Units charged for its calls.';
 comment on column headgate.asset_processing_details.attempts is 'Requests made.';
 comment on column headgate.asset_processing_details.records is 'Rows inserted or changed.';
-comment on column headgate.asset_processing_details.api_calls_used is 'Units as the API names them: calls charged.';
+comment on column headgate.asset_processing_details.api_calls_used is
+    'The same units, as the API names them: calls charged.';
 comment on column headgate.asset_processing_details.duration_ms is 'Time its calls took.';
 comment on column headgate.asset_processing_details.error is 'The error, if any.';
 comment on column headgate.asset_processing_details.ended_at is 'When it ended.';
@@ -44,4 +45,4 @@ comment on index headgate.asset_processing_details_history_idx is 'One asset''s 
 
 create index asset_processing_details_failures_idx
     on headgate.asset_processing_details (execution_id) where status = 'failed';
-comment on index headgate.asset_processing_details_failures_idx is 'What failed in an execution.';
+comment on index headgate.asset_processing_details_failures_idx is 'Finds the failures of an execution.';

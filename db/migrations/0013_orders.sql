@@ -13,16 +13,15 @@ create table headgate.orders (
     constraint taken_orders_know_when check (execution_id is null or taken_at is not null)
 );
 
-comment on table headgate.orders is
-    'A work order: parameters for a run that somebody asked for by headgate.trigger_pipeline.';
-comment on column headgate.orders.order_id is 'Surrogate key; orders are taken in this order.';
+comment on table headgate.orders is 'An order: parameters for a run requested by headgate.trigger_pipeline.';
+comment on column headgate.orders.order_id is 'Surrogate key; orders are taken in ascending order.';
 comment on column headgate.orders.pipeline_id is 'The pipeline.';
 comment on column headgate.orders.params is 'The run''s parameters, as given.';
 comment on column headgate.orders.ordered_at is 'When it was ordered.';
 comment on column headgate.orders.ordered_by is 'The database user who ordered it.';
-comment on column headgate.orders.announced_at is 'When the scheduler was told of it; null: not yet.';
+comment on column headgate.orders.announced_at is 'When the scheduler was notified of it; null: not yet.';
 comment on column headgate.orders.execution_id is 'The execution that took it.';
-comment on column headgate.orders.taken_at is 'When it was taken; null: it waits.';
+comment on column headgate.orders.taken_at is 'When it was taken; null: it is pending.';
 
 create index orders_pending_idx on headgate.orders (pipeline_id, order_id) where taken_at is null;
-comment on index headgate.orders_pending_idx is 'Finds a pipeline''s oldest order that waits.';
+comment on index headgate.orders_pending_idx is 'Finds a pipeline''s oldest pending order.';

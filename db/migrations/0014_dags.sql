@@ -10,9 +10,9 @@ create table headgate.dags (
     constraint dags_pkey primary key (pipeline_id, deployment, dag)
 );
 
-comment on table headgate.dags is 'A scheduler''s DAG that runs a pipeline, as the scheduler last said.';
+comment on table headgate.dags is 'A DAG that runs a pipeline, as the scheduler last reported it.';
 comment on column headgate.dags.pipeline_id is 'The pipeline it runs.';
-comment on column headgate.dags.deployment is 'The scheduler, where several have this database; empty: it has no name.';
+comment on column headgate.dags.deployment is 'The scheduler''s name, where several share this database; may be empty.';
 comment on column headgate.dags.dag is 'The DAG''s id.';
 comment on column headgate.dags.is_paused is 'Whether it is paused there.';
 comment on column headgate.dags.active_runs is 'Its runs there that have not ended, and those that are about to begin.';

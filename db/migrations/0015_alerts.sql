@@ -13,13 +13,13 @@ create table headgate.alerts (
     constraint alert_is_resolved_after_it_was_raised check (resolved_at >= raised_at)
 );
 
-comment on table headgate.alerts is 'What people should know of; looked at through headgate.v_alerts.';
+comment on table headgate.alerts is 'Problems that need attention; read through headgate.v_alerts.';
 comment on column headgate.alerts.alert_id is 'Surrogate key.';
 comment on column headgate.alerts.severity is 'warning or error.';
-comment on column headgate.alerts.subject is 'What it is about; a subject has at most one open alert.';
-comment on column headgate.alerts.message is 'What is wrong and what to do, as first seen.';
+comment on column headgate.alerts.subject is 'Its subject; a subject has at most one open alert.';
+comment on column headgate.alerts.message is 'What is wrong and what to do, as first raised.';
 comment on column headgate.alerts.raised_by is
-    'The role that asked for it: another plan''s does not close it; null: the core itself, or not known.';
+    'The role that raised it; another plan''s role cannot resolve it. Null: the core, or unknown.';
 comment on column headgate.alerts.raised_at is 'When it was raised.';
 comment on column headgate.alerts.resolved_at is 'When its cause was gone; null: open.';
 

@@ -11,7 +11,7 @@ create table headgate.operator_actions (
     constraint operator_actions_pkey primary key (action_id)
 );
 
-comment on table headgate.operator_actions is 'What operators did by hand, one row per call that went through.';
+comment on table headgate.operator_actions is 'Actions of operators, one row per successful call.';
 comment on column headgate.operator_actions.action_id is 'Surrogate key.';
 comment on column headgate.operator_actions.acted_at is 'When, by headgate.clock().';
 comment on column headgate.operator_actions.operator is 'The database user who had logged in.';

@@ -7,6 +7,6 @@ create table headgate.locks (
 );
 
 comment on table headgate.locks is
-    'Locks: a row is locked by the transaction that works on what it names; made when first asked for.';
+    'Locks: a transaction locks the row that names what it works on; rows are created when first needed.';
 comment on column headgate.locks.name is
     'needs; advance, start, runs (shared by planners) and step of a pipeline_id; planner of a provider_id.';

@@ -14,18 +14,18 @@ create table headgate.declarations (
 );
 
 comment on table headgate.declarations is
-    'An object that a plan''s file declares, and what the file said of it last time, to compare what it says now.';
+    'An object declared in a plan''s file, with its last declared settings, the base of the three-way merge.';
 comment on column headgate.declarations.kind is 'provider, rule, operation, pipeline, step or parameter.';
 comment on column headgate.declarations.name is
     'Its name; of a rule, step or parameter after that of its provider or pipeline and a slash.';
 comment on column headgate.declarations.plan is 'The plan that declares it. Only that plan may.';
 comment on column headgate.declarations.position is 'Its place among the plan''s objects, in the order of the file.';
 comment on column headgate.declarations.settings is
-    'What the file gave it, by argument. One that is missing here has its default, or what an operator set.';
+    'The settings given in the file, by argument. A missing one has its default, or what an operator set.';
 comment on column headgate.declarations.place is
     'File and line of its declaration; null when the file was applied by psql.';
 comment on column headgate.declarations.is_declared is
-    'False only between begin_plan and end_plan: the file has not named it yet. end_plan retires what is left.';
+    'False only between begin_plan and end_plan: not declared yet by the file. end_plan retires such objects.';
 
 create index declarations_plan_idx on headgate.declarations (plan, kind);
 comment on index headgate.declarations_plan_idx is 'Finds what a plan declares.';
@@ -42,12 +42,12 @@ create table headgate.declaration_mistakes (
 );
 
 comment on table headgate.declaration_mistakes is
-    'Mistakes found since begin_plan. end_plan reports them all at once, and with the transaction they are gone.';
+    'Mistakes found since begin_plan. end_plan reports them all at once; they vanish with the transaction.';
 comment on column headgate.declaration_mistakes.mistake_id is 'Order of finding.';
 comment on column headgate.declaration_mistakes.plan is 'The plan.';
 comment on column headgate.declaration_mistakes.place is 'File and line; null when the file was applied by psql.';
 comment on column headgate.declaration_mistakes.kind is
-    'Kind of the object that is wrong; null: no declaration of an object.';
+    'Kind of the invalid object; null: not an object''s declaration.';
 comment on column headgate.declaration_mistakes.name is 'Its name, as in declarations.';
 comment on column headgate.declaration_mistakes.message is 'What is wrong.';
 comment on column headgate.declaration_mistakes.hint is 'What to do.';

@@ -11,7 +11,7 @@ create type headgate.ingest_result as (
 );
 
 comment on type headgate.ingest_result is
-    'What an ingest function made of one asset''s answer: success, failed or skipped; rows changed; its new watermark.';
+    'An ingest function''s result for one asset: success, failed or skipped; rows changed; new watermark.';
 
 create type headgate.calendar_session as (
     asset_id bigint,
@@ -22,7 +22,7 @@ create type headgate.calendar_session as (
     is_early_close boolean
 );
 
-comment on type headgate.calendar_session is 'A trading session as a handler computed it; the asset is its calendar.';
+comment on type headgate.calendar_session is 'A trading session computed by a handler; the asset is its calendar.';
 
 -- To runners; without a chunk it says when to ask again.
 
@@ -69,7 +69,7 @@ create type headgate.job_result as (
 );
 
 comment on type headgate.job_result is
-    'A reported job''s result: an end (its status) or ''park'', and what either needs.';
+    'The result of a reported job: an end (its status) or ''park'', and the data for either.';
 
 create type headgate.job_tally as (
     succeeded integer,
@@ -85,7 +85,7 @@ create type headgate.job_tally as (
 );
 
 comment on type headgate.job_tally is
-    'How many jobs had which result, what the ended ones cost, and what is given back.';
+    'The number of jobs per result, the cost of the ended ones, and the units to give back.';
 
 -- What the planner decides on: assets that are alike in all that ranking and charging look at.
 
@@ -102,8 +102,8 @@ create type headgate.plan_class as (
 );
 
 comment on type headgate.plan_class is
-    'Assets whose due operations (granted together) are alike: how many, how urgent, '
-    'and after which session bars are missing (null: no call for the group serves them).';
+    'Assets whose due operations (granted together) are alike: how many, how urgent, and after which session bars are '
+    'missing (null: no bulk call serves them).';
 
 -- What a forecast carries from day to day.
 
@@ -117,8 +117,7 @@ create type headgate.forecast_need as (
     is_left_out boolean
 );
 
-comment on type headgate.forecast_need is
-    'One need of the assets of a forecast''s class: when it is due, and what it has.';
+comment on type headgate.forecast_need is 'One need of a forecast class: when it is due, and its data.';
 
 create type headgate.forecast_class as (
     class_no integer,
@@ -131,5 +130,4 @@ create type headgate.forecast_class as (
 );
 
 comment on type headgate.forecast_class is
-    'Assets that are alike in a forecast, and their needs; the '
-    'asset''s own number only where a function says when it is due.';
+    'Similar assets of a forecast, and their needs; the asset''s own id only if a function computes when it is due.';

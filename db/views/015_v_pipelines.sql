@@ -27,11 +27,11 @@ order by p.name;
 
 comment on view headgate.v_pipelines is 'Pipelines: named graphs of steps.';
 comment on column headgate.v_pipelines.pipeline is 'Its name; Airflow''s dag_id.';
-comment on column headgate.v_pipelines.description is 'What it is for.';
+comment on column headgate.v_pipelines.description is 'Its purpose.';
 comment on column headgate.v_pipelines.is_paused is
     'True: nothing of it is sent or claimed until it is resumed.';
 comment on column headgate.v_pipelines.is_paused_with_dag is
-    'True: it is paused because its DAG was, and goes on with that.';
+    'True: it is paused because its DAG was, and resumes with it.';
 comment on column headgate.v_pipelines.steps is 'Its steps, in order.';
 comment on column headgate.v_pipelines.latest_run_id is 'Its newest run; null: it has never run.';
 comment on column headgate.v_pipelines.latest_status is 'How that run stands.';

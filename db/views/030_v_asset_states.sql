@@ -29,7 +29,7 @@ from headgate.asset_processing_state as s
 join headgate.assets as a using (asset_id)
 join headgate.operations as o using (operation_id);
 
-comment on view headgate.v_asset_states is 'One need of one asset: how far it is and when it is due.';
+comment on view headgate.v_asset_states is 'One need of one asset: its progress and when it is due.';
 comment on column headgate.v_asset_states.asset_id is 'The asset.';
 comment on column headgate.v_asset_states.universe is 'Its universe.';
 comment on column headgate.v_asset_states.asset is 'Its code.';

@@ -55,4 +55,4 @@ comment on column headgate.v_execution_steps.skip_reason is
     'ran).';
 comment on column headgate.v_execution_steps.may_fail is 'True: its failure does not fail the execution.';
 comment on column headgate.v_execution_steps.output is
-    'What a function step returned, one value or row as it is, several as an array; or how it failed.';
+    'What a function step returned (one value or row as it is, several as an array), or how it failed.';

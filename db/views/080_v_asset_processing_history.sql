@@ -31,6 +31,6 @@ comment on column headgate.v_asset_processing_history.records is 'Rows inserted 
 comment on column headgate.v_asset_processing_history.api_calls_used is 'Units its calls cost.';
 comment on column headgate.v_asset_processing_history.duration_ms is 'Time its calls took.';
 comment on column headgate.v_asset_processing_history.attempts is 'Requests made.';
-comment on column headgate.v_asset_processing_history.error is 'The error, or why it was not done.';
+comment on column headgate.v_asset_processing_history.error is 'The error, or why it did not succeed.';
 comment on column headgate.v_asset_processing_history.run_id is
     'The run; null: it is older than what is kept.';

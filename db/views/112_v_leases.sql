@@ -32,7 +32,7 @@ from (
     group by p.name, e.run_id, c.step, o.name, c.runner
 ) as s;
 
-comment on view headgate.v_leases is 'Chunks that runners hold, by runner, and when each was last heard from.';
+comment on view headgate.v_leases is 'Leased chunks by runner, and the runner''s last heartbeat.';
 comment on column headgate.v_leases.pipeline is 'The pipeline.';
 comment on column headgate.v_leases.run_id is 'The run.';
 comment on column headgate.v_leases.step is 'The step.';

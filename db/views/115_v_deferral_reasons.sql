@@ -14,7 +14,7 @@ from (values
     ('failures', 'left out after 5 failures in a row, until it is reset')
 ) as r (reason, meaning);
 
-comment on view headgate.v_deferral_reasons is 'The reasons for which the planner puts off what is due, in words.';
+comment on view headgate.v_deferral_reasons is 'The planner''s deferral reasons, in words.';
 comment on column headgate.v_deferral_reasons.reason is
     'quota, share, reserve, max_assets, breaker, blocked or failures.';
 comment on column headgate.v_deferral_reasons.meaning is 'The reason in words.';

@@ -49,20 +49,22 @@ where p.base_url is not null
         )
     );
 
-comment on view headgate.v_response_rules is 'How each provider''s answers are read: the first rule that fits decides.';
+comment on view headgate.v_response_rules is
+    'How each provider''s answers are classified: the first matching rule decides.';
 comment on column headgate.v_response_rules.provider_id is 'The provider''s key.';
 comment on column headgate.v_response_rules.provider is 'The provider.';
-comment on column headgate.v_response_rules.position is 'Order of trying; usual rules come last.';
+comment on column headgate.v_response_rules.position is
+    'The order in which rules are tried; the usual rules come last.';
 comment on column headgate.v_response_rules.status is
     'HTTP status or range, error:timeout, error:connect, error:cut, or * for any.';
 comment on column headgate.v_response_rules.content_type is
     'Regular expression the content type must match; null: any.';
 comment on column headgate.v_response_rules.body is 'Regular expression the start of the body must match; null: any.';
-comment on column headgate.v_response_rules.outcome is 'What becomes of the job.';
+comment on column headgate.v_response_rules.outcome is 'The outcome for the job.';
 comment on column headgate.v_response_rules.fault is
     'Whose fault it is: item, provider, internal (ours) or quota (nobody''s).';
 comment on column headgate.v_response_rules.blocks is
-    'What else is blocked: the provider until retry_after, reset or for N seconds, or the rest of the execution.';
+    'What the answer blocks: the provider until retry_after, reset or for N seconds, or the rest of the execution.';
 comment on column headgate.v_response_rules.reason is 'The reason kept with the job.';
 comment on column headgate.v_response_rules.charged is 'False: the units of such a call are given back.';
 comment on column headgate.v_response_rules.is_usual is

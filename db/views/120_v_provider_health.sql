@@ -33,19 +33,23 @@ left join headgate.provider_breakers as g using (provider_id)
 cross join (select headgate.clock() as now offset 0) as t
 order by p.name;
 
-comment on view headgate.v_provider_health is 'How each provider stands: flowing, blocked or probing.';
+comment on view headgate.v_provider_health is 'The state of each provider: flowing, blocked or probing.';
 comment on column headgate.v_provider_health.provider is 'The provider.';
 comment on column headgate.v_provider_health.state is
     'flowing: calls are made; blocked: none is made until blocked_until; probing: one call goes first, '
     'and its answer decides.';
 comment on column headgate.v_provider_health.failures is 'Its consecutive failures, which open its breaker.';
-comment on column headgate.v_provider_health.blocked_until is
-    'No call is, or was, made to it before; null: calls flow.';
+comment on column headgate.v_provider_health.blocked_until is 'No call is, or was, made before; null: calls flow.';
 comment on column headgate.v_provider_health.blocked_reason is 'Why it is, or was, blocked.';
 comment on column headgate.v_provider_health.rate_tokens is
     'Requests that may start at this moment; null: no limit.';
 comment on column headgate.v_provider_health.auth_failures is
+<<<<<<< 3eaa1169eed9d1d6dc4c168e198296ff8c011274
     'Consecutive faults of our own in asking it (401, 403, no token): '
     'they end that execution''s work with it and block nothing else.';
+=======
+    'Consecutive internal faults in calling it (401, 403, no token): they end that execution''s work with it and '
+    'block nothing else.';
+>>>>>>> b4b5e26cea3737f4798a7fbb53c7b2844c0bec81
 comment on column headgate.v_provider_health.blocked_operations is
     'Its operations that are blocked or probing by themselves: v_operation_health says more. The others go on.';

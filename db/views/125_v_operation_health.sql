@@ -22,13 +22,12 @@ where o.path is not null
 order by p.name, o.name;
 
 comment on view headgate.v_operation_health is
-    'How the breaker of each operation that makes calls stands; its provider''s comes on top.';
+    'The breaker of each operation that makes calls; the breaker of its provider applies as well.';
 comment on column headgate.v_operation_health.operation is 'The operation.';
 comment on column headgate.v_operation_health.provider is 'The provider it calls.';
 comment on column headgate.v_operation_health.state is
     'flowing: it is called; blocked: it is not called until blocked_until; probing: one call goes first, '
     'and its answer decides.';
 comment on column headgate.v_operation_health.failures is 'Consecutive failures of its calls, which open its breaker.';
-comment on column headgate.v_operation_health.blocked_until is
-    'It is not, or was not, called before; null: calls flow.';
+comment on column headgate.v_operation_health.blocked_until is 'No call is, or was, made before; null: calls flow.';
 comment on column headgate.v_operation_health.reason is 'Why it is, or was, blocked.';

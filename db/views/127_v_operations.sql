@@ -65,4 +65,4 @@ comment on column headgate.v_operations.max_wait is
 comment on column headgate.v_operations.pipelines is 'The pipelines whose steps run it.';
 comment on column headgate.v_operations.state is
     'Its own breaker: flowing, blocked or probing; null: it makes no call.';
-comment on column headgate.v_operations.blocked_until is 'It is not, or was not, called before; null: calls flow.';
+comment on column headgate.v_operations.blocked_until is 'No call is, or was, made before; null: calls flow.';

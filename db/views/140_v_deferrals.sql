@@ -23,9 +23,9 @@ join headgate.operations as o using (operation_id)
 left join headgate.v_deferral_reasons as r using (reason);
 
 comment on view headgate.v_deferrals is
-    'What was due in an execution and was not planned, per operation, group and reason.';
+    'What was due in an execution but not planned, per operation, group and reason.';
 comment on column headgate.v_deferrals.pipeline is 'The pipeline.';
-comment on column headgate.v_deferrals.run_id is 'The execution that could not take it.';
+comment on column headgate.v_deferrals.run_id is 'The execution that put it off.';
 comment on column headgate.v_deferrals.operation is 'The operation.';
 comment on column headgate.v_deferrals.group_key is 'The group.';
 comment on column headgate.v_deferrals.reason is 'quota, share, reserve, max_assets, breaker, blocked or failures.';
@@ -34,6 +34,6 @@ comment on column headgate.v_deferrals.assets is 'How many assets.';
 comment on column headgate.v_deferrals.units is 'Units they would have cost.';
 comment on column headgate.v_deferrals.asset_ids is 'Which assets.';
 comment on column headgate.v_deferrals.evidence is
-    'What it rested on: units left, units ranked before, the earliest time to run.';
+    'The basis of the decision: units left, units ranked before, the earliest time to run.';
 comment on column headgate.v_deferrals.started_at is 'When the execution started.';
 comment on column headgate.v_deferrals.deferred_at is 'When it was decided.';

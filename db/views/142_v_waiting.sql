@@ -133,7 +133,8 @@ where e.status in ('running', 'paused')
 group by p.name, e.run_id, g.step, o.name, coalesce(f.meaning, d.reason);
 
 comment on view headgate.v_waiting is
-    'What waits, why and until when: parked, held up in a queue, or due and not planned by its pipeline''s newest run.';
+    'What waits, why and until when: parked, held up in a queue, or due but not planned by its pipeline''s latest '
+    'run.';
 comment on column headgate.v_waiting.pipeline is 'The pipeline.';
 comment on column headgate.v_waiting.run_id is 'The run in which it waits, or which left it out of its plan.';
 comment on column headgate.v_waiting.step is 'The step.';

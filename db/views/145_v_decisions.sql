@@ -57,8 +57,8 @@ cross join unnest(f.asset_ids) as u (asset_id)
 join headgate.assets as a using (asset_id);
 
 comment on view headgate.v_decisions is
-    'What was decided about each asset and what came of it: one row for a job that has ended, is under way, '
-    'or had to wait.';
+    'What was decided about each asset, and the outcome: one row per job that has ended, is in flight, or was put '
+    'off.';
 comment on column headgate.v_decisions.asset_id is 'The asset.';
 comment on column headgate.v_decisions.asset is 'Its code.';
 comment on column headgate.v_decisions.operation is 'The operation.';
@@ -71,5 +71,5 @@ comment on column headgate.v_decisions.decision is 'run or defer.';
 comment on column headgate.v_decisions.outcome is
     'Of what was run: success, failed, deferred, skipped or cancelled; null: it is under way.';
 comment on column headgate.v_decisions.reason is 'Why it had to wait, or why it did not succeed.';
-comment on column headgate.v_decisions.units is 'Units booked.';
-comment on column headgate.v_decisions.evidence is 'What the decision rested on, or what it took.';
+comment on column headgate.v_decisions.units is 'Units charged.';
+comment on column headgate.v_decisions.evidence is 'The basis of the decision, or what the job took.';

@@ -58,7 +58,8 @@ cross join lateral (
 ) as w
 order by o.order_id desc;
 
-comment on view headgate.v_orders is 'Orders of headgate.trigger_pipeline, newest first: where each one is, and why.';
+comment on view headgate.v_orders is
+    'Orders of headgate.trigger_pipeline, newest first, with their state and its reason.';
 comment on column headgate.v_orders.order_id is 'The order, as headgate.trigger_pipeline returned it.';
 comment on column headgate.v_orders.pipeline is 'The pipeline.';
 comment on column headgate.v_orders.params is 'The run''s parameters, as given.';

@@ -104,7 +104,7 @@ class Redactor:
             layer = under
 
     def _may_hold(self, data: Bytes) -> bool:
-        """Return whether the secret is in it somewhere, a piece at a time; others have their turn."""
+        """Return whether the data holds the secret; checked in pieces, so that others run."""
         for start in range(0, len(data), PIECE):
             piece = data if len(data) <= PIECE else data[start : start + PIECE + self._reach]
             for _ in range(MAX_LAYERS + 1):

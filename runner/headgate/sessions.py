@@ -104,7 +104,7 @@ async def aopen_session(
 
 
 def is_pooled(connection: AnyConnection) -> bool:
-    """Return whether a pooler stands between: there is no session to notify, or to leave state in."""
+    """Return whether a pooler is in between: no session receives notifications or keeps state."""
     return connection.prepare_threshold is None
 
 

@@ -168,7 +168,7 @@ def test_ctrl_c_leaves_a_run_that_the_same_command_goes_on_with(system):
     system.standin.set_faults([])
     code, said = system.run()
     assert (code, system.last_run()["run_id"]) == (0, run["run_id"])
-    assert f"going on with {run['run_id']}" in said
+    assert f"continuing {run['run_id']}" in said
     assert check_ledger(system) == (660, 660)
     check_settled(system)
     check_bars(system, codes)

@@ -185,7 +185,7 @@ def test_a_plan_that_knows_no_dates_refuses_a_run_for_a_day_that_is_past(desk: D
     wait_for_run(desk.stack, "trading_calendars", run)
 
     line = desk.stack.last_line("trading_calendars", run, "initialize_execution")
-    assert "knows no dates: a run for 2026-03-02 would do today's work" in line
+    assert "has no request that names a date: a run for 2026-03-02 would do today's work" in line
     assert desk.stack.runs("trading_calendars")[run] == "failed"
 
 

@@ -141,7 +141,7 @@ def test_an_account_without_the_feature_opens_books_one_by_one(toy: Toy):
 
 def test_what_no_operation_asks_for_is_not_a_feature(toy: Toy):
     paged(toy)
-    with toy.refused("HG008", "these are no features its operations know"):
+    with toy.refused("HG008", "unknown features"):
         toy.provider(features=["pages", "leather"])
 
 
@@ -149,7 +149,7 @@ def test_a_page_must_name_its_assets(toy: Toy):
     arrange(toy)
     paged(toy)
     toy.tune("open_page", query={})
-    with toy.refused("HG020", "operation open_page is a page, but does not name its assets"):
+    with toy.refused("HG020", "operation open_page is a batch call but does not name its assets"):
         toy.sql("select headgate.check_plans()")
 
 

@@ -16,7 +16,7 @@ begin
         select
             s.asset_id,
             case
-                -- What holds it now answers everything asked before it was planned, and nothing asked since.
+                -- A chunk that holds the pair answers requests made before it was planned, not later ones.
                 when c.chunk_id is null or greatest(s.reprocess_requested_at, s.input_changed_at) > c.planned_at
                     then least(s.next_due_at, u.due_at)
                 else u.due_at

@@ -1,5 +1,5 @@
--- An operation that has moved to another universe needs nothing of the assets of the one before. Their history stays,
--- and jobs under way end first.
+-- When an operation moves to another universe, the assets of the old one no longer need it. Their history stays, and
+-- jobs in flight end first.
 
 create or replace function headgate._drop_needs()
 returns void

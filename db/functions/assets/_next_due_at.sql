@@ -1,4 +1,4 @@
--- When a need is due next, by its operation's rule. The one place that knows the rules.
+-- When a need is due next, by its operation's rule. The only place that implements the rules.
 
 create or replace function headgate._next_due_at(
     p_operation headgate.operations,
@@ -30,7 +30,7 @@ begin
             exception
                 when transaction_rollback then
                     raise;
-                when others then  -- one asset it cannot answer for: the others go on, and it is asked again tomorrow
+                when others then  -- a failing due function affects one asset only, which is checked again tomorrow
                     raise warning '% of asset %: %', p_operation.due_function, p_asset_id, sqlerrm;
                     v_due_at := p_now + interval '1 day';
             end;

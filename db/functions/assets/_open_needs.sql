@@ -1,5 +1,5 @@
--- Give each asset a state row for each operation of its universe, and bring priorities up to date.
--- One caller at a time, so that new rows are a plain insert: `on conflict` doubles its cost.
+-- Create the state rows that assets lack, one per operation of their universe, and update priorities. One caller at a
+-- time, so that new rows are a plain insert: `on conflict` doubles its cost.
 
 create or replace function headgate._open_needs(p_universe text default null)
 returns void
@@ -17,7 +17,7 @@ begin
         select *
         from headgate.operations as o
         where (p_universe is null or o.universe = p_universe)
-            and o.bulk_call_of_operation_id is null  -- a call that serves another operation is no need of its own
+            and o.bulk_call_of_operation_id is null  -- a bulk or batch call is not a need of its own
             and not o.is_retired
         order by o.operation_id
     loop
@@ -53,8 +53,8 @@ begin
 end;
 $func$;
 
--- Ten times the operation's priority, plus the asset's weight class: 0 for a weight of 100,000 and more, 5 for a weight
--- of 1, 9 for the smallest. Meant to inline (no pinned path): it is asked once per asset and operation.
+-- Ten times the operation's priority plus the asset's weight class: 0 for a weight of 100,000 or more, 5 for a weight
+-- of 1, 9 for the smallest. Inlined (no pinned path), because it runs once per asset and operation.
 create or replace function headgate._state_priority(
     p_priority smallint,
     p_weight double precision

@@ -1,5 +1,5 @@
--- When each free pair of an operation is due by a rule that has changed, or has come back. Pairs that fail keep what
--- they have.
+-- Recompute when each free pair of an operation is due, after its rule has changed or the operation has returned.
+-- Failing pairs keep their due time.
 create or replace function headgate._reschedule(p_operation headgate.operations)
 returns void
 language sql

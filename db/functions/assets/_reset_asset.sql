@@ -24,7 +24,7 @@ begin
         select s.operation_id, s.asset_id, l.asset_id is null as is_open
         from headgate.asset_processing_state as s
         join headgate.operations as o using (operation_id)
-        left join headgate.asset_processing_state as l  -- what it follows, where that has never succeeded
+        left join headgate.asset_processing_state as l  -- the operation it follows, if that has never succeeded
             on l.operation_id = o.follows_operation_id and l.asset_id = s.asset_id and l.succeeded_at is null
         where s.asset_id = p_asset_id
             and (v_operation_ids is null or s.operation_id = any (v_operation_ids))

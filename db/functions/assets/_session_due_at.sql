@@ -1,5 +1,5 @@
--- Due after the next session that the watermark lacks. What was asked for is not asked for again before something new
--- can have been published: a listing that did not trade has no bar for its last session, however often one asks.
+-- Due after the next session missing from the watermark. A request is not repeated before new data can have been
+-- published: a listing that did not trade has no bar for its last session, however often it is requested.
 
 create or replace function headgate._session_due_at(
     p_provider_id bigint,

@@ -55,7 +55,7 @@ begin
 end;
 $func$;
 
--- Refuse a document that would end half-written, naming the first fault.
+-- Reject an invalid document before anything is written, naming its first error.
 create or replace function headgate._check_assets(
     p_universe text,
     p_assets jsonb

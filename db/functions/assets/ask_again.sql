@@ -1,6 +1,5 @@
--- A plan says when assets need an operation again: at once, because what it knows of them has changed, or later,
--- because the provider does not yet have what it should. One statement for a whole chunk; an asset that is due earlier
--- stays so.
+-- Called by a plan to make assets due again: now, because their data has changed, or later, because the provider does
+-- not have the data yet. One statement serves a whole chunk; an earlier due time stays.
 
 create or replace function headgate.ask_again(
     p_operation text,

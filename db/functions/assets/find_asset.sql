@@ -1,5 +1,5 @@
--- People type AAPL.US, or just AAPL; a bare symbol that fits several codes is an error that lists them. Without a
--- universe, the only one that has such a code is meant.
+-- Accepts a full code (AAPL.US) or a bare symbol (AAPL); an ambiguous symbol raises an error that lists the candidates.
+-- Without a universe, the only one that contains the code is used.
 
 create or replace function headgate.find_asset(
     p_universe text,
@@ -81,7 +81,7 @@ begin
 end;
 $func$;
 
--- What was probably meant, among the codes (or, for a bare symbol, the symbols) that begin with the same letter.
+-- Suggestions: similar codes (or, for a bare symbol, symbols) with the same first letter.
 create or replace function headgate._meant_code(
     p_universe text,
     p_code text

@@ -1,4 +1,4 @@
--- A group's key as somebody has typed it.
+-- Look up a group key given by a user.
 
 create or replace function headgate.find_group(p_group text)
 returns text
@@ -24,4 +24,4 @@ end;
 $func$;
 
 comment on function headgate.find_group(text) is
-    'The group of that key; an unknown one is an error that lists the known ones.';
+    'The group with this key; an unknown key is an error that lists the known ones.';

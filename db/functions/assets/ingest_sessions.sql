@@ -1,5 +1,5 @@
--- Sessions as a calendar's rules now say them. Sessions to come that the rules no longer name are deleted: a holiday
--- that was announced late. Past sessions stay.
+-- Sessions by the calendar's current rules. Future sessions that the rules no longer contain are deleted, such as a
+-- holiday that was announced late. Past sessions stay.
 
 create or replace function headgate.ingest_sessions(
     p_context jsonb,

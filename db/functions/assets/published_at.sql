@@ -19,4 +19,4 @@ as $func$
 $func$;
 
 comment on function headgate.published_at(text, text, date) is
-    'When a provider has the data of a session: its close and the publication lag; null when it is no session.';
+    'When a provider has the data of a session: its close plus the publication lag; null if there is no such session.';

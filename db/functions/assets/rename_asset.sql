@@ -19,5 +19,4 @@ as $func$
     cross join lateral jsonb_to_record(q.result) as r (renamed integer);
 $func$;
 
-comment on function headgate.rename_asset(bigint, text) is
-    'Give an asset another code; all that is known of it stays its own.';
+comment on function headgate.rename_asset(bigint, text) is 'Give an asset another code; its state and history stay.';

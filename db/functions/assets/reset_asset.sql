@@ -1,4 +1,4 @@
--- Ask for an asset's operations again. What is in flight goes on, and does not count as done for this request.
+-- Make an asset's operations due again. Jobs in flight continue, and do not count for this request.
 
 create or replace function headgate.reset_asset(
     p_asset_id bigint,
@@ -22,4 +22,4 @@ as $func$
 $func$;
 
 comment on function headgate.reset_asset(bigint, text[]) is
-    'Make an asset''s operations (null: all) due again and forget their failures; returns how many.';
+    'Make an asset''s operations (null: all) due again and reset their failures; returns how many.';

@@ -20,4 +20,4 @@ as $func$
 $func$;
 
 comment on function headgate.set_asset_active(bigint, boolean) is
-    'Take an asset out of all plans, or back in; its history stays.';
+    'Exclude an asset from all plans, or include it again; its history stays.';

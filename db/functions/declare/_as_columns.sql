@@ -1,4 +1,4 @@
--- Settings as columns of the table, names of other objects resolved.
+-- Settings as columns of the table, with names of other objects resolved to ids.
 create or replace function headgate._as_columns(
     p_kind text,
     p_name text,

@@ -1,4 +1,4 @@
--- When an operation is due, in words: once, session, every 1 day, after a, b, function schema.name.
+-- Parse a due rule: once, session, every 1 day, after a, b, or function schema.name.
 
 create or replace function headgate._as_due(
     p_operation text,
@@ -38,6 +38,6 @@ exception
             headgate._meant(v_rule, '{once,every,session,after,function}')
             || 'due is once, session, every <interval>, after <operation>, <operation>, or function <schema.name>'
         );
-        return '{"due_rule": "once"}';  -- stands in, so that the rest is checked
+        return '{"due_rule": "once"}';  -- placeholder, so that the other settings are still checked
 end;
 $func$;

@@ -1,4 +1,4 @@
--- A request in one line: GET /posts/{asset.code}?x={param.y?}. A question mark inside of braces belongs to its field.
+-- Parse a request line: GET /posts/{asset.code}?x={param.y?}. A question mark inside braces belongs to the field.
 
 create or replace function headgate._as_request(
     p_operation text,
@@ -38,6 +38,6 @@ begin
         'operation', p_operation, format('operation %s: %s', p_operation, v_fault),
         'a request is a method, a path below the provider''s base URL and a query: GET /posts/{asset.code}?x={param.y?}'
     );
-    return '{"path": "/"}';  -- stands in, so that the rest is checked
+    return '{"path": "/"}';  -- placeholder, so that the other settings are still checked
 end;
 $func$;

@@ -1,4 +1,4 @@
--- Columns under the names that arguments have, without keys and what is not declared.
+-- Columns under their argument names, without keys and columns that cannot be declared.
 create or replace function headgate._as_settings(
     p_kind text,
     p_columns jsonb

@@ -1,5 +1,5 @@
--- What a declaration names must have been declared before it, or by another plan. What is wrong itself is no second
--- mistake.
+-- A referenced object must be declared earlier in the file, or by another plan. A reference to an invalid object is not
+-- reported as a second mistake.
 
 create or replace function headgate._check_reference(
     p_kind text,
@@ -38,7 +38,7 @@ begin
 end;
 $func$;
 
--- The objects that this file has declared so far, and those of others.
+-- Objects that this file has declared so far, and those of other plans.
 create or replace function headgate._declared_names(p_kind text)
 returns text[]
 language sql

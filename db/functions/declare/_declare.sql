@@ -1,6 +1,6 @@
--- The three-way merge. What the file said last time (declarations.settings), what it says now, and what the row holds:
--- a value that changed in the file is written, one unchanged in the file leaves what an operator has set, one no longer
--- in the file goes back to its default. All in jsonb, by the arguments' names, and one update of what differs.
+-- The three-way merge of what the file said last time (declarations.settings), what it says now, and the current row: a
+-- value changed in the file is written, an unchanged one leaves what an operator has set, and one no longer declared
+-- returns to its default. Everything is jsonb keyed by argument names, and one update writes the differences.
 
 create or replace function headgate._declare(
     p_kind text,
@@ -58,7 +58,7 @@ begin
 end;
 $func$;
 
--- Arguments that were given. One that is left out is null.
+-- Arguments that were passed; null means omitted.
 create or replace function headgate._given(p_settings jsonb)
 returns jsonb
 language sql
@@ -79,7 +79,7 @@ as $func$
     select count(*)::integer + 1 from headgate.declarations as d where d.plan = p_plan and d.is_declared;
 $func$;
 
--- Write what differs; returns the settings that were written, or null where the object is mistaken.
+-- Write the differences; returns the written settings, or null for an invalid object.
 create or replace function headgate._merge(
     p_kind text,
     p_name text,
@@ -98,7 +98,7 @@ declare
     v_new jsonb;
     v_differ text[];
 begin
-    -- Of a row that no file has declared yet everything is compared, but for what operators set.
+    -- A row that no file has declared before is compared in full, except for what operators set.
     select v_defaults || coalesce(p_row, '{}')
         || jsonb_object_agg(k.key, coalesce(p_says -> k.key, v_defaults -> k.key))
     into v_new
@@ -125,7 +125,7 @@ begin
 end;
 $func$;
 
--- What operators change at run time, by headgate.set_provider. A file that adopts a row leaves these as they are.
+-- Settings that operators change at run time with headgate.set_provider. A file that adopts a row leaves them alone.
 create or replace function headgate._operators_settings(p_kind text)
 returns text[]
 language sql
@@ -142,7 +142,7 @@ as $func$
     end;
 $func$;
 
--- What the new values mean for what exists already.
+-- Apply the consequences of the new values for existing rows.
 create or replace function headgate._after_declaring(
     p_kind text,
     p_name text,

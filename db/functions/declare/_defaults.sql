@@ -1,4 +1,4 @@
--- What settings have that are not given.
+-- Defaults of the settings that are not given.
 create or replace function headgate._defaults(p_kind text)
 returns jsonb
 language plpgsql

@@ -1,5 +1,4 @@
--- Every rule of its table that an object would break is a mistake of its own. PostgreSQL would name the first one and
--- stop.
+-- Report every table constraint that an object would violate; PostgreSQL stops at the first.
 
 create or replace function headgate._find_violations(
     p_kind text,

@@ -1,4 +1,4 @@
--- Is something wrong with this object already? Then what refers to it is no second mistake.
+-- Whether this object already has a mistake; references to it are then not reported again.
 create or replace function headgate._is_mistaken(
     p_kind text,
     p_name text

@@ -1,4 +1,4 @@
--- The columns that name a row; all others are settings, or nobody's to declare.
+-- Columns that identify a row or cannot be declared; all others are settings.
 create or replace function headgate._key_of(p_kind text)
 returns text[]
 language sql

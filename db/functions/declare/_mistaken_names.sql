@@ -1,4 +1,4 @@
--- Names of objects that are wrong: they are in the file, so that they may have been meant.
+-- Names of invalid objects; as they are in the file, they are valid suggestions.
 create or replace function headgate._mistaken_names(
     p_kind text,
     p_whole text default null

@@ -1,4 +1,4 @@
--- The number of the next rule, step or parameter of an object, in the order of the file; those that are wrong count.
+-- Number of the next rule, step or parameter of an object in file order, counting invalid ones.
 create or replace function headgate._next_part(
     p_kind text,
     p_whole text

@@ -1,4 +1,4 @@
--- Not written, because what it refers to is wrong, and not reported: its message is empty.
+-- Record an object that is skipped because it refers to an invalid one; its message is empty, so it is not reported.
 create or replace function headgate._note_follow_up(
     p_kind text,
     p_name text

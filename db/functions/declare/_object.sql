@@ -1,4 +1,4 @@
--- How people call it: operation blog_post; step fetch of pipeline blog.
+-- An object's name for messages: operation blog_post; step fetch of pipeline blog.
 create or replace function headgate._object(
     p_kind text,
     p_name text

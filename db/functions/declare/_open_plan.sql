@@ -1,4 +1,4 @@
--- The plan that is being declared; without one there is nothing to merge with.
+-- The plan being declared; raises outside begin_plan and end_plan.
 create or replace function headgate._open_plan()
 returns text
 language plpgsql

@@ -1,6 +1,5 @@
--- What a plan's file no longer declares. A row that no history refers to is deleted; another one stays, retired, and
--- what is known of its assets stays with it. Nothing is taken from under work that is under way: that is a mistake of
--- the file's.
+-- Retire objects that the plan's file no longer declares. A row without history is deleted; otherwise it is marked as
+-- retired and keeps its assets' state. Objects with work in flight cannot be retired: that is reported as a mistake.
 
 create or replace function headgate._retire_undeclared(p_plan text)
 returns text
@@ -13,7 +12,7 @@ declare
     v_obstacle text;
     v_retired text[] := '{}';
 begin
-    -- What refers to others goes before them.
+    -- Objects that refer to others are retired first.
     for v_object in
         select d.kind, d.name
         from (
@@ -43,7 +42,7 @@ begin
 end;
 $func$;
 
--- Rules, steps and parameters of what a plan declares that no file has declared: left from before it was adopted.
+-- Rules, steps and parameters of declared objects that no file has declared: rows from before the plan was adopted.
 create or replace function headgate._strange_parts(p_plan text)
 returns table (kind text, name text)
 language sql
@@ -70,7 +69,7 @@ as $func$
     );
 $func$;
 
--- Work that is under way with an object; null: none.
+-- Work in flight for an object; null if there is none.
 create or replace function headgate._retirement_obstacle(
     p_kind text,
     p_name text
@@ -194,7 +193,7 @@ begin
 end;
 $func$;
 
--- Its queues stay: they are empty, and pgmq keeps what was archived.
+-- Its queues stay: they are empty, and pgmq keeps the archived messages.
 create or replace function headgate._retire_provider(p_provider_id bigint)
 returns void
 language plpgsql

@@ -1,4 +1,4 @@
--- The settings of the row that there is; null: there is none.
+-- Settings of the existing row; null if there is none.
 create or replace function headgate._row_of(
     p_kind text,
     p_name text

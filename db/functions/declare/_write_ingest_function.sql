@@ -1,6 +1,5 @@
--- The ordinary ingest function is generated, once, when its operation is declared: plain SQL with the table's columns
--- and types in it, which \sf shows. Nothing is interpreted per row. Returns its name, or null where the declaration is
--- wrong.
+-- Generate the standard ingest function when its operation is declared: plain SQL with the table's columns and types,
+-- visible with \sf. Nothing is interpreted per row. Returns its name, or null if the declaration is invalid.
 
 create or replace function headgate._write_ingest_function(
     p_operation text,
@@ -146,7 +145,7 @@ $body$,
     ) as k;
 $func$;
 
--- A value of a row as SQL: operators for a plain path, as one would write them, and a path query for any other.
+-- A row's value as a SQL expression: operators for a plain path, a path query for anything else.
 create or replace function headgate._json_text(
     p_value text,
     p_path text,
@@ -199,7 +198,7 @@ as $func$
     end;
 $func$;
 
--- Everything that would be wrong with it.
+-- All mistakes in the declaration.
 create or replace function headgate._find_ingest_mistakes(
     p_operation text,
     p_into text,

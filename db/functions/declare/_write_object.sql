@@ -1,5 +1,5 @@
--- One insert, or one update of the columns that differ: what an operator sets at the same moment in another one is not
--- lost.
+-- One insert, or one update of the columns that differ, so that an operator's concurrent change to another column is
+-- not lost.
 
 create or replace function headgate._write_object(
     p_kind text,
@@ -46,7 +46,7 @@ begin
 end;
 $func$;
 
--- A JSON null becomes none of SQL's; a parameter's default is the one column that keeps it.
+-- A JSON null becomes an SQL null, except in a parameter's default.
 create or replace function headgate._value_of(p_column text)
 returns text
 language sql
@@ -59,7 +59,7 @@ as $func$
     end;
 $func$;
 
--- The columns of the settings that differ; where only rows of other tables do, the key, which is written as it is.
+-- Columns of the changed settings. If only rows of other tables changed, the key, which is written unchanged.
 create or replace function headgate._differing_columns(
     p_kind text,
     p_name text,

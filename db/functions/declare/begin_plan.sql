@@ -1,5 +1,5 @@
--- A plan's file begins here and ends with headgate.end_plan, in one transaction. Which plan it is stays in a setting of
--- the transaction, so that nothing half declared outlives it.
+-- A plan's file starts here and ends with headgate.end_plan, in one transaction. The current plan is kept in a
+-- transaction-local setting, so a partial declaration cannot outlive the transaction.
 
 create or replace function headgate.begin_plan(plan text)
 returns void

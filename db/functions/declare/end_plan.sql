@@ -1,4 +1,4 @@
--- The end of a plan's file: what it no longer declares is retired, and all mistakes are reported at once.
+-- Ends a plan's file: retires what is no longer declared and reports all mistakes at once.
 
 create or replace function headgate.end_plan()
 returns text
@@ -24,7 +24,7 @@ $func$;
 comment on function headgate.end_plan() is
     'End a plan: retire what is no longer declared, or raise HG020 with all mistakes; returns what was retired.';
 
--- What only shows when all is declared: names of steps and parameters, functions, fields of templates.
+-- Checks that need the whole file: names of steps and parameters, functions, template fields.
 create or replace function headgate._note_plan_mistakes(p_plan text)
 returns void
 language sql
@@ -39,7 +39,7 @@ as $func$
         and d.is_declared
         and not headgate._is_mistaken(f.kind, f.name)
         and (f.missing is null or not headgate._is_mistaken(f.missing_kind, f.missing))
-        and not exists (  -- a field of a parameter that is wrong itself
+        and not exists (  -- fields of an invalid parameter are not reported again
             select
             from headgate.declaration_mistakes as m
             where m.plan = p_plan

@@ -1,6 +1,5 @@
--- A statement of a plan's file that PostgreSQL itself refuses joins the plan's other mistakes: migrate notes it and
--- goes on, so that end_plan reports them all. Of a misspelt argument the closest ones are named, which PostgreSQL does
--- not do.
+-- Record a statement of a plan's file that PostgreSQL itself rejected; migrate then continues, so that end_plan reports
+-- all mistakes. For a misspelt argument the closest names are suggested, which PostgreSQL does not do.
 
 create or replace function headgate.note_mistake(
     p_message text,
@@ -35,7 +34,7 @@ $func$;
 comment on function headgate.note_mistake(text, text, text) is
     'Add a statement of a plan''s file that PostgreSQL refused to the mistakes that headgate.end_plan reports.';
 
--- PostgreSQL names the call that it does not know: which of its arguments is unknown, or that the function is.
+-- PostgreSQL reports the whole call; find out which argument is unknown, or whether the function is.
 create or replace function headgate._spelling_hint(p_message text)
 returns text
 language sql

@@ -1,5 +1,5 @@
--- What is done to assets of a universe: when it is due, what is asked for, what becomes of the answer. "into" is a word
--- of SQL's, and so in quotes: the table that a generated ingest function merges answers into.
+-- Work on the assets of a universe: when it is due, which request it makes and how answers are stored. "into" is quoted
+-- because it is an SQL keyword: the table that a generated ingest function merges answers into.
 
 create or replace function headgate.put_operation(
     operation text,

@@ -1,4 +1,4 @@
--- What a run of a pipeline may set. Most effects imply the type.
+-- A parameter of a pipeline's runs. Most effects imply the type.
 
 create or replace function headgate.put_parameter(
     pipeline text,

@@ -1,4 +1,4 @@
--- A service: where it is, what it allows, how it is paid.
+-- A service: its address, limits and quota.
 
 create or replace function headgate.put_provider(
     provider text,
@@ -53,7 +53,7 @@ $func$;
 comment on function headgate.put_provider is
     'Declare a provider, by the columns of headgate.providers. Returns created, unchanged, or changed and what.';
 
--- Calendar to lag, each an interval.
+-- Maps a calendar to its publication lag, an interval.
 create or replace function headgate._as_lags(
     p_provider text,
     p_lags jsonb

@@ -1,5 +1,5 @@
--- How an answer of a provider is read. Rules are tried in the order of the file, and before the usual ones, which hold
--- for every provider (headgate.v_response_rules shows them).
+-- How a provider's answers are classified. Rules are tried in file order, before the usual ones that apply to every
+-- provider (see headgate.v_response_rules).
 
 create or replace function headgate.put_rule(
     provider text,

@@ -1,5 +1,4 @@
--- With driver headgate the runners carry an execution from step to step, one step a call: each locks what it needs in
--- order.
+-- With driver headgate, runners advance executions, one step per call, so that each call takes its locks in order.
 
 create or replace function headgate._advance(p_now timestamptz)
 returns boolean
@@ -33,15 +32,16 @@ begin
             perform headgate._close_execution(v_execution.execution_id, p_now);  -- a graph without a finalizing step
             v_advanced := true;
         end if;
-        exit when v_advanced;  -- else another runner was faster
+        exit when v_advanced;  -- otherwise another runner was faster
     end loop;
 
     return v_advanced or headgate._advance_reopened(p_now);
 end;
 $func$;
 
--- What a scheduler's execution was opened again for goes on: steps that failed behind each other are sent in their
--- order, and when nothing more can be, it ends. What is planned for a step that nobody has sent by then ends deferred.
+-- Continue an execution that was reopened after its scheduler ended it: failed steps that depend on each other are sent
+-- in order, and when nothing more can run, it ends. Chunks planned for a step that has not been sent by then end
+-- deferred.
 create or replace function headgate._advance_reopened(p_now timestamptz)
 returns boolean
 language plpgsql
@@ -80,7 +80,7 @@ begin
 end;
 $func$;
 
--- Was the step opened again by somebody who wants it run, and not only because it is behind one that runs again?
+-- Whether somebody asked to run the step again, rather than it being reopened only because it is behind one that was.
 create or replace function headgate._waits_for_its_turn(
     p_execution_id bigint,
     p_step text
@@ -131,8 +131,8 @@ begin
 end;
 $func$;
 
--- Pending steps whose dependencies have ended; is_skipped where the trigger rule says no. A step that an operator
--- skipped counts as passed: the chain goes on without it.
+-- Pending steps whose dependencies have ended; is_skipped if the trigger rule is not met. A step that an operator
+-- skipped counts as passed, so that the chain continues.
 create or replace function headgate._ready_steps(p_execution_id bigint)
 returns table (step text, is_skipped boolean)
 language sql
@@ -171,8 +171,8 @@ as $func$
     select exists (select from headgate._ready_steps(p_execution_id)) or not headgate._has_open_step(p_execution_id);
 $func$;
 
--- A step that raises, or whose report says so, has failed, and nothing else; what it said is its output. Deadlocks and
--- the like are repeated whole.
+-- A step that raises or reports a failure has failed, without affecting anything else; the message is its output.
+-- Deadlocks and similar errors are retried as a whole.
 create or replace function headgate._run_step(
     p_execution headgate.process_executions,
     p_step text,
@@ -216,7 +216,7 @@ begin
             into v_result;
     end;
 
-    -- What an operator has said of the step meanwhile holds.
+    -- An operator's decision about the step in the meantime wins.
     update headgate.process_steps as s
     set status = v_result.status, output = v_result.output, started_at = coalesce(s.started_at, p_now),
         finished_at = headgate.clock()
@@ -232,7 +232,7 @@ begin
 end;
 $func$;
 
--- What was planned for a step that will not run stays due, and its units return.
+-- Jobs planned for a step that will not run stay due, and their units are returned.
 create or replace function headgate._skip_by_rule(
     p_execution_id bigint,
     p_step text,

@@ -1,6 +1,6 @@
--- End the waiting chunks of an execution, or of one of its steps; leases end by themselves. The execution is held
--- meanwhile: what a completion parks is either there at our second look, or not parked because the completion has seen
--- that all is over.
+-- End the waiting chunks of an execution or of one of its steps; leases end by themselves. The execution row stays
+-- locked: chunks parked by a concurrent completion are found by the second pass, or are not parked because the
+-- completion sees that the execution has ended.
 
 create or replace function headgate._cancel_waiting(
     p_execution_id bigint,

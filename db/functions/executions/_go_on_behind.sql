@@ -1,5 +1,5 @@
--- A step has ended otherwise than when what is behind it was decided: that is decided anew. An execution that had ended
--- goes on with it, or ends again, as its steps say now. Returns the steps that run again.
+-- A step's outcome has changed, so the steps behind it are decided again. An execution that had ended continues or ends
+-- again, depending on its steps. Returns the steps that run again.
 
 create or replace function headgate._go_on_behind(
     p_execution headgate.process_executions,

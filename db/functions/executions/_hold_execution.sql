@@ -1,4 +1,4 @@
--- Locks all of its chunks, then their pairs, and last the execution, before any of its steps: who holds a step may
+-- Locks all chunks, then their pairs, then the execution, before any of its steps: a session that holds a step may
 -- already wait for the execution.
 
 create or replace function headgate._hold_execution(p_execution_id bigint)
@@ -11,7 +11,7 @@ declare
     v_chunks headgate.chunks[] := '{}';
     v_more headgate.chunks[];
 begin
-    loop  -- a completion that we wait for may park jobs in new chunks
+    loop  -- a completion we wait for may park jobs in new chunks
         v_more := array(
             select c
             from headgate.chunks as c

@@ -1,4 +1,4 @@
--- A step that succeeded stays as it is.
+-- A succeeded step is not changed.
 
 create or replace function headgate._mark_step(
     p_pipeline text,

@@ -1,8 +1,7 @@
--- What a function step's rows say of it, whoever has called the function.
+-- The result of a function step from its rows, whoever called the function.
 
--- One row is the output as it is, several are an array; a function of one value (not a table) is that value. A value
--- may be a report that says so itself: an object whose status is failed fails the step, and what the function wrote
--- stays.
+-- One row is the output itself, several become an array; a scalar function returns its value. The value may be a
+-- report: an object with status failed fails the step, and what the function wrote is kept.
 create or replace function headgate._step_result(
     p_function text,
     p_rows jsonb,

@@ -1,4 +1,4 @@
--- The execution, with its planners done or kept out until we are: none of its chunks can be new then.
+-- The execution, after its planners have finished and new ones are blocked: no new chunks can appear.
 
 create or replace function headgate._stopped_execution(
     p_pipeline text,

@@ -1,4 +1,4 @@
--- The parameters of a new run: its own, or, when it brings none, those of the oldest order that waits, which it takes.
+-- The parameters of a new run: its own, or, if it has none, those of the oldest pending order, which it takes.
 
 create or replace function headgate._take_order(
     p_pipeline headgate.pipelines,

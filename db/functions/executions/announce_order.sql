@@ -1,6 +1,5 @@
--- The scheduler is told of an order when it comes next, and only once: an event that comes twice would start a run that
--- finds no order and ends at once. An order that could not begin is not announced yet: a paused DAG forgets what it is
--- told.
+-- Notify the scheduler of an order when its turn comes, and only once: a duplicate event would start a run that finds
+-- no order and ends at once. An order that cannot start yet is not announced, because a paused DAG ignores events.
 
 create or replace function headgate.announce_order(
     p_pipeline text,
@@ -44,10 +43,9 @@ end;
 $func$;
 
 comment on function headgate.announce_order(text, text) is
-    'The order that comes next, if the scheduler has not been told of it and a DAG of its can take it; '
-    'no row otherwise.';
+    'The next order, if the scheduler has not been notified of it and one of its DAGs can take it; no row otherwise.';
 
--- Whether all of a scheduler's DAGs that run a pipeline are paused; false while nothing is heard of it.
+-- Whether all DAGs of a scheduler that run a pipeline are paused; false without any report.
 create or replace function headgate._is_dag_paused(
     p_pipeline_id bigint,
     p_deployment text,

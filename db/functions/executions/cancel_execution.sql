@@ -1,4 +1,4 @@
--- Nothing more of it starts; calls under way end by themselves and keep their effect.
+-- Nothing more starts; calls in flight finish and their results count.
 
 create or replace function headgate.cancel_execution(
     p_pipeline text,

@@ -1,5 +1,5 @@
--- A scheduler's run has ended, or is gone, and its execution is still open: whoever ended it did so by hand. What is
--- under way is cancelled; where nothing is, and the run succeeded, it ends as its steps say.
+-- A scheduler's run has ended or no longer exists while its execution is open: a person ended it there. Work in flight
+-- is cancelled; if there is none and the run succeeded, the execution ends as its steps say.
 
 create or replace function headgate.end_run(
     p_pipeline text,
@@ -45,4 +45,5 @@ end;
 $func$;
 
 comment on function headgate.end_run(text, text, text) is
-    'End what a scheduler''s run has left open: it ended there by hand (success, failed), or is gone; returns how.';
+    'End what a scheduler''s run left open: it was ended there by hand (success, failed), or no longer exists (gone); '
+    'returns how.';

@@ -1,4 +1,4 @@
--- What headgate.execution_status says, for whoever only looks: nothing is sent on the way.
+-- Like headgate.execution_status, but read-only: it does not sweep.
 
 create or replace function headgate.execution_counts(
     p_pipeline text,
@@ -21,4 +21,4 @@ as $func$
 $func$;
 
 comment on function headgate.execution_counts(text, text) is
-    'How an execution stands, in jobs; it changes nothing, so readers may ask.';
+    'The status of an execution, in jobs; read-only, so readers may call it.';

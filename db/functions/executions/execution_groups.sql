@@ -1,5 +1,5 @@
--- What an execution has brought, group by group: for those whom a scheduler wakes when it ends. The sessions are those
--- that the data of its jobs reach to now.
+-- The results of an execution by group, for consumers that a scheduler triggers at its end. Sessions are those that the
+-- data of its jobs reaches now.
 
 create or replace function headgate.execution_groups(
     p_pipeline text,
@@ -33,4 +33,4 @@ end;
 $func$;
 
 comment on function headgate.execution_groups(text, text) is
-    'Groups for which jobs of an execution have succeeded, with rows written and the sessions their data reach to.';
+    'Groups in which jobs of an execution succeeded, with rows written and the latest sessions of their data.';

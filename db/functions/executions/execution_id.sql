@@ -12,4 +12,4 @@ as $func$
 $func$;
 
 comment on function headgate.execution_id(text, text) is
-    'What the channel headgate_steps calls an execution: its notifications name nothing else.';
+    'The id of an execution, as in notifications on the channel headgate_steps.';

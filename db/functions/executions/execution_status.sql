@@ -20,5 +20,4 @@ end;
 $func$;
 
 comment on function headgate.execution_status(text, text) is
-    'How an execution stands, in jobs; also sends what is due to be sent again, and ends sessions beyond '
-    'their limits.';
+    'The status of an execution, in jobs; also sweeps, and ends sessions that exceed their limits.';

@@ -21,4 +21,4 @@ end;
 $func$;
 
 comment on function headgate.failed_steps(text, text) is
-    'Steps of an execution that have failed: a scheduler compares them with its own.';
+    'Failed steps of an execution, for a scheduler to compare with its own.';

@@ -1,4 +1,4 @@
--- Settles an execution without waiting: what has not started returns its units, what is under way loses its lease.
+-- Settles an execution without waiting: units of unstarted work are returned, and work in flight loses its lease.
 
 create or replace function headgate.finalize_execution(
     p_pipeline text,
@@ -35,4 +35,4 @@ end;
 $func$;
 
 comment on function headgate.finalize_execution(text, text) is
-    'End an execution and settle its units; returns its status and totals, and raises nothing when it has failed.';
+    'End an execution and settle its units; returns its status and totals, and does not raise if it failed.';

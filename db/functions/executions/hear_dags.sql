@@ -1,6 +1,6 @@
--- A scheduler says, every few seconds, how its DAGs stand. What counts is what has changed since: pausing a DAG pauses
--- its pipeline, unless another DAG of the pipeline is at work; unpausing the DAG resumes the pipeline it had paused.
--- What somebody has paused or resumed here in between stays as it is.
+-- Schedulers report the state of their DAGs every few seconds. Only changes count: pausing a DAG pauses its pipeline
+-- unless another DAG of the pipeline is active; unpausing the DAG resumes a pipeline it had paused. Pipelines paused or
+-- resumed here in between stay as they are.
 
 create or replace function headgate.hear_dags(
     p_deployment text,
@@ -31,11 +31,11 @@ end;
 $func$;
 
 comment on function headgate.hear_dags(text, jsonb, boolean) is
-    'Take in how a scheduler''s DAGs stand, [{dag, is_paused, active_runs, orders_of: [pipeline]}]: pausing one '
-    'pauses its pipeline, where p_follows_pauses; returns what was paused and resumed.';
+    'Record the state of a scheduler''s DAGs, [{dag, is_paused, active_runs, orders_of: [pipeline]}]: with '
+    'p_follows_pauses, pausing a DAG pauses its pipeline; returns what was paused and resumed.';
 
--- Writes down what is said of DAGs that run pipelines. Returns the pipelines all of whose DAGs have been paused since,
--- and those one of whose DAGs goes on again.
+-- Store the reported state of DAGs that run pipelines. Returns pipelines whose DAGs have all been paused since the last
+-- report, and those with a DAG that was unpaused.
 create or replace function headgate._note_dags(
     p_deployment text,
     p_dags jsonb,
@@ -102,7 +102,7 @@ begin
 end;
 $func$;
 
--- An order that was announced and of which nothing came (the DAG was paused at that moment, say) is announced anew.
+-- Announce an order again if no run followed its announcement, for example because the DAG was paused at that moment.
 create or replace function headgate._recall_orders(
     p_deployment text,
     p_now timestamptz

@@ -1,4 +1,4 @@
--- An operator says how a step ended: what of it has not started is cancelled, and what depends on it goes on.
+-- An operator sets the outcome of a step: its unstarted work is cancelled, and the steps that depend on it continue.
 
 create or replace function headgate.mark_step(
     p_pipeline text,
@@ -30,5 +30,5 @@ end;
 $func$;
 
 comment on function headgate.mark_step(text, text, text, text) is
-    'Say that a step has succeeded, has failed, or is skipped: what of it has not started is cancelled, and what was '
-    'skipped behind it runs where that allows it; returns jobs and steps.';
+    'Set a step''s outcome to succeeded, failed or skipped: its unstarted work is cancelled, and steps skipped behind '
+    'it run if that allows it; returns jobs and steps.';

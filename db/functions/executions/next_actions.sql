@@ -1,5 +1,4 @@
--- How to go on with a run that is not wholly done: what is left, why, and the call that goes on with it. The most
--- serious row comes last.
+-- What a run left undone, why, and the call that continues it. The most serious row comes last.
 
 create or replace function headgate.next_actions(
     p_pipeline text,
@@ -27,10 +26,10 @@ end;
 $func$;
 
 comment on function headgate.next_actions(text, text) is
-    'What a run left undone and the call that goes on with it: run, retry, reset, resume, work (a runner is missing), '
-    'wait. No row: nothing is left.';
+    'What a run left undone and the call that continues it: run, retry, reset, resume, work (start a runner), wait. '
+    'No row: nothing is left.';
 
--- A run that has not ended waits for somebody, or for a time. What its plan left out is for the next one.
+-- An unfinished run waits for an action or for a time. What it did not plan is left to the next run.
 create or replace function headgate._open_actions(
     p_execution headgate.process_executions,
     p_pipeline text
@@ -58,7 +57,7 @@ as $func$
         and w.reason not in (select r.meaning from headgate.v_deferral_reasons as r);
 $func$;
 
--- What was due and was not planned, and what ended for lack of units, is for the next run: now, or when affordable.
+-- What was due but not planned, or ended for lack of units, goes to the next run: now, or when there are units.
 create or replace function headgate._run_actions(
     p_execution headgate.process_executions,
     p_pipeline text,
@@ -123,7 +122,7 @@ as $func$
     order by sum(w.jobs) desc;
 $func$;
 
--- What failed, was deferred by a fault, or was cancelled can be run again within the run, all of it by one call.
+-- Jobs that failed, were deferred by a fault or were cancelled can be run again within the run, all by one call.
 create or replace function headgate._retry_action(
     p_execution headgate.process_executions,
     p_pipeline text,
@@ -172,7 +171,7 @@ as $func$
     having count(*) > 0;
 $func$;
 
--- Jobs whose last round ended without what was wanted: failed, cancelled, or deferred, and by what.
+-- Jobs whose latest round was not successful: failed, cancelled, or deferred, and by what.
 create or replace function headgate._undone_jobs(p_execution headgate.process_executions)
 returns table (operation_id bigint, asset_id bigint, kind text, reason text)
 language sql

@@ -1,5 +1,5 @@
--- Runs that a scheduler has open here: it looks whether it still has them. What was opened again after its end is not
--- among them: its run has ended there, perhaps, and it ends by itself.
+-- Runs that a scheduler has not ended yet, so that it can check whether they still exist. Reopened executions are not
+-- included: their run may have ended, and they end by themselves.
 
 create or replace function headgate.open_runs(
     p_deployment text default null
@@ -21,4 +21,4 @@ as $func$
 $func$;
 
 comment on function headgate.open_runs(text) is
-    'Executions that a scheduler has not ended yet: it looks whether their runs are there.';
+    'Executions that a scheduler has not ended yet, so that it can check whether their runs still exist.';

@@ -1,4 +1,4 @@
--- A paused pipeline holds its place: its unleased messages leave the queue, its reservations stay.
+-- A paused pipeline keeps its place: messages that are not leased leave the queue, reservations stay.
 
 create or replace function headgate.pause_pipeline(p_pipeline text)
 returns table (paused_executions integer, paused_chunks integer)
@@ -49,4 +49,4 @@ end;
 $func$;
 
 comment on function headgate.pause_pipeline(text) is
-    'Start nothing of a pipeline until it is resumed; calls under way end. Returns what was stopped.';
+    'Start no more work of a pipeline until it is resumed; calls in flight finish. Returns what was stopped.';

@@ -1,5 +1,5 @@
--- How a step that calls a function went, as the scheduler that called it reports. What the plan does not know is left
--- alone: a DAG may have tasks of its own. A task that is cleared and runs again opens an execution that has ended.
+-- The scheduler that called a function step reports its outcome. Tasks unknown to the plan are ignored: a DAG may have
+-- tasks of its own. A cleared task that runs again reopens an ended execution.
 
 create or replace function headgate.report_step(
     p_pipeline text,
@@ -71,5 +71,5 @@ end;
 $func$;
 
 comment on function headgate.report_step(text, text, text, text, jsonb) is
-    'Report how a function step that Airflow called has ended, with its rows; returns what that makes of it, and no '
-    'row for a step the plan does not have.';
+    'Report the outcome of a function step that Airflow called, with its rows; returns the step''s status, or no row '
+    'for a step that the plan does not have.';

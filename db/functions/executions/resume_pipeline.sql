@@ -13,7 +13,7 @@ begin
     update headgate.pipelines as p
     set is_paused = false, is_paused_with_dag = false
     where p.pipeline_id = v_pipeline.pipeline_id;
-    v_chunk_ids := array(  -- before their executions: who ends one of those holds its chunks first, too
+    v_chunk_ids := array(  -- chunks before executions: a session that ends an execution also locks its chunks first
         select c.chunk_id
         from headgate.chunks as c
         join headgate.process_executions as e using (execution_id)
@@ -32,7 +32,7 @@ begin
     get diagnostics resumed_executions = row_count;
     sent_chunks := headgate._send_chunks(v_chunk_ids, v_now);
     perform pg_notify('headgate_jobs', '');
-    perform pg_notify('headgate_orders', '');  -- and runs that wait for their turn
+    perform pg_notify('headgate_orders', '');  -- and wakes runs that wait for their turn
     perform headgate._record_action(
         'resume_pipeline', jsonb_build_object('pipeline', p_pipeline),
         jsonb_build_object('resumed_executions', resumed_executions, 'sent_chunks', sent_chunks)
@@ -41,5 +41,4 @@ begin
 end;
 $func$;
 
-comment on function headgate.resume_pipeline(text) is
-    'Let a paused pipeline go on where it stood; returns what was resumed.';
+comment on function headgate.resume_pipeline(text) is 'Resume a paused pipeline; returns what was resumed.';

@@ -1,4 +1,4 @@
--- Old history goes by the month: a partition older than the retention is dropped, never deleted row by row.
+-- Old history is dropped by monthly partition, never deleted row by row.
 
 create or replace function headgate.retain(p_keep interval)
 returns table (dropped_partitions integer, deleted_executions integer)

@@ -23,7 +23,7 @@ begin
     from headgate._open_rounds(v_execution, headgate._steps_to_retry(v_execution, p_step));
     planned := v_rounds.planned;
     reopened := cardinality(v_rounds.opened) + v_rounds.reopened;
-    -- Attempts are Airflow's to count.
+    -- Attempts are counted by Airflow.
     select coalesce(sum(headgate._send_step(v_execution, s.step, s.attempt, v_now)), 0)
     into sent
     from headgate._unblocked(v_execution, v_rounds.opened) as s;
@@ -40,11 +40,11 @@ end;
 $func$;
 
 comment on function headgate.retry_failed(text, text, text) is
-    'Run again, within what may be spent now, what failed, was deferred, cancelled or left out, and what was skipped '
+    'Run again, within the current budget, what failed, was deferred, cancelled or left out, and what was skipped '
     'behind it; returns jobs planned, chunks sent, steps opened.';
 
--- Steps that have ended and did not do all they had to. What an operator has decided is run again only when he names
--- the step; a function that Airflow calls, when Airflow calls it.
+-- Ended steps with jobs left undone. A step that an operator decided runs again only if named; a function step that
+-- Airflow calls, only when Airflow calls it.
 create or replace function headgate._steps_to_retry(
     p_execution headgate.process_executions,
     p_step text
@@ -63,11 +63,12 @@ as $func$
         and case
             when s.step = p_step then s.kind = 'fan_out' or s.status <> 'succeeded'
             when s.status = 'skipped' then s.skip_reason = 'finalized' and s.planned_at is not null
-            else s.status in ('failed', 'cancelled') or s.planned_at is not null  -- jobs fail in a success, too
+            -- a successful step can have failed jobs
+            else s.status in ('failed', 'cancelled') or s.planned_at is not null
         end;
 $func$;
 
--- Of steps that run again, fan-outs that need not wait for others of them. Those behind are sent in their turn.
+-- Fan-outs to run again that do not depend on others of them; those behind are sent in their turn.
 create or replace function headgate._unblocked(
     p_execution headgate.process_executions,
     p_steps text[]

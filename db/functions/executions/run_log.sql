@@ -1,5 +1,5 @@
--- A run's history as lines in order of time, from what the database keeps anyway: nothing is logged twice. Jobs that
--- ended alike in one commit are one line. Of one moment, each step's lines stay together.
+-- A run's history as lines in time order, from rows that exist anyway: nothing is logged twice. Jobs with the same
+-- outcome in one commit share a line. At the same time, lines of a step stay together.
 
 create or replace function headgate.run_log(
     p_pipeline text,
@@ -39,7 +39,7 @@ end;
 $func$;
 
 comment on function headgate.run_log(text, text, timestamptz) is
-    'What happened in a run, in order of time: its start and end, steps, jobs, deferrals, alerts and operators; from '
+    'The history of a run in time order: its start and end, steps, jobs, deferrals, alerts and operator actions; from '
     'p_since on.';
 
 create or replace function headgate._run_lines(p_execution headgate.process_executions)
@@ -79,7 +79,7 @@ as $func$
     from headgate.process_steps as s
     where s.execution_id = p_execution.execution_id
         and s.status not in ('pending', 'skipped')
-        -- one that was ended before its turn began when it ended
+        -- steps ended before their turn are placed at their end
         and not ((s.status = 'cancelled' or s.is_marked) and s.started_at = s.finished_at)
     union all
     select
@@ -108,7 +108,7 @@ as $func$
         and s.finished_at is not null;
 $func$;
 
--- Counts that are not zero, in words.
+-- The non-zero counts, as text.
 create or replace function headgate._outcome_words(
     p_planned integer,
     p_succeeded integer,
@@ -177,7 +177,7 @@ as $func$
     group by d.ended_at, d.step, o.name, d.status, d.round, d.is_fault, d.why;
 $func$;
 
--- What jobs brought and cost, where they did.
+-- Records and units of jobs, if any.
 create or replace function headgate._cost_words(
     p_records bigint,
     p_units bigint
@@ -214,7 +214,7 @@ as $func$
     group by d.deferred_at, o.name, d.reason, r.meaning;
 $func$;
 
--- Alerts of the time in which the run was under way, but for those of other pipelines' steps.
+-- Alerts raised during the run, except those of other pipelines' steps.
 create or replace function headgate._alert_lines(
     p_execution headgate.process_executions,
     p_pipeline text
@@ -233,7 +233,7 @@ as $func$
         and (a.subject !~ '^step .* of ' or right(a.subject, length(p_pipeline) + 4) = ' of ' || p_pipeline);
 $func$;
 
--- What operators did to the run, and to its pipeline while the run was under way.
+-- Operator actions on the run, and on its pipeline during the run.
 create or replace function headgate._operator_lines(
     p_execution headgate.process_executions,
     p_pipeline text

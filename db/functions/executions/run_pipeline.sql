@@ -24,4 +24,4 @@ end;
 $func$;
 
 comment on function headgate.run_pipeline(text, jsonb, text) is
-    'Start a pipeline that headgate''s own runners carry through, step by step; returns its run id.';
+    'Start a pipeline that headgate''s own runners advance, step by step; returns its run id.';

@@ -20,5 +20,5 @@ end;
 $func$;
 
 comment on function headgate.skip_step(text, text, text) is
-    'Leave a step out and go on: what of it has not started is cancelled, what depends on it counts it as passed; '
-    'returns how many jobs.';
+    'Skip a step: its unstarted work is cancelled, and steps that depend on it count it as passed; returns how many '
+    'jobs.';

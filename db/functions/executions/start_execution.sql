@@ -1,7 +1,6 @@
--- A run begins as a row per execution and step. Starting it again changes nothing and says so; with other parameters
--- it is refused. A run that an order woke (p_is_ordered) and that finds none, because another run has taken it, ends at
--- once: nobody asked for a second one. One for a day that is past (p_is_backfill) takes no order, and needs requests
--- that name the day.
+-- A run starts as one row per execution and step. Starting it again changes nothing and returns is_new false; with
+-- other parameters it raises. A run woken by an order (p_is_ordered) that another run has taken ends at once, because
+-- nobody asked for a second one. A back-fill (p_is_backfill) takes no order and requires requests that name the date.
 
 create or replace function headgate.start_execution(
     p_pipeline text,
@@ -87,7 +86,7 @@ comment on function headgate.start_execution(text, text, timestamptz, jsonb, tex
     'other parameters an error. p_is_ordered: an order woke it, and without one it ends at once. p_is_backfill: it is '
     'for a logical date that is past.';
 
--- The run of this name is the one that is meant: who brings none, or the same parameters, means it.
+-- An existing run id means that run if parameters are absent or equal.
 create or replace function headgate._check_same_run(
     p_pipeline headgate.pipelines,
     p_execution headgate.process_executions,
@@ -102,7 +101,7 @@ declare
     v_defaults constant jsonb := headgate._resolve_params(p_pipeline, '{}');
     v_params constant jsonb := headgate._resolve_params(p_pipeline, p_params);
 begin
-    -- What has become a parameter since was at its default then.
+    -- A parameter added since then had its default value.
     if v_params not in (v_defaults, v_defaults || p_execution.params) then
         perform headgate._raise(
             'HG021',
@@ -137,7 +136,7 @@ begin
 end;
 $func$;
 
--- A run for a day that is past does that day's work only if a request says which day it is.
+-- A run for a past date does that date's work only if a request names the date.
 create or replace function headgate._check_dated(
     p_pipeline headgate.pipelines,
     p_logical_date timestamptz
@@ -167,8 +166,8 @@ begin
 end;
 $func$;
 
--- The execution keeps the graph it starts with, whatever becomes of its pipeline's. The step that starts it has
--- happened by the time there is a row for it, unless there is nothing to start.
+-- The execution keeps a copy of its graph, unaffected by later changes to the pipeline. The step that starts the
+-- execution has already happened when its row is written, unless there is nothing to start.
 create or replace function headgate._open_steps(
     p_execution_id bigint,
     p_is_idle boolean,
@@ -197,7 +196,7 @@ as $func$
     where e.execution_id = p_execution_id;
 $func$;
 
--- Which of a scheduler's DAGs runs a pipeline is known from when it has begun a run.
+-- The scheduler's DAG of a pipeline is known once it has started a run.
 create or replace function headgate._note_dag(
     p_pipeline_id bigint,
     p_deployment text,

@@ -1,4 +1,4 @@
--- What a start would be refused for: asked before one, and by a scheduler's run that waits for its turn.
+-- The error that a start would raise, checked beforehand, also by scheduler runs waiting for their turn.
 
 create or replace function headgate.start_obstacle(p_pipeline text)
 returns table (code text, message text, hint text)
@@ -11,4 +11,4 @@ as $func$
 $func$;
 
 comment on function headgate.start_obstacle(text) is
-    'Why a pipeline could not be started now: retired (HG001), paused (HG013), or running (HG011); no row: it could.';
+    'Why a pipeline cannot be started now: retired (HG001), paused (HG013) or running (HG011); no row: it can.';

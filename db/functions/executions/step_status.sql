@@ -30,5 +30,4 @@ end;
 $func$;
 
 comment on function headgate.step_status(text, text, text) is
-    'How a step stands, in jobs; also sends what is due to be sent again, and ends sessions beyond '
-    'their limits.';
+    'The status of a step, in jobs; also sweeps, and ends sessions that exceed their limits.';

@@ -1,4 +1,4 @@
--- A work order: Airflow's next run of the pipeline takes it up. The notification wakes a run; the row is what counts.
+-- An order: the next Airflow run of the pipeline takes it. The notification only wakes a run; the row is what counts.
 
 create or replace function headgate.trigger_pipeline(
     p_pipeline text,

@@ -1,4 +1,4 @@
--- Rows that came by a file, not by a runner: the plan has to know of them, or it would ask for them again.
+-- Record rows that were loaded from a file rather than by a runner, so that the planner does not request them again.
 
 create or replace function headgate.note_load(
     p_operation text,

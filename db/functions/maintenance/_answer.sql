@@ -1,4 +1,5 @@
--- Does what headgate._requests is asked, with the owner's rights. What a plan's role asks must be its plan's affair.
+-- Runs a call that was inserted into headgate._requests, with the owner's rights, if the plan's role may change the
+-- objects concerned.
 
 create or replace function headgate._answer()
 returns trigger
@@ -55,7 +56,7 @@ begin
 end;
 $func$;
 
--- What a plan may touch: what its functions are named for in rows that only the owner writes.
+-- What a plan may change: the objects whose rows, which only the owner writes, name the plan's functions.
 create or replace function headgate._guard_plan(
     p_plan text,
     p_function text,
@@ -91,7 +92,7 @@ begin
                 select
                 from headgate.operations as o
                 where o.universe = p_arguments ->> 'p_universe'
-                    -- Or the function is everybody's.
+                    -- Or the function is open to all.
                     and (o.operation_id = any (v_operation_ids) or o.ingest_function like 'headgate.%')
             ) then
                 v_what := 'universe ' || (p_arguments ->> 'p_universe');
@@ -133,7 +134,7 @@ begin
 end;
 $func$;
 
--- Operations that name a function of the plan's, and those of pipelines with a step that is one.
+-- Operations that use one of the plan's functions, and those of pipelines with such a step.
 create or replace function headgate._operations_of_plan(p_plan text)
 returns table (operation_id bigint)
 language sql

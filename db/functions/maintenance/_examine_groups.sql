@@ -1,4 +1,4 @@
--- Assets of which a pipeline has an operation, and that none of its steps ever asks for.
+-- Assets that need an operation of a pipeline but belong to no group of its steps.
 
 create or replace function headgate._examine_groups()
 returns table (subject text, verdict text, found text, advice text, is_fixable boolean)

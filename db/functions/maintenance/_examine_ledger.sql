@@ -1,5 +1,5 @@
--- Open quota windows that do not say what chunks and details say. What is reserved is known exactly. What is spent lies
--- between two sums, because a job that was booked before the window may have ended in it.
+-- Open quota windows that disagree with chunks and details. Reserved units are known exactly. Spent units lie between
+-- two sums, because a job charged before the window may have ended in it.
 
 create or replace function headgate._examine_ledger()
 returns table (subject text, verdict text, found text, advice text, is_fixable boolean)

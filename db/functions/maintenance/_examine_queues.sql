@@ -1,4 +1,4 @@
--- Messages and chunks that do not agree. Each queue is a table of its own, so it is asked by name.
+-- Messages and chunks that disagree. Each queue is a table, so it is queried by name.
 
 create or replace function headgate._examine_queues()
 returns table (subject text, verdict text, finding text, advice text, is_fixable boolean)
@@ -39,7 +39,7 @@ begin
 end;
 $func$;
 
--- Chunks of running executions whose message is gone; a lease that lasts needs none.
+-- Chunks of running executions whose message no longer exists; a valid lease needs none.
 create or replace function headgate._lost_messages(p_queue text)
 returns bigint[]
 language plpgsql

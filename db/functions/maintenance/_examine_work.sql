@@ -1,5 +1,4 @@
--- Work that is stuck: steps without chunks, chunks without a step, leases that nobody takes over, pairs that no chunk
--- holds.
+-- Stuck work: steps without chunks, chunks without a step, abandoned leases, pairs held by no chunk.
 
 create or replace function headgate._examine_work()
 returns table (subject text, verdict text, found text, advice text, is_fixable boolean)

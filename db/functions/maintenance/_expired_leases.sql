@@ -1,4 +1,4 @@
--- Leases of running executions that ran out a minute ago or more, at a provider that may be asked.
+-- Leases of running executions that expired at least a minute ago, at a provider that can be called.
 
 create or replace function headgate._expired_leases()
 returns table (chunk_id bigint)

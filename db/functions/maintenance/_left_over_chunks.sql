@@ -1,4 +1,4 @@
--- Chunks that nobody holds, of a step or an execution that has ended.
+-- Unleased chunks of an ended step or execution.
 
 create or replace function headgate._left_over_chunks()
 returns table (chunk_id bigint)

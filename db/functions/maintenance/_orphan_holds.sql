@@ -1,4 +1,4 @@
--- Pairs that say they are in a chunk which does not exist, or does not have them.
+-- Pairs that refer to a chunk which does not exist or does not contain them.
 
 create or replace function headgate._orphan_holds()
 returns table (operation_id bigint, asset_id bigint, chunk_id bigint)

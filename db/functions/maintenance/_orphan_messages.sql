@@ -1,4 +1,4 @@
--- Messages that no chunk knows as its own.
+-- Messages without a chunk.
 
 create or replace function headgate._orphan_messages(p_queue text)
 returns bigint[]

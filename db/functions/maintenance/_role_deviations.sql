@@ -1,5 +1,5 @@
--- Where the roles are set otherwise than headgate.role_limits says: other values, and settings that it does not name.
--- Settings that a role has made for its own sessions to come are found here, too. wanted is null: it should not be set.
+-- Role settings that differ from headgate.role_limits: other values, or settings that are not listed, including those a
+-- role has set for its own future sessions. wanted is null for a setting that should not exist.
 
 create or replace function headgate._role_deviations()
 returns table (role text, place text, name text, found text, wanted text)
@@ -16,7 +16,8 @@ as $func$
         select l.role, l.name, l.value
         from headgate.role_limits as l
         where l.name not in ('connection_limit', 'transaction_age', 'idle_age', 'advisory_locks')
-            and exists (select from pg_settings as s where s.name = l.name)  -- this version of PostgreSQL has it
+            -- the setting exists in this version of PostgreSQL
+            and exists (select from pg_settings as s where s.name = l.name)
     ),
     setting as (
         select r.role, d.datname::text as place, split_part(c.setting, '=', 1) as name,
@@ -32,7 +33,7 @@ as $func$
     from (select r.role, l.name, l.value from limit_of as l join role as r using (role)) as l
     full join setting as s on s.role = l.role and s.name = l.name and s.place is null
     where s.value is distinct from l.value
-        and coalesce((s.name, s.value) not in (  -- what every session of ours pins for itself anyway, and poolers need
+        and coalesce((s.name, s.value) not in (  -- what our sessions pin themselves, and poolers need
             values
                 ('DateStyle', 'ISO, MDY'),
                 ('TimeZone', 'UTC'),
@@ -49,7 +50,7 @@ as $func$
     where r.rolconnlimit <> headgate._connections(l.value);
 $func$;
 
--- A number of sessions, or a share of what the server allows.
+-- A number of sessions, or a share of the server's limit.
 create or replace function headgate._connections(p_value text)
 returns integer
 language sql

@@ -1,5 +1,5 @@
--- What there is in the core and in the plans. Partitions come and go, and pgmq's tables are pgmq's. Definitions read
--- differently on another major version, so that version is noted, too.
+-- Objects of the core and of the plans. Partitions are left out because they come and go, and pgmq's tables because
+-- they belong to pgmq. Definitions are printed differently by other major versions, so the version is recorded too.
 
 create or replace function headgate._schema_objects()
 returns table (object text, kind text, fingerprint text)

@@ -1,4 +1,4 @@
--- Steps that wait for jobs of which there are none.
+-- Steps that wait for jobs that do not exist.
 
 create or replace function headgate._stuck_steps()
 returns table (

@@ -1,4 +1,4 @@
--- Chunks of a step that runs, left behind in the plan.
+-- Planned chunks of a running step that were not sent.
 
 create or replace function headgate._unsent_chunks()
 returns table (chunk_id bigint)

@@ -1,5 +1,5 @@
--- How a run of a scheduler's DAG stands: failed and late runs are alerts, which the next success resolves. The DAG need
--- not run a pipeline: any DAG may tell of itself whose owner has given it our notifier.
+-- Alerts for runs of a scheduler's DAGs: failed and late runs raise alerts, which the next success resolves. The DAG
+-- need not run a pipeline: any DAG with our notifier can report itself.
 
 create or replace function headgate.alert_run(
     p_dag text,

@@ -1,5 +1,5 @@
--- Ends the sessions that are beyond their role's limits, looks for what will hurt later, raises an alert for each, and
--- resolves those whose cause is gone.
+-- Ends sessions that exceed their role's limits, looks for problems to come, raises an alert for each, and resolves
+-- alerts whose cause is gone.
 
 create or replace function headgate.check_health(
     p_pipeline text,
@@ -68,7 +68,7 @@ as $func$
     where s.provider is not null or headgate._is_alerted('address of ' || p.name);
 $func$;
 
--- Alerts of steps that no pipeline has any more: nothing would ever show that their cause is gone.
+-- Alerts of steps that no longer exist; nothing else would resolve them.
 create or replace function headgate._resolve_gone_steps(p_now timestamptz)
 returns void
 language sql

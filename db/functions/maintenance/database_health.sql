@@ -1,5 +1,5 @@
--- How calm the database is: whatever holds back the cleaning of the queues, and what it has come to. It tells the age
--- of other users' transactions, never what they say, so that a dashboard may read it. Real time, not the plan's.
+-- What holds back vacuuming of the queues, and its effect. Shows the age of other users' transactions but never their
+-- content, so that a dashboard may read it. Uses real time.
 
 create or replace function headgate.database_health()
 returns table (measure text, value numeric, threshold numeric, verdict text, advice text)
@@ -25,7 +25,7 @@ comment on function headgate.database_health() is
     'What delays vacuuming of the queues and what that has led to, with thresholds; '
     'what v_database_health shows.';
 
--- Transactions, connections and horizons. Null where the owner may not see the transactions of others.
+-- Transactions, connections and horizons. Null if the owner may not see other users' transactions.
 create or replace function headgate._transaction_measures()
 returns table (measure text, value numeric, threshold numeric, advice text)
 language sql
@@ -117,7 +117,7 @@ as $func$
     ) as v (measure, value, threshold, advice);
 $func$;
 
--- Dead rows and bloat of the tables that turn over, and history that no month's partition takes.
+-- Dead rows and bloat of high-churn tables, and history in the default partition.
 create or replace function headgate._row_measures()
 returns table (measure text, value numeric, threshold numeric, advice text)
 language sql

@@ -1,5 +1,5 @@
--- What is wrong in this database, and what to do about it: what the doctor sees. Looks only; headgate.repair mends what
--- can be mended safely. A subject that is as it should be has no row.
+-- The doctor's checks: problems of this database and their solution. Read-only; headgate.repair fixes what can be fixed
+-- safely. A healthy subject has no row.
 
 create or replace function headgate.examine()
 returns table (subject text, verdict text, found text, advice text, is_fixable boolean)
@@ -50,7 +50,7 @@ comment on function headgate.examine() is
     'Problems found and how to fix them: schema, roles, queues, stuck work, ledger, calendars, health; '
     'no rows: none.';
 
--- What somebody changed by hand since the last migrate.
+-- Manual changes since the last migrate.
 create or replace function headgate._examine_schema()
 returns table (subject text, verdict text, found text, advice text, is_fixable boolean)
 language sql
@@ -96,8 +96,8 @@ as $func$
     where s.differences > 0;
 $func$;
 
--- Roles that are missing, may more than their work needs, or have other limits than the rows say; rights of the
--- database itself.
+-- Roles that are missing, have more rights than they need, or other limits than role_limits; rights on the database
+-- itself.
 create or replace function headgate._examine_roles()
 returns table (subject text, verdict text, found text, advice text, is_fixable boolean)
 language sql
@@ -167,8 +167,7 @@ as $func$
     from headgate._strange_addresses() as s;
 $func$;
 
--- Sessions beyond their role's limits, whether the owner may see and end them, and locks that others hold on what is
--- ours.
+-- Sessions that exceed their role's limits, whether the owner may see and end them, and locks of others on our tables.
 create or replace function headgate._examine_sessions()
 returns table (subject text, verdict text, found text, advice text, is_fixable boolean)
 language sql
@@ -198,8 +197,8 @@ as $func$
     group by f.login, f.pid;
 $func$;
 
--- Nothing of ours takes an advisory lock but pgmq, while a queue is made; and nobody but our roles should keep others
--- from our tables. Each row says who waits, and for what.
+-- Only pgmq takes an advisory lock, while a queue is created; and only our roles should lock our tables. Each row names
+-- the waiting session and the lock.
 create or replace function headgate._foreign_locks()
 returns table (login text, pid integer, says text)
 language sql
@@ -236,7 +235,7 @@ as $func$
     where h.login not in ('headgate_planner', 'headgate_runner');
 $func$;
 
--- Functions of plans that rows name and that would not be called (headgate._misfit).
+-- Plan functions that rows refer to and that cannot be called (headgate._misfit).
 create or replace function headgate._examine_functions()
 returns table (subject text, verdict text, found text, advice text, is_fixable boolean)
 language sql
@@ -258,7 +257,7 @@ as $func$
         and headgate._misfit(f.name) is not null;
 $func$;
 
--- Sessions that end too soon for what is due by session.
+-- Calendars that end too soon for operations due by session.
 create or replace function headgate._examine_calendars()
 returns table (subject text, verdict text, found text, advice text, is_fixable boolean)
 language sql

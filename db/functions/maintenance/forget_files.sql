@@ -1,4 +1,4 @@
--- The next migrate applies again what can be applied again. Tables and rows are not touched by that.
+-- The next migrate re-applies functions, views, roles and grants. Tables and rows are not affected.
 
 create or replace function headgate.forget_files()
 returns table (forgotten integer)

@@ -1,4 +1,4 @@
--- Fresh statistics for the tables whose content turns over between two vacuums.
+-- Refresh statistics of tables whose content changes completely between vacuums.
 
 create or replace function headgate.maintain_statistics(
     p_pipeline text,

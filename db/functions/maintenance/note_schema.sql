@@ -1,4 +1,4 @@
--- Migrate calls it last, so that later changes by hand show.
+-- Called last by migrate, so that later manual changes can be detected.
 
 create or replace function headgate.note_schema()
 returns table (noted integer)

@@ -1,5 +1,5 @@
--- Mends what headgate.examine calls fixable, where that is safe while others work: the doctor's hands. Like the rest of
--- the core it locks in order, and like every operator's action it is recorded.
+-- Repairs what headgate.examine calls fixable and what is safe during normal operation. It locks in the core's order,
+-- and is recorded like every operator action.
 
 create or replace function headgate.repair()
 returns table (subject text, done text)
@@ -45,7 +45,7 @@ comment on function headgate.repair() is
     'Repair what headgate.examine calls fixable in queues, chunks, state, steps, ledger, partitions and sessions; '
     'returns what was done.';
 
--- Queues that are missing, messages nobody knows, chunks whose message is gone.
+-- Missing queues, orphan messages, and chunks whose message is gone.
 create or replace function headgate._repair_queues(p_now timestamptz)
 returns integer
 language plpgsql
@@ -78,7 +78,8 @@ begin
 end;
 $func$;
 
--- What a step runs without is sent, what an ended step left is ended, an expired lease's message shows again at once.
+-- Send what a running step lacks, end what an ended step left, and make the message of an expired lease visible at
+-- once.
 create or replace function headgate._repair_chunks(p_now timestamptz)
 returns integer
 language plpgsql
@@ -123,8 +124,8 @@ begin
 end;
 $func$;
 
--- Pairs (of some operations) whose chunks are gone. They are found first, and let go only if they still say the same
--- then: a runner may park a pair in a new chunk meanwhile.
+-- Pairs (of some operations) whose chunks no longer exist. They are released only if they are unchanged after being
+-- locked: a runner may have parked one in a new chunk meanwhile.
 create or replace function headgate._repair_holds(
     p_operations text[],
     p_limit integer,
@@ -166,7 +167,7 @@ begin
 end;
 $func$;
 
--- Jobs that are lost end as deferred by the house's fault: they are due again.
+-- Lost jobs end as deferred by an internal fault: they are due again.
 create or replace function headgate._repair_steps(p_now timestamptz)
 returns integer
 language plpgsql
@@ -210,7 +211,7 @@ begin
 end;
 $func$;
 
--- Never above what is usable, never less spent than before.
+-- Never more than usable, and spent never decreases.
 create or replace function headgate._repair_ledger(p_now timestamptz)
 returns integer
 language plpgsql

@@ -1,5 +1,5 @@
--- What operators have added, into the steps, after what the plans' rows say. A step that covers all groups stays as it
--- is.
+-- Add the groups that operators have added to steps, after the groups declared by the plan. A step over all groups is
+-- unchanged.
 
 create or replace function headgate._add_step_groups()
 returns void

@@ -1,6 +1,6 @@
--- One by one, or in pages: calls that name some of a group's assets, up to a number. Assets of a group whose due
--- operations are the same share pages, in the order of their rank; those of the last page, where they are too few for
--- it, are asked for alone.
+-- Single or batch calls, which name up to batch_size assets of a group. Assets of a group with the same due operations
+-- share batch calls in rank order; if the last call would have too few assets to be cheaper, they are called for one by
+-- one.
 
 create or replace function headgate._batch_calls(
     p_classes headgate.plan_class[],
@@ -26,7 +26,7 @@ as $func$
             and n.call_operation_id is not null
     ),
     lined_up as materialized (
-        -- Of operations granted together one is served by pages.
+        -- Of operations granted together, one is served by batch calls.
         select
             c.class_no, c.jobs, n.*,
             sum(c.jobs) over line - c.jobs as before,
@@ -43,7 +43,7 @@ as $func$
         window line as (partition by n.operation_id, c.group_key, c.operation_ids order by c.nth)
     ),
     cut as materialized (
-        -- A full page when it is cheaper than its assets one by one, and the last one when it is.
+        -- Full batches if they are cheaper than single calls, and the last one likewise.
         select
             l.*,
             case

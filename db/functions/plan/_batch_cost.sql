@@ -1,4 +1,4 @@
--- What it costs to serve so many assets with pages alone.
+-- The cost of serving a number of assets by batch calls only.
 
 create or replace function headgate._batch_cost(
     p_assets numeric,

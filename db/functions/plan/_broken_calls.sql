@@ -1,6 +1,6 @@
--- Calls for a group that are not to be made at a moment, although each asset can be asked for alone. Such a call is
--- closed for longer than the need's max_wait; or it was closed within the last day, so often in a row that its next
--- failure would close it for that long, while its provider answers other calls.
+-- Bulk and batch calls that must not be made at a moment although their assets can be called for one by one: calls that
+-- are blocked for longer than the need's max_wait, or that were blocked within the last day so often in a row that the
+-- next failure would block them for that long while their provider answers other calls.
 
 create or replace function headgate._broken_calls(p_at timestamptz)
 returns table (operation_id bigint, call_operation_id bigint, because text)

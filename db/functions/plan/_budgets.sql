@@ -1,4 +1,4 @@
--- What each provider still allows the run, and what of it the backfill may take.
+-- What each provider still allows the run, and the part of it that a backfill may use.
 
 create or replace function headgate._budgets(
     p_pipeline_id bigint,
@@ -21,7 +21,7 @@ as $func$
         b.opened_at,
         b.closes_at,
         b.blocked_until,
-        case  -- no quota and no share: no end
+        case  -- no quota and no share: unlimited
             when coalesce(b.units_left, h.units_left) is not null
                 then greatest(0, least(
                     b.units_left - coalesce((p_used ->> p.provider_id::text)::bigint, 0), h.units_left

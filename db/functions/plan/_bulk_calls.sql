@@ -1,9 +1,7 @@
--- Item by item, or one call for the whole group? Per need and group the cheapest cover of what is stale.
---
--- A call serves one session of one group. An asset that misses some sessions is served by one call of its own, whatever
--- their number, or by the calls for all the sessions it misses. Where a group has one calendar, what an asset misses is
--- the end of that calendar, so the best set of sessions is one of the stretches that some asset misses: they are all
--- tried. Where it has several, the stretches are also tried together.
+-- Single calls or bulk calls: the cheapest combination per need and group. A bulk call serves one session of one group.
+-- An asset that misses several sessions is served by one call of its own, or by the bulk calls of all missing sessions.
+-- With one calendar per group, missing sessions are the end of that calendar, so the best set is the range that some
+-- asset misses: all ranges are tried. With several calendars, combinations of ranges are tried as well.
 
 create or replace function headgate._bulk_calls(
     p_classes headgate.plan_class[],
@@ -48,8 +46,8 @@ begin
             and c.jobs > 0
     ),
     stretch as materialized (
-        -- What assets with this watermark miss. Null: more sessions than calls for the group could ever be worth; a few
-        -- sessions are looked at in any case, to tell how much dearer such calls would be.
+        -- Sessions that assets with this watermark miss. Null if there are more than bulk calls could ever be worth; a
+        -- few sessions are always considered, to compute how much dearer such calls would be.
         select s.*, headgate._missing_sessions(
             n.call_provider_id, s.calendar, s.missing_from, p_at, p_is_daily,
             least(n.most_calls, greatest(5, least(s.jobs, s.most_worth / greatest(1, n.call_units))))::integer

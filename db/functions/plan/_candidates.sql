@@ -1,7 +1,7 @@
--- What is due. Reads one index per operation and priority, so it costs what is due and not what exists.
+-- What is due. Reads one index per operation and priority, so its cost depends on what is due, not on what exists.
 
--- What a run for a past day has to do, of operations whose requests name the day: all that has not been done for that
--- day, whatever is due today.
+-- For a run of a past date: everything not done for that date, whatever is due today, for operations whose requests
+-- name the date.
 create or replace function headgate._undone_pairs(
     p_operation_ids bigint[],
     p_execution_id bigint,
@@ -34,9 +34,8 @@ as $func$
         );
 $func$;
 
--- Due pairs of a pipeline, each with its step and what the planner looks at. A round takes the pairs it is given
--- instead, and a run for a past day what was not done for that day. Few pairs look their assets up one by one; many are
--- joined with all of them.
+-- Due pairs of a pipeline with their step and ranking data. A round uses the given pairs instead, and a run of a past
+-- date what was not done for it. A few pairs look up their assets one by one; many are joined with all assets.
 create or replace function headgate._candidates(
     p_pipeline_id bigint,
     p_params jsonb,
@@ -114,7 +113,7 @@ begin
 end;
 $func$;
 
--- What would be due besides if every day were a session of every calendar.
+-- Pairs that would also be due if every day were a session of every calendar.
 create or replace function headgate._due_daily(
     p_operation_ids bigint[],
     p_at timestamptz

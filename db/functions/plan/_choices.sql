@@ -1,4 +1,4 @@
--- The lists that a run has been given for this lever. One that is empty is a choice, too: of nothing.
+-- Lists that the run's parameters give for this effect. An empty list selects nothing.
 
 create or replace function headgate._choices(
     p_pipeline_id bigint,

@@ -1,6 +1,6 @@
--- The planner's judgement, and the only one: ranks what is due, chooses covers, cuts where the budget ends, and says
--- why. It works on classes of assets that are alike, so its cost grows with their variety, not their number. The real
--- plan, explain_plan and forecast differ only in where their classes come from. Changes nothing.
+-- The planner's only decision function: ranks what is due, chooses between single, batch and bulk calls, stops where
+-- the budget ends, and gives reasons. It works on classes of similar assets, so its cost depends on the number of
+-- classes. The real plan, explain_plan and forecast differ only in the source of their classes. Changes nothing.
 
 create or replace function headgate._decide(
     p_pipeline_id bigint,
@@ -35,7 +35,7 @@ begin
         select b.* from headgate._budgets(p_pipeline_id, p_params, p_at, p_quota, p_used) as b
     ),
     part as materialized (
-        -- A class and each of its operations: what one of its assets costs there.
+        -- A class with each of its operations, and their cost per asset.
         select c.class_no, n.*
         from unnest(p_classes) as c
         cross join unnest(c.operation_ids) as u (operation_id)
@@ -85,7 +85,8 @@ begin
             (select jsonb_agg(to_jsonb(n)) from need as n) as needs
     ),
     call_choice as materialized (
-        -- Which assets of a class calls for the group serve, and which not; each call, or set of calls, has its number.
+        -- Which assets of a class are served by bulk or batch calls, and which are not; each call, or set of calls, has
+        -- a number.
         select
             v.class_no, v.operation_id,
             case
@@ -105,15 +106,14 @@ begin
         ) as v
     ),
     served as materialized (
-        -- Of each class, what is left to be asked for one by one comes after what is covered.
+        -- Within a class, assets for single calls rank behind those served by bulk or batch calls.
         select v.class_no, max(v.last_nth) as in_calls
         from call_choice as v
         where v.is_in_call
         group by v.class_no
     ),
     entry as materialized (
-        -- What is granted one by one: the bundles of a class's assets, a group's calls for its sessions as one, the
-        -- assets of a page.
+        -- The units of granting: an asset's bundle, all of a group's bulk calls, or one batch.
         select
             d.class_no, null::integer as call_no, d.nth, coalesce(v.in_calls, 0) as skipped, d.is_backfill, d.priority,
             d.value, d.bundle, d.group_key, d.allowed - coalesce(v.in_calls, 0) as many,
@@ -149,7 +149,7 @@ begin
         select k.operation_id, k.blocked_until from headgate.operation_breakers as k where k.blocked_until > p_at
     ),
     charge as materialized (
-        -- What each asset costs, and what the call does that serves them all.
+        -- The cost of each asset, and the effect of the call that serves them all.
         select
             c.place, c.provider_id, max(c.base) as base, sum(c.units)::bigint as units, max(c.max_wait) as max_wait,
             max(k.blocked_until) as wait_until
@@ -172,7 +172,7 @@ begin
         group by c.place, c.provider_id
     ),
     kept as materialized (
-        -- Units that will be wanted later in this window by what goes before the backfill, at their cheapest.
+        -- Units needed later in this window by work with precedence over the backfill, at the lowest cost.
         select k.provider_id, sum(k.units)::bigint as units, max(k.last_due_at) as last_due_at
         from (
             select
@@ -233,7 +233,7 @@ begin
         order by w.place, w.granted - w.many, w.base + w.units desc, w.provider_id
     ),
     slice as (
-        -- Of each class or cover: what is granted, what the units do not reach, what the run's ceiling keeps out.
+        -- For each class or call: assets granted, those beyond the budget, and those beyond the run's asset limit.
         select r.place, s.*
         from ranked as r
         join judged as j using (place)
@@ -250,7 +250,7 @@ begin
         where s.first_nth <= s.last_nth
     ),
     spread as (
-        -- A cover is for assets of several classes; what their ceilings keep out follows behind.
+        -- A call serves assets of several classes; those beyond their limits follow.
         select
             s.place, s.reason, v.class_no,
             v.first_nth + greatest(s.first_nth - v."position", 1) - 1 as first_nth,
@@ -291,7 +291,7 @@ begin
             when s.reason in ('quota', 'share') then j.closes_at
             when s.reason = 'reserve' then coalesce(j.last_due_at, j.closes_at)
             when s.reason in ('blocked', 'breaker') then j.wait_until
-            -- The next run's ceiling lets it in, if units are left for it.
+            -- The next run's asset limit admits it, if there are units left.
             when s.reason = 'max_assets'
                 and j.units_before + j.base + j.units * (r.many + 1) > j.units_here
                 and j.units > 0

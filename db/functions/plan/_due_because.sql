@@ -1,4 +1,4 @@
--- Why a pair is due. Meant to inline (no pinned path).
+-- Why a pair is due. Inlined (no pinned path).
 
 create or replace function headgate._due_because(
     p_operation headgate.operations,

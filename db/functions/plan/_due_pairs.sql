@@ -11,14 +11,14 @@ stable
 rows 1000
 set search_path = pg_catalog, pg_temp
 as $func$
-    -- The keys come in order, so a limit stops at the first ones that fill it.
+    -- Keys come in order, so a limit stops as soon as it is reached.
     select d.operation_id, d.asset_id, d.priority, d.next_due_at, d.missing_from
     from (
         select o.operation_id, p.priority::smallint as priority
         from headgate.operations as o
         cross join generate_series(o.priority * 10, o.priority * 10 + 9) as p (priority)
         where o.operation_id = any (p_operation_ids)
-        order by 2, 1  -- the very expressions of the outer order, so that nothing is sorted again
+        order by 2, 1  -- the same expressions as the outer order by, which avoids a second sort
     ) as k
     cross join lateral (
         select s.operation_id, s.asset_id, s.priority, s.next_due_at, headgate._missing_from(s, p_at) as missing_from

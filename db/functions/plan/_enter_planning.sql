@@ -1,4 +1,5 @@
--- Whoever ends or pauses the execution waits for us, or has done it by now; planners of one provider take turns.
+-- A session that ends or pauses the execution waits for this transaction or has finished; planners of one provider take
+-- turns.
 
 create or replace function headgate._enter_planning(
     p_execution headgate.process_executions,

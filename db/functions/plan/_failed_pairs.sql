@@ -1,5 +1,5 @@
--- Jobs of a step whose last round ended failed, deferred or cancelled, and pairs that its plan left out after failures:
--- those that nobody holds and no other run has done since.
+-- Jobs of a step whose latest round failed, was deferred or cancelled, and pairs left out after failures, unless they
+-- are held or another run has done them since.
 
 create or replace function headgate._failed_pairs(
     p_execution_id bigint,

@@ -1,5 +1,5 @@
--- What success does to a forecast's classes: those of which only some assets were granted are divided, due times move
--- on, followers open, dependents wake, and classes that have become alike are merged.
+-- Apply the success of granted work to a forecast's classes: split partly granted classes, advance due times, open
+-- followers, wake dependents, and merge classes that have become equal.
 
 create or replace function headgate._forecast_done(
     p_pipeline_id bigint,
@@ -42,7 +42,7 @@ begin
             ) as m
         ),
         cut as (
-            -- Where the assets of a class stop being treated alike.
+            -- The points at which a class is split.
             select c.class_no, 1 as first from unnest(p_classes) as c
             union
             select d.class_no, d.first from done as d
@@ -66,7 +66,7 @@ begin
             where p.from_nth between d.first and d.last
         ),
         stirred as materialized (
-            -- Followers that open, dependents that wake.
+            -- Followers that become due, and dependents that wake.
             select
                 m.class_no, m.from_nth, l.operation_id, bool_or(l.is_follower) as is_opened,
                 bool_or(not l.is_follower) as is_woken
@@ -133,7 +133,7 @@ begin
 end;
 $func$;
 
--- When an operation that succeeded at a moment is due again, and how far its data reach then.
+-- When an operation that succeeded at a moment is due again, and its new watermark.
 create or replace function headgate._forecast_rule(
     p_params jsonb,
     p_at timestamptz,

@@ -1,6 +1,5 @@
--- All assets as classes. What is in flight counts as done: its units are reserved. Assets are told apart by hashes of
--- their needs, which are compared and counted many times faster than the needs; one asset of each class stands for
--- them.
+-- All assets as classes. Work in flight counts as done, because its units are reserved. Assets are compared by hashes
+-- of their needs, which is many times faster than comparing the needs; one asset represents each class.
 
 create or replace function headgate._forecast_start(
     p_pipeline_id bigint,
@@ -89,8 +88,8 @@ begin
 end;
 $func$;
 
--- A need as a forecast carries it. When there are thousands of due times only their hours are told apart. What is asked
--- for alone stays so: missing from infinity. Meant to inline (no pinned path).
+-- A need as a forecast carries it. With thousands of due times only the hour is kept. Assets called for one by one stay
+-- so: missing from infinity. Inlined (no pinned path).
 create or replace function headgate._forecast_need(
     p_state headgate.asset_processing_state,
     p_due_rule text,
@@ -127,7 +126,7 @@ as $func$
     )::headgate.forecast_need;
 $func$;
 
--- Are there thousands of due times? Hops from one to the next along the index, and not beyond the first thousands.
+-- Whether there are thousands of due times, by skipping along the index to a limit.
 create or replace function headgate._are_many_due_times(
     p_pipeline_id bigint,
     p_params jsonb

@@ -1,4 +1,4 @@
--- The fan-outs of a plan: an execution's as they were when it started, a question's as they are now.
+-- The fan-out steps: as they were when the execution started, or as they are now for a what-if question.
 
 create or replace function headgate._graph(
     p_pipeline_id bigint,

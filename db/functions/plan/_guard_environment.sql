@@ -1,5 +1,5 @@
--- A handler's environment holds no provider's secret and no way to the database: neither when it is declared, nor when
--- a variable that a handler sees would become a secret.
+-- A handler's environment contains neither secrets of providers nor database credentials: checked when it is declared,
+-- and when a secret is declared.
 
 create or replace function headgate._guard_environment()
 returns trigger

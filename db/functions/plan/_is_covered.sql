@@ -1,4 +1,4 @@
--- Does some step take this group for an operation of its universe?
+-- Whether a step processes this group for an operation of its universe.
 
 create or replace function headgate._is_covered(
     p_pipeline_id bigint,

@@ -1,4 +1,4 @@
--- Meant to inline (no pinned path): it is asked once per pair.
+-- Inlined (no pinned path), because it runs once per pair.
 
 create or replace function headgate._is_left_out(p_state headgate.asset_processing_state)
 returns boolean

@@ -1,7 +1,7 @@
--- Pairs that failed by their own fault as often as is allowed: they are planned again only once they are reset, or
--- their inputs change. A run says so, and a step of which nothing else is left has failed.
+-- Pairs with too many failures of their own: they are planned again after a reset or a change of their inputs. A run
+-- reports them, and a step with only such pairs has failed.
 
--- The pairs that a plan leaves out. Reads the small index of failures.
+-- The pairs that a plan leaves out, from the small index of failures.
 create or replace function headgate._left_out(
     p_pipeline_id bigint,
     p_params jsonb,

@@ -1,4 +1,4 @@
--- Steps of an execution all of whose pairs its plan has left out.
+-- Steps of an execution whose pairs are all left out.
 
 create or replace function headgate._left_out_steps(
     p_execution headgate.process_executions,
@@ -21,7 +21,7 @@ as $func$
     where not headgate._has_other_pairs(p_execution.pipeline_id, headgate._plan_params(p_execution), d.step);
 $func$;
 
--- Has a step any pair that is not left out? One that waits for an input it has never had counts for nothing.
+-- Whether a step has a pair that is not left out. A pair that has never had its input does not count.
 create or replace function headgate._has_other_pairs(
     p_pipeline_id bigint,
     p_params jsonb,

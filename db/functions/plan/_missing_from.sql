@@ -1,6 +1,6 @@
--- The session from which on data are missing (-infinity: there are none), where a call for the group may bring them.
--- Such a call may not for what was asked for again, what was not in the last such answer, and what is asked for alone
--- because earlier answers lacked it. Meant to inline (no pinned path): it is asked once per pair.
+-- The first session whose data is missing (-infinity: none is) if a bulk call may bring it. A bulk call cannot serve
+-- reset pairs, pairs missing from the last such answer, or pairs called for one by one because earlier answers did not
+-- contain them. Inlined (no pinned path), because it runs once per pair.
 
 create or replace function headgate._missing_from(
     p_state headgate.asset_processing_state,

@@ -1,4 +1,4 @@
--- Sessions that a calendar has closed and the provider has published since one; null where they are more than p_most.
+-- Published sessions of a calendar since a given one; null if there are more than p_most.
 
 create or replace function headgate._missing_sessions(
     p_provider_id bigint,

@@ -1,4 +1,4 @@
--- The assets that a run's parameters name; one that is unknown is an error.
+-- The assets named by a run's parameters; an unknown one raises.
 
 create or replace function headgate._named_assets(
     p_pipeline_id bigint,

@@ -1,4 +1,4 @@
--- What a run may do and spend: its operations with their levers, and each provider's budget at a moment.
+-- A run's operations with their parameters, and each provider's budget at a moment.
 
 create or replace function headgate._needs(
     p_pipeline_id bigint,
@@ -18,9 +18,8 @@ stable
 rows 10
 set search_path = pg_catalog, pg_temp
 as $func$
-    -- Bundles are numbered in the order of their names: numbers sort many times faster. Operations that nothing ranks
-    -- before each other and that became due together are granted together, too: one complete asset is worth more than
-    -- two half ones.
+    -- Bundles are numbered in name order, because numbers sort many times faster. Operations of equal rank that became
+    -- due together are also granted together: one complete asset is worth more than two half-finished ones.
     select
         o.operation_id,
         o.provider_id,
@@ -48,8 +47,8 @@ as $func$
     left join headgate.quota_shares as q
         on q.provider_id = o.provider_id and q.pipeline_id = p_pipeline_id
     left join lateral (
-        -- A call for the group that the account may make and that is not broken at the moment (null: whenever), unless
-        -- the question is what would be without such calls.
+        -- The bulk or batch call that the account includes and that is not broken at the moment (null: at any moment),
+        -- unless the question excludes such calls.
         select
             a.operation_id, a.provider_id, a.units, greatest(1, least(1000, p.requests_per_minute / 4)) as most_calls,
             a.batch_size, a.units_per_asset
@@ -75,7 +74,7 @@ as $func$
     ) as g;
 $func$;
 
--- Is an operation's own breaker open at a moment? Null: the question is not about one.
+-- Whether an operation's own breaker is open at a moment; null if the question is not about a moment.
 create or replace function headgate._is_blocked_at(
     p_operation_id bigint,
     p_at timestamptz

@@ -1,8 +1,7 @@
--- Steps that have ended run again, and what they had kept from running behind them runs, too. An execution that has
--- ended goes on.
+-- Ended steps run again, and so do steps behind them that were skipped because of them. An ended execution continues.
 
--- What there is to run again of these steps, planned within today's budget: returns the jobs, the steps that run again,
--- and how many more were opened behind them. A step of which nothing is to be done, or can be afforded, stays as it is.
+-- Plan what these steps have to run again within today's budget: returns the jobs, the steps that run again, and the
+-- number of steps reopened behind them. A step with nothing to do, or nothing affordable, is unchanged.
 create or replace function headgate._open_rounds(
     p_execution headgate.process_executions,
     p_steps text[],
@@ -49,7 +48,7 @@ begin
 end;
 $func$;
 
--- All that rounds of these steps will touch, in the order in which a completion takes it.
+-- Lock everything that rounds of these steps will touch, in the order used by completions.
 create or replace function headgate._hold_failed(
     p_execution_id bigint,
     p_steps text[]
@@ -74,8 +73,8 @@ begin
 end;
 $func$;
 
--- A step that has ended is opened: returns the jobs planned for its new round; null: it stays as it is. What has never
--- been planned is planned when the step is sent.
+-- Reopen an ended step: returns the jobs planned for its new round, or null if it is unchanged. Jobs that were never
+-- planned are planned when the step is sent.
 create or replace function headgate._open_round(
     p_execution headgate.process_executions,
     p_step headgate.process_steps

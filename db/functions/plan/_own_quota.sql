@@ -1,4 +1,4 @@
--- Usable units per window that the run allows itself; null: no limit of its own.
+-- The run's own limit of units per window; null if it has none.
 
 create or replace function headgate._own_quota(
     p_pipeline_id bigint,

@@ -1,6 +1,6 @@
--- The plan: the one piece of SQL behind check_quota, enqueue_step, explain_plan and explain_summary. Assets that are
--- alike become a class, headgate._decide judges the classes, and what it says is told of each asset again. Pairs left
--- out after failures are deferred, and ranked nowhere. Touches nothing.
+-- The plan: the single query behind check_quota, enqueue_step, explain_plan and explain_summary. Similar assets form
+-- classes, headgate._decide decides on the classes, and the result is expanded to assets again. Pairs left out after
+-- failures are deferred without a rank. Changes nothing.
 
 create or replace function headgate._plan(
     p_pipeline_id bigint,
@@ -39,7 +39,7 @@ rows 10000
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_custom_plan
 set enable_nestloop = off
-set enable_hashjoin = on  -- explain may have turned them off for its own joins
+set enable_hashjoin = on  -- explain may have turned it off for its own joins
 set enable_mergejoin = on
 set jit = off
 as $func$
@@ -49,11 +49,11 @@ begin
         select n.* from headgate._needs(p_pipeline_id, p_params, p_step, p_at) as n
     ),
     pair as materialized (
-        -- Waiting counts in whole minutes: what became due together is alike.
+        -- Waiting is measured in whole minutes, so that pairs that became due together are equal.
         select
             c.operation_id, c.asset_id, c.step, c.group_key, c.calendar, c.priority,
             date_trunc('minute', c.due_since) as due_since, c.weight, n.bundle, n.is_alone, n.is_tied,
-            case  -- of what pages serve, how much is missing makes no difference
+            case  -- for batch calls it makes no difference how much is missing
                 when n.batch_size is null and n.call_operation_id is not null then c.missing_from
                 when n.batch_size is not null and c.missing_from is not null then '-infinity'
             end as missing_from
@@ -61,7 +61,7 @@ begin
         join need as n using (operation_id)
     ),
     bundled as (
-        -- What is granted together: an asset's due operations of one bundle.
+        -- Granted together: an asset's due operations of one bundle.
         select
             p.asset_id, p.bundle, array_agg(p.operation_id order by p.operation_id) as operation_ids,
             min(p.group_key) as group_key, min(p.calendar) as calendar, min(p.priority) as priority,
@@ -152,7 +152,7 @@ begin
 end;
 $func$;
 
--- What becomes due later in the window, as classes: units are kept for it only where a backfill is due.
+-- Classes that become due later in the window: units are kept for them only if a backfill is due.
 create or replace function headgate._upcoming(
     p_pipeline_id bigint,
     p_params jsonb,

@@ -1,5 +1,4 @@
--- What contradicts in the plans' rows, one row per mistake. A mistake that is only the want of another object names
--- that one.
+-- Contradictions in the plans' rows, one row per mistake. A mistake caused only by a missing object names that object.
 
 create or replace function headgate._plan_mistakes()
 returns table (kind text, name text, code text, message text, hint text, missing_kind text, missing text)
@@ -182,7 +181,7 @@ as $func$
     select array(select o.name from headgate.operations as o where not o.is_retired);
 $func$;
 
--- Fields that are there, for the hint.
+-- Available fields, for the hint.
 create or replace function headgate._fields_of(p_operation headgate.operations)
 returns text[]
 language sql
@@ -201,7 +200,7 @@ as $func$
     );
 $func$;
 
--- The row type that a handler's ingest function takes an array of; null when there is none.
+-- The element type of the array that a handler's ingest function takes; null if there is none.
 create or replace function headgate._row_type(p_function text)
 returns text
 language sql

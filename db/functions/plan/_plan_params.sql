@@ -1,4 +1,5 @@
--- What an execution is planned by: its parameters and, under a name that no parameter can have, whose graph it is.
+-- The parameters an execution is planned with and, under a key that no parameter can have, the execution whose graph
+-- applies.
 
 create or replace function headgate._plan_params(p_execution headgate.process_executions)
 returns jsonb

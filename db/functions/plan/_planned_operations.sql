@@ -1,4 +1,4 @@
--- The operations a run covers, each with its ceiling and chunk size (null: none of its own).
+-- The operations of a run, each with its asset limit and chunk size (null: none).
 
 create or replace function headgate._planned_operations(
     p_pipeline_id bigint,

@@ -1,6 +1,6 @@
--- What is behind steps that run again decides anew: steps that were skipped because of them or cancelled and, where
--- headgate drives, functions that have run. What an operator has decided stays. Steps that a scheduler runs end as they
--- had if it does not. Returns how many steps.
+-- Steps behind reopened ones are decided again: those skipped or cancelled because of them and, if headgate drives the
+-- execution, functions that have run. Operators' decisions stay. Steps that a scheduler does not run again end as
+-- before. Returns the number of steps.
 
 create or replace function headgate._reopen_behind(
     p_execution headgate.process_executions,

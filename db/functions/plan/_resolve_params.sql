@@ -1,4 +1,4 @@
--- A run's parameters: known, of the right type, defaults filled in. What a parameter does is its row's business.
+-- Resolve a run's parameters: check names and types, and fill in defaults. Their effect is defined in their rows.
 
 create or replace function headgate._resolve_params(
     p_pipeline headgate.pipelines,
@@ -101,8 +101,8 @@ begin
 end;
 $func$;
 
--- Groups and assets that do not exist are errors, and so is what no step takes: neither is an empty plan. Who gives an
--- empty list asks for one.
+-- Unknown groups and assets are errors, and so are those that no step processes: neither makes an empty plan. An empty
+-- list selects nothing on purpose.
 create or replace function headgate._check_selection(
     p_pipeline headgate.pipelines,
     p_params jsonb
@@ -146,7 +146,7 @@ begin
 end;
 $func$;
 
--- Each name must lead to something that a step takes.
+-- Each name must select something that a step processes.
 create or replace function headgate._check_covered(
     p_pipeline headgate.pipelines,
     p_params jsonb

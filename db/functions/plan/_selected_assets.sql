@@ -1,4 +1,4 @@
--- The assets a run is limited to: those it names, and those of the groups it names; null: all.
+-- The assets a run is limited to, named directly or by groups; null: all.
 
 create or replace function headgate._selected_assets(
     p_pipeline_id bigint,

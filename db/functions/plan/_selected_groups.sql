@@ -1,7 +1,6 @@
--- The groups that a run's parameters name, in each universe of the pipeline. A name is a group's
--- key, or else a value of the parameter's attribute: then it means the assets that carry it (attribute is set), and, in
--- a universe whose assets do not carry the attribute, the groups in which there are such assets. A name of nothing has
--- a row without a group.
+-- The groups named by a run's parameters, in each universe of the pipeline. A name is a group key, or else a value of
+-- the parameter's attribute: then it selects the assets with that value (attribute is set) and, in a universe whose
+-- assets lack the attribute, the groups of such assets. An unknown name yields a row without a group.
 
 create or replace function headgate._selected_groups(
     p_pipeline_id bigint,

@@ -23,8 +23,8 @@ begin
         order by c.chunk_id
         for update
     );
-    -- The step runs before its chunks are sent, so that a chunk without units can end it. An attempt that comes while
-    -- it runs is the same one: a caller that lost its connection and asks again opens no new round.
+    -- The step is running before its chunks are sent, so that a chunk without units can end it. A call while it runs is
+    -- the same attempt: a caller that lost its connection and retries opens no new round.
     perform headgate._join_execution(p_execution.execution_id);
     update headgate.process_steps as s
     set status = 'running',

@@ -1,4 +1,4 @@
--- What keeps a pair out of the plan, in a few words. Meant to inline (no pinned path): it is asked once per pair.
+-- Why a pair is not in the plan, in a few words. Inlined (no pinned path), because it runs once per pair.
 
 create or replace function headgate._skipped_because(
     p_is_active boolean,

@@ -1,4 +1,4 @@
--- The first step that covers an operation for a group; null: none does.
+-- The first step that runs an operation for a group; null if none does.
 
 create or replace function headgate._step_of(
     p_pipeline_id bigint,

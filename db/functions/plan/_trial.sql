@@ -1,5 +1,5 @@
--- A job as a runner would hold it, of a run that nobody started: what previews and trials work on. It writes the run,
--- and the need where the asset has none yet, so the caller undoes it.
+-- A job as a runner would receive it, in a run that nobody started, for previews and trials. It inserts the run, and
+-- the need if the asset has none, so the caller has to roll back.
 
 create or replace function headgate._trial(
     p_operation text,
@@ -73,7 +73,7 @@ begin
 end;
 $func$;
 
--- The asset, of the universe that the operation works on.
+-- The asset, which must be in the operation's universe.
 create or replace function headgate._asset_of(
     p_asset_id bigint,
     p_call headgate.operations,
@@ -107,8 +107,7 @@ begin
 end;
 $func$;
 
--- The step in which a pipeline runs the operation, for the asset's group if one does: of the pipeline that is named,
--- else of the first one.
+-- The step that runs the operation, for the asset's group if possible, in the given pipeline or else the first one.
 create or replace function headgate._trial_step(
     p_call headgate.operations,
     p_need headgate.operations,
@@ -151,7 +150,7 @@ begin
 end;
 $func$;
 
--- The last session of the asset's calendar that is over and published; without a calendar yesterday.
+-- The last published session of the asset's calendar; without a calendar, yesterday.
 create or replace function headgate._last_session(
     p_provider headgate.providers,
     p_asset headgate.assets,

@@ -1,7 +1,7 @@
--- A queue's rows live for seconds and are changed twice: read, deleted. With room in the page and no index on vt (which
--- pgmq's read cannot use, because it compares with a volatile clock) the first change touches no index, and half the
--- WAL is saved; and a vacuum starts by the number of dead rows, not by a share of a table that is empty most of the
--- time.
+-- A queue's rows live for seconds and change twice: when read and when deleted. With room in the page and without the
+-- index on vt (which pgmq's read cannot use, because it compares with a volatile clock) the first change touches no
+-- index, which halves the WAL; and vacuum starts at a number of dead rows, not at a share of a table that is mostly
+-- empty.
 
 create or replace function headgate._tune_queues()
 returns void

@@ -1,5 +1,5 @@
--- Parameters of a question: the run's own, and four that only explain and forecast know. Those four travel under a name
--- that no parameter can have.
+-- Parameters of a what-if question: the run's own, and four that only explain and forecast accept. Those four travel
+-- under a key that no parameter can have.
 
 create or replace function headgate._what_if_params(
     p_pipeline headgate.pipelines,

@@ -1,5 +1,5 @@
--- Writes a plan down, in a handful of set-based statements, for all steps or for one (and, for one, a new round of it).
--- Planners of one provider take turns by its lock; the quota window comes last.
+-- Write a plan in a few set-based statements, for all steps or for one (and then for a new round of it). Planners of
+-- one provider take turns through its lock; the quota window is locked last.
 
 create or replace function headgate._write_plan(
     p_execution headgate.process_executions,
@@ -16,7 +16,7 @@ declare
     v_planned integer;
 begin
     perform headgate._enter_planning(p_execution, p_step, v_now);
-    if not p_is_round then  -- as it is now that nobody else can stop it
+    if not p_is_round then  -- read again, now that no one else can end it
         perform headgate._check_open(e)
         from headgate.process_executions as e
         where e.execution_id = p_execution.execution_id;
@@ -29,8 +29,8 @@ begin
             return v_planned;
         exception
             when serialization_failure or deadlock_detected then
-                -- Runners took units between the plan's reading and the window's lock, or woke pairs it was about to
-                -- hold: plan from what is left.
+                -- Runners took units between reading the plan and locking the window, or woke pairs it was about to
+                -- hold: plan again with what is left.
                 if v_try = 5 then
                     raise;
                 end if;
@@ -39,7 +39,7 @@ begin
 end;
 $func$;
 
--- The steps that were planned: each job counts once, by its latest round.
+-- The planned steps: each job counts once, by its latest round.
 create or replace function headgate._mark_planned(
     p_execution headgate.process_executions,
     p_step text,
@@ -80,7 +80,7 @@ begin
 end;
 $func$;
 
--- As what the jobs that a new round of these steps has just planned were counted before.
+-- How the jobs planned for a new round of these steps were counted before.
 create or replace function headgate._planned_before(
     p_execution headgate.process_executions,
     p_steps text[]
@@ -143,7 +143,7 @@ as $func$
         where p_is_round or s.planned_at is null and s.status in ('pending', 'running')
     ),
     line as materialized (
-        -- Jobs that may travel together. Numbered, because numbers sort many times faster than names.
+        -- Jobs that may share a chunk. Numbered, because numbers sort many times faster than names.
         select
             p.step, p.operation_id, p.group_key, p.call_no, row_number() over () as line,
             case when p.call_no is null then p.chunk_size else count(*)::integer end as chunk_size,
@@ -238,7 +238,7 @@ as $func$
     select coalesce(sum(cardinality(c.asset_ids)), 0)::integer from new_chunks as c;
 $func$;
 
--- Promise units to the execution's chunks that have none yet; one window update per provider.
+-- Reserve units for the execution's chunks without units; one window update per provider.
 create or replace function headgate._reserve_planned(
     p_execution_id bigint,
     p_now timestamptz

@@ -1,5 +1,5 @@
--- Units of a call that no run makes: they count as used beyond our book, where the planner sees them at once and the
--- provider's own count takes them over. No call is booked that a runner would not make.
+-- Charge a call made outside of any run: its units count as used elsewhere, so the planner sees them at once and the
+-- provider's own count replaces them. Raises for a call that a runner would not make.
 
 create or replace function headgate.charge_call(p_operation text)
 returns table (provider text, units integer, remaining integer)

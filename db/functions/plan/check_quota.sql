@@ -1,5 +1,5 @@
--- Turns what is due into what will be done: chunks written, pairs held, units reserved, the rest recorded as deferred.
--- A second call, or one after its end, finds everything planned and only tells.
+-- Turns what is due into a plan: writes chunks, holds pairs, reserves units and records the rest as deferred. A
+-- repeated call finds the plan and only reports it.
 
 create or replace function headgate.check_quota(
     p_pipeline text,
@@ -34,7 +34,7 @@ $func$;
 comment on function headgate.check_quota(text, text) is
     'Plan the execution: reserve what the budget covers, defer the rest; returns both per operation and group.';
 
--- Planned and deferred pairs of an execution, whatever has become of them since.
+-- Planned and deferred pairs of an execution, whatever their outcome since.
 create or replace function headgate._plan_summary(p_execution headgate.process_executions)
 returns table (operation text, group_key text, planned bigint, deferred bigint, units bigint, reason text)
 language sql

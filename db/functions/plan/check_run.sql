@@ -1,4 +1,4 @@
--- A client checks the names that a person has typed before it checks or starts anything else.
+-- Lets a client check user input before it checks or starts anything else.
 
 create or replace function headgate.check_run(
     p_pipeline text,

@@ -1,5 +1,5 @@
--- A plan's rows name the groups that a step covers. Groups that an operator adds are kept apart as well, and added
--- again after each migrate, which puts the plan's rows back.
+-- Steps list their groups in the plan's rows. Groups added by operators are stored separately and added again after
+-- each migrate, which restores the plan's rows.
 
 create or replace function headgate.cover_groups(
     p_pipeline text,

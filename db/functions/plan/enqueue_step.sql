@@ -1,4 +1,4 @@
--- Send a step's planned chunks; plan first where nothing was planned. A later attempt runs again what did not succeed.
+-- Send a step's planned chunks; plan first if nothing was planned. A later attempt runs what did not succeed.
 
 create or replace function headgate.enqueue_step(
     p_pipeline text,

@@ -1,6 +1,5 @@
--- "Why was it not loaded last Tuesday?" What was decided of an asset in the runs of a day, and, where nothing was
--- decided, what kept it out of them. The first is kept; the second is found from the run's parameters, calendars and
--- history.
+-- Answers "Why was it not loaded last Tuesday?": what the runs of a day decided about an asset and, without a decision,
+-- what excluded it. Decisions are stored; the exclusion is derived from the run's parameters, calendars and history.
 
 create or replace function headgate.explain_asset_day(
     p_asset text,
@@ -49,7 +48,7 @@ comment on function headgate.explain_asset_day(text, date, text) is
     'What became of an asset on a day (UTC), operation by operation: what was decided in each run and its outcome, '
     'or what kept it out.';
 
--- The operations that pipelines have for an asset.
+-- The operations of an asset, by pipeline.
 create or replace function headgate._operations_of(p_asset_id bigint)
 returns table (pipeline_id bigint, operation_id bigint)
 language sql
@@ -64,7 +63,7 @@ as $func$
     where a.asset_id = p_asset_id;
 $func$;
 
--- What kept a pair out of a run that has decided nothing about it.
+-- Why a run without a decision did not include the pair.
 create or replace function headgate._why_not(
     p_execution headgate.process_executions,
     p_operation_id bigint,
@@ -113,7 +112,7 @@ begin
 end;
 $func$;
 
--- The run was not to do it: by its steps, or by its parameters.
+-- Excluded by the run's steps or parameters.
 create or replace function headgate._why_not_asked(
     p_execution headgate.process_executions,
     p_operation_id bigint,
@@ -158,7 +157,7 @@ as $func$
             from headgate._planned_operations(p_execution.pipeline_id, headgate._plan_params(p_execution)) as n
             where n.operation_id = p_operation_id
         )
-        -- By name: a code of then may not be known any more.
+        -- By name, because the code may no longer exist.
         and coalesce((
             select bool_or(c.items ?| array[a.code, split_part(a.code, '.', 1)])
             from headgate._choices(p_execution.pipeline_id, p_execution.params, 'assets') as c
@@ -170,7 +169,7 @@ as $func$
     where a.asset_id = p_asset_id;
 $func$;
 
--- Another run had it, or it is not active.
+-- Held by another run, or not active.
 create or replace function headgate._why_not_free(
     p_execution headgate.process_executions,
     p_operation_id bigint,
@@ -198,7 +197,7 @@ as $func$
     );
 $func$;
 
--- By its rule it was not due at that moment.
+-- Not due by its rule at that moment.
 create or replace function headgate._why_not_due(
     p_operation_id bigint,
     p_asset_id bigint,
@@ -236,8 +235,7 @@ as $func$
     where o.operation_id = p_operation_id;
 $func$;
 
--- The last session of the asset's calendar whose data were out at a moment; no row: the rule has nothing to do with
--- sessions.
+-- The last session of the asset's calendar published at a moment; no row if the rule does not use sessions.
 create or replace function headgate._last_session_out(
     p_operation_id bigint,
     p_asset_id bigint,

@@ -1,4 +1,4 @@
--- EXPLAIN for the plan: the same SQL as the plan itself, with its reasons in sentences. Changes nothing.
+-- EXPLAIN for the plan: the same SQL, with reasons in words. Changes nothing.
 
 create or replace function headgate.explain_plan(
     p_pipeline text,
@@ -34,11 +34,11 @@ end;
 $func$;
 
 comment on function headgate.explain_plan(text, timestamptz, integer, jsonb, bigint[]) is
-    'What a run would do and why, pair by pair, at another time, quota or parameters if given; changes nothing.';
+    'What a run would do and why, pair by pair, optionally at another time, quota or with parameters; changes '
+    'nothing.';
 
--- Every due pair and what the plan makes of it, and those that are left out after failures. All are ranked, whoever is
--- asked about. A few pairs look up their assets and states one by one, as the plan does; many are joined with all of
--- them.
+-- Every due pair and its decision, and the pairs left out after failures. All are ranked, whichever were asked for. A
+-- few pairs look up their assets and states one by one, as the plan does; many are joined.
 create or replace function headgate._explain_due(
     p_pipeline_id bigint,
     p_params jsonb,
@@ -76,7 +76,7 @@ begin
         select p.* from headgate._plan(p_pipeline_id, p_params, p_at, p_quota) as p
     ),
     last_out as materialized (
-        -- What should be there by now: the last session of each calendar that the provider has published.
+        -- The last published session of each calendar.
         select k.operation_id, k.calendar, headgate._missing_sessions(
             k.provider_id, k.calendar, (p_at at time zone 'UTC')::date - 30, p_at, false, 100
         ) as sessions
@@ -151,7 +151,7 @@ begin
 end;
 $func$;
 
--- Pairs of the asked assets that are not in the plan, each with what keeps it out.
+-- Pairs of the given assets that are not in the plan, with the reason.
 create or replace function headgate._explain_skips(
     p_pipeline_id bigint,
     p_params jsonb,
@@ -210,9 +210,7 @@ as $func$
         );
 $func$;
 
--- Why it is due, and in the words of v_deferral_reasons why it has to wait. Meant to inline (no pinned path): it is
--- asked once
--- per pair.
+-- Why it is due and, from v_deferral_reasons, why it waits. Inlined (no pinned path), because it runs once per pair.
 create or replace function headgate._sentence(
     p_operation headgate.operations,
     p_state headgate.asset_processing_state,

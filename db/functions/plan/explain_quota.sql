@@ -1,4 +1,4 @@
--- What a run could spend: the same budgets that the plan is cut by.
+-- What a run could spend: the budgets that the plan uses.
 
 create or replace function headgate.explain_quota(
     p_pipeline text,
@@ -41,5 +41,5 @@ end;
 $func$;
 
 comment on function headgate.explain_quota(text, timestamptz, integer, jsonb) is
-    'What a run of the pipeline could spend with each of its providers, and until when: usable units of the window, '
-    'and those left.';
+    'What a run of the pipeline could spend with each of its providers, and until when: usable and remaining units of '
+    'the window.';

@@ -1,5 +1,4 @@
--- What a person wants to know first: how many would run, how many wait or are not due, and why. One reading of the
--- plan.
+-- Totals first: how many would run, wait or are not due, and why, from one evaluation of the plan.
 
 create or replace function headgate.explain_totals(
     p_pipeline text,
@@ -31,7 +30,7 @@ begin
         from headgate._plan(v_pipeline.pipeline_id, v_params, v_at, p_quota) as p
     ),
     covered as materialized (
-        -- The pipeline's operations, each with the groups that some step of it takes.
+        -- The pipeline's operations, each with the groups of its steps.
         select o.operation_id, bool_or(g.group_keys is null) as is_whole, array_agg(u.group_key) as group_keys
         from headgate.pipeline_steps as g
         join headgate.operations as o on o.name = any (g.operations)

@@ -1,5 +1,5 @@
--- Runs the planner day by day on a clock of its own: each day headgate._decide judges what is due, as in a run, and
--- what it grants is taken to succeed. Classes of assets that are alike are carried from day to day. Changes nothing.
+-- Runs the planner day by day on a simulated clock: each day headgate._decide decides as in a run, and everything
+-- granted succeeds. Classes of similar assets are carried from day to day. Changes nothing.
 
 create or replace function headgate.forecast(
     p_pipeline text,
@@ -47,10 +47,10 @@ end;
 $func$;
 
 comment on function headgate.forecast(text, integer, integer, jsonb) is
-    'What one run a day, from now on, would do: units, assets loaded for the first time, refreshed and put off (also '
-    'those left out after failures), and those that wait at its end.';
+    'What one run a day, from now on, would do: units, assets loaded for the first time, refreshed and put off '
+    '(including those left out after failures), and the backlog at the end of each day.';
 
--- One day: decide, count, and let what was granted succeed.
+-- One day: decide, count, and apply the success of what was granted.
 create or replace function headgate._forecast_day(
     p_pipeline_id bigint,
     p_params jsonb,
@@ -168,7 +168,7 @@ begin
 end;
 $func$;
 
--- Units used in windows that are still open at the next moment.
+-- Units used in windows that are still open at the next step.
 create or replace function headgate._still_used(
     p_used jsonb,
     p_spent jsonb,

@@ -1,5 +1,5 @@
--- The request that an operation makes for an asset, by the same functions as a claim. The run it would belong to is
--- written and undone here, so nothing is changed, also where the caller commits.
+-- The request of an operation for an asset, built by the same functions as in a claim. Its run is inserted and rolled
+-- back here, so nothing changes even if the caller commits.
 
 create or replace function headgate.preview_request(
     p_operation text,

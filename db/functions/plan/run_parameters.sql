@@ -1,5 +1,5 @@
--- What a form of a run needs to know: a pipeline's parameters and the names that its lists take, as _selected_groups
--- reads them. Rows are sorted and stay the same between two calls, so that a file of them changes only when they do.
+-- Data for a run's form: a pipeline's parameters and the names its lists accept, as _selected_groups reads them. Rows
+-- are sorted, so that a file of them changes only with their content.
 
 create or replace function headgate.run_parameters()
 returns table (
@@ -34,7 +34,7 @@ comment on function headgate.run_parameters() is
     'Parameters of all pipelines, the most used first: type, default, choices; is_closed: '
     'only these choices are accepted.';
 
--- Keys of the groups that some step covers, and, where a group's other names count, theirs.
+-- Keys of the groups of all steps, and their other names where those are accepted.
 create or replace function headgate._group_names(
     p_pipeline_id bigint,
     p_attribute text

@@ -1,5 +1,5 @@
--- What an operation would make of an answer, by the same functions as a completion; all of it is undone here, also
--- where the caller commits. An operation without a request works without an answer.
+-- The effect of an answer, computed by the same functions as in a completion and rolled back here, even if the caller
+-- commits. An operation without a request runs without an answer.
 
 create or replace function headgate.try_answer(
     p_operation text,
@@ -59,7 +59,7 @@ comment on function headgate.try_answer(text, bigint, text, text, jsonb) is
     'What an operation''s ingest function would make of an answer for an asset: its result, and the rows written, by '
     'table. Changes nothing.';
 
--- Rows that this transaction has written so far, by table; a partitioned one is one table.
+-- Rows written by this transaction so far, by table; partitions count as their table.
 create or replace function headgate._rows_written()
 returns jsonb
 language sql

@@ -1,5 +1,5 @@
--- The gate: the times at which requests may start, half-open breakers, and the window's units, locked in this order,
--- once per claim. A chunk whose calls could not start soon is left for later: another runner may be free by then.
+-- Admit chunks: grant start times, let half-open breakers through for a probe, and spend units of the window, locked in
+-- this order once per claim. A chunk whose calls could not start soon is left for a runner that is free by then.
 
 create or replace function headgate._admit(
     p_provider headgate.providers,
@@ -32,7 +32,7 @@ begin
     foreach v_chunk in array p_chunks loop
         v_operation_id := coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
         continue when v_chunk.calls > 0 and v_next > p_now + headgate._start_ahead()
-            or (v_half_open -> v_operation_id::text)::boolean is false  -- its probe is out
+            or (v_half_open -> v_operation_id::text)::boolean is false  -- its probe is in flight
             or not headgate._spend_lease(p_provider, v_chunk, p_now);
         granted := granted || v_chunk.chunk_id;
         starts_at := starts_at || case when v_is_paced and v_chunk.calls > 0 then v_next end;
@@ -54,7 +54,7 @@ begin
 end;
 $func$;
 
--- Lock the breakers that are half open among these chunks' operations: for each, whether a probe may go now.
+-- Lock the half-open breakers of these chunks' operations: for each, whether a probe may start.
 create or replace function headgate._lock_half_open(
     p_chunks headgate.chunks[],
     p_now timestamptz
@@ -75,8 +75,8 @@ as $func$
     ) as h;
 $func$;
 
--- Lock the gate and return when the next request may start: a provider that has rested takes a burst at once. Infinity
--- when it has been closed meanwhile, or another probe is out; null without a limit.
+-- Lock the provider's breaker and return when the next request may start: an idle provider accepts a burst at once.
+-- Infinity if it has been blocked meanwhile or another probe is in flight; null without a limit.
 create or replace function headgate._next_start(
     p_provider headgate.providers,
     p_is_probe boolean,
@@ -103,15 +103,15 @@ begin
     end if;
     return case
         when p_provider.requests_per_minute is null then null
-        -- A clock that jumped back forgets what it granted; who read it a moment earlier does not.
+        -- If the clock jumped back, earlier grants are discarded.
         when v_breaker.next_start_at > p_now + interval '1 hour' then p_now
         else greatest(v_breaker.next_start_at, p_now - (p_provider.starts_at_once - 1) * p_provider.start_every)
     end;
 end;
 $func$;
 
--- Reserved units become spent. What a past window promised is let go and taken anew from the open one; a second
--- delivery pays again.
+-- Reserved units become spent. A reservation of a past window is released and taken again from the current one; a
+-- second delivery is charged again.
 create or replace function headgate._spend_lease(
     p_provider headgate.providers,
     p_chunk headgate.chunks,
@@ -126,7 +126,8 @@ declare
     v_opened_at timestamptz;
 begin
     if p_provider.quota is null and p_chunk.state = 'queued' then
-        return headgate._move_units(p_provider.provider_id, p_chunk.window_opened_at, -p_chunk.units, 0);  -- it had one
+        -- it had a quota before
+        return headgate._move_units(p_provider.provider_id, p_chunk.window_opened_at, -p_chunk.units, 0);
     elsif p_provider.quota is null or p_chunk.units = 0 then
         return true;
     end if;

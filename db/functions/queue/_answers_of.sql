@@ -1,5 +1,5 @@
--- What a report says of the provider: its faults, its answers (a 404 is one), and auth_failures, for which the house is
--- to blame.
+-- What a report says about the provider: its faults, its answers (a 404 is one), and auth_failures, which are internal
+-- faults.
 
 create or replace function headgate._answers_of(
     p_outcomes text[],

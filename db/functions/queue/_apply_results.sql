@@ -1,4 +1,4 @@
--- Carry the fates out: parked jobs get chunks of their own, ended ones their rows; what was not reported stays in the
+-- Apply the results: parked jobs move to chunks of their own, ended ones are recorded; jobs not reported stay in the
 -- chunk.
 
 create or replace function headgate._apply_results(
@@ -47,7 +47,7 @@ begin
 end;
 $func$;
 
--- Jobs that wait alike travel on together; nothing is reserved while they wait.
+-- Jobs with the same wake time share a chunk; nothing is reserved while they wait.
 create or replace function headgate._park_jobs(
     p_chunk headgate.chunks,
     p_job_results headgate.job_result[]

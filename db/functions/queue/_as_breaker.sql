@@ -1,4 +1,4 @@
--- An operation's breaker as its provider's: they are judged alike.
+-- An operation's breaker in the form of a provider's, so that the same functions apply.
 
 create or replace function headgate._as_breaker(p_own headgate.operation_breakers)
 returns headgate.provider_breakers

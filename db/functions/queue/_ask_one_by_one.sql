@@ -1,6 +1,5 @@
--- Two leases of a call for a whole group have died: its assets go on alone, in chunks of the operation's own call.
--- These are parked and wake at once, so that the sweep reserves their units. The first asset keeps what the leases
--- cost.
+-- A bulk call whose lease expired twice is replaced by single calls for its assets. The new chunks are parked and wake
+-- at once, so that the sweep reserves their units. The first asset keeps the cost of the leases.
 
 create or replace function headgate._ask_one_by_one(
     p_chunk headgate.chunks,

@@ -1,5 +1,5 @@
--- May the provider be asked now? Not while its gate or window is closed, nor in the last moments before a reset; and
--- after a breaker has opened, only by one probe.
+-- Whether the provider can be called: not while its breaker or window is blocked, nor in the last moments before a
+-- reset; and after its breaker has opened, only by one probe.
 
 create or replace function headgate._availability(
     p_provider headgate.providers,

@@ -1,6 +1,6 @@
--- Until when a provider, or one of its operations, is closed, and why: because it says so itself (402, 429), or by a
--- breaker after too many failures in a row, or too large a share of them. It is closed for everybody, and visibly. A
--- report that is still to be noted counts as if it were.
+-- Until when a provider or one of its operations is blocked, and why: because it says so (402, 429), or by a breaker
+-- after too many failures in a row or too large a share of them. Everybody sees the block. The report at hand counts as
+-- if it had been recorded.
 
 create or replace function headgate._block_until(
     p_provider headgate.providers,

@@ -1,5 +1,5 @@
--- Of these chunks, the calls that are closed now, with their provider or alone: until when, and why. While an
--- operation's probe is out, its other chunks wait a moment.
+-- The calls of these chunks that are blocked now, by their provider or alone: until when, and why. While an operation's
+-- probe is in flight, its other chunks wait a moment.
 
 create or replace function headgate._blocked_calls(
     p_chunk_ids bigint[],

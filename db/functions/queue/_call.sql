@@ -1,4 +1,4 @@
--- How an operation's requests are made: what is the same for all of them, and how their answers are read.
+-- How an operation's requests are made: what they have in common, and how answers are classified.
 
 create or replace function headgate._call(
     p_operation headgate.operations,

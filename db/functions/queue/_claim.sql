@@ -1,6 +1,6 @@
--- Claims of one provider, in two halves. Reach: messages are read most urgent first, and their chunks locked if nobody
--- else has them; because it starts from messages it skips and never waits. Grant: the gate and the quota window move
--- once for all, and leases are given.
+-- A claim at one provider, in two halves. Reach: read messages in order of urgency and lock their chunks if nobody else
+-- has them; it starts from messages, so it skips and never waits. Grant: update the breaker and the quota window once
+-- for all chunks, and give leases.
 
 create or replace function headgate._claim(
     p_runner text,
@@ -26,19 +26,19 @@ begin
         return;
     end if;
 
-    -- Either leases are given or what nobody may lease any more is ended, so that each locks what it needs in order.
+    -- A claim either gives leases or ends chunks that can no longer be leased, so that each takes its locks in order.
     v_ended := headgate._end_unfit(v_reach.unfit, p_now);
     perform headgate._put_back(c.queue, c.msg_id)
     from unnest(v_reach.fit || v_reach.unfit) as c
     where c.chunk_id <> all (v_ended);
-    -- At once again, unless somebody holds what is to be ended.
+    -- Claim again at once, unless another session holds what has to end.
     return query
     select * from headgate._no_chunk(p_now + case when v_ended = '{}' then interval '1 second' else '0' end, p_now);
 end;
 $func$;
 
--- Chunks of closed operations wait outside the queue, with those of the same operations behind them, so that they stand
--- in nobody's way; nothing is reserved while they wait. A lease that ran out stays one, as in _take_out.
+-- Chunks of blocked operations are parked, with the queued ones of the same operations, so that they do not block the
+-- queue; nothing is reserved while they wait. An expired lease stays leased, as in _take_out.
 create or replace function headgate._park_blocked(
     p_chunks headgate.chunks[],
     p_now timestamptz
@@ -87,7 +87,7 @@ begin
 end;
 $func$;
 
--- Two of its leases have died: one of its jobs may be deadly, so each goes on alone. Their calls may have been made.
+-- Its lease has expired twice: one of its jobs may be poison, so each continues alone. Their calls may have been made.
 -- They are parked and wake at once, so that the sweep reserves their units; nothing here waits for the window.
 create or replace function headgate._split_chunk(p_chunk headgate.chunks)
 returns void
@@ -128,8 +128,8 @@ begin
 end;
 $func$;
 
--- Chunks that nobody may lease any more are ended or split. One call handles those of one verdict and reason, so that
--- locks are taken in one order. Returns them; the next claim meets the others.
+-- End or split chunks that can no longer be leased. One call handles those with the same disposition and reason, so
+-- that locks are taken in one order. Returns them; the next claim handles the others.
 create or replace function headgate._end_unfit(
     p_chunks headgate.chunks[],
     p_now timestamptz
@@ -141,7 +141,8 @@ set search_path = pg_catalog, pg_temp
 as $func$
 declare
     v_disposition constant text := headgate._disposition(p_chunks[1], p_now);
-    -- Who stops an execution holds it, and waits for the messages that a claim has read: leave him his chunks.
+    -- A session that stops an execution holds it and waits for the messages this claim has read: leave its chunks
+    -- alone.
     v_execution_ids constant bigint[] := array(
         select e.execution_id
         from headgate.process_executions as e
@@ -179,7 +180,7 @@ begin
         when 'breaker_open' then
             perform headgate._park_blocked(v_chunks, p_now);
         else
-            return '{}';  -- somebody has opened its step again meanwhile
+            return '{}';  -- its step was reopened meanwhile
     end case;
     return v_chunk_ids;
 end;

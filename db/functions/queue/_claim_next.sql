@@ -1,7 +1,7 @@
--- The next chunks for a runner that has just handed one in, in the same transaction. That transaction holds a step, so
--- nothing unfit is ended. Nor may it have reached for chunks before it held the step: whoever ends this execution's
--- chunks may wait for their messages. A runner whose lease has run out gets nothing: the first chunk it would reach is
--- that one.
+-- The next chunks for a runner that has just completed one, in the same transaction. This transaction holds a step, so
+-- it ends no unfit chunks; and it must not lock chunks before the step, because a session that ends this execution's
+-- chunks may wait for their messages. A runner whose lease expired claims nothing: it would claim that same chunk
+-- again.
 
 create or replace function headgate._claim_next(
     p_runner text,

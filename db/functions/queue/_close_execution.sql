@@ -1,4 +1,4 @@
--- The end of an execution, whoever ends it. The caller holds it.
+-- End an execution. The caller holds it.
 
 create or replace function headgate._close_execution(
     p_execution_id bigint,
@@ -12,7 +12,7 @@ as $func$
 declare
     v_status text;
 begin
-    -- The step that calls this has done its work; any other that never ran is skipped, or stays as it had ended before.
+    -- The calling step has done its work; other steps that never ran are skipped, or stay as they had ended.
     update headgate.process_steps as s
     set status = x.status,
         skip_reason = case when x.status = 'skipped' then 'finalized' end,
@@ -46,7 +46,7 @@ begin
     where e.execution_id = p_execution_id
     returning e.status into v_status;
     perform headgate._announce(p_execution_id);
-    -- While orders wait, the end of a run wakes the next.
+    -- The end of a run wakes the next one while orders wait.
     perform pg_notify('headgate_orders', '')
     from headgate.process_executions as e
     where e.execution_id = p_execution_id
@@ -54,8 +54,8 @@ begin
 end;
 $func$;
 
--- How an execution has ended, by its steps. A tolerated failure is none of its; what was cancelled and not run again
--- since is not done.
+-- The status of an ended execution, from its steps. Tolerated failures do not count; cancelled steps that were not run
+-- again count as not done.
 create or replace function headgate._status_of_steps(p_execution_id bigint)
 returns text
 language sql

@@ -1,5 +1,5 @@
--- A running step whose jobs have all ended has ended too. A deferral by an internal fault counts like a failure. The
--- caller holds the step's row.
+-- A running step ends with its last job. A deferral by an internal fault counts as a failure. The caller holds the
+-- step's row.
 
 create or replace function headgate._close_step(
     p_step headgate.process_steps,
@@ -36,7 +36,7 @@ begin
 end;
 $func$;
 
--- A step that has done something and ends without such a fault shows that the cause is gone.
+-- A step that did something and ended without such a fault shows that the cause is gone.
 create or replace function headgate._resolve_fault(
     p_step headgate.process_steps,
     p_now timestamptz

@@ -1,4 +1,4 @@
--- What every ingest and input function is told of the work.
+-- The context passed to every ingest and input function.
 
 create or replace function headgate._context(
     p_chunk headgate.chunks,

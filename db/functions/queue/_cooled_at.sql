@@ -1,4 +1,4 @@
--- Until when a breaker that opens now stays open: twice as long each time in a row.
+-- Until when a breaker that opens now stays open: twice as long each consecutive time.
 
 create or replace function headgate._cooled_at(
     p_provider headgate.providers,

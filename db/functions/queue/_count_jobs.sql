@@ -14,7 +14,7 @@ declare
     v_step headgate.process_steps;
 begin
     select * into v_execution from headgate._join_execution(p_execution_id);
-    if v_execution.is_over then  -- calls that were under way when it was cancelled
+    if v_execution.is_over then  -- calls in flight when it was cancelled
         update headgate.process_executions as e
         set succeeded = e.succeeded + p_tally.succeeded,
             failed = e.failed + p_tally.failed,
@@ -35,7 +35,7 @@ begin
         and s.step = p_step
     returning s.* into v_step;
 
-    if p_tally.cancelled = 0 then  -- whoever cancels jobs says what becomes of their step
+    if p_tally.cancelled = 0 then  -- the canceller also sets the status of the step
         perform headgate._close_step(v_step, p_now);
         if v_execution.is_reopened then
             perform headgate._end_reopened(p_execution_id, p_now);

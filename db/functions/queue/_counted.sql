@@ -1,5 +1,5 @@
--- The gate with a report added to its share, which is counted for a minute from the first fault on. Without a fault in
--- the last minute nothing is counted, so that answers alone never need the gate.
+-- Add a report to the breaker's failure share, which is counted for a minute from the first fault. Without a fault in
+-- the last minute nothing is counted, so answers alone never touch the breaker.
 
 create or replace function headgate._counted(
     p_breaker headgate.provider_breakers,

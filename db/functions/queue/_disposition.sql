@@ -1,5 +1,5 @@
--- What is to become of a chunk that nobody holds: fit to be leased, or over, paused, deadly, to be split, too poor,
--- shut out.
+-- What to do with a chunk that nobody holds: fit (lease it), step_ended, paused, poison, split, no_quota or
+-- breaker_open.
 
 create or replace function headgate._disposition(
     p_chunk headgate.chunks,
@@ -55,7 +55,7 @@ as $func$
     where p.provider_id = p_chunk.provider_id;
 $func$;
 
--- Can a need be met for one asset alone?
+-- Whether a need can be served by a call for one asset.
 create or replace function headgate._is_asked_alone(p_operation_id bigint)
 returns boolean
 language sql

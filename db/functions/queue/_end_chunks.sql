@@ -1,6 +1,6 @@
--- End whole chunks that will not be (or no longer are) worked on: by finalize, cancel, skip, a claim, or the sweep.
--- Reserved units return; units of a lease stay spent. All chunks first, then all state rows, then the steps: nobody who
--- holds a step may wait for a chunk.
+-- End whole chunks that will not, or no longer, be worked on: by finalize, cancel, skip, a claim or the sweep. Reserved
+-- units are returned; units of a lease stay spent. Locks all chunks first, then all state rows, then the steps: a
+-- session that holds a step must not wait for a chunk.
 
 create or replace function headgate._end_chunks(
     p_chunk_ids bigint[],

@@ -1,5 +1,4 @@
--- The end of jobs, whoever ends them: state, details, what follows from a success, and the step's counters, in lock
--- order.
+-- End jobs: update state, details, dependents after a success, and the step's counters, in lock order.
 
 create or replace function headgate._end_jobs(
     p_chunk headgate.chunks,
@@ -19,7 +18,7 @@ begin
         return;
     end if;
 
-    -- The work of a day that is past: what is due today, and how far the data reach, is none of its business.
+    -- Work for a past date changes neither what is due today nor the watermark.
     if (select e.is_backfill from headgate.process_executions as e where e.execution_id = p_chunk.execution_id)
         and headgate._is_dated(p_operation)
     then
@@ -71,7 +70,7 @@ as $func$
         and s.chunk_id = p_chunk.chunk_id;
 $func$;
 
--- A success or a skip clears what was due, unless somebody has asked for it again since it was planned.
+-- A success or a skip clears the due time, unless the pair was requested again since it was planned.
 create or replace function headgate._settle_state(
     p_chunk headgate.chunks,
     p_operation headgate.operations,
@@ -93,7 +92,7 @@ declare
     v_next_due_at constant timestamptz := case
         when p_operation.due_rule = 'every' then p_now + p_operation.due_every
     end;
-    -- A call for the group that lacks half of it may be at fault itself: it is tried again some day.
+    -- A bulk answer that misses half of the group may itself be wrong: bulk calls are tried again later.
     v_alone_until constant timestamptz := (
         select case when count(*) * 2 >= cardinality(p_jobs) then p_now + interval '30 days' end
         from unnest(p_jobs) as j

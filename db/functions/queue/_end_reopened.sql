@@ -1,9 +1,9 @@
--- An execution of a scheduler's that had ended and was opened again (a cleared task, a retry in psql) has nobody who
--- would finalize it: it ends with what it was opened for. Tasks behind that the scheduler runs later open it again.
+-- An ended execution that was reopened (by a cleared task, or a retry in psql) has no scheduler to finalize it: it ends
+-- with the work it was reopened for. Tasks that the scheduler runs later reopen it.
 
--- With the last of its steps, in the same commit. Who ends or sends a step of such an execution holds it, so that one
--- of two sees the end of the other's. While a planner of the pipeline is at work nothing is ended: he looks, too, or
--- else the next runner who asks for work.
+-- It ends with its last step, in the same commit. A session that ends or sends a step of such an execution holds it, so
+-- one of two sessions sees the other's change. Nothing ends while a planner of the pipeline is active: the planner
+-- checks too, or the next claim does.
 create or replace function headgate._end_reopened(
     p_execution_id bigint,
     p_now timestamptz

@@ -1,5 +1,5 @@
--- Ends all but the units: a caller that also touches the gate does so between the two, because the window is locked
--- last.
+-- Ends everything but the units: a caller that also updates the breaker does so in between, because the window is
+-- locked last.
 
 create or replace function headgate._end_rows(
     p_chunk_ids bigint[],
@@ -64,7 +64,7 @@ begin
 end;
 $func$;
 
--- Nobody holds these pairs any more. They stay due.
+-- These pairs are no longer held. They stay due.
 create or replace function headgate._release_holds(p_chunks headgate.chunks[])
 returns void
 language sql
@@ -79,8 +79,8 @@ as $func$
         and s.asset_id = h.asset_id;
 $func$;
 
--- What each job of a chunk has cost: its leases before, and the one it is in. Of a call for a whole group the first job
--- has all of it.
+-- What each job of a chunk has cost: in earlier leases and the current one. The cost of a bulk call is on its first
+-- job.
 create or replace function headgate._charged_units(p_chunk headgate.chunks)
 returns integer
 language sql
@@ -89,7 +89,7 @@ as $func$
     select p_chunk.charged_units + case when p_chunk.state = 'leased' then headgate._unit_price(p_chunk) else 0 end;
 $func$;
 
--- The tally of jobs that all end alike.
+-- The tally of jobs with the same result.
 create or replace function headgate._tally_of(
     p_status text,
     p_reason text,

@@ -1,7 +1,6 @@
--- A call for a group that asks for several sessions commits answer by answer, in the order of the sessions: what an
--- answer brought is kept whatever becomes of the next one, and a later plan asks for no session twice. The jobs end
--- with the last answer. An asset that an answer lacks keeps its watermark and is marked by a null among the records.
--- Returns the units to give back.
+-- A bulk call for several sessions commits answer by answer, in session order: an answer is kept whatever happens to
+-- the next one, and a later plan requests no session twice. The jobs end with the last answer. An asset missing from an
+-- answer keeps its watermark and has a null among the records. Returns the units to give back.
 
 create or replace function headgate._go_on(
     p_chunk headgate.chunks,
@@ -28,7 +27,7 @@ declare
     v_charged constant integer := case
         when p_chunk.leased_until >= clock_timestamp()
             then least(coalesce((select sum(u.calls) from unnest(p_charged) as u (calls)), v_request_count), v_count)
-        else v_count  -- a lease that ran out was paid for
+        else v_count  -- an expired lease has been charged
     end;
     v_results constant headgate.ingest_result[] := headgate._ingest_for_all(p_chunk, p_call, p_answers, p_now);
     v_done headgate.job_result[];
@@ -75,7 +74,7 @@ begin
 end;
 $func$;
 
--- How far the data of these jobs reach by now, although they have not ended.
+-- The watermarks that these jobs, which have not ended, have reached.
 create or replace function headgate._reach_watermarks(
     p_chunk headgate.chunks,
     p_done headgate.job_result[]

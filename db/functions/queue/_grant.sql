@@ -1,4 +1,4 @@
--- Leases for what is fit and passes the gate; the others are put back.
+-- Lease fit chunks that are admitted; put the others back.
 
 create or replace function headgate._grant(
     p_runner text,

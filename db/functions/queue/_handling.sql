@@ -1,5 +1,4 @@
--- What a runner needs to run a chunk's handler: where its input comes from, its limits, and the shape of the rows it
--- returns.
+-- What a runner needs to run a chunk's handler: its input function, its limits, and the row type it returns.
 
 create or replace function headgate._handling(
     p_chunk headgate.chunks,

@@ -1,7 +1,7 @@
--- Payloads become rows through the operation's ingest function: the whole set at once; if that raises, in halves, until
--- the guilty job is alone. A deadlock or a server in trouble (disk, memory, shutdown) ends the transaction, to be
--- repeated whole. Any other fault is the house's (a missing right, a wrong statement): the set is deferred and the
--- execution ends, because more of the same would only cost more.
+-- Payloads become rows through the operation's ingest function: the whole set at once and, if that raises, in halves
+-- until the faulty job is alone. A deadlock or a server error (disk, memory, shutdown) aborts the transaction, which is
+-- repeated. Any other error is an internal fault (a missing right, a wrong statement): the set is deferred and the
+-- execution ends, because repeating it would only cost more.
 
 create or replace function headgate._ingest(
     p_chunk headgate.chunks,
@@ -115,8 +115,8 @@ begin
 end;
 $func$;
 
--- What the answers to all sessions that the chunk still has brought for its assets, without those that earlier answers
--- lacked.
+-- What the answers for all remaining sessions of the chunk brought for its assets, except those missing from earlier
+-- answers.
 create or replace function headgate._ingest_last(
     p_chunk headgate.chunks,
     p_operation headgate.operations,

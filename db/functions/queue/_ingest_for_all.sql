@@ -1,6 +1,6 @@
--- The answers of calls for a whole group: the ingest function is called once for each session, with that answer and all
--- assets of the chunk. An asset has what it needs when every session's answer has it. An answer that cannot be read is
--- nobody's fault: no asset is said to be in it.
+-- Answers of bulk calls: the ingest function runs once per session, with that answer and all assets of the chunk. An
+-- asset is complete when every session's answer contains it. An unreadable answer is nobody's fault: no asset counts as
+-- contained in it.
 
 create or replace function headgate._ingest_for_all(
     p_chunk headgate.chunks,

@@ -1,4 +1,4 @@
--- May an operation not be called now, although its provider may? Its breaker is open, or its probe is out.
+-- Whether an operation cannot be called although its provider can: its breaker is open, or its probe is in flight.
 
 create or replace function headgate._is_blocked(
     p_operation_id bigint,

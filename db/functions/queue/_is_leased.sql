@@ -1,4 +1,4 @@
--- Does somebody hold this chunk?
+-- Whether a runner holds this chunk.
 
 create or replace function headgate._is_leased(p_chunk_id bigint)
 returns boolean

@@ -1,4 +1,4 @@
--- Does nothing of it run, and is no chunk of it in these states?
+-- Whether no step of it is running and no chunk of it is in these states.
 
 create or replace function headgate._is_worked_off(
     p_execution_id bigint,

@@ -1,4 +1,4 @@
--- Before any of its steps: an execution that ends by itself is held, any other only kept from ending meanwhile.
+-- Called before locking steps: an execution that ends by itself is locked, any other is only kept from ending.
 
 create or replace function headgate._join_execution(
     p_execution_id bigint,

@@ -1,4 +1,4 @@
--- Leases for chunks that passed the gate: a new token each, and the requests that go with it.
+-- Lease admitted chunks: each gets a new token and its requests.
 
 create or replace function headgate._lease(
     p_runner text,
@@ -80,7 +80,7 @@ begin
 end;
 $func$;
 
--- Seconds from now after which no call of the lease may start: its end, or the moments before the window's reset.
+-- Seconds after which no call of the lease may start: the end of the lease, or the moments before the window's reset.
 create or replace function headgate._stop_before(
     p_provider headgate.providers,
     p_lease interval,
@@ -97,8 +97,8 @@ as $func$
     )))::integer;
 $func$;
 
--- When a chunk's calls may start: the first one, in seconds after the runner asked (asked_at, real time), and one more
--- after each stretch of time; up to a burst of them may be late. Null: whenever there is room.
+-- When a chunk's calls may start: the first one, in seconds after the runner's request (asked_at, real time), then one
+-- per interval; up to a burst may start late. Null: as soon as there is room.
 create or replace function headgate._schedule(
     p_provider headgate.providers,
     p_starts_at timestamptz,

@@ -1,4 +1,4 @@
--- A quota that was used up says nothing of the window that has opened since.
+-- A quota exhausted in an earlier window says nothing about the current one.
 
 create or replace function headgate._live_block(
     p_provider headgate.providers,

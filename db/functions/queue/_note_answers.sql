@@ -1,5 +1,4 @@
--- Keep the gates' book, the provider's first: an answer closes a breaker, failures add up, a closing lasts until its
--- time.
+-- Update the breakers, the provider's first: an answer closes a breaker, failures add up, a block lasts until its time.
 
 create or replace function headgate._note_answers(
     p_provider headgate.providers,
@@ -24,7 +23,7 @@ declare
     v_trips record;
 begin
     if p_chunk.calls = 0 then
-        return;  -- nobody was asked
+        return;  -- no call was made
     end if;
     v_report := headgate._answers_of(p_outcomes, p_faults);
     select * into v_breaker from headgate.provider_breakers as g where g.provider_id = p_provider.provider_id;
@@ -72,7 +71,7 @@ begin
 end;
 $func$;
 
--- Does an answer change anything here?
+-- Whether an answer changes anything here.
 create or replace function headgate._is_watched(
     p_breaker headgate.provider_breakers,
     p_probe_chunk_id bigint,
@@ -110,7 +109,7 @@ declare
     v_breaker headgate.provider_breakers := headgate._counted(p_breaker, p_faults, p_answers, p_now);
 begin
     if p_trips or p_is_suspected or v_breaker.opened > 0 then
-        v_breaker.counted_since := null;  -- a breaker that opens or closes begins anew
+        v_breaker.counted_since := null;  -- a breaker that opens or closes starts a new count
     end if;
     update headgate.provider_breakers as g
     set failures = case when p_answers > 0 or p_trips or p_is_suspected then 0 else g.failures + p_faults end,

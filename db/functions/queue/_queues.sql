@@ -1,4 +1,4 @@
--- All queues: each provider has one for each class of priority.
+-- All queues: one per provider and priority class.
 
 create or replace function headgate._queues()
 returns table (queue text)

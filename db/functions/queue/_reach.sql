@@ -1,4 +1,4 @@
--- Chunks within reach, locked: fit to be leased, or not.
+-- Locked chunks that can be claimed: fit to be leased, or not.
 
 create or replace function headgate._reach(
     p_provider headgate.providers,

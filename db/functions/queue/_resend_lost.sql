@@ -1,4 +1,4 @@
--- A message that is gone although its chunk waits for it (a restored or purged queue) is sent again.
+-- Send the message of a waiting chunk again if it no longer exists (after a restore or a purge).
 
 create or replace function headgate._resend_lost(p_limit integer)
 returns integer

@@ -1,4 +1,4 @@
--- What becomes of each reported job: it ends, or it waits in a parked chunk. Only the item's own faults burn attempts.
+-- Resolve each reported job: it ends, or it waits in a parked chunk. Only the item's own faults use up attempts.
 
 create or replace function headgate._resolve(
     p_chunk headgate.chunks,
@@ -29,7 +29,7 @@ declare
     v_is_open constant boolean := coalesce(headgate._standing(p_chunk) <> 'step_ended', false);
     v_ends_execution constant boolean := coalesce(p_block ->> 'until' = 'execution', false);
     v_unit constant integer := case when p_chunk.calls > 0 then p_chunk.units / p_chunk.calls else 0 end;
-    -- What a call for the group took and cost stands at the chunk's first job.
+    -- Requests and cost of a bulk call are recorded on the chunk's first job.
     v_serves_all constant boolean := p_chunk.sessions is not null;
     v_request_count constant bigint := coalesce(
         (select sum(u.calls) from unnest(p_request_counts) as u (calls)),
@@ -153,14 +153,14 @@ begin
                 order by u.asset_id  -- the order in which state rows are locked
                 offset 0
             ) as j
-            offset 0  -- each fate is found out once
+            offset 0  -- each result is computed once
         ) as f
     );
 end;
 $func$;
 
--- What an ingest function or PostgreSQL says may hold parts of an answer, so control characters, and those that turn or
--- hide text, are written out.
+-- Messages of ingest functions and of PostgreSQL may contain parts of an answer, so control characters and invisible or
+-- bidirectional ones are escaped.
 create or replace function headgate._visible(p_text text)
 returns text
 language sql

@@ -1,4 +1,4 @@
--- What these chunks had reserved goes back; what a lease has spent stays spent.
+-- Return reserved units of these chunks; units spent by a lease stay spent.
 
 create or replace function headgate._return_units(p_chunks headgate.chunks[])
 returns void

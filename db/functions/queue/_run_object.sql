@@ -1,4 +1,4 @@
--- What requests, ingest functions and handlers are told of their run: see headgate.v_run_documents.
+-- The run as requests, ingest functions and handlers see it: see headgate.v_run_documents.
 
 create or replace function headgate._run_object(p_execution headgate.process_executions)
 returns jsonb

@@ -1,5 +1,5 @@
--- Send chunks that wait (planned or parked) to their queues, reserving units for those that have none in this window.
--- What the window cannot carry ends deferred. One message a chunk, one notification a queue.
+-- Send waiting (planned or parked) chunks to their queues and reserve units for those without any in this window.
+-- Chunks beyond the window's units end deferred. One message per chunk, one notification per queue.
 
 create or replace function headgate._send_chunks(
     p_chunk_ids bigint[],
@@ -53,7 +53,7 @@ begin
 end;
 $func$;
 
--- Promise units of the open window to queued chunks that lack them; what a dead window still promised is let go.
+-- Reserve units of the current window for queued chunks without any; reservations of past windows are released.
 create or replace function headgate._reserve_queued(
     p_chunk_ids bigint[],
     p_now timestamptz

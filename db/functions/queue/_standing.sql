@@ -1,4 +1,4 @@
--- How the chunk's step stands: running, paused or over.
+-- The standing of the chunk's step: running, paused or step_ended.
 
 create or replace function headgate._standing(p_chunk headgate.chunks)
 returns text

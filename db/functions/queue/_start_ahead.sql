@@ -1,5 +1,5 @@
--- How far ahead start times are granted: far enough that a runner has its next chunk before the last call of the one
--- before has started.
+-- How far ahead start times are granted: enough for a runner to get its next chunk before the last call of the previous
+-- one starts.
 
 create or replace function headgate._start_ahead()
 returns interval

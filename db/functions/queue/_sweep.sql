@@ -1,7 +1,7 @@
--- What would need a daemon elsewhere, a few rows at a time, as part of calls that are made anyway. Parked chunks whose
--- time has come are sent, those of providers closed beyond their max_wait end as deferred, and lost messages are sent
--- again. All at once, so that each kind of lock is taken in order. When that fails, row by row, each in a
--- subtransaction: a row that cannot be cured does not keep the others from their cure.
+-- Bounded housekeeping, piggybacked on regular calls; no daemon needed. Due parked chunks are sent, those whose
+-- provider is blocked beyond their max_wait end as deferred, and lost messages are sent again. All in one statement per
+-- kind, so that locks are taken in order; if that fails, row by row in subtransactions, so that one broken row does not
+-- affect the others.
 
 create or replace function headgate._sweep(
     p_limit integer,
@@ -61,8 +61,7 @@ begin
 end;
 $func$;
 
--- Chunks end, for one reason at a time, or else wait on and are sent; returns how many. The next sweep meets the
--- others.
+-- End chunks, one reason per call, or send them; returns how many. The next sweep handles the others.
 create or replace function headgate._sweep_chunks(
     p_chunk_ids bigint[],
     p_now timestamptz

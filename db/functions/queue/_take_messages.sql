@@ -1,5 +1,5 @@
--- Messages become locked chunks: fit to be leased, or not. What becomes of them is asked when all are locked; chunks of
--- one step that wait alike and cost nothing are judged once.
+-- Turn messages into locked chunks: fit to be leased, or not. Dispositions are computed when all are locked; similar
+-- chunks of one step without cost share one.
 
 create or replace function headgate._take_messages(
     p_provider headgate.providers,
@@ -58,7 +58,7 @@ begin
 end;
 $func$;
 
--- The chunks that the next messages of a queue stand for, locked, when they are nobody's.
+-- The chunks of a queue's next messages, locked, if nobody has them.
 create or replace function headgate._take_chunks(
     p_queue text,
     p_max_chunks integer
@@ -104,7 +104,7 @@ begin
 end;
 $func$;
 
--- The chunk a message stands for, locked, when it is nobody's; null otherwise, and the message is dealt with.
+-- The chunk of a message, locked, if nobody has it; otherwise null, and the message is handled.
 create or replace function headgate._take_chunk(
     p_queue text,
     p_msg_id bigint,
@@ -124,7 +124,7 @@ begin
     select * into v_chunk from headgate.chunks as c where c.chunk_id = v_chunk_id for update skip locked;
     if not found then
         if exists (select from headgate.chunks as c where c.chunk_id = v_chunk_id and c.msg_id = p_msg_id) then
-            perform headgate._put_back(p_queue, p_msg_id);  -- somebody is at it: next delivery
+            perform headgate._put_back(p_queue, p_msg_id);  -- another session has it: next delivery
         else
             perform pgmq.archive(p_queue, p_msg_id);  -- no known chunk
         end if;
@@ -141,8 +141,8 @@ begin
 end;
 $func$;
 
--- Back to its place in the plan until the pipeline is resumed. A lease that ran out stays one, and is looked at again
--- in a moment: whoever cancels the execution leaves leases alone, so none may turn into something else meanwhile.
+-- Put back into the plan until the pipeline is resumed. An expired lease stays leased and is looked at again soon: a
+-- session that cancels the execution leaves leases alone, so they must not change state meanwhile.
 create or replace function headgate._take_out(p_chunk headgate.chunks)
 returns void
 language plpgsql

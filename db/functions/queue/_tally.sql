@@ -1,4 +1,4 @@
--- Count fates in one pass: each look into their array costs as much as a look into a table.
+-- Count results in one pass: each scan of their array costs as much as a scan of a table.
 
 create or replace function headgate._tally(p_job_results headgate.job_result[])
 returns headgate.job_tally

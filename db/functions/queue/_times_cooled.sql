@@ -1,4 +1,4 @@
--- A provider that was only suspected has not been closed yet.
+-- A provider that was only suspected has not been blocked yet.
 
 create or replace function headgate._times_cooled(p_breaker headgate.provider_breakers)
 returns integer

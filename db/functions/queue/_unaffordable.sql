@@ -1,4 +1,4 @@
--- Of these chunks, those whose units are promised by no open window and do not fit into it any more.
+-- Those of these chunks whose units are neither reserved in the current window nor available there.
 
 create or replace function headgate._unaffordable(
     p_chunk_ids bigint[],

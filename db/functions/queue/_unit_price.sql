@@ -1,4 +1,4 @@
--- What a lease of a chunk costs each of its jobs; of a call for a whole group, its first job. Meant to inline.
+-- What a lease of a chunk costs per job; for a bulk call, its first job. Inlined.
 
 create or replace function headgate._unit_price(p_chunk headgate.chunks)
 returns integer

@@ -1,4 +1,4 @@
--- What follows an operation opens with its first success; what computes from it becomes due when rows changed.
+-- Operations that follow this one become due after its first success; operations computed from it, when rows changed.
 
 create or replace function headgate._wake_dependents(
     p_operation headgate.operations,

@@ -1,5 +1,5 @@
--- Assets that calls for their group lacked twice in a row are asked for alone. Whoever reads such an answer for others
--- and finds them in it says so: from now on a call for the group serves them again.
+-- Assets missing from two consecutive bulk answers are called for one by one. An ingest function that finds them in
+-- such an answer calls this, so that bulk calls serve them again.
 
 create or replace function headgate.trust_bulk(
     p_operation text,

@@ -1,5 +1,5 @@
--- Raise and resolve the alerts of a provider and its operations that no longer fit their breakers, ordered by subject.
--- Whoever moves a breaker holds its row, so nobody else does this meanwhile; the maintenance looks at all (null).
+-- Raise and resolve alerts of a provider and its operations to match their breakers, ordered by subject. A session that
+-- changes a breaker holds its row, so nobody else does this meanwhile; the maintenance checks all (null).
 
 create or replace function headgate._alert_breakers(
     p_provider_id bigint,
@@ -24,7 +24,7 @@ as $func$
     ) as c;
 $func$;
 
--- An open breaker, until a probe has succeeded; any other long block; a refused secret, until an answer comes.
+-- An open breaker, until a probe succeeds; any other long block; a rejected secret, until an answer comes.
 create or replace function headgate._provider_alerts(
     p_provider_id bigint,
     p_now timestamptz
@@ -78,7 +78,7 @@ as $func$
         and (p_operation_id is null or o.operation_id = p_operation_id);
 $func$;
 
--- A provider that is only suspected (opened, but not blocked) needs none; nor does a block that ends within the hour.
+-- No alert for a provider that is only suspected (opened, but not blocked), nor for a block of less than an hour.
 create or replace function headgate._needs_alert(
     p_opened integer,
     p_blocked_until timestamptz,

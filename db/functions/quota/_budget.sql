@@ -1,4 +1,4 @@
--- What a provider still allows at a moment, without touching anything. No quota: left is null.
+-- What a provider still allows at a moment, read-only. Without a quota, left is null.
 
 create or replace function headgate._budget(
     p_provider headgate.providers,

@@ -1,4 +1,4 @@
--- By what a provider's windows are found.
+-- The settings that determine a provider's windows.
 
 create or replace function headgate._calendar_of(p_provider headgate.providers)
 returns text

@@ -1,4 +1,4 @@
--- Whether whoever has logged in, and the role he has taken on, may act for the owner.
+-- Whether the session's user and its current role may act for the owner.
 
 create or replace function headgate._is_owners()
 returns boolean

@@ -1,4 +1,4 @@
--- A provider's queues, their tables and the chunks in them bear its name, and runners ask for them by it.
+-- A provider's name is part of its queues, and runners use it.
 
 create or replace function headgate._keep_name()
 returns trigger

@@ -1,5 +1,5 @@
--- Every movement of units goes through here: one row lock, the last one a transaction takes.
--- Returns false, and moves nothing, when the window cannot carry it.
+-- All changes of units go through this function: one row lock, the last one of a transaction. Returns false, and
+-- changes nothing, if the window has too few units.
 
 create or replace function headgate._move_units(
     p_provider_id bigint,

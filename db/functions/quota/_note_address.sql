@@ -1,5 +1,5 @@
--- Whoever changes where a secret is sent, or which, is recorded. Only if he may say so (a superuser, or a member of the
--- owner) does the change become what should be: a change by anybody else, however made, is named by the doctor.
+-- Record changes of a provider's address or secret. Only an authorised role (a superuser or a member of the owner) sets
+-- the expected address; any other change is reported by the doctor.
 
 create or replace function headgate._note_address()
 returns trigger

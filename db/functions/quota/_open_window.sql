@@ -1,5 +1,4 @@
--- Open the provider's current window if it is missing, and keep its end up to date. Nothing to open where there is no
--- quota.
+-- Open the provider's current window if it is missing, and keep its end up to date. Nothing to do without a quota.
 
 create or replace function headgate._open_window(
     p_provider headgate.providers,

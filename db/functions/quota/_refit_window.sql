@@ -1,4 +1,4 @@
--- Only the operator's word changes an open window: never below what is already booked.
+-- Only an operator changes an open window, never below what is already charged.
 create or replace function headgate._refit_window(p_provider text)
 returns void
 language plpgsql

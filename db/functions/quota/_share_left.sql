@@ -1,4 +1,4 @@
--- Shares of a window. Nobody's rows are asked where no pipeline has a floor or a ceiling.
+-- Shares of a window. Nothing is read unless some pipeline has a floor or a ceiling.
 
 create or replace function headgate._share_left(
     p_provider_id bigint,
@@ -41,7 +41,7 @@ begin
 end;
 $func$;
 
--- What each pipeline has taken of a window: chunks in flight, and what ended of steps that started in it.
+-- What each pipeline has used of a window: chunks in flight, and jobs that ended in steps that started in it.
 create or replace function headgate._window_use(
     p_provider_id bigint,
     p_opened_at timestamptz

@@ -1,4 +1,4 @@
--- Providers whose secret is sent elsewhere than was said, or whose secret is another one.
+-- Providers whose address or secret differs from what an authorised role has set.
 
 create or replace function headgate._strange_addresses()
 returns table (provider text, found text)

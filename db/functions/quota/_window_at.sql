@@ -1,6 +1,6 @@
 -- The quota window of a moment. Windows follow each other without gaps: an open one keeps its units until it ends or,
--- where the provider's calendar has changed meanwhile, until the first reset after that. Otherwise a change of zone
--- would open a second quota in the same hours.
+-- if the provider's calendar has changed meanwhile, until the first reset after that. Otherwise a change of zone would
+-- open a second quota for the same hours.
 
 create or replace function headgate._window_at(
     p_provider headgate.providers,
@@ -37,9 +37,9 @@ begin
 end;
 $func$;
 
--- The provider's own calendar, between two of its resets. A reset is the moment at which a local day (hour, month)
--- begins, whatever clocks do at that time: where midnight does not exist it is the moment of the jump; where it comes
--- twice it is one of the two.
+-- The interval between two resets in the provider's calendar. A reset is the moment at which a local day (hour, month)
+-- begins, whatever clocks do: if midnight does not exist, it is the moment of the change; if it occurs twice, it is one
+-- of the two.
 create or replace function headgate._calendar_window(
     p_provider headgate.providers,
     p_at timestamptz,

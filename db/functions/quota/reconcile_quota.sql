@@ -1,4 +1,4 @@
--- The provider's own count, when it is today's: what it says beyond our book was used elsewhere.
+-- The provider's own count of today: what exceeds our ledger was used elsewhere.
 
 create or replace function headgate.reconcile_quota(
     p_provider text,

@@ -1,4 +1,4 @@
--- The operator's hand on a provider: its limits, its address, and opening or closing it, or one of its operations.
+-- An operator's changes to a provider: its limits, its address, and blocking or unblocking it or one of its operations.
 
 create or replace function headgate.set_provider(
     p_provider text,
@@ -98,7 +98,7 @@ comment on function headgate.set_provider(text, jsonb) is
     'Change a provider''s settings, or block it or one of its operations until a time (null: unblock); '
     'returns how many settings were given.';
 
--- What the account has, of what some operation of the provider asks for.
+-- Features of the account that some operation of the provider needs.
 create or replace function headgate._known_features(
     p_provider headgate.providers,
     p_features jsonb
@@ -135,8 +135,7 @@ begin
 end;
 $func$;
 
--- Where a secret is sent, and which, only the owner may say: somebody who may only plan could have it sent to a host of
--- his own.
+-- Only the owner may set the secret and its destination: a planner could otherwise have it sent to a host of their own.
 create or replace function headgate._guard_secret(
     p_provider text,
     p_changes jsonb
@@ -159,7 +158,7 @@ begin
 end;
 $func$;
 
--- The operation that is meant, which must be one of the provider's; null when none is.
+-- The given operation, which must belong to the provider; null if none is given.
 create or replace function headgate._operation_of(
     p_provider headgate.providers,
     p_operation text
@@ -192,8 +191,8 @@ begin
 end;
 $func$;
 
--- Close a gate until a time, or open it (null), and forget its breaker; with the provider, also its operations'
--- breakers and the closing that the provider asked for. What waited for it goes on.
+-- Block until a time, or unblock (null), and reset the breaker; for a provider, also its operations' breakers and the
+-- block that the provider asked for. Waiting work continues.
 create or replace function headgate._set_breaker(
     p_provider_id bigint,
     p_operation_id bigint,
@@ -259,7 +258,7 @@ begin
 end;
 $func$;
 
--- Chunks that were parked for the fault of what is open now need not wait any longer.
+-- Chunks parked for what is now unblocked need not wait any longer.
 create or replace function headgate._wake_parked(
     p_provider_id bigint,
     p_operation_id bigint

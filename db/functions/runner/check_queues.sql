@@ -1,4 +1,4 @@
--- A runner of a misspelt queue would wait for ever and say nothing.
+-- A runner with a misspelt queue name would wait forever without an error.
 
 create or replace function headgate.check_queues(p_queues text[])
 returns void

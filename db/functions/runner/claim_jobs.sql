@@ -1,5 +1,5 @@
--- A runner asks for work. The call also sweeps and advances, so that nothing depends on a daemon. A runner that gets
--- nothing is told when to ask again.
+-- A runner asks for work. The call also sweeps and advances executions, so no daemon is needed. Without work, it
+-- returns when to ask again.
 
 create or replace function headgate.claim_jobs(
     p_runner text,
@@ -18,7 +18,7 @@ declare
     v_provider headgate.providers;
 begin
     if headgate._advance(v_now) then
-        return query select * from headgate._no_chunk(v_now, v_now);  -- this transaction has touched enough: ask again
+        return query select * from headgate._no_chunk(v_now, v_now);  -- enough for one transaction: ask again
         return;
     end if;
     if headgate._sweep(20, v_now) > 0 then
@@ -43,8 +43,7 @@ $func$;
 comment on function headgate.claim_jobs(text, text[], integer, text[]) is
     'Claim up to p_max_chunks chunks of one provider for a runner; without work: one row that says when to ask again.';
 
--- When there will be something to do for a runner of these queues: a parked chunk wakes, a gate opens, a lease runs
--- out.
+-- When there will be work for these queues: a parked chunk wakes, a block ends, a lease expires.
 create or replace function headgate._next_wake(
     p_queues text[],
     p_avoid text[],

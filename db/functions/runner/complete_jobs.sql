@@ -1,8 +1,7 @@
--- A runner hands in results: rows, state, details, counters, the message, and last the gate and the quota, in one
--- commit. May be called several times per lease, in slices; an outdated token changes nothing. What a handler computed
--- comes as rows of the type its ingest function takes: p_row_counts[i] of them belong to p_asset_ids[i]. A call for a
--- group brings one payload for each session that was answered, in their order; with fewer sessions than there are, and
--- success, the chunk goes on with the others.
+-- A runner hands in results: rows, state, details, counters, the message and, last, the breaker and the quota, in one
+-- commit. May be called several times per lease, in slices; an outdated token changes nothing. A handler's results are
+-- rows of its ingest function's type: p_row_counts[i] of them belong to p_asset_ids[i]. A bulk call has one payload per
+-- answered session, in order; if it succeeded for only some of the sessions, the chunk continues with the others.
 
 create or replace function headgate.complete_jobs(
     p_runner text,
@@ -70,7 +69,7 @@ begin
     if p_block is not null then
         v_block := headgate._live_block(v_provider, v_chunk, p_block, v_now);
     end if;
-    if v_block is null then  -- an ingest function that cannot work ends the execution as a refused token does
+    if v_block is null then  -- a broken ingest function ends the execution, as a rejected token does
         v_block := (
             select jsonb_build_object('until', 'execution', 'reason', r.reason)
             from unnest(v_results) as r
@@ -107,7 +106,7 @@ begin
         perform headgate._move_units(v_chunk.provider_id, v_chunk.window_opened_at, 0, -v_tally.refund);
     end if;
 
-    -- Who holds the gate or the window already asks again in a transaction of its own.
+    -- A completion that holds the breaker or the window claims in a second transaction.
     if p_claim > 0
         and v_tally.refund = 0
         and v_block is null
@@ -122,7 +121,7 @@ $func$;
 comment on function headgate.complete_jobs is
     'Hand in the results of (some of) a leased chunk''s jobs, and claim p_claim next chunks in the same transaction.';
 
--- Nonsense would end as failed jobs.
+-- An invalid report would end as failed jobs.
 create or replace function headgate._check_report(
     p_chunk headgate.chunks,
     p_asset_ids bigint[],
@@ -177,7 +176,7 @@ begin
 end;
 $func$;
 
--- What was parked while somebody cancelled its execution or step ends, too: nobody would wake it.
+-- Jobs parked while their execution or step is cancelled end too: nothing would wake them.
 create or replace function headgate._end_late_parked(
     p_chunk headgate.chunks,
     p_asset_ids bigint[],
@@ -207,8 +206,8 @@ begin
 end;
 $func$;
 
--- The provider refuses this execution: whatever the execution has not yet started with this provider is over. The
--- caller returns units.
+-- The provider rejects this execution: all unstarted work of the execution with this provider ends. The caller returns
+-- units.
 create or replace function headgate._end_unstarted(
     p_chunk headgate.chunks,
     p_reason text,

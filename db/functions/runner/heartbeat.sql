@@ -1,7 +1,7 @@
--- A runner says that it is there, and looks after sessions beyond their limits and after other runners: the leases of a
--- killed runner end at once instead of running out. A late heartbeat alone proves nothing (a machine may be busy, or a
--- network slow): the runner's connection must be gone, too. A stopped process keeps its connection, and a pooled
--- connection outlives its runner: those leases run out as ever.
+-- A runner reports that it is alive, and checks sessions against their limits and other runners: leases of a killed
+-- runner end at once instead of expiring. A late heartbeat alone proves nothing (the machine may be busy, or the
+-- network slow): the runner's connection must be gone as well. A stopped process keeps its connection, and a pooled
+-- connection outlives its runner: such leases expire as usual.
 
 create or replace function headgate.heartbeat(
     p_runner text,
@@ -64,7 +64,7 @@ begin
 end;
 $func$;
 
--- Runners that have been silent and whose connection is gone. After a restart of the server all are for a moment.
+-- Silent runners whose connection is gone. After a restart of the server this briefly applies to all.
 create or replace function headgate._dead_runners()
 returns table (runner text)
 language sql

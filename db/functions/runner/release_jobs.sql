@@ -26,7 +26,7 @@ begin
         order by c.chunk_id
         for update of c
     );
-    -- Whoever cancels or skips holds the execution: we come before its second look, or after its end.
+    -- A session that cancels or skips holds the execution: this runs before its second pass, or after its end.
     perform
     from headgate.process_executions as e
     where e.execution_id = any (array(select c.execution_id from unnest(v_released) as c))
@@ -66,8 +66,8 @@ $func$;
 comment on function headgate.release_jobs(text, bigint[], integer[]) is
     'Give back leased chunks whose remaining jobs were not started; their units are reserved again.';
 
--- Back to the queue; or to its place in the plan while its pipeline is paused; or, when its step is over, to be ended.
--- A lease that ran out was paid for.
+-- Back to the queue; into the plan while its pipeline is paused; or ended, if its step has ended. An expired lease has
+-- been charged.
 create or replace function headgate._put_down(
     p_chunk headgate.chunks,
     p_is_current boolean

@@ -1,5 +1,5 @@
--- A runner asks for more times to start the calls of a chunk: those it was granted have passed, because calls took long
--- or the runner was busy. Times that nobody uses lapse.
+-- A runner asks for more start times: those it was granted have passed, because calls took long or the runner was busy.
+-- Unused times lapse.
 
 create or replace function headgate.take_starts(
     p_runner text,
@@ -23,7 +23,7 @@ begin
     select * into v_provider from headgate.providers as p where p.provider_id = v_chunk.provider_id;
     if v_provider.requests_per_minute is null then
         return query
-        -- The limit is gone.
+        -- The limit was removed.
         select extract(epoch from statement_timestamp())::double precision, 0::double precision, 0::double precision, 1;
         return;
     end if;

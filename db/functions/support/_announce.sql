@@ -1,5 +1,5 @@
--- Wake whoever waits for the end of a step, or of the execution. Anybody who may log in hears it, and could send the
--- same: it is only an id, tells nothing by itself, and names nothing.
+-- Wake sessions that wait for the end of a step or an execution. Any login can listen and send the same: the payload is
+-- only an id.
 
 create or replace function headgate._announce(p_execution_id bigint)
 returns void

@@ -1,4 +1,4 @@
--- Who asks for many assets has looked already (headgate._is_plainly_fit), once for all of them: p_is_fit.
+-- p_is_fit: the caller has already checked the function (headgate._is_plainly_fit), once for all assets.
 create or replace function headgate._call_due(
     p_function text,
     p_asset_id bigint,
@@ -39,7 +39,7 @@ begin
 end;
 $func$;
 
--- It is nobody's. Who is given a function must be allowed to make one there, for that moment.
+-- Owned by headgate_nobody. The new owner of a function needs the right to create in the schema, for that moment.
 grant usage, create on schema headgate to headgate_nobody;
 alter function headgate._due_as_nobody(text, bigint, timestamptz, timestamptz) owner to headgate_nobody;
 revoke create on schema headgate from headgate_nobody;

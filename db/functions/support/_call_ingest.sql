@@ -1,7 +1,6 @@
--- How the core calls a function that rows name. Its own it calls as itself. A plan's function must be fit
--- (headgate._misfit), and is called by a role that may do nothing else: whatever somebody makes of the function
--- meanwhile (its text, its defaults, casts of its types, triggers deferred to the end), it has no rights but the plan's
--- own.
+-- How the core calls a function named in rows. Its own functions run as itself. A plan's function must be valid
+-- (headgate._misfit) and is called by a role without rights: whatever becomes of the function meanwhile (its text,
+-- defaults, casts of its types, deferred triggers), it has only the plan's rights.
 
 create or replace function headgate._call_ingest(
     p_function text,
@@ -19,7 +18,7 @@ declare
     v_results headgate.ingest_result[];
 begin
     if p_function not like 'headgate.%' then
-        if not headgate._is_plainly_fit(p_function) then  -- one call less for each completion
+        if not headgate._is_plainly_fit(p_function) then  -- saves a call per completion
             perform headgate.require_fit(p_function);
         end if;
         return headgate._ingest_as_nobody(v_query, p_context, p_asset_ids, p_answers);
@@ -45,12 +44,12 @@ declare
     v_results headgate.ingest_result[];
 begin
     execute p_query into v_results using p_context, p_asset_ids, p_answers;
-    set constraints all immediate;  -- before 18 a trigger that is put off runs as whoever has logged in
+    set constraints all immediate;  -- before PostgreSQL 18 a deferred trigger runs as the session's user
     return v_results;
 end;
 $func$;
 
--- It is nobody's. Who is given a function must be allowed to make one there, for that moment.
+-- Owned by headgate_nobody. The new owner of a function needs the right to create in the schema, for that moment.
 grant usage, create on schema headgate to headgate_nobody;
 alter function headgate._ingest_as_nobody(text, jsonb, bigint[], anyarray) owner to headgate_nobody;
 revoke create on schema headgate from headgate_nobody;

@@ -46,7 +46,7 @@ begin
 end;
 $func$;
 
--- It is nobody's. Who is given a function must be allowed to make one there, for that moment.
+-- Owned by headgate_nobody. The new owner of a function needs the right to create in the schema, for that moment.
 grant usage, create on schema headgate to headgate_nobody;
 alter function headgate._step_as_nobody(text, text, text) owner to headgate_nobody;
 revoke create on schema headgate from headgate_nobody;

@@ -1,4 +1,4 @@
--- A stored function's name as rows give it, fit for dynamic SQL.
+-- A stored function's name from a row, safe for dynamic SQL.
 
 create or replace function headgate._checked_name(p_function text)
 returns text

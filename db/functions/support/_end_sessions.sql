@@ -1,9 +1,9 @@
--- A role may lift its own time limits, so a reader's transaction could hold the horizon for ever (every deleted message
--- would stay), and any login could fill the server's table of locks. Sessions beyond what headgate.role_limits allows
--- are ended: by each heartbeat, by who asks how a run stands, by the maintenance and by the doctor. Real time, not the
--- plan's.
+-- A role can raise its own time limits, so a reader's transaction could hold back the xmin horizon forever (no deleted
+-- message would be removed), and any login could fill the server's lock table. Sessions beyond the limits in
+-- headgate.role_limits are ended: by each heartbeat, by status queries, by the maintenance and by the doctor. Uses real
+-- time.
 
--- End them; returns how many were. Without the right to, none: headgate.examine says what is missing.
+-- End them; returns how many. Without the right to do so, none: headgate.examine reports what is missing.
 create or replace function headgate._end_sessions()
 returns integer
 language plpgsql

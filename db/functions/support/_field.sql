@@ -1,4 +1,4 @@
--- What a field of a template means for one job; null when it has no value.
+-- The value of a template field for one job; null if it has none.
 
 create or replace function headgate._field(
     p_field text,
@@ -27,7 +27,7 @@ as $func$
     end;
 $func$;
 
--- Where a request with an overlap begins: so many sessions before its watermark, the watermark's own among them.
+-- Where a request with an overlap begins: a number of sessions before its watermark, including the watermark's own.
 create or replace function headgate._since(
     p_asset headgate.assets,
     p_state headgate.asset_processing_state
@@ -56,8 +56,8 @@ as $func$
     where o.operation_id = p_state.operation_id;
 $func$;
 
--- What names a job to the outside: the same in every delivery and retry of its round, so that a provider does once what
--- it is asked twice. A call for a group is one job of the group.
+-- The job's key for the outside: the same in every delivery and retry of its round, so that a provider can ignore
+-- repeats. A bulk call is one job of its group.
 create or replace function headgate._job_key(
     p_asset headgate.assets,
     p_state headgate.asset_processing_state,

@@ -1,4 +1,4 @@
--- What is said of a field without a value; null when none is missing.
+-- The error for a field without a value; null if none is missing.
 
 create or replace function headgate._field_error(
     p_field text,

@@ -1,4 +1,4 @@
--- Headers that differ from job to job: those with a field in their template.
+-- Headers with a field in their template, which differ by job.
 
 create or replace function headgate._header_templates(p_headers jsonb)
 returns jsonb

@@ -1,4 +1,4 @@
--- Do its own requests name the day, or those of a call that serves in its place?
+-- Whether its own requests, or those of a bulk or batch call that serves it, name the date.
 
 create or replace function headgate._is_dated(p_operation headgate.operations)
 returns boolean
@@ -14,7 +14,7 @@ as $func$
     );
 $func$;
 
--- Is it asked for the day its run is for? Such a request is another one in a run for another day.
+-- Whether the request depends on the run's date, so that a run for another date makes a different request.
 create or replace function headgate._names_its_date(p_operation headgate.operations)
 returns boolean
 language sql

@@ -1,7 +1,7 @@
--- Whose fault it is that a job was deferred: the reason says so by its first word. Both are meant to inline (no pinned
--- path): they are asked once per job.
+-- Whose fault a deferral was: the first word of its reason says so. Both functions are inlined (no pinned path),
+-- because they run once per job.
 
--- The provider's or an internal one, and not want of quota.
+-- The provider's or an internal fault, rather than a lack of quota.
 create or replace function headgate._is_fault(p_reason text)
 returns boolean
 language sql

@@ -1,6 +1,6 @@
--- Whether a plan's function is as all should be: its role's, security definer, with the usual path. It is asked for
--- each chunk, so it is one query; of any other function headgate.require_fit says what is wrong with it, if anything.
--- Null is no function's name.
+-- Whether a plan's function meets the rules: owned by the plan's role, security definer, with the usual path. Runs once
+-- per chunk, so it is one query; for other functions headgate.require_fit reports what is wrong, if anything. Null is
+-- not a function name.
 
 create or replace function headgate._is_plainly_fit(p_function text)
 returns boolean

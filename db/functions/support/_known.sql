@@ -1,4 +1,4 @@
--- The hint for an unknown name: what was probably meant, then the names that are known.
+-- The hint for an unknown name: suggestions, then all known names.
 
 create or replace function headgate._known(
     p_what text,

@@ -16,7 +16,7 @@ as $func$
             and a.pid <> pg_backend_pid()
             and (a.xact_start is not null or k.locks > 0)
     ),
-    -- A login that is a member of several roles has the widest limits of them; of the owner or a superuser, none.
+    -- A login that is a member of several roles has the widest of their limits; the owner and superusers have none.
     limited as (
         select s.pid, s.login, s.xact_start, s.state_change, s.is_idle, s.locks,
             max(l.value::interval) filter (where l.name = 'transaction_age') as transaction_age,

@@ -1,4 +1,4 @@
--- Locks that nobody else can take, unlike advisory ones: rows of a private table, held until the transaction ends.
+-- Locks that no other role can take, unlike advisory ones: rows of a private table, held until the transaction ends.
 
 create or replace function headgate._lock(
     p_name text,

@@ -11,8 +11,7 @@ as $func$
     from unnest(headgate._near(p_name, p_names)) with ordinality as n (name, nth);
 $func$;
 
--- The names that share enough letters and pairs of letters with a misspelt one, nearly as many as the closest; the
--- closest is first.
+-- Names that share nearly as many letters and letter pairs with a misspelt one as the closest does, closest first.
 create or replace function headgate._near(
     p_name text,
     p_names text[]
@@ -40,7 +39,7 @@ as $func$
     );
 $func$;
 
--- Its letters and pairs of letters, each once; a pair also spans the beginning and the end.
+-- Its letters and letter pairs, each once; pairs include the beginning and the end.
 create or replace function headgate._name_pieces(p_text text)
 returns text[]
 language sql

@@ -1,6 +1,5 @@
--- Why a plan's function is not fit to be called; null: it is. It is called with its plan's rights and no others, so it
--- must belong to its plan's role, be security definer and pin its search_path. All functions of its name are checked,
--- whichever a call would find.
+-- Why a plan's function cannot be called; null if it can. It runs with its plan's rights only, so it must belong to the
+-- plan's role, be security definer and pin its search_path. All overloads are checked, whichever a call would use.
 
 create or replace function headgate._misfit(p_function text)
 returns text

@@ -1,4 +1,4 @@
--- Make the partitions of this month and the next ones; what is there already stays.
+-- Create the partitions of this month and the next ones, if missing.
 
 create or replace function headgate._open_months(p_months integer)
 returns void
@@ -24,8 +24,9 @@ begin
                 (v_month + interval '1 month') at time zone 'UTC'
             );
         exception
-            when check_violation then null;  -- the default partition already holds rows of that month: they stay there
-            when duplicate_table or duplicate_object or unique_violation then null;  -- another session has just made it
+            when check_violation then null;  -- the default partition already holds rows of that month, which stay there
+            -- another session has just created it
+            when duplicate_table or duplicate_object or unique_violation then null;
         end;
     end loop;
 end;

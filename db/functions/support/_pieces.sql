@@ -1,4 +1,4 @@
--- A template taken apart: runs of text, and fields, {x?} being optional. An empty template is one empty run.
+-- A parsed template: runs of text and fields, where {x?} is optional. An empty template is one empty run.
 
 create or replace function headgate._pieces(p_template text)
 returns table (nth bigint, literal text, field text, is_optional boolean)

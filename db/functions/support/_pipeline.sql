@@ -1,4 +1,4 @@
--- Look-ups by name. Each says clearly what it does not know and what there is instead.
+-- Look-ups by name. Each reports an unknown name and the existing ones.
 
 create or replace function headgate._pipeline(p_pipeline text)
 returns headgate.pipelines

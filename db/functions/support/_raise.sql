@@ -1,4 +1,4 @@
--- Errors that a client can tell apart: class HG, a message that names the thing, a hint that says what to do.
+-- Errors that clients can distinguish: class HG, a message that names the object, and a hint that says what to do.
 
 create or replace function headgate._raise(
     p_code text,

@@ -1,4 +1,4 @@
--- What an operator does is recorded, in the same transaction: who had logged in, when, and what it changed.
+-- Record an operator's action in the same transaction: who, when, and what it changed.
 
 create or replace function headgate._record_action(
     p_action text,

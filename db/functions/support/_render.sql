@@ -1,9 +1,9 @@
 -- Request templates: {asset.code}, {state.watermark}, {state.since}, {chunk.codes}, {param.x}, {run.date}, {job.key}.
--- Values are always URL-encoded where they enter a URL, so that a key stays in its segment of the path, or in its
--- parameter. A segment of dots cannot be encoded, because somebody on the way may decode it: the runner sends no such
--- request.
+-- Values are always URL-encoded in a URL, so that a key stays within its path segment or parameter. A segment of dots
+-- cannot be encoded, because an intermediary may decode it: runners send no such request.
 
--- A template filled in for a body. A field without a value: null when it is optional, otherwise an error that names it.
+-- A rendered template for a body. A field without a value yields null if it is optional, otherwise an error that names
+-- it.
 create or replace function headgate._render(
     p_template text,
     p_asset headgate.assets,

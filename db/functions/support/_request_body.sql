@@ -1,5 +1,5 @@
--- A JSON body: every string in it is a template, and one that is exactly one field is its value, be it number, list or
--- object.
+-- A JSON body: every string in it is a template, and a string that is exactly one field becomes its value: number, list
+-- or object.
 
 create or replace function headgate._request_body(
     p_body jsonb,

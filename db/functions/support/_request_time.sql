@@ -1,4 +1,4 @@
--- A timestamp as requests want it: a date at midnight UTC, else ISO 8601. It and _field are inlined: no pinned path.
+-- A timestamp in requests: a date at midnight UTC, otherwise ISO 8601. It and _field are inlined: no pinned path.
 
 create or replace function headgate._request_time(p_at timestamptz)
 returns text

@@ -1,4 +1,4 @@
--- What a runner needs to make a chunk's calls: the provider's rules once, a URL for each job.
+-- What a runner needs for a chunk's calls: the provider's rules once, and a URL per job.
 
 create or replace function headgate._requests(
     p_chunk headgate.chunks,
@@ -24,7 +24,7 @@ declare
     v_codes text;
 begin
     if p_operation.path is null then
-        return;  -- nothing to call: asset codes and URLs would only travel for nothing
+        return;  -- no call to make: asset codes and URLs are not needed
     end if;
     if p_chunk.sessions is not null then
         v_first.asset_ids := p_chunk.asset_ids[1 : 1];
@@ -68,10 +68,9 @@ begin
 end;
 $func$;
 
--- The URL of each job, path and query without base URL and secret, and its own headers. The templates are taken apart
--- once for all of them; a parameter or header with an optional field that has no value is left out, any other missing
--- value refuses the job. So does a segment of the path that becomes empty by its fields: without it the path is another
--- one.
+-- The URL of each job (path and query, without base URL and secret) and its own headers. Templates are parsed once for
+-- all jobs; a parameter or header with an optional field without a value is left out, any other missing value is an
+-- error of its job. So is a path segment that becomes empty, because it would lead to another path.
 create or replace function headgate._request_urls(
     p_chunk headgate.chunks,
     p_operation headgate.operations,
@@ -113,9 +112,9 @@ as $func$
                 case
                     when p.field is null then p.literal
                     when p.kind = 'header' then v.value
-                    -- Each code is encoded; the commas between them would be three times as long encoded.
+                    -- Codes are encoded one by one: encoded commas would be three times as long.
                     when p.field = 'chunk.codes' then v.value
-                    when v.value ~ '^[A-Za-z0-9_.~-]*$' then v.value  -- as it is, without the cost of a call
+                    when v.value ~ '^[A-Za-z0-9_.~-]*$' then v.value  -- unchanged, without the cost of a call
                     else headgate._url_encode(v.value)
                 end,
                 '' order by p.nth
@@ -167,7 +166,7 @@ as $func$
     join request as r using (nth);
 $func$;
 
--- The body of each job, where the operation has one.
+-- The body of each job, if the operation has one.
 create or replace function headgate._request_bodies(
     p_chunk headgate.chunks,
     p_operation headgate.operations,

@@ -1,4 +1,4 @@
--- The composite type of the rows an ingest function takes, as its binary form needs it: oids, and the columns in order.
+-- The composite type of the rows an ingest function takes, for its binary form: oids and columns in order.
 
 create or replace function headgate._row_shape(p_function text)
 returns jsonb

@@ -1,4 +1,4 @@
--- Raise or resolve the alert of a subject, which has at most one open. Where nothing changes nothing is written.
+-- Raise or resolve the alert of a subject, which has at most one open. Nothing is written if nothing changes.
 
 create or replace function headgate._set_alert(
     p_subject text,

@@ -1,4 +1,4 @@
--- Every {field} of an operation's templates, its provider's headers among them, the mark ? left off.
+-- Every {field} in an operation's templates and its provider's headers, without the mark ?.
 
 create or replace function headgate._template_fields(p_operation headgate.operations)
 returns setof text

@@ -1,4 +1,4 @@
--- The lock, or false at once where somebody holds it.
+-- The lock, or false at once if another session holds it.
 
 create or replace function headgate._try_lock(p_name text)
 returns boolean

@@ -1,5 +1,5 @@
--- The only source of time. Where the owner allows it (settings.test_clock) a session may move it:
--- headgate.clock_offset runs on from a shifted time, headgate.clock_frozen stands still.
+-- The only source of time. If the owner allows it (settings.test_clock), a session may shift it: headgate.clock_offset
+-- runs on from a shifted time, headgate.clock_frozen stands still.
 
 create or replace function headgate.clock()
 returns timestamptz

@@ -1,5 +1,4 @@
--- Callers of a function that rows name ask this first: runners (inputs of handlers) and Airflow, as the core does
--- itself.
+-- Callers of a function named in rows check it first: runners (inputs of handlers) and Airflow, as the core does.
 
 create or replace function headgate.require_fit(
     p_function text,

@@ -59,7 +59,7 @@ class GroupLease(CallLease):
         )
 
     def may_start(self, now: float) -> bool:
-        """Return whether its next call may start: not too far before an answer that has not come."""
+        """Return whether its next call may start, not too far ahead of a pending answer."""
         return self.next < self.reported + MAX_AHEAD and CallLease.may_start(self, now)
 
     def record(self, index: int, reply: Reply, now: float) -> None:

@@ -21,7 +21,7 @@ Scope: TypeAlias = tuple[str, str] | None
 
 @dataclass(slots=True)
 class KnownBlock:
-    """A block as the answer gave it; it holds until a claim made after it was reported says otherwise."""
+    """A block from an answer; it holds until a claim after its report says otherwise."""
 
     block: Block
     at: float

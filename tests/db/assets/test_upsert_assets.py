@@ -67,7 +67,7 @@ def test_a_new_weight_moves_the_state_and_leaves_the_rest_of_it(toy: Toy):
     [
         ({"code": "A"}, "array"),
         ("A", "array"),
-        (["A"], "asset 1 is no object"),
+        (["A"], "asset 1 must be an object"),
         ([{"group_key": "A"}], "asset 1 has no code"),
         ([{"code": "", "group_key": "A"}], "asset 1 has no code"),
         ([{"code": "A1"}], "asset A1 has no group_key"),

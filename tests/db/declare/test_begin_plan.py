@@ -21,7 +21,7 @@ def test_a_name_that_is_not_a_folder_s_is_refused(shelf: Shelf):
     with shelf.refused() as said:
         shelf.put(plan="My Plan")
 
-    assert "a plan cannot be named 'My Plan'" in said[0]
+    assert "invalid plan name: 'My Plan'" in said[0]
 
 
 def test_a_plan_begins_only_when_the_one_before_has_ended(shelf: Shelf):
@@ -29,7 +29,7 @@ def test_a_plan_begins_only_when_the_one_before_has_ended(shelf: Shelf):
 
     with shelf.refused() as said:
         shelf.begun(plan="other")
-    assert "plan other begins before plan shelf has ended" in said[0]
+    assert "begin_plan(other) was called before end_plan() of plan shelf" in said[0]
     shelf.run("end_plan()")
 
 
@@ -61,4 +61,4 @@ def test_an_object_is_declared_by_one_plan_only(shelf: Shelf):
 
     with shelf.refused() as said:
         shelf.put("put_pipeline('shelves')", plan="other")
-    assert "pipeline shelves: plan shelf declares it already" in said[0]
+    assert "pipeline shelves: plan shelf already declares it" in said[0]

@@ -95,7 +95,7 @@ def test_what_is_wrong_with_it_is_said_at_once(leaves: Shelf):
     for part in (
         "operation leaf: toy.leaves has no column 'boddy'",
         "did you mean body?",
-        "operation leaf: column size is no path: 'deep size'",
+        "operation leaf: column size is not a JSON path: 'deep size'",
         "operation twig: into: there is no table 'toy.leafs'",
         "did you mean toy.leaves?",
         "operation bud: toy.leaves has no unique key (size)",

@@ -62,5 +62,5 @@ def test_a_run_of_the_runners_is_not_its_business(toy: Toy):
 
 
 def test_an_unknown_state_is_refused(under_way: Toy):
-    with under_way.refused("HG008", "ended as 'lost'", "success, failed or gone"):
+    with under_way.refused("HG008", "outcome of a run: 'lost'", "success, failed or gone"):
         end(under_way, "lost")

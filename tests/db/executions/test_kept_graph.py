@@ -91,7 +91,7 @@ def test_a_step_that_waits_for_nothing_is_seen_by_doctor(toy: Toy):
     toy.sql(CHANGES["all removed"])
 
     found = {x["subject"]: x["found"] for x in toy.call("examine")}
-    assert found["step fetch of r1"] == "it runs, with nothing in flight; 2 of its jobs are lost"
+    assert found["step fetch of r1"] == "it is running with nothing in flight: 2 jobs are lost"
     toy.call("repair")
     assert g.steps(toy)["fetch"] == "failed"
     toy.sql("update headgate.quota_windows set spent = 0")  # the units of the lost chunk

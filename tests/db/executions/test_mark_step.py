@@ -145,7 +145,7 @@ def test_what_is_unknown_is_refused(toy: Toy):
 
     with toy.refused("HG003", "unknown step: 'nope'", "x, y, z"):
         mark(toy, "nope", "skipped")
-    with toy.refused("HG008", "marked as 'lost'", "succeeded, skipped or failed"):
+    with toy.refused("HG008", "marked 'lost'", "succeeded, skipped or failed"):
         mark(toy, "x", "lost")
     toy.call("cancel_execution", p_pipeline="graph", p_run_id="r1")
     with toy.refused("HG014", "cancelled", "retry_failed"):

@@ -99,7 +99,7 @@ def test_rows_of_months_without_a_partition_go_too(toy: Toy):
 
 @pytest.mark.parametrize("keep", ["0 days", "-5 days", "23 hours", None])
 def test_at_least_a_day_is_kept(toy: Toy, keep: str | None):
-    with toy.unchanged(), toy.refused("HG008", "at least a day"):
+    with toy.unchanged(), toy.refused("HG008", "at least 1 day"):
         retain(toy, keep)
 
 

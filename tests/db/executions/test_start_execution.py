@@ -35,7 +35,10 @@ def test_starting_it_again_with_the_same_parameters_or_none_changes_nothing_and_
 
 def test_with_other_parameters_it_is_refused(toy: Toy):
     toy.start("r1", "library", p_params={"mode": "new"})
-    with toy.unchanged(), toy.refused("HG021", "'r1' of pipeline library is running", "of its own"):
+    with (
+        toy.unchanged(),
+        toy.refused("HG021", "'r1' of pipeline library is running", "another run_id"),
+    ):
         toy.start("r1", "library", p_params={"mode": "known"})
     toy.finish("r1", "library")
 
@@ -74,7 +77,11 @@ def test_a_run_that_has_ended_is_not_started_again_and_says_so_loudly(toy: Toy):
         again = toy.start()
     assert (again["status"], again["is_new"]) == ("succeeded", False)
     (line,) = said
+<<<<<<< 3eaa1169eed9d1d6dc4c168e198296ff8c011274
     assert "'r1' of pipeline plain HAS ALREADY ENDED: as succeeded, at 2024-03-05 12:05 UTC" in line
+=======
+    assert "'r1' of pipeline plain HAS ALREADY ENDED: succeeded at 2024-03-05 12:05 UTC" in line
+>>>>>>> b4b5e26cea3737f4798a7fbb53c7b2844c0bec81
     assert "nothing that succeeded is done twice" in line
 
 
@@ -85,7 +92,9 @@ def test_a_pipeline_that_knows_no_dates_does_no_work_for_a_day_that_is_past(toy:
     with (
         toy.unchanged(),
         toy.refused(
-            "HG022", "plain knows no dates: a run for 2024-02-01 would do today's", "{run.date}"
+            "HG022",
+            "plain has no request that names a date: a run for 2024-02-01 would do today's",
+            "{run.date}",
         ),
     ):
         toy.start(p_logical_date="2024-02-01", p_is_backfill=True)
@@ -103,7 +112,7 @@ def test_a_pipeline_that_knows_no_dates_does_no_work_for_a_day_that_is_past(toy:
 )
 def test_one_whose_requests_name_the_day_does(toy: Toy, column: str, text: object):
     toy.tune("look", **{column: text})
-    with toy.refused("HG022", "aside knows no dates"):
+    with toy.refused("HG022", "aside has no request that names a date"):
         toy.start("r1", "aside", p_logical_date="2024-02-01", p_is_backfill=True)
 
     assert toy.start(p_logical_date="2024-02-01", p_is_backfill=True)["is_new"]
@@ -118,7 +127,7 @@ def test_its_run_s_name_and_start_are_not_a_day(toy: Toy):
 
 
 def test_a_run_for_a_day_needs_the_day(toy: Toy):
-    with toy.unchanged(), toy.refused("HG008", "needs the date", "p_logical_date"):
+    with toy.unchanged(), toy.refused("HG008", "needs p_logical_date"):
         toy.start(p_is_backfill=True)
 
 

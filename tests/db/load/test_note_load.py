@@ -47,7 +47,7 @@ def test_what_is_worked_on_or_unknown_is_refused(toy: Toy):
     toy.begin()
     toy.claim()
 
-    with toy.unchanged(), toy.refused("HG008", "0 of 2 assets can take a load", "being worked on"):
+    with toy.unchanged(), toy.refused("HG008", "0 of 2 assets can take a load", "work in flight"):
         note(toy, ids, "look")
     with toy.unchanged(), toy.refused("HG008", "0 of 1 assets"):
         note(toy, [999_999], "look")

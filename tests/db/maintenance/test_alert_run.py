@@ -46,8 +46,8 @@ def test_a_late_run_is_a_warning_until_it_ends(toy: Toy):
     ("dag", "run", "state", "word"),
     [
         ("nightly", "r1", "odd", "'odd'"),
-        ("", "r1", "late", "its DAG"),
-        ("nightly", "", "late", "its name"),
+        ("", "r1", "late", "p_dag"),
+        ("nightly", "", "late", "p_run_id"),
     ],
 )
 def test_what_says_nothing_is_refused(toy: Toy, dag: str, run: str, state: str, word: str):

@@ -151,7 +151,7 @@ def test_a_stuck_step_and_its_lost_jobs_are_named(busy: Toy):
 
     found = wrong(busy)
     assert (
-        found["step a of r1"]["found"] == "it runs, with nothing in flight; 10 of its jobs are lost"
+        found["step a of r1"]["found"] == "it is running with nothing in flight: 10 jobs are lost"
     )
     assert found["state"]["found"].startswith("10 pairs are held by chunks that are gone")
     assert found["quota of shop"]["verdict"] == "fail"
@@ -180,7 +180,8 @@ def test_an_expired_lease_that_nobody_takes_is_reported_after_a_minute(busy: Toy
         "update headgate.chunks set leased_until = leased_until - interval '1 minute' where state = 'leased'"
     )
     assert (
-        wrong(busy)["queue shop_normal"]["found"] == "1 leases ran out, and nobody takes them over"
+        wrong(busy)["queue shop_normal"]["found"]
+        == "1 leases have expired and no runner takes them over"
     )
 
 
@@ -242,7 +243,7 @@ def test_a_run_whose_scheduler_is_not_heard_of_any_more_is_reported(toy: Toy):
 
     toy.later(minutes=6)
     found = wrong(toy)["execution r1 of plain"]
-    assert found["found"] == "its scheduler has not been heard of since 2024-03-05 12:00 UTC"
+    assert found["found"] == "no word from its scheduler since 2024-03-05 12:00 UTC"
     assert "headgate.cancel_execution" in found["advice"]
 
 

@@ -66,7 +66,7 @@ def test_chunks_of_a_step_that_is_over_end_and_give_their_units_back(waiting: To
         "update headgate.process_steps set status = 'cancelled', finished_at = started_at"
         " where step = 'a'"
     )
-    assert wrong(waiting)["step a of r1"]["found"] == "it is over, but 3 chunks of it wait"
+    assert wrong(waiting)["step a of r1"]["found"] == "it has ended, but 3 of its chunks wait"
     waiting.call("repair")
 
     assert waiting.endings() == {"cancelled": 6}
@@ -102,7 +102,7 @@ def test_what_is_spent_is_never_lowered(waiting: Toy):
 def test_months_to_come_get_their_partitions(toy: Toy):
     before = {x["subject"] for x in toy.call("examine")}
     assert "history" in before
-    assert {"subject": "history", "done": "4 months' partitions made"} in toy.call("repair")
+    assert {"subject": "history", "done": "4 monthly partitions created"} in toy.call("repair")
     assert "history" not in {x["subject"] for x in toy.call("examine")}
 
 

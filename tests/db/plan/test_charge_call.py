@@ -30,7 +30,7 @@ def test_the_providers_own_count_takes_them_over(toy: Toy):
 def test_what_the_window_does_not_have_is_refused(toy: Toy):
     toy.provider("shop", quota=9)
 
-    with toy.refused("HG008", "costs 10, and the window of shop has less left"):
+    with toy.refused("HG008", "costs 10, and the window of shop has fewer left"):
         toy.row("charge_call", p_operation="open")
 
 

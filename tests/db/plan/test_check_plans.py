@@ -83,7 +83,7 @@ FAULTS: list[tuple[str, LiteralString, str]] = [
         "HG020",
     ),
     (
-        "operation look has a path, its provider no base URL",
+        "operation look has a path, but its provider has no base URL",
         "update headgate.providers set base_url = null where name = 'shop';"
         "update headgate.operations set provider_id ="
         " (select provider_id from headgate.providers where name = 'local')"
@@ -91,7 +91,7 @@ FAULTS: list[tuple[str, LiteralString, str]] = [
         "HG020",
     ),
     (
-        "operation sum costs units, but calls nobody",
+        "operation sum costs units but makes no call",
         "update headgate.operations set units = 1 where name = 'sum'",
         "HG020",
     ),

@@ -50,7 +50,7 @@ def test_what_was_added_outlives_the_plan_s_rows(toy: Toy):
 @pytest.mark.parametrize(
     ("step", "groups", "code", "message"),
     [
-        ("a", ["B"], "HG008", "group 'B' is covered by step b already"),
+        ("a", ["B"], "HG008", "group 'B' is already covered by step b"),
         ("a", [], None, ""),
         ("a", [""], "HG008", "p_group_keys must not contain null"),
         ("a", [None], "HG008", "p_group_keys must not contain null"),

@@ -108,7 +108,7 @@ def test_there_was_no_session(toy: Toy):
     assert only(toy, "W0", "2024-03-07", "update") == (
         "skip",
         None,
-        "not due: 2024-03-05, the last session that was out, had been asked for by 2024-03-06 12:00:00",
+        "not due: 2024-03-05, the last published session, had been loaded by 2024-03-06 12:00:00",
     )
 
 
@@ -120,7 +120,7 @@ def test_it_was_outside_the_run_s_parameters(toy: Toy):
     (row,) = [x for x in why(toy, "W1") if x["operation"] == "open"]
     assert row["reason"] == "outside the run's parameters"
     assert row["evidence"] == {"params": {"assets": ["W0"]}}
-    assert only(toy, "W0", operation="update")[2] == "not open before history had succeeded"
+    assert only(toy, "W0", operation="update")[2] == "waited for history to succeed"
     assert only(toy, "W0", operation="open")[0] == "run"
 
 

@@ -41,7 +41,9 @@ def test_it_declares_names_alone(toy: Toy, name: str | None):
      "HEADGATE_RUNNER_PASSWORD"],
 )  # fmt: skip
 def test_what_leads_to_the_database_is_refused(toy: Toy, name: str):
-    with toy.refused("HG020", f"may not see {name}, which leads to the database", "take the name"):
+    with toy.refused(
+        "HG020", f"may not see {name}, which leads to the database", "remove the name"
+    ):
         declare(toy, "MODEL_KEY", name)
 
 
@@ -65,11 +67,11 @@ def test_the_plan_refuses_exactly_what_the_worker_withholds(toy: Toy, way_in: st
 
 def test_a_provider_s_secret_is_refused_whichever_is_declared_first(toy: Toy):
     toy.sql("update headgate.providers set secret_name = 'SHOP_TOKEN' where name = 'shop'")
-    with toy.refused("HG020", "may not see SHOP_TOKEN, the secret of provider shop", "take the"):
+    with toy.refused("HG020", "may not see SHOP_TOKEN, the secret of provider shop", "remove the"):
         declare(toy, "SHOP_TOKEN")
 
     declare(toy, "MODEL_KEY")
-    with toy.refused("HG020", "may not see MODEL_KEY, the secret of provider shop", "take the"):
+    with toy.refused("HG020", "may not see MODEL_KEY, the secret of provider shop", "remove the"):
         toy.sql("update headgate.providers set secret_name = 'MODEL_KEY' where name = 'shop'")
 
 

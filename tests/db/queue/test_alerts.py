@@ -133,7 +133,7 @@ def test_a_chunk_whose_runners_die_is_our_own_fault(toy: Toy):
         toy.expire(*toy.claim())
     assert toy.claim() == []
 
-    assert "its lease ran out three times" in alerts(toy)["step a of plain"]
+    assert "its lease expired three times" in alerts(toy)["step a of plain"]
 
 
 def test_what_the_provider_or_the_quota_defers_is_not_a_fault_of_ours(shop: Toy):

@@ -1,4 +1,4 @@
-"""A provider keeps its name, by which its queues and the chunks in them are known."""
+"""A provider cannot be renamed: its queues and the chunks in them bear its name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.db.toy import Toy
 def test_a_provider_cannot_be_renamed_but_described_again(toy: Toy):
     toy.add(3)
     toy.begin()
-    with toy.unchanged(), toy.refused("HG008", "provider shop keeps its name", "add a provider"):
+    with toy.unchanged(), toy.refused("HG008", "provider shop cannot be renamed", "add a provider"):
         toy.sql("update headgate.providers set name = 'store' where name = 'shop'")
 
     toy.sql("update headgate.providers set name = name, description = 'x' where name = 'shop'")

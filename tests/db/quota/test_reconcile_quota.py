@@ -87,7 +87,7 @@ def test_the_day_is_the_provider_s(toy: Toy):
 
 @pytest.mark.parametrize("reported", [-1, None])
 def test_a_count_is_a_number(toy: Toy, reported: int | None):
-    with toy.unchanged(), toy.refused("HG008", "a number from 0"):
+    with toy.unchanged(), toy.refused("HG008", "must be 0 or more"):
         reconcile(toy, reported)
 
 

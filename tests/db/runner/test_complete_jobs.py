@@ -177,7 +177,7 @@ def test_a_report_that_makes_no_sense_is_refused(toy: Toy, chunk: Row, given: di
 
 @pytest.mark.parametrize("change", [{"lease_no": 2}, {"lease_no": 0}, {"chunk_id": 0}])
 def test_a_wrong_token_changes_nothing(toy: Toy, chunk: Row, change: Row):
-    with toy.unchanged(), toy.refused("HG012", "not held by w1", "drop this work"):
+    with toy.unchanged(), toy.refused("HG012", "no longer held by w1", "drop this work"):
         toy.complete(chunk | change)
 
 

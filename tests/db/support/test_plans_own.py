@@ -58,7 +58,7 @@ def test_each_request_is_refused_to_another_plan_and_nothing_is_changed(
 ):
     (asset,) = toy.add(1)
     for function, arguments, what in requests(asset):
-        with toy.unchanged(), toy.refused("42501", "plan maintenance may not touch", what):
+        with toy.unchanged(), toy.refused("42501", "plan maintenance has no right to change", what):
             ask(OTHERS, function, **arguments)
 
 
@@ -79,9 +79,9 @@ def test_sessions_are_everybodys_to_ask_for(toy: Toy, ask: Callable[..., Any]):
 def test_no_plan_raises_or_hides_the_alerts_of_the_core(
     toy: Toy, ask: Callable[..., Any], subject: str
 ):
-    with toy.refused("42501", "may not touch alert"):
+    with toy.refused("42501", "has no right to change alert"):
         ask(MINE, "resolve_alert", p_subject=subject)
-    with toy.refused("42501", "may not touch alert"):
+    with toy.refused("42501", "has no right to change alert"):
         ask(MINE, "raise_alert", p_severity="error", p_subject=subject, p_message="lies")
     ask(MINE, "raise_alert", p_severity="error", p_subject="my own", p_message="something")
 

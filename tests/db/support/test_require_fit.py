@@ -29,8 +29,8 @@ def test_a_fit_function_passes(toy: Toy):
             "alter function toy.keep(text) owner to headgate_plan_toy",
             "search_path is not pinned",
         ),
-        ("drop function toy.keep(jsonb, bigint[], text[])", "is not there"),
-        ("alter schema toy owner to postgres", "which is no plan's role"),
+        ("drop function toy.keep(jsonb, bigint[], text[])", "does not exist"),
+        ("alter schema toy owner to postgres", "which is not a plan's role"),
     ],
 )
 def test_any_other_is_refused_with_the_reason(toy: Toy, change: str, says: str):
@@ -42,5 +42,5 @@ def test_any_other_is_refused_with_the_reason(toy: Toy, change: str, says: str):
 def test_airflow_may_call_functions_of_schemas_that_are_not_plans(toy: Toy):
     toy.sql("create function public.hello() returns integer language sql as 'select 1'")
     toy.call("require_fit", p_function="public.hello", p_is_plans=False)
-    with toy.refused("42501", "which is no plan's role"):
+    with toy.refused("42501", "which is not a plan's role"):
         toy.call("require_fit", p_function="public.hello")

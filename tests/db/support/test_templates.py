@@ -331,7 +331,7 @@ class TestHeaders:
         assert chunk["call"]["refused"] == {
             str(
                 asset
-            ): "the value of header X-Lang for A0 has characters that a header cannot carry"
+            ): "the value of header X-Lang for A0 has characters that are not allowed in a header"
         }
 
 

@@ -410,7 +410,7 @@ def test_a_forecast_names_what_is_left_out_after_failures(run, database, plan):
 
     said = run("forecast", "small_shop", "--days", "2", settings=database)
 
-    assert "all is loaded on day 1, but 1 left out after failures" in said.err + said.out
+    assert "everything is loaded on day 1, but 1 left out after failures" in said.err + said.out
 
 
 def test_run_refuses_without_the_providers_secret(run, database, plan):
@@ -431,7 +431,7 @@ def test_run_goes_on_with_what_an_interrupted_one_left(run, database, plan):
     result = run("run", "small_shop", "--json", settings=database)
 
     assert json.loads(result.out)["run_id"] == run_id
-    assert f"going on with {run_id}" in result.err
+    assert f"continuing {run_id}" in result.err
 
 
 def test_run_does_not_go_on_with_somebody_elses(run, database, plan):

@@ -590,12 +590,12 @@ def test_migrations_of_two_databases_of_one_server_do_not_wait_for_each_other(tm
         for folder in (first, second):
             folder.write("roles/010_limits.sql", LIMITS)
             folder.write("plans/fruit/migrations/0001_bowls.sql", "create table fruit.bowls ();")
-        first.write("migrations/0003_wait.sql", "lock table public.breaker;")
+        first.write("migrations/0003_wait.sql", "lock table public.queue;")
         with connect(server, "test") as connection:
             connection.execute("create database a")
-        first.sql("create table public.breaker (); grant all on public.breaker to public")
+        first.sql("create table public.queue (); grant all on public.queue to public")
         with connect(first.settings, "test", autocommit=False) as holder, ThreadPoolExecutor() as x:
-            holder.execute("lock table public.breaker")
+            holder.execute("lock table public.queue")
             waiting = x.submit(migrate, replace(first.settings, lock_timeout="1h"))
             wait_for(server, "select 1 from pg_locks where not granted")
 
@@ -623,20 +623,20 @@ def test_an_advisory_lock_of_somebody_s_does_not_keep_migrate_waiting(folder):
 
 
 def test_a_run_that_is_killed_lets_the_next_one_go_on(folder):
-    folder.sql("create table public.breaker (); grant all on public.breaker to public")
-    folder.write("migrations/0003_wait.sql", "lock table public.breaker;")
+    folder.sql("create table public.queue (); grant all on public.queue to public")
+    folder.write("migrations/0003_wait.sql", "lock table public.queue;")
     with (
         connect(folder.settings, "test", autocommit=False) as holder,
         ThreadPoolExecutor() as threads,
     ):
-        holder.execute("lock table public.breaker")
+        holder.execute("lock table public.queue")
         killed = threads.submit(migrate, replace(folder.settings, lock_timeout="1h"))
         wait_for(folder.settings, BLOCKED)
         next_one = threads.submit(migrate, folder.settings)
         wait_for(folder.settings, f"{BLOCKED} and query like 'lock table headgate.%'")
         folder.sql(
             "select pg_terminate_backend(pid) from pg_stat_activity"
-            " where cardinality(pg_blocking_pids(pid)) > 0 and query like 'lock table public.breaker%'"
+            " where cardinality(pg_blocking_pids(pid)) > 0 and query like 'lock table public.queue%'"
         )
         holder.rollback()
 

@@ -140,7 +140,7 @@ async def test_a_superseded_lease_changes_nothing(plan, mine, connect):
     other = await connect("other")
     (again,) = (await claim(other)).chunks
 
-    with pytest.raises(LostLease, match="not held by me"):
+    with pytest.raises(LostLease, match="no longer held by me"):
         await mine.complete(chunk, successes(chunk.asset_ids))
     assert (again.chunk_id, again.lease_no) == (chunk.chunk_id, 2)
     assert await mine.extend([chunk]) == []

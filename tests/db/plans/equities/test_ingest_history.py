@@ -56,7 +56,7 @@ def test_an_overlap_that_shows_another_past_changes_nothing_and_asks_for_all(db:
     result = ingest_prices(db, {"AAPL.US": answer}, LATER)["AAPL.US"]
 
     assert (result["status"], result["records"], result["watermark"]) == ("skipped", 0, None)
-    assert "history is loaded anew" in result["reason"]
+    assert "it is loaded again in full" in result["reason"]
     assert (sorted(prices(db)), adjusted(db)) == (DAYS, {10.8})
     assert db.scalar(STATE)
 

@@ -65,7 +65,7 @@ def test_says_all_that_is_wrong_with_a_bar(db: Plan, changes: dict[str, Any], re
     assert quarantine(db) == {MONDAY: reason}
     assert list(prices(db)) == [TUESDAY]
     assert (result["status"], result["records"]) == ("success", 1)
-    assert result["reason"] == "1 of its bars not believed"
+    assert result["reason"] == "1 of its bars are implausible"
 
 
 def test_a_number_may_come_as_text(db: Plan):

@@ -236,7 +236,7 @@ def test_without_the_secret_or_the_units_nothing_is_sent(
     assert "SHOP_TOKEN" in refused("try", "look_shop", "T1", "--send")
     assert things.sql(QUOTA) == []
     things.sql("update headgate.providers set quota = 1 where name = 'shop'")
-    assert "the window of shop has less left" in tried("look_shop", "T1", "--send").err
+    assert "the window of shop has fewer left" in tried("look_shop", "T1", "--send").err
     assert service.asked == []
 
 
