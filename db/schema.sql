@@ -4780,159 +4780,6 @@ $$;
 ALTER FUNCTION headgate._add_step_groups() OWNER TO headgate_owner;
 
 --
--- Name: _advance(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._advance(p_now timestamp with time zone) RETURNS boolean
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_execution headgate.process_executions;
-    v_step record;
-    v_advanced boolean := false;
-begin
-    for v_execution in
-        select e.*
-        from headgate.process_executions as e
-        where e.driver = 'headgate'
-            and e.status = 'running'
-        order by e.execution_id
-    loop
-        if not headgate._has_ready_step(v_execution.execution_id)
-            or not headgate._try_lock(format('advance %s', v_execution.pipeline_id))
-        then
-            continue;
-        end if;
-        for v_step in select * from headgate._ready_steps(v_execution.execution_id) limit 1 loop
-            perform headgate._run_step(v_execution, v_step.step, v_step.is_skipped, p_now);
-            v_advanced := true;
-        end loop;
-        if not v_advanced and not headgate._has_open_step(v_execution.execution_id) then
-            perform from headgate.process_executions as e where e.execution_id = v_execution.execution_id for update;
-            perform headgate._close_execution(v_execution.execution_id, p_now);  -- a graph without a finalizing step
-            v_advanced := true;
-        end if;
-        exit when v_advanced;  -- else another runner was faster
-    end loop;
-
-    return v_advanced or headgate._advance_reopened(p_now);
-end;
-$$;
-
-ALTER FUNCTION headgate._advance(p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: _advance_reopened(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._advance_reopened(p_now timestamp with time zone) RETURNS boolean
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-    v_execution headgate.process_executions;
-    v_step text;
-begin
-    for v_execution in
-        select e.*
-        from headgate.process_executions as e
-        where e.driver = 'airflow'
-            and e.status in ('running', 'paused')
-            and e.reopened_at is not null
-            and headgate._is_worked_off(e.execution_id, '{queued,leased,parked}')
-        order by e.execution_id
-    loop
-        continue when not headgate._try_lock(format('runs %s', v_execution.pipeline_id));
-        select r.step into v_step
-        from headgate._ready_steps(v_execution.execution_id) as r
-        where not r.is_skipped
-            and v_execution.status = 'running'
-            and headgate._waits_for_its_turn(v_execution.execution_id, r.step)
-        limit 1;
-        if v_step is not null then
-            perform headgate._send_step(v_execution, v_step, 1, p_now);
-            perform headgate._end_reopened(v_execution.execution_id, p_now);
-            return true;
-        elsif headgate._finish_reopened(v_execution.execution_id, p_now) then
-            return true;
-        end if;
-    end loop;
-    return false;
-end;
-$$;
-
-ALTER FUNCTION headgate._advance_reopened(p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: _after_declaring(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._after_declaring(p_kind text, p_name text, p_written text[]) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-    if p_kind = 'provider' and p_written && array['quota', 'quota_buffer'] then
-        perform headgate._refit_window(p_name);
-    elsif p_kind = 'operation'
-        and p_written && array['due_rule', 'due_every', 'due_function', 'inputs', 'is_retired']
-    then
-        perform headgate._reschedule(o) from headgate.operations as o where o.name = p_name;
-    end if;
-end;
-$$;
-
-ALTER FUNCTION headgate._after_declaring(p_kind text, p_name text, p_written text[]) OWNER TO headgate_owner;
-
---
--- Name: _alert_fault(bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) RETURNS void
-    LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select headgate._set_alert(
-        headgate._step_subject(p.name, p_step), 'error',
-        format(
-            'run %s deferred jobs by an internal fault: %s; correct it, then headgate.retry_failed',
-            e.run_id, regexp_replace(p_reason, '^[a-z]+: ', '')
-        ),
-        true, p_now
-    )
-    from headgate.process_executions as e
-    join headgate.pipelines as p using (pipeline_id)
-    where e.execution_id = p_execution_id
-        and headgate._is_internal_fault(p_reason);
-$$;
-
-ALTER FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
--- Name: _alert_gates(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) RETURNS void
-    LANGUAGE sql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select headgate._set_alert(c.subject, c.severity, c.message, c.is_wrong, p_now)
-    from (
-        select g.*
-        from (
-            select p.* from headgate._provider_alerts(p_provider_id, p_now) as p
-            union all
-            select o.* from headgate._operation_alerts(p_provider_id, p_operation_id, p_now) as o
-        ) as g
-        where g.is_wrong <> headgate._is_alerted(g.subject)
-        order by g.subject
-    ) as c;
-$$;
-
-ALTER FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
-
---
 -- Name: process_executions; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -5085,6 +4932,187 @@ COMMENT ON COLUMN headgate.process_executions.skipped IS 'Jobs that were not nee
 --
 
 COMMENT ON COLUMN headgate.process_executions.units IS 'Units its calls cost.';
+
+--
+-- Name: _advance(headgate.process_executions, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._advance(p_execution headgate.process_executions, p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_step record;
+begin
+    select * into v_step from headgate._ready_steps(p_execution.execution_id) limit 1;
+    if found then
+        perform headgate._run_step(p_execution, v_step.step, v_step.is_skipped, p_now);
+        return true;
+    elsif headgate._has_open_step(p_execution.execution_id) then
+        return false;
+    end if;
+    perform
+    from headgate.process_executions as e
+    where e.execution_id = p_execution.execution_id
+        and e.status = 'running'
+    for update;
+    if not found or headgate._has_open_step(p_execution.execution_id) then
+        return false;
+    end if;
+    perform headgate._close_execution(p_execution.execution_id, p_now);  -- a graph without a finalizing step
+    return true;
+end;
+$$;
+
+ALTER FUNCTION headgate._advance(p_execution headgate.process_executions, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _advance_reopened(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._advance_reopened(p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_execution headgate.process_executions;
+    v_step text;
+begin
+    for v_execution in
+        select e.*
+        from headgate.process_executions as e
+        where e.driver = 'airflow'
+            and e.status in ('running', 'paused')
+            and e.reopened_at is not null
+            and headgate._is_worked_off(e.execution_id, '{queued,leased,parked}')
+        order by e.execution_id
+    loop
+        continue when not headgate._try_lock(format('runs %s', v_execution.pipeline_id));
+        select r.step into v_step
+        from headgate._ready_steps(v_execution.execution_id) as r
+        where not r.is_skipped
+            and v_execution.status = 'running'
+            and headgate._waits_for_its_turn(v_execution.execution_id, r.step)
+        limit 1;
+        if v_step is not null then
+            perform headgate._send_step(v_execution, v_step, 1, p_now);
+            perform headgate._end_reopened(v_execution.execution_id, p_now);
+            return true;
+        elsif headgate._finish_reopened(v_execution.execution_id, p_now) then
+            return true;
+        end if;
+    end loop;
+    return false;
+end;
+$$;
+
+ALTER FUNCTION headgate._advance_reopened(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _advanceable(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._advanceable() RETURNS SETOF headgate.process_executions
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select e.*
+    from headgate.process_executions as e
+    where e.driver = 'headgate'
+        and e.status = 'running'
+        and (
+            exists (
+                select
+                from headgate.process_steps as s
+                where s.execution_id = e.execution_id
+                    and s.status = 'pending'
+                    and not exists (
+                        select
+                        from headgate.process_steps as u
+                        where u.execution_id = s.execution_id
+                            and u.step = any (s.depends_on)
+                            and u.status in ('pending', 'running')
+                    )
+            )
+            or not exists (
+                select
+                from headgate.process_steps as s
+                where s.execution_id = e.execution_id
+                    and s.status in ('pending', 'running')
+            )
+        )
+    order by e.execution_id;
+$$;
+
+ALTER FUNCTION headgate._advanceable() OWNER TO headgate_owner;
+
+--
+-- Name: _after_declaring(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._after_declaring(p_kind text, p_name text, p_written text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if p_kind = 'provider' and p_written && array['quota', 'quota_buffer'] then
+        perform headgate._refit_window(p_name);
+    elsif p_kind = 'operation'
+        and p_written && array['due_rule', 'due_every', 'due_function', 'inputs', 'is_retired']
+    then
+        perform headgate._reschedule(o) from headgate.operations as o where o.name = p_name;
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._after_declaring(p_kind text, p_name text, p_written text[]) OWNER TO headgate_owner;
+
+--
+-- Name: _alert_fault(bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._set_alert(
+        headgate._step_subject(p.name, p_step), 'error',
+        format(
+            'run %s deferred jobs by an internal fault: %s; correct it, then headgate.retry_failed',
+            e.run_id, regexp_replace(p_reason, '^[a-z]+: ', '')
+        ),
+        true, p_now
+    )
+    from headgate.process_executions as e
+    join headgate.pipelines as p using (pipeline_id)
+    where e.execution_id = p_execution_id
+        and headgate._is_internal_fault(p_reason);
+$$;
+
+ALTER FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _alert_gates(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._set_alert(c.subject, c.severity, c.message, c.is_wrong, p_now)
+    from (
+        select g.*
+        from (
+            select p.* from headgate._provider_alerts(p_provider_id, p_now) as p
+            union all
+            select o.* from headgate._operation_alerts(p_provider_id, p_operation_id, p_now) as o
+        ) as g
+        where g.is_wrong <> headgate._is_alerted(g.subject)
+        order by g.subject
+    ) as c;
+$$;
+
+ALTER FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _alert_lines(headgate.process_executions, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11364,19 +11392,6 @@ CREATE FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_params jsonb, 
 $$;
 
 ALTER FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_params jsonb, p_step text) OWNER TO headgate_owner;
-
---
--- Name: _has_ready_step(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._has_ready_step(p_execution_id bigint) RETURNS boolean
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select exists (select from headgate._ready_steps(p_execution_id)) or not headgate._has_open_step(p_execution_id);
-$$;
-
-ALTER FUNCTION headgate._has_ready_step(p_execution_id bigint) OWNER TO headgate_owner;
 
 --
 -- Name: _header_templates(jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -20598,6 +20613,37 @@ $$;
 ALTER FUNCTION headgate._write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean) OWNER TO headgate_owner;
 
 --
+-- Name: advance_executions(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.advance_executions() RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_execution headgate.process_executions;
+begin
+    for v_execution in select * from headgate._advanceable() loop
+        if headgate._try_lock(format('advance %s', v_execution.pipeline_id))
+            and headgate._advance(v_execution, v_now)
+        then
+            return true;
+        end if;
+    end loop;
+    return headgate._advance_reopened(v_now);
+end;
+$$;
+
+ALTER FUNCTION headgate.advance_executions() OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION advance_executions(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.advance_executions() IS 'Start the next step of an execution with driver headgate, or end it; true: something was done, so call again.';
+
+--
 -- Name: alert_run(text, text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -21046,12 +21092,8 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_provider headgate.providers;
 begin
-    if headgate._advance(v_now) then
-        return query select * from headgate._no_chunk(v_now, v_now);  -- this transaction has touched enough: ask again
-        return;
-    end if;
     if headgate._sweep(20, v_now) > 0 then
-        return query select * from headgate._no_chunk(v_now, v_now);
+        return query select * from headgate._no_chunk(v_now, v_now);  -- this transaction has touched enough: ask again
         return;
     end if;
 
@@ -23745,6 +23787,11 @@ begin
         where o.order_id = v_order.order_id;
         perform headgate._note_dag(v_pipeline.pipeline_id, p_deployment, p_dag, v_now);
         perform headgate._open_steps(execution_id, v_is_idle, v_now);
+        if p_driver = 'headgate' then  -- whoever advances it skips a lock that is held, but would wait for a new one
+            insert into headgate.locks (name)
+            values (format('advance %s', v_pipeline.pipeline_id))
+            on conflict (name) do nothing;
+        end if;
         if v_is_idle then
             perform headgate._close_execution(execution_id, v_now);
             status := 'succeeded';
@@ -31552,16 +31599,22 @@ GRANT ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) TO
 REVOKE ALL ON FUNCTION headgate._add_step_groups() FROM PUBLIC;
 
 --
--- Name: FUNCTION _advance(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+-- Name: FUNCTION _advance(p_execution headgate.process_executions, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
-REVOKE ALL ON FUNCTION headgate._advance(p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._advance(p_execution headgate.process_executions, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _advance_reopened(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._advance_reopened(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _advanceable(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._advanceable() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _after_declaring(p_kind text, p_name text, p_written text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32330,12 +32383,6 @@ REVOKE ALL ON FUNCTION headgate._has_open_step(p_execution_id bigint) FROM PUBLI
 --
 
 REVOKE ALL ON FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_params jsonb, p_step text) FROM PUBLIC;
-
---
--- Name: FUNCTION _has_ready_step(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._has_ready_step(p_execution_id bigint) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _header_templates(p_headers jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -33998,6 +34045,13 @@ REVOKE ALL ON FUNCTION headgate._write_object(p_kind text, p_name text, p_settin
 --
 
 REVOKE ALL ON FUNCTION headgate._write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION advance_executions(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.advance_executions() FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.advance_executions() TO headgate_runner;
 
 --
 -- Name: FUNCTION alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -21,6 +21,7 @@ from runner.group_lease import HeldGroup
 from runner.lanes import Lanes
 from runner.leases import Held
 from runner.pace import Pace
+from runner.queue import Queue
 from runner.settler import Settler
 from runner.workshop import Workshop
 
@@ -60,23 +61,29 @@ class Feeder:
         self._fruitless = 0
         self._failures = 0
         self._at_once = 0
+        self._may_advance = True
 
     async def feed(self) -> None:
-        """Claim whenever there is room; without work sleep until it is due or was sent."""
+        """Claim whenever there is room; without work sleep until it is due or was sent.
+
+        Whatever wakes it may have ended a step, so executions are advanced before the claim.
+        """
         while not self.is_stopping:
             self._room.clear()
             wanted = self._wanted(self._target - self._flight.load)
             if wanted == 0:
                 await self._room.wait()
                 continue
+            self._may_advance |= self.wake.is_set()
             self.wake.clear()
             claim = await self._claim(wanted)
             self.asked.set()
             if claim.chunks:
                 self.take(claim)
                 await self._breathe()
-            else:
+            elif not self._may_advance:
                 await self._sleep(claim.wait_seconds)
+                self._may_advance = True
 
     def stop(self) -> None:
         """Claim nothing more; what a claim under way brings is given back."""
@@ -189,8 +196,13 @@ class Feeder:
         return min(self._target, 2 * gate.in_flight) if gate.load else self._target
 
     async def _claim(self, wanted: int) -> Claim:
-        """Claim; a fault that may pass is logged and tried again later, one that stays raises."""
+        """Advance executions if there is news, and claim.
+
+        A fault that may pass is logged and tried again later, one that stays raises.
+        """
         try:
+            if self._may_advance:
+                self._may_advance = await self._lanes.run(Queue.advance)
             claim = await self._lanes.run(lambda queue: queue.claim(wanted, self.avoided()))
         except psycopg.Error as exc:
             self._failures += 1
