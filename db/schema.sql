@@ -12668,12 +12668,19 @@ CREATE FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_
 declare
     v_chunk headgate.chunks;
     v_operation headgate.operations;
-    v_window record;
+    v_window_opened_at timestamptz;
+    v_window_closes_at timestamptz;
     v_execution_id bigint;
-    v_run record;
+    v_pipeline text;
+    v_run_id text;
+    v_params jsonb;
     v_requests record;
 begin
-    select * into v_window from headgate._window_at(p_provider, p_now);
+    if p_provider.quota is not null then
+        select w.opened_at, w.closes_at
+        into v_window_opened_at, v_window_closes_at
+        from headgate._window_at(p_provider, p_now) as w;
+    end if;
     for v_chunk in
         update headgate.chunks as c
         set state = 'leased',
@@ -12683,7 +12690,7 @@ begin
             deaths = c.deaths + case when c.state = 'leased' then 1 else 0 end,
             booked = c.booked + case when c.state = 'leased' then headgate._price(c) else 0 end,
             requests = c.requests + case when c.state = 'leased' then least(1, c.calls) else 0 end,
-            window_opened_at = case when p_provider.quota is not null and c.units > 0 then v_window.opened_at end
+            window_opened_at = case when c.units > 0 then v_window_opened_at end
         from headgate.operations as o
         where c.chunk_id = any (p_chunk_ids)
             and o.operation_id = coalesce(c.call_operation_id, c.operation_id)
@@ -12694,30 +12701,35 @@ begin
             from headgate.operations as o
             where o.operation_id = coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
         end if;
-        if v_chunk.execution_id is distinct from v_execution_id then
+        if v_chunk.execution_id is distinct from v_execution_id
+            or v_operation.path is not null and v_params is null
+        then
             select
                 p.name as pipeline, e.run_id,
-                e.params || jsonb_build_object('?run', headgate._run_object(e)) as params
-            into v_run
+                case
+                    when v_operation.path is not null
+                        then e.params || jsonb_build_object('?run', headgate._run_object(e))
+                end
+            into v_pipeline, v_run_id, v_params
             from headgate.process_executions as e
             join headgate.pipelines as p using (pipeline_id)
             where e.execution_id = v_chunk.execution_id;
             v_execution_id := v_chunk.execution_id;
         end if;
-        select * into v_requests from headgate._requests(v_chunk, v_operation, p_provider, v_run.params);
+        select * into v_requests from headgate._requests(v_chunk, v_operation, p_provider, v_params);
         if v_operation.lease <> interval '300 seconds' then
             perform pgmq.set_vt(v_chunk.queue, v_chunk.msg_id, v_chunk.leased_until);
         end if;
 
         return next row(
             v_chunk.chunk_id, v_chunk.lease_no, extract(epoch from v_operation.lease)::integer,
-            v_run.pipeline, v_run.run_id, v_chunk.step, p_provider.name, v_operation.name,
+            v_pipeline, v_run_id, v_chunk.step, p_provider.name, v_operation.name,
             case
                 when v_operation.path is not null then headgate._call(
                     v_operation, p_provider, v_requests.refused, v_requests.headers is not null,
                     p_is_probe
                         or exists (select from headgate.operation_gates as k where k.probe_chunk_id = v_chunk.chunk_id),
-                    headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now),
+                    headgate._stop_before(p_provider, v_operation.lease, v_window_closes_at, p_now),
                     headgate._schedule(p_provider, p_starts_at[array_position(p_chunk_ids, v_chunk.chunk_id)], p_now)
                 )
                 when v_operation.handler is not null then headgate._handling(v_chunk, v_operation, p_now)
@@ -12977,9 +12989,12 @@ begin
             and s.kind = 'fan_out'
             and (p_is_round or s.planned_at is null and s.status in ('pending', 'running'))
             and (p_step is null or s.step = p_step)
-        returning s.step
+        returning s.step, s.round
     )
-    select array_agg(m.step) into v_steps from marked as m;
+    select array_agg(m.step) into v_steps from marked as m where m.round > 1;
+    if v_steps is null then
+        return;  -- nothing was planned for them before
+    end if;
     update headgate.process_steps as s
     set planned = s.planned - n.jobs,
         failed = s.failed - n.failed,
@@ -15511,7 +15526,6 @@ CREATE FUNCTION headgate._planned_before(p_execution headgate.process_executions
             and d.ended_at >= p_execution.started_at
         where s.execution_id = p_execution.execution_id
             and s.step = any (p_steps)
-            and s.round > 1
         order by s.step, d.operation_id, d.asset_id, d.round desc
     ) as l
     group by l.step;
@@ -16274,8 +16288,8 @@ CREATE FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
-    v_params constant jsonb := p_params || jsonb_build_object('?round', p_chunk.round);
-    v_headers constant jsonb := headgate._header_templates(p_provider.headers || p_operation.headers);
+    v_params jsonb;
+    v_headers jsonb;
     v_missing jsonb;
     v_first headgate.chunks := p_chunk;
     v_codes text;
@@ -16283,6 +16297,8 @@ begin
     if p_operation.path is null then
         return;  -- nothing to call: asset codes and URLs would only travel for nothing
     end if;
+    v_params := p_params || jsonb_build_object('?round', p_chunk.round);
+    v_headers := headgate._header_templates(p_provider.headers || p_operation.headers);
     if p_chunk.sessions is not null then
         v_first.asset_ids := p_chunk.asset_ids[1 : 1];
         v_codes := array_to_string(array(
@@ -17871,14 +17887,16 @@ declare
     v_next_due_at constant timestamptz := case
         when p_operation.due_rule = 'every' then p_now + p_operation.due_every
     end;
-    -- A call for the group that lacks half of it may be at fault itself: it is tried again some day.
-    v_alone_until constant timestamptz := (
-        select case when count(*) * 2 >= cardinality(p_jobs) then p_now + interval '30 days' end
-        from unnest(p_jobs) as j
-        where p_chunk.sessions is not null
-            and j.reason like 'missing: %'
-    );
+    v_alone_until timestamptz;
 begin
+    if p_chunk.sessions is not null then
+        -- A call for the group that lacks half of it may be at fault itself: it is tried again some day.
+        v_alone_until := (
+            select case when count(*) * 2 >= cardinality(p_jobs) then p_now + interval '30 days' end
+            from unnest(p_jobs) as j
+            where j.reason like 'missing: %'
+        );
+    end if;
     update headgate.asset_processing_state as s
     set chunk_id = null,
         succeeded_at = case when j.fate = 'success' then p_now else s.succeeded_at end,
@@ -30709,7 +30727,7 @@ COMMENT ON INDEX headgate.chunks_queue_idx IS 'Which queues hold messages.';
 -- Name: chunks_wake_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE INDEX chunks_wake_idx ON headgate.chunks USING btree (wake_at) WHERE (state = 'parked'::text);
+CREATE INDEX chunks_wake_idx ON headgate.chunks USING btree (wake_at) WHERE (wake_at IS NOT NULL);
 
 --
 -- Name: INDEX chunks_wake_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner

@@ -31,6 +31,10 @@ LONGEST_WAIT: Final = 30.0
 MOST_FRUITLESS: Final = 3
 MOST_FAILURES: Final = 5
 MOST_AT_ONCE: Final = 100
+MOST_VERDICTS: Final = 8
+"""How many chunks without calls a completion claims."""
+MOMENT: Final = 0.1
+"""Seconds of work without calls that may wait in one runner while others are idle."""
 MISSING: Final = ("42883", "42P01", "3F000")
 
 
@@ -99,7 +103,7 @@ class Feeder:
         if chunk.handler is not None:
             return self._workshop.room(gate)
         if chunk.urls is None:
-            return int(gate.verdicts <= self._lanes.size)
+            return self._wanted_verdicts(gate)
         return self._wanted(
             min(self._target - self._flight.load, self._target_of(gate) - gate.load)
         )
@@ -174,6 +178,15 @@ class Feeder:
                 held.pace = Pace.of(call.schedule, len(urls), self._flight.clock, now)
             self._settler.keeper.hold(held)
             self._flight.take(held)
+
+    def _wanted_verdicts(self, gate: Gate) -> int:
+        """Return how many chunks without calls to take: as many as are handed in in a moment.
+
+        A claim costs about as much as a completion, so those that are quick share one.
+        """
+        if gate.verdicts > self._lanes.size:
+            return 0
+        return max(1, min(MOST_VERDICTS, int(MOMENT / self._settler.verdict_seconds)))
 
     def _defer(self, chunk: Chunk, reason: str) -> None:
         self._settler.end(chunk, Verdict(chunk.asset_ids, "deferred", "house", reason))

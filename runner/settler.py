@@ -48,6 +48,8 @@ class Settler:
         self.keeper = Keeper(lanes, self.totals, self._background)
         self._lanes = lanes
         self._loop = asyncio.get_running_loop()
+        self.verdict_seconds = 1.0
+        """How long chunks without calls lately took from the claim until they were handed in."""
 
     def join(self, feed: Feed, flight: Flight) -> None:
         """Tell where chunks come from, and where their calls are made."""
@@ -131,6 +133,7 @@ class Settler:
         return True
 
     async def _end(self, chunk: Chunk, verdict: Verdict) -> None:
+        taken_at = self._loop.time()
         try:
             claim = await self._hand_in(chunk, verdict, is_last=True)
         except Unwritable as exc:
@@ -138,6 +141,7 @@ class Settler:
             return
         finally:
             self.flight.gate(chunk.provider).verdicts -= 1
+        self.verdict_seconds += 0.3 * (self._loop.time() - taken_at - self.verdict_seconds)
         if claim is None:
             self.totals.lost += 1
         self._ended(chunk, claim, was_fruitless=False)
@@ -179,8 +183,10 @@ class Settler:
         if claim is not None:
             self._note_end(chunk)
             self.feed.take(claim)
+        is_followed = self.flight.gate(chunk.provider).verdicts >= self._lanes.size
         self.feed.chunk_ended(
-            was_fruitless=was_fruitless, has_next=bool(claim is not None and claim.chunks)
+            was_fruitless=was_fruitless,
+            has_next=is_followed or bool(claim is not None and claim.chunks),
         )
 
     def _note_end(self, chunk: Chunk) -> None:

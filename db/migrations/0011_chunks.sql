@@ -102,7 +102,8 @@ comment on column headgate.chunks.planned_at is
 create index chunks_execution_idx on headgate.chunks (execution_id, step);
 comment on index headgate.chunks_execution_idx is 'Counts and ends what is in flight of a step.';
 
-create index chunks_wake_idx on headgate.chunks (wake_at) where state = 'parked';
+-- Not by its state: a lease changes that, and touches no index so.
+create index chunks_wake_idx on headgate.chunks (wake_at) where wake_at is not null;
 comment on index headgate.chunks_wake_idx is 'The sweep takes parked chunks whose time has come.';
 
 create index chunks_queue_idx on headgate.chunks (queue) where msg_id is not null;

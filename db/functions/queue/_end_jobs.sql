@@ -92,14 +92,16 @@ declare
     v_next_due_at constant timestamptz := case
         when p_operation.due_rule = 'every' then p_now + p_operation.due_every
     end;
-    -- A call for the group that lacks half of it may be at fault itself: it is tried again some day.
-    v_alone_until constant timestamptz := (
-        select case when count(*) * 2 >= cardinality(p_jobs) then p_now + interval '30 days' end
-        from unnest(p_jobs) as j
-        where p_chunk.sessions is not null
-            and j.reason like 'missing: %'
-    );
+    v_alone_until timestamptz;
 begin
+    if p_chunk.sessions is not null then
+        -- A call for the group that lacks half of it may be at fault itself: it is tried again some day.
+        v_alone_until := (
+            select case when count(*) * 2 >= cardinality(p_jobs) then p_now + interval '30 days' end
+            from unnest(p_jobs) as j
+            where j.reason like 'missing: %'
+        );
+    end if;
     update headgate.asset_processing_state as s
     set chunk_id = null,
         succeeded_at = case when j.fate = 'success' then p_now else s.succeeded_at end,
