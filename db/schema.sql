@@ -4780,6 +4780,7 @@ $$;
 ALTER FUNCTION headgate._add_step_groups() OWNER TO headgate_owner;
 
 --
+<<<<<<< f16593554f75cc6e126c686086731eed932fdc67
 -- Name: chunks; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -5414,6 +5415,8 @@ $$;
 ALTER FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
+=======
+>>>>>>> d41f02a8bda8161d54b6369d2de1a8d8d950ecba
 -- Name: process_executions; Type: TABLE; Schema: headgate; Owner: headgate_owner
 --
 
@@ -5566,6 +5569,187 @@ COMMENT ON COLUMN headgate.process_executions.skipped IS 'Jobs that were not nee
 --
 
 COMMENT ON COLUMN headgate.process_executions.units IS 'Units its calls cost.';
+
+--
+-- Name: _advance(headgate.process_executions, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._advance(p_execution headgate.process_executions, p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_step record;
+begin
+    select * into v_step from headgate._ready_steps(p_execution.execution_id) limit 1;
+    if found then
+        perform headgate._run_step(p_execution, v_step.step, v_step.is_skipped, p_now);
+        return true;
+    elsif headgate._has_open_step(p_execution.execution_id) then
+        return false;
+    end if;
+    perform
+    from headgate.process_executions as e
+    where e.execution_id = p_execution.execution_id
+        and e.status = 'running'
+    for update;
+    if not found or headgate._has_open_step(p_execution.execution_id) then
+        return false;
+    end if;
+    perform headgate._close_execution(p_execution.execution_id, p_now);  -- a graph without a finalizing step
+    return true;
+end;
+$$;
+
+ALTER FUNCTION headgate._advance(p_execution headgate.process_executions, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _advance_reopened(timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._advance_reopened(p_now timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_execution headgate.process_executions;
+    v_step text;
+begin
+    for v_execution in
+        select e.*
+        from headgate.process_executions as e
+        where e.driver = 'airflow'
+            and e.status in ('running', 'paused')
+            and e.reopened_at is not null
+            and headgate._is_worked_off(e.execution_id, '{queued,leased,parked}')
+        order by e.execution_id
+    loop
+        continue when not headgate._try_lock(format('runs %s', v_execution.pipeline_id));
+        select r.step into v_step
+        from headgate._ready_steps(v_execution.execution_id) as r
+        where not r.is_skipped
+            and v_execution.status = 'running'
+            and headgate._waits_for_its_turn(v_execution.execution_id, r.step)
+        limit 1;
+        if v_step is not null then
+            perform headgate._send_step(v_execution, v_step, 1, p_now);
+            perform headgate._end_reopened(v_execution.execution_id, p_now);
+            return true;
+        elsif headgate._finish_reopened(v_execution.execution_id, p_now) then
+            return true;
+        end if;
+    end loop;
+    return false;
+end;
+$$;
+
+ALTER FUNCTION headgate._advance_reopened(p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _advanceable(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._advanceable() RETURNS SETOF headgate.process_executions
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select e.*
+    from headgate.process_executions as e
+    where e.driver = 'headgate'
+        and e.status = 'running'
+        and (
+            exists (
+                select
+                from headgate.process_steps as s
+                where s.execution_id = e.execution_id
+                    and s.status = 'pending'
+                    and not exists (
+                        select
+                        from headgate.process_steps as u
+                        where u.execution_id = s.execution_id
+                            and u.step = any (s.depends_on)
+                            and u.status in ('pending', 'running')
+                    )
+            )
+            or not exists (
+                select
+                from headgate.process_steps as s
+                where s.execution_id = e.execution_id
+                    and s.status in ('pending', 'running')
+            )
+        )
+    order by e.execution_id;
+$$;
+
+ALTER FUNCTION headgate._advanceable() OWNER TO headgate_owner;
+
+--
+-- Name: _after_declaring(text, text, text[]); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._after_declaring(p_kind text, p_name text, p_written text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if p_kind = 'provider' and p_written && array['quota', 'quota_buffer'] then
+        perform headgate._refit_window(p_name);
+    elsif p_kind = 'operation'
+        and p_written && array['due_rule', 'due_every', 'due_function', 'inputs', 'is_retired']
+    then
+        perform headgate._reschedule(o) from headgate.operations as o where o.name = p_name;
+    end if;
+end;
+$$;
+
+ALTER FUNCTION headgate._after_declaring(p_kind text, p_name text, p_written text[]) OWNER TO headgate_owner;
+
+--
+-- Name: _alert_fault(bigint, text, text, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._set_alert(
+        headgate._step_subject(p.name, p_step), 'error',
+        format(
+            'run %s deferred jobs by an internal fault: %s; correct it, then headgate.retry_failed',
+            e.run_id, regexp_replace(p_reason, '^[a-z]+: ', '')
+        ),
+        true, p_now
+    )
+    from headgate.process_executions as e
+    join headgate.pipelines as p using (pipeline_id)
+    where e.execution_id = p_execution_id
+        and headgate._is_internal_fault(p_reason);
+$$;
+
+ALTER FUNCTION headgate._alert_fault(p_execution_id bigint, p_step text, p_reason text, p_now timestamp with time zone) OWNER TO headgate_owner;
+
+--
+-- Name: _alert_gates(bigint, bigint, timestamp with time zone); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select headgate._set_alert(c.subject, c.severity, c.message, c.is_wrong, p_now)
+    from (
+        select g.*
+        from (
+            select p.* from headgate._provider_alerts(p_provider_id, p_now) as p
+            union all
+            select o.* from headgate._operation_alerts(p_provider_id, p_operation_id, p_now) as o
+        ) as g
+        where g.is_wrong <> headgate._is_alerted(g.subject)
+        order by g.subject
+    ) as c;
+$$;
+
+ALTER FUNCTION headgate._alert_gates(p_provider_id bigint, p_operation_id bigint, p_now timestamp with time zone) OWNER TO headgate_owner;
 
 --
 -- Name: _alert_lines(headgate.process_executions, text); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
@@ -11520,19 +11704,6 @@ $$;
 ALTER FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_params jsonb, p_step text) OWNER TO headgate_owner;
 
 --
--- Name: _has_ready_step(bigint); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
---
-
-CREATE FUNCTION headgate._has_ready_step(p_execution_id bigint) RETURNS boolean
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    select exists (select from headgate._ready_steps(p_execution_id)) or not headgate._has_open_step(p_execution_id);
-$$;
-
-ALTER FUNCTION headgate._has_ready_step(p_execution_id bigint) OWNER TO headgate_owner;
-
---
 -- Name: _header_templates(jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -12660,22 +12831,36 @@ CREATE FUNCTION headgate._lease(p_runner text, p_provider headgate.providers, p_
 declare
     v_chunk headgate.chunks;
     v_operation headgate.operations;
-    v_window record;
+    v_window_opened_at timestamptz;
+    v_window_closes_at timestamptz;
     v_execution_id bigint;
-    v_run record;
+    v_pipeline text;
+    v_run_id text;
+    v_params jsonb;
     v_requests record;
 begin
-    select * into v_window from headgate._window_at(p_provider, p_now);
+    if p_provider.quota is not null then
+        select w.opened_at, w.closes_at
+        into v_window_opened_at, v_window_closes_at
+        from headgate._window_at(p_provider, p_now) as w;
+    end if;
     for v_chunk in
         update headgate.chunks as c
         set state = 'leased',
             lease_no = c.lease_no + 1,
             runner = p_runner,
             leased_until = clock_timestamp() + o.lease,
+<<<<<<< f16593554f75cc6e126c686086731eed932fdc67
             lease_expirations = c.lease_expirations + case when c.state = 'leased' then 1 else 0 end,
             charged_units = c.charged_units + case when c.state = 'leased' then headgate._unit_price(c) else 0 end,
             request_count = c.request_count + case when c.state = 'leased' then least(1, c.calls) else 0 end,
             window_opened_at = case when p_provider.quota is not null and c.units > 0 then v_window.opened_at end
+=======
+            deaths = c.deaths + case when c.state = 'leased' then 1 else 0 end,
+            booked = c.booked + case when c.state = 'leased' then headgate._price(c) else 0 end,
+            requests = c.requests + case when c.state = 'leased' then least(1, c.calls) else 0 end,
+            window_opened_at = case when c.units > 0 then v_window_opened_at end
+>>>>>>> d41f02a8bda8161d54b6369d2de1a8d8d950ecba
         from headgate.operations as o
         where c.chunk_id = any (p_chunk_ids)
             and o.operation_id = coalesce(c.call_operation_id, c.operation_id)
@@ -12686,32 +12871,42 @@ begin
             from headgate.operations as o
             where o.operation_id = coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
         end if;
-        if v_chunk.execution_id is distinct from v_execution_id then
+        if v_chunk.execution_id is distinct from v_execution_id
+            or v_operation.path is not null and v_params is null
+        then
             select
                 p.name as pipeline, e.run_id,
-                e.params || jsonb_build_object('?run', headgate._run_object(e)) as params
-            into v_run
+                case
+                    when v_operation.path is not null
+                        then e.params || jsonb_build_object('?run', headgate._run_object(e))
+                end
+            into v_pipeline, v_run_id, v_params
             from headgate.process_executions as e
             join headgate.pipelines as p using (pipeline_id)
             where e.execution_id = v_chunk.execution_id;
             v_execution_id := v_chunk.execution_id;
         end if;
-        select * into v_requests from headgate._requests(v_chunk, v_operation, p_provider, v_run.params);
+        select * into v_requests from headgate._requests(v_chunk, v_operation, p_provider, v_params);
         if v_operation.lease <> interval '300 seconds' then
             perform pgmq.set_vt(v_chunk.queue, v_chunk.msg_id, v_chunk.leased_until);
         end if;
 
         return next row(
             v_chunk.chunk_id, v_chunk.lease_no, extract(epoch from v_operation.lease)::integer,
-            v_run.pipeline, v_run.run_id, v_chunk.step, p_provider.name, v_operation.name,
+            v_pipeline, v_run_id, v_chunk.step, p_provider.name, v_operation.name,
             case
                 when v_operation.path is not null then headgate._call(
                     v_operation, p_provider, v_requests.refused, v_requests.headers is not null,
                     p_is_probe
+<<<<<<< f16593554f75cc6e126c686086731eed932fdc67
                         or exists (
                             select from headgate.operation_breakers as k where k.probe_chunk_id = v_chunk.chunk_id
                         ),
                     headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now),
+=======
+                        or exists (select from headgate.operation_gates as k where k.probe_chunk_id = v_chunk.chunk_id),
+                    headgate._stop_before(p_provider, v_operation.lease, v_window_closes_at, p_now),
+>>>>>>> d41f02a8bda8161d54b6369d2de1a8d8d950ecba
                     headgate._schedule(p_provider, p_starts_at[array_position(p_chunk_ids, v_chunk.chunk_id)], p_now)
                 )
                 when v_operation.handler is not null then headgate._handling(v_chunk, v_operation, p_now)
@@ -12994,9 +13189,12 @@ begin
             and s.kind = 'fan_out'
             and (p_is_round or s.planned_at is null and s.status in ('pending', 'running'))
             and (p_step is null or s.step = p_step)
-        returning s.step
+        returning s.step, s.round
     )
-    select array_agg(m.step) into v_steps from marked as m;
+    select array_agg(m.step) into v_steps from marked as m where m.round > 1;
+    if v_steps is null then
+        return;  -- nothing was planned for them before
+    end if;
     update headgate.process_steps as s
     set planned = s.planned - n.jobs,
         failed = s.failed - n.failed,
@@ -15108,7 +15306,6 @@ CREATE FUNCTION headgate._planned_before(p_execution headgate.process_executions
             and d.ended_at >= p_execution.started_at
         where s.execution_id = p_execution.execution_id
             and s.step = any (p_steps)
-            and s.round > 1
         order by s.step, d.operation_id, d.asset_id, d.round desc
     ) as l
     group by l.step;
@@ -16101,8 +16298,8 @@ CREATE FUNCTION headgate._requests(p_chunk headgate.chunks, p_operation headgate
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
-    v_params constant jsonb := p_params || jsonb_build_object('?round', p_chunk.round);
-    v_headers constant jsonb := headgate._header_templates(p_provider.headers || p_operation.headers);
+    v_params jsonb;
+    v_headers jsonb;
     v_missing jsonb;
     v_first headgate.chunks := p_chunk;
     v_codes text;
@@ -16110,6 +16307,8 @@ begin
     if p_operation.path is null then
         return;  -- no call to make: asset codes and URLs are not needed
     end if;
+    v_params := p_params || jsonb_build_object('?round', p_chunk.round);
+    v_headers := headgate._header_templates(p_provider.headers || p_operation.headers);
     if p_chunk.sessions is not null then
         v_first.asset_ids := p_chunk.asset_ids[1 : 1];
         v_codes := array_to_string(array(
@@ -17844,6 +18043,7 @@ declare
     v_next_due_at constant timestamptz := case
         when p_operation.due_rule = 'every' then p_now + p_operation.due_every
     end;
+<<<<<<< f16593554f75cc6e126c686086731eed932fdc67
     -- A bulk answer that misses half of the group may itself be wrong: bulk calls are tried again later.
     v_alone_until constant timestamptz := (
         select case when count(*) * 2 >= cardinality(p_jobs) then p_now + interval '30 days' end
@@ -17851,7 +18051,18 @@ declare
         where p_chunk.sessions is not null
             and j.reason like 'missing: %'
     );
+=======
+    v_alone_until timestamptz;
+>>>>>>> d41f02a8bda8161d54b6369d2de1a8d8d950ecba
 begin
+    if p_chunk.sessions is not null then
+        -- A call for the group that lacks half of it may be at fault itself: it is tried again some day.
+        v_alone_until := (
+            select case when count(*) * 2 >= cardinality(p_jobs) then p_now + interval '30 days' end
+            from unnest(p_jobs) as j
+            where j.reason like 'missing: %'
+        );
+    end if;
     update headgate.asset_processing_state as s
     set chunk_id = null,
         succeeded_at = case when j.result = 'success' then p_now else s.succeeded_at end,
@@ -20625,6 +20836,37 @@ $$;
 ALTER FUNCTION headgate._write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean) OWNER TO headgate_owner;
 
 --
+-- Name: advance_executions(); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
+--
+
+CREATE FUNCTION headgate.advance_executions() RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_execution headgate.process_executions;
+begin
+    for v_execution in select * from headgate._advanceable() loop
+        if headgate._try_lock(format('advance %s', v_execution.pipeline_id))
+            and headgate._advance(v_execution, v_now)
+        then
+            return true;
+        end if;
+    end loop;
+    return headgate._advance_reopened(v_now);
+end;
+$$;
+
+ALTER FUNCTION headgate.advance_executions() OWNER TO headgate_owner;
+
+--
+-- Name: FUNCTION advance_executions(); Type: COMMENT; Schema: headgate; Owner: headgate_owner
+--
+
+COMMENT ON FUNCTION headgate.advance_executions() IS 'Start the next step of an execution with driver headgate, or end it; true: something was done, so call again.';
+
+--
 -- Name: alert_run(text, text, text, jsonb); Type: FUNCTION; Schema: headgate; Owner: headgate_owner
 --
 
@@ -21073,12 +21315,15 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_provider headgate.providers;
 begin
+<<<<<<< f16593554f75cc6e126c686086731eed932fdc67
     if headgate._advance(v_now) then
         return query select * from headgate._no_chunk(v_now, v_now);  -- enough for one transaction: ask again
         return;
     end if;
+=======
+>>>>>>> d41f02a8bda8161d54b6369d2de1a8d8d950ecba
     if headgate._sweep(20, v_now) > 0 then
-        return query select * from headgate._no_chunk(v_now, v_now);
+        return query select * from headgate._no_chunk(v_now, v_now);  -- this transaction has touched enough: ask again
         return;
     end if;
 
@@ -23821,6 +24066,11 @@ begin
         where o.order_id = v_order.order_id;
         perform headgate._note_dag(v_pipeline.pipeline_id, p_deployment, p_dag, v_now);
         perform headgate._open_steps(execution_id, v_is_idle, v_now);
+        if p_driver = 'headgate' then  -- whoever advances it skips a lock that is held, but would wait for a new one
+            insert into headgate.locks (name)
+            values (format('advance %s', v_pipeline.pipeline_id))
+            on conflict (name) do nothing;
+        end if;
         if v_is_idle then
             perform headgate._close_execution(execution_id, v_now);
             status := 'succeeded';
@@ -30716,7 +30966,7 @@ COMMENT ON INDEX headgate.chunks_queue_idx IS 'Finds the queues that hold messag
 -- Name: chunks_wake_idx; Type: INDEX; Schema: headgate; Owner: headgate_owner
 --
 
-CREATE INDEX chunks_wake_idx ON headgate.chunks USING btree (wake_at) WHERE (state = 'parked'::text);
+CREATE INDEX chunks_wake_idx ON headgate.chunks USING btree (wake_at) WHERE (wake_at IS NOT NULL);
 
 --
 -- Name: INDEX chunks_wake_idx; Type: COMMENT; Schema: headgate; Owner: headgate_owner
@@ -31606,6 +31856,7 @@ GRANT ALL ON FUNCTION equities.session_bars(p_group_key text, p_session date) TO
 REVOKE ALL ON FUNCTION headgate._add_step_groups() FROM PUBLIC;
 
 --
+<<<<<<< f16593554f75cc6e126c686086731eed932fdc67
 -- Name: FUNCTION _admit(p_provider headgate.providers, p_chunks headgate.chunks[], p_is_probe boolean, p_now timestamp with time zone, OUT granted bigint[], OUT starts_at timestamp with time zone[]); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
@@ -31613,15 +31864,24 @@ REVOKE ALL ON FUNCTION headgate._admit(p_provider headgate.providers, p_chunks h
 
 --
 -- Name: FUNCTION _advance(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+=======
+-- Name: FUNCTION _advance(p_execution headgate.process_executions, p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
+>>>>>>> d41f02a8bda8161d54b6369d2de1a8d8d950ecba
 --
 
-REVOKE ALL ON FUNCTION headgate._advance(p_now timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION headgate._advance(p_execution headgate.process_executions, p_now timestamp with time zone) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _advance_reopened(p_now timestamp with time zone); Type: ACL; Schema: headgate; Owner: headgate_owner
 --
 
 REVOKE ALL ON FUNCTION headgate._advance_reopened(p_now timestamp with time zone) FROM PUBLIC;
+
+--
+-- Name: FUNCTION _advanceable(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate._advanceable() FROM PUBLIC;
 
 --
 -- Name: FUNCTION _after_declaring(p_kind text, p_name text, p_written text[]); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -32414,12 +32674,6 @@ REVOKE ALL ON FUNCTION headgate._has_open_step(p_execution_id bigint) FROM PUBLI
 --
 
 REVOKE ALL ON FUNCTION headgate._has_other_pairs(p_pipeline_id bigint, p_params jsonb, p_step text) FROM PUBLIC;
-
---
--- Name: FUNCTION _has_ready_step(p_execution_id bigint); Type: ACL; Schema: headgate; Owner: headgate_owner
---
-
-REVOKE ALL ON FUNCTION headgate._has_ready_step(p_execution_id bigint) FROM PUBLIC;
 
 --
 -- Name: FUNCTION _header_templates(p_headers jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner
@@ -34052,6 +34306,13 @@ REVOKE ALL ON FUNCTION headgate._write_object(p_kind text, p_name text, p_settin
 --
 
 REVOKE ALL ON FUNCTION headgate._write_plan(p_execution headgate.process_executions, p_step text, p_is_round boolean) FROM PUBLIC;
+
+--
+-- Name: FUNCTION advance_executions(); Type: ACL; Schema: headgate; Owner: headgate_owner
+--
+
+REVOKE ALL ON FUNCTION headgate.advance_executions() FROM PUBLIC;
+GRANT ALL ON FUNCTION headgate.advance_executions() TO headgate_runner;
 
 --
 -- Name: FUNCTION alert_run(p_dag text, p_run_id text, p_state text, p_tasks jsonb); Type: ACL; Schema: headgate; Owner: headgate_owner

@@ -47,6 +47,7 @@ def after_run(
         db.call("set_provider", p_provider="eodhd", p_changes=changes)
         db.call("run_pipeline", p_pipeline=PIPELINE, p_run_id=RUN_ID)
         while db.row("execution_status", **RUN)["status"] == "running":
+            db.advance()
             for chunk in db.call("claim_jobs", p_runner="test", p_max_chunks=100):
                 if chunk["chunk_id"] is not None:
                     complete(db, chunk)

@@ -39,7 +39,7 @@ begin
                 'preview_request', 'try_answer', 'charge_call'
             ]),
             ('headgate_runner', array[
-                'claim_jobs', 'complete_jobs', 'extend_leases', 'release_jobs', 'lose_lease',
+                'claim_jobs', 'complete_jobs', 'advance_executions', 'extend_leases', 'release_jobs', 'lose_lease',
                 'take_starts', 'heartbeat', 'end_runner', 'check_queues', 'require_fit', 'applied_files', 'clock'
             ]),
             ('headgate_reader', array[

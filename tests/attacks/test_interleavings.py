@@ -105,6 +105,7 @@ class World:
             "enqueue_step": lambda t: t.call("enqueue_step", **RUN, p_step="b"),
             "enqueue_step (round)": lambda t: t.enqueue("a", p_attempt=2),
             "claim_jobs": lambda t: t.ask("w2", 2),
+            "advance_executions": lambda t: t.call("advance_executions"),
             "complete_jobs": lambda t: t.complete(first, p_claim=1),
             "complete_jobs (retry)": lambda t: t.complete(second, "retry", fault="provider"),
             "complete_jobs (402)": lambda t: t.complete(

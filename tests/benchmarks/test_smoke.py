@@ -31,7 +31,7 @@ Clone = Callable[[Settings | None], Settings]
 Run = Callable[..., Iterator[Figure]]
 
 SMALL: dict[Run, dict[str, Any]] = {
-    queue.run: {"jobs": 400},
+    queue.run: {"jobs": 400, "singles": 20},
     http.run: {"jobs": 40, "plain_calls": 20, "concurrencies": (10,)},
     ingest.run: {"chunks": 2, "listings": 3, "bars": 10},
     declared.run: {"chunks": 2, "assets": 3, "comments": 2},

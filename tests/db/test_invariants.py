@@ -189,17 +189,18 @@ class TestNoLostWork:
         one.call("run_pipeline", p_pipeline="plain", p_run_id="r1")
         # the second runner sees a step that is ready, and comes too late for it
         one.sql(
-            "alter function headgate._has_ready_step(bigint) rename to _has_ready_step_at_once;"
-            "create function headgate._has_ready_step(p_id bigint) returns boolean language plpgsql as $$"
-            " declare v_found boolean := headgate._has_ready_step_at_once(p_id); begin"
+            "alter function headgate._advanceable() rename to _advanceable_at_once;"
+            "create function headgate._advanceable() returns setof headgate.process_executions"
+            " language plpgsql as $$ begin"
+            " return query select * from headgate._advanceable_at_once();"
             " if current_setting('toy.is_slow', true) = 'true' then perform pg_advisory_xact_lock(7); end if;"
-            " return v_found; end $$"
+            " end $$"
         )
         slow.sql("set toy.is_slow = 'true'")
         holder.sql("select pg_advisory_lock(7)")
-        with meanwhile(slow.ask, slow, one):
-            while one.execution()["queued"] == 0:
-                one.ask()
+        with meanwhile(lambda: slow.value("advance_executions"), slow, one):
+            one.advance()
+            assert one.execution()["queued"] > 0
             holder.sql("select pg_advisory_unlock(7)")
 
         assert one.execution()["status"] == "running"

@@ -17,7 +17,7 @@ LAYERS = (
     {"load", "plan"},  # a load of rows wakes what waits for them, as a completion does
     {"declare", "executions"},
     {"maintenance"},
-    {"runner"},  # what a runner calls: a claim also carries executions from step to step
+    {"runner"},  # what a runner calls
 )
 """From the bottom up. Areas of one layer do not know each other."""
 LEVEL = {area: level for level, areas in enumerate(LAYERS) for area in areas}

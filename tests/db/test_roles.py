@@ -54,6 +54,7 @@ WORK = {
     "headgate_runner": {
         "claim_jobs",
         "complete_jobs",
+        "advance_executions",
         "extend_leases",
         "release_jobs",
         "lose_lease",

@@ -120,8 +120,9 @@ class Toy(Plan):
         return self.call("claim_jobs", p_runner=runner, p_max_chunks=chunks, **arguments)
 
     def claim(self, runner: str = "w1", chunks: int = 1, **arguments: Any) -> list[Row]:
-        """Ask for work as a runner does: again at once when told so; the chunks claimed."""
+        """Advance, and ask for work as a runner does: again at once when told so; the chunks claimed."""
         for _ in range(100):
+            self.advance()
             rows = self.ask(runner, chunks, **arguments)
             if rows[0]["chunk_id"] is not None:
                 return rows

@@ -64,9 +64,12 @@ begin
             and s.kind = 'fan_out'
             and (p_is_round or s.planned_at is null and s.status in ('pending', 'running'))
             and (p_step is null or s.step = p_step)
-        returning s.step
+        returning s.step, s.round
     )
-    select array_agg(m.step) into v_steps from marked as m;
+    select array_agg(m.step) into v_steps from marked as m where m.round > 1;
+    if v_steps is null then
+        return;  -- nothing was planned for them before
+    end if;
     update headgate.process_steps as s
     set planned = s.planned - n.jobs,
         failed = s.failed - n.failed,
@@ -114,7 +117,6 @@ as $func$
             and d.ended_at >= p_execution.started_at
         where s.execution_id = p_execution.execution_id
             and s.step = any (p_steps)
-            and s.round > 1
         order by s.step, d.operation_id, d.asset_id, d.round desc
     ) as l
     group by l.step;

@@ -16,12 +16,19 @@ as $func$
 declare
     v_chunk headgate.chunks;
     v_operation headgate.operations;
-    v_window record;
+    v_window_opened_at timestamptz;
+    v_window_closes_at timestamptz;
     v_execution_id bigint;
-    v_run record;
+    v_pipeline text;
+    v_run_id text;
+    v_params jsonb;
     v_requests record;
 begin
-    select * into v_window from headgate._window_at(p_provider, p_now);
+    if p_provider.quota is not null then
+        select w.opened_at, w.closes_at
+        into v_window_opened_at, v_window_closes_at
+        from headgate._window_at(p_provider, p_now) as w;
+    end if;
     for v_chunk in
         update headgate.chunks as c
         set state = 'leased',
@@ -31,7 +38,7 @@ begin
             lease_expirations = c.lease_expirations + case when c.state = 'leased' then 1 else 0 end,
             charged_units = c.charged_units + case when c.state = 'leased' then headgate._unit_price(c) else 0 end,
             request_count = c.request_count + case when c.state = 'leased' then least(1, c.calls) else 0 end,
-            window_opened_at = case when p_provider.quota is not null and c.units > 0 then v_window.opened_at end
+            window_opened_at = case when c.units > 0 then v_window_opened_at end
         from headgate.operations as o
         where c.chunk_id = any (p_chunk_ids)
             and o.operation_id = coalesce(c.call_operation_id, c.operation_id)
@@ -42,24 +49,29 @@ begin
             from headgate.operations as o
             where o.operation_id = coalesce(v_chunk.call_operation_id, v_chunk.operation_id);
         end if;
-        if v_chunk.execution_id is distinct from v_execution_id then
+        if v_chunk.execution_id is distinct from v_execution_id
+            or v_operation.path is not null and v_params is null
+        then
             select
                 p.name as pipeline, e.run_id,
-                e.params || jsonb_build_object('?run', headgate._run_object(e)) as params
-            into v_run
+                case
+                    when v_operation.path is not null
+                        then e.params || jsonb_build_object('?run', headgate._run_object(e))
+                end
+            into v_pipeline, v_run_id, v_params
             from headgate.process_executions as e
             join headgate.pipelines as p using (pipeline_id)
             where e.execution_id = v_chunk.execution_id;
             v_execution_id := v_chunk.execution_id;
         end if;
-        select * into v_requests from headgate._requests(v_chunk, v_operation, p_provider, v_run.params);
+        select * into v_requests from headgate._requests(v_chunk, v_operation, p_provider, v_params);
         if v_operation.lease <> interval '300 seconds' then
             perform pgmq.set_vt(v_chunk.queue, v_chunk.msg_id, v_chunk.leased_until);
         end if;
 
         return next row(
             v_chunk.chunk_id, v_chunk.lease_no, extract(epoch from v_operation.lease)::integer,
-            v_run.pipeline, v_run.run_id, v_chunk.step, p_provider.name, v_operation.name,
+            v_pipeline, v_run_id, v_chunk.step, p_provider.name, v_operation.name,
             case
                 when v_operation.path is not null then headgate._call(
                     v_operation, p_provider, v_requests.refused, v_requests.headers is not null,
@@ -67,7 +79,7 @@ begin
                         or exists (
                             select from headgate.operation_breakers as k where k.probe_chunk_id = v_chunk.chunk_id
                         ),
-                    headgate._stop_before(p_provider, v_operation.lease, v_window.closes_at, p_now),
+                    headgate._stop_before(p_provider, v_operation.lease, v_window_closes_at, p_now),
                     headgate._schedule(p_provider, p_starts_at[array_position(p_chunk_ids, v_chunk.chunk_id)], p_now)
                 )
                 when v_operation.handler is not null then headgate._handling(v_chunk, v_operation, p_now)

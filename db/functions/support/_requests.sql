@@ -17,8 +17,8 @@ set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $func$
 declare
-    v_params constant jsonb := p_params || jsonb_build_object('?round', p_chunk.round);
-    v_headers constant jsonb := headgate._header_templates(p_provider.headers || p_operation.headers);
+    v_params jsonb;
+    v_headers jsonb;
     v_missing jsonb;
     v_first headgate.chunks := p_chunk;
     v_codes text;
@@ -26,6 +26,8 @@ begin
     if p_operation.path is null then
         return;  -- no call to make: asset codes and URLs are not needed
     end if;
+    v_params := p_params || jsonb_build_object('?round', p_chunk.round);
+    v_headers := headgate._header_templates(p_provider.headers || p_operation.headers);
     if p_chunk.sessions is not null then
         v_first.asset_ids := p_chunk.asset_ids[1 : 1];
         v_codes := array_to_string(array(

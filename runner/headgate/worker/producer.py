@@ -23,6 +23,7 @@ from headgate.worker.handler_executor import HandlerExecutor
 from headgate.worker.leases import CallLease
 from headgate.worker.pace import Pace
 from headgate.worker.provider_state import MAX_CHUNKS, ProviderState
+from headgate.worker.queue import Queue
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,10 @@ LONGEST_WAIT: Final = 30.0
 MAX_FRUITLESS: Final = 3
 MAX_FAILURES: Final = 5
 MAX_AT_ONCE: Final = 100
+MAX_VERDICTS: Final = 8
+"""How many chunks without calls a completion claims."""
+MOMENT: Final = 0.1
+"""Seconds of work without calls that may wait in one runner while others are idle."""
 MISSING: Final = ("42883", "42P01", "3F000")
 
 
@@ -61,23 +66,29 @@ class Producer:
         self._fruitless = 0
         self._failures = 0
         self._at_once = 0
+        self._may_advance = True
 
     async def feed(self) -> None:
-        """Claim whenever there is room; without work sleep until it is due or was sent."""
+        """Claim whenever there is room; without work sleep until it is due or was sent.
+
+        Whatever wakes it may have ended a step, so executions are advanced before the claim.
+        """
         while not self.is_stopping:
             self._room.clear()
             wanted = self._wanted(self._target - self._providers.load)
             if wanted == 0:
                 await self._room.wait()
                 continue
+            self._may_advance |= self.wake.is_set()
             self.wake.clear()
             claim = await self._claim(wanted)
             self.asked.set()
             if claim.chunks:
                 self.take(claim)
                 await self._breathe()
-            else:
+            elif not self._may_advance:
                 await self._sleep(claim.wait_seconds)
+                self._may_advance = True
 
     def stop(self) -> None:
         """Claim nothing more; what a claim under way brings is given back."""
@@ -93,7 +104,7 @@ class Producer:
         if chunk.handler is not None:
             return self._handler_executor.room(state)
         if chunk.urls is None:
-            return int(state.uniform_reports <= self._connections.size)
+            return self._wanted_verdicts(state)
         return self._wanted(
             min(self._target - self._providers.load, self._target_of(state) - state.load)
         )
@@ -169,6 +180,15 @@ class Producer:
             self._completer.keeper.hold(held)
             self._executor.take(held)
 
+    def _wanted_verdicts(self, state: ProviderState) -> int:
+        """Return how many chunks without calls to take: as many as are handed in in a moment.
+
+        A claim costs about as much as a completion, so those that are quick share one.
+        """
+        if state.uniform_reports > self._connections.size:
+            return 0
+        return max(1, min(MAX_VERDICTS, int(MOMENT / self._completer.verdict_seconds)))
+
     def _defer(self, chunk: Chunk, reason: str) -> None:
         self._completer.end(chunk, UniformReport(chunk.asset_ids, "deferred", "internal", reason))
 
@@ -190,8 +210,13 @@ class Producer:
         return min(self._target, 2 * state.in_flight) if state.load else self._target
 
     async def _claim(self, wanted: int) -> Claim:
-        """Claim; a fault that may pass is logged and tried again later, one that stays raises."""
+        """Advance executions if there is news, and claim.
+
+        A fault that may pass is logged and tried again later, one that stays raises.
+        """
         try:
+            if self._may_advance:
+                self._may_advance = await self._connections.run(Queue.advance)
             claim = await self._connections.run(lambda queue: queue.claim(wanted, self.avoided()))
         except psycopg.Error as exc:
             self._failures += 1

@@ -49,6 +49,7 @@ COMPLETION: Final = (
 )
 COMPLETE: Final = COMPLETION + ")"
 COMPLETE_ROWS: Final = COMPLETION + ", p_row_counts => %(row_counts)s, p_rows => %(rows)s)"
+ADVANCE: Final = "select advanced from headgate.advance_executions() as advanced"
 EXTEND: Final = """
     select chunk_id, lease_no, lease_seconds
     from headgate.extend_leases(p_runner => %(runner)s, p_chunk_ids => %(chunk_ids)s,
@@ -102,10 +103,15 @@ class Queue:
         self._queues = None if queues is None else arrays.texts(queues)
 
     async def claim(self, max_chunks: int, avoid: Sequence[str] = ()) -> Claim:
-        """Take up to `max_chunks` chunks of one provider; 0 only moves on what waits."""
+        """Take up to `max_chunks` chunks of one provider; 0 only sends what has waited."""
         arguments = {"max_chunks": max_chunks, "queues": self._queues, "avoid": arrays.texts(avoid)}
         at = asyncio.get_running_loop().time()
         return _claim(at, await self._call(CLAIM, arguments))
+
+    async def advance(self) -> bool:
+        """Carry an execution one step further; False when there is none that can go on."""
+        ((advanced,),) = await self._call(ADVANCE, {})
+        return bool(advanced)
 
     async def complete(
         self,

@@ -47,8 +47,7 @@ def test_a_step_that_is_changed_in_mid_run_runs_as_it_was(toy: Toy, change: str,
     if when == "in flight":
         (chunk,) = toy.claim()
         toy.complete(chunk)
-        while not toy.chunks("queued"):
-            toy.ask(chunks=0)
+        toy.advance()
     toy.sql(CHANGES[change])
 
     g.work(toy)

@@ -40,8 +40,7 @@ def test_what_has_not_started_is_cancelled_and_returns_its_units(toy: Toy, how: 
     chain(toy, operations=["look"], group_keys=["B"])
     toy.add(3, "B")
     start(toy)
-    while not toy.chunks("queued"):
-        toy.ask(chunks=0)
+    toy.advance()
     assert toy.units() == (3, 0)
 
     assert mark(toy, "x", how) == {"cancelled": 3, "reopened": 0}
@@ -128,8 +127,7 @@ def test_marked_as_failed_it_has_failed_and_what_had_not_started_is_cancelled(to
     chain(toy, operations=["look"], group_keys=["B"])
     toy.add(3, "B")
     start(toy)
-    while not toy.chunks("queued"):
-        toy.ask(chunks=0)
+    toy.advance()
 
     assert mark(toy, "x", "failed") == {"cancelled": 3, "reopened": 0}
 

@@ -36,20 +36,10 @@ def test_the_runners_carry_it_to_its_end(toy: Toy):
     assert (status["status"], status["planned"], status["succeeded"]) == ("succeeded", 15, 15)
 
 
-def test_one_claim_advances_or_claims_and_says_ask_again_at_once(toy: Toy):
-    toy.add(1)
-    run(toy)
-
-    (row,) = toy.ask()
-    assert (row["chunk_id"], row["lease_seconds"]) == (None, 0)
-    assert statuses(toy)["quota"] == "succeeded"
-    assert statuses(toy)["a"] == "pending"
-
-
 def test_what_a_function_step_returned_is_its_output(toy: Toy):
     toy.add(1)
     run(toy)
-    toy.ask()
+    toy.advance()
 
     output = toy.scalar("select output from headgate.process_steps where step = 'quota'")
     assert (output["operation"], output["planned"]) == ("look", 1)

@@ -77,7 +77,7 @@ def test_what_was_planned_for_a_step_that_is_skipped_stays_due_and_returns_its_u
     (chunk,) = toy.claim()
     assert toy.units() == (3, 1)
     toy.complete(chunk, "failed", [asset])
-    toy.ask()
+    toy.advance()
 
     assert toy.step("b")["status"] == "skipped"
     assert (toy.units(), toy.chunks()) == ((0, 1), [])

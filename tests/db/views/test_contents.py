@@ -164,14 +164,14 @@ def test_a_run_shows_up_everywhere(plan: Plan):
         p_operations=["fundamentals_bulk", "prices_historical"],
     )
     plan.call("run_pipeline", p_pipeline=PIPELINE, p_run_id="r", p_params={"tickers": ["AAPL.US"]})
-    _advance(plan)
+    plan.advance()
     running = plan.sql("select * from headgate.v_recent_executions")[0]
     depth = plan.sql("select * from headgate.v_queue_depth")
     claimed = plan.call("claim_jobs", p_runner="t", p_max_chunks=9)
     leased = plan.sql("select * from headgate.v_queue_depth")
     for chunk in claimed:
         _complete(plan, chunk)
-    _advance(plan)
+    plan.advance()
     ended = plan.sql("select * from headgate.v_recent_executions")[0]
 
     assert (running["status"], running["planned"], running["units"]) == ("running", 2, 0)
@@ -181,13 +181,6 @@ def test_a_run_shows_up_everywhere(plan: Plan):
     assert (ended["planned"], ended["succeeded"], ended["failed"], ended["units"]) == (2, 1, 1, 11)
     assert plan.sql("select * from headgate.v_queue_depth") == []
     _check_history(plan)
-
-
-def _advance(plan: Plan) -> None:
-    """Let the steps go on until nothing is left to do but the jobs."""
-    while (row := plan.row("claim_jobs", p_runner="t", p_max_chunks=0))["wake_at"]:
-        if row["lease_seconds"] > 0:
-            break
 
 
 def _complete(plan: Plan, chunk: dict[str, object]) -> None:

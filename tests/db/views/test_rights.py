@@ -25,6 +25,7 @@ RUNNERS = {
     *(
         "claim_jobs",
         "complete_jobs",
+        "advance_executions",
         "extend_leases",
         "release_jobs",
         "lose_lease",

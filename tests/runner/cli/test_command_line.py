@@ -338,7 +338,7 @@ def test_explain_tells_an_asset_s_full_story(run, database, plan):
         operation_columns={"units": 1},
     )
     start(plan)
-    plan.call("claim_jobs", p_runner="w1", p_max_chunks=1)  # starts the step
+    plan.advance()
     (chunk,) = plan.call("claim_jobs", p_runner="w1", p_max_chunks=1)
     plan.call(
         "complete_jobs",

@@ -48,8 +48,10 @@ async def mine(connect):
 
 
 async def claim(queue: Queue, chunks: int = 1):
-    """Claim, and ask again while the plan moves on."""
+    """Advance and claim, and ask again while the plan moves on."""
     for _ in range(20):
+        while await queue.advance():
+            pass
         claim = await queue.claim(chunks)
         if claim.chunks or claim.wait_seconds != 0:
             return claim

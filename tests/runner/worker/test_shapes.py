@@ -183,6 +183,7 @@ def ended(plan: Plan) -> bool:
 def die(plan: Plan) -> None:
     """Claim a chunk as a runner that dies with it."""
     for _ in range(20):
+        plan.advance()
         (row, *_) = plan.call("claim_jobs", p_runner="ghost", p_max_chunks=1)
         if row["chunk_id"] is not None:
             break

@@ -173,6 +173,28 @@ async def test_an_execution_is_worked_off(plan, shop, run):
     assert plan.scalar("select count(distinct asset_id) from public.answers") == 250
 
 
+@pytest.mark.parametrize("is_slow", [False, True])
+async def test_quick_chunks_without_calls_share_a_claim_and_slow_ones_do_not(
+    plan, run, monkeypatch, is_slow
+):
+    wanted = []
+    whole = Queue.complete
+
+    async def counted(self, chunk, report, *, claim=0, **more):
+        wanted.append(claim)
+        return await whole(self, chunk, report, claim=claim, **more)
+
+    monkeypatch.setattr(Queue, "complete", counted)
+    monkeypatch.setattr(producer, "MOMENT", 0.0 if is_slow else PATIENCE)
+    write_plan(plan, assets=40, operation_columns={"chunk_size": 1})
+    start(plan)
+
+    totals = await run()
+
+    assert totals.jobs == {"success": 40}
+    assert set(wanted) <= ({0, 1} if is_slow else {0, producer.MAX_VERDICTS})
+
+
 async def test_work_without_calls_is_drained_too(plan, run):
     write_plan(plan, assets=1000, operation_columns={"chunk_size": 10})
     start(plan)

@@ -88,6 +88,7 @@ def run(
     plan.call("run_pipeline", p_pipeline=PIPELINE, p_params=params, p_run_id=at)
     asked: list[tuple[str, str, str]] = []
     while plan.row("execution_status", p_pipeline=PIPELINE, p_run_id=at)["status"] == "running":
+        plan.advance()
         claimed = plan.call("claim_jobs", p_runner="test", p_max_chunks=100)
         chunks = [x for x in claimed if x["chunk_id"] is not None]
         for chunk in sorted(chunks, key=lambda x: x["chunk_id"], reverse=backwards):

@@ -19,6 +19,7 @@ def named(arguments: list[str], run_id: str) -> list[str]:
 def finish(plan: Plan) -> None:
     """Carry the run to its end."""
     for _ in range(3):
+        plan.advance()
         for chunk in plan.call("claim_jobs", p_runner="w1", p_max_chunks=9):
             if chunk["chunk_id"] is not None:
                 plan.call(

@@ -130,7 +130,7 @@ def test_a_run_whose_work_another_runner_holds_says_who_and_until_when(
 ):
     write_plan(plan, assets=3)
     start(plan)
-    plan.call("claim_jobs", p_runner="ghost")  # starts the step
+    plan.advance()
     assert plan.call("claim_jobs", p_runner="ghost")[0]["chunk_id"]
     shift = "update headgate.chunks set leased_until = leased_until - interval '%s'"
     over = """
@@ -261,7 +261,7 @@ def outage(plan: Plan) -> None:
         provider_columns={"quota": 10},
     )
     start(plan)
-    plan.call("claim_jobs", p_runner="w1")  # starts the step
+    plan.advance()
     (chunk,) = plan.call("claim_jobs", p_runner="w1")
     plan.call(
         "complete_jobs",

@@ -1,16 +1,84 @@
+<<<<<<< f16593554f75cc6e126c686086731eed932fdc67:db/functions/executions/_advance.sql
 -- With driver headgate, runners advance executions, one step per call, so that each call takes its locks in order.
+=======
+-- With driver headgate the runners carry an execution from step to step, one step a call: each transaction locks what it
+-- needs in order. What another runner is advancing is skipped: it goes on by itself.
+>>>>>>> d41f02a8bda8161d54b6369d2de1a8d8d950ecba:db/functions/executions/advance_executions.sql
 
-create or replace function headgate._advance(p_now timestamptz)
+create or replace function headgate.advance_executions()
+returns boolean
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $func$
+declare
+    v_now constant timestamptz := headgate.clock();
+    v_execution headgate.process_executions;
+begin
+    for v_execution in select * from headgate._advanceable() loop
+        if headgate._try_lock(format('advance %s', v_execution.pipeline_id))
+            and headgate._advance(v_execution, v_now)
+        then
+            return true;
+        end if;
+    end loop;
+    return headgate._advance_reopened(v_now);
+end;
+$func$;
+
+comment on function headgate.advance_executions() is
+    'Start the next step of an execution with driver headgate, or end it; true: something was done, so call again.';
+
+-- Running executions with a step whose dependencies have ended, or with no step left to run.
+create or replace function headgate._advanceable()
+returns setof headgate.process_executions
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $func$
+    select e.*
+    from headgate.process_executions as e
+    where e.driver = 'headgate'
+        and e.status = 'running'
+        and (
+            exists (
+                select
+                from headgate.process_steps as s
+                where s.execution_id = e.execution_id
+                    and s.status = 'pending'
+                    and not exists (
+                        select
+                        from headgate.process_steps as u
+                        where u.execution_id = s.execution_id
+                            and u.step = any (s.depends_on)
+                            and u.status in ('pending', 'running')
+                    )
+            )
+            or not exists (
+                select
+                from headgate.process_steps as s
+                where s.execution_id = e.execution_id
+                    and s.status in ('pending', 'running')
+            )
+        )
+    order by e.execution_id;
+$func$;
+
+-- One step further; false where another runner, or an operator, was faster.
+create or replace function headgate._advance(
+    p_execution headgate.process_executions,
+    p_now timestamptz
+)
 returns boolean
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $func$
 declare
-    v_execution headgate.process_executions;
     v_step record;
-    v_advanced boolean := false;
 begin
+<<<<<<< f16593554f75cc6e126c686086731eed932fdc67:db/functions/executions/_advance.sql
     for v_execution in
         select e.*
         from headgate.process_executions as e
@@ -36,6 +104,25 @@ begin
     end loop;
 
     return v_advanced or headgate._advance_reopened(p_now);
+=======
+    select * into v_step from headgate._ready_steps(p_execution.execution_id) limit 1;
+    if found then
+        perform headgate._run_step(p_execution, v_step.step, v_step.is_skipped, p_now);
+        return true;
+    elsif headgate._has_open_step(p_execution.execution_id) then
+        return false;
+    end if;
+    perform
+    from headgate.process_executions as e
+    where e.execution_id = p_execution.execution_id
+        and e.status = 'running'
+    for update;
+    if not found or headgate._has_open_step(p_execution.execution_id) then
+        return false;
+    end if;
+    perform headgate._close_execution(p_execution.execution_id, p_now);  -- a graph without a finalizing step
+    return true;
+>>>>>>> d41f02a8bda8161d54b6369d2de1a8d8d950ecba:db/functions/executions/advance_executions.sql
 end;
 $func$;
 
@@ -162,6 +249,7 @@ as $func$
     order by s.position;
 $func$;
 
+<<<<<<< f16593554f75cc6e126c686086731eed932fdc67:db/functions/executions/_advance.sql
 create or replace function headgate._has_ready_step(p_execution_id bigint)
 returns boolean
 language sql
@@ -173,6 +261,10 @@ $func$;
 
 -- A step that raises or reports a failure has failed, without affecting anything else; the message is its output.
 -- Deadlocks and similar errors are retried as a whole.
+=======
+-- A step that raises, or whose report says so, has failed, and nothing else; what it said is its output. Deadlocks and
+-- the like are repeated whole.
+>>>>>>> d41f02a8bda8161d54b6369d2de1a8d8d950ecba:db/functions/executions/advance_executions.sql
 create or replace function headgate._run_step(
     p_execution headgate.process_executions,
     p_step text,
