@@ -101,14 +101,9 @@ comment on column headgate.chunks.planned_at is
 create index chunks_execution_idx on headgate.chunks (execution_id, step);
 comment on index headgate.chunks_execution_idx is 'Finds what a step has in flight.';
 
-<<<<<<< f16593554f75cc6e126c686086731eed932fdc67
-create index chunks_wake_idx on headgate.chunks (wake_at) where state = 'parked';
-comment on index headgate.chunks_wake_idx is 'Finds parked chunks that are due.';
-=======
 -- Not by its state: a lease changes that, and touches no index so.
 create index chunks_wake_idx on headgate.chunks (wake_at) where wake_at is not null;
 comment on index headgate.chunks_wake_idx is 'The sweep takes parked chunks whose time has come.';
->>>>>>> d41f02a8bda8161d54b6369d2de1a8d8d950ecba
 
 create index chunks_queue_idx on headgate.chunks (queue) where msg_id is not null;
 comment on index headgate.chunks_queue_idx is 'Finds the queues that hold messages.';

@@ -44,12 +44,7 @@ comment on column headgate.v_provider_health.blocked_reason is 'Why it is, or wa
 comment on column headgate.v_provider_health.rate_tokens is
     'Requests that may start at this moment; null: no limit.';
 comment on column headgate.v_provider_health.auth_failures is
-<<<<<<< 3eaa1169eed9d1d6dc4c168e198296ff8c011274
-    'Consecutive faults of our own in asking it (401, 403, no token): '
-    'they end that execution''s work with it and block nothing else.';
-=======
     'Consecutive internal faults in calling it (401, 403, no token): they end that execution''s work with it and '
     'block nothing else.';
->>>>>>> b4b5e26cea3737f4798a7fbb53c7b2844c0bec81
 comment on column headgate.v_provider_health.blocked_operations is
     'Its operations that are blocked or probing by themselves: v_operation_health says more. The others go on.';

@@ -1,9 +1,5 @@
-<<<<<<< f16593554f75cc6e126c686086731eed932fdc67:db/functions/executions/_advance.sql
--- With driver headgate, runners advance executions, one step per call, so that each call takes its locks in order.
-=======
 -- With driver headgate the runners carry an execution from step to step, one step a call: each transaction locks what it
 -- needs in order. What another runner is advancing is skipped: it goes on by itself.
->>>>>>> d41f02a8bda8161d54b6369d2de1a8d8d950ecba:db/functions/executions/advance_executions.sql
 
 create or replace function headgate.advance_executions()
 returns boolean
@@ -78,33 +74,6 @@ as $func$
 declare
     v_step record;
 begin
-<<<<<<< f16593554f75cc6e126c686086731eed932fdc67:db/functions/executions/_advance.sql
-    for v_execution in
-        select e.*
-        from headgate.process_executions as e
-        where e.driver = 'headgate'
-            and e.status = 'running'
-        order by e.execution_id
-    loop
-        if not headgate._has_ready_step(v_execution.execution_id)
-            or not headgate._try_lock(format('advance %s', v_execution.pipeline_id))
-        then
-            continue;
-        end if;
-        for v_step in select * from headgate._ready_steps(v_execution.execution_id) limit 1 loop
-            perform headgate._run_step(v_execution, v_step.step, v_step.is_skipped, p_now);
-            v_advanced := true;
-        end loop;
-        if not v_advanced and not headgate._has_open_step(v_execution.execution_id) then
-            perform from headgate.process_executions as e where e.execution_id = v_execution.execution_id for update;
-            perform headgate._close_execution(v_execution.execution_id, p_now);  -- a graph without a finalizing step
-            v_advanced := true;
-        end if;
-        exit when v_advanced;  -- otherwise another runner was faster
-    end loop;
-
-    return v_advanced or headgate._advance_reopened(p_now);
-=======
     select * into v_step from headgate._ready_steps(p_execution.execution_id) limit 1;
     if found then
         perform headgate._run_step(p_execution, v_step.step, v_step.is_skipped, p_now);
@@ -122,7 +91,6 @@ begin
     end if;
     perform headgate._close_execution(p_execution.execution_id, p_now);  -- a graph without a finalizing step
     return true;
->>>>>>> d41f02a8bda8161d54b6369d2de1a8d8d950ecba:db/functions/executions/advance_executions.sql
 end;
 $func$;
 
@@ -249,22 +217,8 @@ as $func$
     order by s.position;
 $func$;
 
-<<<<<<< f16593554f75cc6e126c686086731eed932fdc67:db/functions/executions/_advance.sql
-create or replace function headgate._has_ready_step(p_execution_id bigint)
-returns boolean
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $func$
-    select exists (select from headgate._ready_steps(p_execution_id)) or not headgate._has_open_step(p_execution_id);
-$func$;
-
--- A step that raises or reports a failure has failed, without affecting anything else; the message is its output.
--- Deadlocks and similar errors are retried as a whole.
-=======
 -- A step that raises, or whose report says so, has failed, and nothing else; what it said is its output. Deadlocks and
 -- the like are repeated whole.
->>>>>>> d41f02a8bda8161d54b6369d2de1a8d8d950ecba:db/functions/executions/advance_executions.sql
 create or replace function headgate._run_step(
     p_execution headgate.process_executions,
     p_step text,

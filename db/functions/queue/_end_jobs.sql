@@ -92,17 +92,7 @@ declare
     v_next_due_at constant timestamptz := case
         when p_operation.due_rule = 'every' then p_now + p_operation.due_every
     end;
-<<<<<<< f16593554f75cc6e126c686086731eed932fdc67
-    -- A bulk answer that misses half of the group may itself be wrong: bulk calls are tried again later.
-    v_alone_until constant timestamptz := (
-        select case when count(*) * 2 >= cardinality(p_jobs) then p_now + interval '30 days' end
-        from unnest(p_jobs) as j
-        where p_chunk.sessions is not null
-            and j.reason like 'missing: %'
-    );
-=======
     v_alone_until timestamptz;
->>>>>>> d41f02a8bda8161d54b6369d2de1a8d8d950ecba
 begin
     if p_chunk.sessions is not null then
         -- A call for the group that lacks half of it may be at fault itself: it is tried again some day.

@@ -14,11 +14,7 @@ declare
     v_window record;
 begin
     if p_reported is null or p_reported < 0 then
-<<<<<<< 3eaa1169eed9d1d6dc4c168e198296ff8c011274
-        perform headgate._raise('HG008', 'the reported units must not be negative', 'nothing was changed');
-=======
         perform headgate._raise('HG008', 'the reported units must be 0 or more', 'nothing was changed');
->>>>>>> b4b5e26cea3737f4798a7fbb53c7b2844c0bec81
     end if;
     perform headgate._open_window(v_provider, v_now);
     select * into v_window from headgate._window_at(v_provider, v_now);

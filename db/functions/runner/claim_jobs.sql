@@ -1,10 +1,5 @@
-<<<<<<< f16593554f75cc6e126c686086731eed932fdc67
--- A runner asks for work. The call also sweeps and advances executions, so no daemon is needed. Without work, it
--- returns when to ask again.
-=======
 -- A runner asks for work. The call also sweeps, so that nothing depends on a daemon. A runner that gets nothing is told
 -- when to ask again.
->>>>>>> d41f02a8bda8161d54b6369d2de1a8d8d950ecba
 
 create or replace function headgate.claim_jobs(
     p_runner text,
@@ -22,13 +17,6 @@ declare
     v_now constant timestamptz := headgate.clock();
     v_provider headgate.providers;
 begin
-<<<<<<< f16593554f75cc6e126c686086731eed932fdc67
-    if headgate._advance(v_now) then
-        return query select * from headgate._no_chunk(v_now, v_now);  -- enough for one transaction: ask again
-        return;
-    end if;
-=======
->>>>>>> d41f02a8bda8161d54b6369d2de1a8d8d950ecba
     if headgate._sweep(20, v_now) > 0 then
         return query select * from headgate._no_chunk(v_now, v_now);  -- this transaction has touched enough: ask again
         return;

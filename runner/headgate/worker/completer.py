@@ -61,7 +61,7 @@ class Completer:
         self._providers = gates
         self._upstream = upstream
         self._loop = asyncio.get_running_loop()
-        self.verdict_seconds = 1.0
+        self.report_seconds = 1.0
         """How long chunks without calls lately took from the claim until they were handed in."""
 
     def on_result(self, held: CallLease) -> None:
@@ -150,12 +150,8 @@ class Completer:
             await self.keeper.give_up(Leased(chunk, self._loop.time()), str(exc))
             return
         finally:
-<<<<<<< f16593554f75cc6e126c686086731eed932fdc67
             self._providers.of(chunk.provider).uniform_reports -= 1
-=======
-            self.executor.state(chunk.provider).uniform_reports -= 1
-        self.verdict_seconds += 0.3 * (self._loop.time() - taken_at - self.verdict_seconds)
->>>>>>> d41f02a8bda8161d54b6369d2de1a8d8d950ecba
+        self.report_seconds += 0.3 * (self._loop.time() - taken_at - self.report_seconds)
         if claim is None:
             self._totals.lost += 1
         self._ended(chunk, claim, was_fruitless=False)
@@ -196,17 +192,11 @@ class Completer:
     def _ended(self, chunk: Chunk, claim: Claim | None, *, was_fruitless: bool) -> None:
         if claim is not None:
             self._note_end(chunk)
-<<<<<<< f16593554f75cc6e126c686086731eed932fdc67
             self._upstream.take(claim)
+        is_followed = self._providers.of(chunk.provider).uniform_reports >= self._connections.size
         self._upstream.chunk_ended(
-            was_fruitless=was_fruitless, has_next=bool(claim is not None and claim.chunks)
-=======
-            self.feed.take(claim)
-        is_followed = self.executor.state(chunk.provider).uniform_reports >= self._connections.size
-        self.feed.chunk_ended(
             was_fruitless=was_fruitless,
             has_next=is_followed or bool(claim is not None and claim.chunks),
->>>>>>> d41f02a8bda8161d54b6369d2de1a8d8d950ecba
         )
 
     def _note_end(self, chunk: Chunk) -> None:

@@ -31,7 +31,7 @@ LONGEST_WAIT: Final = 30.0
 MAX_FRUITLESS: Final = 3
 MAX_FAILURES: Final = 5
 MAX_AT_ONCE: Final = 100
-MAX_VERDICTS: Final = 8
+MAX_REPORTS: Final = 8
 """How many chunks without calls a completion claims."""
 MOMENT: Final = 0.1
 """Seconds of work without calls that may wait in one runner while others are idle."""
@@ -104,7 +104,7 @@ class Producer:
         if chunk.handler is not None:
             return self._handler_executor.room(state)
         if chunk.urls is None:
-            return self._wanted_verdicts(state)
+            return self._wanted_reports(state)
         return self._wanted(
             min(self._target - self._providers.load, self._target_of(state) - state.load)
         )
@@ -180,14 +180,14 @@ class Producer:
             self._completer.keeper.hold(held)
             self._executor.take(held)
 
-    def _wanted_verdicts(self, state: ProviderState) -> int:
+    def _wanted_reports(self, state: ProviderState) -> int:
         """Return how many chunks without calls to take: as many as are handed in in a moment.
 
         A claim costs about as much as a completion, so those that are quick share one.
         """
         if state.uniform_reports > self._connections.size:
             return 0
-        return max(1, min(MAX_VERDICTS, int(MOMENT / self._completer.verdict_seconds)))
+        return max(1, min(MAX_REPORTS, int(MOMENT / self._completer.report_seconds)))
 
     def _defer(self, chunk: Chunk, reason: str) -> None:
         self._completer.end(chunk, UniformReport(chunk.asset_ids, "deferred", "internal", reason))

@@ -77,11 +77,7 @@ def test_a_run_that_has_ended_is_not_started_again_and_says_so_loudly(toy: Toy):
         again = toy.start()
     assert (again["status"], again["is_new"]) == ("succeeded", False)
     (line,) = said
-<<<<<<< 3eaa1169eed9d1d6dc4c168e198296ff8c011274
-    assert "'r1' of pipeline plain HAS ALREADY ENDED: as succeeded, at 2024-03-05 12:05 UTC" in line
-=======
     assert "'r1' of pipeline plain HAS ALREADY ENDED: succeeded at 2024-03-05 12:05 UTC" in line
->>>>>>> b4b5e26cea3737f4798a7fbb53c7b2844c0bec81
     assert "nothing that succeeded is done twice" in line
 
 

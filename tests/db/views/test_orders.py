@@ -49,11 +49,7 @@ def test_it_names_the_run_that_is_in_the_way_and_the_pause(toy: Toy):
     hear(toy, paused=True)
     assert said(toy, number)[1] == "its DAG is paused, and the pipeline with it"
     toy.call("pause_pipeline", p_pipeline="plain")
-<<<<<<< 3eaa1169eed9d1d6dc4c168e198296ff8c011274
-    assert "headgate.resume_pipeline resumes it" in str(said(toy, number)[1])
-=======
     assert "call headgate.resume_pipeline" in str(said(toy, number)[1])
->>>>>>> b4b5e26cea3737f4798a7fbb53c7b2844c0bec81
 
 
 def test_an_order_that_was_taken_stands_as_its_run_does(toy: Toy):
